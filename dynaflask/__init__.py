@@ -1,0 +1,25 @@
+"""DynamoDB for Flask, on PynamoDB: declare a model once, and every app in the process reaches its own destination."""
+
+from __future__ import annotations
+
+from dynaflask.exceptions import AmbiguousModel
+from dynaflask.exceptions import ConfigurationError
+from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import EngineError
+from dynaflask.exceptions import UnknownBind
+from dynaflask.exceptions import UnknownModel
+from dynaflask.extension import Dynamo
+from dynaflask.registry import Registry
+from dynaflask.settings import Bind
+
+__all__ = [
+    "AmbiguousModel",
+    "Bind",
+    "ConfigurationError",
+    "Dynamo",
+    "DynaflaskError",
+    "EngineError",
+    "Registry",
+    "UnknownBind",
+    "UnknownModel",
+]

@@ -1,0 +1,7 @@
+"""``flask dynamo``: the command line."""
+
+from __future__ import annotations
+
+import click
+
+dynamo = click.Group("dynamo")

@@ -1,0 +1,76 @@
+"""The errors that a program may want to catch. Misuse of the API is a built-in error instead.
+
+    DynaflaskError
+    ├── ConfigurationError   a setting is wrong                          (also a ValueError)
+    ├── UnknownBind          the app has no bind of that key             (also a KeyError)
+    ├── UnknownModel         the app has no model of that name           (also a KeyError)
+    ├── AmbiguousModel       two models share the name                   (also a LookupError)
+    └── EngineError          the embedded engine cannot be had           (also a RuntimeError)
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+
+
+class DynaflaskError(Exception):
+    """The base of every error in this module."""
+
+
+class ConfigurationError(DynaflaskError, ValueError):
+    """A setting is wrong; the message names it as it was typed and says what would do."""
+
+
+class _Unknown(DynaflaskError, KeyError):
+    # KeyError shows its message as a quoted key.
+    __str__ = Exception.__str__
+
+
+class UnknownBind(_Unknown):
+    """The app has no such bind.
+
+    Attributes:
+        bind_key: The key that was asked for.
+        known: The keys that the app has.
+    """
+
+    def __init__(self, bind_key: str, *, known: cabc.Iterable[str], app_name: str) -> None:
+        self.bind_key = bind_key
+        self.known = tuple(known)
+        super().__init__(
+            f"The app {app_name!r} has no bind {bind_key!r}. Add it to DYNAMODB_BINDS, or use one of"
+            f" {', '.join(map(repr, self.known))}."
+        )
+
+
+class UnknownModel(_Unknown):
+    """The app has no such model.
+
+    Attributes:
+        name: The name that was asked for.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
+class AmbiguousModel(DynaflaskError, LookupError):
+    """Several models share the name.
+
+    Attributes:
+        name: The name that was asked for.
+        candidates: The full names, ``module.ClassName``, of the models that share it.
+    """
+
+    def __init__(self, name: str, *, candidates: cabc.Iterable[str]) -> None:
+        self.name = name
+        self.candidates = tuple(sorted(candidates))
+        super().__init__(
+            f"{len(self.candidates)} models are called {name!r}. Ask for one by its full name:"
+            f" {', '.join(map(repr, self.candidates))}."
+        )
+
+
+class EngineError(DynaflaskError, RuntimeError):
+    """The embedded engine is not there, or not fit; the message gives the command that mends it."""

@@ -1,0 +1,237 @@
+"""``Dynamo``: the extension object."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import typing as t
+import weakref
+
+import flask
+
+from dynaflask import cli
+from dynaflask import tables
+from dynaflask.meta import Meta
+from dynaflask.model import M
+from dynaflask.model import Model
+from dynaflask.model import adopt
+from dynaflask.model import full_name
+from dynaflask.model import make_base
+from dynaflask.registry import Registry
+from dynaflask.scope import EXTENSION
+from dynaflask.scope import close_scope
+from dynaflask.scope import require_scope
+from dynaflask.settings import BIND_CHECKS
+from dynaflask.settings import Bind
+from dynaflask.settings import check_values
+from dynaflask.settings import read_settings
+from dynaflask.transactions import TransactGet
+from dynaflask.transactions import TransactWrite
+from dynaflask.wire.connection import Connection
+from dynaflask.wire.connection import TableConnection
+
+
+class Dynamo:
+    """DynamoDB for Flask applications: one object for the program, a registry for each app.
+
+    It holds the model classes and nothing of any app.
+
+    Args:
+        app: Call :meth:`init_app` on this app.
+
+    Attributes:
+        Model: The base class of the program's models.
+    """
+
+    def __init__(self, app: flask.Flask | None = None) -> None:
+        # Weak, so that a model declared inside a function goes when the function's caller lets it go.
+        self._by_name: weakref.WeakValueDictionary[str, type[Model]] = weakref.WeakValueDictionary()
+        self.Model: type[Model] = make_base(self)
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
+        """Give an app its registry. No client is made, and no byte is sent.
+
+        Args:
+            app: The app, whose ``config`` is read and checked now.
+            models: Limit the app to these models; by default it has all of them.
+
+        Raises:
+            ConfigurationError: A setting is wrong.
+            RuntimeError: The app has an extension of that name already.
+        """
+        _refuse_second(app)
+        settings = read_settings(app.name, app.config)
+        given = None if models is None else [self._require_own(model) for model in models]
+        app.extensions[EXTENSION] = Registry(self, settings, given=given)
+        app.teardown_appcontext(close_scope)
+        app.cli.add_command(cli.dynamo)
+
+    def register(self, model: M) -> M:
+        """Make an existing PynamoDB model app-scoped in place, as a call or as a decorator.
+
+        The class stays the same object, so that every import of it and its ``DoesNotExist`` stay valid. Its subclasses
+        come along.
+
+        Args:
+            model: The model's class.
+
+        Raises:
+            TypeError: It is not a PynamoDB model.
+            RuntimeError: Another ``Dynamo`` has it.
+        """
+        return adopt(model, base=self.Model)
+
+    @property
+    def registry(self) -> Registry:
+        """The current app's registry.
+
+        Raises:
+            RuntimeError: There is no application context, or its app was not initialised with this object.
+        """
+        return self._registry("db.registry")
+
+    @property
+    def models(self) -> cabc.Mapping[str, type[Model]]:
+        """The current app's models; see :attr:`Registry.models`."""
+        return self._registry("db.models").models
+
+    @property
+    def binds(self) -> cabc.Mapping[str, Bind]:
+        """The current app's binds; see :attr:`Registry.binds`."""
+        return self._registry("db.binds").binds
+
+    @property
+    def connections(self) -> cabc.Mapping[str, Connection]:
+        """This context's connections; see :attr:`Registry.connections`."""
+        return self._registry("db.connections").connections
+
+    @property
+    def connection(self) -> Connection:
+        """This context's connection to the default bind; see :attr:`Registry.connection`."""
+        return self._registry("db.connection").connection
+
+    def get_connection(self, bind_key: str | None = None) -> Connection:
+        """This context's connection to one bind; see :meth:`Registry.get_connection`."""
+        return self._registry("db.get_connection").get_connection(bind_key)
+
+    @property
+    def client(self) -> t.Any:
+        """The botocore client of the default bind; see :attr:`Registry.client`."""
+        return self._registry("db.client").client
+
+    def get_client(self, bind_key: str | None = None) -> t.Any:
+        """The botocore client of one bind; see :meth:`Registry.get_client`."""
+        return self._registry("db.get_client").get_client(bind_key)
+
+    @property
+    def tables(self) -> cabc.Mapping[str, TableConnection]:
+        """This context's tables that no model describes; see :attr:`Registry.tables`."""
+        return self._registry("db.tables").tables
+
+    def meta(self, model: type[Model]) -> Meta:
+        """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""
+        return self._registry("db.meta").meta(model)
+
+    @contextlib.contextmanager
+    def using(self, bind_key: str | None = None, **settings: t.Any) -> cabc.Iterator[None]:
+        """Run a block on another bind, or with other settings. It is a decorator, too.
+
+        What the block sets on a model's ``Meta`` ends with the block. An iterator that was made in the block stays on
+        the block's destination until the context ends.
+
+        Args:
+            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``.
+            **settings: Settings of a bind, in lower case: ``region="eu-west-1"``.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+            ConfigurationError: A setting is unknown or wrong.
+        """
+        scope = self._registry("db.using").scope
+        entered = check_values("db.using()", settings, BIND_CHECKS)
+        if bind_key is not None:
+            scope.registry.settings.named_by(bind_key)
+            entered["bind_key"] = bind_key
+        with scope.using(entered):
+            yield
+
+    def create_all(
+        self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
+    ) -> None:
+        """Create the tables of the current app's models, where they do not exist.
+
+        Args:
+            bind_key: Only the models on this bind; by default all.
+            models: Only these models; by default all.
+            wait: Return when the tables can be used.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+            TableError: DynamoDB refused.
+        """
+        tables.create_all(self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait)
+
+    def drop_all(
+        self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
+    ) -> None:
+        """Delete the tables of the current app's models, where they exist, with all that is in them.
+
+        Args:
+            bind_key: Only the models on this bind; by default all.
+            models: Only these models; by default all.
+            wait: Return when the tables are gone.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+            TableError: DynamoDB refused.
+        """
+        tables.drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
+
+    def transact_write(self, **options: t.Any) -> TransactWrite:
+        """A write transaction in the current app, on the bind of the first model that it is given.
+
+        Args:
+            **options: As of PynamoDB's ``TransactWrite``: ``client_request_token``, and so on.
+        """
+        return TransactWrite(connection=self.connection, **options)
+
+    def transact_get(self, **options: t.Any) -> TransactGet:
+        """A read transaction in the current app, on the bind of the first model that it is given.
+
+        Args:
+            **options: As of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
+        """
+        return TransactGet(connection=self.connection, **options)
+
+    def _registry(self, what: str) -> Registry:
+        registry = require_scope(what).registry
+        if registry.dynamo is not self:
+            raise RuntimeError(
+                f"{what} was asked of another Dynamo than the one that the app {registry.app_name!r} was initialised"
+                " with. Make one `db = Dynamo()` in the program, and import it everywhere."
+            )
+        return registry
+
+    def _require_own(self, model: type[Model]) -> type[Model]:
+        if getattr(model, "__dynamo__", None) is not self:
+            raise TypeError(f"init_app(models=...) takes subclasses of db.Model and registered models, not {model!r}.")
+        return model
+
+    def _add(self, model: type[Model]) -> None:
+        self._by_name[full_name(model)] = model
+
+    def _models(self) -> list[type[Model]]:
+        return [model for model in self._by_name.values() if model.__declaration__ is not None]
+
+
+def _refuse_second(app: flask.Flask) -> None:
+    present = app.extensions.get(EXTENSION)
+    if isinstance(present, Registry):
+        raise RuntimeError(f"The app {app.name!r} is initialised already. Call db.init_app(app) once, in its factory.")
+    if present is not None:
+        whose = f"{type(present).__module__}.{type(present).__qualname__}"
+        raise RuntimeError(
+            f"app.extensions[{EXTENSION!r}] of {app.name!r} belongs to {whose}. One of the two extensions has to go."
+        )

@@ -1,0 +1,345 @@
+"""What a model's ``Meta`` says, and what it comes to in one scope: which value wins.
+
+Highest first, for each setting:
+
+1. what this context set on ``Model.Meta``, or entered with ``db.using``;
+2. ``DYNAMODB_MODELS["Thread"]`` in ``app.config``;
+3. what the model's own ``Meta`` declares;
+4. the bind: ``DYNAMODB_BINDS[bind_key]`` over the plain ``DYNAMODB_*`` keys;
+5. PynamoDB's settings file, then botocore's own chain.
+
+A bind that a context names brings what it names itself along to line 1: a block on the bind ``eu`` runs in its
+region, whatever region a model declares.
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import copy
+import dataclasses
+import typing as t
+import weakref
+
+from pynamodb.settings import get_settings_value
+from werkzeug.datastructures import ImmutableDict
+
+from dynaflask.exceptions import ConfigurationError
+from dynaflask.settings import DEFAULT_BIND
+from dynaflask.settings import MODEL_CHECKS
+from dynaflask.settings import Bind
+from dynaflask.settings import Settings
+from dynaflask.settings import Values
+from dynaflask.settings import check_identity
+from dynaflask.settings import make_bind
+from dynaflask.settings import overlay
+
+# PynamoDB fills these into the Meta of each model that declares them not.
+UPSTREAM_DEFAULTS: t.Final[cabc.Mapping[str, t.Any]] = {
+    **dict.fromkeys(("aws_access_key_id", "aws_secret_access_key", "aws_session_token")),
+    **{
+        name: get_settings_value(name)
+        for name in (
+            "region",
+            "host",
+            "connect_timeout_seconds",
+            "read_timeout_seconds",
+            "max_retry_attempts",
+            "max_pool_connections",
+            "extra_headers",
+        )
+    },
+}
+MUTABLE = (dict, list, set, bytearray)
+
+
+class Declaration:
+    """What the user wrote as one ``Meta``, and the table schema of the model classes that share it.
+
+    Args:
+        meta_class: The class that the user wrote. It is read, and never written to.
+        model_name: The model's class name, for messages.
+        full_name: ``module.ClassName``.
+    """
+
+    __slots__ = ("__weakref__", "full_name", "is_dynamic", "meta_class", "model_name", "schema")
+
+    def __init__(self, meta_class: type, *, model_name: str, full_name: str) -> None:
+        self.meta_class = meta_class
+        self.model_name = model_name
+        self.full_name = full_name
+        self.is_dynamic = _is_dynamic(meta_class)
+        self.schema = TableSchema()
+
+    def __repr__(self) -> str:
+        return f"<Declaration of {self.full_name}>"
+
+    def values(self) -> dict[str, t.Any]:
+        """The settings that the user declared, checked.
+
+        Raises:
+            ConfigurationError: A declared value is wrong.
+        """
+        declared = {name: getattr(self.meta_class, name, None) for name in MODEL_CHECKS}
+        filled = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
+        return {
+            name: MODEL_CHECKS[name](f"{self.model_name}.Meta.{name}", value)
+            for name, value in declared.items()
+            if value is not None and not (name in filled and value == filled[name])
+        }
+
+
+class TableSchema:
+    """The keys and indexes of one table, as all classes that share it declare them.
+
+    A subclass may add an index after the table was first used, so the lists grow in place: every ``MetaTable`` made of
+    them sees it.
+    """
+
+    __slots__ = ("_pending", "attributes", "global_indexes", "keys", "local_indexes")
+
+    def __init__(self) -> None:
+        self._pending: list[weakref.ref[t.Any]] = []
+        self.keys: list[dict[str, str]] = []
+        self.attributes: list[dict[str, str]] = []
+        self.global_indexes: list[dict[str, t.Any]] = []
+        self.local_indexes: list[dict[str, t.Any]] = []
+
+    def add(self, model: t.Any) -> None:
+        """Take another model class in. Its schema is read when the table is first used, as PynamoDB does."""
+        self._pending.append(weakref.ref(model))
+
+    def table_data(self, table_name: str) -> dict[str, t.Any]:
+        """What PynamoDB's ``MetaTable`` wants to know of the table."""
+        self._read_pending()
+        return {
+            "TableName": table_name,
+            "KeySchema": self.keys,
+            "AttributeDefinitions": self.attributes,
+            "GlobalSecondaryIndexes": self.global_indexes,
+            "LocalSecondaryIndexes": self.local_indexes,
+        }
+
+    def _read_pending(self) -> None:
+        while self._pending:
+            model = self._pending[0]()
+            if model is not None:
+                self._merge(model._get_schema())
+            self._pending.pop(0)
+
+    def _merge(self, schema: cabc.Mapping[str, t.Any]) -> None:
+        add_missing(self.keys, schema["key_schema"])
+        add_missing(self.attributes, schema["attribute_definitions"])
+        add_missing(self.global_indexes, map(_index_keys, schema["global_secondary_indexes"]))
+        add_missing(self.local_indexes, map(_index_keys, schema["local_secondary_indexes"]))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a model's settings come to.
+
+    Attributes:
+        values: The settings by name; those that nobody gave are missing.
+        bind: The destination and client options.
+        table_name: The real table name; ``None`` where the model has no table.
+        is_static: Whether the answer stays the same until the context changes something.
+    """
+
+    values: Values
+    bind: Bind
+    table_name: str | None
+    is_static: bool
+
+
+class Source(t.Protocol):
+    """Where a ``Meta`` gets its values from, and takes its changes to."""
+
+    def resolve(self, declaration: Declaration) -> Resolved:
+        """What the model's settings come to."""
+
+    def change(self, declaration: Declaration, name: str, value: t.Any) -> None:
+        """Set a value for this context alone."""
+
+    def undo(self, declaration: Declaration, name: str) -> bool:
+        """Take a change back; whether there was one."""
+
+    def keep(self, declaration: Declaration, name: str, value: t.Any) -> t.Any:
+        """This context's own copy of a value that can be changed in place."""
+
+
+class Meta:
+    """One model's ``Meta`` as one scope sees it. A change is seen by that scope alone."""
+
+    __slots__ = ("__declaration", "__source", "__weakref__")
+
+    def __init__(self, declaration: Declaration, source: Source) -> None:
+        object.__setattr__(self, "_Meta__declaration", declaration)
+        object.__setattr__(self, "_Meta__source", source)
+
+    def __getattr__(self, name: str) -> t.Any:
+        values = self.__source.resolve(self.__declaration).values
+        if name in MODEL_CHECKS and name not in values:
+            raise AttributeError(f"{self.__declaration.model_name}.Meta has no {name!r}.", name=name, obj=self)
+        value = values[name] if name in values else getattr(self.__declaration.meta_class, name)
+        if isinstance(value, MUTABLE) and not isinstance(value, ImmutableDict):
+            return self.__source.keep(self.__declaration, name, value)
+        return value
+
+    def __setattr__(self, name: str, value: t.Any) -> None:
+        if name in MODEL_CHECKS and value is not None:
+            value = MODEL_CHECKS[name](f"{self.__declaration.model_name}.Meta.{name}", value)
+        self.__source.change(self.__declaration, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if not self.__source.undo(self.__declaration, name):
+            raise AttributeError(f"This context has not set {self.__declaration.model_name}.Meta.{name}.")
+
+    def __mro_entries__(self, bases: tuple[t.Any, ...]) -> tuple[type, ...]:
+        """``class Meta(Base.Meta)`` inherits what was declared, and nothing of the context it stands in."""
+        return (self.__declaration.meta_class,)
+
+    def __dir__(self) -> list[str]:
+        values = self.__source.resolve(self.__declaration).values
+        return sorted({*dir(self.__declaration.meta_class), *values})
+
+    def __repr__(self) -> str:
+        return f"<Meta of {self.__declaration.full_name}>"
+
+
+class DeclaredSource:
+    """What a model's ``Meta`` says where no application answers: the declaration, which nothing changes."""
+
+    def resolve(self, declaration: Declaration) -> Resolved:
+        """The declared values over PynamoDB's defaults."""
+        declared = {
+            name: getattr(declaration.meta_class, name) for name in MODEL_CHECKS if hasattr(declaration.meta_class, name)
+        }
+        values = {**UPSTREAM_DEFAULTS, **declared}
+        return Resolved(values, Bind(), values.get("table_name"), is_static=False)
+
+    def change(self, declaration: Declaration, name: str, value: t.Any) -> t.NoReturn:
+        """Refuse: a change made here would reach every app.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        raise RuntimeError(
+            f"{declaration.model_name}.Meta.{name} was set outside of an application context, where it would change"
+            " every app. Write it into the class, set it in DYNAMODB_MODELS, or set it inside a context for that"
+            " context alone."
+        )
+
+    def undo(self, declaration: Declaration, name: str) -> bool:
+        """There is never a change to take back."""
+        return False
+
+    def keep(self, declaration: Declaration, name: str, value: t.Any) -> t.Any:
+        """A copy: what is done to it changes no class."""
+        return copy.deepcopy(value)
+
+
+DECLARED: t.Final = DeclaredSource()
+
+
+def resolve(
+    declaration: Declaration, *, settings: Settings, configured: Values, context: cabc.Sequence[Values] = ()
+) -> Resolved:
+    """What a model's settings come to, by the order that this module states.
+
+    Args:
+        declaration: What the model declares.
+        settings: The app's configuration.
+        configured: What ``DYNAMODB_MODELS`` says of the model.
+        context: What the context set and entered, the innermost last.
+
+    Raises:
+        UnknownBind: The bind that wins is not one of the app's.
+        ConfigurationError: The values that win do not fit together.
+    """
+    declared = declaration.values()
+    bind_key = named_bind([declared, configured, *context])
+    values = overlay(overlay(settings.values_of(bind_key), declared), configured)
+    declared_name = values.pop("table_name", None)
+    values = enter(values, settings=settings, bind_key=bind_key, context=context)
+    check_identity(f"{declaration.model_name}.Meta", values)
+    bind = make_bind(bind_key, values)
+    # A name that the context set is the real one.
+    table_name = values.get("table_name")
+    if table_name is None and declared_name is not None:
+        table_name = apply_prefix(declared_name, prefix=bind.table_prefix)
+    is_static = not declaration.is_dynamic and not callable(bind.table_prefix)
+    return Resolved(_answers(values, bind_key, table_name), bind, table_name, is_static)
+
+
+def resolve_bind(bind_key: str, *, settings: Settings, context: cabc.Sequence[Values]) -> Bind:
+    """What a bind comes to under the blocks that a context entered.
+
+    Raises:
+        UnknownBind: The app has no such bind.
+        ConfigurationError: The values that win do not fit together.
+    """
+    values = enter(settings.values_of(bind_key), settings=settings, bind_key=bind_key, context=context)
+    check_identity(f"db.using({bind_key!r})", values)
+    return make_bind(bind_key, values)
+
+
+def named_bind(layers: cabc.Sequence[Values]) -> str:
+    """The bind that the innermost layer names."""
+    return next((layer["bind_key"] for layer in reversed(layers) if layer.get("bind_key")), DEFAULT_BIND)
+
+
+def enter(
+    values: Values, *, settings: Settings, bind_key: str, context: cabc.Sequence[Values]
+) -> dict[str, t.Any]:
+    """The values under what a context set and entered, for one bind.
+
+    A layer that names another bind was meant for that bind, and is left out whole. The innermost layer that names this
+    one brings what the bind itself names.
+    """
+    layers = [layer for layer in context if (layer.get("bind_key") or bind_key) == bind_key]
+    named_at = max((position for position, layer in enumerate(layers) if layer.get("bind_key")), default=-1)
+    for position, layer in enumerate(layers):
+        if position == named_at:
+            values = overlay(values, settings.named_by(bind_key))
+        values = overlay(values, layer)
+    return dict(values)
+
+
+def apply_prefix(table_name: str, *, prefix: t.Any) -> str:
+    """The real name of a declared table. An ARN is left as it is.
+
+    Raises:
+        ConfigurationError: The callable gave something else than a name.
+    """
+    if table_name.startswith("arn:") or not prefix:
+        return table_name
+    if not callable(prefix):
+        return f"{prefix}{table_name}"
+    real_name = prefix(table_name)
+    if not isinstance(real_name, str) or not real_name:
+        raise ConfigurationError(
+            f"The callable in DYNAMODB_TABLE_PREFIX must return the real name of the table {table_name!r} as a"
+            f" string, not {type(real_name).__name__}."
+        )
+    return real_name
+
+
+def _answers(values: Values, bind_key: str, table_name: str | None) -> Values:
+    given = {name: value for name, value in values.items() if value is not None or name not in MODEL_CHECKS}
+    if table_name is not None:
+        given["table_name"] = table_name
+    return {**UPSTREAM_DEFAULTS, **given, "bind_key": bind_key}
+
+
+def _is_dynamic(meta_class: type) -> bool:
+    """Whether a value may change from one reading to the next: a class property, say, or a metaclass of its own."""
+    attributes = (value for cls in meta_class.__mro__ for name, value in vars(cls).items() if name in MODEL_CHECKS)
+    return type(meta_class) is not type or any(hasattr(value, "__get__") for value in attributes)
+
+
+def _index_keys(index: cabc.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {"IndexName": index["index_name"], "KeySchema": index["key_schema"]}
+
+
+def add_missing(known: list[t.Any], more: cabc.Iterable[t.Any]) -> None:
+    """Append what is not there yet."""
+    known.extend(item for item in more if item not in known)

@@ -1,0 +1,149 @@
+"""``db.Model``: PynamoDB's model, whose ``Meta`` and connection answer for the current app."""
+
+from __future__ import annotations
+
+import inspect
+import typing as t
+import warnings
+
+import pynamodb.models
+from pynamodb.models import MetaModel
+
+from dynaflask.meta import DECLARED
+from dynaflask.meta import Declaration
+from dynaflask.meta import Meta
+from dynaflask.scope import current_scope
+from dynaflask.scope import require_scope
+from dynaflask.wire.connection import TableConnection
+
+if t.TYPE_CHECKING:
+    from dynaflask.extension import Dynamo
+
+M = t.TypeVar("M", bound=type[pynamodb.models.Model])
+
+
+class ScopedMeta:
+    """Stands in the class's namespace as ``Meta``, and answers with the current scope's copy.
+
+    Args:
+        declaration: What the user wrote.
+    """
+
+    def __init__(self, declaration: Declaration) -> None:
+        self.declaration = declaration
+        self._declared = Meta(declaration, DECLARED)
+
+    def __get__(self, instance: object, owner: t.Any = None) -> Meta:
+        scope = current_scope()
+        return self._declared if scope is None else scope.meta(self.declaration)
+
+
+class ModelMeta(MetaModel):
+    """PynamoDB's metaclass, kept from writing its defaults into the ``Meta`` that the user wrote."""
+
+    __dynamo__: Dynamo | None
+    __declaration__: Declaration | None
+
+    def __new__(  # noqa: D102
+        cls, name: str, bases: tuple[type, ...], namespace: dict[str, t.Any], discriminator: t.Any = None
+    ) -> t.Any:
+        if inspect.isclass(namespace.get("Meta")):
+            namespace = {**namespace, **_scoped(namespace["Meta"], name=name, namespace=namespace)}
+        return super().__new__(cls, name, bases, namespace, discriminator)
+
+    def __init__(
+        cls, name: str, bases: tuple[type, ...], namespace: dict[str, t.Any], discriminator: t.Any = None
+    ) -> None:
+        without_meta = {key: value for key, value in namespace.items() if key != "Meta"}
+        super().__init__(name, bases, without_meta, discriminator)
+        enlist(t.cast("type[Model]", cls))
+
+
+def enlist(model: type[Model]) -> None:
+    """Make a model known to its extension object, and its keys and indexes to its table."""
+    if model.__declaration__ is not None:
+        model.__declaration__.schema.add(model)
+    if model.__dynamo__ is not None:
+        model.__dynamo__._add(model)
+
+
+def full_name(model: type) -> str:
+    """The name that tells two models of one class name apart."""
+    return f"{model.__module__}.{model.__qualname__}"
+
+
+class Model(pynamodb.models.Model, metaclass=ModelMeta):
+    """PynamoDB's model, bound to an app at each use instead of once for the process.
+
+    All that PynamoDB documents of its models holds inside an application context.
+    """
+
+    __dynamo__: t.ClassVar[Dynamo | None] = None
+    __declaration__: t.ClassVar[Declaration | None] = None
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        return require_scope(cls.__name__).model_table(cls)
+
+
+def make_base(dynamo: Dynamo) -> type[Model]:
+    """A base class for the models of one extension object."""
+    return ModelMeta("Model", (Model,), {"__dynamo__": dynamo, "__module__": Model.__module__, "__doc__": Model.__doc__})
+
+
+def adopt(model: M, *, base: type[Model]) -> M:
+    """Make an existing PynamoDB model, and the subclasses that it has, app-scoped in place.
+
+    Args:
+        model: The model's class. It stays the same object.
+        base: The ``db.Model`` to adopt it for.
+
+    Raises:
+        TypeError: It is not a PynamoDB model.
+        RuntimeError: Another extension object has it.
+    """
+    if not (inspect.isclass(model) and issubclass(model, pynamodb.models.Model)) or model is pynamodb.models.Model:
+        raise TypeError(f"db.register takes a PynamoDB model class, not {model!r}.")
+    owner = getattr(model, "__dynamo__", None)
+    if owner is base.__dynamo__:
+        return model
+    if owner is not None:
+        raise RuntimeError(f"{model.__name__} is registered with another Dynamo already.")
+    # A subclass of PynamoDB's Model becomes one of db.Model: every import of it, and its exceptions, stay valid.
+    model.__bases__ = (*(parent for parent in model.__bases__ if parent is not pynamodb.models.Model), base)
+    for cls in _with_subclasses(model):
+        _scope_class(cls)
+    return model
+
+
+def has_own_declaration(model: type) -> bool:
+    """Whether the ``Meta`` that the class sees is the one that its declaration was made of."""
+    meta = next((vars(cls)["Meta"] for cls in model.__mro__ if "Meta" in vars(cls)), None)
+    return isinstance(meta, ScopedMeta) and meta.declaration is t.cast("type[Model]", model).__declaration__
+
+
+def _scope_class(model: type[pynamodb.models.Model]) -> None:
+    if type(model) is MetaModel:
+        model.__class__ = ModelMeta  # type: ignore[assignment]  # so that its later subclasses are scoped, too
+    declared = vars(model).get("Meta")
+    if inspect.isclass(declared):
+        for name, value in _scoped(declared, name=model.__name__, namespace=vars(model)).items():
+            setattr(model, name, value)
+    enlist(t.cast("type[Model]", model))
+
+
+def _scoped(meta_class: type, *, name: str, namespace: t.Any) -> dict[str, t.Any]:
+    if hasattr(meta_class, "session_cls") or hasattr(meta_class, "request_timeout_seconds"):
+        warnings.warn(
+            "The `session_cls` and `request_timeout_second` options are no longer supported", stacklevel=4
+        )
+    full = f"{namespace.get('__module__')}.{namespace.get('__qualname__', name)}"
+    declaration = Declaration(meta_class, model_name=name, full_name=full)
+    return {"Meta": ScopedMeta(declaration), "__declaration__": declaration}
+
+
+def _with_subclasses(model: type) -> list[t.Any]:
+    found = [model]
+    for subclass in model.__subclasses__():
+        found.extend(cls for cls in _with_subclasses(subclass) if cls not in found)
+    return found

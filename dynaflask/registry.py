@@ -1,0 +1,301 @@
+"""What one app owns: its binds, its models by name, and the door to its connections."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as cabc
+import typing as t
+import warnings
+import weakref
+
+from dynaflask.exceptions import AmbiguousModel
+from dynaflask.exceptions import UnknownModel
+from dynaflask.meta import Declaration
+from dynaflask.meta import DeclaredSource
+from dynaflask.meta import Meta
+from dynaflask.meta import Resolved
+from dynaflask.meta import resolve
+from dynaflask.meta import resolve_bind
+from dynaflask.model import Model
+from dynaflask.model import full_name
+from dynaflask.model import has_own_declaration
+from dynaflask.scope import Scope
+from dynaflask.scope import current_scope
+from dynaflask.settings import DEFAULT_BIND
+from dynaflask.settings import Bind
+from dynaflask.settings import Settings
+from dynaflask.settings import Values
+from dynaflask.settings import did_you_mean
+from dynaflask.settings import make_bind
+from dynaflask.settings import overlay
+from dynaflask.wire.clients import Lease
+from dynaflask.wire.connection import Connection
+from dynaflask.wire.connection import TableConnection
+
+if t.TYPE_CHECKING:
+    from dynaflask.extension import Dynamo
+
+V = t.TypeVar("V")
+
+
+class Registry:
+    """One app's binds, models and connections: ``app.extensions["dynamo"]``.
+
+    Connections and tables belong to the app context that asks for them. Binds, models and clients can be had anywhere.
+
+    Args:
+        dynamo: The extension object, which knows the models.
+        settings: What the app's configuration says.
+        given: The models that the app is limited to; ``None`` for all.
+
+    Attributes:
+        binds: The app's destinations by bind key.
+        models: The app's models by class name, or by ``module.ClassName`` where two share a name.
+        connections: This context's connections by bind key.
+        tables: This context's connections to tables that no model describes, by table name.
+    """
+
+    def __init__(
+        self, dynamo: Dynamo, settings: Settings, *, given: cabc.Iterable[type[Model]] | None = None
+    ) -> None:
+        self.dynamo = dynamo
+        self.settings = settings
+        self.binds: cabc.Mapping[str, Bind] = {
+            key: make_bind(key, settings.values_of(key)) for key in settings.bind_keys
+        }
+        self.models: cabc.Mapping[str, type[Model]] = OnDemand(self._model_names, self._model)
+        self.connections: cabc.Mapping[str, Connection] = OnDemand(lambda: self.binds, self.get_connection)
+        self.tables: cabc.Mapping[str, TableConnection] = OnDemand(
+            lambda: self.scope.table_names, lambda name: self.scope.table(name)
+        )
+        self._given = None if given is None else {model.__declaration__ for model in given}
+        self._resolved: weakref.WeakKeyDictionary[Declaration, Resolved] = weakref.WeakKeyDictionary()
+        self._leases: dict[Bind, Lease] = {}
+        # Stands for this registry in the pool, which must not keep the registry itself alive.
+        self._owner = object()
+        self._names_are_checked = False
+
+    def __repr__(self) -> str:
+        return f"<Registry of {self.app_name!r} binds={list(self.binds)}>"
+
+    @property
+    def app_name(self) -> str:
+        """The app's name."""
+        return self.settings.app_name
+
+    @property
+    def connection(self) -> Connection:
+        """This context's connection to the default bind, or to that of the enclosing ``db.using`` block."""
+        return self.get_connection()
+
+    def get_connection(self, bind_key: str | None = None) -> Connection:
+        """This context's connection to one bind.
+
+        Args:
+            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``. Left out, it is the bind of the enclosing
+                ``db.using`` block, or the default one.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+            RuntimeError: It was called outside of a context of this app.
+        """
+        return self.scope.connection(bind_key)
+
+    @property
+    def client(self) -> t.Any:
+        """The botocore client of the default bind, for what PynamoDB does not cover."""
+        return self.get_client()
+
+    def get_client(self, bind_key: str | None = None) -> t.Any:
+        """A botocore client for one bind, for what PynamoDB does not cover.
+
+        It is the app's own: a handler registered on its events is not felt by other apps. From now on it serves the
+        app's models on this bind as well.
+
+        Args:
+            bind_key: As of :meth:`get_connection`.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+        """
+        scope = self._scope()
+        return self.own_client(scope.bind(bind_key) if scope else self.bind(bind_key or DEFAULT_BIND))
+
+    def meta(self, model: type[Model]) -> Meta:
+        """A model's ``Meta`` as this app has it: in a context of the app with what the context changed.
+
+        Args:
+            model: One of the app's models.
+        """
+        scope = self._scope()
+        declaration = self.declaration_of(model)
+        return scope.meta(declaration) if scope else Meta(declaration, AppSource(self))
+
+    @property
+    def scope(self) -> Scope:
+        """This app's scope in the current context.
+
+        Raises:
+            RuntimeError: The current context is none of this app's.
+        """
+        scope = self._scope()
+        if scope is None:
+            raise RuntimeError(
+                f"This is the registry of the app {self.app_name!r}, used outside of its application context. Its"
+                " connections belong to a context: use `with app.app_context():`, or db.connection for the current app."
+            )
+        return scope
+
+    def open_scope(self) -> Scope:
+        """A new scope, for the context that asks."""
+        return Scope(self)
+
+    def bind(self, bind_key: str, context: cabc.Sequence[Values] = ()) -> Bind:
+        """A bind with what a context changes in it.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+        """
+        if context or bind_key not in self.binds:
+            return resolve_bind(bind_key, settings=self.settings, context=context)
+        return self.binds[bind_key]
+
+    def resolve(self, declaration: Declaration, context: cabc.Sequence[Values] = ()) -> Resolved:
+        """What a model's settings come to in this app, under what a context changes."""
+        resolved = None if context else self._resolved.get(declaration)
+        if resolved is None:
+            configured = self._configured(declaration)
+            resolved = resolve(declaration, settings=self.settings, configured=configured, context=context)
+            if resolved.is_static and not context:
+                self._resolved[declaration] = resolved
+        return resolved
+
+    def declaration_of(self, model: type[Model]) -> Declaration:
+        """What a model declares, if it is one of this app's.
+
+        Raises:
+            RuntimeError: The model was declared with another ``Dynamo``.
+            UnknownModel: The app was not given the model.
+            AttributeError: The model has no ``Meta``.
+        """
+        name = full_name(model)
+        declaration = getattr(model, "__declaration__", None)
+        if getattr(model, "__dynamo__", None) is not self.dynamo:
+            raise RuntimeError(
+                f"{name} was declared with another Dynamo than the app {self.app_name!r} was initialised with. Make one"
+                " `db = Dynamo()` in the program, and import it everywhere; or pass the model to db.register."
+            )
+        if declaration is None:
+            raise AttributeError(f"{name} needs a Meta class with a table_name.")
+        if not has_own_declaration(model):
+            raise RuntimeError(f"{name} has a Meta that db.register has not seen. Register this class as well.")
+        if not self.has(declaration):
+            raise UnknownModel(
+                name, f"The app {self.app_name!r} was not given the model {name}. Add it to init_app(app, models=[...])."
+            )
+        return t.cast("Declaration", declaration)
+
+    def has(self, declaration: Declaration | None) -> bool:
+        """Whether the app was given the models of this declaration."""
+        return declaration is not None and (self._given is None or declaration in self._given)
+
+    def lease(self, bind: Bind) -> Lease:
+        """The app's claim on the pooled client of a destination."""
+        lease = self._leases.get(bind)
+        if lease is None:
+            is_own = bind.share_client is False or bind.client_factory is not None
+            lease = self._leases.setdefault(bind, Lease(bind, owner=self._owner if is_own else None))
+        return lease
+
+    def own_client(self, bind: Bind) -> t.Any:
+        """A client of a destination that serves this app alone."""
+        return self.lease(bind).own(self._owner)
+
+    def close(self) -> None:
+        """Let the app's clients go. Those that no other app uses are closed; the next use gets them anew."""
+        for lease in list(self._leases.values()):
+            lease.release()
+        self._leases.clear()
+
+    def _scope(self) -> Scope | None:
+        scope = current_scope()
+        return scope if scope is not None and scope.registry is self else None
+
+    def _models(self) -> list[type[Model]]:
+        return [model for model in self.dynamo._models() if self.has(model.__declaration__)]
+
+    def _model_names(self) -> list[str]:
+        models = self._models()
+        short_names = collections.Counter(model.__name__ for model in models)
+        return [model.__name__ if short_names[model.__name__] == 1 else full_name(model) for model in models]
+
+    def _model(self, name: str) -> type[Model]:
+        models = self._models()
+        found = [model for model in models if name in {model.__name__, full_name(model)}]
+        if not found:
+            known = [model.__name__ for model in models]
+            raise UnknownModel(name, f"The app {self.app_name!r} has no model {name!r}.{did_you_mean(name, known)}")
+        if len(found) > 1:
+            raise AmbiguousModel(name, candidates=map(full_name, found))
+        return found[0]
+
+    def _configured(self, declaration: Declaration) -> Values:
+        self._warn_of_unknown_names()
+        by_name = self.settings.models
+        if declaration.model_name in by_name:
+            self._model(declaration.model_name)
+        short, full = (by_name.get(name, {}) for name in (declaration.model_name, declaration.full_name))
+        return overlay(short, full)
+
+    def _warn_of_unknown_names(self) -> None:
+        # Models may be declared after init_app, so that their names are known at the first use at the earliest.
+        if self._names_are_checked:
+            return
+        self._names_are_checked = True
+        known = {name for model in self._models() for name in (model.__name__, full_name(model))}
+        for name in self.settings.models.keys() - known:
+            hint = did_you_mean(name, known)
+            warnings.warn(f"DYNAMODB_MODELS names {name!r}, which is no model of this app.{hint}", stacklevel=2)
+
+
+class AppSource(DeclaredSource):
+    """What a model's ``Meta`` says in an app, seen from outside of its contexts.
+
+    Args:
+        registry: The app's registry.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def resolve(self, declaration: Declaration) -> Resolved:
+        """What the model's settings come to in the app."""
+        return self._registry.resolve(declaration)
+
+
+class OnDemand(cabc.Mapping[str, V]):
+    """A mapping whose values are made when they are asked for.
+
+    Args:
+        keys: Gives the keys.
+        get: Makes the value of a key.
+    """
+
+    def __init__(self, keys: t.Callable[[], cabc.Collection[str]], get: t.Callable[[str], V]) -> None:
+        self._keys = keys
+        self._get = get
+
+    def __getitem__(self, key: str) -> V:
+        return self._get(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys()
+
+    def __iter__(self) -> cabc.Iterator[str]:
+        return iter(self._keys())
+
+    def __len__(self) -> int:
+        return len(self._keys())
+
+    def __repr__(self) -> str:
+        return f"<OnDemand {list(self)}>"

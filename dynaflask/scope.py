@@ -1,0 +1,311 @@
+"""What one app context holds, and how the current one is found."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import contextvars
+import copy
+import typing as t
+
+import flask
+from pynamodb.connection.base import MetaTable
+
+from dynaflask.meta import Declaration
+from dynaflask.meta import Meta
+from dynaflask.meta import Resolved
+from dynaflask.meta import apply_prefix
+from dynaflask.meta import named_bind
+from dynaflask.settings import Bind
+from dynaflask.settings import Values
+from dynaflask.wire.clients import Lease
+from dynaflask.wire.connection import Connection
+from dynaflask.wire.connection import TableConnection
+
+if t.TYPE_CHECKING:
+    from dynaflask.registry import Registry
+
+EXTENSION = "dynamo"
+
+# The scope is kept on flask.g: it lives and ends with its app context, in whatever thread or task that is used.
+_ON_G = "_dynamo_scope"
+
+# The innermost db.using block of this thread or task. Blocks of other app contexts may lie beneath it.
+_innermost: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("dynaflask_innermost", default=None)
+
+
+class Made:
+    """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
+
+    __slots__ = ("connections", "model_tables", "plain_tables", "resolved", "tables")
+
+    def __init__(self) -> None:
+        self.resolved: dict[Declaration, Resolved] = {}
+        self.model_tables: dict[t.Any, TableConnection] = {}
+        self.tables: dict[t.Any, TableConnection] = {}
+        self.plain_tables: dict[str, TableConnection] = {}
+        self.connections: dict[str, Connection] = {}
+
+
+class Scope:
+    """One app context's connection objects and its copies of each model's ``Meta``.
+
+    A ``db.using`` block is a scope inside the context's own: it sees what the outer ones set, and what is set in it
+    ends with it.
+
+    Args:
+        registry: The registry of the context's app.
+        outer: The scope that this block stands in.
+        entered: What the block changes.
+        beneath: The block that was the innermost when this one was entered, of whichever context.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        outer: Scope | None = None,
+        entered: Values | None = None,
+        beneath: Scope | None = None,
+    ) -> None:
+        self.registry = registry
+        self.root: Scope = outer.root if outer else self
+        self.beneath = beneath
+        self.is_open = True
+        self._outer = outer
+        self._entered: Values = entered or {}
+        self._inner: list[Scope] = []
+        self._changes: dict[Declaration, dict[str, t.Any]] = {}
+        self._metas: dict[Declaration, Meta] = {}
+        self._made = Made()
+
+    def model_table(self, model: t.Any) -> TableConnection:
+        """This context's connection to a model's table.
+
+        Raises:
+            RuntimeError: The model was declared with another ``Dynamo`` than the app's.
+            UnknownModel: The app was not given the model.
+        """
+        table = self._made.model_tables.get(model)
+        return self._open_model_table(model) if table is None else table
+
+    def table(self, table_name: str) -> TableConnection:
+        """This context's connection to a table that no model describes, in the default bind.
+
+        Args:
+            table_name: The name, to which the bind's table prefix is added.
+        """
+        self.require_open()
+        made, bind = self._made, self.bind()
+        real_name = apply_prefix(table_name, prefix=bind.table_prefix)
+        table = made.plain_tables.get(table_name)
+        if table is None or table.table_name != real_name:
+            table = TableConnection(real_name, connection=Connection(bind, owner=self.root))
+            made.plain_tables[table_name] = table
+        return table
+
+    @property
+    def table_names(self) -> list[str]:
+        """The names that :meth:`table` was asked for."""
+        return list(self._made.plain_tables)
+
+    def connection(self, bind_key: str | None = None) -> Connection:
+        """This context's connection to a bind.
+
+        Args:
+            bind_key: The bind; by default that of the enclosing ``db.using`` block, or ``"default"``.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+        """
+        self.require_open()
+        made, bind = self._made, self.bind(bind_key)
+        connection = made.connections.get(bind.key)
+        if connection is None:
+            connection = made.connections.setdefault(bind.key, Connection(bind, owner=self.root))
+        return connection
+
+    def bind(self, bind_key: str | None = None) -> Bind:
+        """A bind, with what the enclosing ``db.using`` blocks change in it."""
+        context = self._context()
+        return self.registry.bind(bind_key or named_bind(context), context)
+
+    def meta(self, declaration: Declaration) -> Meta:
+        """This context's copy of a model's ``Meta``."""
+        meta = self._metas.get(declaration)
+        return self._metas.setdefault(declaration, Meta(declaration, self)) if meta is None else meta
+
+    def resolve(self, declaration: Declaration) -> Resolved:
+        """What a model's settings come to in this scope."""
+        self.require_open()
+        made = self._made
+        resolved = made.resolved.get(declaration)
+        if resolved is None:
+            resolved = self.registry.resolve(declaration, self._context(declaration))
+            if resolved.is_static:
+                made.resolved[declaration] = resolved
+        return resolved
+
+    def change(self, declaration: Declaration, name: str, value: t.Any) -> None:
+        """Set a value of a model's ``Meta`` for this scope.
+
+        Raises:
+            UnknownBind: The value is to be a bind key, and the app has no such bind.
+        """
+        self.require_open()
+        if name == "bind_key" and value is not None:
+            self.registry.settings.named_by(value)
+        self._changes.setdefault(declaration, {})[name] = value
+        self._forget()
+
+    def undo(self, declaration: Declaration, name: str) -> bool:
+        """Take a change back; whether there was one."""
+        changes = self._changes.get(declaration, {})
+        was_changed = name in changes
+        changes.pop(name, None)
+        self._forget()
+        return was_changed
+
+    def keep(self, declaration: Declaration, name: str, value: t.Any) -> t.Any:
+        """This scope's own copy of a value that can be changed in place."""
+        changes = self._changes.setdefault(declaration, {})
+        if name not in changes:
+            changes[name] = copy.deepcopy(value)
+            self._forget()
+        return changes[name]
+
+    def lease(self, bind: Bind) -> Lease:
+        """The app's claim on the client of a destination."""
+        return self.registry.lease(bind)
+
+    def own_client(self, bind: Bind) -> t.Any:
+        """The app's own client for a destination."""
+        return self.registry.own_client(bind)
+
+    def require_open(self) -> None:
+        """Refuse what is used after its context.
+
+        Raises:
+            RuntimeError: The context has ended.
+        """
+        if self.root.is_open:
+            return
+        current = current_scope()
+        if current is None or current.root is not self.root:
+            raise RuntimeError(
+                f"This belongs to an application context of {self.registry.app_name!r} that has ended. Get it anew"
+                " inside the context that uses it; in a streamed response, wrap the generator in"
+                " flask.stream_with_context."
+            )
+
+    @contextlib.contextmanager
+    def using(self, entered: Values) -> cabc.Iterator[Scope]:
+        """A block inside this scope that runs on other values."""
+        block = Scope(self.registry, outer=self, entered=entered, beneath=_innermost.get())
+        self._inner.append(block)
+        _innermost.set(block)
+        try:
+            yield block
+        finally:
+            # Not a token's reset: a streamed response may be closed in another thread than it began in.
+            _innermost.set(block.beneath)
+            self._inner.remove(block)
+
+    def close(self) -> None:
+        """End the scope. Its connection objects refuse further use; the shared clients stay open.
+
+        What the context changed is kept: ``flask.stream_with_context`` pushes a context again after its teardown, and
+        the response goes on where the view was going.
+        """
+        self.is_open = False
+        self._metas.clear()
+        self._forget()
+
+    def _open_model_table(self, model: t.Any) -> TableConnection:
+        made, declaration = self._made, self.registry.declaration_of(model)
+        resolved = self.resolve(declaration)
+        if resolved.table_name is None:
+            raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
+        meta_table = MetaTable(declaration.schema.table_data(resolved.table_name))
+        key = (declaration, resolved.bind, resolved.table_name)
+        table = made.tables.get(key)
+        if table is None:
+            # A connection of its own: PynamoDB's refuses a second model on one table.
+            connection = Connection(resolved.bind, owner=self.root)
+            opened = TableConnection(resolved.table_name, connection=connection, meta_table=meta_table)
+            table = made.tables.setdefault(key, opened)
+        if resolved.is_static:
+            made.model_tables[model] = table
+        return table
+
+    def _context(self, declaration: Declaration | None = None) -> list[Values]:
+        layers = self._outer._context(declaration) if self._outer else []
+        changes = self._changes.get(declaration) if declaration else None
+        return [*layers, *filter(None, (self._entered, changes))]
+
+    def _forget(self) -> None:
+        self._made = Made()
+        for block in self._inner:
+            block._forget()
+
+
+def current_scope() -> Scope | None:
+    """The scope to use here: the innermost block of the current app context, or the context's own.
+
+    Returns:
+        ``None`` outside of an app context, and in one whose app this extension does not serve.
+    """
+    try:
+        g = flask.g._get_current_object()  # type: ignore[attr-defined]  # it is a proxy
+    except RuntimeError:
+        return None
+    root: Scope | None = g.get(_ON_G)
+    if root is None or not root.is_open:
+        root = _open_scope(g)
+    block = _innermost.get()
+    while block is not None and block.root is not root:
+        block = block.beneath
+    return block or root
+
+
+def require_scope(what: str) -> Scope:
+    """The scope to use here, or an error that says why there is none.
+
+    Args:
+        what: What needs it, as the reader knows it: ``"Thread"``.
+
+    Raises:
+        RuntimeError: There is no application context, or its app was not initialised.
+    """
+    scope = current_scope()
+    if scope is not None:
+        return scope
+    if not flask.has_app_context():
+        raise RuntimeError(
+            f"Working outside of application context.\n\n{what} needs the current application to know its region,"
+            " endpoint and table. Either none was pushed yet, as in a script or a shell: use `with app.app_context():`."
+            " Or this code runs where Flask's context does not follow: in a thread, a task of a queue, or a generator"
+            " that is streamed without flask.stream_with_context."
+        )
+    raise RuntimeError(
+        f"{what} is used in the app {flask.current_app.name!r}, which was not initialised. Call db.init_app(app) where"
+        " that app is made."
+    )
+
+
+def close_scope(_: BaseException | None = None) -> None:
+    """End the scope of the current app context, if it has one."""
+    scope: Scope | None = flask.g.get(_ON_G)
+    if scope is not None:
+        scope.close()
+
+
+def _open_scope(g: t.Any) -> Scope | None:
+    registry = flask.current_app.extensions.get(EXTENSION)
+    open_scope: t.Callable[[], Scope] | None = getattr(registry, "open_scope", None)
+    if open_scope is None:
+        return None
+    # Threads may share a context, so that two may come here at once.
+    scope: Scope = g.setdefault(_ON_G, open_scope())
+    scope.is_open = True
+    return scope

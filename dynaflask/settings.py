@@ -1,0 +1,426 @@
+"""``app.config`` becomes binds: every setting, its check and its message.
+
+Nothing here touches the network or keeps what the caller passed: values are checked, copied and frozen.
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import dataclasses
+import difflib
+import os
+import typing as t
+import urllib.parse
+import warnings
+
+import botocore.config
+import botocore.exceptions
+import botocore.session
+import botocore.utils
+from pynamodb.constants import AVAILABLE_BILLING_MODES
+from werkzeug.datastructures import ImmutableDict
+
+from dynaflask.exceptions import ConfigurationError
+from dynaflask.exceptions import UnknownBind
+
+PREFIX = "DYNAMODB_"
+DEFAULT_BIND = "default"
+
+Values = cabc.Mapping[str, t.Any]
+Check = t.Callable[[str, t.Any], t.Any]
+TablePrefix = t.Union[str, t.Callable[[str], str]]
+
+# Whoever names one of these names an identity: what a lower layer says of the others is not mixed in.
+SOURCE_SETTINGS = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "session"})
+ROLE_SETTINGS = frozenset({"role_arn", "role_session_name", "external_id", "role_duration_seconds"})
+
+
+def _wrong(label: str, wanted: str, value: object) -> ConfigurationError:
+    return ConfigurationError(f"{label} must be {wanted}, not {type(value).__name__}.")
+
+
+def text(label: str, value: t.Any) -> str:
+    """A string that is not empty. A number is taken as its digits: an environment variable may look like one."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise _wrong(label, "a string", value)
+    if not value:
+        raise ConfigurationError(f"{label} is empty. Remove it to leave it unset.")
+    return value
+
+
+def region(label: str, value: t.Any) -> str:
+    """A region's name."""
+    name = text(label, value)
+    try:
+        botocore.utils.validate_region_name(name)
+    except botocore.exceptions.InvalidRegionError:
+        raise ConfigurationError(f"{label} must be a region such as 'eu-west-1', not {name!r}.") from None
+    return name
+
+
+def host(label: str, value: t.Any) -> str:
+    """An endpoint's URL, or ``"local"`` for the embedded engine."""
+    url = text(label, value)
+    parts = urllib.parse.urlsplit(url)
+    if url == "local" or (parts.scheme in {"http", "https"} and parts.hostname):
+        return url
+    raise ConfigurationError(f"{label} must be a URL such as 'http://localhost:8000', or 'local', not {url!r}.")
+
+
+def seconds(label: str, value: t.Any) -> float:
+    """A duration above zero, in seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong(label, "a number of seconds", value)
+    if not 0 < value < float("inf"):
+        raise ConfigurationError(f"{label} must be more than 0 seconds, not {value!r}.")
+    return value
+
+
+def _whole_number(least: int) -> Check:
+    def check(label: str, value: t.Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _wrong(label, "a whole number", value)
+        if value < least:
+            raise ConfigurationError(f"{label} must be at least {least}, not {value}.")
+        return value
+
+    return check
+
+
+def headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
+    """A mapping of header names to values."""
+    if not isinstance(value, cabc.Mapping):
+        raise _wrong(label, "a dict of strings", value)
+    for name, content in value.items():
+        if not isinstance(name, str) or not isinstance(content, str):
+            raise _wrong(f"{label}[{name!r}]", "a string", content)
+        if set(name + content) & set("\r\n"):
+            raise ConfigurationError(f"{label}[{name!r}] must not contain a line break.")
+    return ImmutableDict(value)
+
+
+def retries(label: str, value: t.Any) -> str | ImmutableDict[str, t.Any]:
+    """``"LEGACY"``, ``"UNSET"``, or what botocore takes as ``Config(retries=...)``."""
+    if value in ("LEGACY", "UNSET"):
+        return t.cast(str, value)
+    if not isinstance(value, cabc.Mapping):
+        raise _wrong(label, "'LEGACY', 'UNSET' or a dict", value)
+    try:
+        botocore.config.Config(retries=dict(value))
+    except (botocore.exceptions.BotoCoreError, TypeError) as error:
+        raise ConfigurationError(f"{label}: {error}") from error
+    return ImmutableDict(value)
+
+
+def billing_mode(label: str, value: t.Any) -> str:
+    """One of DynamoDB's billing modes."""
+    if value not in AVAILABLE_BILLING_MODES:
+        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, AVAILABLE_BILLING_MODES))}.")
+    return t.cast(str, value)
+
+
+def flag(label: str, value: t.Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise _wrong(label, "True or False", value)
+    return value
+
+
+def session(label: str, value: t.Any) -> t.Any:
+    """A botocore or boto3 session."""
+    if not callable(getattr(value, "create_client", getattr(value, "client", None))):
+        raise _wrong(label, "a botocore or boto3 session", value)
+    return value
+
+
+def function(label: str, value: t.Any) -> t.Callable[..., t.Any]:
+    """Something that can be called."""
+    if not callable(value):
+        raise _wrong(label, "a callable", value)
+    return t.cast("t.Callable[..., t.Any]", value)
+
+
+def client_config(label: str, value: t.Any) -> botocore.config.Config:
+    """A botocore ``Config``."""
+    if not isinstance(value, botocore.config.Config):
+        raise _wrong(label, "a botocore.config.Config", value)
+    return value
+
+
+def table_prefix(label: str, value: t.Any) -> TablePrefix:
+    """A string, or a callable from the declared table name to the real one."""
+    if callable(value):
+        return t.cast("t.Callable[[str], str]", value)
+    return value if value == "" else text(label, value)
+
+
+def tags(label: str, value: t.Any) -> dict[str, str]:
+    """The tags of a table that is created."""
+    return dict(headers(label, value))
+
+
+def path(label: str, value: t.Any) -> str:
+    """A path of the file system."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise _wrong(label, "a path", value)
+    return text(label, os.fspath(value))
+
+
+BIND_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
+    "region": region,
+    "host": host,
+    "connect_timeout_seconds": seconds,
+    "read_timeout_seconds": seconds,
+    "max_retry_attempts": _whole_number(0),
+    "retry_configuration": retries,
+    "max_pool_connections": _whole_number(1),
+    "extra_headers": headers,
+    "aws_access_key_id": text,
+    "aws_secret_access_key": text,
+    "aws_session_token": text,
+    "profile": text,
+    "session": session,
+    "role_arn": text,
+    "role_session_name": text,
+    "external_id": text,
+    "role_duration_seconds": _whole_number(900),  # the least that STS takes
+    "client_factory": function,
+    "client_config": client_config,
+    "share_client": flag,
+    "table_prefix": table_prefix,
+    "read_capacity_units": _whole_number(1),
+    "write_capacity_units": _whole_number(1),
+    "billing_mode": billing_mode,
+}
+
+MODEL_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
+    **BIND_CHECKS,
+    "table_name": text,
+    "bind_key": text,
+    "stream_view_type": text,
+    "tags": tags,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Bind:
+    """One named destination with its client options, as one app has it.
+
+    A value of ``None`` is left to PynamoDB's settings file and botocore's own chain.
+
+    Attributes:
+        key: The key in ``DYNAMODB_BINDS``, or ``"default"``.
+        region: The AWS region.
+        host: The endpoint's URL, or ``"local"`` for the embedded engine.
+        connect_timeout_seconds: How long a connection may take to open.
+        read_timeout_seconds: How long an answer may take.
+        max_retry_attempts: How often a failed call is repeated.
+        retry_configuration: botocore's ``retries``, ``"LEGACY"`` or ``"UNSET"``.
+        max_pool_connections: How many connections one client keeps.
+        extra_headers: Headers that every request carries, unsigned.
+        aws_access_key_id: The identity, where it is given as keys.
+        aws_secret_access_key: Its secret.
+        aws_session_token: Its session token, where it is temporary.
+        profile: The profile of the AWS configuration files to use.
+        session: A botocore or boto3 session to make the client with.
+        role_arn: The role to assume with that identity.
+        role_session_name: The name of the role's session.
+        external_id: The external id that the role asks for.
+        role_duration_seconds: How long the role's credentials hold; 900 at least.
+        client_factory: A callable that gets this bind and returns the client.
+        client_config: A botocore ``Config`` under the settings above.
+        share_client: ``False`` for a client that serves this app alone.
+        table_prefix: What goes in front of a declared table name, or a callable.
+        read_capacity_units: Read units per second of a table that is created.
+        write_capacity_units: Write units per second of a table that is created.
+        billing_mode: ``"PROVISIONED"`` or ``"PAY_PER_REQUEST"``.
+        local_path: Where the embedded engine keeps its data.
+    """
+
+    key: str = DEFAULT_BIND
+    region: str | None = None
+    host: str | None = None
+    connect_timeout_seconds: float | None = None
+    read_timeout_seconds: float | None = None
+    max_retry_attempts: int | None = None
+    retry_configuration: str | ImmutableDict[str, t.Any] | None = None
+    max_pool_connections: int | None = None
+    extra_headers: ImmutableDict[str, str] | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: str | None = None
+    aws_session_token: str | None = None
+    profile: str | None = None
+    session: t.Any = None
+    role_arn: str | None = None
+    role_session_name: str | None = None
+    external_id: str | None = None
+    role_duration_seconds: int | None = None
+    client_factory: t.Callable[[Bind], t.Any] | None = None
+    client_config: botocore.config.Config | None = None
+    share_client: bool | None = None
+    table_prefix: TablePrefix | None = None
+    read_capacity_units: int | None = None
+    write_capacity_units: int | None = None
+    billing_mode: str | None = None
+    local_path: str | None = None
+
+    @property
+    def destination(self) -> tuple[t.Any, ...]:
+        """What decides where a request goes, and as whom."""
+        identity = (getattr(self, name) for name in sorted(SOURCE_SETTINGS | ROLE_SETTINGS))
+        return (self.region, self.host, *identity)
+
+    def __repr__(self) -> str:
+        return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"
+
+
+BIND_FIELDS: t.Final = tuple(field.name for field in dataclasses.fields(Bind) if field.name != "key")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What one app's configuration says, checked.
+
+    Attributes:
+        app_name: The app's name, for messages.
+        plain: The plain ``DYNAMODB_*`` keys.
+        binds: What ``DYNAMODB_BINDS`` names, by bind key.
+        models: What ``DYNAMODB_MODELS`` names, by model name.
+    """
+
+    app_name: str
+    plain: Values
+    binds: cabc.Mapping[str, Values]
+    models: cabc.Mapping[str, Values]
+
+    @property
+    def bind_keys(self) -> tuple[str, ...]:
+        """The keys of all binds, ``"default"`` first."""
+        return (DEFAULT_BIND, *(key for key in self.binds if key != DEFAULT_BIND))
+
+    def named_by(self, bind_key: str) -> Values:
+        """What the bind itself names, without the plain keys.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+        """
+        if bind_key not in self.bind_keys:
+            raise UnknownBind(bind_key, known=self.bind_keys, app_name=self.app_name)
+        return self.binds.get(bind_key, {})
+
+    def values_of(self, bind_key: str) -> dict[str, t.Any]:
+        """What the bind names, over the plain keys."""
+        return overlay(self.plain, self.named_by(bind_key))
+
+
+def overlay(base: Values, layer: Values) -> dict[str, t.Any]:
+    """The values of ``layer`` over those of ``base``. An identity is taken whole, never mixed of two layers."""
+    hidden: frozenset[str] = frozenset()
+    if SOURCE_SETTINGS & layer.keys():
+        hidden = SOURCE_SETTINGS | ROLE_SETTINGS
+    elif "role_arn" in layer:
+        hidden = ROLE_SETTINGS
+    return {**{name: value for name, value in base.items() if name not in hidden}, **layer}
+
+
+def make_bind(bind_key: str, values: Values) -> Bind:
+    """The frozen destination that these values describe."""
+    return Bind(key=bind_key, **{name: values.get(name) for name in BIND_FIELDS})
+
+
+def check_identity(label: str, values: Values) -> None:
+    """Refuse half a key pair, and two identities at once.
+
+    Raises:
+        ConfigurationError: The message names the settings, and no value.
+    """
+    given = {name for name in SOURCE_SETTINGS if values.get(name) is not None}
+    keys = given & {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
+    missing = {"aws_access_key_id", "aws_secret_access_key"} - keys
+    if keys and missing:
+        have, lack = (", ".join(_typed(label, name) for name in sorted(names)) for names in (keys, missing))
+        raise ConfigurationError(f"{have} is set without {lack}. Set both, or neither.")
+    if len(given - keys) + bool(keys) > 1:
+        both = ", ".join(_typed(label, name) for name in sorted(given))
+        raise ConfigurationError(f"{both} name more than one identity. Keep the one to use.")
+
+
+def check_values(label: str, values: Values, checks: cabc.Mapping[str, Check]) -> dict[str, t.Any]:
+    """Check a dict of settings, whose names may come in any case. ``None`` means botocore's own.
+
+    Raises:
+        ConfigurationError: A name is unknown, or a value is wrong.
+    """
+    if not isinstance(values, cabc.Mapping):
+        raise _wrong(label, "a dict of settings", values)
+    checked = {}
+    for typed, value in values.items():
+        name = typed.lower() if isinstance(typed, str) else typed
+        if name not in checks:
+            raise ConfigurationError(f"{label} has no setting {typed!r}.{did_you_mean(str(name), checks)}")
+        checked[name] = None if value is None else checks[name](f"{label}[{typed!r}]", value)
+    check_identity(label, checked)
+    return checked
+
+
+def read_settings(app_name: str, config: Values) -> Settings:
+    """Read and check what an app's configuration says of DynamoDB.
+
+    Args:
+        app_name: The app's name, for messages.
+        config: ``app.config``. It is left as it is.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    _warn_of_unknown_keys(config)
+    plain = {
+        name: check(PREFIX + name.upper(), config[PREFIX + name.upper()])
+        for name, check in (BIND_CHECKS | {"local_path": path}).items()
+        if config.get(PREFIX + name.upper()) is not None
+    }
+    check_identity(PREFIX, plain)
+    binds = _read_named("DYNAMODB_BINDS", config, BIND_CHECKS)
+    models = _read_named("DYNAMODB_MODELS", config, MODEL_CHECKS)
+    settings = Settings(app_name, ImmutableDict(plain), ImmutableDict(binds), ImmutableDict(models))
+    _check_model_binds(settings)
+    return settings
+
+
+def _read_named(label: str, config: Values, checks: cabc.Mapping[str, Check]) -> dict[str, Values]:
+    named = config.get(label) or {}
+    if not isinstance(named, cabc.Mapping):
+        raise _wrong(label, "a dict of dicts", named)
+    return {
+        text(f"A key of {label}", key): ImmutableDict(check_values(f"{label}[{key!r}]", values, checks))
+        for key, values in named.items()
+    }
+
+
+def _check_model_binds(settings: Settings) -> None:
+    for name, values in settings.models.items():
+        bind_key = values.get("bind_key")
+        if bind_key is not None and bind_key not in settings.bind_keys:
+            raise ConfigurationError(
+                f"DYNAMODB_MODELS[{name!r}]['bind_key'] is {bind_key!r}, which is not in DYNAMODB_BINDS."
+            )
+
+
+def _warn_of_unknown_keys(config: Values) -> None:
+    known = [name.upper() for name in (*BIND_CHECKS, "local_path", "binds", "models")]
+    for key in config:
+        name = key.removeprefix(PREFIX) if isinstance(key, str) else ""
+        if name not in ("", key, *known):
+            warnings.warn(f"{key} is not a setting of dynaflask.{did_you_mean(name, known, PREFIX)}", stacklevel=4)
+
+
+def did_you_mean(name: str, known: cabc.Iterable[str], prefix: str = "") -> str:
+    """A sentence that offers the nearest known name, if one is near."""
+    nearest = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {prefix + nearest[0]!r}?" if nearest else ""
+
+
+def _typed(label: str, name: str) -> str:
+    return f"{PREFIX}{name.upper()}" if label == PREFIX else f"{label}[{name!r}]"

@@ -1,0 +1,289 @@
+"""botocore clients, one per distinct destination, shared by apps, models and threads.
+
+    Lease            one app's claim on the client of a bind: what a connection calls
+      ClientPool       the clients of this process
+        PooledClient     a client, with the marks of its use
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import dataclasses
+import logging
+import os
+import threading
+import time
+import typing as t
+import weakref
+
+from botocore.handlers import BUILTIN_HANDLERS
+
+from dynaflask.settings import Bind
+from dynaflask.wire.keys import ClientKey
+from dynaflask.wire.keys import client_config
+from dynaflask.wire.keys import client_key
+from dynaflask.wire.private import count_idle_sockets
+from dynaflask.wire.private import has_credentials
+from dynaflask.wire.private import mock_is_active
+from dynaflask.wire.sessions import Source
+from dynaflask.wire.sessions import Sources
+from dynaflask.wire.sessions import client_options
+
+SERVICE = "dynamodb"
+MAX_CLIENTS = 1000
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PoolStats:
+    """What the pool did in this process.
+
+    Attributes:
+        clients: How many clients there are.
+        creations: How many were made.
+        hits: How often one was there when an app first asked.
+        evictions: How many were closed to keep to the bounds.
+        open_sockets: How many connections they have open.
+    """
+
+    clients: int
+    creations: int
+    hits: int
+    evictions: int
+    open_sockets: int
+
+
+class PooledClient:
+    """A client, with the marks of its use.
+
+    Attributes:
+        client: botocore's client; ``None`` once it was let go.
+        is_pinned: Whether it was given to the user, who may have registered handlers on it.
+        last_used: When a call was last made, in seconds of the monotonic clock.
+        calls: One mark for each call that is under way.
+    """
+
+    def __init__(self, client: t.Any, *, source: Source | None) -> None:
+        self.client = client
+        self.is_pinned = False
+        self.last_used = time.monotonic()
+        self.calls: set[object] = set()
+        # A session lives as long as its clients, so that the next one of its identity shares it.
+        self._source = source
+        self._handlers = len(BUILTIN_HANDLERS)
+        self._is_mocked = mock_is_active()
+        # Whoever made a client by a factory closes it.
+        self._close = weakref.finalize(self, _close, client if source else None)
+        self._close.atexit = False  # type: ignore[misc]  # it is documented as writable
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may serve the next call. One that was made under moto's mock has the mock's credentials."""
+        if self._handlers != len(BUILTIN_HANDLERS):
+            self._add_handlers()
+        return self.client is not None and not (self._is_mocked and not mock_is_active())
+
+    def close(self) -> None:
+        """Let the client go, and close its sockets. A call that is under way ends as it would have."""
+        self.client = None
+        self._close()
+
+    def forget(self) -> None:
+        """Let the client go, and touch nothing: its sockets are the parent process's, too."""
+        self.client = None
+        self._close.detach()
+
+    def _add_handlers(self) -> None:
+        # botocore's sessions take the built-in handlers when they are made. moto adds its own when it is imported, which
+        # may be later.
+        added, self._handlers = BUILTIN_HANDLERS[self._handlers :], len(BUILTIN_HANDLERS)
+        for event, handler, *_ in added if self.client is not None else ():
+            self.client.meta.events.register(event, handler)
+
+
+class ClientPool:
+    """The clients of this process. One is kept as long as an app holds a lease of it, within the bounds."""
+
+    def __init__(self) -> None:
+        # Both guard the dicts below, for a moment each. No client is made and no call is sent under them.
+        self._lock = threading.Lock()
+        self._clients: weakref.WeakValueDictionary[ClientKey, PooledClient] = weakref.WeakValueDictionary()
+        self._locks: dict[ClientKey, threading.Lock] = {}
+        self._sources = Sources()
+        self._bounds: weakref.WeakKeyDictionary[t.Any, Bounds] = weakref.WeakKeyDictionary()
+        self._creations = self._hits = self._evictions = 0
+
+    def get(self, key: ClientKey, bind: Bind) -> PooledClient:
+        """The client of a key, made on first use by one thread while others of the key wait.
+
+        Args:
+            key: What makes the client different.
+            bind: A bind of that key.
+        """
+        pooled = self._find(key)
+        if pooled is not None:
+            return pooled
+        with self._making(key):
+            pooled = self._find(key)
+            if pooled is None:
+                pooled = self._make(key, bind)
+                self._keep(key, pooled)
+        self.evict()
+        return pooled
+
+    def bound(self, app: object, *, max_clients: int | None, idle_seconds: float | None) -> None:
+        """Set what one app asks of the process. The strictest app's word counts, as long as the app lives."""
+        with self._lock:
+            self._bounds[app] = Bounds(max_clients, idle_seconds)
+
+    def evict(self) -> None:
+        """Close what is too much: first what is idle for too long, then the least recently used."""
+        with self._lock:
+            idle = [pooled for pooled in self._clients.values() if not pooled.calls and not pooled.is_pinned]
+            idle.sort(key=lambda pooled: pooled.last_used)
+            too_many = len(self._clients) - self._max_clients()
+            oldest = time.monotonic() - self._idle_seconds()
+            surplus = [pooled for rank, pooled in enumerate(idle) if rank < too_many or pooled.last_used < oldest]
+            self._drop(surplus)
+        for pooled in surplus:
+            pooled.close()
+
+    def stats(self) -> PoolStats:
+        """What the pool did in this process."""
+        with self._lock:
+            clients = list(self._clients.values())
+        sockets = sum(count_idle_sockets(pooled.client) + len(pooled.calls) for pooled in clients)
+        return PoolStats(len(clients), self._creations, self._hits, self._evictions, sockets)
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child.
+
+        The child shares the parent's sockets: two processes on one would read each other's answers. Forget them;
+        closing would end the parent's connections. Locks may be held by threads that the child does not have.
+        """
+        for pooled in list(self._clients.values()):
+            pooled.forget()
+        bounds = self._bounds
+        self.__init__()  # type: ignore[misc]  # as on the first day
+        self._bounds = bounds
+
+    def _find(self, key: ClientKey) -> PooledClient | None:
+        pooled = self._clients.get(key)
+        if pooled is None or not pooled.is_usable:
+            return None
+        self._hits += 1
+        return pooled
+
+    @contextlib.contextmanager
+    def _making(self, key: ClientKey) -> cabc.Iterator[None]:
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                self._locks.pop(key, None)
+
+    def _make(self, key: ClientKey, bind: Bind) -> PooledClient:
+        if bind.client_factory is not None:
+            return PooledClient(bind.client_factory(bind), source=None)
+        source = self._sources.get(key)
+        client = source.create_client(SERVICE, config=client_config(bind), **client_options(key, source))
+        _add_headers(client, key.extra_headers)
+        return PooledClient(client, source=source)
+
+    def _keep(self, key: ClientKey, pooled: PooledClient) -> None:
+        with self._lock:
+            self._creations += 1
+            if has_credentials(pooled.client):
+                self._clients[key] = pooled
+
+    def _drop(self, surplus: cabc.Collection[PooledClient]) -> None:
+        self._evictions += len(surplus)
+        for key in [key for key, pooled in self._clients.items() if pooled in surplus]:
+            del self._clients[key]
+
+    def _max_clients(self) -> int:
+        return min((bounds.max_clients for bounds in self._bounds.values() if bounds.max_clients), default=MAX_CLIENTS)
+
+    def _idle_seconds(self) -> float:
+        asked = (bounds.idle_seconds for bounds in self._bounds.values() if bounds.idle_seconds is not None)
+        return min(asked, default=float("inf"))
+
+
+class Bounds(t.NamedTuple):
+    """What an app asks of the pool."""
+
+    max_clients: int | None
+    idle_seconds: float | None
+
+
+class Lease:
+    """One app's claim on the client of a bind. Using it takes no lock.
+
+    Args:
+        bind: The destination.
+        owner: Stands for the app, if the client is to be its own.
+    """
+
+    def __init__(self, bind: Bind, *, owner: object = None) -> None:
+        self.bind = bind
+        self._key = client_key(bind)._replace(owner=owner)
+        self._pooled: PooledClient | None = None
+
+    @contextlib.contextmanager
+    def call(self) -> cabc.Iterator[t.Any]:
+        """The client to make one call with. It is not evicted meanwhile."""
+        pooled, mark = self._current(), object()
+        pooled.calls.add(mark)
+        try:
+            yield pooled.client or self._current().client
+        finally:
+            pooled.calls.discard(mark)
+
+    def own(self, owner: object) -> t.Any:
+        """A client of the app's own, for the user to keep. From now on it serves the app's calls as well."""
+        if self._key.owner is None:
+            self._key, self._pooled = self._key._replace(owner=owner), None
+        pooled = self._current()
+        pooled.is_pinned = True
+        return pooled.client
+
+    def release(self) -> None:
+        """Give the client back. The next call gets one anew."""
+        self._pooled = None
+
+    def _current(self) -> PooledClient:
+        pooled = self._pooled
+        if pooled is None or not pooled.is_usable:
+            pooled = pool.get(self._key, self.bind)
+            # A metadata service that failed for a moment leaves a client without credentials for good. Such a client
+            # serves one call, as with PynamoDB.
+            self._pooled = pooled if has_credentials(pooled.client) else None
+        pooled.last_used = time.monotonic()
+        return pooled
+
+
+def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:
+    def add(request: t.Any, **_: t.Any) -> None:
+        request.headers.update(dict(headers))
+
+    if headers:
+        client.meta.events.register_first("before-send.*.*", add)
+
+
+def _close(client: t.Any) -> None:
+    try:
+        if client is not None:
+            client.close()
+    except Exception:
+        logger.exception("A client could not be closed.")
+
+
+pool = ClientPool()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.after_fork)

@@ -1,0 +1,113 @@
+"""PynamoDB's connections, on a client that is not theirs: they cost microseconds and end with their context."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pynamodb.connection
+import pynamodb.connection.table
+from pynamodb.connection.base import MetaTable
+from pynamodb.exceptions import TableError
+
+from dynaflask.settings import Bind
+from dynaflask.wire.clients import Lease
+
+
+class Owner(t.Protocol):
+    """What a connection asks of the scope that it belongs to."""
+
+    def require_open(self) -> None:
+        """Raise if the scope has ended."""
+
+    def lease(self, bind: Bind) -> Lease:
+        """The app's claim on the client of a destination."""
+
+    def own_client(self, bind: Bind) -> t.Any:
+        """The app's own client for a destination."""
+
+
+class Call:
+    """As much of a connection as PynamoDB needs to make one call and to translate its errors."""
+
+    __slots__ = ("client",)
+
+    _get_table_name_for_error_context = pynamodb.connection.Connection._get_table_name_for_error_context
+
+    def __init__(self, client: t.Any) -> None:
+        self.client = client
+
+
+class Connection(pynamodb.connection.Connection):
+    """One context's connection to one bind. It speaks as PynamoDB's does.
+
+    Args:
+        bind: Where to, as whom, and with which options.
+        owner: The scope that it belongs to.
+    """
+
+    def __init__(self, bind: Bind, *, owner: Owner) -> None:
+        super().__init__(
+            region=bind.region,
+            host=bind.host,
+            read_timeout_seconds=bind.read_timeout_seconds,
+            connect_timeout_seconds=bind.connect_timeout_seconds,
+            max_retry_attempts=bind.max_retry_attempts,
+            retry_configuration=t.cast("t.Any", bind.retry_configuration),
+            max_pool_connections=bind.max_pool_connections,
+            extra_headers=bind.extra_headers,
+            aws_access_key_id=bind.aws_access_key_id,
+            aws_secret_access_key=bind.aws_secret_access_key,
+            aws_session_token=bind.aws_session_token,
+        )
+        self.bind = bind
+        self._owner = owner
+        self._lease: Lease | None = None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
+
+    @property
+    def client(self) -> t.Any:
+        """A botocore client of the app's own. From now on it serves the app's calls to this bind as well.
+
+        Raises:
+            RuntimeError: The context has ended.
+        """
+        self._owner.require_open()
+        return self._owner.own_client(self.bind)
+
+    def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        self._owner.require_open()
+        if self._lease is None:
+            self._lease = self._owner.lease(self.bind)
+        with self._lease.call() as client:
+            call = t.cast("Connection", Call(client))
+            return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
+
+    def get_meta_table(self, table_name: str) -> MetaTable:
+        """The keys of a table. One that no model describes is asked for them once."""
+        try:
+            return super().get_meta_table(table_name)
+        except TableError:
+            self.describe_table(table_name)
+            return super().get_meta_table(table_name)
+
+
+class TableConnection(pynamodb.connection.table.TableConnection):
+    """One table, over one connection.
+
+    Args:
+        table_name: The real name.
+        connection: The way to it. It serves this table alone where ``meta_table`` is given.
+        meta_table: The table's keys and indexes, where a model declares them.
+    """
+
+    # Not super().__init__(): it would make a connection of its own.
+    def __init__(self, table_name: str, *, connection: Connection, meta_table: MetaTable | None = None) -> None:
+        self.table_name = table_name
+        self.connection: Connection = connection
+        if meta_table is not None:
+            connection.add_meta_table(meta_table)
+
+    def __repr__(self) -> str:
+        return f"<TableConnection {self.table_name!r} on {self.connection!r}>"

@@ -1,0 +1,178 @@
+"""botocore sessions, one for each source of an identity. A session costs forty times what a client of it costs."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+import weakref
+
+import botocore.session
+from botocore.credentials import AssumeRoleCredentialFetcher
+from botocore.credentials import CredentialProvider
+from botocore.credentials import CredentialResolver
+from botocore.credentials import Credentials
+from botocore.credentials import DeferredRefreshableCredentials
+from botocore.handlers import BUILTIN_HANDLERS
+
+from dynaflask import local
+from dynaflask.exceptions import ConfigurationError
+from dynaflask.wire.keys import LOCAL
+from dynaflask.wire.keys import ClientKey
+from dynaflask.wire.keys import Identity
+from dynaflask.wire.private import mock_is_active
+
+# The embedded engine takes any region and keys, so that the developer's real ones stay at home.
+LOCAL_REGION = "us-east-1"
+LOCAL_KEYS = ("local", "local", None)
+
+
+class Source:
+    """A session, and the lock under which clients are made of it: botocore's sessions are not thread-safe.
+
+    The lock may be held for as long as credentials are fetched over the network. It holds up this identity alone.
+
+    Args:
+        session: A session of botocore's or of boto3's.
+    """
+
+    def __init__(self, session: t.Any) -> None:
+        self.session = session
+        self._lock = threading.Lock()
+
+    def create_client(self, service: str, **options: t.Any) -> t.Any:
+        """A new client."""
+        create = getattr(self.session, "create_client", None) or self.session.client
+        with self._lock:
+            return create(service, **options)
+
+    @property
+    def region(self) -> str | None:
+        """The region of the environment or the profile."""
+        if hasattr(self.session, "get_config_variable"):
+            return t.cast("str | None", self.session.get_config_variable("region"))
+        return t.cast("str | None", self.session.region_name)
+
+
+class Sources:
+    """The sources in use. One is kept as long as a client of it."""
+
+    def __init__(self) -> None:
+        # Held while a session is made, which takes no network call.
+        self._lock = threading.Lock()
+        self._sources: weakref.WeakValueDictionary[t.Any, Source] = weakref.WeakValueDictionary()
+        self._loader: t.Any = None
+
+    def get(self, key: ClientKey) -> Source:
+        """The source of a client's identity."""
+        # What was found under moto's mock is not taken for real.
+        name = (_source_name(key), mock_is_active(), len(BUILTIN_HANDLERS))
+        with self._lock:
+            source = self._sources.get(name)
+            if source is None:
+                source = self._sources[name] = Source(self._make_session(key))
+            return source
+
+    def _make_session(self, key: ClientKey) -> t.Any:
+        identity = key.identity
+        if identity.session is not None and not identity.role_arn:
+            return identity.session
+        session = self._share_loader(botocore.session.Session(profile=identity.profile))
+        if identity.role_arn:
+            base = identity.session or session
+            provider = RoleProvider(identity, source=Source(base), sts=_sts_options(key))
+            session = self._share_loader(botocore.session.Session())
+            session.register_component("credential_provider", CredentialResolver([provider]))
+        return session
+
+    def _share_loader(self, session: botocore.session.Session) -> botocore.session.Session:
+        # Most of a session's cost is the loading of botocore's data files.
+        if self._loader is None:
+            self._loader = session.get_component("data_loader")
+        session.register_component("data_loader", self._loader)
+        return session
+
+
+class RoleProvider(CredentialProvider):  # type: ignore[misc]  # botocore has no types
+    """Assumes a role with another identity's credentials, and again before they expire.
+
+    Args:
+        identity: The role, and the static keys to assume it with, if there are any.
+        source: What has the credentials otherwise.
+        sts: Where STS is.
+    """
+
+    METHOD = "dynaflask-role"
+
+    def __init__(self, identity: Identity, *, source: Source, sts: dict[str, t.Any]) -> None:
+        super().__init__()
+        self._identity = identity
+        self._source = source
+        self._sts = sts
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Credentials that are fetched at the first call, and by one thread ahead of their expiry."""
+        identity = self._identity
+        extra = {
+            "RoleSessionName": identity.role_session_name,
+            "ExternalId": identity.external_id,
+            "DurationSeconds": identity.role_duration_seconds,
+        }
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=self._create_sts_client,
+            source_credentials=self._base_credentials(),
+            role_arn=identity.role_arn,
+            extra_args={name: value for name, value in extra.items() if value is not None},
+        )
+        return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
+
+    def _create_sts_client(self, service: str, **keys: t.Any) -> t.Any:
+        return self._source.create_client(service, **self._sts, **keys)
+
+    def _base_credentials(self) -> t.Any:
+        if self._identity.aws_access_key_id:
+            return Credentials(*self._identity[:3])
+        credentials = self._source.session.get_credentials()
+        if credentials is None:
+            raise ConfigurationError(
+                "DYNAMODB_ROLE_ARN is set, and there are no credentials to assume the role with. Set"
+                " DYNAMODB_AWS_ACCESS_KEY_ID and DYNAMODB_AWS_SECRET_ACCESS_KEY, DYNAMODB_PROFILE or DYNAMODB_SESSION, or"
+                " give the environment an identity."
+            )
+        return credentials
+
+
+def client_options(key: ClientKey, source: Source) -> dict[str, t.Any]:
+    """Where a client goes, and the static keys that it signs with."""
+    access_key_id, secret_access_key, session_token = _static_keys(key)
+    is_local = key.endpoint_url == LOCAL
+    return {
+        "region_name": key.region or (is_local and (source.region or LOCAL_REGION)) or None,
+        "endpoint_url": local.endpoint(key.local_path) if is_local else key.endpoint_url,
+        "aws_access_key_id": access_key_id,
+        "aws_secret_access_key": secret_access_key,
+        "aws_session_token": session_token,
+    }
+
+
+def _static_keys(key: ClientKey) -> tuple[str | None, str | None, str | None]:
+    identity = key.identity
+    if identity.role_arn:
+        return (None, None, None)
+    if key.endpoint_url == LOCAL and not any(identity):
+        return LOCAL_KEYS
+    return identity[:3]
+
+
+def _source_name(key: ClientKey) -> t.Any:
+    identity = key.identity
+    if identity.role_arn:
+        return (identity, key.region, key.endpoint_url == LOCAL and key.local_path)
+    # Static keys are not mixed with the environment's, whose fetching may take long.
+    return (identity.session, identity.profile, _static_keys(key)[0] is not None)
+
+
+def _sts_options(key: ClientKey) -> dict[str, t.Any]:
+    options: dict[str, t.Any] = {"region_name": key.region}
+    if key.endpoint_url == LOCAL:
+        options |= {"region_name": key.region or LOCAL_REGION, "endpoint_url": local.endpoint(key.local_path)}
+    return options

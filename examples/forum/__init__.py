@@ -1,0 +1,14 @@
+"""A forum with two sites in one process: one model, two regions, two accounts. Start it with
+
+    python -m examples.forum
+
+Read it in this order:
+
+    models.py     Thread: the one model of both sites, which names no region, endpoint or account
+    views.py      the JSON API of a site
+    app.py        the factory: one site, of its configuration
+    sites.py      the two configurations, and the two apps behind one dispatcher
+    start.py      the start page, which looks into both apps
+    __main__.py   the command above
+    wsgi.py       for a server with many workers
+"""

@@ -1,0 +1,40 @@
+"""Start the forum: ``python -m examples.forum``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from werkzeug.serving import make_server
+
+from dynaflask import EngineError
+from examples.forum.sites import create_application
+from examples.forum.sites import create_sites
+from examples.forum.sites import create_tables
+
+
+def main() -> None:
+    """Create the tables, and serve the forum until Ctrl-C."""
+    options = read_options()
+    sites = create_sites()
+    try:
+        create_tables(sites)
+    except EngineError as error:
+        sys.exit(str(error))
+    if options.tables_only:
+        return
+    with make_server("127.0.0.1", options.port, create_application(sites), threaded=True) as server:
+        print(f"The forum runs until Ctrl-C at http://127.0.0.1:{server.port}/", flush=True)
+        server.serve_forever()
+
+
+def read_options() -> argparse.Namespace:
+    """What stands on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m examples.forum", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=5000, help="on 127.0.0.1; 0 takes any (default: 5000)")
+    parser.add_argument("--tables-only", action="store_true", help="create the tables, and serve nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Two sites in one process: the same factory twice, behind one dispatcher."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from examples.forum.app import create_app
+from examples.forum.models import db
+from examples.forum.start import create_start_page
+
+Sites = cabc.Mapping[str, Flask]
+
+# The embedded engine takes an access key of 12 digits for an account, and any secret.
+SITES = {
+    "us": {
+        "DYNAMODB_REGION": "us-west-2",
+        "DYNAMODB_AWS_ACCESS_KEY_ID": "111111111111",
+        "DYNAMODB_AWS_SECRET_ACCESS_KEY": "any",
+        "DYNAMODB_TABLE_PREFIX": "us-",
+    },
+    "eu": {
+        "DYNAMODB_REGION": "eu-west-1",
+        "DYNAMODB_AWS_ACCESS_KEY_ID": "222222222222",
+        "DYNAMODB_AWS_SECRET_ACCESS_KEY": "any",
+        "DYNAMODB_TABLE_PREFIX": "eu-",
+    },
+}
+
+
+def create_sites() -> Sites:
+    """The app of each site, by name."""
+    return {name: create_app(config) for name, config in SITES.items()}
+
+
+def create_tables(sites: Sites) -> None:
+    """Create each site's table, where it does not exist."""
+    for site in sites.values():
+        with site.app_context():
+            db.create_all(wait=True)
+
+
+def create_application(sites: Sites) -> DispatcherMiddleware:
+    """The WSGI application: each site under its name, and the start page for all else."""
+    mounts = {f"/{name}": site for name, site in sites.items()}
+    return DispatcherMiddleware(create_start_page(sites), mounts)

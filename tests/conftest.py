@@ -1,0 +1,134 @@
+"""Fixtures of all tests: the engines, a clean environment, and a detector of what a test leaves behind."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import gc
+import os
+import pathlib
+import threading
+import typing as t
+
+import dynaflask
+import engines
+import flask
+import models
+import pynamodb.models
+import pytest
+import recorder as recorders
+
+ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ministack_on_path() -> cabc.Iterator[None]:
+    """``DYNAMODB_HOST = "local"`` works in the tests as it does for users."""
+    try:
+        executable = engines.find_ministack()
+    except RuntimeError as error:
+        pytest.fail(str(error), pytrace=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(executable.parent), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="session")
+def ministack(ministack_on_path: None) -> cabc.Iterator[engines.Engine]:
+    """A running ministack. Tests share it, each with an ``account``."""
+    with engines.ministack() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def moto() -> cabc.Iterator[engines.Engine]:
+    """A running moto behind a lock."""
+    with engines.locked_moto() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def own() -> engines.Engine | None:
+    """The server that DYNAFLASK_TEST_ENDPOINT names."""
+    return engines.own()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> engines.Engine:
+    """Each engine in turn."""
+    found: engines.Engine = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def account() -> engines.Account:
+    """A fresh access key and table prefix, so that a test shares no data with others: ``engine.settings(account)``."""
+    return engines.Account()
+
+
+@pytest.fixture
+def recorder() -> cabc.Iterator[recorders.Recorder]:
+    """A server that answers every DynamoDB call with next to nothing, and remembers it."""
+    with recorders.Recorder() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    """No test sees the AWS and PynamoDB settings of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "PYNAMODB_", "DYNAMODB_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+
+
+@pytest.fixture(autouse=True)
+def leak_detector() -> cabc.Iterator[None]:
+    """A test that leaves an app context pushed or a thread running fails."""
+    threads_before = set(threading.enumerate())
+    yield
+    contexts = _pop_contexts()
+    threads = _running(set(threading.enumerate()) - threads_before)
+    assert not contexts, f"The test left app contexts pushed: {contexts}"
+    assert not threads, f"The test left threads running: {threads}"
+
+
+def _pop_contexts() -> list[str]:
+    popped = []
+    while flask.has_app_context():
+        popped.append(flask.current_app.name)
+        flask.globals.app_ctx._get_current_object().pop()
+    return popped
+
+
+def _running(threads: cabc.Iterable[threading.Thread]) -> list[threading.Thread]:
+    """Those that do not end within a moment, once what nobody holds any more is collected."""
+    gc.collect()
+    for thread in threads:
+        thread.join(timeout=2)
+    return [thread for thread in threads if thread.is_alive()]
+
+
+@pytest.fixture
+def db() -> dynaflask.Dynamo:
+    """An extension object of the test's own."""
+    return dynaflask.Dynamo()
+
+
+@pytest.fixture
+def make_app(db: dynaflask.Dynamo) -> cabc.Callable[..., flask.Flask]:
+    """Makes an app with these settings: ``make_app("eu", region="eu-west-1")`` sets ``DYNAMODB_REGION``."""
+
+    def make(name: str = "app", /, *, given: cabc.Iterable[t.Any] | None = None, **settings: object) -> flask.Flask:
+        app = flask.Flask(name)
+        app.config.from_mapping({f"DYNAMODB_{key.upper()}": value for key, value in settings.items()})
+        db.init_app(app, models=given)
+        return app
+
+    return make
+
+
+@pytest.fixture
+def thread_model(db: dynaflask.Dynamo) -> type[pynamodb.models.Model]:
+    """The model of PynamoDB's tutorial."""
+    return models.declare_thread(db)

@@ -1,0 +1,299 @@
+"""What one app context holds, how the current one is found, and how it ends."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextvars
+import threading
+import typing as t
+
+import flask
+import pytest
+import recorder as recorders
+import werkzeug.test
+
+import dynaflask
+from dynaflask import ConfigurationError
+from dynaflask import UnknownBind
+
+Make = t.Callable[..., flask.Flask]
+
+
+@pytest.fixture
+def app(make_app: Make, recorder: recorders.Recorder) -> flask.Flask:
+    """An app whose calls the recorder answers."""
+    return make_app(
+        host=recorder.url,
+        region="us-west-2",
+        aws_access_key_id="AKIA",
+        aws_secret_access_key="hush",
+        binds={"eu": {"region": "eu-west-1"}},
+    )
+
+
+class TestFinding:
+    """Which scope answers, and what is said where none does."""
+
+    def test_outside_of_a_context_the_error_names_the_model_and_both_causes(self, thread_model: t.Any) -> None:
+        """Flask's manner: what was used, why there is no context, and what to do."""
+        with pytest.raises(RuntimeError, match="outside of application context") as caught:
+            thread_model.get("forum", "subject")
+        for part in ("Thread needs", "with app.app_context():", "stream_with_context"):
+            assert part in str(caught.value)
+
+    def test_an_app_that_was_not_initialised_is_named(self, thread_model: t.Any) -> None:
+        """The cure is init_app."""
+        with flask.Flask("bare").app_context():
+            with pytest.raises(RuntimeError, match="'bare', which was not initialised. Call db.init_app"):
+                thread_model.get("forum", "subject")
+
+    def test_a_nested_context_of_another_app_answers_for_that_app(self, make_app: Make, thread_model: t.Any) -> None:
+        """The innermost app context counts, and the outer one is back when it ends."""
+        with make_app("us", region="us-west-2").app_context():
+            with make_app("eu", region="eu-west-1").app_context():
+                assert thread_model.Meta.region == "eu-west-1"
+            assert thread_model.Meta.region == "us-west-2"
+
+    def test_a_nested_context_of_the_same_app_is_another_scope(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """A change in the outer context is not seen in the inner one."""
+        with app.app_context():
+            thread_model.Meta.region = "sa-east-1"
+            with app.app_context():
+                assert thread_model.Meta.region == "us-west-2"
+
+    def test_threads_may_share_a_context(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """A copied context carries the scope into the thread."""
+        with app.app_context(), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            mine = thread_model._get_connection()
+            theirs = pool.submit(contextvars.copy_context().run, thread_model._get_connection).result()
+            assert theirs is mine
+
+    def test_a_thread_without_a_context_has_no_scope(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """Nothing falls back to some last app."""
+        with app.app_context(), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with pytest.raises(RuntimeError, match="outside of application context"):
+                pool.submit(thread_model._get_connection).result()
+
+
+class TestEnd:
+    """Teardown ends the scope, and leaves the shared client open."""
+
+    def test_a_connection_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The error names the app and stream_with_context."""
+        with app.app_context():
+            table, connection = thread_model._get_connection(), flask.current_app.extensions["dynamo"].connection
+        for use in (table.describe_table, connection.list_tables, lambda: connection.client):
+            with pytest.raises(RuntimeError, match=r"context of 'app' that has ended.*stream_with_context"):
+                use()
+
+    def test_a_meta_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """It can neither be read nor changed."""
+        with app.app_context():
+            meta = thread_model.Meta
+        with pytest.raises(RuntimeError, match="has ended"):
+            meta.table_name  # noqa: B018
+        with pytest.raises(RuntimeError, match="has ended"):
+            meta.table_name = "Topic"
+
+    def test_an_iterator_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """A lazy query makes no call without its context."""
+        with app.app_context():
+            threads = thread_model.query("forum")
+        with pytest.raises(RuntimeError, match="has ended"):
+            next(threads)
+
+    def test_the_next_context_has_connections_of_its_own_on_the_same_client(
+        self, app: flask.Flask, thread_model: t.Any
+    ) -> None:
+        """Connection objects end with a context, the client does not."""
+        seen = []
+        for _ in range(2):
+            with app.app_context():
+                connection = thread_model._get_connection().connection
+                seen.append((connection, connection.client))
+        assert seen[0][0] is not seen[1][0]
+        assert seen[0][1] is seen[1][1]
+
+    def test_it_ends_once_for_a_context_that_is_pushed_twice(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The scope lives until the last pop."""
+        context = app.app_context()
+        with context:
+            with context:
+                table = thread_model._get_connection()
+            table.describe_table()
+        with pytest.raises(RuntimeError, match="has ended"):
+            table.describe_table()
+
+    def test_it_ends_after_an_error_which_is_not_hidden(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The exception that ended the context comes out as it was."""
+        with pytest.raises(ZeroDivisionError), app.app_context():
+            table = thread_model._get_connection()
+            1 / 0  # noqa: B018
+        with pytest.raises(RuntimeError, match="has ended"):
+            table.describe_table()
+
+    def test_a_context_without_a_call_ends_as_well(self, app: flask.Flask) -> None:
+        """There is nothing to close then."""
+        with app.app_context():
+            pass
+
+    def test_a_teardown_of_the_users_may_still_call(
+        self, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+    ) -> None:
+        """Teardown functions that were registered before init_app run after ours."""
+        app = flask.Flask("app")
+        app.config.from_mapping(DYNAMODB_HOST=recorder.url, DYNAMODB_REGION="us-west-2", DYNAMODB_SESSION=_session())
+        app.teardown_appcontext(lambda _: thread_model("forum", "bye").save())
+        db.init_app(app)
+        with app.app_context():
+            thread_model("forum", "hello").save()
+        assert [request.body["Item"]["subject"]["S"] for request in recorder.requests] == ["hello", "bye"]
+
+    def test_a_streamed_response_works_to_its_last_page(
+        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """stream_with_context keeps the scope open until the response is read."""
+        recorder.answer = _three_pages
+        tables = []
+
+        @app.get("/")
+        def subjects() -> t.Any:
+            tables.append(thread_model._get_connection())
+            lines = (f"{thread.subject}\n" for thread in thread_model.query("forum"))
+            return flask.Response(flask.stream_with_context(lines))
+
+        response = werkzeug.test.Client(app).get("/", buffered=False)
+        assert len(recorder.requests) <= 1
+        assert response.text == "1\n2\n3\n"
+        response.close()
+        with pytest.raises(RuntimeError, match="has ended"):
+            tables[0].describe_table()
+
+    def test_a_streamed_response_goes_where_the_view_was_going(
+        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """What the view set on Meta holds in the stream, though the context was torn down and pushed again between."""
+
+        @app.get("/")
+        def count() -> t.Any:
+            thread_model.Meta.table_name = "Mine"
+            return flask.Response(flask.stream_with_context(str(thread_model.count(forum)) for forum in "ab"))
+
+        assert werkzeug.test.Client(app).get("/").text == "00"
+        assert [request.body["TableName"] for request in recorder.requests] == ["Mine", "Mine"]
+
+    def test_a_response_streamed_without_it_says_what_to_do(
+        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """The generator runs after its context, and the error names the cure."""
+        app.get("/", endpoint="bare")(lambda: flask.Response(str(thread) for thread in thread_model.query("forum")))
+        with pytest.raises(RuntimeError, match=r"flask.stream_with_context"):
+            werkzeug.test.Client(app).get("/")
+
+
+class TestUsing:
+    """``db.using``: a block on another bind or with other settings."""
+
+    def test_it_is_seen_on_the_wire(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """Models and connections of the block go to the block's bind, and back after it."""
+        with app.app_context():
+            with db.using("eu"):
+                thread_model("forum", "subject").save()
+                db.connection.list_tables()
+            thread_model("forum", "subject").save()
+        assert [request.region for request in recorder.requests] == ["eu-west-1", "eu-west-1", "us-west-2"]
+
+    def test_an_iterator_stays_on_the_blocks_destination(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """A lazy query made in the block may be read after it."""
+        with app.app_context():
+            with db.using("eu"):
+                threads = thread_model.query("forum")
+            assert list(threads) == []
+        assert recorder.requests[0].region == "eu-west-1"
+
+    def test_another_thread_of_the_context_does_not_feel_it(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A block belongs to the thread that entered it."""
+        with app.app_context(), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            before = contextvars.copy_context()
+            with db.using("eu"):
+                assert pool.submit(before.run, lambda: thread_model.Meta.region).result() == "us-west-2"
+
+    def test_another_app_inside_the_block_does_not_feel_it(
+        self, app: flask.Flask, db: dynaflask.Dynamo, make_app: Make, thread_model: t.Any
+    ) -> None:
+        """A block belongs to the context that it was entered in, and holds again when that one is back."""
+        outer = app.app_context()
+        with outer, db.using("eu"), make_app("other", region="sa-east-1").app_context():
+            assert thread_model.Meta.region == "sa-east-1"
+            with db.using(region="af-south-1"), outer:
+                assert thread_model.Meta.region == "eu-west-1"
+
+    def test_it_ends_after_an_error(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """The exception passes, and the block is over."""
+        with app.app_context():
+            with pytest.raises(ZeroDivisionError), db.using("eu"):
+                1 / 0  # noqa: B018
+            assert thread_model.Meta.region == "us-west-2"
+
+    def test_it_is_a_decorator(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """It may stand over a function at import time; the context is looked for at the call."""
+
+        @db.using("eu")
+        def region() -> str | None:
+            return t.cast("str | None", thread_model.Meta.region)
+
+        with app.app_context():
+            assert region() == "eu-west-1"
+
+    def test_an_unknown_bind_or_setting_is_refused(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """It is said where the block begins."""
+        with app.app_context():
+            with pytest.raises(UnknownBind), db.using("mars"):
+                pass
+            with pytest.raises(ConfigurationError, match=r"db.using\(\) has no setting 'regoin'"), db.using(regoin=1):
+                pass
+
+    def test_a_change_from_outside_reaches_into_the_block(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A block that holds no value of its own shows what its context changes meanwhile."""
+        with app.app_context():
+            outer = thread_model.Meta
+            with db.using("eu"):
+                assert thread_model._get_connection().table_name == "Thread"
+                outer.table_name = "Topic"
+                assert thread_model._get_connection().table_name == "Topic"
+
+
+def test_eight_threads_on_a_cold_model_make_one_client(app: flask.Flask, thread_model: t.Any) -> None:
+    """PynamoDB alone builds one for each of them."""
+    barrier = threading.Barrier(8)
+
+    def client(_: int) -> t.Any:
+        with app.app_context():
+            barrier.wait()
+            return thread_model._get_connection().connection.client
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert len(set(map(id, pool.map(client, range(8))))) == 1
+
+
+def _three_pages(request: recorders.Request) -> recorders.Json:
+    number = int(request.body.get("ExclusiveStartKey", {}).get("subject", {}).get("S", 0)) + 1
+    key = {"forum_name": {"S": "forum"}, "subject": {"S": str(number)}}
+    more = {"LastEvaluatedKey": key} if number < 3 else {}
+    return {"Items": [key], "Count": 1, "ScannedCount": 1, **more}
+
+
+def _session() -> t.Any:
+    import botocore.session  # noqa: PLC0415
+
+    session = botocore.session.Session()
+    session.set_credentials("AKIA", "hush")
+    return session
