@@ -11,14 +11,18 @@ from dynaflask.exceptions import UnknownModel
 from dynaflask.extension import Dynamo
 from dynaflask.registry import Registry
 from dynaflask.settings import Bind
+from dynaflask.wire.clients import ClientPool
+from dynaflask.wire.clients import PoolStats
 
 __all__ = [
     "AmbiguousModel",
     "Bind",
+    "ClientPool",
     "ConfigurationError",
-    "Dynamo",
     "DynaflaskError",
+    "Dynamo",
     "EngineError",
+    "PoolStats",
     "Registry",
     "UnknownBind",
     "UnknownModel",

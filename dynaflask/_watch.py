@@ -2,8 +2,8 @@
 
     python -I -S _watch.py SECONDS COMMAND [ARGUMENT ...]
 
-When that process ends, however it ends, standard input closes. The command then gets SIGTERM, SECONDS to write its data,
-and SIGKILL. This script leaves with the command's exit code.
+When that process ends, however it ends, standard input closes. The command then gets SIGTERM, SECONDS to write its
+data, and SIGKILL. This script leaves with the command's exit code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import threading
 
 
-def main(seconds: float, command: list[str]) -> None:  # pragma: no cover - a process of its own
+def main(seconds: float, command: list[str]) -> None:
     """Start the command, and end it when standard input closes."""
     # Not closing the others hands on the lock of the data directory, free only when the last holder is gone.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)  # noqa: S603 - our own argument
@@ -28,10 +28,10 @@ def main(seconds: float, command: list[str]) -> None:  # pragma: no cover - a pr
     child.kill()
 
 
-def _leave_with(child: subprocess.Popen[bytes]) -> None:  # pragma: no cover - a process of its own
+def _leave_with(child: subprocess.Popen[bytes]) -> None:
     code = child.wait()
     os._exit(code if code >= 0 else 128 - code)
 
 
-if __name__ == "__main__":  # pragma: no cover - a process of its own
+if __name__ == "__main__":
     main(float(sys.argv[1]), sys.argv[2:])

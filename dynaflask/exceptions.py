@@ -1,11 +1,11 @@
 """The errors that a program may want to catch. Misuse of the API is a built-in error instead.
 
-    DynaflaskError
-    ├── ConfigurationError   a setting is wrong                          (also a ValueError)
-    ├── UnknownBind          the app has no bind of that key             (also a KeyError)
-    ├── UnknownModel         the app has no model of that name           (also a KeyError)
-    ├── AmbiguousModel       two models share the name                   (also a LookupError)
-    └── EngineError          the embedded engine cannot be had           (also a RuntimeError)
+DynaflaskError
+├── ConfigurationError   a setting is wrong                          (also a ValueError)
+├── UnknownBind          the app has no bind of that key             (also a KeyError)
+├── UnknownModel         the app has no model of that name           (also a KeyError)
+├── AmbiguousModel       two models share the name                   (also a LookupError)
+└── EngineError          the embedded engine cannot be had           (also a RuntimeError)
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from dynaflask.settings import check_values
 from dynaflask.settings import read_settings
 from dynaflask.transactions import TransactGet
 from dynaflask.transactions import TransactWrite
+from dynaflask.wire.clients import pool
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
 
@@ -62,10 +63,14 @@ class Dynamo:
             RuntimeError: The app has an extension of that name already.
         """
         _refuse_second(app)
+        if isinstance(models, type):
+            raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
         settings = read_settings(app.name, app.config)
         given = None if models is None else [self._require_own(model) for model in models]
         app.extensions[EXTENSION] = Registry(self, settings, given=given)
         app.teardown_appcontext(close_scope)
+        if "client_idle_seconds" in settings.plain:
+            app.teardown_appcontext(pool.evict_idle)
         app.cli.add_command(cli.dynamo)
 
     def register(self, model: M) -> M:

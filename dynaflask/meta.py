@@ -95,10 +95,11 @@ class TableSchema:
     them sees it.
     """
 
-    __slots__ = ("_pending", "attributes", "global_indexes", "keys", "local_indexes")
+    __slots__ = ("_models", "_read", "attributes", "global_indexes", "keys", "local_indexes")
 
     def __init__(self) -> None:
-        self._pending: list[weakref.ref[t.Any]] = []
+        self._models: list[weakref.ref[t.Any]] = []
+        self._read = 0
         self.keys: list[dict[str, str]] = []
         self.attributes: list[dict[str, str]] = []
         self.global_indexes: list[dict[str, t.Any]] = []
@@ -106,11 +107,11 @@ class TableSchema:
 
     def add(self, model: t.Any) -> None:
         """Take another model class in. Its schema is read when the table is first used, as PynamoDB does."""
-        self._pending.append(weakref.ref(model))
+        self._models.append(weakref.ref(model))
 
     def table_data(self, table_name: str) -> dict[str, t.Any]:
         """What PynamoDB's ``MetaTable`` wants to know of the table."""
-        self._read_pending()
+        self._read_models()
         return {
             "TableName": table_name,
             "KeySchema": self.keys,
@@ -119,12 +120,14 @@ class TableSchema:
             "LocalSecondaryIndexes": self.local_indexes,
         }
 
-    def _read_pending(self) -> None:
-        while self._pending:
-            model = self._pending[0]()
+    def _read_models(self) -> None:
+        # Without a lock, which a fork might leave held. Two threads may read a model twice; none goes on before all of
+        # them are read.
+        while (position := self._read) < len(self._models):
+            model = self._models[position]()
             if model is not None:
                 self._merge(model._get_schema())
-            self._pending.pop(0)
+            self._read = position + 1
 
     def _merge(self, schema: cabc.Mapping[str, t.Any]) -> None:
         add_missing(self.keys, schema["key_schema"])
@@ -211,7 +214,9 @@ class DeclaredSource:
     def resolve(self, declaration: Declaration) -> Resolved:
         """The declared values over PynamoDB's defaults."""
         declared = {
-            name: getattr(declaration.meta_class, name) for name in MODEL_CHECKS if hasattr(declaration.meta_class, name)
+            name: getattr(declaration.meta_class, name)
+            for name in MODEL_CHECKS
+            if hasattr(declaration.meta_class, name)
         }
         values = {**UPSTREAM_DEFAULTS, **declared}
         return Resolved(values, Bind(), values.get("table_name"), is_static=False)
@@ -287,9 +292,7 @@ def named_bind(layers: cabc.Sequence[Values]) -> str:
     return next((layer["bind_key"] for layer in reversed(layers) if layer.get("bind_key")), DEFAULT_BIND)
 
 
-def enter(
-    values: Values, *, settings: Settings, bind_key: str, context: cabc.Sequence[Values]
-) -> dict[str, t.Any]:
+def enter(values: Values, *, settings: Settings, bind_key: str, context: cabc.Sequence[Values]) -> dict[str, t.Any]:
     """The values under what a context set and entered, for one bind.
 
     A layer that names another bind was meant for that bind, and is left out whole. The innermost layer that names this

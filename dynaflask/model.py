@@ -49,14 +49,14 @@ class ModelMeta(MetaModel):
     ) -> t.Any:
         if inspect.isclass(namespace.get("Meta")):
             namespace = {**namespace, **_scoped(namespace["Meta"], name=name, namespace=namespace)}
-        return super().__new__(cls, name, bases, namespace, discriminator)
+        return super().__new__(cls, name, bases, namespace, discriminator)  # type: ignore[no-untyped-call]  # PynamoDB's
 
     def __init__(
-        cls, name: str, bases: tuple[type, ...], namespace: dict[str, t.Any], discriminator: t.Any = None
+        self, name: str, bases: tuple[type, ...], namespace: dict[str, t.Any], discriminator: t.Any = None
     ) -> None:
         without_meta = {key: value for key, value in namespace.items() if key != "Meta"}
         super().__init__(name, bases, without_meta, discriminator)
-        enlist(t.cast("type[Model]", cls))
+        enlist(t.cast("type[Model]", self))
 
 
 def enlist(model: type[Model]) -> None:
@@ -88,7 +88,8 @@ class Model(pynamodb.models.Model, metaclass=ModelMeta):
 
 def make_base(dynamo: Dynamo) -> type[Model]:
     """A base class for the models of one extension object."""
-    return ModelMeta("Model", (Model,), {"__dynamo__": dynamo, "__module__": Model.__module__, "__doc__": Model.__doc__})
+    namespace = {"__dynamo__": dynamo, "__module__": Model.__module__, "__doc__": Model.__doc__}
+    return t.cast("type[Model]", ModelMeta("Model", (Model,), namespace))
 
 
 def adopt(model: M, *, base: type[Model]) -> M:
@@ -106,6 +107,8 @@ def adopt(model: M, *, base: type[Model]) -> M:
         raise TypeError(f"db.register takes a PynamoDB model class, not {model!r}.")
     owner = getattr(model, "__dynamo__", None)
     if owner is base.__dynamo__:
+        if vars(model).get("Meta") is not None and not has_own_declaration(model):
+            _scope_class(model)
         return model
     if owner is not None:
         raise RuntimeError(f"{model.__name__} is registered with another Dynamo already.")
@@ -134,15 +137,13 @@ def _scope_class(model: type[pynamodb.models.Model]) -> None:
 
 def _scoped(meta_class: type, *, name: str, namespace: t.Any) -> dict[str, t.Any]:
     if hasattr(meta_class, "session_cls") or hasattr(meta_class, "request_timeout_seconds"):
-        warnings.warn(
-            "The `session_cls` and `request_timeout_second` options are no longer supported", stacklevel=4
-        )
+        warnings.warn("The `session_cls` and `request_timeout_second` options are no longer supported", stacklevel=4)
     full = f"{namespace.get('__module__')}.{namespace.get('__qualname__', name)}"
     declaration = Declaration(meta_class, model_name=name, full_name=full)
     return {"Meta": ScopedMeta(declaration), "__declaration__": declaration}
 
 
-def _with_subclasses(model: type) -> list[t.Any]:
+def _with_subclasses(model: t.Any) -> list[t.Any]:
     found = [model]
     for subclass in model.__subclasses__():
         found.extend(cls for cls in _with_subclasses(subclass) if cls not in found)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import collections
 import collections.abc as cabc
+import time
 import typing as t
 import warnings
 import weakref
+
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
 
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import UnknownModel
@@ -28,14 +32,21 @@ from dynaflask.settings import Values
 from dynaflask.settings import did_you_mean
 from dynaflask.settings import make_bind
 from dynaflask.settings import overlay
+from dynaflask.wire.clients import ClientPool
 from dynaflask.wire.clients import Lease
+from dynaflask.wire.clients import pool
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
+from dynaflask.wire.faults import explained
+from dynaflask.wire.keys import ClientKey
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
 
 V = t.TypeVar("V")
+
+# How many binds a registry remembers, those that db.using makes among them.
+MAX_BINDS = 2000
 
 
 class Registry:
@@ -53,11 +64,12 @@ class Registry:
         models: The app's models by class name, or by ``module.ClassName`` where two share a name.
         connections: This context's connections by bind key.
         tables: This context's connections to tables that no model describes, by table name.
+        pool: The clients of this process.
     """
 
-    def __init__(
-        self, dynamo: Dynamo, settings: Settings, *, given: cabc.Iterable[type[Model]] | None = None
-    ) -> None:
+    pool: t.ClassVar[ClientPool] = pool
+
+    def __init__(self, dynamo: Dynamo, settings: Settings, *, given: cabc.Iterable[type[Model]] | None = None) -> None:
         self.dynamo = dynamo
         self.settings = settings
         self.binds: cabc.Mapping[str, Bind] = {
@@ -65,14 +77,18 @@ class Registry:
         }
         self.models: cabc.Mapping[str, type[Model]] = OnDemand(self._model_names, self._model)
         self.connections: cabc.Mapping[str, Connection] = OnDemand(lambda: self.binds, self.get_connection)
-        self.tables: cabc.Mapping[str, TableConnection] = OnDemand(
-            lambda: self.scope.table_names, lambda name: self.scope.table(name)
-        )
+        self.tables: cabc.Mapping[str, TableConnection] = OnDemand(self._table_names, self._table)
         self._given = None if given is None else {model.__declaration__ for model in given}
         self._resolved: weakref.WeakKeyDictionary[Declaration, Resolved] = weakref.WeakKeyDictionary()
         self._leases: dict[Bind, Lease] = {}
+        self._leases_by_key: dict[ClientKey, Lease] = {}
         # Stands for this registry in the pool, which must not keep the registry itself alive.
         self._owner = object()
+        pool.bound(
+            self,
+            max_clients=settings.plain.get("max_clients"),
+            idle_seconds=settings.plain.get("client_idle_seconds"),
+        )
         self._names_are_checked = False
 
     def __repr__(self) -> str:
@@ -191,7 +207,8 @@ class Registry:
             raise RuntimeError(f"{name} has a Meta that db.register has not seen. Register this class as well.")
         if not self.has(declaration):
             raise UnknownModel(
-                name, f"The app {self.app_name!r} was not given the model {name}. Add it to init_app(app, models=[...])."
+                name,
+                f"The app {self.app_name!r} was not given the model {name}. Add it to init_app(app, models=[...]).",
             )
         return t.cast("Declaration", declaration)
 
@@ -204,22 +221,78 @@ class Registry:
         lease = self._leases.get(bind)
         if lease is None:
             is_own = bind.share_client is False or bind.client_factory is not None
-            lease = self._leases.setdefault(bind, Lease(bind, owner=self._owner if is_own else None))
+            lease = Lease(bind, owner=self._owner if is_own else None)
+            # Binds that differ in what no client knows, such as a table prefix, have one lease.
+            lease = self._leases_by_key.setdefault(lease.key, lease)
+            self._remember(bind, lease)
         return lease
 
     def own_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""
         return self.lease(bind).own(self._owner)
 
+    def ping(self, bind_key: str = DEFAULT_BIND) -> float:
+        """Make one cheap signed call, ListTables of one table, as a readiness check.
+
+        Args:
+            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``.
+
+        Returns:
+            How long the answer took, in seconds.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+            BotoCoreError: No answer came: the endpoint, the identity or the network is at fault.
+            ClientError: DynamoDB or STS refused.
+        """
+        bind = self.bind(bind_key)
+        started = time.perf_counter()
+        with explained(bind), self.lease(bind).call() as client:
+            client.list_tables(Limit=1)
+        return time.perf_counter() - started
+
+    def warm(self, *bind_keys: str) -> None:
+        """Make the clients and open a connection each, ahead of the first request.
+
+        Args:
+            *bind_keys: The binds; by default all. If some fail, the others are warmed first.
+
+        Raises:
+            BotoCoreError: As of :meth:`ping`, for the first bind that failed.
+            ClientError: As of :meth:`ping`, for the first bind that failed.
+        """
+        errors = []
+        for bind_key in bind_keys or self.binds:
+            try:
+                self.ping(bind_key)
+            except (BotoCoreError, ClientError) as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
     def close(self) -> None:
         """Let the app's clients go. Those that no other app uses are closed; the next use gets them anew."""
-        for lease in list(self._leases.values()):
+        for lease in list(self._leases_by_key.values()):
             lease.release()
         self._leases.clear()
+        self._leases_by_key.clear()
+
+    def _remember(self, bind: Bind, lease: Lease) -> None:
+        if len(self._leases) >= MAX_BINDS:
+            # A block per request with values of its own, such as a token, makes a bind per request.
+            self._leases = {}
+            self._leases_by_key = {lease.key: lease for lease in self._leases_by_key.values() if lease.is_held}
+        self._leases[bind] = lease
 
     def _scope(self) -> Scope | None:
         scope = current_scope()
         return scope if scope is not None and scope.registry is self else None
+
+    def _table_names(self) -> list[str]:
+        return self.scope.table_names
+
+    def _table(self, name: str) -> TableConnection:
+        return self.scope.table(name)
 
     def _models(self) -> list[type[Model]]:
         return [model for model in self.dynamo._models() if self.has(model.__declaration__)]
@@ -252,10 +325,19 @@ class Registry:
         if self._names_are_checked:
             return
         self._names_are_checked = True
-        known = {name for model in self._models() for name in (model.__name__, full_name(model))}
+        known = {
+            name
+            for model in self._models()
+            for name in (model.__name__, full_name(model))
+            # A class that shares its parent's Meta has no settings of its own.
+            if model.__declaration__ and model.__declaration__.full_name == full_name(model)
+        }
         for name in self.settings.models.keys() - known:
             hint = did_you_mean(name, known)
-            warnings.warn(f"DYNAMODB_MODELS names {name!r}, which is no model of this app.{hint}", stacklevel=2)
+            warnings.warn(
+                f"DYNAMODB_MODELS names {name!r}, which is no model of this app with a Meta of its own.{hint}",
+                stacklevel=2,
+            )
 
 
 class AppSource(DeclaredSource):

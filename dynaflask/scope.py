@@ -256,7 +256,7 @@ def current_scope() -> Scope | None:
         ``None`` outside of an app context, and in one whose app this extension does not serve.
     """
     try:
-        g = flask.g._get_current_object()  # type: ignore[attr-defined]  # it is a proxy
+        g = flask.g._get_current_object()
     except RuntimeError:
         return None
     root: Scope | None = g.get(_ON_G)

@@ -28,7 +28,7 @@ DEFAULT_BIND = "default"
 
 Values = cabc.Mapping[str, t.Any]
 Check = t.Callable[[str, t.Any], t.Any]
-TablePrefix = t.Union[str, t.Callable[[str], str]]
+TablePrefix: t.TypeAlias = "str | t.Callable[[str], str]"
 
 # Whoever names one of these names an identity: what a lower layer says of the others is not mixed in.
 SOURCE_SETTINGS = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "session"})
@@ -108,7 +108,7 @@ def retries(label: str, value: t.Any) -> str | ImmutableDict[str, t.Any]:
     if not isinstance(value, cabc.Mapping):
         raise _wrong(label, "'LEGACY', 'UNSET' or a dict", value)
     try:
-        botocore.config.Config(retries=dict(value))
+        botocore.config.Config(retries=t.cast("t.Any", dict(value)))
     except (botocore.exceptions.BotoCoreError, TypeError) as error:
         raise ConfigurationError(f"{label}: {error}") from error
     return ImmutableDict(value)
@@ -201,6 +201,13 @@ MODEL_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "bind_key": text,
     "stream_view_type": text,
     "tags": tags,
+}
+
+
+APP_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
+    "local_path": path,
+    "max_clients": _whole_number(1),
+    "client_idle_seconds": seconds,
 }
 
 
@@ -342,6 +349,9 @@ def check_identity(label: str, values: Values) -> None:
     if keys and missing:
         have, lack = (", ".join(_typed(label, name) for name in sorted(names)) for names in (keys, missing))
         raise ConfigurationError(f"{have} is set without {lack}. Set both, or neither.")
+    stray = {name for name in ROLE_SETTINGS if values.get(name) is not None}
+    if stray and "role_arn" not in stray:
+        raise ConfigurationError(f"{_typed(label, min(stray))} is set without {_typed(label, 'role_arn')}.")
     if len(given - keys) + bool(keys) > 1:
         both = ", ".join(_typed(label, name) for name in sorted(given))
         raise ConfigurationError(f"{both} name more than one identity. Keep the one to use.")
@@ -359,7 +369,9 @@ def check_values(label: str, values: Values, checks: cabc.Mapping[str, Check]) -
     for typed, value in values.items():
         name = typed.lower() if isinstance(typed, str) else typed
         if name not in checks:
-            raise ConfigurationError(f"{label} has no setting {typed!r}.{did_you_mean(str(name), checks)}")
+            raise ConfigurationError(
+                f"{label} has no setting {typed!r}.{did_you_mean(str(name).removeprefix(PREFIX.lower()), checks)}"
+            )
         checked[name] = None if value is None else checks[name](f"{label}[{typed!r}]", value)
     check_identity(label, checked)
     return checked
@@ -378,7 +390,7 @@ def read_settings(app_name: str, config: Values) -> Settings:
     _warn_of_unknown_keys(config)
     plain = {
         name: check(PREFIX + name.upper(), config[PREFIX + name.upper()])
-        for name, check in (BIND_CHECKS | {"local_path": path}).items()
+        for name, check in {**BIND_CHECKS, **APP_CHECKS}.items()
         if config.get(PREFIX + name.upper()) is not None
     }
     check_identity(PREFIX, plain)
@@ -409,7 +421,7 @@ def _check_model_binds(settings: Settings) -> None:
 
 
 def _warn_of_unknown_keys(config: Values) -> None:
-    known = [name.upper() for name in (*BIND_CHECKS, "local_path", "binds", "models")]
+    known = [name.upper() for name in (*BIND_CHECKS, *APP_CHECKS, "binds", "models")]
     for key in config:
         name = key.removeprefix(PREFIX) if isinstance(key, str) else ""
         if name not in ("", key, *known):

@@ -77,7 +77,7 @@ def _by_table(registry: Registry, bind_key: str | None, models: Models | None) -
 def _create(group: Models) -> None:
     if len(group) > 1:
         group[0]._get_connection().create_table(**_merged_schema(group), **_options(group[0]))
-    with_ttl = [model for model in group if model._ttl_attribute()]
+    with_ttl = [model for model in group if t.cast("t.Any", model)._ttl_attribute()]
     # DynamoDB takes no time to live for a table that is still being created.
     (with_ttl or group)[0].create_table(wait=bool(with_ttl))
 

@@ -9,12 +9,13 @@ import pathlib
 import threading
 import typing as t
 
-import dynaflask
-import engines
 import flask
-import models
 import pynamodb.models
 import pytest
+
+import dynaflask
+import engines
+import models
 import recorder as recorders
 
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
@@ -103,7 +104,8 @@ def _pop_contexts() -> list[str]:
 
 def _running(threads: cabc.Iterable[threading.Thread]) -> list[threading.Thread]:
     """Those that do not end within a moment, once what nobody holds any more is collected."""
-    gc.collect()
+    if any(thread.is_alive() for thread in threads):
+        gc.collect()
     for thread in threads:
         thread.join(timeout=2)
     return [thread for thread in threads if thread.is_alive()]

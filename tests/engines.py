@@ -155,9 +155,7 @@ def _served(command: list[str], *, port: int, settings: dict[str, str], ready: s
             process.wait(timeout=START_SECONDS)
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], *, port: int, path: str, output: t.IO[bytes]
-) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], *, port: int, path: str, output: t.IO[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         if _answers(port, path):

@@ -9,19 +9,21 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
 import dataclasses
 import functools
 import json
 import re
 import socket
 import socketserver
+import ssl
 import threading
 import typing as t
 import uuid
 import zlib
 
 Json = dict[str, t.Any]
-Answer = Json | tuple[int, Json] | None
+Answer = Json | str | tuple[int, Json | str] | None
 
 _CREDENTIAL = re.compile(r"Credential=(\S*)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
 
@@ -86,14 +88,14 @@ class Recorder:
 
     Attributes:
         requests: All requests in the order of their arrival.
-        answer: Called with each request. What it returns, the body or the status and the body, is the answer;
-            None leaves that to ``plain_answer``.
+        answer: Called with each request. What it returns, the body or the status and the body, is the answer; a string
+            is sent as it is, and None leaves it to ``plain_answer``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.answer: cabc.Callable[[Request], Answer] = plain_answer
-        self._server = _Server(self)
+        self._server = _Server(self, tls=tls)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -108,7 +110,7 @@ class Recorder:
         self._server.server_close()
         self._thread.join()
 
-    def respond(self, request: Request) -> tuple[int, Json]:
+    def respond(self, request: Request) -> tuple[int, Json | str]:
         """Remember the request, and make its answer."""
         self.requests.append(request)
         answer = self.answer(request)
@@ -130,9 +132,7 @@ def _table(body: Json) -> Json:
         "TableStatus": "ACTIVE",
         "TableArn": f"arn:aws:dynamodb:us-east-1:000000000000:table/{body['TableName']}",
         "KeySchema": body.get("KeySchema", [{"AttributeName": "id", "KeyType": "HASH"}]),
-        "AttributeDefinitions": body.get(
-            "AttributeDefinitions", [{"AttributeName": "id", "AttributeType": "S"}]
-        ),
+        "AttributeDefinitions": body.get("AttributeDefinitions", [{"AttributeName": "id", "AttributeType": "S"}]),
         "ItemCount": 0,
     }
 
@@ -188,10 +188,18 @@ def _tables(body: Json) -> list[str]:
 class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, *, tls: ssl.SSLContext | None) -> None:
         self.recorder = recorder
+        self._tls = tls
         self._connections: list[socket.socket] = []
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, t.Any]:
+        connection, address = super().get_request()
+        if self._tls:
+            # The handshake is made by the first read, in the connection's own thread.
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def process_request(self, request: t.Any, client_address: t.Any) -> None:
         self._connections.append(request)
@@ -199,10 +207,8 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def close_connections(self) -> None:
         for connection in self._connections:
-            try:
+            with contextlib.suppress(OSError):  # the client may have been first
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # the client was first
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -215,7 +221,7 @@ class _Handler(socketserver.StreamRequestHandler):
         try:
             while request := self._read():
                 self._write(*self.server.recorder.respond(request))
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             pass  # the client has what it came for
 
     def _read(self) -> Request | None:
@@ -229,8 +235,8 @@ class _Handler(socketserver.StreamRequestHandler):
         is_json = "x-amz-target" in headers
         return Request(headers, json.loads(body) if is_json else {}, body)
 
-    def _write(self, status: int, body: Json) -> None:
-        content = json.dumps(body).encode()
+    def _write(self, status: int, body: Json | str) -> None:
+        content = (body if isinstance(body, str) else json.dumps(body)).encode()
         head = (
             f"HTTP/1.1 {status} -\r\n"
             "Content-Type: application/x-amz-json-1.0\r\n"

@@ -38,11 +38,11 @@ EXAMPLES = dict(
         re.MULTILINE,
     )
 )
-SETTINGS = {
-    "DYNAMODB_BINDS",
-    "DYNAMODB_MODELS",
-    *(f"DYNAMODB_{field.name.upper()}" for field in dataclasses.fields(dynaflask.Bind) if field.name != "key"),
+APP_SETTINGS = {"DYNAMODB_BINDS", "DYNAMODB_MODELS", "DYNAMODB_MAX_CLIENTS", "DYNAMODB_CLIENT_IDLE_SECONDS"}
+BIND_SETTINGS = {
+    f"DYNAMODB_{field.name.upper()}" for field in dataclasses.fields(dynaflask.Bind) if field.name != "key"
 }
+ROLE = {"DYNAMODB_ROLE_ARN": "arn:aws:iam::111122223333:role/forum"}
 KEY_PAIR = {"DYNAMODB_AWS_ACCESS_KEY_ID": "key", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "secret"}
 
 
@@ -68,7 +68,9 @@ def pages_with(*kinds: str) -> list[str]:
 
 def lines_of(kind: str) -> list[str]:
     """The lines of all blocks of a kind."""
-    return [line for page in PAGES for block in read_blocks(page) if block.kind == kind for line in block.code.splitlines()]
+    return [
+        line for page in PAGES for block in read_blocks(page) if block.kind == kind for line in block.code.splitlines()
+    ]
 
 
 @pytest.fixture
@@ -80,8 +82,8 @@ def empty_engine() -> cabc.Iterator[None]:
 
 @pytest.mark.usefixtures("empty_engine")
 @pytest.mark.parametrize("page", pages_with("python", "pycon"))
-def test_the_python_of_a_page_runs_in_its_order(page: str) -> None:
-    """All blocks share one namespace, and a session prints what the page says that it prints."""
+def test_the_python_of_a_page_runs_in_its_order(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """All blocks share one namespace, and print what the page says that they print."""
     namespace = {"__name__": page}
     for block in read_blocks(page):
         if block.kind == "python":
@@ -90,6 +92,8 @@ def test_the_python_of_a_page_runs_in_its_order(page: str) -> None:
             session = doctest.DocTestParser().get_doctest(block.code, {}, page, page, block.line)
             session.globs = namespace
             doctest.DebugRunner(optionflags=doctest.ELLIPSIS).run(session, clear_globs=False)
+    code = "".join(block.code for block in read_blocks(page) if block.kind == "python")
+    assert capsys.readouterr().out.splitlines() == re.findall(r"^ *print\(.*\)  # (.+)$", code, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", pages_with("{code-block} python"))
@@ -108,7 +112,9 @@ def test_no_block_escapes_the_tests() -> None:
     run_or_checked = {"python", "pycon", "{code-block} python", "sh"}
     without_code = {"text", "console", "{toctree}", "{glossary}", "{eval-rst}", "{note}"}
     kinds = {block.kind for page in PAGES for block in read_blocks(page)}
-    assert {kind for kind in kinds if not kind.startswith(("{literalinclude}", "{confval}"))} <= run_or_checked | without_code
+    assert {
+        kind for kind in kinds if not kind.startswith(("{literalinclude}", "{confval}"))
+    } <= run_or_checked | without_code
 
 
 def test_every_captioned_block_is_a_file() -> None:
@@ -119,7 +125,7 @@ def test_every_captioned_block_is_a_file() -> None:
 
 def test_the_settings_page_names_every_setting_and_no_other() -> None:
     """A setting that is added, renamed or removed has its row."""
-    assert EXAMPLES.keys() == SETTINGS
+    assert EXAMPLES.keys() == APP_SETTINGS | BIND_SETTINGS
 
 
 @pytest.mark.parametrize("setting", sorted(EXAMPLES))
@@ -127,19 +133,26 @@ def test_the_example_of_a_setting_is_accepted(setting: str) -> None:
     """What the settings page shows can be copied."""
     example = eval(EXAMPLES[setting], {"boto3": boto3, "Config": botocore.config.Config})  # noqa: S307
     app = flask.Flask(setting)
-    app.config.update(KEY_PAIR if setting.startswith("DYNAMODB_AWS_") else {}, **{setting: example})
+    needed = (
+        KEY_PAIR
+        if setting.startswith("DYNAMODB_AWS_")
+        else ROLE
+        if "_ROLE_" in setting or "EXTERNAL_ID" in setting
+        else {}
+    )
+    app.config.update(needed, **{setting: example})
     dynaflask.Dynamo(app)
 
 
 def test_the_documentation_names_no_setting_that_is_not_there() -> None:
     """Every word that looks like a setting is one."""
-    assert set(re.findall(r"\bDYNAMODB_[A-Z_]+[A-Z]\b", ALL_PAGES)) - {"DYNAMODB_TEST_HOST"} <= SETTINGS
+    assert set(re.findall(r"\bDYNAMODB_[A-Z_]+[A-Z]\b", ALL_PAGES)) - {"DYNAMODB_TEST_HOST"} <= EXAMPLES.keys()
 
 
 def test_the_variables_of_the_environment_are_settings() -> None:
     """The examples of ``from_prefixed_env`` configure an app without a warning."""
     variables = dict(re.findall(r"\bFLASK_(DYNAMODB_\w+)=(\S+)", "\n".join(lines_of("sh"))))
-    assert {variable.partition("__")[0] for variable in variables} <= SETTINGS
+    assert {variable.partition("__")[0] for variable in variables} <= EXAMPLES.keys()
 
 
 def test_the_api_page_names_every_public_name() -> None:
@@ -154,6 +167,15 @@ def test_the_errors_page_shows_the_tree_of_errors() -> None:
     tree = [line.strip() for line in dynaflask.exceptions.__doc__.splitlines() if "──" in line]
     assert tree
     assert all(line in PAGES["docs/reference/errors.md"] for line in tree)
+
+
+def test_the_errors_page_quotes_messages_that_there_are() -> None:
+    """Whoever searches it for the message that they got finds it."""
+    modules = (PROJECT / "dynaflask").glob("**/*.py")
+    source = "".join(re.sub(r'"\s*f?"', "", module.read_text(encoding="utf-8")) for module in modules)
+    quoted = re.findall(r"^\| `\w+Error` \| (.+?) \|", PAGES["docs/reference/errors.md"], re.MULTILINE)
+    assert quoted
+    assert [message for message in quoted if not all(part in source for part in message.split(" … "))] == []
 
 
 def test_the_architecture_page_shows_every_module() -> None:

@@ -7,8 +7,9 @@ import socket
 import typing as t
 
 import botocore.session
-import engines
 import pytest
+
+import engines
 
 KEY = [{"AttributeName": "id", "KeyType": "HASH"}]
 TYPES = [{"AttributeName": "id", "AttributeType": "S"}]
@@ -30,25 +31,19 @@ def client(engine: engines.Engine, account: engines.Account, *, region: str | No
 def table(engine: engines.Engine, account: engines.Account) -> t.Iterator[str]:
     """A table on the engine, for the account."""
     name, calls = f"{account.table_prefix}thread", client(engine, account)
-    calls.create_table(
-        TableName=name, KeySchema=KEY, AttributeDefinitions=TYPES, BillingMode="PAY_PER_REQUEST"
-    )
+    calls.create_table(TableName=name, KeySchema=KEY, AttributeDefinitions=TYPES, BillingMode="PAY_PER_REQUEST")
     calls.get_waiter("table_exists").wait(TableName=name)
     yield name
     calls.delete_table(TableName=name)
 
 
-def test_regions_hold_separate_data(
-    engine: engines.Engine, account: engines.Account, table: str
-) -> None:
+def test_regions_hold_separate_data(engine: engines.Engine, account: engines.Account, table: str) -> None:
     """A table of one region is not in another."""
     assert table in client(engine, account).list_tables()["TableNames"]
     assert table not in client(engine, account, region="ap-south-1").list_tables()["TableNames"]
 
 
-def test_accounts_hold_separate_data_on_ministack(
-    ministack: engines.Engine, account: engines.Account
-) -> None:
+def test_accounts_hold_separate_data_on_ministack(ministack: engines.Engine, account: engines.Account) -> None:
     """A 12-digit access key is an account of its own."""
     client(ministack, account).create_table(
         TableName="thread", KeySchema=KEY, AttributeDefinitions=TYPES, BillingMode="PAY_PER_REQUEST"
@@ -57,9 +52,7 @@ def test_accounts_hold_separate_data_on_ministack(
     assert client(ministack, engines.Account()).list_tables()["TableNames"] == []
 
 
-def test_conditional_writes_of_threads_are_exact(
-    engine: engines.Engine, account: engines.Account, table: str
-) -> None:
+def test_conditional_writes_of_threads_are_exact(engine: engines.Engine, account: engines.Account, table: str) -> None:
     """Of all threads that create one item, one does."""
     calls = client(engine, account)
 

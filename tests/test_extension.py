@@ -7,11 +7,11 @@ import typing as t
 import weakref
 
 import flask
-import models
 import pytest
-import recorder as recorders
 
 import dynaflask
+import models
+import recorder as recorders
 
 Make = t.Callable[..., flask.Flask]
 
@@ -78,6 +78,12 @@ def test_only_own_models_can_be_given(make_app: Make) -> None:
     stranger = models.declare_thread(dynaflask.Dynamo())
     with pytest.raises(TypeError, match="takes subclasses of db.Model and registered models"):
         make_app(given=[stranger])
+
+
+def test_one_model_is_no_list_of_models(make_app: Make, thread_model: t.Any) -> None:
+    """The message shows the list that was meant."""
+    with pytest.raises(TypeError, match=r"takes a list of models: \[Thread\]"):
+        make_app(given=thread_model)
 
 
 def test_the_names_of_the_registry_stand_on_it(make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:

@@ -16,11 +16,11 @@ import threading
 import typing as t
 import urllib.parse
 
-import engines
 import pytest
 import werkzeug.serving
 import werkzeug.test
 
+import engines
 from examples.forum import __main__ as command
 from examples.forum.app import create_app
 from examples.forum.models import Thread

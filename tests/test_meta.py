@@ -5,10 +5,10 @@ from __future__ import annotations
 import typing as t
 
 import flask
-import models
 import pytest
 
 import dynaflask
+import models
 from dynaflask import ConfigurationError
 from dynaflask import UnknownBind
 
@@ -41,9 +41,7 @@ class TestPrecedence:
         with make_app(region="us-east-1", read_timeout_seconds=5).app_context():
             assert (thread.Meta.region, thread.Meta.read_timeout_seconds) == ("ap-south-1", 30)
 
-    def test_line_2_the_apps_word_on_a_model_goes_over_the_declared(
-        self, make_app: Make, db: dynaflask.Dynamo
-    ) -> None:
+    def test_line_2_the_apps_word_on_a_model_goes_over_the_declared(self, make_app: Make, db: dynaflask.Dynamo) -> None:
         """DYNAMODB_MODELS goes over Meta."""
         thread = models.declare_thread(db, region="ap-south-1")
         with make_app(models={"Thread": {"region": "eu-west-1", "table_name": "Topic"}}).app_context():
@@ -167,7 +165,9 @@ class TestTableName:
                 assert thread_model._get_connection().table_name == f"{tenant}.Thread"
 
     @pytest.mark.parametrize("answer", [None, "", 7])
-    def test_a_callable_that_gives_no_name_is_an_error(self, make_app: Make, thread_model: t.Any, answer: t.Any) -> None:
+    def test_a_callable_that_gives_no_name_is_an_error(
+        self, make_app: Make, thread_model: t.Any, answer: t.Any
+    ) -> None:
         """It is said before anything is sent."""
         with make_app(table_prefix=lambda name: answer).app_context():
             with pytest.raises(ConfigurationError, match="DYNAMODB_TABLE_PREFIX .* 'Thread' as a string"):

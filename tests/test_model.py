@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import typing as t
 
-import engines
 import flask
 import pynamodb.models
 import pytest
-import recorder as recorders
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex
@@ -17,6 +16,8 @@ from pynamodb.indexes import KeysOnlyProjection
 from pynamodb.models import MetaModel
 
 import dynaflask
+import engines
+import recorder as recorders
 
 Make = t.Callable[..., flask.Flask]
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
@@ -112,6 +113,18 @@ class TestModel:
 
             assert Sticky.until_index.count(7) == 0
             assert thread_model.view_index.count(7) == 0
+
+    def test_a_subclass_that_is_gone_is_not_asked(self, apps: list[flask.Flask], thread_model: t.Any) -> None:
+        """One that was declared in a function that has returned leaves the table as it was."""
+        type(thread_model)("Gone", (thread_model,), {"__module__": __name__})
+        gc.collect()
+        with apps[0].app_context():
+            assert thread_model.exists()
+
+    def test_its_declaration_shows_its_full_name(self, thread_model: t.Any) -> None:
+        """For whoever looks with a debugger."""
+        shown = repr(thread_model.__declaration__)
+        assert shown == "<Declaration of models.declare_thread.<locals>.Thread>"
 
     def test_several_models_may_share_a_table(
         self, apps: list[flask.Flask], db: dynaflask.Dynamo, recorder: recorders.Recorder
@@ -255,9 +268,13 @@ class TestRegister:
             assert Legacy.exists()
             with pytest.raises(RuntimeError, match="Later has a Meta that db.register has not seen"):
                 later.exists()
+            assert db.register(later).exists()
+            assert later.Meta.table_name == "us-west-2-Later"
 
 
-def test_prefixed_batches_lose_nothing(apps: list[flask.Flask], recorder: recorders.Recorder, thread_model: t.Any) -> None:
+def test_prefixed_batches_lose_nothing(
+    apps: list[flask.Flask], recorder: recorders.Recorder, thread_model: t.Any
+) -> None:
     """Unprocessed items come back under the real table name, and are sent again."""
     left = [1]
 

@@ -8,6 +8,7 @@ import typing as t
 import botocore.exceptions
 import botocore.session
 import pytest
+
 from recorder import Recorder
 
 KEY = {"id": {"S": "a"}}

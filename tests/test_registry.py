@@ -5,12 +5,12 @@ from __future__ import annotations
 import typing as t
 
 import flask
-import models
 import pytest
-import recorder as recorders
 from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
+import models
+import recorder as recorders
 from dynaflask import AmbiguousModel
 from dynaflask import UnknownBind
 from dynaflask import UnknownModel
@@ -97,7 +97,10 @@ class TestModels:
     def test_a_configured_name_that_is_no_model_is_a_warning(self, make_app: Make, thread_model: t.Any) -> None:
         """DYNAMODB_MODELS is checked at the first use, when all models are declared."""
         with make_app(models={"Tread": {"region": "eu-west-1"}}).app_context():
-            with pytest.warns(UserWarning, match="names 'Tread', which is no model of this app. Did you mean 'Thread'"):
+            with pytest.warns(
+                UserWarning,
+                match="names 'Tread', which is no model of this app with a Meta of its own. Did you mean 'Thread'",
+            ):
                 thread_model._get_connection()
 
     def test_a_configured_name_of_two_is_an_error(self, make_app: Make, db: dynaflask.Dynamo) -> None:

@@ -9,10 +9,10 @@ import typing as t
 
 import flask
 import pytest
-import recorder as recorders
 import werkzeug.test
 
 import dynaflask
+import recorder as recorders
 from dynaflask import ConfigurationError
 from dynaflask import UnknownBind
 
@@ -292,7 +292,7 @@ def _three_pages(request: recorders.Request) -> recorders.Json:
 
 
 def _session() -> t.Any:
-    import botocore.session  # noqa: PLC0415
+    import botocore.session
 
     session = botocore.session.Session()
     session.set_credentials("AKIA", "hush")

@@ -14,6 +14,7 @@ import pytest
 from dynaflask import ConfigurationError
 from dynaflask import UnknownBind
 from dynaflask.settings import BIND_CHECKS
+from dynaflask.settings import ROLE_SETTINGS
 from dynaflask.settings import Bind
 from dynaflask.settings import Settings
 from dynaflask.settings import make_bind
@@ -57,7 +58,13 @@ def bind(key: str = "default", **config: t.Any) -> Bind:
 @pytest.mark.parametrize("name", GOOD.keys() - {"aws_session_token"})
 def test_a_good_value_arrives_as_it_is(name: str) -> None:
     """Each setting reaches the bind under its own name."""
-    assert getattr(bind(**{name: GOOD[name]}), name) == GOOD[name]
+    needed = {"role_arn": GOOD["role_arn"]} if name in ROLE_SETTINGS else {}
+    assert getattr(bind(**{**needed, name: GOOD[name]}), name) == GOOD[name]
+
+
+def test_a_retry_configuration_may_be_a_word() -> None:
+    """PynamoDB has two of them."""
+    assert [bind(retry_configuration=word).retry_configuration for word in ("LEGACY", "UNSET")] == ["LEGACY", "UNSET"]
 
 
 def test_every_setting_is_tried() -> None:
@@ -143,6 +150,12 @@ def test_half_a_key_pair_is_an_error(given: list[str]) -> None:
     assert "hush" not in str(caught.value)
 
 
+def test_a_roles_settings_without_the_role_are_an_error() -> None:
+    """They would go unheard."""
+    with pytest.raises(ConfigurationError, match="DYNAMODB_EXTERNAL_ID is set without DYNAMODB_ROLE_ARN"):
+        read(external_id="42")
+
+
 def test_two_identities_are_an_error() -> None:
     """Keys and a profile at once would leave it to chance who calls."""
     with pytest.raises(ConfigurationError, match="DYNAMODB_PROFILE name more than one identity"):
@@ -216,7 +229,7 @@ def test_a_bind_with_keys_drops_the_plain_role() -> None:
 def test_a_role_is_assumed_with_the_plain_identity() -> None:
     """A bind that names a role alone assumes it as whoever the plain keys say."""
     role = {"role_arn": "arn:aws:iam::123456789012:role/r"}
-    eu = bind("eu", **KEYS, role_session_name="plain", binds={"eu": role})
+    eu = bind("eu", **KEYS, role_arn="arn:plain", role_session_name="plain", binds={"eu": role})
     assert (eu.aws_access_key_id, eu.role_arn, eu.role_session_name) == ("AKIA", role["role_arn"], None)
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import typing as t
 
-import engines
 import flask
-import models
 import pytest
-import recorder as recorders
 from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex
 from pynamodb.indexes import KeysOnlyProjection
 
 import dynaflask
+import engines
+import models
+import recorder as recorders
 
 Make = t.Callable[..., flask.Flask]
+THREE_TWO = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 2}
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 
 
@@ -124,6 +125,46 @@ class TestAll:
         table = Thread.describe_table()
         assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["byName"]
         assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+
+
+@pytest.mark.parametrize(
+    ("meta", "billing"),
+    [
+        ({"billing_mode": None}, {"BillingMode": "PAY_PER_REQUEST"}),
+        (
+            {"billing_mode": None, "read_capacity_units": 3, "write_capacity_units": 2},
+            {"ProvisionedThroughput": THREE_TWO},
+        ),
+    ],
+)
+def test_a_table_is_billed_per_request_unless_its_capacity_is_said(
+    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, meta: dict[str, t.Any], billing: t.Any
+) -> None:
+    """PynamoDB alone would ask for a provisioned table of no capacity."""
+    thread = models.declare_thread(db, **meta)
+    recorder.answer = missing_at_first
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        thread.create_table()
+    body = recorder.requests[1].body
+    assert {name: body[name] for name in ("BillingMode", "ProvisionedThroughput") if name in body} == billing
+
+
+def test_models_on_one_table_share_what_the_first_says(
+    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo
+) -> None:
+    """Two classes of one table without a stream make a table without one."""
+    kept = [models.declare_thread(db), type(db.Model)("User", (models.declare_thread(db),), {"__module__": __name__})]
+    recorder.answer = missing_at_first
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        db.create_all(models=kept)
+    assert "StreamSpecification" not in recorder.requests[1].body
+
+
+def missing_at_first(request: recorders.Request) -> recorders.Answer:
+    """No table is there."""
+    if request.operation != "DescribeTable":
+        return None
+    return 400, {"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "message": "no"}
 
 
 def test_it_waits_until_the_tables_can_be_used(

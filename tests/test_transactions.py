@@ -5,13 +5,13 @@ from __future__ import annotations
 import typing as t
 
 import flask
-import models
 import pynamodb.models
 import pytest
-import recorder as recorders
 from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
+import models
+import recorder as recorders
 
 Make = t.Callable[..., flask.Flask]
 
@@ -20,7 +20,9 @@ Make = t.Callable[..., flask.Flask]
 def app(make_app: Make, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
     """An app with a second bind, in a context."""
     settings = {"host": recorder.url, "aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
-    app = make_app(region="us-west-2", binds={"eu": {"region": "eu-west-1"}, "slow": {"read_timeout_seconds": 60}}, **settings)
+    app = make_app(
+        region="us-west-2", binds={"eu": {"region": "eu-west-1"}, "slow": {"read_timeout_seconds": 60}}, **settings
+    )
     with app.app_context():
         yield app
 

@@ -7,11 +7,11 @@ import typing as t
 import flask
 import pynamodb.connection
 import pytest
-import recorder as recorders
 from pynamodb.exceptions import GetError
 from pynamodb.exceptions import TableDoesNotExist
 
 import dynaflask
+import recorder as recorders
 
 Make = t.Callable[..., flask.Flask]
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
@@ -54,7 +54,9 @@ class TestConnection:
 
     def test_a_dead_server_is_pynamodbs_error(self, make_app: Make, thread_model: t.Any) -> None:
         """Nothing new has to be caught."""
-        with make_app("dead", host="http://127.0.0.1:1", region="us-east-1", max_retry_attempts=0, **KEYS).app_context():
+        with make_app(
+            "dead", host="http://127.0.0.1:1", region="us-east-1", max_retry_attempts=0, **KEYS
+        ).app_context():
             with pytest.raises(GetError, match="Could not connect to the endpoint URL"):
                 thread_model.get("forum", "subject")
 

@@ -1,8 +1,8 @@
 """botocore clients, one per distinct destination, shared by apps, models and threads.
 
-    Lease            one app's claim on the client of a bind: what a connection calls
-      ClientPool       the clients of this process
-        PooledClient     a client, with the marks of its use
+Lease            one app's claim on the client of a bind: what a connection calls
+  ClientPool       the clients of this process
+    PooledClient     a client, with the marks of its use
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from dynaflask.wire.private import mock_is_active
 from dynaflask.wire.sessions import Source
 from dynaflask.wire.sessions import Sources
 from dynaflask.wire.sessions import client_options
+from dynaflask.wire.tls import share_context
 
 SERVICE = "dynamodb"
 MAX_CLIENTS = 1000
@@ -76,7 +77,7 @@ class PooledClient:
         self._is_mocked = mock_is_active()
         # Whoever made a client by a factory closes it.
         self._close = weakref.finalize(self, _close, client if source else None)
-        self._close.atexit = False  # type: ignore[misc]  # it is documented as writable
+        self._close.atexit = False
 
     @property
     def is_usable(self) -> bool:
@@ -84,6 +85,11 @@ class PooledClient:
         if self._handlers != len(BUILTIN_HANDLERS):
             self._add_handlers()
         return self.client is not None and not (self._is_mocked and not mock_is_active())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody would miss it."""
+        return not (self.calls or self.is_pinned)
 
     def close(self) -> None:
         """Let the client go, and close its sockets. A call that is under way ends as it would have."""
@@ -96,8 +102,8 @@ class PooledClient:
         self._close.detach()
 
     def _add_handlers(self) -> None:
-        # botocore's sessions take the built-in handlers when they are made. moto adds its own when it is imported, which
-        # may be later.
+        # botocore's sessions take the built-in handlers when they are made. moto adds its own when it is imported,
+        # which may be later.
         added, self._handlers = BUILTIN_HANDLERS[self._handlers :], len(BUILTIN_HANDLERS)
         for event, handler, *_ in added if self.client is not None else ():
             self.client.meta.events.register(event, handler)
@@ -114,6 +120,7 @@ class ClientPool:
         self._sources = Sources()
         self._bounds: weakref.WeakKeyDictionary[t.Any, Bounds] = weakref.WeakKeyDictionary()
         self._creations = self._hits = self._evictions = 0
+        self._swept_at = time.monotonic()
 
     def get(self, key: ClientKey, bind: Bind) -> PooledClient:
         """The client of a key, made on first use by one thread while others of the key wait.
@@ -130,7 +137,7 @@ class ClientPool:
             if pooled is None:
                 pooled = self._make(key, bind)
                 self._keep(key, pooled)
-        self.evict()
+        self.evict(sparing=pooled)
         return pooled
 
     def bound(self, app: object, *, max_clients: int | None, idle_seconds: float | None) -> None:
@@ -138,10 +145,14 @@ class ClientPool:
         with self._lock:
             self._bounds[app] = Bounds(max_clients, idle_seconds)
 
-    def evict(self) -> None:
-        """Close what is too much: first what is idle for too long, then the least recently used."""
+    def evict(self, *, sparing: PooledClient | None = None) -> None:
+        """Close what is too much: what is idle for too long, and the least recently used.
+
+        Args:
+            sparing: A client that is about to be used.
+        """
         with self._lock:
-            idle = [pooled for pooled in self._clients.values() if not pooled.calls and not pooled.is_pinned]
+            idle = [pooled for pooled in self._clients.values() if pooled.is_idle and pooled is not sparing]
             idle.sort(key=lambda pooled: pooled.last_used)
             too_many = len(self._clients) - self._max_clients()
             oldest = time.monotonic() - self._idle_seconds()
@@ -149,6 +160,21 @@ class ClientPool:
             self._drop(surplus)
         for pooled in surplus:
             pooled.close()
+
+    def close(self) -> None:
+        """Close every client. The next use makes it anew."""
+        with self._lock:
+            clients = list(self._clients.values())
+            self._clients.clear()
+        for pooled in clients:
+            pooled.close()
+
+    def evict_idle(self, _: BaseException | None = None) -> None:
+        """Close what is idle for too long, if it is time to look."""
+        now = time.monotonic()
+        if now - self._swept_at > self._idle_seconds() / 2:
+            self._swept_at = now
+            self.evict()
 
     def stats(self) -> PoolStats:
         """What the pool did in this process."""
@@ -192,6 +218,7 @@ class ClientPool:
             return PooledClient(bind.client_factory(bind), source=None)
         source = self._sources.get(key)
         client = source.create_client(SERVICE, config=client_config(bind), **client_options(key, source))
+        share_context(client)
         _add_headers(client, key.extra_headers)
         return PooledClient(client, source=source)
 
@@ -227,39 +254,60 @@ class Lease:
     Args:
         bind: The destination.
         owner: Stands for the app, if the client is to be its own.
+
+    Attributes:
+        bind: The destination.
+        key: The key of its client in the pool.
     """
 
     def __init__(self, bind: Bind, *, owner: object = None) -> None:
         self.bind = bind
-        self._key = client_key(bind)._replace(owner=owner)
+        self.key = client_key(bind)._replace(owner=owner)
         self._pooled: PooledClient | None = None
 
     @contextlib.contextmanager
     def call(self) -> cabc.Iterator[t.Any]:
         """The client to make one call with. It is not evicted meanwhile."""
-        pooled, mark = self._current(), object()
-        pooled.calls.add(mark)
+        mark = object()
+        pooled, client = self._acquire(mark)
         try:
-            yield pooled.client or self._current().client
+            yield client
         finally:
             pooled.calls.discard(mark)
 
     def own(self, owner: object) -> t.Any:
         """A client of the app's own, for the user to keep. From now on it serves the app's calls as well."""
-        if self._key.owner is None:
-            self._key, self._pooled = self._key._replace(owner=owner), None
-        pooled = self._current()
+        if self.key.owner is None:
+            self.key, self._pooled = self.key._replace(owner=owner), None
+        mark = object()
+        pooled, client = self._acquire(mark)
         pooled.is_pinned = True
-        return pooled.client
+        pooled.calls.discard(mark)
+        return client
+
+    @property
+    def is_held(self) -> bool:
+        """Whether there is a client behind it."""
+        return self._pooled is not None and self._pooled.client is not None
 
     def release(self) -> None:
         """Give the client back. The next call gets one anew."""
         self._pooled = None
 
+    def _acquire(self, mark: object) -> tuple[PooledClient, t.Any]:
+        while True:
+            pooled = self._current()
+            pooled.calls.add(mark)
+            client = pooled.client
+            if client is not None:
+                return pooled, client
+            # Another thread closed it before it saw the mark.
+            pooled.calls.discard(mark)
+
     def _current(self) -> PooledClient:
         pooled = self._pooled
         if pooled is None or not pooled.is_usable:
-            pooled = pool.get(self._key, self.bind)
+            pooled = pool.get(self.key, self.bind)
             # A metadata service that failed for a moment leaves a client without credentials for good. Such a client
             # serves one call, as with PynamoDB.
             self._pooled = pooled if has_credentials(pooled.client) else None
@@ -285,5 +333,5 @@ def _close(client: t.Any) -> None:
 
 pool = ClientPool()
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=pool.after_fork)

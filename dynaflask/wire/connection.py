@@ -7,10 +7,12 @@ import typing as t
 import pynamodb.connection
 import pynamodb.connection.table
 from pynamodb.connection.base import MetaTable
+from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.exceptions import TableError
 
 from dynaflask.settings import Bind
 from dynaflask.wire.clients import Lease
+from dynaflask.wire.faults import explained
 
 
 class Owner(t.Protocol):
@@ -80,7 +82,7 @@ class Connection(pynamodb.connection.Connection):
         self._owner.require_open()
         if self._lease is None:
             self._lease = self._owner.lease(self.bind)
-        with self._lease.call() as client:
+        with explained(self.bind), self._lease.call() as client:
             call = t.cast("Connection", Call(client))
             return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
 
@@ -108,6 +110,12 @@ class TableConnection(pynamodb.connection.table.TableConnection):
         self.connection: Connection = connection
         if meta_table is not None:
             connection.add_meta_table(meta_table)
+
+    def create_table(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Create the table; see PynamoDB. One without a billing mode and a capacity is billed per request."""
+        if options.get("read_capacity_units") is None and options.get("write_capacity_units") is None:
+            options.setdefault("billing_mode", PAY_PER_REQUEST_BILLING_MODE)
+        return super().create_table(*args, **options)
 
     def __repr__(self) -> str:
         return f"<TableConnection {self.table_name!r} on {self.connection!r}>"

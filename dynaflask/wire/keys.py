@@ -119,7 +119,7 @@ def _given(bind: Bind) -> dict[str, t.Any]:
     return given
 
 
-def _retries(configuration: t.Any, max_attempts: int) -> dict[str, t.Any] | None:
+def _retries(configuration: t.Any, max_attempts: int) -> t.Any:
     if configuration == "LEGACY":
         return {"total_max_attempts": 1 + max_attempts, "mode": "standard"}
     return None if configuration in (None, "UNSET") else dict(configuration)

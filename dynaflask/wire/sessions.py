@@ -92,7 +92,7 @@ class Sources:
         return session
 
 
-class RoleProvider(CredentialProvider):  # type: ignore[misc]  # botocore has no types
+class RoleProvider(CredentialProvider):
     """Assumes a role with another identity's credentials, and again before they expire.
 
     Args:
@@ -120,7 +120,7 @@ class RoleProvider(CredentialProvider):  # type: ignore[misc]  # botocore has no
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=self._create_sts_client,
             source_credentials=self._base_credentials(),
-            role_arn=identity.role_arn,
+            role_arn=t.cast("str", identity.role_arn),
             extra_args={name: value for name, value in extra.items() if value is not None},
         )
         return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
@@ -130,13 +130,13 @@ class RoleProvider(CredentialProvider):  # type: ignore[misc]  # botocore has no
 
     def _base_credentials(self) -> t.Any:
         if self._identity.aws_access_key_id:
-            return Credentials(*self._identity[:3])
+            return Credentials(*t.cast("tuple[str, str, str | None]", self._identity[:3]))
         credentials = self._source.session.get_credentials()
         if credentials is None:
             raise ConfigurationError(
                 "DYNAMODB_ROLE_ARN is set, and there are no credentials to assume the role with. Set"
-                " DYNAMODB_AWS_ACCESS_KEY_ID and DYNAMODB_AWS_SECRET_ACCESS_KEY, DYNAMODB_PROFILE or DYNAMODB_SESSION, or"
-                " give the environment an identity."
+                " DYNAMODB_AWS_ACCESS_KEY_ID and DYNAMODB_AWS_SECRET_ACCESS_KEY, DYNAMODB_PROFILE or DYNAMODB_SESSION,"
+                " or give the environment an identity."
             )
         return credentials
 

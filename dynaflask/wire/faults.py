@@ -1,0 +1,49 @@
+"""What went wrong on the way, told by the bind and the setting that can mend it."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import typing as t
+
+from botocore import exceptions as botocore
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+
+from dynaflask.settings import Bind
+
+SETTINGS: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
+    ((botocore.ProfileNotFound,), "DYNAMODB_PROFILE"),
+    ((botocore.NoRegionError, botocore.InvalidRegionError), "DYNAMODB_REGION"),
+    ((botocore.ProxyConnectionError, botocore.InvalidProxiesConfigError), "DYNAMODB_CLIENT_CONFIG (proxies)"),
+    ((botocore.SSLError,), "DYNAMODB_HOST, AWS_CA_BUNDLE"),
+    ((botocore.EndpointConnectionError, botocore.ConnectTimeoutError), "DYNAMODB_HOST, DYNAMODB_REGION"),
+    (
+        (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError),
+        "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN",
+    ),
+)
+
+
+@contextlib.contextmanager
+def explained(bind: Bind) -> cabc.Iterator[None]:
+    """Let an error of the block say which bind it was and where to look. Its type stays as it is.
+
+    Args:
+        bind: The bind that is called.
+    """
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        setting = _setting(error)
+        if setting is not None:
+            error.args = (f"{error} (The bind is {bind.key!r}; see {setting}.)", *error.args[1:])
+        raise
+
+
+def _setting(error: Exception) -> str | None:
+    if isinstance(error, ClientError):
+        # PynamoDB's own client error tells only of the operation that was asked for; its cause knows better.
+        operation = getattr(error.__cause__ or error, "operation_name", None)
+        return "DYNAMODB_ROLE_ARN" if operation == "AssumeRole" else None
+    return next((setting for kinds, setting in SETTINGS if isinstance(error, kinds)), None)
