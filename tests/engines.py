@@ -1,7 +1,7 @@
 """The engines that the tests run on: ministack, moto behind a lock, and a server of the user's own.
 
-    DYNAFLASK_TEST_MINISTACK   the ministack executable; else the one on PATH, else one is installed into .engine/
-    DYNAFLASK_TEST_ENDPOINT    the URL of another server that takes part, with the AWS_* credentials of the environment
+DYNAFLASK_TEST_MINISTACK   the ministack executable; else the one on PATH, else one is installed into .engine/
+DYNAFLASK_TEST_ENDPOINT    the URL of another server that takes part, with the AWS_* credentials of the environment
 """
 
 from __future__ import annotations

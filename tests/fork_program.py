@@ -1,6 +1,6 @@
 """Forks while eight threads call, and checks in each child that every answer is the one that was asked for.
 
-    python fork_program.py URL
+python fork_program.py URL
 """
 
 from __future__ import annotations

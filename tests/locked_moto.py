@@ -1,6 +1,6 @@
 """Serve moto on a port of loopback, one request at a time.
 
-    python locked_moto.py PORT
+python locked_moto.py PORT
 """
 
 from __future__ import annotations

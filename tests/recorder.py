@@ -1,9 +1,9 @@
 """A server that answers every DynamoDB call with next to nothing, and remembers how it was signed and what it said.
 
-    with Recorder() as server:
-        ...                                      # calls to server.url
-        server.requests[0].region                # "us-west-2"
-        server.answer = lambda request: (400, {"__type": "ValidationException", "message": "no"})
+with Recorder() as server:
+    ...                                      # calls to server.url
+    server.requests[0].region                # "us-west-2"
+    server.answer = lambda request: (400, {"__type": "ValidationException", "message": "no"})
 """
 
 from __future__ import annotations
