@@ -207,8 +207,9 @@ class Scope:
         try:
             yield block
         finally:
-            # Not a token's reset: a streamed response may be closed in another thread than it began in.
-            _innermost.set(block.beneath)
+            # A generator may be closed in another thread than it began in, whose own blocks go on.
+            if _innermost.get() is block:
+                _innermost.set(block.beneath)
             self._inner.remove(block)
 
     def close(self) -> None:

@@ -74,13 +74,15 @@ def recorder() -> cabc.Iterator[recorders.Recorder]:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> t.Iterator[None]:
     """No test sees the AWS and PynamoDB settings of whoever runs it."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "PYNAMODB_", "DYNAMODB_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    yield
+    dynaflask.Registry.pool.close()  # botocore's sessions remember the credentials that they found
 
 
 @pytest.fixture(autouse=True)

@@ -251,6 +251,22 @@ class TestUsing:
         with app.app_context():
             assert region() == "eu-west-1"
 
+    def test_a_generator_closed_elsewhere_leaves_that_threads_blocks(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A block that is left in another thread than it was entered in ends nobody else's block."""
+
+        def generator() -> t.Iterator[None]:
+            with db.using(region="sa-east-1"):
+                yield
+
+        with app.app_context(), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            suspended = generator()
+            pool.submit(contextvars.copy_context().run, next, suspended).result()
+            with db.using("eu"):
+                suspended.close()
+                assert thread_model.Meta.region == "eu-west-1"
+
     def test_an_unknown_bind_or_setting_is_refused(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
         """It is said where the block begins."""
         with app.app_context():

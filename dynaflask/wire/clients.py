@@ -93,12 +93,12 @@ class PooledClient:
 
     def close(self) -> None:
         """Let the client go, and close its sockets. A call that is under way ends as it would have."""
-        self.client = None
+        self.client = self._source = None
         self._close()
 
     def forget(self) -> None:
         """Let the client go, and touch nothing: its sockets are the parent process's, too."""
-        self.client = None
+        self.client = self._source = None
         self._close.detach()
 
     def _add_handlers(self) -> None:
