@@ -19,10 +19,12 @@ from dynaflask.model import full_name
 from dynaflask.model import make_base
 from dynaflask.registry import Registry
 from dynaflask.scope import EXTENSION
+from dynaflask.scope import Using
 from dynaflask.scope import close_scope
 from dynaflask.scope import require_scope
 from dynaflask.settings import BIND_CHECKS
 from dynaflask.settings import Bind
+from dynaflask.settings import Values
 from dynaflask.settings import check_values
 from dynaflask.settings import read_settings
 from dynaflask.transactions import TransactGet
@@ -46,7 +48,7 @@ class Dynamo:
 
     def __init__(self, app: flask.Flask | None = None) -> None:
         # Weak, so that a model declared inside a function goes when the function's caller lets it go.
-        self._by_name: weakref.WeakValueDictionary[str, type[Model]] = weakref.WeakValueDictionary()
+        self._known: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
         self.Model: type[Model] = make_base(self)
         if app is not None:
             self.init_app(app)
@@ -67,11 +69,11 @@ class Dynamo:
             raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
         settings = read_settings(app.name, app.config)
         given = None if models is None else [self._require_own(model) for model in models]
-        app.extensions[EXTENSION] = Registry(self, settings, given=given)
         app.teardown_appcontext(close_scope)
         if "client_idle_seconds" in settings.plain:
             app.teardown_appcontext(pool.evict_idle)
         app.cli.add_command(cli.dynamo)
+        app.extensions[EXTENSION] = Registry(self, settings, given=given)
 
     def register(self, model: M) -> M:
         """Make an existing PynamoDB model app-scoped in place, as a call or as a decorator.
@@ -139,28 +141,22 @@ class Dynamo:
         """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""
         return self._registry("db.meta").meta(model)
 
-    @contextlib.contextmanager
-    def using(self, bind_key: str | None = None, **settings: t.Any) -> cabc.Iterator[None]:
-        """Run a block on another bind, or with other settings. It is a decorator, too.
+    def using(self, bind_key: str | None = None, **settings: t.Any) -> Using:
+        """Run a block on another bind, or with other settings. It is a decorator of functions and coroutines, too.
 
         What the block sets on a model's ``Meta`` ends with the block. An iterator that was made in the block stays on
-        the block's destination until the context ends.
+        the block's destination until the context ends. Do not ``yield`` in a block: whoever iterates would be in it.
 
         Args:
-            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``.
+            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``. The block begins anew where and as whom: what
+                outer blocks said of region, host and identity does not reach into it.
             **settings: Settings of a bind, in lower case: ``region="eu-west-1"``.
 
         Raises:
             UnknownBind: The app has no such bind.
             ConfigurationError: A setting is unknown or wrong.
         """
-        scope = self._registry("db.using").scope
-        entered = check_values("db.using()", settings, BIND_CHECKS)
-        if bind_key is not None:
-            scope.registry.settings.named_by(bind_key)
-            entered["bind_key"] = bind_key
-        with scope.using(entered):
-            yield
+        return Using(lambda: self._enter(bind_key, settings))
 
     def create_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
@@ -210,6 +206,14 @@ class Dynamo:
         """
         return TransactGet(connection=self.connection, **options)
 
+    def _enter(self, bind_key: str | None, settings: Values) -> contextlib.AbstractContextManager[t.Any]:
+        scope = self._registry("db.using").scope
+        entered = check_values("db.using()", settings, BIND_CHECKS)
+        if bind_key is not None:
+            scope.registry.settings.named_by(bind_key)
+            entered["bind_key"] = bind_key
+        return scope.using(entered)
+
     def _registry(self, what: str) -> Registry:
         registry = require_scope(what).registry
         if registry.dynamo is not self:
@@ -225,10 +229,16 @@ class Dynamo:
         return model
 
     def _add(self, model: type[Model]) -> None:
-        self._by_name[full_name(model)] = model
+        # A class that is declared again, as in a notebook, takes the place of the first. Those that a function makes,
+        # for one table each, stay side by side.
+        declaration = model.__declaration__
+        table_name = None if declaration is None else declaration.table_name
+        self._known[full_name(model), table_name] = model
 
     def _models(self) -> list[type[Model]]:
-        return [model for model in self._by_name.values() if model.__declaration__ is not None]
+        # A list of references, as values() may fail while another thread's model goes.
+        models = (reference() for reference in self._known.valuerefs())
+        return [model for model in models if model is not None and model.__declaration__ is not None]
 
 
 def _refuse_second(app: flask.Flask) -> None:

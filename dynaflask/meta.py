@@ -26,6 +26,7 @@ from werkzeug.datastructures import ImmutableDict
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.settings import DEFAULT_BIND
 from dynaflask.settings import MODEL_CHECKS
+from dynaflask.settings import WHERE_AND_WHO
 from dynaflask.settings import Bind
 from dynaflask.settings import Settings
 from dynaflask.settings import Values
@@ -73,6 +74,11 @@ class Declaration:
     def __repr__(self) -> str:
         return f"<Declaration of {self.full_name}>"
 
+    @property
+    def table_name(self) -> t.Any:
+        """The declared name; ``None`` if there is none, or if it is computed."""
+        return None if self.is_dynamic else getattr(self.meta_class, "table_name", None)
+
     def values(self) -> dict[str, t.Any]:
         """The settings that the user declared, checked.
 
@@ -84,7 +90,7 @@ class Declaration:
         return {
             name: MODEL_CHECKS[name](f"{self.model_name}.Meta.{name}", value)
             for name, value in declared.items()
-            if value is not None and not (name in filled and value == filled[name])
+            if value not in (None, "") and not (name in filled and value == filled[name])
         }
 
 
@@ -136,7 +142,7 @@ class TableSchema:
         add_missing(self.local_indexes, map(_index_keys, schema["local_secondary_indexes"]))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Resolved:
     """What a model's settings come to.
 
@@ -195,6 +201,12 @@ class Meta:
     def __delattr__(self, name: str) -> None:
         if not self.__source.undo(self.__declaration, name):
             raise AttributeError(f"This context has not set {self.__declaration.model_name}.Meta.{name}.")
+
+    def __copy__(self) -> Meta:
+        return Meta(self.__declaration, self.__source)
+
+    def __deepcopy__(self, memo: dict[int, t.Any]) -> Meta:
+        return Meta(self.__declaration, self.__source)
 
     def __mro_entries__(self, bases: tuple[t.Any, ...]) -> tuple[type, ...]:
         """``class Meta(Base.Meta)`` inherits what was declared, and nothing of the context it stands in."""
@@ -296,13 +308,15 @@ def enter(values: Values, *, settings: Settings, bind_key: str, context: cabc.Se
     """The values under what a context set and entered, for one bind.
 
     A layer that names another bind was meant for that bind, and is left out whole. The innermost layer that names this
-    one brings what the bind itself names.
+    one begins anew where and as whom: it brings what the bind itself names, and hides what was said of that before.
     """
     layers = [layer for layer in context if (layer.get("bind_key") or bind_key) == bind_key]
     named_at = max((position for position, layer in enumerate(layers) if layer.get("bind_key")), default=-1)
-    for position, layer in enumerate(layers):
-        if position == named_at:
-            values = overlay(values, settings.named_by(bind_key))
+    for layer in layers[: max(named_at, 0)]:
+        values = overlay(values, {name: value for name, value in layer.items() if name not in WHERE_AND_WHO})
+    if named_at >= 0:
+        values = overlay(values, settings.named_by(bind_key))
+    for layer in layers[max(named_at, 0) :]:
         values = overlay(values, layer)
     return dict(values)
 

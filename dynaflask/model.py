@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import inspect
 import typing as t
 import warnings
@@ -12,6 +13,7 @@ from pynamodb.models import MetaModel
 from dynaflask.meta import DECLARED
 from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
+from dynaflask.scope import Scope
 from dynaflask.scope import current_scope
 from dynaflask.scope import require_scope
 from dynaflask.wire.connection import TableConnection
@@ -72,6 +74,25 @@ def full_name(model: type) -> str:
     return f"{model.__module__}.{model.__qualname__}"
 
 
+class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
+    """PynamoDB's batch, which stays on the destination that it was made for.
+
+    Args:
+        model: The model whose items are written.
+        auto_commit: Whether a full batch is sent at once.
+        scope: The scope that it was made in.
+    """
+
+    def __init__(self, model: t.Any, auto_commit: bool = True, *, scope: Scope) -> None:
+        super().__init__(model, auto_commit=auto_commit)
+        self._scope = scope
+
+    def commit(self) -> None:
+        """Write what is pending; see PynamoDB."""
+        with self._scope.resumed():
+            super().commit()
+
+
 class Model(pynamodb.models.Model, metaclass=ModelMeta):
     """PynamoDB's model, bound to an app at each use instead of once for the process.
 
@@ -80,6 +101,17 @@ class Model(pynamodb.models.Model, metaclass=ModelMeta):
 
     __dynamo__: t.ClassVar[Dynamo | None] = None
     __declaration__: t.ClassVar[Declaration | None] = None
+
+    @classmethod
+    def batch_get(cls, *args: t.Any, **kwargs: t.Any) -> cabc.Iterator[t.Any]:
+        """Items by their keys; see PynamoDB. The iterator stays on the destination that it was made for."""
+        scope = require_scope(cls.__name__)
+        return _in_scope(scope, super().batch_get(*args, **kwargs))
+
+    @classmethod
+    def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
+        """Write items in batches; see PynamoDB. All go to the destination that the batch was made for."""
+        return BatchWrite(cls, auto_commit=auto_commit, scope=require_scope(cls.__name__))
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
@@ -113,7 +145,8 @@ def adopt(model: M, *, base: type[Model]) -> M:
     if owner is not None:
         raise RuntimeError(f"{model.__name__} is registered with another Dynamo already.")
     # A subclass of PynamoDB's Model becomes one of db.Model: every import of it, and its exceptions, stay valid.
-    model.__bases__ = (*(parent for parent in model.__bases__ if parent is not pynamodb.models.Model), base)
+    bases = tuple(base if parent is pynamodb.models.Model else parent for parent in model.__bases__)
+    model.__bases__ = bases if base in bases else (*bases, base)
     for cls in _with_subclasses(model):
         _scope_class(cls)
     return model
@@ -121,14 +154,28 @@ def adopt(model: M, *, base: type[Model]) -> M:
 
 def has_own_declaration(model: type) -> bool:
     """Whether the ``Meta`` that the class sees is the one that its declaration was made of."""
-    meta = next((vars(cls)["Meta"] for cls in model.__mro__ if "Meta" in vars(cls)), None)
+    meta = _meta_of(model)
     return isinstance(meta, ScopedMeta) and meta.declaration is t.cast("type[Model]", model).__declaration__
+
+
+def _meta_of(model: type) -> t.Any:
+    return next((vars(cls)["Meta"] for cls in model.__mro__ if "Meta" in vars(cls)), None)
+
+
+def _in_scope(scope: Scope, items: cabc.Iterator[t.Any]) -> cabc.Iterator[t.Any]:
+    end = object()
+    while True:
+        with scope.resumed():
+            item = next(items, end)
+        if item is end:
+            return
+        yield item
 
 
 def _scope_class(model: type[pynamodb.models.Model]) -> None:
     if type(model) is MetaModel:
         model.__class__ = ModelMeta  # type: ignore[assignment]  # so that its later subclasses are scoped, too
-    declared = vars(model).get("Meta")
+    declared = _meta_of(model)
     if inspect.isclass(declared):
         for name, value in _scoped(declared, name=model.__name__, namespace=vars(model)).items():
             setattr(model, name, value)

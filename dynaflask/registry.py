@@ -80,6 +80,7 @@ class Registry:
         self.tables: cabc.Mapping[str, TableConnection] = OnDemand(self._table_names, self._table)
         self._given = None if given is None else {model.__declaration__ for model in given}
         self._resolved: weakref.WeakKeyDictionary[Declaration, Resolved] = weakref.WeakKeyDictionary()
+        self._static_binds: set[Bind] = set()
         self._leases: dict[Bind, Lease] = {}
         self._leases_by_key: dict[ClientKey, Lease] = {}
         # Stands for this registry in the pool, which must not keep the registry itself alive.
@@ -184,6 +185,7 @@ class Registry:
             resolved = resolve(declaration, settings=self.settings, configured=configured, context=context)
             if resolved.is_static and not context:
                 self._resolved[declaration] = resolved
+                self._static_binds.add(resolved.bind)
         return resolved
 
     def declaration_of(self, model: type[Model]) -> Declaration:
@@ -229,7 +231,9 @@ class Registry:
 
     def own_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""
-        return self.lease(bind).own(self._owner)
+        # One that belongs to a block, whose values may be a request's own, may be evicted.
+        is_lasting = any(bind == known for known in [*self.binds.values(), *self._static_binds])
+        return self.lease(bind).own(self._owner, is_pinned=is_lasting)
 
     def ping(self, bind_key: str = DEFAULT_BIND) -> float:
         """Make one cheap signed call, ListTables of one table, as a readiness check.
@@ -281,7 +285,7 @@ class Registry:
         if len(self._leases) >= MAX_BINDS:
             # A block per request with values of its own, such as a token, makes a bind per request.
             self._leases = {}
-            self._leases_by_key = {lease.key: lease for lease in self._leases_by_key.values() if lease.is_held}
+            self._leases_by_key = {key: lease for key, lease in self._leases_by_key.items() if lease.is_held}
         self._leases[bind] = lease
 
     def _scope(self) -> Scope | None:

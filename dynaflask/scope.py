@@ -6,6 +6,8 @@ import collections.abc as cabc
 import contextlib
 import contextvars
 import copy
+import functools
+import inspect
 import typing as t
 
 import flask
@@ -27,11 +29,13 @@ if t.TYPE_CHECKING:
 
 EXTENSION = "dynamo"
 
+F = t.TypeVar("F", bound=t.Callable[..., t.Any])
+
 # The scope is kept on flask.g: it lives and ends with its app context, in whatever thread or task that is used.
 _ON_G = "_dynamo_scope"
 
-# The innermost db.using block of this thread or task. Blocks of other app contexts may lie beneath it.
-_innermost: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("dynaflask_innermost", default=None)
+# The db.using blocks that this thread or task is in, the innermost last, of whichever app contexts.
+_blocks: contextvars.ContextVar[tuple[Scope, ...]] = contextvars.ContextVar("dynaflask_blocks", default=())
 
 
 class Made:
@@ -57,20 +61,10 @@ class Scope:
         registry: The registry of the context's app.
         outer: The scope that this block stands in.
         entered: What the block changes.
-        beneath: The block that was the innermost when this one was entered, of whichever context.
     """
 
-    def __init__(
-        self,
-        registry: Registry,
-        *,
-        outer: Scope | None = None,
-        entered: Values | None = None,
-        beneath: Scope | None = None,
-    ) -> None:
+    def __init__(self, registry: Registry, *, outer: Scope | None = None, entered: Values | None = None) -> None:
         self.registry = registry
-        self.root: Scope = outer.root if outer else self
-        self.beneath = beneath
         self.is_open = True
         self._outer = outer
         self._entered: Values = entered or {}
@@ -78,6 +72,12 @@ class Scope:
         self._changes: dict[Declaration, dict[str, t.Any]] = {}
         self._metas: dict[Declaration, Meta] = {}
         self._made = Made()
+
+    @property
+    def root(self) -> Scope:
+        """The scope of the app context."""
+        # Not an attribute: a root that held itself would be left to the garbage collector after every request.
+        return self if self._outer is None else self._outer.root
 
     def model_table(self, model: t.Any) -> TableConnection:
         """This context's connection to a model's table.
@@ -201,22 +201,42 @@ class Scope:
     @contextlib.contextmanager
     def using(self, entered: Values) -> cabc.Iterator[Scope]:
         """A block inside this scope that runs on other values."""
-        block = Scope(self.registry, outer=self, entered=entered, beneath=_innermost.get())
+        block = Scope(self.registry, outer=self, entered=entered)
         self._inner.append(block)
-        _innermost.set(block)
+        _blocks.set((*(entered for entered in _blocks.get() if entered.root.is_open), block))
         try:
             yield block
         finally:
-            # A generator may be closed in another thread than it began in, whose own blocks go on.
-            if _innermost.get() is block:
-                _innermost.set(block.beneath)
+            # Not what was there before: generators may end out of their order, or in another thread.
+            _blocks.set(tuple(entered for entered in _blocks.get() if entered is not block))
             self._inner.remove(block)
+            block._metas.clear()
+
+    @contextlib.contextmanager
+    def resumed(self) -> cabc.Iterator[None]:
+        """Work on, in this scope, at what was begun in it.
+
+        Raises:
+            RuntimeError: Its context is not the current one.
+        """
+        current = current_scope()
+        if current is None or current.root is not self.root:
+            raise RuntimeError(
+                f"This was begun in an application context of {self.registry.app_name!r}, and can go on in that context"
+                " alone."
+            )
+        before = _blocks.get()
+        _blocks.set((*before, self))
+        try:
+            yield
+        finally:
+            _blocks.set(before)
 
     def close(self) -> None:
         """End the scope. Its connection objects refuse further use; the shared clients stay open.
 
         What the context changed is kept: ``flask.stream_with_context`` pushes a context again after its teardown, and
-        the response goes on where the view was going.
+        the response goes on as the view had set it up. A block of the view's has ended by then.
         """
         self.is_open = False
         self._metas.clear()
@@ -250,6 +270,50 @@ class Scope:
             block._forget()
 
 
+class Using:
+    """A ``db.using`` block, or a decorator that puts one round each call of a function.
+
+    Args:
+        enter: Makes the block's context manager, in the context that is current then.
+    """
+
+    def __init__(self, enter: t.Callable[[], contextlib.AbstractContextManager[t.Any]]) -> None:
+        self._enter = enter
+        self._entered: list[contextlib.AbstractContextManager[t.Any]] = []
+
+    def __enter__(self) -> None:
+        block = self._enter()
+        block.__enter__()
+        self._entered.append(block)
+
+    def __exit__(self, *exception: t.Any) -> None:
+        self._entered.pop().__exit__(*exception)
+
+    def __call__(self, function: F) -> F:
+        """Put a block round each call of a function.
+
+        Raises:
+            TypeError: It is a generator function, which runs after its call.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function.__name__} runs after its call: write `with db.using(...):` where it reads.")
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_coroutine(*args: t.Any, **kwargs: t.Any) -> t.Any:
+                with self._enter():
+                    return await function(*args, **kwargs)
+
+            return t.cast("F", run_coroutine)
+
+        @functools.wraps(function)
+        def run(*args: t.Any, **kwargs: t.Any) -> t.Any:
+            with self._enter():
+                return function(*args, **kwargs)
+
+        return t.cast("F", run)
+
+
 def current_scope() -> Scope | None:
     """The scope to use here: the innermost block of the current app context, or the context's own.
 
@@ -263,10 +327,10 @@ def current_scope() -> Scope | None:
     root: Scope | None = g.get(_ON_G)
     if root is None or not root.is_open:
         root = _open_scope(g)
-    block = _innermost.get()
-    while block is not None and block.root is not root:
-        block = block.beneath
-    return block or root
+    for block in reversed(_blocks.get()):
+        if block.root is root:
+            return block
+    return root
 
 
 def require_scope(what: str) -> Scope:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import dataclasses
 import difflib
+import functools
 import os
 import typing as t
 import urllib.parse
@@ -25,6 +26,7 @@ from dynaflask.exceptions import UnknownBind
 
 PREFIX = "DYNAMODB_"
 DEFAULT_BIND = "default"
+TRANSPORTS = ("tuned", "direct", "stock")
 
 Values = cabc.Mapping[str, t.Any]
 Check = t.Callable[[str, t.Any], t.Any]
@@ -33,6 +35,10 @@ TablePrefix: t.TypeAlias = "str | t.Callable[[str], str]"
 # Whoever names one of these names an identity: what a lower layer says of the others is not mixed in.
 SOURCE_SETTINGS = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "session"})
 ROLE_SETTINGS = frozenset({"role_arn", "role_session_name", "external_id", "role_duration_seconds"})
+
+
+# What decides where a request goes, and as whom.
+WHERE_AND_WHO = SOURCE_SETTINGS | ROLE_SETTINGS | {"region", "host", "extra_headers", "client_factory", "client_config"}
 
 
 def _wrong(label: str, wanted: str, value: object) -> ConfigurationError:
@@ -64,6 +70,8 @@ def host(label: str, value: t.Any) -> str:
     """An endpoint's URL, or ``"local"`` for the embedded engine."""
     url = text(label, value)
     parts = urllib.parse.urlsplit(url)
+    if parts.username or parts.password:
+        raise ConfigurationError(f"{label} must not carry a user and a password.")
     if url == "local" or (parts.scheme in {"http", "https"} and parts.hostname):
         return url
     raise ConfigurationError(f"{label} must be a URL such as 'http://localhost:8000', or 'local', not {url!r}.")
@@ -121,6 +129,13 @@ def billing_mode(label: str, value: t.Any) -> str:
     return t.cast(str, value)
 
 
+def transport(label: str, value: t.Any) -> str:
+    """How calls are made."""
+    if value not in TRANSPORTS:
+        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, TRANSPORTS))}.")
+    return t.cast(str, value)
+
+
 def flag(label: str, value: t.Any) -> bool:
     """True or False."""
     if not isinstance(value, bool):
@@ -139,7 +154,8 @@ def function(label: str, value: t.Any) -> t.Callable[..., t.Any]:
     """Something that can be called."""
     if not callable(value):
         raise _wrong(label, "a callable", value)
-    return t.cast("t.Callable[..., t.Any]", value)
+    # Binds are hashed, and a callable object of the user's may not be.
+    return t.cast("t.Callable[..., t.Any]", value if isinstance(value, cabc.Hashable) else functools.partial(value))
 
 
 def client_config(label: str, value: t.Any) -> botocore.config.Config:
@@ -152,7 +168,7 @@ def client_config(label: str, value: t.Any) -> botocore.config.Config:
 def table_prefix(label: str, value: t.Any) -> TablePrefix:
     """A string, or a callable from the declared table name to the real one."""
     if callable(value):
-        return t.cast("t.Callable[[str], str]", value)
+        return function(label, value)
     return value if value == "" else text(label, value)
 
 
@@ -189,6 +205,7 @@ BIND_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "client_factory": function,
     "client_config": client_config,
     "share_client": flag,
+    "transport": transport,
     "table_prefix": table_prefix,
     "read_capacity_units": _whole_number(1),
     "write_capacity_units": _whole_number(1),
@@ -239,6 +256,7 @@ class Bind:
         client_factory: A callable that gets this bind and returns the client.
         client_config: A botocore ``Config`` under the settings above.
         share_client: ``False`` for a client that serves this app alone.
+        transport: How calls are made: ``"tuned"``, ``"direct"`` or ``"stock"``; ``None`` is tuned.
         table_prefix: What goes in front of a declared table name, or a callable.
         read_capacity_units: Read units per second of a table that is created.
         write_capacity_units: Write units per second of a table that is created.
@@ -267,6 +285,7 @@ class Bind:
     client_factory: t.Callable[[Bind], t.Any] | None = None
     client_config: botocore.config.Config | None = None
     share_client: bool | None = None
+    transport: str | None = None
     table_prefix: TablePrefix | None = None
     read_capacity_units: int | None = None
     write_capacity_units: int | None = None
@@ -276,8 +295,7 @@ class Bind:
     @property
     def destination(self) -> tuple[t.Any, ...]:
         """What decides where a request goes, and as whom."""
-        identity = (getattr(self, name) for name in sorted(SOURCE_SETTINGS | ROLE_SETTINGS))
-        return (self.region, self.host, *identity)
+        return tuple(getattr(self, name) for name in sorted(WHERE_AND_WHO))
 
     def __repr__(self) -> str:
         return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"
@@ -286,7 +304,7 @@ class Bind:
 BIND_FIELDS: t.Final = tuple(field.name for field in dataclasses.fields(Bind) if field.name != "key")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Settings:
     """What one app's configuration says, checked.
 

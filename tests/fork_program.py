@@ -13,6 +13,7 @@ import flask
 
 import dynaflask
 import models
+from dynaflask.wire import tls
 
 CHILDREN = 6
 CALLS = 25
@@ -65,7 +66,8 @@ for thread in threads:
     thread.start()
 children = []
 for number in range(CHILDREN):
-    pid = os.fork()
+    with tls._lock:  # as a thread would that reads a CA bundle
+        pid = os.fork()
     if pid == 0:
         os._exit(child(number))
     children.append(pid)

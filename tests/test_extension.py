@@ -73,6 +73,15 @@ def test_a_wrong_setting_leaves_the_app_as_it_was(db: dynaflask.Dynamo) -> None:
     db.init_app(app)
 
 
+def test_an_app_that_has_served_already_is_left_as_it_was(db: dynaflask.Dynamo) -> None:
+    """Flask refuses the teardown then, and there is no registry without one."""
+    app = flask.Flask("app")
+    app.test_client().get("/")
+    with pytest.raises(AssertionError):
+        db.init_app(app)
+    assert "dynamo" not in app.extensions
+
+
 def test_only_own_models_can_be_given(make_app: Make) -> None:
     """init_app(models=...) refuses what is not a model of this object."""
     stranger = models.declare_thread(dynaflask.Dynamo())

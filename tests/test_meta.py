@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
 import flask
@@ -309,10 +310,22 @@ class TestMeta:
 
         before = dict(vars(Meta))
         thread = models.declare_thread(db)
-        t.cast("t.Any", type(db.Model))("Topic", (thread,), {"Meta": Meta, "__module__": __name__})
+        topic = t.cast("t.Any", type(db.Model))("Topic", (thread,), {"Meta": Meta, "__module__": __name__})
         with make_app(region="us-east-1").app_context():
-            db.models["Topic"].Meta.region = "eu-west-1"
+            topic.Meta.region = "eu-west-1"
         assert dict(vars(Meta)) == before
+
+    def test_an_empty_string_in_the_class_is_unset(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+        """As an environment variable that is empty gives it, and as PynamoDB takes it."""
+        thread = models.declare_thread(db, host="", region="", aws_session_token="")
+        with make_app(region="us-east-1").app_context():
+            assert (thread.Meta.region, thread.Meta.host) == ("us-east-1", None)
+
+    def test_it_can_be_copied(self, make_app: Make, thread_model: t.Any) -> None:
+        """The copy is of the same scope."""
+        with make_app().app_context():
+            for copied in (copy.copy(thread_model.Meta), copy.deepcopy(thread_model.Meta)):
+                assert copied.table_name == "Thread"
 
     def test_the_repr_shows_no_secret(self, make_app: Make, thread_model: t.Any) -> None:
         """It names the model."""

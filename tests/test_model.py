@@ -250,6 +250,31 @@ class TestRegister:
         with pytest.raises(TypeError, match="db.register takes a PynamoDB model class"):
             db.register(stranger)
 
+    def test_the_order_of_its_bases_is_kept(self, db: dynaflask.Dynamo) -> None:
+        """A mixin that stood behind PynamoDB's model does not come before it."""
+
+        class Mixin:
+            def save(self) -> None:
+                """Not the one that counts."""
+
+        class Legacy(pynamodb.models.Model, Mixin):
+            class Meta:
+                table_name = "Legacy"
+
+            key = UnicodeAttribute(hash_key=True)
+
+        db.register(Legacy)
+        assert Legacy.save is not Mixin.save
+
+    def test_a_child_may_come_without_its_parent(self, apps: list[flask.Flask], db: dynaflask.Dynamo) -> None:
+        """It has the Meta that it inherits, and the parent stays plain."""
+        parent = declare_plain("Parent")
+        child = type(parent)("Child", (parent,), {"__module__": __name__})
+        db.register(child)
+        with apps[0].app_context():
+            assert child._get_connection().table_name == "us-west-2-Parent"
+        assert inspect.isclass(parent.Meta)
+
     def test_a_metaclass_of_the_users_is_kept(self, apps: list[flask.Flask], db: dynaflask.Dynamo) -> None:
         """Its later subclasses have to be registered one by one, and say so."""
 

@@ -71,6 +71,14 @@ class TestModels:
         kept = [declare(db, "Post", module="blog") for _ in range(2)]
         assert registry_of(make_app()).models["Post"] is kept[1]
 
+    def test_models_of_one_full_name_and_two_tables_stay_side_by_side(
+        self, make_app: Make, db: dynaflask.Dynamo
+    ) -> None:
+        """As a function makes them, one for each table."""
+        kept = [declare(db, "Made", module="blog", table_name=name) for name in ("orders", "users")]
+        registry = registry_of(make_app())
+        assert registry._models() == kept
+
     def test_a_base_without_a_table_is_none(self, make_app: Make, db: dynaflask.Dynamo) -> None:
         """Abstract classes are no models of an app."""
         kept = t.cast("t.Any", type(db.Model))("Base", (db.Model,), {"__module__": "blog"})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextvars
+import gc
 import threading
 import typing as t
+import weakref
 
 import flask
 import pytest
@@ -266,6 +269,94 @@ class TestUsing:
             with db.using("eu"):
                 suspended.close()
                 assert thread_model.Meta.region == "eu-west-1"
+
+    def test_generators_that_end_out_of_order_leave_no_block(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """The one that began first may be closed first."""
+
+        def generator(region: str) -> t.Iterator[None]:
+            with db.using(region=region):
+                yield
+
+        with app.app_context():
+            first, second = generator("sa-east-1"), generator("ap-south-1")
+            next(first)
+            next(second)
+            first.close()
+            assert thread_model.Meta.region == "ap-south-1"
+            second.close()
+            assert thread_model.Meta.region == "us-west-2"
+
+    def test_it_decorates_a_coroutine(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """The block lasts as long as the coroutine runs."""
+
+        @db.using("eu")
+        async def region() -> t.Any:
+            await asyncio.sleep(0)
+            return thread_model.Meta.region
+
+        with app.app_context():
+            assert asyncio.run(region()) == "eu-west-1"
+            assert thread_model.Meta.region == "us-west-2"
+
+    def test_it_refuses_to_decorate_a_generator(self, db: dynaflask.Dynamo) -> None:
+        """It would run after the block."""
+
+        def generator() -> t.Iterator[None]:
+            yield
+
+        with pytest.raises(TypeError, match="generator runs after its call: write `with db.using"):
+            db.using("eu")(generator)
+
+    def test_a_batch_stays_on_the_blocks_destination(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """A batch that was made in the block may be read, filled and written after it, and in another block."""
+        with app.app_context():
+            with db.using("eu"):
+                batch, threads = thread_model.batch_write(), thread_model.batch_get([("forum", "subject")])
+            with db.using(region="sa-east-1"):
+                assert [thread.subject for thread in threads] == ["subject"]
+            batch.save(thread_model("forum", "subject"))
+            batch.commit()
+        assert [request.region for request in recorder.requests] == ["eu-west-1", "eu-west-1"]
+
+    def test_a_batch_of_one_app_is_not_written_in_anothers_context(
+        self, app: flask.Flask, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """It is refused, and nothing is sent."""
+        with app.app_context():
+            batch = thread_model.batch_write()
+            batch.save(thread_model("forum", "subject"))
+            with make_app("other").app_context(), pytest.raises(RuntimeError, match="begun in .* context of 'app'"):
+                batch.commit()
+        assert recorder.requests == []
+
+    def test_a_block_on_a_bind_begins_anew_where_and_as_whom(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """What an outer block said of region, host and identity does not reach into it; the rest does."""
+        tenant = {"aws_access_key_id": "TENANT", "aws_secret_access_key": "hush"}
+        with app.app_context(), db.using(region="sa-east-1", read_timeout_seconds=1, **tenant), db.using("default"):
+            meta = thread_model.Meta
+            assert (meta.region, meta.aws_access_key_id, meta.read_timeout_seconds) == ("us-west-2", "AKIA", 1)
+
+    def test_a_scope_goes_without_the_garbage_collector(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A request leaves no cycle behind."""
+        gc.collect()
+        gc.disable()
+        try:
+            with app.app_context():
+                thread_model.get("forum", "subject")
+                with db.using("eu") as _, db.using(region="sa-east-1"):
+                    thread_model.get("forum", thread_model.Meta.table_name)
+                scopes = [weakref.ref(db.registry.scope)]
+            assert [scope() for scope in scopes] == [None]
+        finally:
+            gc.enable()
 
     def test_an_unknown_bind_or_setting_is_refused(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
         """It is said where the block begins."""

@@ -39,6 +39,7 @@ GOOD = {
     "client_factory": lambda bind: None,
     "client_config": botocore.config.Config(),
     "share_client": False,
+    "transport": "direct",
     "table_prefix": "test-",
     "read_capacity_units": 5,
     "write_capacity_units": 5,
@@ -88,6 +89,7 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("host", 8000.5),
         ("host", "localhost:8000"),
         ("host", "http://"),
+        ("host", "http://user:hush@localhost"),
         ("connect_timeout_seconds", "5"),
         ("connect_timeout_seconds", True),
         ("connect_timeout_seconds", 0),
@@ -112,6 +114,8 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("role_arn", {}),
         ("role_duration_seconds", 60),
         ("share_client", 0),
+        ("transport", "fast"),
+        ("transport", ["direct"]),
         ("client_factory", "factory"),
         ("client_config", {"region_name": "eu-west-1"}),
         ("table_prefix", 1.5),
@@ -298,6 +302,26 @@ def test_a_bind_shows_what_identifies_it_and_no_secret() -> None:
     """The repr has the key, region and endpoint."""
     shown = repr(bind(**KEYS, region="eu-west-1"))
     assert shown == "<Bind 'default' region='eu-west-1' host=None>"
+
+
+def test_settings_show_no_secret() -> None:
+    """Error trackers record what they can see."""
+    assert "hush" not in repr(read(**KEYS))
+
+
+def test_a_callable_object_of_the_users_will_do() -> None:
+    """Also one that cannot be hashed, as binds are."""
+
+    class Prefix:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self, name: str) -> str:
+            return f"x-{name}"
+
+    prefixed = bind(table_prefix=Prefix())
+    assert hash(prefixed)
+    assert callable(prefixed.table_prefix)
+    assert prefixed.table_prefix("Thread") == "x-Thread"
 
 
 def test_a_bind_is_frozen() -> None:

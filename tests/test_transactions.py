@@ -53,6 +53,14 @@ class TestOneDestination:
                 transaction.save(here("forum", "here"))
                 transaction.save(there("forum", "there"))
 
+    def test_two_factories_are_two_destinations(self, db: dynaflask.Dynamo) -> None:
+        """Whoever makes the clients decides where they go."""
+        one, other = (models.declare_thread(db, client_factory=staticmethod(factory)) for factory in (min, max))
+        with pytest.raises(ValueError, match="A transaction goes to one destination"):
+            with db.transact_write() as transaction:
+                transaction.save(one("forum", "one"))
+                transaction.save(other("forum", "other"))
+
     def test_two_binds_of_one_destination_may_be_mixed(
         self, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:

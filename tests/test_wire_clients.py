@@ -8,6 +8,7 @@ import datetime as dt
 import gc
 import pathlib
 import time
+import types
 import typing as t
 
 import boto3
@@ -19,6 +20,7 @@ import pytest
 from botocore.config import Config
 from botocore.handlers import BUILTIN_HANDLERS
 from hypothesis import strategies as st
+from werkzeug.datastructures import ImmutableDict
 
 import dynaflask
 import engines
@@ -114,6 +116,7 @@ FIELDS: dict[str, st.SearchStrategy[t.Any]] = {
         [Config(proxies={"http": "http://p"}), Config(proxies={"http": "http://q"}), Config(tcp_keepalive=True)]
     ),
     "local_path": st.sampled_from(["/a", "/b"]),
+    "transport": st.sampled_from(["direct", "stock"]),
 }
 
 
@@ -141,7 +144,10 @@ def test_equal_configs_make_equal_keys() -> None:
 
 def test_a_key_shows_no_secret() -> None:
     """Its repr may be logged."""
-    shown = repr(client_key(Bind(aws_access_key_id="AKIA", aws_secret_access_key="hush", aws_session_token="hush")))
+    keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush", "aws_session_token": "hush"}
+    config = Config(proxies={"http": "http://user:hush@p"})
+    headers = ImmutableDict({"Authorization": "hush"})
+    shown = repr(client_key(Bind(client_config=config, extra_headers=headers, client_factory=min, **keys)))
     assert "AKIA" in shown
     assert "hush" not in shown
 
@@ -231,6 +237,64 @@ class TestIdentity:
         request = wire(role_arn=ROLE, role_session_name="forum", external_id="42", **identity)
         assert request.access_key_id != "AKIA"
         assert request.session_token
+
+    @pytest.mark.parametrize("source", ["profile", "session"])
+    def test_a_role_is_used_in_the_region_of_its_source(
+        self, source: str, make_app: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+    ) -> None:
+        """The region of a profile or a session is not lost with the role."""
+        (tmp_path / "config").write_text(
+            "[profile dev]\nregion = eu-north-1\naws_access_key_id = DEV\naws_secret_access_key = hush\n"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        session = boto3.session.Session("AKIA", "hush", region_name="eu-north-1")
+        identity = {"profile": "dev"} if source == "profile" else {"session": session}
+        registry = make_app(role_arn=ROLE, **identity).extensions["dynamo"]
+        assert registry.client.meta.region_name == "eu-north-1"
+
+    def test_an_environment_that_changed_makes_another_client(
+        self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A new app takes what the environment says now, as PynamoDB would."""
+        seen = []
+        for name in ("FIRST", "SECOND"):
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+            seen.append(wire().access_key_id)
+        assert seen == ["FIRST", "SECOND"]
+
+    def test_a_connections_session_has_its_identity(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+        """What the program calls with it is signed by the bind, and what it sets stays with it."""
+        binds = {"default": KEYS, "other": {"profile": None}}
+        with make_app(region="us-east-1", binds=binds).app_context():
+            session = db.connection.session
+            assert session.get_credentials().access_key == "AKIA"
+            assert db.connection.session is session
+            session.set_credentials("MINE", "hush")
+            assert db.get_connection("other").session.get_credentials() is None
+
+    def test_a_factory_that_makes_nothing_says_so(self, make_app: Make) -> None:
+        """It does not hang."""
+        app = make_app(client_factory=lambda bind: None)
+        with pytest.raises(ConfigurationError, match="DYNAMODB_CLIENT_FACTORY returned no client"):
+            ping(app)
+
+    def test_a_factory_that_asks_for_its_own_client_says_so(self, make_app: Make) -> None:
+        """It does not hang either."""
+        app = make_app(client_factory=lambda bind: app.extensions["dynamo"].get_client(bind.key))
+        with pytest.raises(ConfigurationError, match="which it is to make"):
+            ping(app)
+
+    def test_a_factorys_stub_takes_no_handlers(self, make_app: Make) -> None:
+        """A client that is not botocore's is left alone when a library adds handlers."""
+        client = types.SimpleNamespace(list_tables=lambda **_: None)
+        app = make_app(client_factory=lambda bind: client)
+        ping(app)
+        BUILTIN_HANDLERS.append(("before-send", print))
+        try:
+            ping(app)
+        finally:
+            BUILTIN_HANDLERS.pop()
 
     def test_a_factory(self, make_app: Make) -> None:
         """A callable that gets the bind makes the client itself."""
@@ -324,6 +388,25 @@ class TestSharing:
             False,
             True,
         ]
+
+    def test_a_cold_call_does_not_take_the_apps_own_client_away(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A thread that was waiting for the shared client, while another asked for one of the app's own."""
+        app, other = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("app", "other"))
+        get, asked = pool.get, iter([True])
+
+        def get_while_another_asks(*args: t.Any) -> t.Any:
+            pooled = get(*args)
+            if next(asked, False):
+                mark(app.extensions["dynamo"].client)
+            return pooled
+
+        monkeypatch.setattr(pool, "get", get_while_another_asks)
+        ping(app)
+        ping(app)
+        ping(other)
+        assert ["x-mark" in request.headers for request in recorder.requests] == [False, True, False]
 
     def test_a_connections_client_is_the_apps_own_as_well(
         self, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
@@ -478,11 +561,24 @@ class TestBounds:
         monkeypatch.setattr("dynaflask.registry.MAX_BINDS", 3)
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
         mine = app.extensions["dynamo"].client
+        before = pool.stats().clients
         with app.app_context():
             for number in range(10):
                 with db.using(**KEYS, aws_session_token=str(number)):
                     db.registry.lease(db.registry.scope.bind())
         assert app.extensions["dynamo"].client is mine
+        assert pool.stats().clients == before
+
+    def test_clients_of_blocks_are_bounded_as_well(
+        self, make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo
+    ) -> None:
+        """Those that the user asked for in a block may be evicted, or each request would leave one."""
+        app = bounded(make_app, recorder.url, 3)[0]
+        with app.app_context():
+            for number in range(10):
+                with db.using(**KEYS, aws_session_token=str(number)):
+                    assert db.client.list_tables()
+        assert pool.stats().clients <= 3
 
 
 class TestMoto:

@@ -19,7 +19,9 @@ import weakref
 
 from botocore.handlers import BUILTIN_HANDLERS
 
+from dynaflask.exceptions import ConfigurationError
 from dynaflask.settings import Bind
+from dynaflask.wire import tls
 from dynaflask.wire.keys import ClientKey
 from dynaflask.wire.keys import client_config
 from dynaflask.wire.keys import client_key
@@ -105,8 +107,9 @@ class PooledClient:
         # botocore's sessions take the built-in handlers when they are made. moto adds its own when it is imported,
         # which may be later.
         added, self._handlers = BUILTIN_HANDLERS[self._handlers :], len(BUILTIN_HANDLERS)
-        for event, handler, *_ in added if self.client is not None else ():
-            self.client.meta.events.register(event, handler)
+        events: t.Any = getattr(getattr(self.client, "meta", None), "events", None)
+        for event, handler, *_ in added if events is not None else ():
+            events.register(event, handler)
 
 
 class ClientPool:
@@ -116,9 +119,9 @@ class ClientPool:
         # Both guard the dicts below, for a moment each. No client is made and no call is sent under them.
         self._lock = threading.Lock()
         self._clients: weakref.WeakValueDictionary[ClientKey, PooledClient] = weakref.WeakValueDictionary()
-        self._locks: dict[ClientKey, threading.Lock] = {}
+        self._locks: dict[ClientKey, t.Any] = {}
         self._sources = Sources()
-        self._bounds: weakref.WeakKeyDictionary[t.Any, Bounds] = weakref.WeakKeyDictionary()
+        self._bounds: dict[int, Bounds] = {}
         self._creations = self._hits = self._evictions = 0
         self._swept_at = time.monotonic()
 
@@ -142,8 +145,10 @@ class ClientPool:
 
     def bound(self, app: object, *, max_clients: int | None, idle_seconds: float | None) -> None:
         """Set what one app asks of the process. The strictest app's word counts, as long as the app lives."""
-        with self._lock:
-            self._bounds[app] = Bounds(max_clients, idle_seconds)
+        if max_clients is None and idle_seconds is None:
+            return
+        self._bounds[id(app)] = Bounds(max_clients, idle_seconds)
+        weakref.finalize(app, self._bounds.pop, id(app), None).atexit = False
 
     def evict(self, *, sparing: PooledClient | None = None) -> None:
         """Close what is too much: what is idle for too long, and the least recently used.
@@ -152,21 +157,18 @@ class ClientPool:
             sparing: A client that is about to be used.
         """
         with self._lock:
-            idle = [pooled for pooled in self._clients.values() if pooled.is_idle and pooled is not sparing]
+            idle = [pooled for pooled in self._living() if pooled.is_idle and pooled is not sparing]
             idle.sort(key=lambda pooled: pooled.last_used)
-            too_many = len(self._clients) - self._max_clients()
+            too_many = len(self._living()) - self._max_clients()
             oldest = time.monotonic() - self._idle_seconds()
             surplus = [pooled for rank, pooled in enumerate(idle) if rank < too_many or pooled.last_used < oldest]
-            self._drop(surplus)
+            self._evictions += len(surplus)
         for pooled in surplus:
             pooled.close()
 
     def close(self) -> None:
         """Close every client. The next use makes it anew."""
-        with self._lock:
-            clients = list(self._clients.values())
-            self._clients.clear()
-        for pooled in clients:
+        for pooled in self._living():
             pooled.close()
 
     def evict_idle(self, _: BaseException | None = None) -> None:
@@ -178,9 +180,8 @@ class ClientPool:
 
     def stats(self) -> PoolStats:
         """What the pool did in this process."""
-        with self._lock:
-            clients = list(self._clients.values())
-        sockets = sum(count_idle_sockets(pooled.client) + len(pooled.calls) for pooled in clients)
+        clients = self._living()
+        sockets = sum(_count_sockets(pooled) for pooled in clients)
         return PoolStats(len(clients), self._creations, self._hits, self._evictions, sockets)
 
     def after_fork(self) -> None:
@@ -189,8 +190,9 @@ class ClientPool:
         The child shares the parent's sockets: two processes on one would read each other's answers. Forget them;
         closing would end the parent's connections. Locks may be held by threads that the child does not have.
         """
-        for pooled in list(self._clients.values()):
+        for pooled in self._living():
             pooled.forget()
+        tls.after_fork()
         bounds = self._bounds
         self.__init__()  # type: ignore[misc]  # as on the first day
         self._bounds = bounds
@@ -205,7 +207,8 @@ class ClientPool:
     @contextlib.contextmanager
     def _making(self, key: ClientKey) -> cabc.Iterator[None]:
         with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
+            # A factory may ask for another client, and mistakenly for its own.
+            lock = self._locks.setdefault(key, threading.RLock())
         try:
             with lock:
                 yield
@@ -215,8 +218,8 @@ class ClientPool:
 
     def _make(self, key: ClientKey, bind: Bind) -> PooledClient:
         if bind.client_factory is not None:
-            return PooledClient(bind.client_factory(bind), source=None)
-        source = self._sources.get(key)
+            return PooledClient(_made_by_factory(bind), source=None)
+        source = self._sources.get(key, bind.client_config)
         client = source.create_client(SERVICE, config=client_config(bind), **client_options(key, source))
         share_context(client)
         _add_headers(client, key.extra_headers)
@@ -228,16 +231,17 @@ class ClientPool:
             if has_credentials(pooled.client):
                 self._clients[key] = pooled
 
-    def _drop(self, surplus: cabc.Collection[PooledClient]) -> None:
-        self._evictions += len(surplus)
-        for key in [key for key, pooled in self._clients.items() if pooled in surplus]:
-            del self._clients[key]
+    def _living(self) -> list[PooledClient]:
+        # A list of references, as values() may fail while another thread's client goes.
+        pooled_clients = (reference() for reference in self._clients.valuerefs())
+        return [pooled for pooled in pooled_clients if pooled is not None and pooled.client is not None]
 
     def _max_clients(self) -> int:
-        return min((bounds.max_clients for bounds in self._bounds.values() if bounds.max_clients), default=MAX_CLIENTS)
+        asked = (bounds.max_clients for bounds in list(self._bounds.values()) if bounds.max_clients)
+        return min(asked, default=MAX_CLIENTS)
 
     def _idle_seconds(self) -> float:
-        asked = (bounds.idle_seconds for bounds in self._bounds.values() if bounds.idle_seconds is not None)
+        asked = (bounds.idle_seconds for bounds in list(self._bounds.values()) if bounds.idle_seconds is not None)
         return min(asked, default=float("inf"))
 
 
@@ -263,7 +267,8 @@ class Lease:
     def __init__(self, bind: Bind, *, owner: object = None) -> None:
         self.bind = bind
         self.key = client_key(bind)._replace(owner=owner)
-        self._pooled: PooledClient | None = None
+        # The shared client, and the app's own: a thread that still waits for the one does not put away the other.
+        self._held: dict[bool, PooledClient] = {}
 
     @contextlib.contextmanager
     def call(self) -> cabc.Iterator[t.Any]:
@@ -275,24 +280,30 @@ class Lease:
         finally:
             pooled.calls.discard(mark)
 
-    def own(self, owner: object) -> t.Any:
-        """A client of the app's own, for the user to keep. From now on it serves the app's calls as well."""
+    def own(self, owner: object, *, is_pinned: bool = True) -> t.Any:
+        """A client of the app's own, for the user to keep. From now on it serves the app's calls as well.
+
+        Args:
+            owner: Stands for the app.
+            is_pinned: Whether the client may never be evicted.
+        """
         if self.key.owner is None:
-            self.key, self._pooled = self.key._replace(owner=owner), None
+            self.key = self.key._replace(owner=owner)
         mark = object()
         pooled, client = self._acquire(mark)
-        pooled.is_pinned = True
+        pooled.is_pinned = is_pinned
         pooled.calls.discard(mark)
+        self._held.pop(True, None)
         return client
 
     @property
     def is_held(self) -> bool:
         """Whether there is a client behind it."""
-        return self._pooled is not None and self._pooled.client is not None
+        return any(pooled.client is not None for pooled in list(self._held.values()))
 
     def release(self) -> None:
         """Give the client back. The next call gets one anew."""
-        self._pooled = None
+        self._held = {}
 
     def _acquire(self, mark: object) -> tuple[PooledClient, t.Any]:
         while True:
@@ -305,14 +316,29 @@ class Lease:
             pooled.calls.discard(mark)
 
     def _current(self) -> PooledClient:
-        pooled = self._pooled
+        key = self.key
+        pooled = self._held.get(key.owner is None)
         if pooled is None or not pooled.is_usable:
-            pooled = pool.get(self.key, self.bind)
+            pooled = pool.get(key, self.bind)
             # A metadata service that failed for a moment leaves a client without credentials for good. Such a client
             # serves one call, as with PynamoDB.
-            self._pooled = pooled if has_credentials(pooled.client) else None
+            if has_credentials(pooled.client):
+                self._held[key.owner is None] = pooled
         pooled.last_used = time.monotonic()
         return pooled
+
+
+def _made_by_factory(bind: Bind) -> t.Any:
+    factory = t.cast("t.Callable[[Bind], t.Any]", bind.client_factory)
+    try:
+        client = factory(bind)
+    except RecursionError as error:
+        raise ConfigurationError(
+            f"DYNAMODB_CLIENT_FACTORY asks for the client of the bind {bind.key!r}, which it is to make."
+        ) from error
+    if client is None:
+        raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
+    return client
 
 
 def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:
@@ -321,6 +347,11 @@ def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:
 
     if headers:
         client.meta.events.register_first("before-send.*.*", add)
+
+
+def _count_sockets(pooled: PooledClient) -> int:
+    client = pooled.client
+    return count_idle_sockets(client) + len(pooled.calls)
 
 
 def _close(client: t.Any) -> None:

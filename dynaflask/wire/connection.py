@@ -13,6 +13,8 @@ from pynamodb.exceptions import TableError
 from dynaflask.settings import Bind
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import explained
+from dynaflask.wire.keys import client_key
+from dynaflask.wire.sessions import new_session
 
 
 class Owner(t.Protocol):
@@ -64,6 +66,7 @@ class Connection(pynamodb.connection.Connection):
         self.bind = bind
         self._owner = owner
         self._lease: Lease | None = None
+        self._session: t.Any = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -77,6 +80,16 @@ class Connection(pynamodb.connection.Connection):
         """
         self._owner.require_open()
         return self._owner.own_client(self.bind)
+
+    @property
+    def session(self) -> t.Any:
+        """A botocore session with this connection's identity, for what else the program calls.
+
+        It is this connection's alone, and what is set on it changes no call of the connection's.
+        """
+        if self._session is None:
+            self._session = new_session(client_key(self.bind))
+        return self._session
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()

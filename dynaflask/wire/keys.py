@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import hashlib
+import os
 import typing as t
 
 from botocore.config import Config
@@ -12,6 +14,8 @@ from dynaflask.settings import BIND_FIELDS
 from dynaflask.settings import Bind
 
 LOCAL = "local"
+TUNED = "tuned"
+STOCK = "stock"
 
 
 class Identity(t.NamedTuple):
@@ -41,7 +45,9 @@ class ClientKey(t.NamedTuple):
         identity: Who signs.
         extra_headers: What is sent along, unsigned.
         options: All options of botocore's ``Config``: timeouts, retries, pool size, proxies.
+        transport: How its calls are made.
         factory: Which callable makes the client, of which bind.
+        environment: What the ``AWS_*`` variables said when it was made, as a digest.
         owner: Whose alone the client is; ``None`` for a shared one.
     """
 
@@ -51,8 +57,13 @@ class ClientKey(t.NamedTuple):
     identity: Identity
     extra_headers: tuple[tuple[str, str], ...]
     options: t.Any
+    transport: str
     factory: t.Any
+    environment: str
     owner: object = None
+
+    def __repr__(self) -> str:
+        return f"<ClientKey region={self.region!r} endpoint_url={self.endpoint_url!r} {self.identity!r}>"
 
 
 def client_key(bind: Bind) -> ClientKey:
@@ -65,7 +76,9 @@ def client_key(bind: Bind) -> ClientKey:
         identity=Identity(*(getattr(bind, name) for name in Identity._fields)),
         extra_headers=tuple(sorted(headers.items())),
         options=freeze(vars(client_config(bind))),
+        transport=bind.transport or TUNED,
         factory=_factory_key(bind) if bind.client_factory else None,
+        environment=_environment(),
     )
 
 
@@ -84,6 +97,11 @@ def freeze(value: t.Any) -> t.Any:
     if isinstance(value, (list, tuple)):
         return tuple(map(freeze, value))
     return value
+
+
+def _environment() -> str:
+    variables = sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))
+    return hashlib.sha256(repr(variables).encode()).hexdigest()
 
 
 def _factory_key(bind: Bind) -> t.Any:

@@ -62,25 +62,31 @@ class Sources:
         self._sources: weakref.WeakValueDictionary[t.Any, Source] = weakref.WeakValueDictionary()
         self._loader: t.Any = None
 
-    def get(self, key: ClientKey) -> Source:
-        """The source of a client's identity."""
+    def get(self, key: ClientKey, config: t.Any = None) -> Source:
+        """The source of a client's identity.
+
+        Args:
+            key: The client's key.
+            config: The options of the client, for STS to be reached by the same proxy.
+        """
         # What was found under moto's mock is not taken for real.
-        name = (_source_name(key), mock_is_active(), len(BUILTIN_HANDLERS))
+        name = (_source_name(key), key.environment, mock_is_active(), len(BUILTIN_HANDLERS))
         with self._lock:
             source = self._sources.get(name)
             if source is None:
-                source = self._sources[name] = Source(self._make_session(key))
+                source = self._sources[name] = Source(self._make_session(key, config))
             return source
 
-    def _make_session(self, key: ClientKey) -> t.Any:
+    def _make_session(self, key: ClientKey, config: t.Any) -> t.Any:
         identity = key.identity
         if identity.session is not None and not identity.role_arn:
             return identity.session
         session = self._share_loader(botocore.session.Session(profile=identity.profile))
         if identity.role_arn:
             base = identity.session or session
-            provider = RoleProvider(identity, source=Source(base), sts=_sts_options(key))
-            session = self._share_loader(botocore.session.Session())
+            provider = RoleProvider(identity, source=Source(base), sts={"config": config, **_sts_options(key)})
+            session = self._share_loader(botocore.session.Session(profile=identity.profile))
+            session.set_config_variable("region", Source(base).region)
             session.register_component("credential_provider", CredentialResolver([provider]))
         return session
 
@@ -141,6 +147,15 @@ class RoleProvider(CredentialProvider):
         return credentials
 
 
+def new_session(key: ClientKey) -> t.Any:
+    """A session of an identity that nobody else has, unless it is the user's own."""
+    session = Sources().get(key).session
+    keys = _static_keys(key)
+    if keys[0] is not None:
+        session.set_credentials(*keys)
+    return session
+
+
 def client_options(key: ClientKey, source: Source) -> dict[str, t.Any]:
     """Where a client goes, and the static keys that it signs with."""
     access_key_id, secret_access_key, session_token = _static_keys(key)
@@ -166,7 +181,7 @@ def _static_keys(key: ClientKey) -> tuple[str | None, str | None, str | None]:
 def _source_name(key: ClientKey) -> t.Any:
     identity = key.identity
     if identity.role_arn:
-        return (identity, key.region, key.endpoint_url == LOCAL and key.local_path)
+        return (identity, key.region, key.endpoint_url == LOCAL and key.local_path, key.options)
     # Static keys are not mixed with the environment's, whose fetching may take long.
     return (identity.session, identity.profile, _static_keys(key)[0] is not None)
 

@@ -53,3 +53,9 @@ def _context(bundle: t.Any) -> ssl.SSLContext | None:
                 return None  # botocore says so at the call
             _contexts[bundle] = context
         return _contexts[bundle]
+
+
+def after_fork() -> None:
+    """Begin with a free lock in a forked child. A thread that held it is not there."""
+    global _lock  # noqa: PLW0603 - it is the module's one lock
+    _lock = threading.Lock()
