@@ -12,7 +12,6 @@ from __future__ import annotations
 import atexit
 import collections.abc as cabc
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
@@ -39,8 +38,7 @@ PORT_TRIES = 5
 SHARE = "run `flask dynamo local` in one process and put the URL that it prints into DYNAMODB_HOST of the others"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(t.NamedTuple):
     """The engine of the parent process: for this process to use, and for the parent to end."""
 
     port: int
@@ -58,13 +56,13 @@ class Inherited:
             ) from error
 
 
-@dataclasses.dataclass(slots=True)
 class _Process:
     """What this process has. The lock is held by whoever asks for the engine, starts it or ends it."""
 
-    id: int = dataclasses.field(default_factory=os.getpid)
-    engine: Engine | Inherited | None = None
-    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self.id = os.getpid()
+        self.engine: Engine | Inherited | None = None
+        self.lock = threading.Lock()
 
 
 _process = _Process()

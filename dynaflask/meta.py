@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import copy
-import dataclasses
 import typing as t
 import weakref
 
@@ -62,7 +61,7 @@ class Declaration:
         full_name: ``module.ClassName``.
     """
 
-    __slots__ = ("__weakref__", "full_name", "is_dynamic", "meta_class", "model_name", "schema")
+    __slots__ = ("__weakref__", "_values", "full_name", "is_dynamic", "meta_class", "model_name", "schema")
 
     def __init__(self, meta_class: type, *, model_name: str, full_name: str) -> None:
         self.meta_class = meta_class
@@ -70,6 +69,7 @@ class Declaration:
         self.full_name = full_name
         self.is_dynamic = _is_dynamic(meta_class)
         self.schema = TableSchema()
+        self._values: Values | None = None
 
     def __repr__(self) -> str:
         return f"<Declaration of {self.full_name}>"
@@ -79,12 +79,17 @@ class Declaration:
         """The declared name; ``None`` if there is none, or if it is computed."""
         return None if self.is_dynamic else getattr(self.meta_class, "table_name", None)
 
-    def values(self) -> dict[str, t.Any]:
-        """The settings that the user declared, checked.
+    def values(self) -> Values:
+        """The settings that the user declared, checked. They are read once, unless they are computed.
 
         Raises:
             ConfigurationError: A declared value is wrong.
         """
+        if self._values is None or self.is_dynamic:
+            self._values = ImmutableDict(self._read_values())
+        return self._values
+
+    def _read_values(self) -> dict[str, t.Any]:
         declared = {name: getattr(self.meta_class, name, None) for name in MODEL_CHECKS}
         filled = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
         return {
@@ -142,8 +147,7 @@ class TableSchema:
         add_missing(self.local_indexes, map(_index_keys, schema["local_secondary_indexes"]))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Resolved:
+class Resolved(t.NamedTuple):
     """What a model's settings come to.
 
     Attributes:
@@ -157,6 +161,9 @@ class Resolved:
     bind: Bind
     table_name: str | None
     is_static: bool
+
+    def __repr__(self) -> str:
+        return f"<Resolved {self.table_name!r} on {self.bind!r}>"
 
 
 class Source(t.Protocol):

@@ -10,9 +10,11 @@ import warnings
 import pynamodb.models
 from pynamodb.models import MetaModel
 
+from dynaflask import plans
 from dynaflask.meta import DECLARED
 from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
+from dynaflask.plans import Plan
 from dynaflask.scope import Scope
 from dynaflask.scope import current_scope
 from dynaflask.scope import require_scope
@@ -93,6 +95,28 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
             super().commit()
 
 
+def _wants_stock(model: type[Model]) -> bool:
+    scope = current_scope()
+    return scope is not None and model.__declaration__ is not None and scope.wants_stock(model.__declaration__)
+
+
+class _FromRawData:
+    """``Model.from_raw_data``: an object from an item. It picks the way once, for all that it is called for."""
+
+    def __get__(self, instance: object, owner: type[Model]) -> t.Callable[..., t.Any]:
+        make: t.Callable[[t.Any], t.Any] | None = None
+
+        def from_raw_data(data: dict[str, t.Any] | None) -> t.Any:
+            nonlocal make
+            if make is None or data is None:
+                reader = owner._reader()
+                plain = t.cast("t.Any", super(Model, owner)).from_raw_data
+                make = plain if reader is None or data is None else reader.make
+            return make(data)
+
+        return from_raw_data
+
+
 class Model(pynamodb.models.Model, metaclass=ModelMeta):
     """PynamoDB's model, bound to an app at each use instead of once for the process.
 
@@ -113,9 +137,42 @@ class Model(pynamodb.models.Model, metaclass=ModelMeta):
         """Write items in batches; see PynamoDB. All go to the destination that the batch was made for."""
         return BatchWrite(cls, auto_commit=auto_commit, scope=require_scope(cls.__name__))
 
+    __reading__: t.ClassVar[Plan[plans.Reader] | None] = None
+    __writing__: t.ClassVar[Plan[plans.Writer] | None] = None
+
+    # Picked once for a page of items: PynamoDB looks it up before it turns to them.
+    from_raw_data = _FromRawData()
+
     @classmethod
     def _get_connection(cls) -> TableConnection:
         return require_scope(cls.__name__).model_table(cls)
+
+    @classmethod
+    def _reader(cls) -> plans.Reader | None:
+        """The plan for reading items, unless PynamoDB's own way is the one to take."""
+        plan = cls.__reading__
+        if plan is None or plan.model is not cls or not plan.holds():
+            plan = cls.__reading__ = plans.reading(cls, beneath=Model)
+        return None if plan.way is None or _wants_stock(cls) else plan.way
+
+    @classmethod
+    def _writer(cls) -> plans.Writer | None:
+        """The plan for writing items, unless PynamoDB's own way is the one to take."""
+        plan = cls.__writing__
+        if plan is None or plan.model is not cls or not plan.holds():
+            plan = cls.__writing__ = plans.writing(cls, beneath=Model)
+        return None if plan.way is None or _wants_stock(cls) else plan.way
+
+    def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:
+        write = self._writer() if null_check else None
+        return super()._container_serialize(null_check=null_check) if write is None else write(self)
+
+    def _container_deserialize(self, attribute_values: dict[str, dict[str, t.Any]]) -> None:
+        reader = self._reader()
+        if reader is None:
+            super()._container_deserialize(attribute_values)
+        else:
+            reader.fill(self, attribute_values)
 
 
 def make_base(dynamo: Dynamo) -> type[Model]:

@@ -317,8 +317,10 @@ class Registry:
         return found[0]
 
     def _configured(self, declaration: Declaration) -> Values:
-        self._warn_of_unknown_names()
         by_name = self.settings.models
+        if not by_name:
+            return by_name
+        self._warn_of_unknown_names()
         if declaration.model_name in by_name:
             self._model(declaration.model_name)
         short, full = (by_name.get(name, {}) for name in (declaration.model_name, declaration.full_name))

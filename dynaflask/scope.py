@@ -11,8 +11,11 @@ import inspect
 import typing as t
 
 import flask
+from flask.ctx import AppContext
+from flask.globals import app_ctx as _app_ctx
 from pynamodb.connection.base import MetaTable
 
+from dynaflask.exceptions import DynaflaskError
 from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
 from dynaflask.meta import Resolved
@@ -29,6 +32,8 @@ if t.TYPE_CHECKING:
 
 EXTENSION = "dynamo"
 
+app_ctx: t.Any = _app_ctx  # typed as what it stands for, and not as the proxy that it is
+
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 # The scope is kept on flask.g: it lives and ends with its app context, in whatever thread or task that is used.
@@ -41,7 +46,7 @@ _blocks: contextvars.ContextVar[tuple[Scope, ...]] = contextvars.ContextVar("dyn
 class Made:
     """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
 
-    __slots__ = ("connections", "model_tables", "plain_tables", "resolved", "tables")
+    __slots__ = ("connections", "model_tables", "plain_tables", "resolved", "tables", "wants_stock")
 
     def __init__(self) -> None:
         self.resolved: dict[Declaration, Resolved] = {}
@@ -49,6 +54,7 @@ class Made:
         self.tables: dict[t.Any, TableConnection] = {}
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
+        self.wants_stock: dict[Declaration, bool] = {}
 
 
 class Scope:
@@ -145,6 +151,14 @@ class Scope:
             if resolved.is_static:
                 made.resolved[declaration] = resolved
         return resolved
+
+    def wants_stock(self, declaration: Declaration) -> bool:
+        """Whether a model's calls are made as PynamoDB and botocore make them."""
+        made = self._made
+        wants = made.wants_stock.get(declaration)
+        if wants is None:
+            wants = made.wants_stock[declaration] = self._transport(declaration) == "stock"
+        return wants
 
     def change(self, declaration: Declaration, name: str, value: t.Any) -> None:
         """Set a value of a model's ``Meta`` for this scope.
@@ -259,6 +273,12 @@ class Scope:
             made.model_tables[model] = table
         return table
 
+    def _transport(self, declaration: Declaration) -> str | None:
+        # An object of a model that this context cannot reach may be written to an item all the same.
+        with contextlib.suppress(DynaflaskError, AttributeError, RuntimeError):
+            return self.resolve(declaration).bind.transport
+        return None
+
     def _context(self, declaration: Declaration | None = None) -> list[Values]:
         layers = self._outer._context(declaration) if self._outer else []
         changes = self._changes.get(declaration) if declaration else None
@@ -266,7 +286,8 @@ class Scope:
 
     def _forget(self) -> None:
         self._made = Made()
-        for block in self._inner:
+        # A copy: another thread may leave a block meanwhile.
+        for block in tuple(self._inner):
             block._forget()
 
 
@@ -321,12 +342,13 @@ def current_scope() -> Scope | None:
         ``None`` outside of an app context, and in one whose app this extension does not serve.
     """
     try:
-        g = flask.g._get_current_object()
+        # Once for the app and its g: each look through one of Flask's proxies costs more than all that follows.
+        context = app_ctx._get_current_object()
     except RuntimeError:
         return None
-    root: Scope | None = g.get(_ON_G)
+    root: Scope | None = context.g.get(_ON_G)
     if root is None or not root.is_open:
-        root = _open_scope(g)
+        root = _open_scope(context)
     for block in reversed(_blocks.get()):
         if block.root is root:
             return block
@@ -360,17 +382,17 @@ def require_scope(what: str) -> Scope:
 
 def close_scope(_: BaseException | None = None) -> None:
     """End the scope of the current app context, if it has one."""
-    scope: Scope | None = flask.g.get(_ON_G)
+    scope: Scope | None = app_ctx._get_current_object().g.get(_ON_G)
     if scope is not None:
         scope.close()
 
 
-def _open_scope(g: t.Any) -> Scope | None:
-    registry = flask.current_app.extensions.get(EXTENSION)
+def _open_scope(context: AppContext) -> Scope | None:
+    registry = context.app.extensions.get(EXTENSION)
     open_scope: t.Callable[[], Scope] | None = getattr(registry, "open_scope", None)
     if open_scope is None:
         return None
     # Threads may share a context, so that two may come here at once.
-    scope: Scope = g.setdefault(_ON_G, open_scope())
+    scope: Scope = context.g.setdefault(_ON_G, open_scope())
     scope.is_open = True
     return scope

@@ -291,6 +291,14 @@ class Bind:
     write_capacity_units: int | None = None
     billing_mode: str | None = None
     local_path: str | None = None
+    _hash: int | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        # A bind is looked up in every context, and its hash takes long to make.
+        if self._hash is None:
+            values = (getattr(self, name) for name in ("key", *BIND_FIELDS))
+            object.__setattr__(self, "_hash", hash(tuple(values)))
+        return t.cast("int", self._hash)
 
     @property
     def destination(self) -> tuple[t.Any, ...]:
@@ -301,11 +309,10 @@ class Bind:
         return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"
 
 
-BIND_FIELDS: t.Final = tuple(field.name for field in dataclasses.fields(Bind) if field.name != "key")
+BIND_FIELDS: t.Final = tuple(field.name for field in dataclasses.fields(Bind) if field.name not in {"key", "_hash"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Settings:
+class Settings(t.NamedTuple):
     """What one app's configuration says, checked.
 
     Attributes:
@@ -319,6 +326,9 @@ class Settings:
     plain: Values
     binds: cabc.Mapping[str, Values]
     models: cabc.Mapping[str, Values]
+
+    def __repr__(self) -> str:
+        return f"<Settings of {self.app_name!r}>"
 
     @property
     def bind_keys(self) -> tuple[str, ...]:

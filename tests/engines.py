@@ -150,6 +150,8 @@ def _served(command: list[str], *, port: int, settings: dict[str, str], ready: s
         try:
             _wait_until_ready(process, port=port, path=ready, output=output)
             yield
+            if process.poll() is not None:
+                raise RuntimeError(f"{process.args!r} ended amid the tests with {process.returncode}:\n{_text(output)}")
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)
@@ -161,8 +163,12 @@ def _wait_until_ready(process: subprocess.Popen[bytes], *, port: int, path: str,
         if _answers(port, path):
             return
         time.sleep(0.02)
+    raise RuntimeError(f"{process.args!r} did not start:\n{_text(output)}")
+
+
+def _text(output: t.IO[bytes]) -> str:
     output.seek(0)
-    raise RuntimeError(f"{process.args!r} did not start:\n{output.read().decode(errors='replace')}")
+    return output.read().decode(errors="replace")
 
 
 def _answers(port: int, path: str) -> bool:

@@ -1,6 +1,6 @@
 """Forks while eight threads call, and checks in each child that every answer is the one that was asked for.
 
-python fork_program.py URL
+python fork_program.py URL [TRANSPORT]
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ app.config.from_mapping(
     DYNAMODB_REGION="us-east-1",
     DYNAMODB_AWS_ACCESS_KEY_ID="AKIA",
     DYNAMODB_AWS_SECRET_ACCESS_KEY="hush",
+    DYNAMODB_TRANSPORT=(sys.argv[2:] or ["tuned"])[0],
 )
 db.init_app(app)
 stop = threading.Event()

@@ -185,6 +185,19 @@ def _tables(body: Json) -> list[str]:
     return sorted({*body.get("RequestItems", ()), *(action["TableName"] for action in actions)})
 
 
+def read_request(stream: t.Any) -> Request | None:
+    """The next request of a connection; None at its end."""
+    if not stream.readline():
+        return None
+    headers = {}
+    while (line := stream.readline().decode("latin-1").strip()) != "":
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    body = stream.read(int(headers.get("content-length", 0)))
+    is_json = "x-amz-target" in headers
+    return Request(headers, json.loads(body) if is_json else {}, body)
+
+
 class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
 
@@ -219,21 +232,10 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         try:
-            while request := self._read():
+            while request := read_request(self.rfile):
                 self._write(*self.server.recorder.respond(request))
         except (ConnectionError, ssl.SSLError):
             pass  # the client has what it came for
-
-    def _read(self) -> Request | None:
-        if not self.rfile.readline():
-            return None
-        headers = {}
-        while (line := self.rfile.readline().decode("latin-1").strip()) != "":
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        body = self.rfile.read(int(headers.get("content-length", 0)))
-        is_json = "x-amz-target" in headers
-        return Request(headers, json.loads(body) if is_json else {}, body)
 
     def _write(self, status: int, body: Json | str) -> None:
         content = (body if isinstance(body, str) else json.dumps(body)).encode()

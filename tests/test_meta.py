@@ -328,6 +328,8 @@ class TestMeta:
                 assert copied.table_name == "Thread"
 
     def test_the_repr_shows_no_secret(self, make_app: Make, thread_model: t.Any) -> None:
-        """It names the model."""
-        with make_app(**KEYS).app_context():
+        """It names the model, and so does that of what its settings come to."""
+        with make_app(**KEYS).app_context() as context:
             assert repr(thread_model.Meta).startswith("<Meta of models.declare_thread.")
+            resolved = context.app.extensions["dynamo"].resolve(thread_model.__declaration__)
+            assert repr(resolved) == "<Resolved 'Thread' on <Bind 'default' region=None host=None>>"

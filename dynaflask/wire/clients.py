@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import dataclasses
 import logging
 import os
 import threading
@@ -21,7 +20,11 @@ from botocore.handlers import BUILTIN_HANDLERS
 
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.settings import Bind
+from dynaflask.wire import serializer
+from dynaflask.wire import signer
 from dynaflask.wire import tls
+from dynaflask.wire import transport
+from dynaflask.wire.keys import STOCK
 from dynaflask.wire.keys import ClientKey
 from dynaflask.wire.keys import client_config
 from dynaflask.wire.keys import client_key
@@ -35,12 +38,12 @@ from dynaflask.wire.tls import share_context
 
 SERVICE = "dynamodb"
 MAX_CLIENTS = 1000
+FOREVER = float("inf")
 
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PoolStats:
+class PoolStats(t.NamedTuple):
     """What the pool did in this process.
 
     Attributes:
@@ -100,6 +103,7 @@ class PooledClient:
 
     def forget(self) -> None:
         """Let the client go, and touch nothing: its sockets are the parent process's, too."""
+        transport.close(self.client)
         self.client = self._source = None
         self._close.detach()
 
@@ -122,6 +126,7 @@ class ClientPool:
         self._locks: dict[ClientKey, t.Any] = {}
         self._sources = Sources()
         self._bounds: dict[int, Bounds] = {}
+        self._tighten()
         self._creations = self._hits = self._evictions = 0
         self._swept_at = time.monotonic()
 
@@ -148,7 +153,8 @@ class ClientPool:
         if max_clients is None and idle_seconds is None:
             return
         self._bounds[id(app)] = Bounds(max_clients, idle_seconds)
-        weakref.finalize(app, self._bounds.pop, id(app), None).atexit = False
+        weakref.finalize(app, self._unbound, id(app)).atexit = False
+        self._tighten()
 
     def evict(self, *, sparing: PooledClient | None = None) -> None:
         """Close what is too much: what is idle for too long, and the least recently used.
@@ -156,11 +162,13 @@ class ClientPool:
         Args:
             sparing: A client that is about to be used.
         """
+        if self._is_within_bounds():
+            return
         with self._lock:
             idle = [pooled for pooled in self._living() if pooled.is_idle and pooled is not sparing]
             idle.sort(key=lambda pooled: pooled.last_used)
-            too_many = len(self._living()) - self._max_clients()
-            oldest = time.monotonic() - self._idle_seconds()
+            too_many = len(self._living()) - self._max_clients
+            oldest = time.monotonic() - self._idle_seconds
             surplus = [pooled for rank, pooled in enumerate(idle) if rank < too_many or pooled.last_used < oldest]
             self._evictions += len(surplus)
         for pooled in surplus:
@@ -174,7 +182,7 @@ class ClientPool:
     def evict_idle(self, _: BaseException | None = None) -> None:
         """Close what is idle for too long, if it is time to look."""
         now = time.monotonic()
-        if now - self._swept_at > self._idle_seconds() / 2:
+        if now - self._swept_at > self._idle_seconds / 2:
             self._swept_at = now
             self.evict()
 
@@ -196,6 +204,7 @@ class ClientPool:
         bounds = self._bounds
         self.__init__()  # type: ignore[misc]  # as on the first day
         self._bounds = bounds
+        self._tighten()
 
     def _find(self, key: ClientKey) -> PooledClient | None:
         pooled = self._clients.get(key)
@@ -222,7 +231,11 @@ class ClientPool:
         source = self._sources.get(key, bind.client_config)
         client = source.create_client(SERVICE, config=client_config(bind), **client_options(key, source))
         share_context(client)
+        if key.transport != STOCK:
+            signer.install(client)
+            serializer.install(client)
         _add_headers(client, key.extra_headers)
+        transport.equip(client, way=key.transport)
         return PooledClient(client, source=source)
 
     def _keep(self, key: ClientKey, pooled: PooledClient) -> None:
@@ -236,13 +249,17 @@ class ClientPool:
         pooled_clients = (reference() for reference in self._clients.valuerefs())
         return [pooled for pooled in pooled_clients if pooled is not None and pooled.client is not None]
 
-    def _max_clients(self) -> int:
-        asked = (bounds.max_clients for bounds in list(self._bounds.values()) if bounds.max_clients)
-        return min(asked, default=MAX_CLIENTS)
+    def _is_within_bounds(self) -> bool:
+        return len(self._clients) <= self._max_clients and self._idle_seconds == FOREVER
 
-    def _idle_seconds(self) -> float:
-        asked = (bounds.idle_seconds for bounds in list(self._bounds.values()) if bounds.idle_seconds is not None)
-        return min(asked, default=float("inf"))
+    def _unbound(self, app_id: int) -> None:
+        self._bounds.pop(app_id, None)
+        self._tighten()
+
+    def _tighten(self) -> None:
+        bounds = list(self._bounds.values())
+        self._max_clients = min((bound.max_clients for bound in bounds if bound.max_clients), default=MAX_CLIENTS)
+        self._idle_seconds = min((bound.idle_seconds for bound in bounds if bound.idle_seconds), default=FOREVER)
 
 
 class Bounds(t.NamedTuple):
@@ -338,6 +355,7 @@ def _made_by_factory(bind: Bind) -> t.Any:
         ) from error
     if client is None:
         raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
+    transport.leave(client, reason="DYNAMODB_CLIENT_FACTORY made it")
     return client
 
 
@@ -351,13 +369,14 @@ def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:
 
 def _count_sockets(pooled: PooledClient) -> int:
     client = pooled.client
-    return count_idle_sockets(client) + len(pooled.calls)
+    return count_idle_sockets(client) + transport.count_sockets(client) + len(pooled.calls)
 
 
 def _close(client: t.Any) -> None:
     try:
         if client is not None:
             client.close()
+            transport.close(client)
     except Exception:
         logger.exception("A client could not be closed.")
 

@@ -15,6 +15,7 @@ from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import explained
 from dynaflask.wire.keys import client_key
 from dynaflask.wire.sessions import new_session
+from dynaflask.wire.transport import caller
 
 
 class Owner(t.Protocol):
@@ -96,7 +97,7 @@ class Connection(pynamodb.connection.Connection):
         if self._lease is None:
             self._lease = self._owner.lease(self.bind)
         with explained(self.bind), self._lease.call() as client:
-            call = t.cast("Connection", Call(client))
+            call = t.cast("Connection", Call(caller(client)))
             return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
 
     def get_meta_table(self, table_name: str) -> MetaTable:

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import typing as t
+
+import botocore
+
+with contextlib.suppress(ImportError):
+    import botocore.context
 
 
 def has_credentials(client: t.Any) -> bool:
     """Whether a client found credentials when it was made. One that cannot be asked is taken to have some."""
     signer = getattr(client, "_request_signer", None)
     return signer is None or bool(getattr(signer, "_credentials", True))
+
+
+def call_features() -> frozenset[str] | None:
+    """The features of botocore's that the call under way uses, for its user agent; ``None`` if that is not known."""
+    try:
+        context = botocore.context.get_context()
+    except AttributeError:
+        return None
+    return frozenset(context.features) if context else frozenset()
+
+
+def replace_serializer(client: t.Any, *, stock: type, by: t.Any) -> None:
+    """Give a client another serializer, if it has the stock one."""
+    serializer = getattr(client, "_serializer", None)
+    if type(serializer) is stock:
+        client._serializer = by.__new__(by)
+        vars(client._serializer).update(vars(serializer))
 
 
 def mock_is_active() -> bool:
@@ -29,3 +52,38 @@ def count_idle_sockets(client: t.Any) -> int:
     pools = getattr(getattr(manager, "pools", None), "_container", {})
     queues = (getattr(getattr(pool, "pool", None), "queue", ()) for pool in list(pools.values()))
     return sum(getattr(connection, "sock", None) is not None for queue in queues for connection in list(queue))
+
+
+def event_handlers(client: t.Any, event: str) -> tuple[t.Any, ...]:
+    """Those that a client calls at an event."""
+    handlers = getattr(_emitter(client), "_handlers", None)
+    return tuple(handlers.prefix_search(event)) if handlers is not None else ()
+
+
+def events_version(client: t.Any) -> object | None:
+    """An object that is another one whenever a handler was registered on a client; ``None`` if there is none to be had.
+
+    It is botocore's cache of the handlers of each event, which a registration replaces.
+    """
+    return getattr(_emitter(client), "_lookup_cache", None)
+
+
+def frozen_credentials(client: t.Any) -> t.Any:
+    """What a client signs with just now, renewed if it is time; ``None`` without credentials."""
+    credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
+    return credentials.get_frozen_credentials() if credentials is not None else None
+
+
+def has_proxy(client: t.Any) -> bool:
+    """Whether a client goes through a proxy. One that cannot be asked is taken to."""
+    configuration = getattr(http_session(client), "_proxy_config", None)
+    return configuration is None or configuration.proxy_url_for(client.meta.endpoint_url) is not None
+
+
+def socket_options(client: t.Any) -> tuple[tuple[int, int, int], ...]:
+    """What a client sets on its sockets."""
+    return tuple(getattr(http_session(client), "_socket_options", ()))
+
+
+def _emitter(client: t.Any) -> t.Any:
+    return getattr(client.meta.events, "_emitter", None)

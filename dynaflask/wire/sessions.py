@@ -16,9 +16,12 @@ from botocore.handlers import BUILTIN_HANDLERS
 
 from dynaflask import local
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.wire.agent import UserAgent
 from dynaflask.wire.keys import LOCAL
+from dynaflask.wire.keys import STOCK
 from dynaflask.wire.keys import ClientKey
 from dynaflask.wire.keys import Identity
+from dynaflask.wire.parser import ParserFactory
 from dynaflask.wire.private import mock_is_active
 
 # The embedded engine takes any region and keys, so that the developer's real ones stay at home.
@@ -70,7 +73,7 @@ class Sources:
             config: The options of the client, for STS to be reached by the same proxy.
         """
         # What was found under moto's mock is not taken for real.
-        name = (_source_name(key), key.environment, mock_is_active(), len(BUILTIN_HANDLERS))
+        name = (_source_name(key), key.environment, key.transport == STOCK, mock_is_active(), len(BUILTIN_HANDLERS))
         with self._lock:
             source = self._sources.get(name)
             if source is None:
@@ -88,6 +91,9 @@ class Sources:
             session = self._share_loader(botocore.session.Session(profile=identity.profile))
             session.set_config_variable("region", Source(base).region)
             session.register_component("credential_provider", CredentialResolver([provider]))
+        if key.transport != STOCK:
+            session.register_component("response_parser_factory", ParserFactory())
+            session.register_component("user_agent_creator", UserAgent.from_environment())
         return session
 
     def _share_loader(self, session: botocore.session.Session) -> botocore.session.Session:

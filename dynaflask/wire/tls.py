@@ -12,7 +12,7 @@ from dynaflask.wire.private import http_session
 
 # Held while a bundle is read. Connections are made without it.
 _lock = threading.Lock()
-_contexts: dict[str, ssl.SSLContext] = {}
+_contexts: dict[tuple[t.Any, bool], ssl.SSLContext] = {}
 
 
 def share_context(client: t.Any) -> None:
@@ -25,13 +25,12 @@ def share_context(client: t.Any) -> None:
         client: A client that has not called yet.
     """
     session = http_session(client)
+    bundle = _bundle(session)
     try:
-        verify, pool_options = session._verify, session._manager.connection_pool_kw
-        is_plain = verify and not (session._cert_file or session._proxy_config.settings)
-        stock_setup = session._setup_ssl_cert
+        pool_options, stock_setup = session._manager.connection_pool_kw, session._setup_ssl_cert
     except AttributeError:
         return
-    context = _context(botocore.httpsession.get_cert_path(verify)) if is_plain else None
+    context = _context(bundle) if bundle else None
     if context is None:
         return
 
@@ -43,16 +42,43 @@ def share_context(client: t.Any) -> None:
     session._setup_ssl_cert = setup
 
 
-def _context(bundle: t.Any) -> ssl.SSLContext | None:
+def strict_context(client: t.Any) -> ssl.SSLContext | None:
+    """A context that trusts whom a client trusts, and sees to the name of the host by itself.
+
+    Args:
+        client: Any client.
+
+    Returns:
+        The context, shared with the clients of the same CA bundle; ``None`` if the client has something of its own to
+        set up, or there is no such bundle.
+    """
+    bundle = _bundle(http_session(client))
+    return _context(bundle, checks_host=True) if bundle else None
+
+
+def _bundle(session: t.Any) -> t.Any:
+    """The CA bundle of a session that has no more to its TLS than that."""
+    try:
+        is_plain = session._verify and not (session._cert_file or session._proxy_config.settings)
+    except AttributeError:
+        return None
+    return botocore.httpsession.get_cert_path(session._verify) if is_plain else None
+
+
+# urllib3 compares the name of the host itself, and wants a context that does not.
+def _context(bundle: t.Any, *, checks_host: bool = False) -> ssl.SSLContext | None:
     with _lock:
-        if bundle not in _contexts:
+        if (bundle, checks_host) not in _contexts:
             context = botocore.httpsession.create_urllib3_context()
             try:
                 context.load_verify_locations(bundle)
             except OSError:
                 return None  # botocore says so at the call
-            _contexts[bundle] = context
-        return _contexts[bundle]
+            if checks_host:
+                context.check_hostname = True
+                context.set_alpn_protocols(["http/1.1"])
+            _contexts[bundle, checks_host] = context
+        return _contexts[bundle, checks_host]
 
 
 def after_fork() -> None:

@@ -1,0 +1,114 @@
+"""A DynamoDB that has each answer ready: one item, a hundred of them, or a full page of 1 MB.
+
+python _canned.py        prints its URL, and serves until standard input closes; on a core of its own, if there are two
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+import zlib
+
+TABLE = "Thread"
+HUNDRED, PAGE = "flask", "aws"
+SIZES = {HUNDRED: 100, PAGE: 1000}
+MESSAGE = "Where does a connection go when its context has ended? " * 10
+REQUEST_ID = "4KBNVRGD25RG1KEO9UT4V3FQDJVV4KQNSO5AEMVJF66Q9ASUAAJG"
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+TARGET = re.compile(rb"\r\nx-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
+
+
+def item(forum: str, number: int) -> dict[str, dict[str, object]]:
+    """A thread of a forum: eleven attributes, with a map, a set, numbers and a UTC datetime."""
+    return {
+        "forum": {"S": forum},
+        "subject": {"S": f"What is bind {number}?"},
+        "message": {"S": MESSAGE},
+        "author": {"M": {"name": {"S": "Ada"}, "email": {"S": "ada@example.com"}, "posts": {"N": "42"}}},
+        "tags": {"SS": ["flask", "aws", "python"]},
+        "views": {"N": str(number)},
+        "replies": {"N": "7"},
+        "rating": {"N": "4.5"},
+        "is_open": {"BOOL": True},
+        "posted_at": {"S": "2026-01-02T03:04:05.678901+0000"},
+        "language": {"S": "en"},
+    }
+
+
+def items(forum: str) -> list[dict[str, dict[str, object]]]:
+    """All threads of a forum."""
+    return [item(forum, number) for number in range(SIZES[forum])]
+
+
+def _http(content: dict[str, object]) -> bytes:
+    body = json.dumps(content, separators=(",", ":")).encode()
+    head = (
+        "HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Fri, 02 Jan 2026 03:04:05 GMT\r\n"
+        f"Content-Type: application/x-amz-json-1.0\r\nContent-Length: {len(body)}\r\nConnection: keep-alive\r\n"
+        f"x-amzn-RequestId: {REQUEST_ID}\r\nx-amz-crc32: {zlib.crc32(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+EMPTY = _http({})
+PAGES = {
+    f'"{forum}"'.encode(): _http({"Items": items(forum), "Count": size, "ScannedCount": size})
+    for forum, size in SIZES.items()
+}
+ANSWERS = {
+    b"GetItem": _http({"Item": item(HUNDRED, 1)}),
+    b"PutItem": EMPTY,
+    b"UpdateItem": _http({"Attributes": item(HUNDRED, 1)}),
+    b"BatchGetItem": _http({"Responses": {TABLE: items(HUNDRED)}, "UnprocessedKeys": {}}),
+    b"BatchWriteItem": _http({"UnprocessedItems": {}}),
+}
+
+
+def answer(head: bytes, body: bytes) -> bytes:
+    """The answer to a request."""
+    found = TARGET.search(head)
+    if found and found[1] == b"Query":
+        return next(page for key, page in PAGES.items() if key in body)
+    return ANSWERS[found[1]] if found and (found[1] != b"UpdateItem" or b"ALL_NEW" in body) else EMPTY
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection, kept for as many requests as it sends."""
+
+    def __init__(self) -> None:
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is one of TCP
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, rest = self._received.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        size = int(length[1]) if length else 0
+        if end and len(rest) >= size:
+            self._received = rest[size:]
+            self._transport.write(answer(head, rest[:size]))
+
+
+def take_core(last: bool) -> None:
+    """Stay on the last core of the machine, or on the first."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[-1] if last else cores[0]})
+
+
+async def serve() -> None:
+    """Serve on a free port of loopback until standard input closes."""
+    take_core(last=True)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

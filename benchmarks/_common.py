@@ -1,0 +1,287 @@
+"""What the benchmarks share: fresh processes, figures of several runs, and the report.
+
+main(__file__, variants=[ours, theirs], report=report)
+
+A variant is a function that returns its figures by name; it runs in a process of its own. A report starts variants by
+their names and makes rows of what they found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections.abc as cabc
+import contextlib
+import dataclasses
+import gc
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+
+import flask
+from pynamodb.attributes import NumberAttribute
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import UnicodeSetAttribute
+
+HERE = pathlib.Path(__file__).parent
+PACKAGES = ("flask", "pynamodb", "botocore", "urllib3")
+COLUMNS = ("question", "dynaflask", "PynamoDB", "ratio", "to reach", "reached")
+KEY = "1"
+# A look for credentials in files, or at a metadata service, would be measured too.
+ENVIRONMENT = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "127.0.0.1",
+}
+SCALES = {"s": 1.0, "ms": 1e3, "us": 1e6, "MB": 1e-6, "kB": 1e-3, "%": 100.0, "": 1.0}
+
+Figures = dict[str, float]
+Variant = cabc.Callable[..., Figures]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figure:
+    """The median of several runs, and how far apart they were."""
+
+    median: float
+    low: float
+    high: float
+
+    def show(self, unit: str = "") -> str:
+        """``152 ms (148 to 160)``."""
+        median, low, high = (_short(value * SCALES[unit]) for value in (self.median, self.low, self.high))
+        spread = "" if low == high else f" ({low} to {high})"
+        return f"{median} {unit}".strip() + spread
+
+
+class HasCells(t.Protocol):
+    """A row of a table."""
+
+    @property
+    def cells(self) -> cabc.Sequence[str]:
+        """As the table shows it."""
+
+
+class Row(t.NamedTuple):
+    """One question, its answer, and whether that is good enough."""
+
+    question: str
+    dynaflask: str
+    pynamodb: str
+    ratio: str
+    to_reach: str
+    is_reached: bool | None
+
+    @property
+    def cells(self) -> list[str]:
+        """As the table shows it."""
+        reached = {True: "yes", False: "**no**", None: ""}[self.is_reached]
+        return [*self[:5], reached]
+
+
+def compared(question: str, ours: Figure, theirs: Figure, *, unit: str, least: float, better: str) -> Row:
+    """A row about how many times better one is.
+
+    Args:
+        question: What was measured.
+        ours: With dynaflask.
+        theirs: With PynamoDB alone.
+        unit: Of both.
+        least: How many times are to be reached.
+        better: Which way is better: ``"faster"``.
+    """
+    ratio = theirs.median / max(ours.median, 1e-9)
+    cells = (ours.show(unit), theirs.show(unit), f"{ratio:.0f} times {better}", f"{least:.0f} times {better}")
+    return Row(question, *cells, is_reached=ratio >= least)
+
+
+def bounded(question: str, ours: Figure, *, unit: str, most: float, beside: str = "", ratio: str = "") -> Row:
+    """A row about a figure that is to stay under a bound.
+
+    Args:
+        question: What was measured.
+        ours: The figure.
+        unit: Its unit, and that of the bound.
+        most: The bound.
+        beside: What stands in PynamoDB's column.
+        ratio: What stands in the column of ratios.
+    """
+    is_under = ours.median * SCALES[unit] < most
+    return Row(question, ours.show(unit), beside, ratio, f"under {most:g} {unit}", is_under)
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """Starts the variants of one script."""
+
+    script: str
+    url: str
+    pycache: str
+    is_quick: bool
+
+    def size(self, usual: int, *, quick: int) -> int:
+        """How many of something."""
+        return quick if self.is_quick else usual
+
+    def of(self, arguments: cabc.Mapping[str, cabc.Mapping[str, t.Any]], *, count: int) -> list[dict[str, Figure]]:
+        """Run variants in turn, so that whatever else the machine does meets them all alike.
+
+        Args:
+            arguments: The arguments of each variant.
+            count: How many runs each gets.
+        """
+        found: dict[str, list[Figures]] = {variant: [] for variant in arguments}
+        for _ in range(self.size(count, quick=1)):
+            for variant, given in arguments.items():
+                found[variant].append(self.start(variant, given))
+        return [_over_runs(runs) for runs in found.values()]
+
+    def start(self, variant: str, arguments: cabc.Mapping[str, t.Any]) -> Figures:
+        """Run one variant in a fresh process."""
+        command = [sys.executable, self.script, "--variant", variant, json.dumps(arguments)]
+        environment = {**os.environ, **ENVIRONMENT, "PYTHONPYCACHEPREFIX": self.pycache, "BENCHMARK_URL": self.url}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+        return t.cast("Figures", json.loads(done.stdout))
+
+
+def main(
+    script: str,
+    *,
+    variants: cabc.Iterable[Variant],
+    report: cabc.Callable[[Runs], cabc.Iterable[HasCells]],
+    columns: cabc.Sequence[str] = COLUMNS,
+    packages: cabc.Iterable[str] = PACKAGES,
+    server: str = "_server.py",
+) -> None:
+    """Print a script's report; or, in a process that it started, run one variant.
+
+    Args:
+        script: The script's ``__file__``.
+        variants: What can be started.
+        report: Starts them, and makes the rows.
+        columns: The table's.
+        packages: Those whose versions matter.
+        server: The script that answers the calls.
+    """
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes, to see that it runs: no figure means anything"
+    )
+    parser.add_argument("--write", action="store_true", help="write the table to results/, for the documentation")
+    parser.add_argument("--variant", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.variant:
+        name, arguments = options.variant
+        called = next(function for function in variants if function.__name__ == name)
+        print(json.dumps(called(**json.loads(arguments))))
+        return
+    with _serving(server) as url, tempfile.TemporaryDirectory() as pycache:
+        rows = report(Runs(script, url=url, pycache=pycache, is_quick=options.quick))
+    text = _render(rows, columns=columns, packages=packages)
+    print(text)
+    if options.quick:
+        print("These were tiny sizes. No figure means anything.")
+    elif options.write:
+        (HERE / "results" / pathlib.Path(script).with_suffix(".md").name).write_text(text, encoding="utf-8")
+
+
+def settings(**more: str) -> dict[str, str]:
+    """What reaches the server. The keys are static, so that nobody looks for others."""
+    keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "benchmark")
+    return {"host": os.environ["BENCHMARK_URL"], "region": "eu-west-1", **keys, **more}
+
+
+def declare(base: t.Any, name: str, **meta: str) -> t.Any:
+    """A model of four attributes, as a program would write it.
+
+    Args:
+        base: ``db.Model``, or PynamoDB's.
+        name: Its name and its table's.
+        **meta: What its ``Meta`` says beside the table's name.
+    """
+    body = {
+        "Meta": type("Meta", (), {"table_name": name, **meta}),
+        "id": UnicodeAttribute(hash_key=True),
+        "title": UnicodeAttribute(),
+        "views": NumberAttribute(default=0),
+        "tags": UnicodeSetAttribute(),
+        "__module__": __name__,
+        "__qualname__": name,
+    }
+    return type(base)(name, (base,), body)
+
+
+def make_app(name: str, db: t.Any = None, **more: t.Any) -> flask.Flask:
+    """An app with its settings, initialised if there is something to initialise it with."""
+    app = flask.Flask(name)
+    if db is not None:
+        app.config.update({f"DYNAMODB_{key.upper()}": value for key, value in settings(**more).items()})
+        db.init_app(app)
+    return app
+
+
+@contextlib.contextmanager
+def measured() -> cabc.Iterator[Figures]:
+    """What a block costs: ``cpu`` and ``wall`` in seconds, ``memory`` in bytes."""
+    flask.Flask("first")  # imports what Flask imports late
+    figures: Figures = {}
+    memory, wall, cpu = unshared_memory(), time.perf_counter(), time.process_time()
+    yield figures
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    figures.update(cpu=cpu, wall=wall, memory=unshared_memory() - memory)
+
+
+def unshared_memory() -> int:
+    """How many bytes only this process has (Linux)."""
+    gc.collect()
+    lines = pathlib.Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+
+
+def _over_runs(runs: list[Figures]) -> dict[str, Figure]:
+    values = {name: [figures[name] for figures in runs] for name in runs[0]}
+    return {name: Figure(statistics.median(found), min(found), max(found)) for name, found in values.items()}
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+@contextlib.contextmanager
+def _serving(script: str) -> cabc.Iterator[str]:
+    command = [sys.executable, str(HERE / script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
+        stdin, stdout = t.cast("t.IO[str]", server.stdin), t.cast("t.IO[str]", server.stdout)
+        try:
+            yield stdout.readline().strip()
+        finally:
+            stdin.close()
+
+
+def _render(rows: cabc.Iterable[HasCells], *, columns: cabc.Sequence[str], packages: cabc.Iterable[str]) -> str:
+    cells = [columns, ["---"] * len(columns), *(row.cells for row in rows)]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in cells)
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {platform.system()}; {python}; {versions}.\n"
+        "Medians of fresh processes that ran in turn, lowest to highest in brackets. Times are CPU time where nothing\n"
+        f"else is said; memory is what no other process shares.\n\n{table}"
+    )
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

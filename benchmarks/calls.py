@@ -1,0 +1,162 @@
+"""What a call costs: CPU time of the client, as a share of PynamoDB's.
+
+python benchmarks/calls.py [--quick] [--write]
+
+All clients are in one process on one core, and take turns; the server is on another core. What is not installed is left
+out: `pip install boto3 aiodynamo aiohttp pydynox`.
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import functools
+import gc
+import importlib
+import importlib.metadata
+import statistics
+import time
+import typing as t
+
+import _peers
+from _canned import take_core
+from _common import PACKAGES
+from _common import Figure
+from _common import Figures
+from _common import Runs
+from _common import main
+
+from dynaflask import ConfigurationError
+
+# At most these shares of PynamoDB's CPU time.
+TO_REACH = {
+    _peers.GET: (0.70, 0.10),
+    _peers.PUT: (0.70, 0.12),
+    _peers.UPDATE: (0.70, 0.12),
+    _peers.QUERY: (0.20, 0.13),
+    _peers.QUERY_PAGE: (0.16, 0.14),
+    _peers.BATCH_GET: (0.30, 0.16),
+    _peers.BATCH_WRITE: (0.60, 0.32),
+}
+TURNS = {_peers.GET: 20, _peers.PUT: 20, _peers.UPDATE: 20, _peers.BATCH_WRITE: 5}
+THEIRS, TUNED, DIRECT = "PynamoDB", "tuned", "direct"
+Peer = contextlib.AbstractContextManager[_peers.Calls]
+
+
+def optional(module: str) -> Peer:
+    """A peer in a module of its own, which can be imported only where the peer is installed."""
+    return t.cast("Peer", importlib.import_module(module).peer())
+
+
+PEERS: dict[str, cabc.Callable[[], Peer]] = {
+    THEIRS: _peers.by_pynamodb,
+    "stock": functools.partial(_peers.by_dynaflask, "stock"),
+    TUNED: functools.partial(_peers.by_dynaflask, "tuned"),
+    DIRECT: functools.partial(_peers.by_dynaflask, "direct"),
+    "botocore": _peers.by_botocore,
+    "boto3 `Table`": functools.partial(optional, "_peer_boto3"),
+    "aiodynamo": functools.partial(optional, "_peer_aiodynamo"),
+    "pydynox": functools.partial(optional, "_peer_pydynox"),
+    "bytes alone": _peers.bytes_alone,
+}
+COLUMNS = ("call", *(f"{name}, to reach" if name in (TUNED, DIRECT) else name for name in PEERS))
+OPTIONAL = ("boto3", "aiodynamo", "pydynox", "httptools", "orjson")
+
+
+class Row(t.NamedTuple):
+    """One operation by all."""
+
+    operation: str
+    figures: cabc.Mapping[str, Figure]
+
+    @property
+    def cells(self) -> list[str]:
+        """As the table shows it."""
+        return [self.operation, *map(self._cell, PEERS)]
+
+    def _cell(self, peer: str) -> str:
+        figure = self.figures.get(f"{self.operation}/{peer}")
+        if figure is None:
+            return ""
+        if peer == THEIRS:
+            return f"1 ({figure.show('us')})" if figure.low == figure.high else f"1: {figure.show('us')}"
+        bounds = dict(zip((TUNED, DIRECT), TO_REACH[self.operation], strict=True))
+        bound = bounds.get(peer)
+        shown = share(figure)
+        if bound is None:
+            return shown
+        return f"{shown}, {bound:.2f}" if figure.median <= bound else f"**{shown}**, {bound:.2f}"
+
+
+def share(figure: Figure) -> str:
+    """``0.16 (0.15 to 0.17)``."""
+    spread = "" if figure.low == figure.high else f" ({figure.low:.3f} to {figure.high:.3f})"
+    return f"{figure.median:.3f}{spread}"
+
+
+def report(runs: Runs) -> list[Row]:
+    """A row for each operation."""
+    (found,) = runs.of({"all_peers": {"rounds": runs.size(15, quick=1)}}, count=3)
+    return [Row(operation, found) for operation in _peers.OPERATIONS]
+
+
+def all_peers(rounds: int) -> Figures:
+    """CPU seconds of a call with PynamoDB, and the shares of the others in it."""
+    take_core(last=False)
+    with contextlib.ExitStack() as stack:
+        peers = {name: calls for name, make in PEERS.items() if (calls := opened(stack, make)) is not None}
+        figures: Figures = {}
+        for operation in _peers.OPERATIONS:
+            figures.update(compare(operation, peers, rounds=rounds))
+    return figures
+
+
+def opened(stack: contextlib.ExitStack, make: cabc.Callable[[], Peer]) -> _peers.Calls | None:
+    """A peer, warmed up, if it is installed."""
+    try:
+        calls = stack.enter_context(make())
+        for call in calls.values():
+            call(1)
+    except (ImportError, ConfigurationError):
+        return None
+    return calls
+
+
+def compare(operation: str, peers: cabc.Mapping[str, _peers.Calls], *, rounds: int) -> Figures:
+    """The medians of rounds in which all take turns."""
+    times = TURNS.get(operation, 1)
+    seconds: dict[str, list[float]] = {name: [] for name in peers}
+    for _ in range(rounds):
+        for name, calls in peers.items():
+            seconds[name].append(cpu_of(calls[operation], times=times))
+    theirs = seconds[THEIRS]
+    shares = {
+        f"{operation}/{name}": statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+        for name, ours in seconds.items()
+    }
+    return {**shares, f"{operation}/{THEIRS}": statistics.median(theirs)}
+
+
+def cpu_of(call: cabc.Callable[[int], object], *, times: int) -> float:
+    """The CPU time of a call in this process, all threads of it, in seconds."""
+    gc.collect()
+    started = time.process_time()
+    call(times)
+    return (time.process_time() - started) / times
+
+
+def installed(names: cabc.Iterable[str]) -> list[str]:
+    """Those of the packages that are there."""
+    found = {distribution.name for distribution in importlib.metadata.distributions()}
+    return [name for name in names if name in found]
+
+
+if __name__ == "__main__":
+    main(
+        __file__,
+        variants=[all_peers],
+        report=report,
+        columns=COLUMNS,
+        packages=[*PACKAGES, *installed(OPTIONAL)],
+        server="_canned.py",
+    )

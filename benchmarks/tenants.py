@@ -1,0 +1,160 @@
+"""What one more app costs, where a thousand apps of twenty models are in one process.
+
+python benchmarks/tenants.py [--quick] [--write]
+
+What it takes to make an app and initialise it, to give each of its models a connection in a context, and to make the
+first call rather than a second. With PynamoDB each of the models makes a first call, because each makes a client.
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import time
+import typing as t
+
+import flask
+from _common import KEY
+from _common import Figure
+from _common import Figures
+from _common import Row
+from _common import Runs
+from _common import bounded
+from _common import declare
+from _common import main
+from _common import make_app
+from _common import measured
+from _common import settings
+from pynamodb.models import Model
+
+import dynaflask
+from dynaflask.wire.clients import pool
+
+APPS = 1000
+MODELS = 20
+BOUNDED_APPS = 300
+MAX_CLIENTS = 100
+
+Answers = dict[str, Figure]
+
+
+def report(runs: Runs) -> list[Row]:
+    """The rows of the table."""
+    models, apps = runs.size(MODELS, quick=2), runs.size(APPS, quick=3)
+    plain, theirs, one, many, kept = runs.of(
+        {
+            "flask_apps": {"apps": apps},
+            "pynamodb_apps": {"apps": 1, "models": models},  # it takes seconds
+            "dynaflask_apps": {"apps": apps, "models": models},
+            "dynaflask_accounts": {"apps": apps, "models": models},
+            "dynaflask_bounded": {"apps": runs.size(BOUNDED_APPS, quick=3), "models": models},
+        },
+        count=3,
+    )
+    by_bound = f"{BOUNDED_APPS} apps, `DYNAMODB_MAX_CLIENTS = {MAX_CLIENTS}`"
+    return [
+        *rows(f"{APPS:,} apps x {MODELS} models, one destination", one, theirs, most=(2, 100), clients=1),
+        *rows(f"{APPS:,} apps x {MODELS} models, {APPS:,} destinations", many, theirs, most=(12, 350), clients=APPS),
+        *rows(f"{by_bound}, {BOUNDED_APPS} destinations", kept, theirs, most=(12, 350), clients=MAX_CLIENTS),
+        Row("Flask's part in each of these, CPU time", plain["cpu"].show("ms"), "", "", "", None),
+        Row("Flask's part in each of these, memory", plain["memory"].show("kB"), "", "", "", None),
+    ]
+
+
+def rows(question: str, ours: Answers, theirs: Answers, *, most: tuple[float, float], clients: int) -> list[Row]:
+    """What an app costs in CPU time and memory, and how many clients there are.
+
+    Args:
+        question: How many apps there are, and where they go.
+        ours: What dynaflask's variant found.
+        theirs: What PynamoDB's found.
+        most: The milliseconds and kilobytes to stay under.
+        clients: The most clients that there may be.
+    """
+    milliseconds, kilobytes = most
+    faster, less = (f"{theirs[name].median / ours[name].median:,.0f} times" for name in ("cpu", "memory"))
+    made = Row(f"{question}, clients", ours["clients"].show(), "", "", f"at most {clients:,}", True)
+    return [
+        bounded(f"{question}, CPU time per app", ours["cpu"], unit="ms", most=milliseconds,
+                beside=theirs["cpu"].show("ms"), ratio=f"{faster} faster"),
+        bounded(f"{question}, memory per app", ours["memory"], unit="kB", most=kilobytes,
+                beside=theirs["memory"].show("kB"), ratio=f"{less} less"),
+        made._replace(is_reached=ours["clients"].high <= clients),
+    ]  # fmt: skip
+
+
+def flask_apps(apps: int) -> Figures:
+    with measured() as figures:
+        kept = [make_app(f"app{number}") for number in range(apps)]
+    return {name: figure / len(kept) for name, figure in figures.items()}
+
+
+def pynamodb_apps(apps: int, models: int) -> Figures:
+    """Classes of its own for each app, because a ``Meta`` holds for all who use the class."""
+    kept: list[t.Any] = []
+
+    def add(number: int) -> float:
+        kept.append(make_app(f"app{number}"))
+        declared = [declare(Model, f"Model{position}", **settings()) for position in range(models)]
+        kept.extend(declared)
+        return sum(repeated(lambda model=model: model.get(KEY)) for model in declared)
+
+    return per_app(add, apps=apps)
+
+
+def dynaflask_apps(apps: int, models: int) -> Figures:
+    """All in one account."""
+    return serve(models, more=[{}] * apps)
+
+
+def dynaflask_accounts(apps: int, models: int) -> Figures:
+    """Each in an account of its own."""
+    return serve(models, more=[account(number) for number in range(apps)])
+
+
+def dynaflask_bounded(apps: int, models: int) -> Figures:
+    """Each in an account of its own, with fewer clients than accounts."""
+    return serve(models, more=[account(number) | {"max_clients": MAX_CLIENTS} for number in range(apps)])
+
+
+def account(number: int) -> dict[str, t.Any]:
+    return {"aws_access_key_id": f"account{number}"}
+
+
+def serve(models: int, *, more: cabc.Sequence[dict[str, t.Any]]) -> Figures:
+    """Serve an app with each of these settings."""
+    db = dynaflask.Dynamo()
+    declared = [declare(db.Model, f"Model{number}") for number in range(models)]
+    kept: list[flask.Flask] = []
+
+    def add(number: int) -> float:
+        kept.append(make_app(f"app{number}", db, **more[number]))
+        with kept[-1].app_context():
+            for model in declared:
+                model._get_connection()
+            return repeated(lambda: declared[-1].get(KEY))
+
+    return {**per_app(add, apps=len(more)), "clients": pool.stats().clients}
+
+
+def per_app(add: cabc.Callable[[int], float], *, apps: int) -> Figures:
+    """What an app adds, without what it says that was not its own."""
+    with measured() as figures:
+        others = sum(map(add, range(apps)))
+    return {"cpu": (figures["cpu"] - others) / apps, "memory": figures["memory"] / apps}
+
+
+def repeated(call: cabc.Callable[[], object]) -> float:
+    """Make a call for the first time, and then twice the CPU time of making it again, in seconds.
+
+    Once for the first call, of which only the surplus is the app's, and once for the second.
+    """
+    call()
+    started = time.process_time()
+    call()
+    return 2 * (time.process_time() - started)
+
+
+VARIANTS = [flask_apps, pynamodb_apps, dynaflask_apps, dynaflask_accounts, dynaflask_bounded]
+
+if __name__ == "__main__":
+    main(__file__, variants=VARIANTS, report=report)

@@ -1,0 +1,220 @@
+"""The data operations, round botocore's machinery and on sockets of our own.
+
+A call takes the fast lane: it writes a signed request under a letterhead, sends it once, and reads the answer. Whatever
+is not a sound answer of 200 is handed to botocore as the outcome of its first attempt. From there botocore decides as
+ever: which error it is, whether and when to try again, and what that costs of the token bucket. Its further attempts
+take our sockets, too, and so does the first call of each operation, which teaches the letterhead.
+
+Where someone listens to the client, or what it is asked for is not spoken here, the call is the client's own.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import typing as t
+import uuid
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import HTTPClientError
+
+from dynaflask.wire.answers import Answer
+from dynaflask.wire.letterhead import learn
+from dynaflask.wire.letterhead import lines
+from dynaflask.wire.letterhead import plain_headers
+from dynaflask.wire.letterhead import request_line
+from dynaflask.wire.listeners import Listeners
+from dynaflask.wire.operations import OPERATIONS
+from dynaflask.wire.operations import Operation
+from dynaflask.wire.operations import names_an_arn
+from dynaflask.wire.private import frozen_credentials
+from dynaflask.wire.private import has_proxy
+from dynaflask.wire.private import socket_options
+from dynaflask.wire.sockets import Channels
+from dynaflask.wire.sockets import Origin
+from dynaflask.wire.sockets import closed
+from dynaflask.wire.tls import strict_context
+
+OK = 200
+SUCCESS = range(200, 300)
+
+
+class Errand:
+    """One call on its way through botocore.
+
+    Args:
+        operation: What is called.
+        params: What with.
+
+    Attributes:
+        operation: What is called.
+        params: What with.
+        invocation_id: What all of its attempts have in common.
+        outcome: What came of the first attempt, until botocore has taken it.
+        attempts: How many there were.
+        answer: The last answer.
+        url: Where it came from.
+    """
+
+    def __init__(self, operation: Operation, params: dict[str, t.Any]) -> None:
+        self.operation = operation
+        self.params = params
+        self.invocation_id = str(uuid.uuid4())
+        self.outcome: Answer | HTTPClientError | None = None
+        self.attempts = 0
+        self.answer: Answer | None = None
+        self.url = ""
+
+    def require_sound(self) -> None:
+        """Raise if the last answer has not come as it was sent. botocore would take a part for the whole."""
+        answer = self.answer
+        if answer is None or answer.status_code not in SUCCESS or answer.is_sound:
+            return
+        if not answer.is_whole:
+            raise closed(self.url, "The answer was cut short.")
+        raise HTTPClientError(error="The answer is damaged: it does not match its checksum, or is no JSON.")
+
+
+_errand: contextvars.ContextVar[Errand | None] = contextvars.ContextVar("dynaflask_errand", default=None)
+
+
+class Direct:
+    """The way of a client's calls round botocore.
+
+    Args:
+        client: A client that nobody else has yet.
+
+    """
+
+    def __init__(self, client: t.Any) -> None:
+        self._client = client
+        self._operations: dict[str, Operation] = {}
+        self._listeners = Listeners(client, operations=OPERATIONS)
+        self._context = strict_context(client)
+        self._channels: dict[str, Channels] = {}
+        self._is_open = True
+        self._obstacle = self._find_obstacle()
+        service = client.meta.service_model.service_id.hyphenize()
+        client.meta.events.register_last(f"before-call.{service}", self._begin)
+        # Last of all, so that it sees the request as it goes out.
+        client.meta.events.register_last("before-send", self._send)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the next call will be botocore's; ``None`` if it will not."""
+        return self._obstacle or self._listeners.reason()
+
+    @property
+    def way(self) -> str:
+        """The way of the next call: ``"direct"``, or else ``"tuned"``."""
+        return "direct" if self.reason is None else "tuned"
+
+    def __repr__(self) -> str:
+        return f"<Direct way={self.way!r} reason={self.reason!r}>"
+
+    def __len__(self) -> int:
+        return sum(map(len, list(self._channels.values())))
+
+    # The name by which PynamoDB calls a client.
+    def _make_api_call(self, operation_name: str, params: dict[str, t.Any]) -> t.Any:
+        if operation_name not in OPERATIONS or self.reason is not None:
+            return self._client._make_api_call(operation_name, params)
+        errand = Errand(self._operation(operation_name), params)
+        answer = self._attempt(errand)
+        if answer is not None and answer.status_code == OK and answer.is_sound:
+            return errand.operation.read(answer)
+        return self._hand_over(errand)
+
+    def close(self) -> None:
+        """Close the sockets. It touches nothing but this process's own, so that a forked child may call it, too."""
+        self._is_open = False
+        for channels in list(self._channels.values()):
+            channels.close()
+
+    def _operation(self, name: str) -> Operation:
+        operation = self._operations.get(name)
+        if operation is None:
+            operation = self._operations.setdefault(name, Operation(self._client, name))
+        return operation
+
+    def _attempt(self, errand: Errand) -> Answer | None:
+        credentials = frozen_credentials(self._client)
+        letterhead = errand.operation.letterheads.get(getattr(credentials, "account_id", None))
+        body = errand.operation.write(errand.params) if letterhead and credentials else None
+        if letterhead is None or body is None:
+            return None
+        request = letterhead.write(body, credentials=credentials, invocation_id=errand.invocation_id)
+        try:
+            answer = errand.outcome = self._channels_to(letterhead.url).exchange(request)
+        except HTTPClientError as error:
+            errand.outcome = error
+            return None
+        return answer
+
+    def _hand_over(self, errand: Errand) -> t.Any:
+        token = _errand.set(errand)
+        try:
+            result = self._client._make_api_call(errand.operation.name, errand.params)
+        finally:
+            _errand.reset(token)
+        errand.require_sound()
+        return result
+
+    def _begin(self, context: dict[str, t.Any], **_: t.Any) -> None:
+        errand = _errand.get()
+        if errand is not None:
+            context["retries"] = {"invocation-id": errand.invocation_id}
+
+    def _send(self, request: t.Any, **_: t.Any) -> AWSResponse | None:
+        errand = _errand.get()
+        headers = plain_headers(request) if errand else None
+        if errand is None or headers is None:
+            return None  # urllib3 sends it
+        errand.attempts += 1
+        outcome, errand.outcome, errand.answer = errand.outcome, None, None
+        if outcome is None:
+            self._learn(errand, request, headers)
+            head = f"{request_line(request.url)}{lines(headers)}\r\n".encode()
+            outcome = self._channels_to(request.url).exchange(head + request.body)
+        if isinstance(outcome, HTTPClientError):
+            raise outcome
+        errand.answer, errand.url = outcome, request.url
+        return AWSResponse(request.url, outcome.status_code, t.cast("t.Any", outcome.headers), outcome)
+
+    def _learn(self, errand: Errand, request: t.Any, headers: dict[str, str]) -> None:
+        # The head of a further attempt is another one; a table's ARN may lead to an endpoint of its own.
+        if errand.attempts > 1 or names_an_arn(errand.params):
+            return
+        credentials = frozen_credentials(self._client)
+        letterhead = learn(request, headers=headers, credentials=credentials)
+        if letterhead is not None:
+            errand.operation.letterheads[getattr(credentials, "account_id", None)] = letterhead
+
+    def _channels_to(self, url: str) -> Channels:
+        channels = self._channels.get(url)
+        if channels is None:
+            channels = self._channels.setdefault(url, Channels(self._origin(url)))
+            if not self._is_open:
+                channels.close()
+        return channels
+
+    def _origin(self, url: str) -> Origin:
+        parts, config = urlsplit(url), self._client.meta.config
+        is_secure = parts.scheme == "https"
+        return Origin(
+            url=url,
+            host=t.cast("str", parts.hostname),
+            port=parts.port or (443 if is_secure else 80),
+            context=self._context if is_secure else None,
+            connect_timeout=config.connect_timeout,
+            read_timeout=config.read_timeout,
+            options=socket_options(self._client),
+            max_idle=config.max_pool_connections,
+        )
+
+    def _find_obstacle(self) -> str | None:
+        if has_proxy(self._client):
+            return "it goes through a proxy"
+        if self._context is None and self._client.meta.endpoint_url.startswith("https"):
+            return "its TLS is set up otherwise"
+        return None

@@ -1,0 +1,146 @@
+"""The head of a request, as botocore wrote it the first time: user agent, target, extra headers and all.
+
+A letterhead is learnt from a request of botocore's own. It is taken only if signing that request anew gives the very
+signature that botocore gave: whatever botocore would do otherwise leaves the calls to botocore.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+import typing as t
+from urllib.parse import quote
+
+from dynaflask.wire.signer import host_of
+from dynaflask.wire.signer import is_root
+from dynaflask.wire.signer import signing_key
+
+TRACE = "x-amzn-trace-id"
+# What is new in each request.
+FRESH = frozenset(
+    {
+        "authorization",
+        "x-amz-date",
+        "x-amz-security-token",
+        "content-length",
+        "amz-sdk-invocation-id",
+        TRACE,
+    }
+)
+ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+class Letterhead:
+    """What stands above every request of an operation.
+
+    Args:
+        url: Where the request went.
+        headers: Its headers, by lower-case name.
+
+    Attributes:
+        url: Where requests go.
+
+    Raises:
+        LookupError: The request is not signed in the way of DynamoDB.
+    """
+
+    def __init__(self, url: str, headers: t.Mapping[str, str]) -> None:
+        self.url = url
+        host = host_of(url)
+        self._top = request_line(url) + lines({name: text for name, text in headers.items() if name not in FRESH})
+        # AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=...
+        *_, self._region, self._service, _ = headers["authorization"].partition(",")[0].split("/")
+        self._before_date = f"POST\n/\n\ncontent-type:{headers['content-type']}\nhost:{host}\nx-amz-date:"
+        self._after_date = f"x-amz-target:{headers['x-amz-target']}\n\ncontent-type;host;x-amz-date;"
+
+    def write(self, body: bytes, *, credentials: t.Any, invocation_id: str) -> bytes:
+        """A signed request.
+
+        Args:
+            body: The body.
+            credentials: Who signs.
+            invocation_id: What all attempts of a call have in common.
+        """
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        head = (
+            f"{self._top}amz-sdk-invocation-id: {invocation_id}\r\ncontent-length: {len(body)}\r\n{_trace()}"
+            f"x-amz-date: {now}\r\nauthorization: {self.sign(body, credentials=credentials, now=now)}\r\n"
+        )
+        token = f"x-amz-security-token: {credentials.token}\r\n" if credentials.token else ""
+        return f"{head}{token}\r\n".encode() + body
+
+    def sign(self, body: bytes, *, credentials: t.Any, now: str) -> str:
+        """The ``Authorization`` of a request.
+
+        Args:
+            body: The body.
+            credentials: Who signs.
+            now: The ``X-Amz-Date``.
+        """
+        token = f"x-amz-security-token:{credentials.token}\n" if credentials.token else ""
+        token_name = "x-amz-security-token;" if credentials.token else ""
+        digest = hashlib.sha256(body).hexdigest()
+        canonical = f"{self._before_date}{now}\n{token}{self._after_date}{token_name}x-amz-target\n{digest}"
+        scope = f"{now[:8]}/{self._region}/{self._service}/aws4_request"
+        text = f"{ALGORITHM}\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        key = signing_key(credentials.secret_key, now[:8], self._region, self._service)
+        signature = hmac.digest(key, text.encode(), "sha256").hex()
+        names = f"content-type;host;x-amz-date;{token_name}x-amz-target"
+        return f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+
+
+def learn(request: t.Any, *, headers: dict[str, str], credentials: t.Any) -> Letterhead | None:
+    """The letterhead of one of botocore's requests; ``None`` if there is more to it than a letterhead can say.
+
+    Args:
+        request: A request that is about to be sent.
+        headers: Its plain headers.
+        credentials: Who signed it.
+    """
+    # Someone's own header would look like the one that botocore adds in a Lambda function.
+    if TRACE in headers and f"{TRACE}: {headers[TRACE]}\r\n" != _trace():
+        return None
+    try:
+        letterhead = Letterhead(request.url, headers)
+        signature = letterhead.sign(request.body, credentials=credentials, now=headers["x-amz-date"])
+    except (LookupError, ValueError):
+        return None
+    return letterhead if signature == headers["authorization"] else None
+
+
+def plain_headers(request: t.Any) -> dict[str, str] | None:
+    """The headers of a request that HTTP/1.1 can say in the plainest way, by lower-case name; ``None`` for any other.
+
+    Args:
+        request: One of botocore's requests.
+    """
+    if request.method != "POST" or type(request.body) is not bytes or not is_root(request.url):
+        return None
+    headers = {
+        name.lower(): value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        for name, value in request.headers.items()
+    }
+    return headers if all(text.isascii() and text.isprintable() for text in headers.values()) else None
+
+
+def request_line(url: str) -> str:
+    """The beginning of a request to ``/``, with what ``http.client`` adds."""
+    return f"POST / HTTP/1.1\r\nHost: {host_of(url)}\r\nAccept-Encoding: identity\r\n"
+
+
+def lines(headers: t.Mapping[str, str]) -> str:
+    """Headers, one per line."""
+    return "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+
+
+def _trace() -> str:
+    # As botocore's handler of it does, for each invocation of a Lambda function.
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return ""
+    trace = os.environ.get("_X_AMZN_TRACE_ID")
+    return f"{TRACE}: {quote(trace, safe=_TRACE_SAFE)}\r\n" if trace else ""
+
+
+_TRACE_SAFE = "-=;:+&[]{}\"',"

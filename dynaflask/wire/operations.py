@@ -1,0 +1,107 @@
+"""The data operations: their bodies, written and read without botocore's walks over the shapes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import typing as t
+import uuid
+
+from botocore.serialize import create_serializer
+
+from dynaflask.wire.answers import Answer
+from dynaflask.wire.letterhead import Letterhead
+from dynaflask.wire.parser import Parser
+
+OPERATIONS = frozenset(
+    {
+        "GetItem",
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "Query",
+        "Scan",
+        "BatchGetItem",
+        "BatchWriteItem",
+        "TransactGetItems",
+        "TransactWriteItems",
+    }
+)
+
+
+class Operation:
+    """One operation of a client's service, as far as a call needs to know it.
+
+    Args:
+        client: The client.
+        name: Its name, such as ``GetItem``.
+
+    Attributes:
+        name: Its name.
+        letterheads: By the account that the credentials are of, because botocore may choose the endpoint by it.
+    """
+
+    _parser = Parser()
+    _serializer = create_serializer("json", include_validation=False)
+
+    def __init__(self, client: t.Any, name: str) -> None:
+        self.name = name
+        self.letterheads: dict[str | None, Letterhead] = {}
+        self._model = client.meta.service_model.operation_model(name)
+        self._members = self._model.input_shape.members.keys()
+        self._tokens = self._model.idempotent_members
+        self._emit = client.meta.events.emit
+        self._after_call = f"after-call.{client.meta.service_model.service_id.hyphenize()}.{name}"
+
+    def write(self, params: dict[str, t.Any]) -> bytes | None:
+        """The body of a request; ``None`` if botocore shall say what is wrong with it."""
+        if not params.keys() <= self._members:
+            return None
+        for token in self._tokens:
+            params.setdefault(token, str(uuid.uuid4()))
+        body = _dump(params)
+        # Only botocore tells what is a binary value and not yet encoded.
+        if body is None or b'"B":' in body or b'"BS":' in body:
+            body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
+        return None if b'"arn:' in body and names_an_arn(params) else body
+
+    def read(self, answer: Answer) -> dict[str, t.Any]:
+        """The result of a call, from a sound answer to its first attempt."""
+        response = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.body}
+        parsed: dict[str, t.Any] = self._parser.parse(response, self._model.output_shape)
+        parsed["ResponseMetadata"]["RetryAttempts"] = 0
+        # The token bucket of the retries gets its due.
+        self._emit(self._after_call, http_response=answer, parsed=parsed, model=self._model, context={})
+        return parsed
+
+
+def names_an_arn(params: dict[str, t.Any]) -> bool:
+    """Whether a table is asked for by its ARN, by which botocore may choose the endpoint.
+
+    Args:
+        params: What an operation is called with.
+    """
+    actions = (action for item in params.get("TransactItems", ()) for action in item.values())
+    asked = (action.get("TableName", "") for action in actions)
+    tables = (params.get("TableName", ""), *params.get("RequestItems", ()), *asked)
+    return any(table.startswith("arn:") for table in tables)
+
+
+def _find_dumps() -> t.Callable[[t.Any], bytes]:
+    try:
+        orjson = importlib.import_module("orjson")
+    except ModuleNotFoundError:
+        return lambda value: json.dumps(value, separators=(",", ":")).encode()
+    # What json does not know is an error with either.
+    options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+    return lambda value: t.cast("bytes", orjson.dumps(value, option=options))
+
+
+_dumps = _find_dumps()
+
+
+def _dump(params: dict[str, t.Any]) -> bytes | None:
+    try:
+        return _dumps(params)
+    except (TypeError, ValueError):  # a lone surrogate is botocore's to write
+        return None

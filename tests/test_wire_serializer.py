@@ -1,0 +1,207 @@
+"""The serializer, held to botocore's."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+import botocore.serialize
+import botocore.session
+import hypothesis
+import pytest
+from botocore.config import Config
+from botocore.serialize import JSONSerializer
+from hypothesis import strategies as st
+
+from dynaflask.wire import serializer
+from dynaflask.wire.serializer import Serializer
+
+OPERATIONS = (
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "TransactGetItems",
+    "TransactWriteItems",
+    "CreateTable",
+    "UpdateTimeToLive",
+)
+MODEL = botocore.session.Session().get_service_model("dynamodb")
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+
+names = st.sampled_from(["S", "N", "B", "title"]) | st.text(max_size=5)
+blobs = st.binary(max_size=5) | st.text(max_size=3) | st.builds(bytearray, st.binary(max_size=5))
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | blobs | st.just(...)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(names, inner, max_size=3),
+        st.tuples(inner),
+        st.frozensets(st.text(max_size=2), max_size=2),
+    ),
+)
+attribute_values = st.deferred(
+    lambda: st.one_of(
+        st.fixed_dictionaries({"S": st.text(max_size=5)}),
+        st.fixed_dictionaries({"N": st.decimals().map(str)}),
+        st.fixed_dictionaries({"BOOL": st.booleans()}),
+        st.just({"NULL": True}),
+        st.fixed_dictionaries({"SS": st.lists(st.text(max_size=5), max_size=3)}),
+        st.fixed_dictionaries({"B": blobs}),
+        st.fixed_dictionaries({"BS": st.lists(blobs, max_size=3)}),
+        st.fixed_dictionaries({"M": st.dictionaries(names, attribute_values, max_size=3)}),
+        st.fixed_dictionaries({"L": st.lists(attribute_values, max_size=3)}),
+        # what no program means to write
+        st.dictionaries(
+            st.sampled_from(["S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL", "X"]), anything, max_size=2
+        ),
+        anything,
+    )
+)
+
+
+def of_shape(shape: t.Any) -> st.SearchStrategy[t.Any]:
+    """What a program may give for a shape: most often what belongs there."""
+    if shape.name == "AttributeValue":
+        return attribute_values
+    if shape.type_name == "structure":
+        return st.fixed_dictionaries({}, optional={name: of_shape(member) for name, member in shape.members.items()})
+    if shape.type_name == "map":
+        return st.dictionaries(names, of_shape(shape.value), max_size=3) | anything
+    if shape.type_name == "list":
+        return st.lists(of_shape(shape.member), max_size=3) | anything
+    return scalars
+
+
+def write(kind: type[JSONSerializer], parameters: t.Any, operation: str) -> str:
+    """The request, or the error."""
+    try:
+        return repr(kind().serialize_to_request(parameters, MODEL.operation_model(operation)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is to be the same
+        return repr(error)
+
+
+def assert_same(parameters: t.Any, operation: str = "PutItem") -> None:
+    before = repr(parameters)
+    assert write(Serializer, parameters, operation) == write(JSONSerializer, parameters, operation)
+    assert repr(parameters) == before
+
+
+@hypothesis.given(st.sampled_from(OPERATIONS), st.data())
+@hypothesis.settings(max_examples=300, deadline=None)
+def test_any_request_is_written_as_botocore_does(operation: str, data: st.DataObject) -> None:
+    """Byte for byte and error for error, and what was given stays as it is."""
+    assert_same(data.draw(of_shape(MODEL.operation_model(operation).input_shape)), operation)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"a": {"B": b"\0\1\2\xff"}},
+        {"a": {"M": {"b": {"L": [{"S": "x"}, {"BS": [b"\0"]}]}}}},
+        {"a": {"M": {"B": {"S": "x"}}}},
+        {"a": {"S": "x", "N": "1"}},
+        {"a": {"S": None}},
+        {"a": {"X": "x"}},
+        {"a": {}},
+        {"a": None},
+        {"a": "S"},
+        {"a": {"L": ()}},
+        {"a": {"L": {}}},
+        {"a": {"SS": ("x",)}},
+        {"a": {"SS": {"x"}}},
+        {"a": {"SS": "text"}},
+        {"a": {"N": float("nan")}},
+        {"a": {"S": "\ud800"}},
+        {"a": {"S": {"x"}}},
+        {1: {"S": "x"}},
+        {("a",): {"S": "x"}},
+        [],
+        None,
+        "text",
+    ],
+)
+def test_an_odd_item_is_written_as_botocore_does(item: t.Any) -> None:
+    """What random items seldom hold."""
+    assert_same({"TableName": "Thread", "Item": item})
+
+
+def test_a_map_of_something_else_is_walked() -> None:
+    """Only the attributes of items are taken as they come."""
+    assert_same({"Expected": {"a": {"S": "x"}}, "ExpressionAttributeNames": {"#a": {"B": "x"}}})
+
+
+def test_an_item_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walk does not go into an attribute that it would leave as it is."""
+    seen = []
+    walk = JSONSerializer._serialize_type_structure
+    monkeypatch.setattr(
+        JSONSerializer,
+        "_serialize_type_structure",
+        lambda self, serialized, value, shape, key: (
+            seen.append(shape.name) or walk(self, serialized, value, shape, key)
+        ),
+    )
+    item = {"a": {"S": "x"}, "b": {"M": {"c": {"L": [{"NULL": True}]}}}, "d": {"B": b"\0"}}
+    write(Serializer, {"Item": item}, "PutItem")
+    assert seen.count("AttributeValue") == 1  # the binary one
+
+
+def test_a_botocore_that_walks_otherwise_is_let_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the method that is taken over, all is as stock."""
+    walk, walk_map = JSONSerializer._serialize, JSONSerializer._serialize_type_map
+
+    def dispatch(self: t.Any, serialized: t.Any, value: t.Any, shape: t.Any, key: t.Any = None) -> None:
+        way = walk_map if shape.type_name == "map" else walk
+        way(self, serialized, value, shape, key)
+
+    monkeypatch.setattr(JSONSerializer, "_serialize", dispatch)
+    monkeypatch.setattr(Serializer, "_serialize_type_map", None)
+    assert_same({"Item": {"a": {"B": b"\0"}, "b": {"M": {"d": {"S": "x"}}}}})
+
+
+def make_client(**options: t.Any) -> t.Any:
+    session = botocore.session.Session()
+    client = session.create_client("dynamodb", region_name="us-east-1", config=Config(**options), **KEYS)
+    serializer.install(client)
+    return client
+
+
+def body_of(client: t.Any, item: t.Any) -> t.Any:
+    """What a call of the client would send."""
+    seen = []
+    client.meta.events.register("before-call", lambda params, **_: seen.append(params) or (Answer(), {}))
+    client.put_item(TableName="Thread", Item=item)
+    return copy.copy(seen[0]["body"])
+
+
+class Answer:
+    status_code = 200
+
+
+def test_a_client_writes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is installed."""
+    used = []
+    monkeypatch.setattr(serializer, "is_plain", lambda value: used.append(value) or True)
+    body = body_of(make_client(parameter_validation=False), {"a": {"S": "x"}})
+    assert body == b'{"TableName": "Thread", "Item": {"a": {"S": "x"}}}'
+    assert used == [{"S": "x"}]
+
+
+def test_a_client_that_validates_is_left() -> None:
+    """botocore tells what is wrong with a parameter."""
+    with pytest.raises(botocore.exceptions.ParamValidationError):
+        make_client(parameter_validation=True).put_item(TableName="Thread", Item={"a": {"S": 7}})
+
+
+def test_a_client_without_the_private_name_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A botocore that keeps its serializer elsewhere goes on with it."""
+    client = make_client(parameter_validation=False)
+    monkeypatch.delattr(client, "_serializer")
+    serializer.install(client)
+    assert not hasattr(client, "_serializer")
