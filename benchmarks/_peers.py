@@ -23,6 +23,7 @@ from _canned import TABLE
 from _canned import item
 from _common import make_app
 from _common import settings
+from botocore.config import Config
 from pynamodb import attributes as kinds
 from pynamodb.models import Model
 
@@ -145,7 +146,7 @@ def by_dynaflask(transport: str) -> contextlib.AbstractContextManager[Calls]:
 
 @contextlib.contextmanager
 def by_botocore() -> cabc.Iterator[Calls]:
-    """A client of botocore's, which gives and takes DynamoDB's JSON."""
+    """A client of botocore's, which gives and takes DynamoDB's JSON, and as PynamoDB's does not check it."""
     given = settings()
     client = botocore.session.Session().create_client(
         "dynamodb",
@@ -153,6 +154,7 @@ def by_botocore() -> cabc.Iterator[Calls]:
         endpoint_url=given["host"],
         aws_access_key_id=given["aws_access_key_id"],
         aws_secret_access_key=given["aws_secret_access_key"],
+        config=Config(parameter_validation=False),
     )
     yield repeated(low_level(client))
     client.close()

@@ -8,7 +8,6 @@ import click
 import flask
 from flask.cli import AppGroup
 
-from dynaflask import local
 from dynaflask.exceptions import DynaflaskError
 
 dynamo = AppGroup("dynamo", help="Work with the app's DynamoDB.")
@@ -19,6 +18,8 @@ dynamo = AppGroup("dynamo", help="Work with the app's DynamoDB.")
 @click.option("--path", help="The directory that keeps the data.  [default: DYNAMODB_LOCAL_PATH, or none]")
 def run_local(port: int, path: str | None) -> None:
     """Run the embedded engine in the foreground, for any number of processes."""
+    from dynaflask import local  # noqa: PLC0415 - only who runs it pays for it
+
     path = path or flask.current_app.config.get("DYNAMODB_LOCAL_PATH")
     try:
         sys.exit(local.run(port=port, path=path))

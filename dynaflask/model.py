@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import inspect
+import types
 import typing as t
 import warnings
 
 import pynamodb.models
 from pynamodb.models import MetaModel
 
-from dynaflask import plans
 from dynaflask.meta import DECLARED
 from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
-from dynaflask.plans import Plan
 from dynaflask.scope import Scope
 from dynaflask.scope import current_scope
 from dynaflask.scope import require_scope
 from dynaflask.wire.connection import TableConnection
 
 if t.TYPE_CHECKING:
+    from dynaflask import plans
     from dynaflask.extension import Dynamo
+    from dynaflask.plans import Plan
 
 M = t.TypeVar("M", bound=type[pynamodb.models.Model])
 
@@ -100,6 +101,13 @@ def _wants_stock(model: type[Model]) -> bool:
     return scope is not None and model.__declaration__ is not None and scope.wants_stock(model.__declaration__)
 
 
+def _plans() -> types.ModuleType:
+    # Not at the top: it is a sixth of what importing the package costs, and not every program turns to an item.
+    from dynaflask import plans  # noqa: PLC0415
+
+    return plans
+
+
 class _FromRawData:
     """``Model.from_raw_data``: an object from an item. It picks the way once, for all that it is called for."""
 
@@ -152,7 +160,7 @@ class Model(pynamodb.models.Model, metaclass=ModelMeta):
         """The plan for reading items, unless PynamoDB's own way is the one to take."""
         plan = cls.__reading__
         if plan is None or plan.model is not cls or not plan.holds():
-            plan = cls.__reading__ = plans.reading(cls, beneath=Model)
+            plan = cls.__reading__ = _plans().reading(cls, beneath=Model)
         return None if plan.way is None or _wants_stock(cls) else plan.way
 
     @classmethod
@@ -160,7 +168,7 @@ class Model(pynamodb.models.Model, metaclass=ModelMeta):
         """The plan for writing items, unless PynamoDB's own way is the one to take."""
         plan = cls.__writing__
         if plan is None or plan.model is not cls or not plan.holds():
-            plan = cls.__writing__ = plans.writing(cls, beneath=Model)
+            plan = cls.__writing__ = _plans().writing(cls, beneath=Model)
         return None if plan.way is None or _wants_stock(cls) else plan.way
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:

@@ -33,7 +33,7 @@ def test_a_fork_while_eight_threads_call(recorder: recorders.Recorder) -> None:
 def test_gunicorn_with_preload(recorder: recorders.Recorder) -> None:
     """Four workers share nothing with the master that called before them."""
     port = engines.free_port()
-    command = [sys.executable, "-m", "gunicorn", "gunicorn_program:application", "--preload", "--no-control-socket"]
+    command = [sys.executable, "-m", "gunicorn", "gunicorn_program:application", "--preload"]
     options = ["--bind", f"127.0.0.1:{port}", "--workers", "4", "--threads", "4", "--log-level", "error"]
     server = subprocess.Popen([*command, *options], env=environment(RECORDER_URL=recorder.url), cwd=TESTS)
     try:

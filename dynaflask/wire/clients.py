@@ -125,7 +125,7 @@ class ClientPool:
         self._clients: weakref.WeakValueDictionary[ClientKey, PooledClient] = weakref.WeakValueDictionary()
         self._locks: dict[ClientKey, t.Any] = {}
         self._sources = Sources()
-        self._bounds: dict[int, Bounds] = {}
+        self._bounds: dict[int, tuple[int | None, float | None]] = {}
         self._tighten()
         self._creations = self._hits = self._evictions = 0
         self._swept_at = time.monotonic()
@@ -152,7 +152,7 @@ class ClientPool:
         """Set what one app asks of the process. The strictest app's word counts, as long as the app lives."""
         if max_clients is None and idle_seconds is None:
             return
-        self._bounds[id(app)] = Bounds(max_clients, idle_seconds)
+        self._bounds[id(app)] = (max_clients, idle_seconds)
         weakref.finalize(app, self._unbound, id(app)).atexit = False
         self._tighten()
 
@@ -230,7 +230,8 @@ class ClientPool:
             return PooledClient(_made_by_factory(bind), source=None)
         source = self._sources.get(key, bind.client_config)
         client = source.create_client(SERVICE, config=client_config(bind), **client_options(key, source))
-        share_context(client)
+        if client.meta.endpoint_url.startswith("https:"):
+            share_context(client)
         if key.transport != STOCK:
             signer.install(client)
             serializer.install(client)
@@ -258,15 +259,8 @@ class ClientPool:
 
     def _tighten(self) -> None:
         bounds = list(self._bounds.values())
-        self._max_clients = min((bound.max_clients for bound in bounds if bound.max_clients), default=MAX_CLIENTS)
-        self._idle_seconds = min((bound.idle_seconds for bound in bounds if bound.idle_seconds), default=FOREVER)
-
-
-class Bounds(t.NamedTuple):
-    """What an app asks of the pool."""
-
-    max_clients: int | None
-    idle_seconds: float | None
+        self._max_clients = min((clients for clients, _ in bounds if clients), default=MAX_CLIENTS)
+        self._idle_seconds = min((seconds for _, seconds in bounds if seconds), default=FOREVER)
 
 
 class Lease:

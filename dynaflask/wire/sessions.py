@@ -14,7 +14,6 @@ from botocore.credentials import Credentials
 from botocore.credentials import DeferredRefreshableCredentials
 from botocore.handlers import BUILTIN_HANDLERS
 
-from dynaflask import local
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.wire.agent import UserAgent
 from dynaflask.wire.keys import LOCAL
@@ -168,11 +167,18 @@ def client_options(key: ClientKey, source: Source) -> dict[str, t.Any]:
     is_local = key.endpoint_url == LOCAL
     return {
         "region_name": key.region or (is_local and (source.region or LOCAL_REGION)) or None,
-        "endpoint_url": local.endpoint(key.local_path) if is_local else key.endpoint_url,
+        "endpoint_url": _engine(key.local_path) if is_local else key.endpoint_url,
         "aws_access_key_id": access_key_id,
         "aws_secret_access_key": secret_access_key,
         "aws_session_token": session_token,
     }
+
+
+def _engine(path: str | None) -> str:
+    # Not at the top: few programs have the embedded engine, and none should pay for it at import.
+    from dynaflask import local  # noqa: PLC0415
+
+    return local.endpoint(path)
 
 
 def _static_keys(key: ClientKey) -> tuple[str | None, str | None, str | None]:
@@ -195,5 +201,5 @@ def _source_name(key: ClientKey) -> t.Any:
 def _sts_options(key: ClientKey) -> dict[str, t.Any]:
     options: dict[str, t.Any] = {"region_name": key.region}
     if key.endpoint_url == LOCAL:
-        options |= {"region_name": key.region or LOCAL_REGION, "endpoint_url": local.endpoint(key.local_path)}
+        options |= {"region_name": key.region or LOCAL_REGION, "endpoint_url": _engine(key.local_path)}
     return options
