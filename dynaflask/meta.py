@@ -49,6 +49,8 @@ UPSTREAM_DEFAULTS: t.Final[cabc.Mapping[str, t.Any]] = {
         )
     },
 }
+# What says nothing of a bind.
+TABLE_SETTINGS = frozenset({"table_name", "bind_key", "stream_view_type", "tags"})
 MUTABLE = (dict, list, set, bytearray)
 
 
@@ -265,13 +267,19 @@ DECLARED: t.Final = DeclaredSource()
 
 
 def resolve(
-    declaration: Declaration, *, settings: Settings, configured: Values, context: cabc.Sequence[Values] = ()
+    declaration: Declaration,
+    *,
+    settings: Settings,
+    binds: cabc.Mapping[str, Bind],
+    configured: Values,
+    context: cabc.Sequence[Values] = (),
 ) -> Resolved:
     """What a model's settings come to, by the order that this module states.
 
     Args:
         declaration: What the model declares.
         settings: The app's configuration.
+        binds: The app's binds.
         configured: What ``DYNAMODB_MODELS`` says of the model.
         context: What the context set and entered, the innermost last.
 
@@ -283,9 +291,12 @@ def resolve(
     bind_key = named_bind([declared, configured, *context])
     values = overlay(overlay(settings.values_of(bind_key), declared), configured)
     declared_name = values.pop("table_name", None)
-    values = enter(values, settings=settings, bind_key=bind_key, context=context)
-    check_identity(f"{declaration.model_name}.Meta", values)
-    bind = make_bind(bind_key, values)
+    if not context and TABLE_SETTINGS.issuperset(declared) and not configured:
+        bind = binds[bind_key]
+    else:
+        values = enter(values, settings=settings, bind_key=bind_key, context=context)
+        check_identity(f"{declaration.model_name}.Meta", values)
+        bind = make_bind(bind_key, values)
     # A name that the context set is the real one.
     table_name = values.get("table_name")
     if table_name is None and declared_name is not None:

@@ -182,7 +182,9 @@ class Registry:
         resolved = None if context else self._resolved.get(declaration)
         if resolved is None:
             configured = self._configured(declaration)
-            resolved = resolve(declaration, settings=self.settings, configured=configured, context=context)
+            resolved = resolve(
+                declaration, settings=self.settings, binds=self.binds, configured=configured, context=context
+            )
             if resolved.is_static and not context:
                 self._resolved[declaration] = resolved
                 self._static_binds.add(resolved.bind)

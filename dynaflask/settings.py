@@ -449,10 +449,11 @@ def _check_model_binds(settings: Settings) -> None:
 
 
 def _warn_of_unknown_keys(config: Values) -> None:
-    known = [name.upper() for name in (*BIND_CHECKS, *APP_CHECKS, "binds", "models")]
-    for key in config:
-        name = key.removeprefix(PREFIX) if isinstance(key, str) else ""
-        if name not in ("", key, *known):
+    known = {name.upper() for name in (*BIND_CHECKS, *APP_CHECKS, "binds", "models")}
+    ours = [key for key in config if isinstance(key, str) and key.startswith(PREFIX)]
+    for key in ours:
+        name = key.removeprefix(PREFIX)
+        if name not in known:
             warnings.warn(f"{key} is not a setting of dynaflask.{did_you_mean(name, known, PREFIX)}", stacklevel=4)
 
 
