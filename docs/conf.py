@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 
-
 project = "dynaflask"
 copyright = "dynaflask contributors"
 release = importlib.metadata.version("dynaflask")
