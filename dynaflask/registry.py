@@ -80,7 +80,7 @@ class Registry:
         self.tables: cabc.Mapping[str, TableConnection] = OnDemand(self._table_names, self._table)
         self._given = None if given is None else {model.__declaration__ for model in given}
         self._resolved: weakref.WeakKeyDictionary[Declaration, Resolved] = weakref.WeakKeyDictionary()
-        self._static_binds: set[Bind] = set()
+        self._static_binds = set(self.binds.values())
         self._leases: dict[Bind, Lease] = {}
         self._leases_by_key: dict[ClientKey, Lease] = {}
         # Stands for this registry in the pool, which must not keep the registry itself alive.
@@ -234,8 +234,7 @@ class Registry:
     def own_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""
         # One that belongs to a block, whose values may be a request's own, may be evicted.
-        is_lasting = any(bind == known for known in [*self.binds.values(), *self._static_binds])
-        return self.lease(bind).own(self._owner, is_pinned=is_lasting)
+        return self.lease(bind).own(self._owner, is_pinned=bind in self._static_binds)
 
     def ping(self, bind_key: str = DEFAULT_BIND) -> float:
         """Make one cheap signed call, ListTables of one table, as a readiness check.

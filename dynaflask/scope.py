@@ -202,10 +202,7 @@ class Scope:
         Raises:
             RuntimeError: The context has ended.
         """
-        if self.root.is_open:
-            return
-        current = current_scope()
-        if current is None or current.root is not self.root:
+        if not self.root.is_open and not self._is_in_current_context():
             raise RuntimeError(
                 f"This belongs to an application context of {self.registry.app_name!r} that has ended. Get it anew"
                 " inside the context that uses it; in a streamed response, wrap the generator in"
@@ -217,12 +214,12 @@ class Scope:
         """A block inside this scope that runs on other values."""
         block = Scope(self.registry, outer=self, entered=entered)
         self._inner.append(block)
-        _blocks.set((*(entered for entered in _blocks.get() if entered.root.is_open), block))
+        _blocks.set((*(other for other in _blocks.get() if other.root.is_open), block))
         try:
             yield block
         finally:
             # Not what was there before: generators may end out of their order, or in another thread.
-            _blocks.set(tuple(entered for entered in _blocks.get() if entered is not block))
+            _blocks.set(tuple(other for other in _blocks.get() if other is not block))
             self._inner.remove(block)
             block._metas.clear()
 
@@ -233,8 +230,7 @@ class Scope:
         Raises:
             RuntimeError: Its context is not the current one.
         """
-        current = current_scope()
-        if current is None or current.root is not self.root:
+        if not self._is_in_current_context():
             raise RuntimeError(
                 f"This was begun in an application context of {self.registry.app_name!r}, and can go on in that context"
                 " alone."
@@ -283,6 +279,10 @@ class Scope:
         layers = self._outer._context(declaration) if self._outer else []
         changes = self._changes.get(declaration) if declaration else None
         return [*layers, *filter(None, (self._entered, changes))]
+
+    def _is_in_current_context(self) -> bool:
+        current = current_scope()
+        return current is not None and current.root is self.root
 
     def _forget(self) -> None:
         self._made = Made()

@@ -120,7 +120,7 @@ class ClientPool:
     """The clients of this process. One is kept as long as an app holds a lease of it, within the bounds."""
 
     def __init__(self) -> None:
-        # Both guard the dicts below, for a moment each. No client is made and no call is sent under them.
+        # Guards the dicts below, for a moment each time. No client is made and no call is sent under it.
         self._lock = threading.Lock()
         self._clients: weakref.WeakValueDictionary[ClientKey, PooledClient] = weakref.WeakValueDictionary()
         self._locks: dict[ClientKey, t.Any] = {}
@@ -165,9 +165,10 @@ class ClientPool:
         if self._is_within_bounds():
             return
         with self._lock:
-            idle = [pooled for pooled in self._living() if pooled.is_idle and pooled is not sparing]
+            living = self._living()
+            idle = [pooled for pooled in living if pooled.is_idle and pooled is not sparing]
             idle.sort(key=lambda pooled: pooled.last_used)
-            too_many = len(self._living()) - self._max_clients
+            too_many = len(living) - self._max_clients
             oldest = time.monotonic() - self._idle_seconds
             surplus = [pooled for rank, pooled in enumerate(idle) if rank < too_many or pooled.last_used < oldest]
             self._evictions += len(surplus)
