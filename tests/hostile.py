@@ -15,6 +15,7 @@ import socket
 import socketserver
 import struct
 import threading
+import time
 import typing as t
 import zlib
 
@@ -115,13 +116,14 @@ class Hostile:
         acts: What it does, request by request.
         requests: All requests in the order of their arrival.
         connections: How many connections were made.
+        closings: How many of them it has closed.
         is_over: Set when it ends.
     """
 
     def __init__(self) -> None:
         self.acts: list[Act] = [say(answer({}))]
         self.requests: list[recorder.Request] = []
-        self.connections = 0
+        self.connections = self.closings = 0
         self.is_over = threading.Event()
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -137,6 +139,13 @@ class Hostile:
         self._server.close_connections()
         self._server.server_close()
         self._thread.join()
+
+    def wait_for_closings(self, number: int) -> None:
+        """Wait until it has closed so many connections: the answer before the end is read too early for that."""
+        deadline = time.monotonic() + 20
+        while self.closings < number:
+            assert time.monotonic() < deadline, f"The server closed {self.closings} of {number} connections."
+            time.sleep(0.001)
 
     @property
     def operations(self) -> list[tuple[str, str]]:
@@ -166,6 +175,7 @@ class _Server(socketserver.ThreadingTCPServer):
     def shutdown_request(self, request: t.Any) -> None:
         # Without a word of its own, so that a reset is one.
         self.close_request(request)
+        self.hostile.closings += 1
 
     def close_connections(self) -> None:
         for connection in self._connections:

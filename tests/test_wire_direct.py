@@ -249,7 +249,7 @@ def test_a_damaged_answer_is_an_error(play: Play, broken: bytes) -> None:
 @pytest.mark.parametrize("at", [0, 30, -5])
 def test_a_silent_server_is_a_read_timeout(play: Play, at: int) -> None:
     """Wherever it falls silent, and as often as botocore would ask again."""
-    options: dict[str, t.Any] = {"read_timeout_seconds": 0.2, "max_retry_attempts": 1}
+    options: dict[str, t.Any] = {"read_timeout_seconds": 0.5, "max_retry_attempts": 1}
     stock, direct = (play(way, [hostile.stall(GOOD, at=at)], **options) for way in WAYS)
     assert direct == stock
     assert "Read timeout" in direct.outcome[0][1]
@@ -283,8 +283,10 @@ class TestSockets:
         """It is noticed before a byte is sent."""
         with hostile.Hostile() as server, make_direct(host=server.url, max_retry_attempts=0).app_context():
             server.acts = [say(GOOD), cut(GOOD), say(GOOD)]
-            for _ in range(3):
+            for _ in range(2):
                 thread_model.get("forum", "subject")
+            server.wait_for_closings(1)
+            thread_model.get("forum", "subject")
             assert (len(server.requests), server.connections) == (3, 2)
 
     def test_threads_get_the_answers_to_their_questions(self, make_direct: Make, thread_model: t.Any) -> None:
