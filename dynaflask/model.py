@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import inspect
-import types
 import typing as t
 import warnings
 
@@ -20,9 +19,10 @@ from dynaflask.scope import require_scope
 from dynaflask.wire.connection import TableConnection
 
 if t.TYPE_CHECKING:
-    from dynaflask import plans
     from dynaflask.extension import Dynamo
     from dynaflask.plans import Plan
+    from dynaflask.plans import Reader
+    from dynaflask.plans import Writer
 
 M = t.TypeVar("M", bound=type[pynamodb.models.Model])
 
@@ -96,16 +96,29 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
             super().commit()
 
 
-def _wants_stock(model: type[Model]) -> bool:
+def _way(model: type[Model], direction: str) -> t.Any:
+    """What to follow in place of PynamoDB's own steps; ``None`` if these are the ones to take.
+
+    Args:
+        model: The class of the objects.
+        direction: ``"reading"`` or ``"writing"``.
+    """
     scope = current_scope()
-    return scope is not None and model.__declaration__ is not None and scope.wants_stock(model.__declaration__)
+    return _find_way(model, direction, None) if scope is None else scope.way(direction, model, _find_way)
 
 
-def _plans() -> types.ModuleType:
+def _find_way(model: type[Model], direction: str, scope: Scope | None) -> t.Any:
     # Not at the top: it is a sixth of what importing the package costs, and not every program turns to an item.
     from dynaflask import plans  # noqa: PLC0415
 
-    return plans
+    kept = f"__{direction}__"
+    plan: Plan[t.Any] | None = getattr(model, kept)
+    if plan is None or plan.model is not model or not plan.holds():
+        plan = getattr(plans, direction)(model, beneath=Model)
+        setattr(model, kept, plan)
+    declaration = model.__declaration__
+    wants_stock = scope is not None and declaration is not None and scope.wants_stock(declaration)
+    return None if wants_stock else t.cast("Plan[t.Any]", plan).way
 
 
 class _FromRawData:
@@ -117,7 +130,7 @@ class _FromRawData:
         def from_raw_data(data: dict[str, t.Any] | None) -> t.Any:
             nonlocal make
             if make is None or data is None:
-                reader = owner._reader()
+                reader: Reader | None = _way(owner, "reading")
                 plain = t.cast("t.Any", super(Model, owner)).from_raw_data
                 make = plain if reader is None or data is None else reader.make
             return make(data)
@@ -145,8 +158,8 @@ class Model(pynamodb.models.Model, metaclass=ModelMeta):
         """Write items in batches; see PynamoDB. All go to the destination that the batch was made for."""
         return BatchWrite(cls, auto_commit=auto_commit, scope=require_scope(cls.__name__))
 
-    __reading__: t.ClassVar[Plan[plans.Reader] | None] = None
-    __writing__: t.ClassVar[Plan[plans.Writer] | None] = None
+    __reading__: t.ClassVar[Plan[Reader] | None] = None
+    __writing__: t.ClassVar[Plan[Writer] | None] = None
 
     # Picked once for a page of items: PynamoDB looks it up before it turns to them.
     from_raw_data = _FromRawData()
@@ -155,28 +168,12 @@ class Model(pynamodb.models.Model, metaclass=ModelMeta):
     def _get_connection(cls) -> TableConnection:
         return require_scope(cls.__name__).model_table(cls)
 
-    @classmethod
-    def _reader(cls) -> plans.Reader | None:
-        """The plan for reading items, unless PynamoDB's own way is the one to take."""
-        plan = cls.__reading__
-        if plan is None or plan.model is not cls or not plan.holds():
-            plan = cls.__reading__ = _plans().reading(cls, beneath=Model)
-        return None if plan.way is None or _wants_stock(cls) else plan.way
-
-    @classmethod
-    def _writer(cls) -> plans.Writer | None:
-        """The plan for writing items, unless PynamoDB's own way is the one to take."""
-        plan = cls.__writing__
-        if plan is None or plan.model is not cls or not plan.holds():
-            plan = cls.__writing__ = _plans().writing(cls, beneath=Model)
-        return None if plan.way is None or _wants_stock(cls) else plan.way
-
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:
-        write = self._writer() if null_check else None
+        write: Writer | None = _way(type(self), "writing") if null_check else None
         return super()._container_serialize(null_check=null_check) if write is None else write(self)
 
     def _container_deserialize(self, attribute_values: dict[str, dict[str, t.Any]]) -> None:
-        reader = self._reader()
+        reader: Reader | None = _way(type(self), "reading")
         if reader is None:
             super()._container_deserialize(attribute_values)
         else:

@@ -26,6 +26,7 @@ from dynaflask.settings import Values
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
+from dynaflask.wire.keys import STOCK
 
 if t.TYPE_CHECKING:
     from dynaflask.registry import Registry
@@ -46,7 +47,7 @@ _blocks: contextvars.ContextVar[tuple[Scope, ...]] = contextvars.ContextVar("dyn
 class Made:
     """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
 
-    __slots__ = ("connections", "model_tables", "plain_tables", "resolved", "tables", "wants_stock")
+    __slots__ = ("connections", "model_tables", "plain_tables", "resolved", "tables", "ways")
 
     def __init__(self) -> None:
         self.resolved: dict[Declaration, Resolved] = {}
@@ -54,7 +55,7 @@ class Made:
         self.tables: dict[t.Any, TableConnection] = {}
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
-        self.wants_stock: dict[Declaration, bool] = {}
+        self.ways: dict[str, dict[t.Any, t.Any]] = {"reading": {}, "writing": {}}
 
 
 class Scope:
@@ -154,11 +155,23 @@ class Scope:
 
     def wants_stock(self, declaration: Declaration) -> bool:
         """Whether a model's calls are made as PynamoDB and botocore make them."""
-        made = self._made
-        wants = made.wants_stock.get(declaration)
-        if wants is None:
-            wants = made.wants_stock[declaration] = self._transport(declaration) == "stock"
-        return wants
+        # An object of a model that this context cannot reach may be written to an item all the same.
+        with contextlib.suppress(DynaflaskError, AttributeError, RuntimeError):
+            return self.resolve(declaration).bind.transport == STOCK
+        return False
+
+    def way(self, direction: str, model: t.Any, find: t.Callable[[t.Any, str, Scope], t.Any]) -> t.Any:
+        """How items of a model become objects, or the other way round. It is found once in a scope.
+
+        Args:
+            direction: ``"reading"`` or ``"writing"``.
+            model: The model's class.
+            find: Finds it.
+        """
+        ways = self._made.ways[direction]
+        if model in ways:
+            return ways[model]
+        return ways.setdefault(model, find(model, direction, self))
 
     def change(self, declaration: Declaration, name: str, value: t.Any) -> None:
         """Set a value of a model's ``Meta`` for this scope.
@@ -268,12 +281,6 @@ class Scope:
         if resolved.is_static:
             made.model_tables[model] = table
         return table
-
-    def _transport(self, declaration: Declaration) -> str | None:
-        # An object of a model that this context cannot reach may be written to an item all the same.
-        with contextlib.suppress(DynaflaskError, AttributeError, RuntimeError):
-            return self.resolve(declaration).bind.transport
-        return None
 
     def _context(self, declaration: Declaration | None = None) -> list[Values]:
         layers = self._outer._context(declaration) if self._outer else []

@@ -385,7 +385,9 @@ class TestTrouble:
         sockets: list[t.Any] = []
 
         def connect(_: t.Any) -> t.Any:
-            sockets.append(mock.Mock(**{"recv.return_value": b"", f"{method}.side_effect": error}))
+            sockets.append(
+                mock.Mock(**{"fileno.return_value": 0, "recv.return_value": b"", f"{method}.side_effect": error})
+            )
             return sockets[-1]
 
         monkeypatch.setattr("dynaflask.wire.sockets._connect", connect)

@@ -13,6 +13,7 @@ from botocore.awsrequest import HeadersDict
 from botocore.model import Shape
 from hypothesis import strategies as st
 
+from dynaflask.wire.parser import OUTPUTS
 from dynaflask.wire.parser import SCALARS
 from dynaflask.wire.parser import SETS
 from dynaflask.wire.parser import ParserFactory
@@ -152,6 +153,9 @@ def test_any_error_comes_to_the_same(item: dict[str, t.Any], code: str) -> None:
         b'{"Item": {"a": {"SS": "text"}}}',
         b'{"Item": {"a": {"SS": {"b": 1}}}}',
         b'{"Item": {"a": {"N": NaN}, "b": {"N": 1e400}, "c": {"S": "\\ud800"}}}',
+        b'{"Item": {"a": {"N": 123456789012345678901234567890}}}',
+        b'{"ConsumedCapacity": {"CapacityUnits": 123456789012345678901234567890}}',
+        b'{"ConsumedCapacity": {"CapacityUnits": 0.5, "TableName": "Thread"}, "Item": {"a": {"S": "x"}}}',
         b'{"Item": null}',
         b'{"Item": []}',
         b'{"ConsumedCapacity": {"GlobalSecondaryIndexes": {"by-tag": {"S": "x"}}}}',
@@ -244,10 +248,11 @@ def test_the_data_of_botocore_are_what_the_parser_relies_on(operation: str) -> N
     shapes = shapes_in(output(operation), {})
     value = shapes["AttributeValue"]
     types = {name: member.type_name for name, member in value.members.items()}
-    assert {name for name, kind in types.items() if kind in ("string", "boolean")} == SCALARS
+    assert {name for name, kind in types.items() if kind in ("string", "boolean")} == SCALARS.keys()
     lists = {name for name, kind in types.items() if kind == "list"}
     assert {name for name in lists if value.members[name].member.type_name == "string"} == SETS
-    assert types.keys() - SCALARS - SETS == {"B", "BS", "M", "L"}
+    assert types.keys() - SCALARS.keys() - SETS == {"B", "BS", "M", "L"}
+    assert OUTPUTS[output(operation).name].keys() <= output(operation).members.keys()
     assert not getattr(value, "is_tagged_union", False)
     assert not getattr(value, "is_document_type", False)
     assert not any(shape.serialization for shape in shapes.values())

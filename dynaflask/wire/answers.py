@@ -49,18 +49,19 @@ class Answer(t.NamedTuple):
 
 
 class Incoming:
-    """An answer that is coming in. httptools calls the methods that begin with ``on_``.
+    """An answer that is coming in. httptools calls what begins with ``on_``: no more than will do, as each call counts.
 
     Attributes:
-        is_over: Whether nothing more is to be read.
+        on_body: Takes a part of the body.
     """
 
     def __init__(self) -> None:
-        self.is_over = False
-        self._is_body = self._is_whole = self._is_spoiled = False
-        self._headers: dict[str, str] = {}
+        self._is_over = self._is_whole = self._is_kept = False
+        self._pairs: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
+        self._parts: int | None = None
         self._head_bytes = 0
+        self.on_body = self._body.append
 
     def read(self, receive: cabc.Callable[[int], bytes], *, size: int) -> Answer | None:
         """Read until the answer is whole, or nothing more comes.
@@ -72,64 +73,65 @@ class Incoming:
         Returns:
             The answer; ``None`` if there was no beginning of one.
         """
-        parser = httptools.HttpResponseParser(self)
-        while not self.is_over:
-            data = receive(size)
-            self._feed(parser, data) if data else self._end()
+        parser = self._parser = httptools.HttpResponseParser(self)
+        try:
+            while not self._is_over:
+                data = receive(size)
+                self._feed(data) if data else self._end()
+        finally:
+            del self._parser  # it holds this object: neither would go before the next garbage collection
         status = parser.get_status_code()
         if status < 100:  # noqa: PLR2004 - the least that HTTP has
             return None
         # DynamoDB has nothing to say before the answer, such as 100.
         is_whole = self._is_whole and status >= 200  # noqa: PLR2004 - the least of a final answer
-        keeps_alive = is_whole and parser.get_http_version() == "1.1" and self._may_be_kept()
-        return Answer(status, self._headers, b"".join(self._body), is_whole, keeps_alive)
+        body = b"".join(self._body[: self._parts])
+        return Answer(status, _headers(self._pairs), body, is_whole, is_whole and self._is_kept)
 
     def on_message_begin(self) -> None:
         """Begin; a second time, if there is more than the answer."""
-        self._is_spoiled = self._is_whole
+        self._is_kept = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header. What follows the body has none that count."""
-        if not self._is_body:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-            self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
-            if len(self._headers) > MAX_HEADERS:
-                raise ValueError("There are too many headers.")
-
-    def on_headers_complete(self) -> None:
-        """Turn to the body."""
-        self._is_body = True
-
-    def on_body(self, data: bytes) -> None:
-        """Take a part of the body."""
-        if not self._is_whole:
-            self._body.append(data)
+        if len(self._pairs) == MAX_HEADERS:
+            raise ValueError("There are too many headers.")
+        if not self._body:
+            self._pairs.append((name, value))
 
     def on_message_complete(self) -> None:
         """Be done."""
-        self.is_over = self._is_whole = True
+        if not self._is_over:
+            self._is_over = self._is_whole = True
+            self._is_kept, self._parts = self._parser.should_keep_alive(), len(self._body)
 
-    def _feed(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
-        if not self._is_body:
-            self._head_bytes += len(data)
+    def _feed(self, data: bytes) -> None:
         try:
-            parser.feed_data(data)
+            self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._is_spoiled = self.is_over = True
-        if not self._is_body and self._head_bytes > MAX_HEAD_BYTES:
-            self.is_over = True
+            self._is_over, self._is_kept = True, False
+        if not self._body:
+            self._head_bytes += len(data)
+            self._is_over |= self._head_bytes > MAX_HEAD_BYTES
 
     def _end(self) -> None:
         # Without a length, the end of the connection is the end of the answer.
-        is_open_ended = self._is_body and not self._has_length()
-        self.is_over, self._is_whole = True, is_open_ended
+        lengths = {"content-length", "transfer-encoding"}
+        self._is_over, self._is_whole = True, bool(self._body) and lengths.isdisjoint(_headers(self._pairs))
 
-    def _has_length(self) -> bool:
-        return "content-length" in self._headers or "transfer-encoding" in self._headers
 
-    def _may_be_kept(self) -> bool:
-        is_closing = "close" in self._headers.get("connection", "").lower()
-        return self._has_length() and not (self._is_spoiled or is_closing)
+def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
+    return headers if len(headers) == len(pairs) else _joined(pairs)
+
+
+def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers, some of which come more than once."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 def _is_json(body: bytes) -> bool:

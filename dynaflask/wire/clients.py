@@ -66,6 +66,7 @@ class PooledClient:
 
     Attributes:
         client: botocore's client; ``None`` once it was let go.
+        caller: What makes its calls: itself, or what goes round it.
         is_pinned: Whether it was given to the user, who may have registered handlers on it.
         last_used: When a call was last made, in seconds of the monotonic clock.
         calls: One mark for each call that is under way.
@@ -73,6 +74,7 @@ class PooledClient:
 
     def __init__(self, client: t.Any, *, source: Source | None) -> None:
         self.client = client
+        self.caller = transport.caller(client)
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.calls: set[object] = set()
@@ -286,10 +288,28 @@ class Lease:
     def call(self) -> cabc.Iterator[t.Any]:
         """The client to make one call with. It is not evicted meanwhile."""
         mark = object()
-        pooled, client = self._acquire(mark)
+        pooled, client = self.begin(mark)
         try:
             yield client
         finally:
+            pooled.calls.discard(mark)
+
+    def begin(self, mark: object) -> tuple[PooledClient, t.Any]:
+        """Begin a call: :meth:`call`, without what a ``with`` block costs each call. Whoever begins ends it.
+
+        Args:
+            mark: Stands for the call among :attr:`PooledClient.calls`, until the caller discards it there.
+
+        Returns:
+            The marked client, and botocore's.
+        """
+        while True:
+            pooled = self._current()
+            pooled.calls.add(mark)
+            client = pooled.client
+            if client is not None:
+                return pooled, client
+            # Another thread closed it before it saw the mark.
             pooled.calls.discard(mark)
 
     def own(self, owner: object, *, is_pinned: bool = True) -> t.Any:
@@ -302,7 +322,7 @@ class Lease:
         if self.key.owner is None:
             self.key = self.key._replace(owner=owner)
         mark = object()
-        pooled, client = self._acquire(mark)
+        pooled, client = self.begin(mark)
         pooled.is_pinned = is_pinned
         pooled.calls.discard(mark)
         self._held.pop(True, None)
@@ -316,16 +336,6 @@ class Lease:
     def release(self) -> None:
         """Give the client back. The next call gets one anew."""
         self._held = {}
-
-    def _acquire(self, mark: object) -> tuple[PooledClient, t.Any]:
-        while True:
-            pooled = self._current()
-            pooled.calls.add(mark)
-            client = pooled.client
-            if client is not None:
-                return pooled, client
-            # Another thread closed it before it saw the mark.
-            pooled.calls.discard(mark)
 
     def _current(self) -> PooledClient:
         key = self.key

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import typing as t
 
 import pynamodb.connection
 import pynamodb.connection.table
 from pynamodb.connection.base import MetaTable
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
+from pynamodb.constants import RETURN_CONSUMED_CAPACITY
+from pynamodb.constants import TOTAL
 from pynamodb.exceptions import TableError
+from pynamodb.signals import post_dynamodb_send
+from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.settings import Bind
 from dynaflask.wire.clients import Lease
-from dynaflask.wire.faults import explained
+from dynaflask.wire.faults import FAULTS
+from dynaflask.wire.faults import explain
 from dynaflask.wire.keys import client_key
+from dynaflask.wire.operations import OPERATIONS
 from dynaflask.wire.sessions import new_session
-from dynaflask.wire.transport import caller
+
+_log = logging.getLogger("pynamodb.connection.base")
 
 
 class Owner(t.Protocol):
@@ -92,13 +100,28 @@ class Connection(pynamodb.connection.Connection):
             self._session = new_session(client_key(self.bind))
         return self._session
 
+    def dispatch(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Make a call; see PynamoDB. Its signals and its log cost something where somebody follows them alone."""
+        if operation_name not in OPERATIONS or _is_followed():
+            return super().dispatch(operation_name, operation_kwargs)
+        operation_kwargs.setdefault(RETURN_CONSUMED_CAPACITY, TOTAL)
+        return self._make_api_call(operation_name, operation_kwargs)
+
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()
         if self._lease is None:
             self._lease = self._owner.lease(self.bind)
-        with explained(self.bind), self._lease.call() as client:
-            call = t.cast("Connection", Call(caller(client)))
-            return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
+        mark = object()
+        try:
+            pooled, _ = self._lease.begin(mark)
+            try:
+                call = t.cast("Connection", Call(pooled.caller))
+                return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
+            finally:
+                pooled.calls.discard(mark)
+        except FAULTS as error:
+            explain(error, bind=self.bind)
+            raise
 
     def get_meta_table(self, table_name: str) -> MetaTable:
         """The keys of a table. One that no model describes is asked for them once."""
@@ -133,3 +156,8 @@ class TableConnection(pynamodb.connection.table.TableConnection):
 
     def __repr__(self) -> str:
         return f"<TableConnection {self.table_name!r} on {self.connection!r}>"
+
+
+def _is_followed() -> bool:
+    is_signalled = pre_dynamodb_send.receivers or post_dynamodb_send.receivers
+    return bool(is_signalled) or _log.isEnabledFor(logging.DEBUG)

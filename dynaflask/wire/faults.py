@@ -24,6 +24,8 @@ SETTINGS: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
     ),
 )
 
+FAULTS = (BotoCoreError, ClientError)
+
 
 @contextlib.contextmanager
 def explained(bind: Bind) -> cabc.Iterator[None]:
@@ -34,11 +36,21 @@ def explained(bind: Bind) -> cabc.Iterator[None]:
     """
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
-        setting = _setting(error)
-        if setting is not None:
-            error.args = (f"{error} (The bind is {bind.key!r}; see {setting}.)", *error.args[1:])
+    except FAULTS as error:
+        explain(error, bind=bind)
         raise
+
+
+def explain(error: Exception, *, bind: Bind) -> None:
+    """Let an error say which bind it was and where to look.
+
+    Args:
+        error: One of :data:`FAULTS`.
+        bind: The bind that was called.
+    """
+    setting = _setting(error)
+    if setting is not None:
+        error.args = (f"{error} (The bind is {bind.key!r}; see {setting}.)", *error.args[1:])
 
 
 def _setting(error: Exception) -> str | None:

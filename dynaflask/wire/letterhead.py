@@ -6,6 +6,7 @@ signature that botocore gave: whatever botocore would do otherwise leaves the ca
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import os
@@ -63,7 +64,7 @@ class Letterhead:
             credentials: Who signs.
             invocation_id: What all attempts of a call have in common.
         """
-        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        now = _timestamp(int(time.time()))
         head = (
             f"{self._top}amz-sdk-invocation-id: {invocation_id}\r\ncontent-length: {len(body)}\r\n{_trace()}"
             f"x-amz-date: {now}\r\nauthorization: {self.sign(body, credentials=credentials, now=now)}\r\n"
@@ -133,6 +134,11 @@ def request_line(url: str) -> str:
 def lines(headers: t.Mapping[str, str]) -> str:
     """Headers, one per line."""
     return "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+
+
+@functools.lru_cache(maxsize=1)
+def _timestamp(second: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 def _trace() -> str:

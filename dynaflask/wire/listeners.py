@@ -62,29 +62,30 @@ class Listeners:
         self._client = client
         service = client.meta.service_model.service_id.hyphenize()
         self._events = [f"{event}.{service}.{operation}" for event in EVENTS for operation in operations]
-        self._seen: t.Any = None
+        self._version: t.Any = None
+        self._methods: tuple[t.Any, ...] = ()
         self._mocks: tuple[t.Any, ...] = ()
         self._found: str | None = None
 
     def reason(self) -> str | None:
         """Who listens; ``None`` if nobody does."""
-        patch = _patch(self._client)
-        if patch is not None:
-            return patch
-        version = events_version(self._client)
-        if version is None:
-            return "this botocore does not show who listens"
-        if version is not self._seen:
-            self._examine()
-            self._seen = version
-        return "moto's mock is active" if any(mock.enabled for mock in self._mocks) else self._found
+        version, methods = events_version(self._client), _methods(self._client)
+        if version is not self._version or methods != self._methods or version is None:
+            self._found = self._examine(is_shown=version is not None)
+            self._version, self._methods = version, methods
+        if self._mocks and any(mock.enabled for mock in self._mocks):
+            return "moto's mock is active"
+        return self._found
 
-    def _examine(self) -> None:
+    def _examine(self, *, is_shown: bool) -> str | None:
+        patch = _patch(self._client)
+        if patch is not None or not is_shown:
+            return patch or "this botocore does not show who listens"
         handlers = {id(handler): handler for event in self._events for handler in event_handlers(self._client, event)}
         mocks = [handler for handler in handlers.values() if _is_mock(handler)]
         foreign = [handler for handler in handlers.values() if not (_is_known(handler) or _is_mock(handler))]
         self._mocks = tuple(mocks)
-        self._found = f"{_name(foreign[0])} listens to the client's events" if foreign else None
+        return f"{_name(foreign[0])} listens to the client's events" if foreign else None
 
 
 def _is_known(handler: t.Any) -> bool:
@@ -103,6 +104,11 @@ def _module(handler: t.Any) -> str:
 
 def _name(handler: t.Any) -> str:
     return f"{_module(handler)}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"
+
+
+def _methods(client: t.Any) -> tuple[t.Any, ...]:
+    own = vars(client).get("_make_api_call"), getattr(type(client), "_make_api_call", None)
+    return (*own, *[vars(owner).get(name) for owner, name in METHODS])
 
 
 def _patch(client: t.Any) -> str | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import typing as t
 import uuid
 
 from botocore.serialize import create_serializer
 
-from dynaflask.wire.answers import Answer
-from dynaflask.wire.letterhead import Letterhead
 from dynaflask.wire.parser import Parser
+from dynaflask.wire.parser import read
+from dynaflask.wire.parser import with_metadata
+from dynaflask.wire.payload import dump
+
+if t.TYPE_CHECKING:
+    from dynaflask.wire.answers import Answer
+    from dynaflask.wire.letterhead import Letterhead
 
 OPERATIONS = frozenset(
     {
@@ -59,7 +62,7 @@ class Operation:
             return None
         for token in self._tokens:
             params.setdefault(token, str(uuid.uuid4()))
-        body = _dump(params)
+        body = dump(params)
         # Only botocore tells what is a binary value and not yet encoded.
         if body is None or b'"B":' in body or b'"BS":' in body:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
@@ -67,12 +70,16 @@ class Operation:
 
     def read(self, answer: Answer) -> dict[str, t.Any]:
         """The result of a call, from a sound answer to its first attempt."""
-        response = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.body}
-        parsed: dict[str, t.Any] = self._parser.parse(response, self._model.output_shape)
+        parsed = read(answer.body, self._model.output_shape)
+        parsed = self._parse(answer) if parsed is None else with_metadata(parsed, answer.headers)
         parsed["ResponseMetadata"]["RetryAttempts"] = 0
         # The token bucket of the retries gets its due.
         self._emit(self._after_call, http_response=answer, parsed=parsed, model=self._model, context={})
         return parsed
+
+    def _parse(self, answer: Answer) -> dict[str, t.Any]:
+        response = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.body}
+        return t.cast("dict[str, t.Any]", self._parser.parse(response, self._model.output_shape))
 
 
 def names_an_arn(params: dict[str, t.Any]) -> bool:
@@ -85,23 +92,3 @@ def names_an_arn(params: dict[str, t.Any]) -> bool:
     asked = (action.get("TableName", "") for action in actions)
     tables = (params.get("TableName", ""), *params.get("RequestItems", ()), *asked)
     return any(table.startswith("arn:") for table in tables)
-
-
-def _find_dumps() -> t.Callable[[t.Any], bytes]:
-    try:
-        orjson = importlib.import_module("orjson")
-    except ModuleNotFoundError:
-        return lambda value: json.dumps(value, separators=(",", ":")).encode()
-    # What json does not know is an error with either.
-    options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-    return lambda value: t.cast("bytes", orjson.dumps(value, option=options))
-
-
-_dumps = _find_dumps()
-
-
-def _dump(params: dict[str, t.Any]) -> bytes | None:
-    try:
-        return _dumps(params)
-    except (TypeError, ValueError):  # a lone surrogate is botocore's to write
-        return None

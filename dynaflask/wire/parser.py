@@ -1,18 +1,35 @@
 """botocore's response parser without its walk over the items of an answer, where the walk would change nothing.
 
 Half of a query was that walk. It copies what ``json.loads`` made, and decodes binary values.
+
+    read(body, shape)     the whole answer as it came, if all of it is plain
+    is_plain(value)       one attribute's value, where something else in the answer is not
 """
 
 from __future__ import annotations
 
+import collections.abc as cabc
+import logging
 import typing as t
 
 from botocore.parsers import JSONParser
 from botocore.parsers import ResponseParserFactory
 
+from dynaflask.wire.payload import load
+
+OK = 200
 PROTOCOL = "json"
-SCALARS = frozenset({"S", "N", "BOOL", "NULL"})
+# DynamoDB's types that the walk leaves as they are, and Python's of what they hold.
+SCALARS = {"S": str, "N": str, "BOOL": bool, "NULL": bool}
 SETS = frozenset({"SS", "NS"})
+CAPACITY = ("TableName", "CapacityUnits")
+# A float beyond this may have been an integer.
+MAX_EXACT = 2.0**53
+
+Checks = dict[str, cabc.Callable[[t.Any], bool]]
+
+# botocore logs each answer, if it is asked to.
+_log = logging.getLogger(JSONParser.__module__)
 
 
 class ParserFactory(ResponseParserFactory):
@@ -33,7 +50,21 @@ class ParserFactory(ResponseParserFactory):
 
 
 class Parser(JSONParser):
-    """The stock parser, which takes the attributes of an item as they come if its walk would leave them so."""
+    """The stock parser, which takes what its walk would leave as it is as it comes."""
+
+    def parse(self, response: t.Any, shape: t.Any) -> t.Any:
+        """The result of a call.
+
+        Args:
+            response: The answer, as botocore hands it on.
+            shape: What may be in it.
+        """
+        stock: t.Any = super()
+        parsed = read(response["body"], shape) if _may_be_plain(response, shape) else None
+        if parsed is None:
+            return stock.parse(response, shape)
+        headers = {name.lower(): value for name, value in response["headers"].items()}
+        return with_metadata(parsed, headers)
 
     # botocore calls this for any map inside an answer. A version that does not will walk as ever.
     def _handle_map(self, shape: t.Any, value: t.Any) -> t.Any:
@@ -46,6 +77,39 @@ class Parser(JSONParser):
         return value
 
 
+def read(body: t.Any, shape: t.Any) -> dict[str, t.Any] | None:
+    """The result of a data operation; ``None`` if the stock parser would make something else of it.
+
+    Args:
+        body: The body of the answer.
+        shape: What may be in it.
+    """
+    # What is binary is not plain, and a page is not to be loaded twice.
+    content = None if b'"B":' in body or b'"BS":' in body else load(body)
+    if type(content) is not dict:
+        return None
+    checks = OUTPUTS[shape.name]
+    parsed = {name: content[name] for name in shape.members if name in content}
+    for name, value in parsed.items():
+        if name not in checks or not checks[name](value):
+            return None
+    if "ConsumedCapacity" in parsed:
+        parsed["ConsumedCapacity"] = _in_order(parsed["ConsumedCapacity"])
+    return parsed
+
+
+def with_metadata(parsed: dict[str, t.Any], headers: dict[str, str]) -> dict[str, t.Any]:
+    """Add what botocore says of every answer.
+
+    Args:
+        parsed: A result.
+        headers: The answer's, by lower-case name.
+    """
+    known = {"RequestId": headers["x-amzn-requestid"]} if "x-amzn-requestid" in headers else {}
+    parsed["ResponseMetadata"] = {**known, "HTTPStatusCode": OK, "HTTPHeaders": headers}
+    return parsed
+
+
 def is_plain(value: t.Any) -> bool:
     """Whether the walk over an attribute's value would return an equal one.
 
@@ -54,13 +118,102 @@ def is_plain(value: t.Any) -> bool:
     Args:
         value: What ``json.loads`` made of the value.
     """
-    if type(value) is not dict or len(value) != 1:
+    return _are_plain((value,))
+
+
+def _may_be_plain(response: t.Any, shape: t.Any) -> bool:
+    is_data = response["status_code"] == OK and shape is not None and shape.name in OUTPUTS
+    return is_data and not _log.isEnabledFor(logging.DEBUG) and not response.get("context", {}).get("checksum")
+
+
+def _is_item(value: t.Any) -> bool:
+    return type(value) is dict and _are_plain(value.values())
+
+
+def _are_items(value: t.Any) -> bool:
+    return type(value) is list and all(map(_is_item, value))
+
+
+def _are_tables(value: t.Any) -> bool:
+    return type(value) is dict and all(map(_are_items, value.values()))
+
+
+def _are_found(value: t.Any) -> bool:
+    return type(value) is list and all(map(_is_found, value))
+
+
+def _is_found(value: t.Any) -> bool:
+    return type(value) is dict and (not value or (value.keys() == {"Item"} and _is_item(value["Item"])))
+
+
+def _is_count(value: t.Any) -> bool:
+    return type(value) is int or (type(value) is float and abs(value) < MAX_EXACT)
+
+
+def _is_capacity(value: t.Any) -> bool:
+    """That of a table; one that tells of its indexes is left to the stock parser."""
+    if type(value) is not dict or not value.keys() <= {*CAPACITY}:
         return False
-    ((kind, content),) = value.items()
-    if kind in SCALARS:
-        return content is not None
+    return type(value.get("TableName", "")) is str and _is_count(value.get("CapacityUnits", 0))
+
+
+def _are_capacities(value: t.Any) -> bool:
+    return type(value) is list and all(map(_is_capacity, value))
+
+
+def _in_order(value: t.Any) -> t.Any:
+    """A capacity, as the stock parser orders what DynamoDB says of it."""
+    if type(value) is list:
+        return [_in_order(capacity) for capacity in value]
+    return {name: value[name] for name in CAPACITY if name in value}
+
+
+def _is_empty(value: t.Any) -> bool:
+    return type(value) is dict and not value
+
+
+def _are_plain(values: cabc.Iterable[t.Any]) -> bool:
+    for value in values:
+        if type(value) is not dict or len(value) != 1:
+            return False
+        for kind in value:
+            content = value[kind]
+        if SCALARS.get(kind) is not type(content) and not _is_plain_container(kind, content):
+            return False
+    return True
+
+
+def _is_plain_container(kind: str, content: t.Any) -> bool:
     if kind == "M":
-        return type(content) is dict and all(map(is_plain, content.values()))
+        return _is_item(content)
     if kind == "L":
-        return type(content) is list and all(map(is_plain, content))
-    return kind in SETS and type(content) is list
+        return type(content) is list and _are_plain(content)
+    return kind in SETS and type(content) is list and {*map(type, content)} <= {str}
+
+
+# What the answers of the data operations hold, by the name of their shape.
+_SCANNED: Checks = {
+    "Items": _are_items,
+    "Count": _is_count,
+    "ScannedCount": _is_count,
+    "LastEvaluatedKey": _is_item,
+    "ConsumedCapacity": _is_capacity,
+}
+_WRITTEN: Checks = {"Attributes": _is_item, "ConsumedCapacity": _is_capacity}
+_TAKEN: Checks = {"Item": _is_item, "ConsumedCapacity": _is_capacity}
+OUTPUTS: dict[str, Checks] = {
+    "GetItemOutput": _TAKEN,
+    "PutItemOutput": _WRITTEN,
+    "UpdateItemOutput": _WRITTEN,
+    "DeleteItemOutput": _WRITTEN,
+    "QueryOutput": _SCANNED,
+    "ScanOutput": _SCANNED,
+    "BatchGetItemOutput": {
+        "Responses": _are_tables,
+        "UnprocessedKeys": _is_empty,
+        "ConsumedCapacity": _are_capacities,
+    },
+    "BatchWriteItemOutput": {"UnprocessedItems": _is_empty, "ConsumedCapacity": _are_capacities},
+    "TransactGetItemsOutput": {"Responses": _are_found, "ConsumedCapacity": _are_capacities},
+    "TransactWriteItemsOutput": {"ConsumedCapacity": _are_capacities},
+}

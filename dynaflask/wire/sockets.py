@@ -6,7 +6,10 @@ Channels     those of one client to one origin, the last used first
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import contextlib
+import functools
+import select
 import socket
 import ssl
 import typing as t
@@ -72,7 +75,7 @@ class Channels:
         Raises:
             HTTPClientError: botocore's, of the kind that botocore would have raised.
         """
-        channel = self._take() or Channel(self._origin)
+        channel = self._take()
         is_kept = False
         try:
             answer = channel.exchange(request)
@@ -87,12 +90,16 @@ class Channels:
         self._is_open = False
         self._close_idle()
 
-    def _take(self) -> Channel | None:
-        with contextlib.suppress(IndexError):
-            while (channel := self._idle.pop()).is_dropped:
-                channel.close()
-            return channel
-        return None
+    def _take(self) -> Channel:
+        while self._idle:
+            try:
+                channel = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
+            if not channel.is_dropped:
+                return channel
+            channel.close()
+        return Channel(self._origin)
 
     def _give_back(self, channel: Channel) -> None:
         if len(self._idle) < self._origin.max_idle:
@@ -122,15 +129,21 @@ class Channel:
         self._url = origin.url
         self._socket = _secure(_connect(origin), origin)
         self._socket.settimeout(origin.read_timeout)
+        self._poll = _poller(self._socket)
 
     @property
     def is_dropped(self) -> bool:
         """Whether the server has closed it, or said what nobody asked for."""
-        return wait_for_read(self._socket, timeout=0.0)
+        return bool(self._poll(0))
 
     def exchange(self, request: bytes) -> Answer:
         """Send a request, and read its answer."""
-        self._send(request)
+        try:
+            self._socket.sendall(request)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server may have answered before it went
+        except OSError as error:
+            raise closed(self._url, error) from error
         try:
             answer = Incoming().read(self._socket.recv, size=READ_SIZE)
         except OSError as error:
@@ -142,14 +155,6 @@ class Channel:
     def close(self) -> None:
         """End it, without a word to the server: in a forked child it is the parent's, too."""
         self._socket.close()
-
-    def _send(self, request: bytes) -> None:
-        try:
-            self._socket.sendall(request)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the server may have answered before it went
-        except OSError as error:
-            raise closed(self._url, error) from error
 
 
 def closed(url: str, error: object) -> ConnectionClosedError:
@@ -172,6 +177,15 @@ def _connect(origin: Origin) -> socket.socket:
     for option in origin.options:
         connection.setsockopt(*option)
     return connection
+
+
+def _poller(connection: socket.socket) -> cabc.Callable[[int], t.Any]:
+    """Tells whether something is to be read. urllib3, which knows all systems, makes a new one each time."""
+    if not hasattr(select, "poll"):  # pragma: no cover - Windows
+        return functools.partial(wait_for_read, connection)
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return poller.poll
 
 
 def _secure(connection: socket.socket, origin: Origin) -> socket.socket:
