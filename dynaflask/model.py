@@ -15,6 +15,7 @@ from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
 from dynaflask.scope import Scope
 from dynaflask.scope import current_scope
+from dynaflask.scope import leave
 from dynaflask.scope import require_scope
 from dynaflask.wire.connection import TableConnection
 
@@ -227,8 +228,11 @@ def _meta_of(model: type) -> t.Any:
 def _in_scope(scope: Scope, items: cabc.Iterator[t.Any]) -> cabc.Iterator[t.Any]:
     end = object()
     while True:
-        with scope.resumed():
+        resumption = scope.resume()
+        try:
             item = next(items, end)
+        finally:
+            leave(resumption)
         if item is end:
             return
         yield item

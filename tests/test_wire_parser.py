@@ -14,9 +14,9 @@ from botocore.model import Shape
 from hypothesis import strategies as st
 
 from dynaflask.wire.parser import OUTPUTS
-from dynaflask.wire.parser import SCALARS
-from dynaflask.wire.parser import SETS
 from dynaflask.wire.parser import ParserFactory
+from dynaflask.wire.plain import SCALARS
+from dynaflask.wire.plain import SETS
 
 OPERATIONS = (
     "GetItem",

@@ -130,7 +130,7 @@ class Direct:
         invocation_id = _new_id()
         outcome = self._attempt(operation, params, invocation_id)
         if type(outcome) is Answer and outcome.status_code == OK and outcome.is_sound:
-            return operation.read(outcome)
+            return operation.read(outcome, listeners=self._listeners)
         return self._hand_over(Errand(operation, params, invocation_id=invocation_id, outcome=outcome))
 
     def close(self) -> None:
@@ -189,7 +189,7 @@ class Direct:
         if errand.attempts > 1 or names_an_arn(errand.params):
             return
         credentials = frozen_credentials(self._client)
-        letterhead = learn(request, headers=headers, credentials=credentials)
+        letterhead = learn(request, headers=headers, credentials=credentials) if credentials else None
         if letterhead is not None:
             errand.operation.letterheads[getattr(credentials, "account_id", None)] = letterhead
 

@@ -49,6 +49,7 @@ class Letterhead:
 
     def __init__(self, url: str, headers: t.Mapping[str, str]) -> None:
         self.url = url
+        self._is_traced = _is_traced()
         host = host_of(url)
         self._top = request_line(url) + lines({name: text for name, text in headers.items() if name not in FRESH})
         # AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=...
@@ -65,8 +66,9 @@ class Letterhead:
             invocation_id: What all attempts of a call have in common.
         """
         now = _timestamp(int(time.time()))
+        trace = _trace() if self._is_traced else ""
         head = (
-            f"{self._top}amz-sdk-invocation-id: {invocation_id}\r\ncontent-length: {len(body)}\r\n{_trace()}"
+            f"{self._top}amz-sdk-invocation-id: {invocation_id}\r\ncontent-length: {len(body)}\r\n{trace}"
             f"x-amz-date: {now}\r\nauthorization: {self.sign(body, credentials=credentials, now=now)}\r\n"
         )
         token = f"x-amz-security-token: {credentials.token}\r\n" if credentials.token else ""
@@ -143,10 +145,12 @@ def _timestamp(second: int) -> str:
 
 def _trace() -> str:
     # As botocore's handler of it does, for each invocation of a Lambda function.
-    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
-        return ""
-    trace = os.environ.get("_X_AMZN_TRACE_ID")
+    trace = os.environ.get("_X_AMZN_TRACE_ID") if _is_traced() else None
     return f"{TRACE}: {quote(trace, safe=_TRACE_SAFE)}\r\n" if trace else ""
+
+
+def _is_traced() -> bool:
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 _TRACE_SAFE = "-=;:+&[]{}\"',"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import types
 import typing as t
 
@@ -66,16 +67,32 @@ class Listeners:
         self._methods: tuple[t.Any, ...] = ()
         self._mocks: tuple[t.Any, ...] = ()
         self._found: str | None = None
+        self._told: dict[str, tuple[t.Any, ...]] = {}
 
     def reason(self) -> str | None:
         """Who listens; ``None`` if nobody does."""
         version, methods = events_version(self._client), _methods(self._client)
-        if version is not self._version or methods != self._methods or version is None:
+        # A wrapper says that it equals what it wraps.
+        are_same = len(methods) == len(self._methods) and all(map(operator.is_, methods, self._methods))
+        if version is None or version is not self._version or not are_same:
             self._found = self._examine(is_shown=version is not None)
-            self._version, self._methods = version, methods
+            self._version, self._methods, self._told = version, methods, {}
         if self._mocks and any(mock.enabled for mock in self._mocks):
             return "moto's mock is active"
         return self._found
+
+    def tell(self, event: str, **facts: t.Any) -> None:
+        """Tell those that are known, as botocore would.
+
+        Args:
+            event: The event, with service and operation.
+            **facts: What it is about.
+        """
+        told = self._told.get(event)
+        if told is None:
+            told = self._told[event] = event_handlers(self._client, event)
+        for handler in told:
+            handler(event_name=event, **facts)
 
     def _examine(self, *, is_shown: bool) -> str | None:
         patch = _patch(self._client)

@@ -11,10 +11,12 @@ from dynaflask.wire.parser import Parser
 from dynaflask.wire.parser import read
 from dynaflask.wire.parser import with_metadata
 from dynaflask.wire.payload import dump
+from dynaflask.wire.plain import is_plain_request
 
 if t.TYPE_CHECKING:
     from dynaflask.wire.answers import Answer
     from dynaflask.wire.letterhead import Letterhead
+    from dynaflask.wire.listeners import Listeners
 
 OPERATIONS = frozenset(
     {
@@ -53,7 +55,6 @@ class Operation:
         self._model = client.meta.service_model.operation_model(name)
         self._members = self._model.input_shape.members.keys()
         self._tokens = self._model.idempotent_members
-        self._emit = client.meta.events.emit
         self._after_call = f"after-call.{client.meta.service_model.service_id.hyphenize()}.{name}"
 
     def write(self, params: dict[str, t.Any]) -> bytes | None:
@@ -62,19 +63,23 @@ class Operation:
             return None
         for token in self._tokens:
             params.setdefault(token, str(uuid.uuid4()))
-        body = dump(params)
-        # Only botocore tells what is a binary value and not yet encoded.
-        if body is None or b'"B":' in body or b'"BS":' in body:
+        body = dump(params) if is_plain_request(params) else None
+        # Only botocore tells what is a binary value and not yet encoded, and what is wrong with any other.
+        if body is None:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
         return None if b'"arn:' in body and names_an_arn(params) else body
 
-    def read(self, answer: Answer) -> dict[str, t.Any]:
-        """The result of a call, from a sound answer to its first attempt."""
+    def read(self, answer: Answer, *, listeners: Listeners) -> dict[str, t.Any]:
+        """The result of a call, from a sound answer to its first attempt.
+
+        Args:
+            answer: The answer.
+            listeners: Who hears of it: the token bucket of the retries gets its due.
+        """
         parsed = read(answer.body, self._model.output_shape)
         parsed = self._parse(answer) if parsed is None else with_metadata(parsed, answer.headers)
         parsed["ResponseMetadata"]["RetryAttempts"] = 0
-        # The token bucket of the retries gets its due.
-        self._emit(self._after_call, http_response=answer, parsed=parsed, model=self._model, context={})
+        listeners.tell(self._after_call, http_response=answer, parsed=parsed, model=self._model, context={})
         return parsed
 
     def _parse(self, answer: Answer) -> dict[str, t.Any]:

@@ -1,9 +1,6 @@
 """botocore's response parser without its walk over the items of an answer, where the walk would change nothing.
 
 Half of a query was that walk. It copies what ``json.loads`` made, and decodes binary values.
-
-    read(body, shape)     the whole answer as it came, if all of it is plain
-    is_plain(value)       one attribute's value, where something else in the answer is not
 """
 
 from __future__ import annotations
@@ -16,12 +13,11 @@ from botocore.parsers import JSONParser
 from botocore.parsers import ResponseParserFactory
 
 from dynaflask.wire.payload import load
+from dynaflask.wire.plain import is_plain
+from dynaflask.wire.plain import is_plain_item
 
 OK = 200
 PROTOCOL = "json"
-# DynamoDB's types that the walk leaves as they are, and Python's of what they hold.
-SCALARS = {"S": str, "N": str, "BOOL": bool, "NULL": bool}
-SETS = frozenset({"SS", "NS"})
 CAPACITY = ("TableName", "CapacityUnits")
 # A float beyond this may have been an integer.
 MAX_EXACT = 2.0**53
@@ -110,28 +106,13 @@ def with_metadata(parsed: dict[str, t.Any], headers: dict[str, str]) -> dict[str
     return parsed
 
 
-def is_plain(value: t.Any) -> bool:
-    """Whether the walk over an attribute's value would return an equal one.
-
-    It would not where there is something binary, or what a newer DynamoDB may add, or what no DynamoDB would answer.
-
-    Args:
-        value: What ``json.loads`` made of the value.
-    """
-    return _are_plain((value,))
-
-
 def _may_be_plain(response: t.Any, shape: t.Any) -> bool:
     is_data = response["status_code"] == OK and shape is not None and shape.name in OUTPUTS
     return is_data and not _log.isEnabledFor(logging.DEBUG) and not response.get("context", {}).get("checksum")
 
 
-def _is_item(value: t.Any) -> bool:
-    return type(value) is dict and _are_plain(value.values())
-
-
 def _are_items(value: t.Any) -> bool:
-    return type(value) is list and all(map(_is_item, value))
+    return type(value) is list and all(map(is_plain_item, value))
 
 
 def _are_tables(value: t.Any) -> bool:
@@ -143,7 +124,7 @@ def _are_found(value: t.Any) -> bool:
 
 
 def _is_found(value: t.Any) -> bool:
-    return type(value) is dict and (not value or (value.keys() == {"Item"} and _is_item(value["Item"])))
+    return type(value) is dict and (not value or (value.keys() == {"Item"} and is_plain_item(value["Item"])))
 
 
 def _is_count(value: t.Any) -> bool:
@@ -172,35 +153,16 @@ def _is_empty(value: t.Any) -> bool:
     return type(value) is dict and not value
 
 
-def _are_plain(values: cabc.Iterable[t.Any]) -> bool:
-    for value in values:
-        if type(value) is not dict or len(value) != 1:
-            return False
-        for kind in value:
-            content = value[kind]
-        if SCALARS.get(kind) is not type(content) and not _is_plain_container(kind, content):
-            return False
-    return True
-
-
-def _is_plain_container(kind: str, content: t.Any) -> bool:
-    if kind == "M":
-        return _is_item(content)
-    if kind == "L":
-        return type(content) is list and _are_plain(content)
-    return kind in SETS and type(content) is list and {*map(type, content)} <= {str}
-
-
 # What the answers of the data operations hold, by the name of their shape.
 _SCANNED: Checks = {
     "Items": _are_items,
     "Count": _is_count,
     "ScannedCount": _is_count,
-    "LastEvaluatedKey": _is_item,
+    "LastEvaluatedKey": is_plain_item,
     "ConsumedCapacity": _is_capacity,
 }
-_WRITTEN: Checks = {"Attributes": _is_item, "ConsumedCapacity": _is_capacity}
-_TAKEN: Checks = {"Item": _is_item, "ConsumedCapacity": _is_capacity}
+_WRITTEN: Checks = {"Attributes": is_plain_item, "ConsumedCapacity": _is_capacity}
+_TAKEN: Checks = {"Item": is_plain_item, "ConsumedCapacity": _is_capacity}
 OUTPUTS: dict[str, Checks] = {
     "GetItemOutput": _TAKEN,
     "PutItemOutput": _WRITTEN,

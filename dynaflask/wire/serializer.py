@@ -9,7 +9,7 @@ import typing as t
 
 from botocore.serialize import JSONSerializer
 
-from dynaflask.wire.parser import is_plain
+from dynaflask.wire.plain import is_plain
 from dynaflask.wire.private import replace_serializer
 
 

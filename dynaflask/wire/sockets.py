@@ -91,15 +91,12 @@ class Channels:
         self._close_idle()
 
     def _take(self) -> Channel:
-        while self._idle:
-            try:
-                channel = self._idle.pop()
-            except IndexError:  # another thread was quicker
-                break
-            if not channel.is_dropped:
-                return channel
-            channel.close()
-        return Channel(self._origin)
+        try:
+            while (channel := self._idle.pop()).is_dropped:
+                channel.close()
+        except IndexError:
+            return Channel(self._origin)
+        return channel
 
     def _give_back(self, channel: Channel) -> None:
         if len(self._idle) < self._origin.max_idle:

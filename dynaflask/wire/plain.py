@@ -1,0 +1,83 @@
+"""What botocore's walks over items and requests would leave as it is. All else is left to the walks.
+
+is_plain(value)             an attribute's value
+is_plain_item(item)         an item, or a key
+is_plain_request(params)    what an operation is called with
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import typing as t
+
+# DynamoDB's types that the walk leaves as they are, and Python's of what they hold.
+SCALARS = {"S": str, "N": str, "BOOL": bool, "NULL": bool}
+SETS = frozenset({"SS", "NS"})
+# The parts of a request that hold attributes.
+ITEMS = frozenset({"Key", "Item", "ExpressionAttributeValues", "ExclusiveStartKey"})
+KEYS = "Keys"
+# orjson would write a subclass, too, and much more.
+OPTIONS = frozenset({str, int, bool})
+
+
+def is_plain(value: t.Any) -> bool:
+    """Whether the walk over an attribute's value would return an equal one.
+
+    It would not where there is something binary, or what a newer DynamoDB may add, or what no DynamoDB would answer.
+
+    Args:
+        value: What ``json.loads`` made of the value.
+    """
+    return _are_plain((value,))
+
+
+def is_plain_item(item: t.Any) -> bool:
+    """Whether the walk over an item would return an equal one.
+
+    Args:
+        item: The item, or a key, or the values of an expression.
+    """
+    return type(item) is dict and _are_plain(item.values())
+
+
+def is_plain_request(params: t.Any) -> bool:
+    """Whether the walk over a request would return an equal one.
+
+    Args:
+        params: What an operation is called with, or a part of it.
+    """
+    return all(_is_plain_part(name, value) for name, value in params.items())
+
+
+def _is_plain_part(name: str, value: t.Any) -> bool:
+    kind = type(value)
+    if kind in OPTIONS:
+        return True
+    if name in ITEMS:
+        return is_plain_item(value)
+    if kind is dict:
+        return is_plain_request(value)
+    if kind is not list:
+        return False
+    if name == KEYS:
+        return all(map(is_plain_item, value))
+    return all(type(part) is str or (type(part) is dict and is_plain_request(part)) for part in value)
+
+
+def _are_plain(values: cabc.Iterable[t.Any]) -> bool:
+    for value in values:
+        if type(value) is not dict or len(value) != 1:
+            return False
+        for kind in value:
+            content = value[kind]
+        if SCALARS.get(kind) is not type(content) and not _is_plain_container(kind, content):
+            return False
+    return True
+
+
+def _is_plain_container(kind: str, content: t.Any) -> bool:
+    if kind == "M":
+        return is_plain_item(content)
+    if kind == "L":
+        return type(content) is list and _are_plain(content)
+    return kind in SETS and type(content) is list and {*map(type, content)} <= {str}
