@@ -1,4 +1,6 @@
-"""A DynamoDB that has each answer ready: one item, a hundred of them, or a full page of 1 MB.
+"""A DynamoDB that has each answer ready, so that what is left to measure is the client.
+
+One item, small or of eleven attributes, a hundred of them, or a full page of 1 MB.
 
 python _canned.py        prints its URL, and serves until standard input closes; on a core of its own, if there are two
 """
@@ -8,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import sys
 import zlib
 
 TABLE = "Thread"
 HUNDRED, PAGE = "flask", "aws"
 SIZES = {HUNDRED: 100, PAGE: 1000}
+SMALL = {"id": {"S": "1"}, "title": {"S": "What is a bind?"}, "views": {"N": "7"}, "tags": {"SS": ["flask", "aws"]}}
 MESSAGE = "Where does a connection go when its context has ended? " * 10
 REQUEST_ID = "4KBNVRGD25RG1KEO9UT4V3FQDJVV4KQNSO5AEMVJF66Q9ASUAAJG"
-LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-TARGET = re.compile(rb"\r\nx-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
 
 
 def item(forum: str, number: int) -> dict[str, dict[str, object]]:
@@ -54,29 +54,27 @@ def _http(content: dict[str, object]) -> bytes:
 
 
 EMPTY = _http({})
-PAGES = {
-    f'"{forum}"'.encode(): _http({"Items": items(forum), "Count": size, "ScannedCount": size})
-    for forum, size in SIZES.items()
-}
+# What each operation is answered, by the first of these words that is in its body.
 ANSWERS = {
-    b"GetItem": _http({"Item": item(HUNDRED, 1)}),
-    b"PutItem": EMPTY,
-    b"UpdateItem": _http({"Attributes": item(HUNDRED, 1)}),
-    b"BatchGetItem": _http({"Responses": {TABLE: items(HUNDRED)}, "UnprocessedKeys": {}}),
-    b"BatchWriteItem": _http({"UnprocessedItems": {}}),
+    b"GetItem": {b'"id"': _http({"Item": SMALL}), b"": _http({"Item": item(HUNDRED, 1)})},
+    b"UpdateItem": {b"ALL_NEW": _http({"Attributes": item(HUNDRED, 1)})},
+    b"Query": {
+        f'"{forum}"'.encode(): _http({"Items": items(forum), "Count": size, "ScannedCount": size})
+        for forum, size in SIZES.items()
+    },
+    b"BatchGetItem": {b"": _http({"Responses": {TABLE: items(HUNDRED)}, "UnprocessedKeys": {}})},
+    b"BatchWriteItem": {b"": _http({"UnprocessedItems": {}})},
 }
 
 
 def answer(head: bytes, body: bytes) -> bytes:
     """The answer to a request."""
-    found = TARGET.search(head)
-    if found and found[1] == b"Query":
-        return next(page for key, page in PAGES.items() if key in body)
-    return ANSWERS[found[1]] if found and (found[1] != b"UpdateItem" or b"ALL_NEW" in body) else EMPTY
+    operation = head.partition(b"DynamoDB_20120810.")[2].partition(b"\r\n")[0]
+    return next((found for word, found in ANSWERS.get(operation, {}).items() if word in body), EMPTY)
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection, kept for as many requests as it sends."""
+    """One client's connection, kept for as many requests as it sends, one after another."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -87,12 +85,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        head, end, rest = self._received.partition(b"\r\n\r\n")
-        length = LENGTH.search(head)
-        size = int(length[1]) if length else 0
-        if end and len(rest) >= size:
-            self._received = rest[size:]
-            self._transport.write(answer(head, rest[:size]))
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        # Without regular expressions, which took a quarter more.
+        size = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or 0)
+        if end and len(body) >= size:
+            self._received = b""
+            self._transport.write(answer(head, body))
 
 
 def take_core(last: bool) -> None:

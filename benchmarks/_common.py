@@ -160,7 +160,6 @@ def main(
     report: cabc.Callable[[Runs], cabc.Iterable[HasCells]],
     columns: cabc.Sequence[str] = COLUMNS,
     packages: cabc.Iterable[str] = PACKAGES,
-    server: str = "_server.py",
 ) -> None:
     """Print a script's report; or, in a process that it started, run one variant.
 
@@ -170,7 +169,6 @@ def main(
         report: Starts them, and makes the rows.
         columns: The table's.
         packages: Those whose versions matter.
-        server: The script that answers the calls.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument(
@@ -184,7 +182,7 @@ def main(
         called = next(function for function in variants if function.__name__ == name)
         print(json.dumps(called(**json.loads(arguments))))
         return
-    with _serving(server) as url, tempfile.TemporaryDirectory() as pycache:
+    with _serving() as url, tempfile.TemporaryDirectory() as pycache:
         rows = report(Runs(script, url=url, pycache=pycache, is_quick=options.quick))
     text = _render(rows, columns=columns, packages=packages)
     print(text)
@@ -257,8 +255,8 @@ def _short(value: float) -> str:
 
 
 @contextlib.contextmanager
-def _serving(script: str) -> cabc.Iterator[str]:
-    command = [sys.executable, str(HERE / script)]
+def _serving() -> cabc.Iterator[str]:
+    command = [sys.executable, str(HERE / "_canned.py")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
         stdin, stdout = t.cast("t.IO[str]", server.stdin), t.cast("t.IO[str]", server.stdout)
         try:

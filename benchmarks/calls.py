@@ -169,5 +169,4 @@ if __name__ == "__main__":
         report=report,
         columns=COLUMNS,
         packages=[*PACKAGES, *installed(OPTIONAL)],
-        server="_canned.py",
     )
