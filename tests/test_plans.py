@@ -16,88 +16,32 @@ from hypothesis import strategies as st
 from pynamodb import attributes
 from pynamodb.attributes import Attribute
 from pynamodb.attributes import AttributeContainer
-from pynamodb.attributes import BinaryAttribute
-from pynamodb.attributes import BinarySetAttribute
 from pynamodb.attributes import BooleanAttribute
 from pynamodb.attributes import DiscriminatorAttribute
-from pynamodb.attributes import DynamicMapAttribute
 from pynamodb.attributes import JSONAttribute
 from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
-from pynamodb.attributes import NullAttribute
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import NumberSetAttribute
 from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.attributes import UnicodeSetAttribute
 from pynamodb.attributes import UTCDateTimeAttribute
 from pynamodb.attributes import VersionAttribute
 
 import dynaflask
+import strategies
+from comparing import outcome
+from comparing import shape
+from strategies import ATTRIBUTES
+from strategies import UTC
+from strategies import Item
+from strategies import Place
+from strategies import Trip
+from strategies import Upper
+from strategies import db
+from strategies import thing
 
-db = dynaflask.Dynamo()
-UTC = dt.timezone.utc
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=UTC)
-Item = dict[str, t.Any]
-
-
-class Upper(UnicodeAttribute):
-    """Overrides both ways."""
-
-    def serialize(self, value: t.Any) -> t.Any:
-        return value.upper()
-
-    def deserialize(self, value: t.Any) -> t.Any:
-        return value.lower()
-
-
-class Place(MapAttribute[t.Any, t.Any]):
-    city = UnicodeAttribute()
-    zip_code = NumberAttribute(attr_name="zip")
-    since = UTCDateTimeAttribute(null=True)
-    is_open = BooleanAttribute(default=True)
-
-
-class Trip(MapAttribute[t.Any, t.Any]):
-    place = Place(null=True)
-    stops = ListAttribute(of=Place, null=True)
-    notes = MapAttribute[t.Any, t.Any](null=True)
-    tags = UnicodeSetAttribute(default=set)
-    loud = Upper(null=True)
-
-
-class Loose(DynamicMapAttribute):
-    number = NumberAttribute(null=True)
-
-
-def thing(name: str = "Thing", /, base: t.Any = None, **namespace: t.Any) -> t.Any:
-    """A model with these attributes."""
-    meta = type("Meta", (), {"table_name": "things"})
-    return type(db.Model)(name, (base or db.Model,), {"Meta": meta, **namespace})
-
-
-# What happens, in a form that can be compared: 1 is not True, 1 is not 1.0, and a map is more than its values.
-
-
-def shape(value: t.Any) -> t.Any:
-    """A value with all of its types, in its order."""
-    if isinstance(value, AttributeContainer):
-        return type(value), [(name, shape(held)) for name, held in vars(value).items()]
-    if isinstance(value, dict):
-        return type(value), [(shape(name), shape(held)) for name, held in value.items()]
-    if isinstance(value, (list, tuple)):
-        return type(value), [shape(held) for held in value]
-    if isinstance(value, (set, frozenset)):
-        return type(value), sorted(map(repr, map(shape, value)))
-    return type(value), repr(value), getattr(value, "tzinfo", None)
-
-
-def outcome(step: t.Callable[[], t.Any]) -> t.Any:
-    """What a step comes to."""
-    try:
-        return shape(step())
-    except Exception as error:  # noqa: BLE001 - whatever it is, both must raise it
-        return type(error), str(error)
 
 
 def plain_read(model: t.Any, item: t.Any) -> t.Any:
@@ -124,253 +68,28 @@ def writes_the_same(instance: t.Any) -> bool:
     return True
 
 
-# Any schema, any item, any object.
-
-ATTRIBUTES: dict[str, t.Callable[..., Attribute[t.Any]]] = {
-    "S": UnicodeAttribute,
-    "N": NumberAttribute,
-    "BOOL": BooleanAttribute,
-    "B": lambda **options: BinaryAttribute(legacy_encoding=False, **options),
-    "old B": lambda **options: BinaryAttribute(legacy_encoding=True, **options),
-    "BS": lambda **options: BinarySetAttribute(legacy_encoding=False, **options),
-    "old BS": lambda **options: BinarySetAttribute(legacy_encoding=True, **options),
-    "SS": UnicodeSetAttribute,
-    "NS": NumberSetAttribute,
-    "JSON": JSONAttribute,
-    "time": UTCDateTimeAttribute,
-    "NULL": NullAttribute,
-    "TTL": TTLAttribute,
-    "version": VersionAttribute,
-    "M": MapAttribute,
-    "L": ListAttribute,
-    "Place": Place,
-    "Trip": Trip,
-    "Loose": Loose,
-    "Upper": Upper,
-    **{
-        f"list of {of.__name__}": lambda of=of, **options: ListAttribute(of=of, **options)
-        for of in (
-            *(
-                UnicodeAttribute,
-                NumberAttribute,
-                BinaryAttribute,
-                BinarySetAttribute,
-                UnicodeSetAttribute,
-                TTLAttribute,
-            ),
-            *(UTCDateTimeAttribute, VersionAttribute, MapAttribute, ListAttribute, Place, Trip, Loose, Upper),
-            *(BooleanAttribute, JSONAttribute, NumberSetAttribute, NullAttribute),
-        )
-    },
-}
-DEFAULTS = {"S": "x", "N": 7, "BOOL": False, "SS": set, "L": list, "M": dict, "Place": dict, "JSON": dict, "version": 1}
-
-texts = st.text(st.characters(), max_size=5) | st.sampled_from(["", "\ud800", "\x00", "Zürich"])
-numerals = st.one_of(
-    st.integers().map(str),
-    st.integers(-(10**38), 10**38).map(str),
-    st.floats().map(repr),
-    st.decimals(allow_nan=False, allow_infinity=False).map(str),
-    st.sampled_from(
-        ["1e5", "1E-130", "-0", "007", "1.", "+1", " 1", "1 ", "1_0", "NaN", "[1]", '"1"', "", "x", "9" * 38]
-    ),
-)
-good_moments = st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.%f+0000").zfill(31))
-moments = st.one_of(
-    good_moments,
-    st.sampled_from(
-        [
-            *("2026-11-22T24:00:00.000000+0000", "2026-11-22 12:30:00.000000+0000", "2026-11-22T12:30:00,000000+0000"),
-            *("2026-W01-1T12:30:00.0000000+0000", "2026-11-22T12:30:00.0+0100+0000", "999-11-22T12:30:00.000000+0000"),
-            *("2026-11-22T12:30:60.000000+0000", "2026-11-22T12:30:00.000000+0100", "2026-11-22T12:30:00.000000+00:00"),
-            *(
-                "٢٠٢٦-11-22T12:30:00.000000+0000",
-                "2026-11-22T12:30:00.+00001+0000",
-                "2026-11-22T 2:30:00.000000+0000",
-                "x",
-            ),
-        ]
-    ),
-)
-blobs = st.binary(max_size=8) | st.integers(60_000, 70_000).map(bytes)
-documents = st.sampled_from(['{"a": [1, null]}', "[", '"\x01"', "\ufeff1", "1e400"])
-STORED: dict[str, st.SearchStrategy[t.Any]] = {
-    "S": texts | moments | documents,
-    "N": numerals,
-    "BOOL": st.booleans(),
-    "B": blobs,
-    "SS": st.lists(texts, max_size=3),
-    "NS": st.lists(numerals, max_size=3),
-    "BS": st.lists(blobs, max_size=3),
-    "NULL": st.just(True),
-}
-GOOD = {
-    **STORED,
-    "N": st.integers().map(str) | st.floats(allow_nan=False).map(repr) | st.integers(10**37, 10**38).map(str),
-}
-GOOD["NS"] = st.lists(GOOD["N"], max_size=3)
-names = st.sampled_from(
-    ["city", "zip", "since", "is_open", "place", "stops", "notes", "tags", "self", "null", "x", "\ud800"]
-)
-wrong = st.sampled_from(
-    [None, 0, "", "S", [], ["S"], {}, {"S": None}, {"X": "y"}, {"S": "a", "NULL": True}, {"N": 5}, {"M": 1}]
-)
-
-
-def typed(values: cabc.Mapping[str, st.SearchStrategy[t.Any]]) -> st.SearchStrategy[t.Any]:
-    return st.one_of([value.map(lambda value, kind=kind: {kind: value}) for kind, value in values.items()])
-
-
-def nested(inner: st.SearchStrategy[t.Any]) -> st.SearchStrategy[t.Any]:
-    return typed({"L": st.lists(inner, max_size=3), "M": st.dictionaries(names, inner, max_size=4)})
-
-
-good = st.recursive(typed(GOOD), nested, max_leaves=8)
-stored = st.recursive(typed(STORED) | wrong, nested, max_leaves=8)
-zones = st.sampled_from([UTC, dt.timezone(dt.timedelta(hours=5, minutes=30))])
-moments_in_python = st.datetimes() | st.datetimes(timezones=zones)
-good_values = st.recursive(
-    st.none() | texts | st.integers() | st.floats() | st.booleans() | st.binary(max_size=4) | st.just({1, 2.5}),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
-    max_leaves=6,
-)
-values = st.recursive(
-    st.one_of(
-        *(st.none(), texts, st.integers(), st.floats(), st.booleans(), st.binary(max_size=4), st.datetimes()),
-        st.datetimes(timezones=zones),
-        st.sampled_from([{1, 2.5}, {"a"}, {b"a"}, set(), {1, "a"}, {True}, dt.timedelta(1), object, 10**40, math.nan]),
-        st.builds(Place, city=texts, zip_code=st.none() | st.integers()),
-        st.builds(Loose, number=st.integers(), other=texts),
-        st.just(Place()),
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(names, inner, max_size=3),
-        st.builds(Trip, place=st.builds(Place, city=texts, zip_code=st.integers()), stops=st.lists(inner, max_size=2)),
-    ),
-    max_leaves=8,
-)
-
-
-@st.composite
-def schemas(draw: st.DrawFn) -> t.Any:
-    """A model of a few attributes."""
-    kinds = draw(st.lists(st.sampled_from(sorted(ATTRIBUTES)), min_size=1, max_size=6))
-    namespace: Item = {}
-    for number, kind in enumerate(kinds):
-        if kind in ("version", "TTL") and kind in kinds[:number]:
-            continue
-        options: Item = {"null": draw(st.booleans())}
-        if kind in DEFAULTS and draw(st.booleans()):
-            options["default"] = DEFAULTS[kind]
-        if draw(st.booleans()):
-            options["attr_name"] = f"stored{number}"
-        namespace[f"python{number}"] = ATTRIBUTES[kind](**options)
-    return thing(**namespace)
-
-
-STORED_BY_CLASS = {
-    JSONAttribute: st.sampled_from(['{"a": [1, null, 2.5]}', '"\x01"', "1e400", "NaN", '"\\ud800"']),
-    UTCDateTimeAttribute: good_moments,
-    TTLAttribute: st.integers(0, 2**33).map(str) | st.sampled_from(["1.5", "-7"]),
-    VersionAttribute: st.integers().map(str) | st.sampled_from(["2.0", "1e3"]),
-    NullAttribute: st.just(True),
-}
-
-
-def fitting(cls: t.Any, element_type: t.Any = None) -> st.SearchStrategy[t.Any]:
-    """What DynamoDB may have for an attribute."""
-    if issubclass(cls, MapAttribute) and cls is not MapAttribute:
-        declared = {held.attr_name: held for held in cls.get_attributes().values()}
-        held = {name: fitting(type(held), getattr(held, "element_type", None)) for name, held in declared.items()}
-        return st.fixed_dictionaries({}, optional=held).map(lambda value: {"M": value})
-    if element_type is not None:
-        return st.lists(fitting(element_type) | st.just({"NULL": True}), max_size=3).map(lambda value: {"L": value})
-    if issubclass(cls, (MapAttribute, ListAttribute)):
-        of = st.lists(good, max_size=3) if issubclass(cls, ListAttribute) else st.dictionaries(names, good, max_size=4)
-        return of.map(lambda value: {cls.attr_type: value})
-    return STORED_BY_CLASS.get(cls, GOOD[cls.attr_type]).map(lambda value: {cls.attr_type: value})
-
-
-@st.composite
-def items(draw: st.DrawFn, model: t.Any) -> Item:
-    """An item of the model, now and then with something wrong in it."""
-    declared = model.get_attributes().values()
-    one_by_one = {held.attr_name: fitting(type(held), getattr(held, "element_type", None)) for held in declared}
-    found = draw(st.fixed_dictionaries({}, optional=one_by_one))
-    if draw(st.integers(0, 3)) == 0:
-        found[draw(st.sampled_from(sorted(one_by_one)))] = draw(stored)
-    return {**found, **draw(st.dictionaries(names, stored, max_size=1))}
-
-
-VALUES: dict[t.Any, st.SearchStrategy[t.Any]] = {
-    "S": texts,
-    "N": st.integers() | st.floats() | st.booleans(),
-    "BOOL": st.booleans() | st.just(1),
-    "B": st.binary(max_size=4),
-    "SS": st.sets(texts, max_size=3) | st.lists(texts, max_size=2),
-    "NS": st.sets(st.integers() | st.floats() | st.booleans(), max_size=3),
-    "BS": st.sets(st.binary(max_size=4), max_size=3),
-    "NULL": st.none() | st.integers(),
-}
-VALUES_BY_CLASS = {
-    JSONAttribute: st.sampled_from([{"a": [1, None]}, "x", 1.5, [], object]),
-    UTCDateTimeAttribute: moments_in_python,
-    TTLAttribute: st.datetimes(timezones=zones),
-    VersionAttribute: st.integers() | st.sampled_from([2.0, 2.5, True, math.nan]),
-}
-
-
-def assigned(cls: t.Any, element_type: t.Any = None) -> st.SearchStrategy[t.Any]:
-    """What a program may give to an attribute."""
-    if issubclass(cls, MapAttribute) and cls is not MapAttribute:
-        declared = cls.get_attributes()
-        held = {name: assigned(type(held), getattr(held, "element_type", None)) for name, held in declared.items()}
-        return st.fixed_dictionaries({}, optional=held).map(lambda given: cls(**given))
-    if element_type is not None:
-        return st.lists(assigned(element_type) | st.none(), max_size=3)
-    if issubclass(cls, ListAttribute):
-        return st.lists(good_values, max_size=3)
-    if cls is MapAttribute:
-        plain_names = st.sampled_from(["city", "x", "\ud800", "null"])
-        return st.dictionaries(plain_names, good_values, max_size=3).map(lambda given: cls(**given))
-    return VALUES_BY_CLASS.get(cls, VALUES[cls.attr_type])
-
-
-@st.composite
-def objects(draw: st.DrawFn, model: t.Any) -> t.Any:
-    """An object of the model, now and then with something wrong in it."""
-    instance = model()
-    for name, held in model.get_attributes().items():
-        if draw(st.integers(0, 5)):
-            instance.attribute_values[name] = draw(assigned(type(held), getattr(held, "element_type", None)))
-    if draw(st.integers(0, 3)) == 0:
-        instance.attribute_values[draw(st.sampled_from(sorted(model.get_attributes())))] = draw(values)
-    return instance
-
-
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_item_is_read_as_pynamodb_reads_it(data: st.DataObject) -> None:
     """Any item, right or wrong, becomes the same object of any model, or fails the same."""
-    model = data.draw(schemas())
-    assert reads_the_same(model, data.draw(items(model)))
+    model = data.draw(strategies.schemas())
+    assert reads_the_same(model, data.draw(strategies.items(model)))
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_object_is_written_as_pynamodb_writes_it(data: st.DataObject) -> None:
     """Any object, right or wrong, becomes the same item, or fails the same."""
-    assert writes_the_same(data.draw(objects(data.draw(schemas()))))
+    assert writes_the_same(data.draw(strategies.objects(data.draw(strategies.schemas()))))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_object_that_was_read_is_written_as_pynamodb_writes_it(data: st.DataObject) -> None:
     """What was read goes back the same."""
-    model = data.draw(schemas())
+    model = data.draw(strategies.schemas())
     try:
-        instance = model.from_raw_data(data.draw(items(model)))
+        instance = model.from_raw_data(data.draw(strategies.items(model)))
     except Exception:  # noqa: BLE001 - the other test looks at errors
         return
     assert writes_the_same(instance)

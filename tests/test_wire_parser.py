@@ -17,6 +17,8 @@ from dynaflask.wire.parser import OUTPUTS
 from dynaflask.wire.parser import ParserFactory
 from dynaflask.wire.plain import SCALARS
 from dynaflask.wire.plain import SETS
+from strategies import ANSWERED
+from strategies import json_names
 
 OPERATIONS = (
     "GetItem",
@@ -33,45 +35,6 @@ OPERATIONS = (
 MODEL = botocore.session.Session().get_service_model("dynamodb")
 HEADERS = HeadersDict({"x-amzn-RequestId": "7", "Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": "1"})
 BINARY = {"B": "AAEC/w=="}
-
-names = st.sampled_from(["S", "N", "B", "BS", "M", "__type", "title"]) | st.text(max_size=5)
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3))
-blobs = st.sampled_from(["AAEC/w==", "", "odd", "é", "====", None, 7])
-
-attribute_values = st.deferred(
-    lambda: st.one_of(
-        st.fixed_dictionaries({"S": st.text(max_size=5)}),
-        st.fixed_dictionaries({"N": st.decimals().map(str)}),
-        st.fixed_dictionaries({"BOOL": st.booleans()}),
-        st.just({"NULL": True}),
-        st.fixed_dictionaries({"SS": st.lists(st.text(max_size=5), max_size=3)}),
-        st.fixed_dictionaries({"B": blobs}),
-        st.fixed_dictionaries({"BS": st.lists(blobs, max_size=3)}),
-        st.fixed_dictionaries({"M": st.dictionaries(names, attribute_values, max_size=3)}),
-        st.fixed_dictionaries({"L": st.lists(attribute_values, max_size=3)}),
-        # what no DynamoDB answers
-        st.dictionaries(
-            st.sampled_from(["S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL", "X"]), anything, max_size=2
-        ),
-        anything,
-    )
-)
-
-
-def of_shape(shape: t.Any, depth: int = 0) -> st.SearchStrategy[t.Any]:
-    """What an answer of a shape may be: now and then something else, or more than botocore knows."""
-    if shape.name == "AttributeValue":
-        return attribute_values
-    if shape.type_name == "structure":
-        known = {name: of_shape(member, depth + 1) for name, member in shape.members.items()}
-        known["NewerThanBotocore"] = anything
-        return st.fixed_dictionaries({}, optional=known) | anything
-    if shape.type_name == "map":
-        return st.dictionaries(names, of_shape(shape.value, depth + 1), max_size=3) | anything
-    if shape.type_name == "list":
-        return st.lists(of_shape(shape.member, depth + 1), max_size=3) | anything
-    return scalars
 
 
 def answer(content: t.Any, **more: t.Any) -> dict[str, t.Any]:
@@ -102,14 +65,15 @@ def assert_same(response: dict[str, t.Any], shape: t.Any = None) -> None:
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_any_answer_comes_to_the_same(operation: str, data: st.DataObject, status: int) -> None:
     """Values, types, order and errors are the stock parser's, whatever the shape holds."""
-    content = data.draw(of_shape(output(operation)))
+    content = data.draw(ANSWERED.of(output(operation)))
     indent = data.draw(st.sampled_from([None, 1]))
     body = json.dumps(content, indent=indent, ensure_ascii=data.draw(st.booleans()))
     assert_same(answer(body.encode("utf-8", "surrogatepass"), status_code=status), output(operation))
 
 
 @hypothesis.given(
-    st.dictionaries(names, attribute_values), st.sampled_from(["ConditionalCheckFailedException", "Nope", ""])
+    st.dictionaries(json_names, ANSWERED.attribute_values),
+    st.sampled_from(["ConditionalCheckFailedException", "Nope", ""]),
 )
 @hypothesis.settings(max_examples=200, deadline=None)
 def test_any_error_comes_to_the_same(item: dict[str, t.Any], code: str) -> None:

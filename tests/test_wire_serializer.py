@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from dynaflask.wire import serializer
 from dynaflask.wire.serializer import Serializer
+from strategies import ASKED
 
 OPERATIONS = (
     "GetItem",
@@ -32,50 +33,6 @@ OPERATIONS = (
 )
 MODEL = botocore.session.Session().get_service_model("dynamodb")
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
-
-names = st.sampled_from(["S", "N", "B", "title"]) | st.text(max_size=5)
-blobs = st.binary(max_size=5) | st.text(max_size=3) | st.builds(bytearray, st.binary(max_size=5))
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | blobs | st.just(...)
-anything = st.recursive(
-    scalars,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(names, inner, max_size=3),
-        st.tuples(inner),
-        st.frozensets(st.text(max_size=2), max_size=2),
-    ),
-)
-attribute_values = st.deferred(
-    lambda: st.one_of(
-        st.fixed_dictionaries({"S": st.text(max_size=5)}),
-        st.fixed_dictionaries({"N": st.decimals().map(str)}),
-        st.fixed_dictionaries({"BOOL": st.booleans()}),
-        st.just({"NULL": True}),
-        st.fixed_dictionaries({"SS": st.lists(st.text(max_size=5), max_size=3)}),
-        st.fixed_dictionaries({"B": blobs}),
-        st.fixed_dictionaries({"BS": st.lists(blobs, max_size=3)}),
-        st.fixed_dictionaries({"M": st.dictionaries(names, attribute_values, max_size=3)}),
-        st.fixed_dictionaries({"L": st.lists(attribute_values, max_size=3)}),
-        # what no program means to write
-        st.dictionaries(
-            st.sampled_from(["S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL", "X"]), anything, max_size=2
-        ),
-        anything,
-    )
-)
-
-
-def of_shape(shape: t.Any) -> st.SearchStrategy[t.Any]:
-    """What a program may give for a shape: most often what belongs there."""
-    if shape.name == "AttributeValue":
-        return attribute_values
-    if shape.type_name == "structure":
-        return st.fixed_dictionaries({}, optional={name: of_shape(member) for name, member in shape.members.items()})
-    if shape.type_name == "map":
-        return st.dictionaries(names, of_shape(shape.value), max_size=3) | anything
-    if shape.type_name == "list":
-        return st.lists(of_shape(shape.member), max_size=3) | anything
-    return scalars
 
 
 def write(kind: type[JSONSerializer], parameters: t.Any, operation: str) -> str:
@@ -96,7 +53,7 @@ def assert_same(parameters: t.Any, operation: str = "PutItem") -> None:
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_any_request_is_written_as_botocore_does(operation: str, data: st.DataObject) -> None:
     """Byte for byte and error for error, and what was given stays as it is."""
-    assert_same(data.draw(of_shape(MODEL.operation_model(operation).input_shape)), operation)
+    assert_same(data.draw(ASKED.of(MODEL.operation_model(operation).input_shape)), operation)
 
 
 @pytest.mark.parametrize(
