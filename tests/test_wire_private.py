@@ -1,0 +1,59 @@
+"""What botocore keeps to itself may have another name one day: then it is not known, and calls are made without it."""
+
+from __future__ import annotations
+
+import types
+import typing as t
+
+import flask
+import pytest
+
+import recorder as recorders
+from dynaflask.wire import private
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+UNKNOWN = {
+    private.has_credentials: True,
+    private.http_session: None,
+    private.count_idle_sockets: 0,
+    private.events_version: None,
+    private.frozen_credentials: None,
+    private.has_proxy: True,
+    private.socket_options: (),
+}
+
+
+@pytest.mark.parametrize("ask", UNKNOWN, ids=lambda ask: ask.__name__)
+def test_a_client_that_shows_nothing_is_asked_in_vain(ask: t.Callable[[t.Any], object]) -> None:
+    """Each question has an answer on the safe side."""
+    client = types.SimpleNamespace(meta=types.SimpleNamespace(events=object()))
+    assert ask(client) == UNKNOWN[ask]
+    assert private.event_handlers(client, "before-send") == ()
+
+
+GONE = {
+    "private.http_session": "it goes through a proxy",
+    "private._emitter": "this botocore does not show who listens",
+    "direct.frozen_credentials": None,
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "private.http_session",
+        "private._emitter",
+        pytest.param("direct.frozen_credentials", marks=pytest.mark.xfail(reason="it learns with none", strict=True)),
+    ],
+)
+def test_calls_are_made_without_it(
+    make_app: Make, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """They are botocore's, and right."""
+    monkeypatch.setattr(f"dynaflask.wire.{name}", lambda client: None)
+    app = make_app(host=recorder.url, region="us-east-1", transport="direct", **KEYS)
+    with app.app_context():
+        assert [thread_model.get("forum", subject).subject for subject in ("1", "2")] == ["1", "2"]
+    assert app.extensions["dynamo"].get_client().meta.dynaflask_transport.reason == GONE[name]
+    assert [request.access_key_id for request in recorder.requests] == ["AKIA", "AKIA"]
