@@ -44,7 +44,7 @@ GONE = {
     [
         "private.http_session",
         "private._emitter",
-        pytest.param("direct.frozen_credentials", marks=pytest.mark.xfail(reason="it learns with none", strict=True)),
+        "direct.frozen_credentials",
     ],
 )
 def test_calls_are_made_without_it(
