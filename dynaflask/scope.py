@@ -49,7 +49,7 @@ Resumption = contextvars.Token[tuple["Scope", ...]]
 class Made:
     """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
 
-    __slots__ = ("connections", "model_tables", "plain_tables", "resolved", "tables", "ways")
+    __slots__ = ("connections", "model_tables", "patterns", "plain_tables", "resolved", "tables", "ways")
 
     def __init__(self) -> None:
         self.resolved: dict[Declaration, Resolved] = {}
@@ -57,6 +57,7 @@ class Made:
         self.tables: dict[t.Any, TableConnection] = {}
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
+        self.patterns: dict[Bind, Connection] = {}
         self.ways: dict[str, dict[t.Any, t.Any]] = {"reading": {}, "writing": {}}
 
 
@@ -284,12 +285,17 @@ class Scope:
         table = made.tables.get(key)
         if table is None:
             # A connection of its own: PynamoDB's refuses a second model on one table.
-            connection = Connection(resolved.bind, owner=self.root)
+            connection = self._connection_to(resolved.bind).twin()
             opened = TableConnection(resolved.table_name, connection=connection, meta_table=meta_table)
             table = made.tables.setdefault(key, opened)
         if resolved.is_static:
             made.model_tables[model] = table
         return table
+
+    def _connection_to(self, bind: Bind) -> Connection:
+        patterns = self._made.patterns
+        pattern = patterns.get(bind)
+        return patterns.setdefault(bind, Connection(bind, owner=self.root)) if pattern is None else pattern
 
     def _context(self, declaration: Declaration | None = None) -> list[Values]:
         layers = self._outer._context(declaration) if self._outer else []

@@ -77,6 +77,12 @@ class Connection(pynamodb.connection.Connection):
         self._lease: Lease | None = None
         self._session: t.Any = None
 
+    def twin(self) -> Connection:
+        """A connection like this one, for other tables. PynamoDB works out each of its settings for each connection."""
+        twin = object.__new__(Connection)
+        vars(twin).update(vars(self), _tables={}, _session=None)
+        return twin
+
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
 

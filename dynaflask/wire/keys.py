@@ -17,6 +17,9 @@ LOCAL = "local"
 TUNED = "tuned"
 STOCK = "stock"
 
+MAX_OPTIONS = 1000
+_known_options: dict[t.Any, t.Any] = {}
+
 
 class Identity(t.NamedTuple):
     """Who signs the requests. The repr shows no secret."""
@@ -75,7 +78,7 @@ def client_key(bind: Bind) -> ClientKey:
         local_path=bind.local_path,
         identity=Identity(*(getattr(bind, name) for name in Identity._fields)),
         extra_headers=tuple(sorted(headers.items())),
-        options=freeze(vars(client_config(bind))),
+        options=_options(bind),
         transport=bind.transport or TUNED,
         factory=_factory_key(bind) if bind.client_factory else None,
         environment=_environment(),
@@ -84,7 +87,7 @@ def client_key(bind: Bind) -> ClientKey:
 
 def client_config(bind: Bind) -> Config:
     """botocore's options: PynamoDB's defaults, under ``DYNAMODB_CLIENT_CONFIG``, under the other settings."""
-    config = _defaults()
+    config = Config(**_defaults())
     if bind.client_config is not None:
         config = config.merge(bind.client_config)
     return config.merge(Config(**_given(bind)))
@@ -111,14 +114,27 @@ def _factory_key(bind: Bind) -> t.Any:
     return tuple(id(value) if callable(value) else freeze(value) for value in values)
 
 
-def _defaults() -> Config:
-    return Config(
-        parameter_validation=False,  # as PynamoDB does, for speed
-        connect_timeout=get_settings_value("connect_timeout_seconds"),
-        read_timeout=get_settings_value("read_timeout_seconds"),
-        max_pool_connections=get_settings_value("max_pool_connections"),
-        retries=_retries(get_settings_value("retry_configuration"), get_settings_value("max_retry_attempts")),
-    )
+def _options(bind: Bind) -> t.Any:
+    if bind.client_config is not None:
+        return freeze(vars(client_config(bind)))
+    # Most apps have the same few, and putting botocore's together is most of what a key costs.
+    given = freeze(_defaults()), freeze(_given(bind))
+    options = _known_options.get(given)
+    if options is None:
+        if len(_known_options) >= MAX_OPTIONS:
+            _known_options.clear()
+        options = _known_options[given] = freeze(vars(client_config(bind)))
+    return options
+
+
+def _defaults() -> dict[str, t.Any]:
+    return {
+        "parameter_validation": False,  # as PynamoDB does, for speed
+        "connect_timeout": get_settings_value("connect_timeout_seconds"),
+        "read_timeout": get_settings_value("read_timeout_seconds"),
+        "max_pool_connections": get_settings_value("max_pool_connections"),
+        "retries": _retries(get_settings_value("retry_configuration"), get_settings_value("max_retry_attempts")),
+    }
 
 
 def _given(bind: Bind) -> dict[str, t.Any]:
