@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dynaflask.exceptions import AmbiguousModel
+from dynaflask.exceptions import BadCursor
+from dynaflask.exceptions import BatchWriteError
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import EngineError
@@ -16,6 +18,8 @@ from dynaflask.wire.clients import PoolStats
 
 __all__ = [
     "AmbiguousModel",
+    "BadCursor",
+    "BatchWriteError",
     "Bind",
     "ClientPool",
     "ConfigurationError",

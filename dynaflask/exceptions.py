@@ -5,12 +5,18 @@ DynaflaskError
 ├── UnknownBind          the app has no bind of that key             (also a KeyError)
 ├── UnknownModel         the app has no model of that name           (also a KeyError)
 ├── AmbiguousModel       two models share the name                   (also a LookupError)
+├── BatchWriteError      a batch gave up, and holds what is left     (also PynamoDB's PutError)
+├── BadCursor            a cursor that no page of this app gave      (also werkzeug's BadRequest)
 └── EngineError          the embedded engine cannot be had           (also a RuntimeError)
 """
 
 from __future__ import annotations
 
 import collections.abc as cabc
+import typing as t
+
+import pynamodb.exceptions
+import werkzeug.exceptions
 
 
 class DynaflaskError(Exception):
@@ -70,6 +76,29 @@ class AmbiguousModel(DynaflaskError, LookupError):
             f"{len(self.candidates)} models are called {name!r}. Ask for one by its full name:"
             f" {', '.join(map(repr, self.candidates))}."
         )
+
+
+class BatchWriteError(DynaflaskError, pynamodb.exceptions.PutError):
+    """A batch gave up: DynamoDB refused a request, or left items of it undone too often.
+
+    Attributes:
+        unsaved: The items that were to be saved and were not, as they were given to the batch.
+        undeleted: The items that were to be deleted and were not.
+        cause: botocore's error; ``None`` where DynamoDB left items undone.
+    """
+
+    def __init__(
+        self, message: str, *, unsaved: list[t.Any], undeleted: list[t.Any], cause: Exception | None = None
+    ) -> None:
+        self.unsaved = unsaved
+        self.undeleted = undeleted
+        super().__init__(message, cause)
+
+
+class BadCursor(DynaflaskError, werkzeug.exceptions.BadRequest):
+    """A cursor is none of this app's for this query. The answer is 400, and says no more than that."""
+
+    description = "The cursor is not valid."
 
 
 class EngineError(DynaflaskError, RuntimeError):

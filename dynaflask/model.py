@@ -10,6 +10,8 @@ import warnings
 import pynamodb.models
 from pynamodb.models import MetaModel
 
+from dynaflask.batches import BatchWrite
+from dynaflask.lookups import Lookups
 from dynaflask.meta import DECLARED
 from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
@@ -78,25 +80,6 @@ def full_name(model: type) -> str:
     return f"{model.__module__}.{model.__qualname__}"
 
 
-class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
-    """PynamoDB's batch, which stays on the destination that it was made for.
-
-    Args:
-        model: The model whose items are written.
-        auto_commit: Whether a full batch is sent at once.
-        scope: The scope that it was made in.
-    """
-
-    def __init__(self, model: t.Any, auto_commit: bool = True, *, scope: Scope) -> None:
-        super().__init__(model, auto_commit=auto_commit)
-        self._scope = scope
-
-    def commit(self) -> None:
-        """Write what is pending; see PynamoDB."""
-        with self._scope.resumed():
-            super().commit()
-
-
 def _way(model: type[Model], direction: str) -> t.Any:
     """What to follow in place of PynamoDB's own steps; ``None`` if these are the ones to take.
 
@@ -139,7 +122,7 @@ class _FromRawData:
         return from_raw_data
 
 
-class Model(pynamodb.models.Model, metaclass=ModelMeta):
+class Model(Lookups, pynamodb.models.Model, metaclass=ModelMeta):
     """PynamoDB's model, bound to an app at each use instead of once for the process.
 
     All that PynamoDB documents of its models holds inside an application context.

@@ -50,7 +50,7 @@ class Kit:
             result = step()
             self.outcomes.append(comparable(result))
         except Exception as error:  # noqa: BLE001 - whatever it is, both must raise it
-            self.outcomes.append(("raised", type(error).__qualname__.rpartition("<locals>.")[2], _message(error)))
+            self.outcomes.append(("raised", _kind(error), _message(error)))
             return error
         return result
 
@@ -151,6 +151,12 @@ def comparable(value: t.Any) -> t.Any:
     if hasattr(value, "attribute_values"):
         return comparable(value.attribute_values)
     return [comparable(content) for content in value] if isinstance(value, cabc.Iterable) else value
+
+
+def _kind(error: Exception) -> str:
+    """The class, or PynamoDB's that it is a kind of."""
+    kind = next(base for base in type(error).__mro__ if not base.__module__.startswith("dynaflask"))
+    return kind.__qualname__.rpartition("<locals>.")[2]
 
 
 def _message(error: Exception) -> str:

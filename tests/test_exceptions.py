@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import pynamodb.exceptions
 import pytest
+import werkzeug.exceptions
 
 import dynaflask
 from dynaflask import exceptions
 
 
 @pytest.mark.parametrize(
-    ("error", "built_in"),
+    ("error", "known"),
     [
         (dynaflask.ConfigurationError, ValueError),
         (dynaflask.UnknownBind, KeyError),
         (dynaflask.UnknownModel, KeyError),
         (dynaflask.AmbiguousModel, LookupError),
+        (dynaflask.BatchWriteError, pynamodb.exceptions.PutError),
+        (dynaflask.BadCursor, werkzeug.exceptions.BadRequest),
         (dynaflask.EngineError, RuntimeError),
     ],
 )
-def test_each_is_of_the_one_base_and_a_built_in(error: type[Exception], built_in: type[Exception]) -> None:
-    """One except clause catches all of ours, and code that knows the built-in catches it, too."""
+def test_each_is_of_the_one_base_and_one_that_was_there(error: type[Exception], known: type[Exception]) -> None:
+    """One except clause catches all of ours, and code that knows the other class catches it, too."""
     assert issubclass(error, dynaflask.DynaflaskError)
-    assert issubclass(error, built_in)
+    assert issubclass(error, known)
 
 
 def test_all_are_public() -> None:
