@@ -11,6 +11,7 @@ from dynaflask.exceptions import EngineError
 from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownModel
 from dynaflask.extension import Dynamo
+from dynaflask.pagination import Page
 from dynaflask.registry import Registry
 from dynaflask.settings import Bind
 from dynaflask.wire.clients import ClientPool
@@ -26,6 +27,7 @@ __all__ = [
     "DynaflaskError",
     "Dynamo",
     "EngineError",
+    "Page",
     "PoolStats",
     "Registry",
     "UnknownBind",

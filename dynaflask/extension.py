@@ -8,8 +8,10 @@ import typing as t
 import weakref
 
 import flask
+from pynamodb.pagination import ResultIterator
 
 from dynaflask import cli
+from dynaflask import pagination
 from dynaflask import tables
 from dynaflask.meta import Meta
 from dynaflask.model import M
@@ -17,6 +19,7 @@ from dynaflask.model import Model
 from dynaflask.model import adopt
 from dynaflask.model import full_name
 from dynaflask.model import make_base
+from dynaflask.pagination import Page
 from dynaflask.registry import Registry
 from dynaflask.scope import EXTENSION
 from dynaflask.scope import Using
@@ -32,6 +35,8 @@ from dynaflask.transactions import TransactWrite
 from dynaflask.wire.clients import pool
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
+
+T = t.TypeVar("T")
 
 
 class Dynamo:
@@ -189,6 +194,47 @@ class Dynamo:
             TableError: DynamoDB refused.
         """
         tables.drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
+
+    def paginate(
+        self,
+        method: t.Callable[..., ResultIterator[T]],
+        *args: t.Any,
+        per_page: int | None = None,
+        cursor: str | None = None,
+        max_per_page: int | None = pagination.MAX_PER_PAGE,
+        max_reads: int = pagination.MAX_READS,
+        **options: t.Any,
+    ) -> Page[T]:
+        """One page of what a query or a scan finds, and the cursor to the next: ``db.paginate(Thread.query, "flask")``.
+
+        A page is full, also under a filter, unless the table ends or ``max_reads`` is met. No item is on two pages, and
+        none is left out.
+
+        Args:
+            method: ``Model.query``, ``Model.scan``, or an index's ``query`` or ``scan``.
+            *args: Its arguments.
+            per_page: How many items a page has. By default ``per_page`` of the request's query string, or 20.
+            cursor: Where the page begins. By default ``cursor`` of the request's query string, or the beginning.
+            max_per_page: The most that ``per_page`` may be; what is above is taken as this. ``None`` for no limit.
+            max_reads: The most requests to DynamoDB that one page may take.
+            **options: The method's other arguments, but for ``limit``, ``page_size`` and ``last_evaluated_key``.
+
+        Raises:
+            BadCursor: The cursor was not made by this app for this query. A view answers 400.
+            BadRequest: ``per_page`` in the query string is no whole number above 0. A view answers 400.
+            ConfigurationError: The app has no ``SECRET_KEY``.
+            TypeError: The method is another one.
+        """
+        return pagination.paginate(
+            self._registry("db.paginate").scope,
+            method,
+            *args,
+            per_page=per_page,
+            cursor=cursor,
+            max_per_page=max_per_page,
+            max_reads=max_reads,
+            **options,
+        )
 
     def transact_write(self, **options: t.Any) -> TransactWrite:
         """A write transaction in the current app, on the bind of the first model that it is given.

@@ -84,6 +84,11 @@ class Scope:
         self._made = Made()
 
     @property
+    def tenant(self) -> str | None:
+        """Whom this context acts for. Cursors are bound to it."""
+        return None
+
+    @property
     def root(self) -> Scope:
         """The scope of the app context."""
         # Not an attribute: a root that held itself would be left to the garbage collector after every request.
