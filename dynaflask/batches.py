@@ -16,6 +16,8 @@ from pynamodb.constants import PUT_REQUEST
 from pynamodb.constants import UNPROCESSED_ITEMS
 
 from dynaflask.exceptions import BatchWriteError
+from dynaflask.wire.faults import Facts
+from dynaflask.wire.faults import note
 
 if t.TYPE_CHECKING:
     from dynaflask.scope import Scope
@@ -79,7 +81,9 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
                 self._send()
                 attempt += 1
                 if self.pending_operations and attempt >= self.model.Meta.max_retry_attempts:
-                    raise self._given_up("Failed to batch write items: max_retry_attempts exceeded")
+                    error = self._given_up("Failed to batch write items: max_retry_attempts exceeded")
+                    note(error, Facts(self.model.Meta.bind_key, "BatchWriteItem"))
+                    raise error
 
     def _send(self) -> None:
         puts = [operation["item"].serialize() for operation in self.pending_operations if operation["action"] == PUT]

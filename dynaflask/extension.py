@@ -11,6 +11,7 @@ import flask
 from pynamodb.pagination import ResultIterator
 
 from dynaflask import cli
+from dynaflask import error_handlers
 from dynaflask import pagination
 from dynaflask import tables
 from dynaflask.meta import Meta
@@ -77,6 +78,8 @@ class Dynamo:
         app.teardown_appcontext(close_scope)
         if "client_idle_seconds" in settings.plain:
             app.teardown_appcontext(pool.evict_idle)
+        if settings.plain.get("error_handlers"):
+            error_handlers.install(app)
         app.cli.add_command(cli.dynamo)
         app.extensions[EXTENSION] = Registry(self, settings, given=given)
 

@@ -252,7 +252,7 @@ class Registry:
         """
         bind = self.bind(bind_key)
         started = time.perf_counter()
-        with explained(bind), self.lease(bind).call() as client:
+        with explained(bind, "ListTables"), self.lease(bind).call() as client:
             client.list_tables(Limit=1)
         return time.perf_counter() - started
 

@@ -225,6 +225,7 @@ APP_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "local_path": path,
     "max_clients": _whole_number(1),
     "client_idle_seconds": seconds,
+    "error_handlers": flag,
 }
 
 

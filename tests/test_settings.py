@@ -124,6 +124,7 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("billing_mode", "FREE"),
         ("billing_mode", ["PROVISIONED"]),
         ("local_path", 7),
+        ("error_handlers", "yes"),
         ("binds", ["eu"]),
         ("binds", {"eu": "eu-west-1"}),
         ("binds", {"": {}}),

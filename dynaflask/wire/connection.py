@@ -126,7 +126,7 @@ class Connection(pynamodb.connection.Connection):
             finally:
                 pooled.calls.discard(mark)
         except FAULTS as error:
-            explain(error, bind=self.bind)
+            explain(error, bind=self.bind, operation=operation_name)
             raise
 
     def get_meta_table(self, table_name: str) -> MetaTable:

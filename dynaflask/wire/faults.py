@@ -27,30 +27,55 @@ SETTINGS: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
 FAULTS = (BotoCoreError, ClientError)
 
 
+class Facts(t.NamedTuple):
+    """What an error does not say itself.
+
+    Attributes:
+        bind_key: The key of the bind that was called.
+        operation: What was called: ``"GetItem"``.
+    """
+
+    bind_key: str
+    operation: str
+
+
 @contextlib.contextmanager
-def explained(bind: Bind) -> cabc.Iterator[None]:
+def explained(bind: Bind, operation: str) -> cabc.Iterator[None]:
     """Let an error of the block say which bind it was and where to look. Its type stays as it is.
 
     Args:
         bind: The bind that is called.
+        operation: The operation that is called.
     """
     try:
         yield
     except FAULTS as error:
-        explain(error, bind=bind)
+        explain(error, bind=bind, operation=operation)
         raise
 
 
-def explain(error: Exception, *, bind: Bind) -> None:
+def explain(error: Exception, *, bind: Bind, operation: str) -> None:
     """Let an error say which bind it was and where to look.
 
     Args:
         error: One of :data:`FAULTS`.
         bind: The bind that was called.
+        operation: The operation that was called.
     """
+    note(error, Facts(bind.key, operation))
     setting = _setting(error)
     if setting is not None:
         error.args = (f"{error} (The bind is {bind.key!r}; see {setting}.)", *error.args[1:])
+
+
+def note(error: Exception, facts: Facts) -> None:
+    """Keep the facts with the error."""
+    vars(error)["dynaflask_facts"] = facts
+
+
+def facts_of(error: BaseException) -> Facts | None:
+    """The facts that were kept with an error."""
+    return vars(error).get("dynaflask_facts")
 
 
 def _setting(error: Exception) -> str | None:
