@@ -11,6 +11,7 @@ from dynaflask.exceptions import EngineError
 from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownModel
 from dynaflask.extension import Dynamo
+from dynaflask.json_provider import JSONProvider
 from dynaflask.pagination import Page
 from dynaflask.registry import Registry
 from dynaflask.settings import Bind
@@ -27,6 +28,7 @@ __all__ = [
     "DynaflaskError",
     "Dynamo",
     "EngineError",
+    "JSONProvider",
     "Page",
     "PoolStats",
     "Registry",

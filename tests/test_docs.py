@@ -38,7 +38,13 @@ EXAMPLES = dict(
         re.MULTILINE,
     )
 )
-APP_SETTINGS = {"DYNAMODB_BINDS", "DYNAMODB_MODELS", "DYNAMODB_MAX_CLIENTS", "DYNAMODB_CLIENT_IDLE_SECONDS"}
+APP_SETTINGS = {
+    "DYNAMODB_BINDS",
+    "DYNAMODB_MODELS",
+    "DYNAMODB_MAX_CLIENTS",
+    "DYNAMODB_CLIENT_IDLE_SECONDS",
+    "DYNAMODB_ERROR_HANDLERS",
+}
 BIND_SETTINGS = {f"DYNAMODB_{name.upper()}" for name in BIND_FIELDS}
 ROLE = {"DYNAMODB_ROLE_ARN": "arn:aws:iam::111122223333:role/forum"}
 KEY_PAIR = {"DYNAMODB_AWS_ACCESS_KEY_ID": "key", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "secret"}
@@ -179,7 +185,7 @@ def test_the_errors_page_quotes_messages_that_there_are() -> None:
 def test_the_architecture_page_shows_every_module() -> None:
     """Whoever adds a module says on which floor it stands."""
     modules = {path.name for path in (PROJECT / "dynaflask").glob("**/[!_]*.py")}
-    shown = set(re.findall(r"\b[a-z]+\.py\b", PAGES["docs/explanation/architecture.md"]))
+    shown = set(re.findall(r"\b[a-z_]+\.py\b", PAGES["docs/explanation/architecture.md"]))
     assert modules <= shown
 
 
