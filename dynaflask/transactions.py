@@ -6,6 +6,7 @@ import typing as t
 
 import pynamodb.transactions
 
+from dynaflask.settings import WHERE_AND_WHO
 from dynaflask.wire.connection import Connection
 
 
@@ -23,9 +24,12 @@ class OneDestination(pynamodb.transactions.Transaction):
             return
         first = t.cast("Connection", self._connection).bind
         if connection.bind.destination != first.destination:
+            differing = [
+                name for name in sorted(WHERE_AND_WHO) if getattr(connection.bind, name) != getattr(first, name)
+            ]
             raise ValueError(
                 f"A transaction goes to one destination: {_name(self._first)} is on {first!r}, and {_name(model)} on"
-                f" {connection.bind!r}."
+                f" {connection.bind!r}. They differ in {', '.join(differing)}."
             )
 
 

@@ -53,6 +53,36 @@ class TestOneDestination:
                 transaction.save(here("forum", "here"))
                 transaction.save(there("forum", "there"))
 
+    @pytest.mark.parametrize("method", ["condition_check", "delete", "save", "update"])
+    def test_the_line_that_adds_it_is_the_one_that_fails(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, method: str
+    ) -> None:
+        """Whatever it adds. What was added before it is sent if the program goes on."""
+        here, there = models.declare_thread(db), models.declare_thread(db, bind_key="eu")
+        arguments: dict[str, tuple[t.Any, ...]] = {
+            "condition_check": (there, "forum", "there", there.views.exists()),
+            "update": (there("forum", "there"), [there.views.set(1)]),
+        }
+        with db.transact_write() as transaction:
+            transaction.save(here("forum", "here"))
+            with pytest.raises(ValueError, match="<Bind 'eu' .*>. They differ in region."):
+                getattr(transaction, method)(*arguments.get(method, (there("forum", "there"),)))
+        (request,) = recorder.requests
+        assert (request.region, len(request.body["TransactItems"])) == ("us-west-2", 1)
+
+    def test_a_read_of_another_destination_is_refused_too(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """With an error that says in what the binds differ, and shows no secret."""
+        thread = models.declare_thread(db)
+        with pytest.raises(ValueError, match="They differ in aws_access_key_id, aws_secret_access_key.") as caught:
+            with db.transact_get() as transaction:
+                transaction.get(thread, "forum", "one")
+                with db.using(aws_access_key_id="OTHER", aws_secret_access_key="whisper"):
+                    transaction.get(thread, "forum", "two")
+        assert not any(secret in str(caught.value) for secret in ("OTHER", "whisper", "AKIA", "hush"))
+        assert recorder.requests == []
+
     def test_two_factories_are_two_destinations(self, db: dynaflask.Dynamo) -> None:
         """Whoever makes the clients decides where they go."""
         one, other = (models.declare_thread(db, client_factory=staticmethod(factory)) for factory in (min, max))
