@@ -155,6 +155,12 @@ class TestPages:
         pages = walk(db, visit.query, 1, **options)
         assert [page for page in places(pages) if page] == parts(EVERY_THIRD, 3)
 
+    @pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
+    def test_any_transport(self, db: dynaflask.Dynamo, visit: t.Any, transport: str) -> None:
+        """A binary key comes and goes with each."""
+        with db.using(transport=transport):
+            assert places(walk(db, visit.query, 1, per_page=12)) == [ALL[:12], ALL[12:]]
+
     def test_an_item_that_is_deleted_meanwhile(self, db: dynaflask.Dynamo, visit: t.Any) -> None:
         """A cursor points to where it was."""
         page = db.paginate(visit.query, 1, per_page=3)
