@@ -115,7 +115,7 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
 
 
 def _has_key(raw: dict[str, dict[str, t.Any]], item: t.Any) -> bool:
-    return all(value in raw[name].values() for name, value in item._get_keys().items())
+    return all(value in raw.get(name, {}).values() for name, value in item._get_keys().items())
 
 
 def _wait_seconds(attempt: int) -> float:

@@ -236,7 +236,7 @@ def _read(reading: Reading[T], size: int, *, max_reads: int) -> tuple[list[T], P
             break
         missing = size - len(found) + extra
         # A filter that few items pass is given more and more to choose from, where what is too much can be left.
-        pages.page_size = min(pages.page_size * 2, MAX_LIMIT) if reading.has_filter and extra else missing
+        pages.page_size = min(pages.page_size * 2 if reading.has_filter and extra else missing, MAX_LIMIT)
     position = pages.last_evaluated_key
     if len(found) > size:
         position = {name: found[size - 1][name] for name in pages.key_names}

@@ -71,7 +71,6 @@ class TestValues:
             (decimal.Decimal("0.10"), "0.10"),
             (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         ],
-        ids=repr,
     )
     def test_a_value(self, value: object, said: object) -> None:
         """Alone, and inside others."""
