@@ -23,11 +23,13 @@ from dynaflask.model import make_base
 from dynaflask.pagination import Page
 from dynaflask.registry import Registry
 from dynaflask.scope import EXTENSION
+from dynaflask.scope import Scope
 from dynaflask.scope import Using
 from dynaflask.scope import close_scope
 from dynaflask.scope import require_scope
 from dynaflask.settings import BIND_CHECKS
 from dynaflask.settings import Bind
+from dynaflask.settings import Settings
 from dynaflask.settings import Values
 from dynaflask.settings import check_values
 from dynaflask.settings import read_settings
@@ -52,10 +54,12 @@ class Dynamo:
         Model: The base class of the program's models.
     """
 
+    _base: t.ClassVar[type[Model]] = Model
+
     def __init__(self, app: flask.Flask | None = None) -> None:
         # Weak, so that a model declared inside a function goes when the function's caller lets it go.
         self._known: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
-        self.Model: type[Model] = make_base(self)
+        self.Model: type[Model] = make_base(self, self._base)
         if app is not None:
             self.init_app(app)
 
@@ -73,7 +77,7 @@ class Dynamo:
         _refuse_second(app)
         if isinstance(models, type):
             raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
-        settings = read_settings(app.name, app.config)
+        settings = read_settings(app.name, self._config(app))
         given = None if models is None else [self._require_own(model) for model in models]
         app.teardown_appcontext(close_scope)
         if "client_idle_seconds" in settings.plain:
@@ -81,7 +85,7 @@ class Dynamo:
         if settings.plain.get("error_handlers"):
             error_handlers.install(app)
         app.cli.add_command(cli.dynamo)
-        app.extensions[EXTENSION] = Registry(self, settings, given=given)
+        app.extensions[EXTENSION] = self._make_registry(app, settings, given=given)
 
     def register(self, model: M) -> M:
         """Make an existing PynamoDB model app-scoped in place, as a call or as a decorator.
@@ -245,7 +249,7 @@ class Dynamo:
         Args:
             **options: As of PynamoDB's ``TransactWrite``: ``client_request_token``, and so on.
         """
-        return TransactWrite(connection=self.connection, **options)
+        return TransactWrite(connection=self.get_connection(), **options)
 
     def transact_get(self, **options: t.Any) -> TransactGet:
         """A read transaction in the current app, on the bind of the first model that it is given.
@@ -253,7 +257,19 @@ class Dynamo:
         Args:
             **options: As of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
         """
-        return TransactGet(connection=self.connection, **options)
+        return TransactGet(connection=self.get_connection(), **options)
+
+    # What the names of the peers, in compat, do otherwise.
+
+    def _config(self, app: flask.Flask) -> Values:
+        return app.config
+
+    def _make_registry(self, app: flask.Flask, settings: Settings, **options: t.Any) -> Registry:
+        return Registry(self, settings, **options)
+
+    def _outside(self, what: str | None = None) -> Scope | None:
+        """The scope to use outside of app contexts: none, or with ``what`` an error that tells why."""
+        return None
 
     def _enter(self, bind_key: str | None, settings: Values) -> contextlib.AbstractContextManager[t.Any]:
         scope = self._registry("db.using").scope
@@ -264,7 +280,7 @@ class Dynamo:
         return scope.using(entered)
 
     def _registry(self, what: str) -> Registry:
-        registry = require_scope(what).registry
+        registry = require_scope(what, self).registry
         if registry.dynamo is not self:
             raise RuntimeError(
                 f"{what} was asked of another Dynamo than the one that the app {registry.app_name!r} was initialised"

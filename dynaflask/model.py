@@ -42,7 +42,7 @@ class ScopedMeta:
         self._declared = Meta(declaration, DECLARED)
 
     def __get__(self, instance: object, owner: t.Any = None) -> Meta:
-        scope = current_scope()
+        scope = current_scope(owner.__dynamo__)
         return self._declared if scope is None else scope.meta(self.declaration)
 
 
@@ -87,7 +87,7 @@ def _way(model: type[Model], direction: str) -> t.Any:
         model: The class of the objects.
         direction: ``"reading"`` or ``"writing"``.
     """
-    scope = current_scope()
+    scope = current_scope(model.__dynamo__)
     return _find_way(model, direction, None) if scope is None else scope.way(direction, model, _find_way)
 
 
@@ -134,13 +134,13 @@ class Model(Lookups, pynamodb.models.Model, metaclass=ModelMeta):
     @classmethod
     def batch_get(cls, *args: t.Any, **kwargs: t.Any) -> cabc.Iterator[t.Any]:
         """Items by their keys; see PynamoDB. The iterator stays on the destination that it was made for."""
-        scope = require_scope(cls.__name__)
+        scope = require_scope(cls.__name__, cls.__dynamo__)
         return _in_scope(scope, super().batch_get(*args, **kwargs))
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
         """Write items in batches; see PynamoDB. All go to the destination that the batch was made for."""
-        return BatchWrite(cls, auto_commit=auto_commit, scope=require_scope(cls.__name__))
+        return BatchWrite(cls, auto_commit=auto_commit, scope=require_scope(cls.__name__, cls.__dynamo__))
 
     __reading__: t.ClassVar[Plan[Reader] | None] = None
     __writing__: t.ClassVar[Plan[Writer] | None] = None
@@ -150,7 +150,7 @@ class Model(Lookups, pynamodb.models.Model, metaclass=ModelMeta):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        return require_scope(cls.__name__).model_table(cls)
+        return require_scope(cls.__name__, cls.__dynamo__).model_table(cls)
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:
         write: Writer | None = _way(type(self), "writing") if null_check else None
@@ -164,10 +164,10 @@ class Model(Lookups, pynamodb.models.Model, metaclass=ModelMeta):
             reader.fill(self, attribute_values)
 
 
-def make_base(dynamo: Dynamo) -> type[Model]:
+def make_base(dynamo: Dynamo, parent: type[Model]) -> type[Model]:
     """A base class for the models of one extension object."""
-    namespace = {"__dynamo__": dynamo, "__module__": Model.__module__, "__doc__": Model.__doc__}
-    return t.cast("type[Model]", ModelMeta("Model", (Model,), namespace))
+    namespace = {"__dynamo__": dynamo, "__module__": parent.__module__, "__doc__": parent.__doc__}
+    return t.cast("type[Model]", ModelMeta("Model", (parent,), namespace))
 
 
 def adopt(model: M, *, base: type[Model]) -> M:

@@ -290,7 +290,7 @@ class Registry:
         self._leases[bind] = lease
 
     def _scope(self) -> Scope | None:
-        scope = current_scope()
+        scope = current_scope(self.dynamo)
         return scope if scope is not None and scope.registry is self else None
 
     def _table_names(self) -> list[str]:

@@ -29,6 +29,7 @@ from dynaflask.wire.connection import TableConnection
 from dynaflask.wire.keys import STOCK
 
 if t.TYPE_CHECKING:
+    from dynaflask.extension import Dynamo
     from dynaflask.registry import Registry
 
 EXTENSION = "dynamo"
@@ -308,7 +309,7 @@ class Scope:
         return [*layers, *filter(None, (self._entered, changes))]
 
     def _is_in_current_context(self) -> bool:
-        current = current_scope()
+        current = current_scope(self.registry.dynamo)
         return current is not None and current.root is self.root
 
     def _forget(self) -> None:
@@ -367,39 +368,47 @@ class Using:
         return t.cast("F", run)
 
 
-def current_scope() -> Scope | None:
+def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
     """The scope to use here: the innermost block of the current app context, or the context's own.
+
+    Args:
+        dynamo: The extension object that asks, which may know a scope for outside of app contexts.
 
     Returns:
         ``None`` outside of an app context, and in one whose app this extension does not serve.
     """
+    root: Scope | None
     try:
         # Once for the app and its g: each look through one of Flask's proxies costs more than all that follows.
         context = app_ctx._get_current_object()
     except RuntimeError:
-        return None
-    root: Scope | None = context.g.get(_ON_G)
-    if root is None or not root.is_open:
-        root = _open_scope(context)
+        root = None if dynamo is None else dynamo._outside()
+    else:
+        root = context.g.get(_ON_G)
+        if root is None or not root.is_open:
+            root = _open_scope(context)
     for block in reversed(_blocks.get()):
         if block.root is root:
             return block
     return root
 
 
-def require_scope(what: str) -> Scope:
+def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
     """The scope to use here, or an error that says why there is none.
 
     Args:
         what: What needs it, as the reader knows it: ``"Thread"``.
+        dynamo: As of :func:`current_scope`.
 
     Raises:
         RuntimeError: There is no application context, or its app was not initialised.
     """
-    scope = current_scope()
+    scope = current_scope(dynamo)
     if scope is not None:
         return scope
     if not flask.has_app_context():
+        if dynamo is not None:
+            dynamo._outside(what)
         raise RuntimeError(
             f"Working outside of application context.\n\n{what} needs the current application to know its region,"
             " endpoint and table. Either none was pushed yet, as in a script or a shell: use `with app.app_context():`."

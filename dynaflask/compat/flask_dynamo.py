@@ -1,0 +1,301 @@
+"""Flask-Dynamo's names: import ``Dynamo`` from here in place of ``flask_dynamo``.
+
+The session, the connection and the tables are boto3's, as they are there: it needs ``pip install boto3``.
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import os
+import threading
+import typing as t
+
+import flask
+from botocore.config import Config
+
+from dynaflask.compat.outside import OneAppDynamo
+from dynaflask.compat.outside import StandingRegistry
+from dynaflask.exceptions import ConfigurationError
+from dynaflask.meta import apply_prefix
+from dynaflask.settings import BIND_CHECKS
+from dynaflask.settings import DEFAULT_BIND
+from dynaflask.settings import PREFIX
+from dynaflask.settings import Bind
+from dynaflask.settings import Settings
+from dynaflask.settings import overlay
+from dynaflask.tables import POLL_SECONDS
+from dynaflask.wire.keys import client_config
+from dynaflask.wire.keys import client_key
+from dynaflask.wire.sessions import Source
+from dynaflask.wire.sessions import client_options
+from dynaflask.wire.sessions import new_session
+
+__all__ = ["ConfigurationError", "Dynamo"]
+
+KEY_ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+LOCAL, LOCAL_HOST, LOCAL_PORT = "DYNAMO_ENABLE_LOCAL", "DYNAMO_LOCAL_HOST", "DYNAMO_LOCAL_PORT"
+
+# What the settings of a bind are called here.
+LABELS: t.Final = {
+    "region": "AWS_REGION",
+    "host": "The address of DYNAMO_LOCAL_HOST and DYNAMO_LOCAL_PORT",
+    "session": "DYNAMO_SESSION",
+    "aws_access_key_id": KEY_ID,
+    "aws_secret_access_key": SECRET,
+    "aws_session_token": TOKEN,
+}
+
+TableConfig = cabc.Mapping[str, t.Any]
+
+# boto3's sessions are not safe for threads, and apps may share one. Making a client of one takes no network call.
+_lock = threading.Lock()
+
+
+class Tables:
+    """The tables that ``DYNAMO_TABLES`` describes, each a resource of boto3's.
+
+    Args:
+        registry: The app's registry.
+        described: The arguments of ``create_table`` for each table.
+    """
+
+    def __init__(self, registry: Registry, described: cabc.Sequence[TableConfig]) -> None:
+        self._registry = registry
+        self._described = described
+
+    def __getitem__(self, name: str) -> t.Any:
+        return self._registry.connection.Table(self._registry.table_name(name))
+
+    def keys(self) -> list[str]:
+        """The names of the tables."""
+        return [table["TableName"] for table in self._described]
+
+    def len(self) -> int:
+        """How many tables there are."""
+        return len(self._described)
+
+    def items(self) -> cabc.Iterator[tuple[str, t.Any]]:
+        """Each table by its name."""
+        for name in self.keys():
+            yield name, self[name]
+
+    def wait_exists(self, table_name: str) -> None:
+        """Return when the table can be used."""
+        self._wait("table_exists", table_name)
+
+    def wait_not_exists(self, table_name: str) -> None:
+        """Return when the table is gone."""
+        self._wait("table_not_exists", table_name)
+
+    def create_all(self, wait: bool = False) -> None:
+        """Create the tables that do not exist; see :meth:`Dynamo.create_all`."""
+        connection = self._registry.connection
+        for table in self._described:
+            real_name = self._registry.table_name(table["TableName"])
+            try:
+                connection.create_table(**{**table, "TableName": real_name})
+            except connection.meta.client.exceptions.ResourceInUseException:
+                continue
+        for name in self.keys() if wait else ():
+            self.wait_exists(name)
+
+    def destroy_all(self, wait: bool = False) -> None:
+        """Delete the tables; see :meth:`Dynamo.destroy_all`."""
+        for name in self.keys():
+            self[name].delete()
+        for name in self.keys() if wait else ():
+            self.wait_not_exists(name)
+
+    def _wait(self, state: str, table_name: str) -> None:
+        waiter = self._registry.connection.meta.client.get_waiter(state)
+        waiter.wait(
+            TableName=self._registry.table_name(table_name),
+            WaiterConfig={"Delay": POLL_SECONDS, "MaxAttempts": 500},
+        )
+
+
+class Registry(StandingRegistry):
+    """``app.extensions["dynamo"]``: one app's boto3 objects, under Flask-Dynamo's names.
+
+    Args:
+        *args: As of :class:`dynaflask.Registry`.
+        described: What ``DYNAMO_TABLES`` says.
+        **options: As of :class:`dynaflask.Registry`.
+
+    Attributes:
+        tables: The tables that ``DYNAMO_TABLES`` describes.
+    """
+
+    def __init__(self, *args: t.Any, described: cabc.Sequence[TableConfig], **options: t.Any) -> None:
+        super().__init__(*args, **options)
+        self.tables: t.Any = Tables(self, described)
+        self._made: dict[int, tuple[t.Any, t.Any]] = {}
+
+    @property
+    def session(self) -> t.Any:
+        """The app's boto3 session: ``DYNAMO_SESSION``, or one of its keys and region."""
+        return self._boto3()[0]
+
+    @property
+    def connection(self) -> t.Any:
+        """The app's boto3 resource of DynamoDB. In a ``db.using`` block it is one of the block's own."""
+        return self._boto3()[1]
+
+    def get_table(self, table_name: str) -> t.Any:
+        """A table by its name."""
+        return self.tables[table_name]
+
+    def create_all(self, wait: bool = False) -> None:
+        """Create the tables that do not exist; see :meth:`Dynamo.create_all`."""
+        self.tables.create_all(wait=wait)
+
+    def destroy_all(self, wait: bool = False) -> None:
+        """Delete the tables; see :meth:`Dynamo.destroy_all`."""
+        self.tables.destroy_all(wait=wait)
+
+    def table_name(self, name: str) -> str:
+        """The real name of a table."""
+        return apply_prefix(name, prefix=self._current_bind().table_prefix)
+
+    def _current_bind(self) -> Bind:
+        scope = self._scope()
+        return scope.bind() if scope else self.bind(DEFAULT_BIND)
+
+    def _boto3(self) -> tuple[t.Any, t.Any]:
+        bind = self._current_bind()
+        if bind != self.bind(DEFAULT_BIND):
+            return make_boto3(bind)
+        process = os.getpid()  # a fork must not share its parent's sockets
+        if process not in self._made:
+            self._made.setdefault(process, make_boto3(bind))
+        return self._made[process]
+
+
+class Dynamo(OneAppDynamo):
+    """Flask-Dynamo's extension object. Each app has its own region, keys, session and tables.
+
+    Args:
+        app: Call :meth:`init_app` on this app.
+    """
+
+    DEFAULT_REGION = "us-east-1"
+
+    @property
+    def session(self) -> t.Any:
+        """The current app's boto3 session."""
+        return self._registry("dynamo.session").session
+
+    def get_table(self, table_name: str) -> t.Any:
+        """One of the current app's tables, a resource of boto3's."""
+        return self._registry("dynamo.get_table").get_table(table_name)
+
+    def create_all(self, wait: bool = False) -> None:  # type: ignore[override]  # Flask-Dynamo's meaning
+        """Create the tables of ``DYNAMO_TABLES`` that do not exist.
+
+        Args:
+            wait: Return when the tables can be used.
+
+        Raises:
+            ClientError: DynamoDB refused.
+        """
+        self._registry("dynamo.create_all").create_all(wait=wait)
+
+    def destroy_all(self, wait: bool = False) -> None:
+        """Delete the tables of ``DYNAMO_TABLES``, with all that is in them.
+
+        Args:
+            wait: Return when the tables are gone.
+
+        Raises:
+            ClientError: DynamoDB refused, as when a table does not exist.
+        """
+        self._registry("dynamo.destroy_all").destroy_all(wait=wait)
+
+    def _registry(self, what: str) -> t.Any:
+        return super()._registry(what)
+
+    def _config(self, app: flask.Flask) -> cabc.Mapping[str, t.Any]:
+        own = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in app.config.items()
+            if name.startswith(PREFIX) and value is not None
+        }
+        mapped = overlay(read_config(app.config, os.environ), own)
+        return {PREFIX + name.upper(): value for name, value in mapped.items()}
+
+    def _make_registry(self, app: flask.Flask, settings: Settings, **options: t.Any) -> Registry:
+        described = app.config.get("DYNAMO_TABLES") or []
+        for position, table in enumerate(described):
+            if not isinstance(table, cabc.Mapping) or "TableName" not in table:
+                raise ConfigurationError(
+                    f"DYNAMO_TABLES[{position}] must be a dict of create_table's arguments, TableName among them."
+                )
+        return Registry(self, settings, described=described, **options)
+
+
+def read_config(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> dict[str, t.Any]:
+    """Flask-Dynamo's settings as those of a bind. What the config does not name comes from the environment.
+
+    Args:
+        config: ``app.config``. It is left as it is.
+        environ: ``os.environ``. It is left as it is.
+
+    Raises:
+        ConfigurationError: Half a key pair, or half of a local server's address.
+    """
+    bind = {
+        "region": config.get("AWS_REGION", environ.get("AWS_REGION", Dynamo.DEFAULT_REGION)),
+        "host": _read_host(config, environ),
+        **_read_keys(config, environ),
+    }
+    if config.get("DYNAMO_SESSION") is not None:
+        # It has an identity and a region of its own.
+        bind = {"host": bind["host"], "session": config["DYNAMO_SESSION"]}
+    return {name: BIND_CHECKS[name](LABELS[name], value) for name, value in bind.items() if value}
+
+
+def _read_host(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> str | None:
+    if not config.get(LOCAL, environ.get(LOCAL)):
+        return None
+    host, port = (config.get(name, environ.get(name)) for name in (LOCAL_HOST, LOCAL_PORT))
+    if not host or not port:
+        raise ConfigurationError(f"{LOCAL} is set without {LOCAL_PORT if host else LOCAL_HOST}. Name host and port.")
+    return f"http://{host}:{port}"
+
+
+def _read_keys(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> dict[str, t.Any]:
+    key_id, secret = (config.get(name, environ.get(name)) for name in (KEY_ID, SECRET))
+    if bool(key_id) != bool(secret):
+        have, lack = (KEY_ID, SECRET) if key_id else (SECRET, KEY_ID)
+        raise ConfigurationError(f"{have} is set without {lack}. Set both, or neither.")
+    # The token of the environment belongs to the environment's key pair.
+    token = config.get(TOKEN, None if config.get(KEY_ID) else environ.get(TOKEN)) if key_id else None
+    return {"aws_access_key_id": key_id, "aws_secret_access_key": secret, "aws_session_token": token}
+
+
+def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
+    """A boto3 session with a bind's identity and region, and its resource of DynamoDB.
+
+    Args:
+        bind: Where to, as whom, and with which options.
+    """
+    # Not at the top: Flask-Dynamo's users have it, and others need not. It comes without types.
+    import boto3.session  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    key = client_key(bind)
+    config = client_config(bind).merge(Config(parameter_validation=True))  # PynamoDB switches it off for its own calls
+    with _lock:
+        session = new_session(key)
+        if not hasattr(session, "resource"):
+            session = boto3.session.Session(botocore_session=session, region_name=bind.region)
+        options = client_options(key, Source(session))
+        return session, session.resource("dynamodb", config=config, **options)
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - a thread that held it is not in the child
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)

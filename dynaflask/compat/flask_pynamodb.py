@@ -1,0 +1,96 @@
+"""Flask-PynamoDB's names: import ``PynamoDB`` from here in place of ``flask_pynamodb``."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import typing as t
+import warnings
+
+import flask
+
+import dynaflask.model
+from dynaflask.compat.outside import OneAppDynamo
+from dynaflask.registry import OnDemand
+from dynaflask.registry import Registry
+from dynaflask.scope import EXTENSION
+
+# They may come as text, of the environment, and PynamoDB once took them so.
+NUMBERS: t.Final[cabc.Mapping[str, t.Callable[[str], float]]] = {
+    "DYNAMODB_CONNECT_TIMEOUT_SECONDS": float,
+    "DYNAMODB_READ_TIMEOUT_SECONDS": float,
+    "DYNAMODB_MAX_RETRY_ATTEMPTS": int,
+    "DYNAMODB_MAX_POOL_CONNECTIONS": int,
+    "DYNAMODB_READ_CAPACITY_UNITS": int,
+    "DYNAMODB_WRITE_CAPACITY_UNITS": int,
+}
+BACKOFF = "DYNAMODB_BASE_BACKOFF_MS"
+
+M = t.TypeVar("M", bound="Model")
+
+
+class Model(dynaflask.model.Model):
+    """``db.Model``, with Flask-PynamoDB's look-ups."""
+
+    @classmethod
+    def first_or_404(cls: type[M], message: str = "") -> M:  # type: ignore[override]  # Flask-PynamoDB's argument
+        """The first item of the table, in DynamoDB's own order, or a 404.
+
+        Args:
+            message: What the 404 says.
+
+        Raises:
+            NotFound: The table is empty.
+        """
+        return super().first_or_404(message=message or None)
+
+
+class PynamoDB(OneAppDynamo):
+    """Flask-PynamoDB's extension object. Each app has its own region, endpoint, keys and connection.
+
+    Args:
+        app: Call :meth:`init_app` on this app.
+
+    Attributes:
+        Model: The base class of the program's models: that of the object, ``db.Model``.
+    """
+
+    _base = Model
+    Model = Model
+
+    def init_app(self, app: flask.Flask, **options: t.Any) -> None:
+        """Read an app's ``DYNAMODB_*`` settings.
+
+        Args:
+            app: The app.
+            **options: As of :meth:`dynaflask.Dynamo.init_app`.
+
+        Raises:
+            TypeError: It is no Flask app.
+            ConfigurationError: A setting is wrong.
+        """
+        if not isinstance(app, flask.Flask):
+            raise TypeError("Invalid Flask app instance.")
+        super().init_app(app, **options)
+        registry: Registry = app.extensions[EXTENSION]
+        made: dict[str, t.Callable[[], t.Any]] = {"db": lambda: self, "connection": lambda: registry.connection}
+        app.extensions["pynamodb"] = OnDemand(lambda: made, lambda name: made[name]())
+
+    def _config(self, app: flask.Flask) -> cabc.Mapping[str, t.Any]:
+        if BACKOFF in app.config:
+            warnings.warn(
+                f"{BACKOFF} has no effect: botocore times the retries. DYNAMODB_RETRY_CONFIGURATION says how.",
+                stacklevel=5,
+            )
+        return {
+            name: _as_number(name, value)
+            for name, value in app.config.items()
+            if name != BACKOFF and not (name.startswith("DYNAMODB_") and value == "")
+        }
+
+
+def _as_number(name: str, value: t.Any) -> t.Any:
+    if name in NUMBERS and isinstance(value, str):
+        with contextlib.suppress(ValueError):  # the check of the settings says what is wrong with it
+            return NUMBERS[name](value)
+    return value
