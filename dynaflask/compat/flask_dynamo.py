@@ -279,8 +279,7 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
     Args:
         bind: Where to, as whom, and with which options.
     """
-    # Not at the top: Flask-Dynamo's users have it, and others need not. It comes without types.
-    import boto3.session  # type: ignore[import-untyped]  # noqa: PLC0415
+    import boto3.session  # noqa: PLC0415 - optional: who names its types need not have it
 
     key = client_key(bind)
     config = client_config(bind).merge(Config(parameter_validation=True))  # PynamoDB switches it off for its own calls
