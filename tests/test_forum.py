@@ -10,6 +10,7 @@ import http.client
 import importlib
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -33,7 +34,7 @@ from examples.forum.sites import create_tables
 INTRO = {"forum_name": "Flask", "subject": "Hello & welcome"}
 ADDRESS = "/us/threads/Flask/Hello%20%26%20welcome"
 ELSEWHERE = "/eu/threads/Flask/Hello%20%26%20welcome"
-MISSING = {"error": "There is no such thread."}
+MISSING = {"message": "There is no such thread."}
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_thread_is_not_created_twice(client: werkzeug.test.Client) -> None:
     client.post(f"{ADDRESS}/views")
     answer = client.post("/us/threads", json=INTRO)
     assert answer.status_code == 409
-    assert "already" in answer.json["error"]
+    assert "already" in answer.json["message"]
     assert client.get(ADDRESS).json["views"] == 1
 
 
@@ -101,16 +102,16 @@ def test_a_wrong_field_is_named(client: werkzeug.test.Client, field: str, value:
     """A 400 says which field is wrong, and nothing is written."""
     answer = client.post("/us/threads", json={**INTRO, field: value})
     assert answer.status_code == 400
-    assert answer.json["error"].startswith(f"{field} must be ")
+    assert [name for name in INTRO if name in answer.text] == [field]
     assert client.get("/us/threads?views=0").json == []
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '"text"', "null"])
 def test_a_body_that_is_no_object_is_refused(client: werkzeug.test.Client, body: str) -> None:
-    """A 400 says what the body must be."""
+    """A 400 comes as JSON, as every error does."""
     answer = client.post("/us/threads", data=body, content_type="application/json")
     assert answer.status_code == 400
-    assert "JSON object with forum_name and subject" in answer.json["error"]
+    assert answer.json["message"]
 
 
 def test_a_forum_lists_its_own_threads(client: werkzeug.test.Client) -> None:
@@ -135,7 +136,7 @@ def test_views_must_be_a_whole_number(client: werkzeug.test.Client, query: str) 
     """Another ``views`` is a 400 that names it."""
     answer = client.get(f"/us/threads{query}")
     assert answer.status_code == 400
-    assert answer.json["error"].startswith("views must be ")
+    assert list(answer.json["errors"]) == ["views"]
 
 
 @pytest.mark.usefixtures("thread")
@@ -170,7 +171,29 @@ def test_every_error_of_a_site_is_json(client: werkzeug.test.Client, method: str
     """Whoever speaks JSON gets JSON, also where no view answers."""
     answer = client.open(address, method=method)
     assert answer.status_code == status
-    assert answer.json["error"]
+    assert answer.json["message"]
+
+
+@pytest.mark.parametrize("name", ["us", "eu"])
+def test_each_site_has_its_own_swagger_page(client: werkzeug.test.Client, name: str) -> None:
+    """It is at the site's root, and leads to the document that has the site's addresses."""
+    page = client.get(f"/{name}/")
+    assert (page.status_code, page.content_type) == (200, "text/html; charset=utf-8")
+    assert f"/{name}/swagger.json" in page.text
+    document = client.get(f"/{name}/swagger.json").json
+    assert (document["info"]["title"], document["basePath"]) == (f"Forum, {name.upper()}", f"/{name}")
+    assert document["definitions"]["NewThread"]["required"] == ["forum_name", "subject"]
+    assert "/threads/{forum_name}/{subject}/views" in document["paths"]
+    script = re.search(rf'src="(/{name}/swaggerui/[^"]+\.js)"', page.text)
+    assert script
+    with client.get(script[1]) as answer:
+        assert answer.status_code == 200
+
+
+def test_a_field_that_nobody_knows_is_named(client: werkzeug.test.Client) -> None:
+    """A 400 says so, rather than leaving it out without a word."""
+    answer = client.post("/us/threads", json={**INTRO, "views": 1000})
+    assert (answer.status_code, list(answer.json["errors"])) == (400, ["views"])
 
 
 def test_what_is_no_failed_condition_is_no_conflict(sites: Sites, client: werkzeug.test.Client) -> None:

@@ -5,7 +5,7 @@
 Read it in this order:
 
     models.py     Thread: the one model of both sites, which names no region, endpoint or account
-    views.py      the JSON API of a site
+    views.py      the JSON API of a site, with Flask-RESTX
     app.py        the factory: one site, of its configuration
     sites.py      the two configurations, and the two apps behind one dispatcher
     start.py      the start page, which looks into both apps

@@ -16,12 +16,14 @@ Sites = cabc.Mapping[str, Flask]
 # The embedded engine takes an access key of 12 digits for an account, and any secret.
 SITES = {
     "us": {
+        "FORUM_TITLE": "Forum, US",
         "DYNAMODB_REGION": "us-west-2",
         "DYNAMODB_AWS_ACCESS_KEY_ID": "111111111111",
         "DYNAMODB_AWS_SECRET_ACCESS_KEY": "any",
         "DYNAMODB_TABLE_PREFIX": "us-",
     },
     "eu": {
+        "FORUM_TITLE": "Forum, EU",
         "DYNAMODB_REGION": "eu-west-1",
         "DYNAMODB_AWS_ACCESS_KEY_ID": "222222222222",
         "DYNAMODB_AWS_SECRET_ACCESS_KEY": "any",

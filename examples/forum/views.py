@@ -7,17 +7,19 @@ import contextlib
 import re
 import typing as t
 
-from flask import Blueprint
+from flask import Flask
+from flask import Response
 from flask import abort
-from flask import request
-from flask import url_for
+from flask_restx import Api
+from flask_restx import Namespace
+from flask_restx import Resource
+from flask_restx import inputs
 from pynamodb.exceptions import DeleteError
 from pynamodb.exceptions import PutError
 from pynamodb.exceptions import UpdateError
 
+from dynaflask import restx
 from examples.forum.models import Thread
-
-Item = dict[str, t.Any]
 
 # A name is part of an address, so that it has no slash.
 NAME = re.compile(r"[^/\x00-\x1f\x7f\ud800-\udfff]{1,100}")
@@ -25,67 +27,89 @@ FORUM = "/threads/<string(maxlength=100):forum_name>"
 THREAD = f"{FORUM}/<string(maxlength=100):subject>"
 MOST = 100
 
-threads = Blueprint("threads", __name__)
+# It holds what there is to say of the API, and is added to no app: it would keep each for good.
+forum = Namespace("forum")
+thread = restx.model_of(forum, Thread)
+new_thread = restx.model_of(forum, Thread, name="NewThread", only=["forum_name", "subject"])
+by_views = forum.parser()
+by_views.add_argument(
+    "views", location="args", required=True, type=inputs.int_range(0, 10**18), help="how often viewed"
+)
 
 
-@threads.post("/threads")
-def create() -> tuple[Item, int, dict[str, str]]:
-    """Create a thread from ``{"forum_name": ..., "subject": ...}``; 409 if there is one."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        abort(400, "The body must be a JSON object with forum_name and subject.")
-    thread = add_thread(body)
-    address = url_for(".read", forum_name=thread.forum_name, subject=thread.subject)
-    return thread.to_simple_dict(), 201, {"Location": address}
+class Threads(Resource):
+    """All threads."""
+
+    @forum.expect(new_thread, validate=True)
+    @forum.response(409, "There is such a thread.")
+    @forum.marshal_with(thread, code=201)
+    def post(self) -> tuple[Thread, int, dict[str, str]]:
+        """Create a thread."""
+        added = add_thread(self.api.payload)
+        address = self.api.url_for(OneThread, forum_name=added.forum_name, subject=added.subject)
+        return added, 201, {"Location": address}
+
+    @forum.expect(by_views)
+    @forum.marshal_list_with(thread)
+    def get(self) -> list[Thread]:
+        """The threads that were viewed so often, the first 100 of them."""
+        return list(Thread.view_index.query(by_views.parse_args().views, limit=MOST))
 
 
-@threads.get("/threads")
-def list_by_views() -> list[Item]:
-    """The threads that were viewed ``?views=`` times, the first 100 of them."""
-    views = request.args.get("views", "")
-    if not re.fullmatch("[0-9]{1,18}", views):
-        abort(400, "views must be a whole number: /threads?views=0")
-    return [thread.to_simple_dict() for thread in Thread.view_index.query(int(views), limit=MOST)]
+class Forum(Resource):
+    """The threads of a forum."""
+
+    @forum.marshal_list_with(thread)
+    def get(self, forum_name: str) -> list[Thread]:
+        """The threads of a forum by subject, the first 100 of them."""
+        return list(Thread.query(forum_name, limit=MOST))
 
 
-@threads.get(FORUM)
-def list_forum(forum_name: str) -> list[Item]:
-    """The threads of a forum by subject, the first 100 of them."""
-    return [thread.to_simple_dict() for thread in Thread.query(forum_name, limit=MOST)]
+@forum.response(404, "There is no such thread.")
+class OneThread(Resource):
+    """A thread."""
+
+    @forum.marshal_with(thread)
+    def get(self, forum_name: str, subject: str) -> Thread:
+        """A thread."""
+        return Thread.get_or_404(forum_name, subject, message="There is no such thread.")
+
+    @forum.response(204, "It is deleted.")
+    def delete(self, forum_name: str, subject: str) -> Response:
+        """Delete a thread."""
+        with abort_unless_met(404, "There is no such thread."):
+            Thread(forum_name, subject).delete(condition=Thread.subject.exists())
+        return Response(status=204)
 
 
-@threads.get(THREAD)
-def read(forum_name: str, subject: str) -> Item:
-    """A thread, or 404."""
-    try:
-        return Thread.get(forum_name, subject).to_simple_dict()
-    except Thread.DoesNotExist:
-        abort(404, "There is no such thread.")
+@forum.response(404, "There is no such thread.")
+class Views(Resource):
+    """How often a thread was viewed."""
+
+    @forum.marshal_with(thread)
+    def post(self, forum_name: str, subject: str) -> Thread:
+        """Count a view of a thread. However many come at once, each is counted."""
+        viewed = Thread(forum_name, subject)
+        with abort_unless_met(404, "There is no such thread."):
+            viewed.update([Thread.views.add(1)], condition=Thread.subject.exists())
+        return viewed
 
 
-@threads.post(f"{THREAD}/views")
-def view(forum_name: str, subject: str) -> Item:
-    """Count a view of a thread, or 404. However many come at once, each is counted."""
-    thread = Thread(forum_name, subject)
-    with abort_unless_met(404, "There is no such thread."):
-        thread.update([Thread.views.add(1)], condition=Thread.subject.exists())
-    return thread.to_simple_dict()
-
-
-@threads.delete(THREAD)
-def delete(forum_name: str, subject: str) -> tuple[str, int]:
-    """Delete a thread, or 404."""
-    with abort_unless_met(404, "There is no such thread."):
-        Thread(forum_name, subject).delete(condition=Thread.subject.exists())
-    return "", 204
+def add_api(app: Flask) -> None:
+    """Give an app the API, with its Swagger page at the app's root."""
+    api = Api(app, title=app.config["FORUM_TITLE"], description="Threads, and how often they were viewed.")
+    for name, model in forum.models.items():
+        api.add_model(name, model)
+    for resource, address in ((Threads, "/threads"), (Forum, FORUM), (OneThread, THREAD), (Views, f"{THREAD}/views")):
+        api.add_resource(resource, address)
 
 
 def add_thread(fields: cabc.Mapping[str, t.Any]) -> Thread:
     """Create a thread in the current app; 400 if a field is wrong, 409 if there is such a thread."""
-    thread = Thread(_name(fields, "forum_name"), _name(fields, "subject"))
+    added = Thread(_name(fields, "forum_name"), _name(fields, "subject"))
     with abort_unless_met(409, "There is such a thread already: choose another subject."):
-        thread.save(Thread.subject.does_not_exist())
-    return thread
+        added.save(Thread.subject.does_not_exist())
+    return added
 
 
 @contextlib.contextmanager
@@ -100,8 +124,7 @@ def abort_unless_met(status: int, message: str) -> cabc.Iterator[None]:
 
 
 def _name(fields: cabc.Mapping[str, t.Any], field: str) -> str:
-    value = fields.get(field)
-    name = value.strip() if isinstance(value, str) else ""
+    name = str(fields.get(field, "")).strip()
     if not NAME.fullmatch(name):
         abort(400, f"{field} must be one line of 1 to 100 characters, without a slash.")
     return name
