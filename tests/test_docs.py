@@ -161,7 +161,7 @@ def test_the_variables_of_the_environment_are_settings() -> None:
 
 def test_the_api_page_names_every_public_name() -> None:
     """What can be imported from ``dynaflask`` is documented."""
-    directives = r"^\.\. auto(?:class|exception):: dynaflask\.(\w+)"
+    directives = r"^\.\. auto(?:class|exception):: dynaflask\.([A-Z]\w+)"
     assert sorted(re.findall(directives, PAGES["docs/reference/api.md"], re.MULTILINE)) == sorted(dynaflask.__all__)
 
 
