@@ -143,6 +143,15 @@ def test_equal_configs_make_equal_keys() -> None:
     assert len({client_key(Bind(client_config=config)) for config in configs}) == 1
 
 
+def test_many_kinds_of_clients_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when there are more than are kept in mind."""
+    monkeypatch.setattr("dynaflask.wire.keys.MAX_OPTIONS", 1)
+    binds = [Bind(max_pool_connections=number) for number in (1, 2, 3, 1, 2, 3)]
+    keys = [client_key(bind) for bind in binds]
+    assert keys[:3] == keys[3:]
+    assert len(set(keys)) == 3
+
+
 def test_a_key_shows_no_secret() -> None:
     """Its repr may be logged."""
     keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush", "aws_session_token": "hush"}

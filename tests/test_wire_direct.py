@@ -25,6 +25,7 @@ import flask
 import moto
 import pytest
 import trustme
+from botocore import UNSIGNED
 from botocore.config import Config
 from pynamodb.attributes import BinaryAttribute
 from pynamodb.attributes import UnicodeAttribute
@@ -497,6 +498,16 @@ class TestRequests:
                 thread_model.get("forum", "subject")
         ((name, text),) = headers.items()
         assert [request.headers[name.lower()] for request in recorder.requests] == [text, text]
+
+    @pytest.mark.parametrize("version", [UNSIGNED, "v3"])
+    def test_requests_that_are_signed_otherwise_or_not_at_all_are_botocores(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, version: t.Any
+    ) -> None:
+        """There is nothing to learn from them."""
+        with make_direct(client_config=Config(signature_version=version)).app_context():
+            for subject in ("1", "2"):
+                assert thread_model.get("forum", subject).subject == subject
+        assert not any("authorization" in request.headers for request in recorder.requests)
 
     def test_an_endpoint_with_a_path_is_botocores(
         self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
