@@ -8,6 +8,7 @@ from dynaflask.exceptions import BatchWriteError
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import EngineError
+from dynaflask.exceptions import TransferError
 from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownModel
 from dynaflask.extension import Dynamo
@@ -32,6 +33,7 @@ __all__ = [
     "Page",
     "PoolStats",
     "Registry",
+    "TransferError",
     "UnknownBind",
     "UnknownModel",
 ]

@@ -7,12 +7,14 @@ DynaflaskError
 ├── AmbiguousModel       two models share the name                   (also a LookupError)
 ├── BatchWriteError      a batch gave up, and holds what is left     (also PynamoDB's PutError)
 ├── BadCursor            a cursor that no page of this app gave      (also werkzeug's BadRequest)
-└── EngineError          the embedded engine cannot be had           (also a RuntimeError)
+├── EngineError          the embedded engine cannot be had           (also a RuntimeError)
+└── TransferError        a dump or a load cannot go on
 """
 
 from __future__ import annotations
 
 import collections.abc as cabc
+import pathlib
 import typing as t
 
 import pynamodb.exceptions
@@ -103,3 +105,17 @@ class BadCursor(DynaflaskError, werkzeug.exceptions.BadRequest):
 
 class EngineError(DynaflaskError, RuntimeError):
     """The embedded engine is not there, or not fit; the message gives the command that mends it."""
+
+
+class TransferError(DynaflaskError):
+    """A dump or a load cannot go on; the message names the file.
+
+    Attributes:
+        path: The file.
+        line: The line to mend, or to go on from; ``None`` where it is none's.
+    """
+
+    def __init__(self, path: pathlib.Path, message: str, *, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        super().__init__(f"{path}{'' if line is None else f', line {line}'}: {message}")

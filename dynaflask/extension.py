@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import types
 import typing as t
 import weakref
 
 import flask
 from pynamodb.pagination import ResultIterator
 
-from dynaflask import cli
 from dynaflask import error_handlers
+from dynaflask import group
 from dynaflask import pagination
-from dynaflask import tables
 from dynaflask.meta import Meta
 from dynaflask.model import M
 from dynaflask.model import Model
@@ -84,8 +84,10 @@ class Dynamo:
             app.teardown_appcontext(pool.evict_idle)
         if settings.plain.get("error_handlers"):
             error_handlers.install(app)
-        app.cli.add_command(cli.dynamo)
-        app.extensions[EXTENSION] = self._make_registry(app, settings, given=given)
+        app.cli.add_command(group.dynamo)
+        app.extensions[EXTENSION] = registry = self._make_registry(app, settings, given=given)
+        # First in the row, so that it hides no name of the user's.
+        app.shell_context_processors.insert(0, registry.shell_context)
 
     def register(self, model: M) -> M:
         """Make an existing PynamoDB model app-scoped in place, as a call or as a decorator.
@@ -184,7 +186,7 @@ class Dynamo:
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused.
         """
-        tables.create_all(self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait)
+        _tables().create_all(self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait)
 
     def drop_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
@@ -200,7 +202,7 @@ class Dynamo:
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused.
         """
-        tables.drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
+        _tables().drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
 
     def paginate(
         self,
@@ -304,6 +306,13 @@ class Dynamo:
         # A list of references, as values() may fail while another thread's model goes.
         models = (reference() for reference in self._known.valuerefs())
         return [model for model in models if model is not None and model.__declaration__ is not None]
+
+
+def _tables() -> types.ModuleType:
+    # Not at the top: few programs make their tables themselves.
+    from dynaflask import tables  # noqa: PLC0415
+
+    return tables
 
 
 def _refuse_second(app: flask.Flask) -> None:

@@ -50,7 +50,7 @@ UPSTREAM_DEFAULTS: t.Final[cabc.Mapping[str, t.Any]] = {
     },
 }
 # What says nothing of a bind.
-TABLE_SETTINGS = frozenset({"table_name", "bind_key", "stream_view_type", "tags"})
+TABLE_SETTINGS = frozenset({"table_name", "bind_key", "stream_view_type", "tags", "deletion_protection"})
 MUTABLE = (dict, list, set, bytearray)
 
 

@@ -275,6 +275,11 @@ class Registry:
         if errors:
             raise errors[0]
 
+    def shell_context(self) -> dict[str, t.Any]:
+        """What stands in ``flask shell``: ``db``, and each model whose name is one model's alone."""
+        models = {name: model for name in self._model_names() if name.isidentifier() and (model := self._model(name))}
+        return {**models, "db": self.dynamo}
+
     def close(self) -> None:
         """Let the app's clients go. Those that no other app uses are closed; the next use gets them anew."""
         for lease in list(self._leases_by_key.values()):

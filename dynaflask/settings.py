@@ -218,6 +218,7 @@ MODEL_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "bind_key": text,
     "stream_view_type": text,
     "tags": tags,
+    "deletion_protection": flag,
 }
 
 

@@ -1,43 +1,84 @@
-"""Create and drop the tables of an app's models."""
+"""The tables of an app's models: create, drop, look at, compare and mend them. Nothing is done but by a call."""
 
 from __future__ import annotations
 
 import collections.abc as cabc
+import dataclasses
 import time
 import typing as t
 
-from dynaflask.meta import add_missing
-from dynaflask.model import Model
+from dynaflask.drift import Difference
+from dynaflask.drift import compare
+from dynaflask.drift import time_to_live
+from dynaflask.schemas import Json
+from dynaflask.schemas import described_by
+from dynaflask.table import Models
+from dynaflask.table import Table
+from dynaflask.table import find
 
 if t.TYPE_CHECKING:
     from dynaflask.registry import Registry
 
 POLL_SECONDS = 1
 
-Models = cabc.Sequence[type[Model]]
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Status:
+    """How one table is.
+
+    Attributes:
+        table: The table.
+        state: DynamoDB's word for it, such as ``"ACTIVE"``; ``None`` where there is no such table.
+        items: About how many items it has. DynamoDB counts them every six hours.
+        size_bytes: About how large it is.
+        differences: In what it is not as its models declare.
+    """
+
+    table: Table
+    state: str | None
+    items: int
+    size_bytes: int
+    differences: list[Difference]
 
 
 def create_all(
     registry: Registry, *, bind_key: str | None = None, models: Models | None = None, wait: bool = False
 ) -> None:
-    """Create the tables of an app's models, where they do not exist. Models on one table make one table together.
+    """Create the tables of an app's models, where they do not exist.
 
     Args:
         registry: The app's registry, in a context of the app.
-        bind_key: Only the models on this bind; by default all.
-        models: Only these models; by default all.
+        bind_key: Only the tables of models on this bind; by default all.
+        models: Only the tables of these models; by default all.
         wait: Return when the tables can be used.
 
     Raises:
         TableError: DynamoDB refused.
     """
-    groups = list(_by_table(registry, bind_key, models))
-    for group in groups:
-        if not group[0].exists():
-            _create(group)
-    for group in groups if wait else ():
-        while group[0].describe_table()["TableStatus"] != "ACTIVE":
-            time.sleep(POLL_SECONDS)
+    create(find(registry, bind_key=bind_key, models=models), wait=wait)
+
+
+def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
+    """Create those of the tables that do not exist.
+
+    Args:
+        tables: As found by :func:`find`.
+        wait: Return when all can be used.
+
+    Returns:
+        Those that were created.
+    """
+    tables = list(tables)
+    created = [table for table in tables if table.describe() is None]
+    for table in created:
+        table.call("CreateTable", TableName=table.name, **table.schema.create_request())
+    for table in created:
+        if table.schema.ttl_attribute:
+            # DynamoDB takes no time to live for a table that is still being created.
+            _apply(table, time_to_live(table.schema.ttl_attribute))
+    for table in tables if wait else ():
+        _wait(table)
+    return created
 
 
 def drop_all(
@@ -47,53 +88,169 @@ def drop_all(
 
     Args:
         registry: The app's registry, in a context of the app.
-        bind_key: Only the models on this bind; by default all.
-        models: Only these models; by default all.
+        bind_key: Only the tables of models on this bind; by default all.
+        models: Only the tables of these models; by default all.
         wait: Return when the tables are gone.
+
+    Raises:
+        TableError: DynamoDB refused, as it does where the table is protected.
+    """
+    drop(find(registry, bind_key=bind_key, models=models), wait=wait)
+
+
+def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
+    """Delete those of the tables that exist.
+
+    Args:
+        tables: As found by :func:`find`.
+        wait: Return when they are gone.
+
+    Returns:
+        Those that were deleted.
+    """
+    tables = list(tables)
+    present = [table for table in tables if table.describe() is not None]
+    for table in present:
+        table.call("DeleteTable", TableName=table.name)
+    for table in tables if wait else ():
+        while table.describe() is not None:
+            time.sleep(POLL_SECONDS)
+    return present
+
+
+def status(registry: Registry, *, bind_key: str | None = None, models: Models | None = None) -> list[Status]:
+    """How the tables of an app's models are.
+
+    Args:
+        registry: The app's registry, in a context of the app.
+        bind_key: Only the tables of models on this bind; by default all.
+        models: Only the tables of these models; by default all.
 
     Raises:
         TableError: DynamoDB refused.
     """
-    groups = list(_by_table(registry, bind_key, models))
-    for group in groups:
-        if group[0].exists():
-            group[0].delete_table()
-    for group in groups if wait else ():
-        while group[0].exists():
-            time.sleep(POLL_SECONDS)
+    return [_status(table) for table in find(registry, bind_key=bind_key, models=models)]
 
 
-def _by_table(registry: Registry, bind_key: str | None, models: Models | None) -> cabc.Iterable[list[type[Model]]]:
-    if bind_key is not None:
-        registry.settings.named_by(bind_key)
-    groups: dict[t.Any, list[type[Model]]] = {}
-    for model in registry.models.values() if models is None else models:
-        resolved = registry.scope.resolve(registry.declaration_of(model))
-        if resolved.table_name is not None and bind_key in (None, resolved.bind.key):
-            groups.setdefault((resolved.bind.destination, resolved.table_name), []).append(model)
-    return groups.values()
+def diff(
+    registry: Registry, *, bind_key: str | None = None, models: Models | None = None, prune: bool = False
+) -> dict[Table, list[Difference]]:
+    """Where tables are not what their models declare. What the models leave unsaid is no difference.
+
+    Args:
+        registry: The app's registry, in a context of the app.
+        bind_key: Only the tables of models on this bind; by default all.
+        models: Only the tables of these models; by default all.
+        prune: Whether a global index that no model of this app declares is a difference.
+
+    Returns:
+        The differences of each table that has some.
+
+    Raises:
+        TableError: DynamoDB refused.
+    """
+    tables = find(registry, bind_key=bind_key, models=models)
+    drift = {table: _differences(table, table.describe(), prune=prune) for table in tables}
+    return {table: differences for table, differences in drift.items() if differences}
 
 
-def _create(group: Models) -> None:
-    if len(group) > 1:
-        group[0]._get_connection().create_table(**_merged_schema(group), **_options(group[0]))
-    with_ttl = [model for model in group if t.cast("t.Any", model)._ttl_attribute()]
-    # DynamoDB takes no time to live for a table that is still being created.
-    (with_ttl or group)[0].create_table(wait=bool(with_ttl))
+def sync(
+    registry: Registry,
+    *,
+    bind_key: str | None = None,
+    models: Models | None = None,
+    prune: bool = False,
+    wait: bool = False,
+) -> dict[Table, list[Difference]]:
+    """Change tables to what their models declare, as far as DynamoDB can in place. No table is made or dropped.
+
+    Args:
+        registry: The app's registry, in a context of the app.
+        bind_key: Only the tables of models on this bind; by default all.
+        models: Only the tables of these models; by default all.
+        prune: Delete the global indexes that no model of this app declares.
+        wait: Return when the last change is done.
+
+    Returns:
+        What is left: the differences that DynamoDB cannot change in place, with the reason.
+
+    Raises:
+        TableError: DynamoDB refused. What was changed before that stays changed.
+    """
+    return apply(diff(registry, bind_key=bind_key, models=models, prune=prune), wait=wait)
 
 
-def _merged_schema(group: Models) -> dict[str, t.Any]:
-    merged: dict[str, t.Any] = {}
-    for model in group:
-        for name, entries in model._get_schema().items():
-            add_missing(merged.setdefault(name, []), t.cast("list[t.Any]", entries))
-    return merged
+def apply(
+    drift: cabc.Mapping[Table, cabc.Sequence[Difference]],
+    *,
+    wait: bool = False,
+    tell: cabc.Callable[[Table, Difference], object] = lambda table, difference: None,
+) -> dict[Table, list[Difference]]:
+    """Make the changes that :func:`diff` found, one after another, as DynamoDB demands.
+
+    Args:
+        drift: What :func:`diff` returned.
+        wait: Return when the last change is done.
+        tell: Called before each change.
+
+    Returns:
+        What is left.
+    """
+    for table, differences in drift.items():
+        for difference in differences:
+            if not difference.refusal:
+                tell(table, difference)
+                _apply(table, difference)
+    for table, differences in drift.items() if wait else ():
+        if not all(difference.refusal for difference in differences):
+            _wait(table)
+    left = {table: [found for found in differences if found.refusal] for table, differences in drift.items()}
+    return {table: differences for table, differences in left.items() if differences}
 
 
-def _options(model: type[Model]) -> dict[str, t.Any]:
-    meta: t.Any = model.Meta
-    names = ("read_capacity_units", "write_capacity_units", "billing_mode", "tags")
-    options = {name: getattr(meta, name) for name in names if hasattr(meta, name)}
-    if hasattr(meta, "stream_view_type"):
-        options["stream_specification"] = {"stream_enabled": True, "stream_view_type": meta.stream_view_type}
-    return options
+def _status(table: Table) -> Status:
+    found = table.describe()
+    differences = _differences(table, found, prune=False)
+    found = found or {}
+    return Status(
+        table, found.get("TableStatus"), found.get("ItemCount", 0), found.get("TableSizeBytes", 0), differences
+    )
+
+
+def _differences(table: Table, found: Json | None, *, prune: bool) -> list[Difference]:
+    schema = table.schema
+    if found is None:
+        return compare(schema, None)
+    # Each is a call of its own, and a permission of its own.
+    ttl = table.call("DescribeTimeToLive", TableName=table.name) if schema.ttl_attribute else {}
+    tags = list(_tags(table, found["TableArn"])) if schema.tags else None
+    return compare(schema, described_by(found, ttl=ttl.get("TimeToLiveDescription"), tags=tags), prune=prune)
+
+
+def _tags(table: Table, arn: str) -> cabc.Iterator[Json]:
+    request = {"ResourceArn": arn}
+    while True:
+        page = table.call("ListTagsOfResource", **request)
+        yield from page.get("Tags", ())
+        if not page.get("NextToken"):
+            return
+        request["NextToken"] = page["NextToken"]
+
+
+def _apply(table: Table, difference: Difference) -> None:
+    found = _wait(table)
+    resource = (
+        {"ResourceArn": found["TableArn"]} if difference.operation == "TagResource" else {"TableName": table.name}
+    )
+    table.call(difference.operation, **resource, **difference.request)
+
+
+def _wait(table: Table) -> Json:
+    while (found := table.describe()) is None or not _is_settled(found):
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+def _is_settled(found: Json) -> bool:
+    indexes = found.get("GlobalSecondaryIndexes") or ()
+    return found["TableStatus"] == "ACTIVE" and all(index.get("IndexStatus", "ACTIVE") == "ACTIVE" for index in indexes)

@@ -1,4 +1,4 @@
-"""Create and drop the tables of an app's models."""
+"""Create, drop, look at, compare and mend the tables of an app's models."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import flask
 import pytest
 from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import TableError
 from pynamodb.indexes import GlobalSecondaryIndex
 from pynamodb.indexes import KeysOnlyProjection
 
+import boards
 import dynaflask
 import engines
 import models
 import recorder as recorders
+from dynaflask import tables
 
 Make = t.Callable[..., flask.Flask]
 THREE_TWO = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 2}
@@ -172,7 +175,7 @@ def test_it_waits_until_the_tables_can_be_used(
 ) -> None:
     """A table that is being created or deleted is asked for again."""
     monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0.01)
-    states = iter([None, None, "CREATING", "CREATING", "ACTIVE", "ACTIVE", "DELETING", None])
+    states = iter([None, "CREATING", "CREATING", "ACTIVE", "ACTIVE", "DELETING", None])
 
     def answer(request: recorders.Request) -> recorders.Answer:
         if request.operation != "DescribeTable":
@@ -201,3 +204,165 @@ def test_two_apps_create_each_their_own(
         ("eu-west-1", "EU"),
     }
     assert thread_model is not None
+
+
+ALL_OF_IT: dict[str, t.Any] = {
+    **boards.PROVISIONED,
+    "stream_view_type": "NEW_IMAGE",
+    "tags": {"team": "forum"},
+    "deletion_protection": True,
+}
+
+
+def what(drift: t.Mapping[tables.Table, t.Sequence[tables.Difference]]) -> list[str]:
+    """What differs, of all tables."""
+    return [found.what for differences in drift.values() for found in differences]
+
+
+@pytest.fixture
+def unprotected(db: dynaflask.Dynamo, app: flask.Flask) -> t.Iterator[None]:
+    """The board can be dropped when the test is over."""
+    yield
+    board = boards.declare_board(db, deletion_protection=False)
+    tables.sync(db.registry, models=[board])
+
+
+@pytest.mark.usefixtures("app", "unprotected")
+class TestSync:
+    """``status``, ``diff`` and ``sync`` on a real engine."""
+
+    def test_a_table_is_created_as_declared(self, db: dynaflask.Dynamo) -> None:
+        """There is nothing left to mend."""
+        board = boards.declare_board(db, **ALL_OF_IT, attributes=boards.everything())
+        db.create_all(wait=True)
+        assert tables.diff(db.registry) == {}
+        assert board.exists()
+
+    def test_everything_that_can_be_changed_is(self, db: dynaflask.Dynamo) -> None:
+        """One thing after another, until nothing is left."""
+        boards.declare_board(db).create_table(wait=True)
+        attributes = {**boards.everything(), "two": boards.make_index("byTwo", key="two")}
+        board = boards.declare_board(db, **ALL_OF_IT, attributes=attributes)
+        assert what(tables.diff(db.registry, models=[board])) == [
+            "billing mode",
+            "global index 'byViews'",
+            "global index 'byTwo'",
+            "stream",
+            "time to live",
+            "tags",
+            "deletion protection",
+        ]
+        assert tables.sync(db.registry, models=[board], wait=True) == {}
+        assert tables.diff(db.registry, models=[board]) == {}
+
+    def test_what_cannot_be_changed_is_left(self, db: dynaflask.Dynamo) -> None:
+        """With the reason, and the rest is done."""
+        boards.declare_board(db).create_table(wait=True)
+        attributes = {"lo": boards.make_local_index("lo")}
+        board = boards.declare_board(db, deletion_protection=True, attributes=attributes)
+        left = tables.sync(db.registry, models=[board], wait=True)
+        assert what(left) == what(tables.diff(db.registry, models=[board])) == ["local index 'lo'"]
+
+    def test_an_index_that_nobody_declares_can_be_pruned(self, db: dynaflask.Dynamo) -> None:
+        """If that is asked for; the table's other models declare it, too."""
+        boards.declare_board(db, attributes=boards.everything()).create_table(wait=True)
+        board = boards.declare_board(db)
+        other = boards.declare_board(db, name="Post", attributes=boards.everything())
+        assert tables.diff(db.registry, models=[board], prune=True) == {}
+        del other
+        other = boards.declare_board(db, name="Post")
+        assert tables.sync(db.registry, models=[board]) == {}
+        assert "GlobalSecondaryIndexes" in board.describe_table()
+        tables.sync(db.registry, models=[board, other], prune=True, wait=True)
+        assert not board.describe_table().get("GlobalSecondaryIndexes")
+
+    def test_a_missing_table_is_not_made(self, db: dynaflask.Dynamo) -> None:
+        """It is what is left."""
+        board = boards.declare_board(db)
+        assert what(tables.sync(db.registry, wait=True)) == ["table"]
+        assert not board.exists()
+
+    def test_the_status_tells_of_each_table(self, db: dynaflask.Dynamo) -> None:
+        """Of those that are missing as well."""
+        board = boards.declare_board(db)
+        (missing,) = tables.status(db.registry)
+        db.create_all(wait=True)
+        board("flask", "hello").save()
+        (present,) = tables.status(db.registry)
+        assert (missing.state, missing.items, [found.what for found in missing.differences]) == (None, 0, ["table"])
+        assert (present.state, present.items, present.differences) == ("ACTIVE", 1, [])
+        assert present.table.models == (board,)
+
+    def test_a_protected_table_is_not_dropped(self, db: dynaflask.Dynamo) -> None:
+        """DynamoDB refuses, and nothing goes round that."""
+        board = boards.declare_board(db, deletion_protection=True)
+        db.create_all(wait=True)
+        with pytest.raises(TableError, match="DeleteTable failed for <Table"):
+            db.drop_all()
+        assert board.exists()
+
+
+def test_each_change_waits_for_the_last(
+    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any
+) -> None:
+    """Until the table and its indexes are at rest, as DynamoDB demands."""
+    monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0.01)
+    board = boards.declare_board(db, deletion_protection=True)
+    states = [("ACTIVE", None), ("UPDATING", None), ("ACTIVE", "CREATING"), ("ACTIVE", "ACTIVE"), ("ACTIVE", "ACTIVE")]
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        return described(*states.pop(0)) if request.operation == "DescribeTable" else None
+
+    recorder.answer = answer
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        assert tables.sync(db.registry, models=[board], wait=True) == {}
+    operations = [request.operation for request in recorder.requests]
+    assert operations == [*["DescribeTable"] * 4, "UpdateTable", "DescribeTable"]
+
+
+def described(state: str, index_state: str | None) -> recorders.Json:
+    """The answer of DescribeTable for a board with one index."""
+    keys = {"forum": "HASH", "subject": "RANGE"}
+    key_schema = [{"AttributeName": name, "KeyType": role} for name, role in keys.items()]
+    index = {"IndexName": "byOther", "KeySchema": key_schema, "Projection": {"ProjectionType": "ALL"}}
+    table = {
+        "TableName": "Board",
+        "TableStatus": state,
+        "KeySchema": key_schema,
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in keys],
+        "GlobalSecondaryIndexes": [{**index, "IndexStatus": index_state}] if index_state else [],
+    }
+    return {"Table": table}
+
+
+def test_tags_may_come_in_pages(make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
+    """A tag of the second page is no difference."""
+    pages = iter([{"Tags": [{"Key": "a", "Value": "1"}], "NextToken": "more"}, {"Tags": [{"Key": "b", "Value": "2"}]}])
+    recorder.answer = lambda request: (
+        next(pages) if request.operation == "ListTagsOfResource" else recorders.plain_answer(request)
+    )
+    board = boards.declare_board(db, tags={"a": "1", "b": "2"})
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        assert "tags" not in what(tables.diff(db.registry, models=[board]))
+    assert recorder.requests[-1].body["NextToken"] == "more"
+
+
+def test_two_apps_mend_each_their_own(
+    make_app: Make, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+) -> None:
+    """What the one app's settings say of a model changes no table of the other's."""
+    board = boards.declare_board(db)
+    shared = {name.removeprefix("DYNAMODB_").lower(): value for name, value in ministack.settings(account).items()}
+    ours = make_app("ours", **shared)
+    theirs = make_app("theirs", **{**shared, "region": "eu-west-1"}, models={"Board": {"deletion_protection": True}})
+    for app in (ours, theirs):
+        with app.app_context():
+            board.create_table(wait=True)
+    with theirs.app_context():
+        assert what(tables.diff(db.registry)) == ["deletion protection"]
+        tables.sync(db.registry)
+    with ours.app_context():
+        assert not board.describe_table()["DeletionProtectionEnabled"]
+        db.drop_all()
+    with theirs.app_context():
+        assert board.describe_table()["DeletionProtectionEnabled"]

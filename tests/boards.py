@@ -1,0 +1,58 @@
+"""A model whose declaration can be changed, for what compares it with its table."""
+
+from __future__ import annotations
+
+import typing as t
+
+from pynamodb.attributes import NumberAttribute
+from pynamodb.attributes import TTLAttribute
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.indexes import AllProjection
+from pynamodb.indexes import GlobalSecondaryIndex
+from pynamodb.indexes import IncludeProjection
+from pynamodb.indexes import KeysOnlyProjection
+from pynamodb.indexes import LocalSecondaryIndex
+
+import dynaflask
+
+PROVISIONED = {"billing_mode": "PROVISIONED", "read_capacity_units": 3, "write_capacity_units": 2}
+
+
+def make_index(name: str, *, key: str = "views", projection: t.Any = None, **meta: t.Any) -> t.Any:
+    """A global index on a number."""
+    attributes = {"index_name": name, "projection": projection or AllProjection(), **meta}
+    namespace = {"Meta": type("Meta", (), attributes), key: NumberAttribute(hash_key=True)}
+    return type(name, (GlobalSecondaryIndex,), namespace)()
+
+
+def make_local_index(name: str) -> t.Any:
+    """A local index on a number."""
+    namespace = {
+        "Meta": type("Meta", (), {"index_name": name, "projection": KeysOnlyProjection()}),
+        "forum": UnicodeAttribute(hash_key=True),
+        "views": NumberAttribute(range_key=True),
+    }
+    return type(name, (LocalSecondaryIndex,), namespace)()
+
+
+def declare_board(
+    db: dynaflask.Dynamo, *, attributes: dict[str, t.Any] | None = None, name: str = "Board", **meta: t.Any
+) -> t.Any:
+    """A model with the table ``Board``. Declared again under the same name, it takes the place of the first."""
+    namespace = {
+        "__module__": __name__,
+        "Meta": type("Meta", (), {"table_name": "Board", **meta}),
+        "forum": UnicodeAttribute(hash_key=True),
+        "subject": UnicodeAttribute(range_key=True),
+        **(attributes or {}),
+    }
+    return type(db.Model)(name, (db.Model,), namespace)
+
+
+def everything() -> dict[str, t.Any]:
+    """Attributes and indexes, to declare a board with."""
+    return {
+        "views": NumberAttribute(default=0),
+        "expires": TTLAttribute(null=True),
+        "by_views": make_index("byViews", projection=IncludeProjection(["answers", "author"])),
+    }
