@@ -82,7 +82,7 @@ def _item(path: pathlib.Path, number: int, line: bytes) -> Json:
     try:
         item = read_json(line)["Item"]
         is_item = all(value.keys() <= TYPES and len(value) == 1 for value in item.values())
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise TransferError(path, line=number, message=f"This is no item: {error!r}.") from error
     if not is_item:
         raise TransferError(path, line=number, message="This is no item: a value is not of one of DynamoDB's types.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import concurrent.futures
 import contextvars
-import itertools
 import math
 import os
 import pathlib
@@ -32,7 +31,21 @@ if t.TYPE_CHECKING:
 
 Path: t.TypeAlias = "str | os.PathLike[str]"
 Progress = cabc.Callable[[int], object]
-Line = tuple[int, Json]
+
+
+class Line(t.NamedTuple):
+    """A line that is to be written.
+
+    Attributes:
+        number: Its number.
+        key: The values of the item's key.
+        item: The item.
+    """
+
+    number: int
+    key: tuple[t.Any, ...]
+    item: Json
+
 
 BATCH_ITEMS = 25  # the most that BatchWriteItem takes
 BACKOFF_SECONDS = 0.05
@@ -108,8 +121,8 @@ def load(
     """
     table, path, count = find_one(registry, model), pathlib.Path(path), 0
     table.require()
-    writer, lines = Writer(table, path, limiter=_limiter(rate)), read_items(path, from_line=from_line)
-    while batch := list(itertools.islice(lines, BATCH_ITEMS)):
+    writer = Writer(table, path, limiter=_limiter(rate))
+    for batch in _batches(writer.keyed(read_items(path, from_line=from_line))):
         writer.write(batch)
         count += len(batch)
         progress(len(batch))
@@ -139,13 +152,30 @@ class Writer:
         self._path = path
         self._limiter = limiter
 
+    def keyed(self, items: cabc.Iterable[tuple[int, Json]]) -> cabc.Iterator[Line]:
+        """The lines of some items with their numbers.
+
+        Raises:
+            TransferError: An item has not the table's key.
+        """
+        keys = self._table.schema.keys
+        for number, item in items:
+            missing = [key for key in keys if item.get(key.name, {}).keys() != {key.type}]
+            if missing:
+                raise TransferError(
+                    self._path,
+                    f"The item has no {missing[0].name!r} of type {missing[0].type!r}, which is a key.",
+                    line=number,
+                )
+            yield Line(number, tuple(item[key.name][key.type] for key in keys), item)
+
     def write(self, lines: cabc.Sequence[Line]) -> None:
         """Write some lines, the last of those that share a key.
 
         Raises:
             TransferError: They could not be written.
         """
-        items = {self._key(number, item): item for number, item in lines}
+        items = {line.key: line.item for line in lines}
         try:
             self._write([{"PutRequest": {"Item": item}} for item in items.values()])
         except TableError as error:
@@ -154,7 +184,7 @@ class Writer:
                 for line in lines:
                     self.write([line])
                 return
-            raise TransferError(self._path, line=lines[0][0], message=str(error)) from error
+            raise TransferError(self._path, line=lines[0].number, message=str(error)) from error
 
     def _write(self, requests: list[Json]) -> None:
         tries = 0
@@ -175,13 +205,20 @@ class Writer:
         self._limiter.consume(sum(map(_units, answer.get("ConsumedCapacity", ()))))
         return [request for left in answer.get("UnprocessedItems", {}).values() for request in left]
 
-    def _key(self, number: int, item: Json) -> tuple[t.Any, ...]:
-        keys = self._table.schema.keys
-        for key in keys:
-            if item.get(key.name, {}).keys() != {key.type}:
-                message = f"The item has no key {key.name!r} of type {key.type!r}."
-                raise TransferError(self._path, line=number, message=message)
-        return tuple(item[key.name][key.type] for key in keys)
+
+def _batches(lines: cabc.Iterable[Line]) -> cabc.Iterator[list[Line]]:
+    batch: list[Line] = []
+    try:
+        for line in lines:
+            batch.append(line)
+            if len(batch) == BATCH_ITEMS:
+                yield batch
+                batch = []
+    except TransferError:
+        # What stands before the bad line is written first.
+        yield batch
+        raise
+    yield batch
 
 
 def _limiter(rate: float | None) -> RateLimiter:
