@@ -46,7 +46,7 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except (UnknownBind, UnknownModel, AmbiguousModel) as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(str(error), ctx=ctx) from error
         except (DynaflaskError, PynamoDBException, BotoCoreError, ClientError) as error:
             raise click.ClickException(str(error)) from error
 

@@ -34,7 +34,7 @@ def print_records(records: cabc.Sequence[Record], *, as_json: bool = False) -> N
 
 
 def format_table(records: cabc.Sequence[Record], *, width: int | None = None) -> str:
-    """A table with a row for each record, its cells wrapped to fit the width.
+    """A table with a row for each record, its cells wrapped to fit the width. Where it is too narrow, a list instead.
 
     Args:
         records: The records, which have the same names.
@@ -43,7 +43,10 @@ def format_table(records: cabc.Sequence[Record], *, width: int | None = None) ->
     rows = [list(records[0]), *([_text(value) for value in record.values()] for record in records)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if width is not None:
-        widths = _shrink(widths, to=width - len(GAP) * (len(widths) - 1))
+        room = width - len(GAP) * (len(widths) - 1)
+        widths = _shrink(widths, to=room)
+        if sum(widths) > room:
+            return "\n\n".join(_list(record, width) for record in records)
     return "\n".join(line for row in rows for line in _lines(row, widths))
 
 
@@ -90,6 +93,11 @@ def _shrink(widths: cabc.Sequence[int], *, to: int) -> list[int]:
     while sum(shrunk) > to and max(shrunk) > LEAST_WIDTH:
         shrunk[shrunk.index(max(shrunk))] -= 1
     return shrunk
+
+
+def _list(record: Record, width: int) -> str:
+    lines = (f"{name}: {_text(value)}" for name, value in record.items())
+    return "\n".join(textwrap.fill(line, width, subsequent_indent=GAP, break_on_hyphens=False) for line in lines)
 
 
 def _lines(row: cabc.Sequence[str], widths: cabc.Sequence[int]) -> cabc.Iterator[str]:

@@ -276,9 +276,10 @@ class Registry:
             raise errors[0]
 
     def shell_context(self) -> dict[str, t.Any]:
-        """What stands in ``flask shell``: ``db``, and each model whose name is one model's alone."""
-        models = {name: model for name in self._model_names() if name.isidentifier() and (model := self._model(name))}
-        return {**models, "db": self.dynamo}
+        """What stands in ``flask shell``: ``db``, and the models, save those whose name is another's as well."""
+        models = self._models()
+        names = collections.Counter(["app", "g", "db", *(model.__name__ for model in models)])
+        return {**{model.__name__: model for model in models if names[model.__name__] == 1}, "db": self.dynamo}
 
     def close(self) -> None:
         """Let the app's clients go. Those that no other app uses are closed; the next use gets them anew."""

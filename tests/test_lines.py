@@ -13,23 +13,26 @@ import pytest
 from dynaflask import lines
 
 SCALARS = st.one_of(
-    st.fixed_dictionaries({"S": st.text()}),
+    st.fixed_dictionaries({"S": st.text(max_size=5)}),
     st.fixed_dictionaries({"N": st.integers().map(str)}),
-    st.fixed_dictionaries({"B": st.binary()}),
+    st.fixed_dictionaries({"B": st.binary(max_size=5)}),
     st.fixed_dictionaries({"BOOL": st.booleans()}),
-    st.fixed_dictionaries({"BS": st.lists(st.binary(), min_size=1)}),
+    st.fixed_dictionaries({"BS": st.lists(st.binary(max_size=5), min_size=1, max_size=2)}),
 )
-NAMES = st.one_of(st.sampled_from(["B", "BS", "Item", "M"]), st.text())
+NAMES = st.one_of(st.sampled_from(["B", "BS", "Item", "M"]), st.text(max_size=3))
 VALUES = st.recursive(
     SCALARS,
     lambda values: st.one_of(
-        st.fixed_dictionaries({"M": st.dictionaries(NAMES, values)}),
-        st.fixed_dictionaries({"L": st.lists(values)}),
+        st.fixed_dictionaries({"M": st.dictionaries(NAMES, values, max_size=2)}),
+        st.fixed_dictionaries({"L": st.lists(values, max_size=2)}),
     ),
+    max_leaves=4,
 )
 
 
-@hypothesis.given(items=st.lists(st.dictionaries(NAMES, VALUES)), suffix=st.sampled_from(["", ".gz"]))
+@hypothesis.given(
+    items=st.lists(st.dictionaries(NAMES, VALUES, max_size=3), max_size=3), suffix=st.sampled_from(["", ".gz"])
+)
 @hypothesis.settings(deadline=None, max_examples=50)
 def test_every_item_comes_back(items: list[lines.Json], suffix: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """As it was, also one whose attributes are called as DynamoDB's types, and of pieces that were written apart."""
