@@ -77,7 +77,7 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
             attempt = 0
             while self.pending_operations:
                 if attempt:
-                    time.sleep(_wait_seconds(attempt))
+                    time.sleep(wait_seconds(attempt))
                 self._send()
                 attempt += 1
                 if self.pending_operations and attempt >= self.model.Meta.max_retry_attempts:
@@ -118,6 +118,7 @@ def _has_key(raw: dict[str, dict[str, t.Any]], item: t.Any) -> bool:
     return all(value in raw.get(name, {}).values() for name, value in item._get_keys().items())
 
 
-def _wait_seconds(attempt: int) -> float:
+def wait_seconds(attempt: int) -> float:
+    """How long to wait before an attempt: longer from time to time, and at random."""
     # At random, lest all that were refused together come back together.
     return random.uniform(0, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311 - no secret

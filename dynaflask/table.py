@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
 import dataclasses
 import typing as t
 
@@ -10,6 +11,7 @@ from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
 from pynamodb.exceptions import TableError
 
 from dynaflask.drift import NO_TABLE
+from dynaflask.exceptions import DynaflaskError
 from dynaflask.model import Model
 from dynaflask.model import full_name
 from dynaflask.schemas import Json
@@ -100,11 +102,13 @@ def find(registry: Registry, *, bind_key: str | None = None, models: Models | No
         registry.settings.named_by(bind_key)
     asked = registry._models() if models is None else models
     groups: dict[t.Any, dict[type[Model], Bind]] = {}
-    # All of them, because what another model declares of a table is no stray.
-    for model in dict.fromkeys([*asked, *registry._models()]):
-        resolved = registry.scope.resolve(registry.declaration_of(model))
-        if resolved.table_name is not None:
-            groups.setdefault((resolved.bind.destination, resolved.table_name), {})[model] = resolved.bind
+    for model in asked:
+        _join(groups, registry, model)
+    # The others as well, because what another model declares of a table is no stray.
+    for model in registry._models():
+        # One that has no place in this app is on no table of it.
+        with contextlib.suppress(DynaflaskError, RuntimeError):
+            _join(groups, registry, model)
     return [
         _table(registry, group)
         for group in groups.values()
@@ -127,6 +131,12 @@ def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
     """The region and the endpoint that a table's calls go to, also where botocore's own chain names them."""
     with registry.lease(table.bind).call() as client:
         return client.meta.region_name, client.meta.endpoint_url
+
+
+def _join(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model: type[Model]) -> None:
+    resolved = registry.scope.resolve(registry.declaration_of(model))
+    if resolved.table_name is not None:
+        groups.setdefault((resolved.bind.destination, resolved.table_name), {})[model] = resolved.bind
 
 
 def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:

@@ -8,13 +8,13 @@ import contextvars
 import math
 import os
 import pathlib
-import random
 import time
 import typing as t
 
 from pynamodb.exceptions import TableError
 from pynamodb.pagination import RateLimiter
 
+from dynaflask.batches import wait_seconds
 from dynaflask.exceptions import TransferError
 from dynaflask.lines import Json
 from dynaflask.lines import read_items
@@ -48,8 +48,7 @@ class Line(t.NamedTuple):
 
 
 BATCH_ITEMS = 25  # the most that BatchWriteItem takes
-BACKOFF_SECONDS = 0.05
-MAX_TRIES = 10  # in a row without an item written, which is about a minute
+MAX_TRIES = 10  # in a row without an item written
 
 
 def dump(
@@ -195,7 +194,7 @@ class Writer:
             if tries == MAX_TRIES:
                 raise TableError(f"{self._table.name} takes no more items for now: it is throttled.")
             if left:
-                time.sleep(random.uniform(0, BACKOFF_SECONDS * 2**tries))  # noqa: S311 - it only spreads the load
+                time.sleep(wait_seconds(tries))
             requests = left
 
     def _send(self, requests: list[Json]) -> list[Json]:

@@ -46,7 +46,10 @@ def declare_board(
         "subject": UnicodeAttribute(range_key=True),
         **(attributes or {}),
     }
-    return type(db.Model)(name, (db.Model,), namespace)
+    board = type(db.Model)(name, (db.Model,), namespace)
+    # The extension object does not keep a model alive by itself.
+    vars(db).setdefault("boards", []).append(board)
+    return board
 
 
 def everything() -> dict[str, t.Any]:

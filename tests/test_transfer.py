@@ -336,7 +336,9 @@ class TestLoad:
         transfer.load(db.registry, boards.declare_board(db), tmp_path / "file", rate=10)
         assert sum(naps) == pytest.approx(5, abs=0.1)
 
-    @pytest.mark.parametrize("content", [None, b"not compressed", gzip.compress(line("one").encode())[:-9]])
+    @pytest.mark.parametrize(
+        "content", [None, b"not compressed", gzip.compress(line("one").encode())[:-9]], ids=["none", "other", "cut"]
+    )
     def test_a_file_that_cannot_be_read_is_an_error(
         self, db: dynaflask.Dynamo, tmp_path: pathlib.Path, content: bytes | None
     ) -> None:
