@@ -8,9 +8,12 @@ from dynaflask.exceptions import BatchWriteError
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import EngineError
+from dynaflask.exceptions import TenantMismatch
+from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import TransferError
 from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownModel
+from dynaflask.exceptions import UnknownTenant
 from dynaflask.extension import Dynamo
 from dynaflask.json_provider import JSONProvider
 from dynaflask.pagination import Page
@@ -33,7 +36,10 @@ __all__ = [
     "Page",
     "PoolStats",
     "Registry",
+    "TenantMismatch",
+    "TenantRequired",
     "TransferError",
     "UnknownBind",
     "UnknownModel",
+    "UnknownTenant",
 ]

@@ -8,7 +8,10 @@ DynaflaskError
 ├── BatchWriteError      a batch gave up, and holds what is left     (also PynamoDB's PutError)
 ├── BadCursor            a cursor that no page of this app gave      (also werkzeug's BadRequest)
 ├── EngineError          the embedded engine cannot be had           (also a RuntimeError)
-└── TransferError        a dump or a load cannot go on
+├── TransferError        a dump or a load cannot go on
+├── UnknownTenant        the app has no such tenant                  (also werkzeug's NotFound)
+├── TenantRequired       something was used for no tenant            (also a RuntimeError)
+└── TenantMismatch       it is another tenant's                      (also a RuntimeError)
 """
 
 from __future__ import annotations
@@ -101,6 +104,26 @@ class BadCursor(DynaflaskError, werkzeug.exceptions.BadRequest):
     """A cursor is none of this app's for this query. The answer is 400, and says no more than that."""
 
     description = "The cursor is not valid."
+
+
+class UnknownTenant(DynaflaskError, werkzeug.exceptions.NotFound):
+    """The app has no such tenant. The answer is 404, and does not name it.
+
+    Attributes:
+        tenant: The name that was asked for.
+    """
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        super().__init__()
+
+
+class TenantRequired(DynaflaskError, RuntimeError):
+    """Something was used for no tenant, where there has to be one."""
+
+
+class TenantMismatch(DynaflaskError, RuntimeError):
+    """What was read, or is to be written, is another tenant's. The message does not say what it is."""
 
 
 class EngineError(DynaflaskError, RuntimeError):

@@ -33,6 +33,7 @@ from dynaflask.settings import Settings
 from dynaflask.settings import Values
 from dynaflask.settings import check_values
 from dynaflask.settings import read_settings
+from dynaflask.tenancy import Tenancy
 from dynaflask.transactions import TransactGet
 from dynaflask.transactions import TransactWrite
 from dynaflask.wire.clients import pool
@@ -42,7 +43,7 @@ from dynaflask.wire.connection import TableConnection
 T = t.TypeVar("T")
 
 
-class Dynamo:
+class Dynamo(Tenancy):
     """DynamoDB for Flask applications: one object for the program, a registry for each app.
 
     It holds the model classes and nothing of any app.
@@ -57,6 +58,7 @@ class Dynamo:
     _base: t.ClassVar[type[Model]] = Model
 
     def __init__(self, app: flask.Flask | None = None) -> None:
+        super().__init__()
         # Weak, so that a model declared inside a function goes when the function's caller lets it go.
         self._known: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
         self.Model: type[Model] = make_base(self, self._base)

@@ -2,6 +2,7 @@
 
 Highest first, for each setting:
 
+0. what the context's tenant decides, which the context may not decide otherwise;
 1. what this context set on ``Model.Meta``, or entered with ``db.using``;
 2. ``DYNAMODB_MODELS["Thread"]`` in ``app.config``;
 3. what the model's own ``Meta`` declares;
@@ -32,6 +33,7 @@ from dynaflask.settings import Values
 from dynaflask.settings import check_identity
 from dynaflask.settings import make_bind
 from dynaflask.settings import overlay
+from dynaflask.tenants import Tenant
 
 # PynamoDB fills these into the Meta of each model that declares them not.
 UPSTREAM_DEFAULTS: t.Final[cabc.Mapping[str, t.Any]] = {
@@ -273,6 +275,7 @@ def resolve(
     binds: cabc.Mapping[str, Bind],
     configured: Values,
     context: cabc.Sequence[Values] = (),
+    tenant: Tenant | None = None,
 ) -> Resolved:
     """What a model's settings come to, by the order that this module states.
 
@@ -282,19 +285,22 @@ def resolve(
         binds: The app's binds.
         configured: What ``DYNAMODB_MODELS`` says of the model.
         context: What the context set and entered, the innermost last.
+        tenant: Whom the context acts for, if that decides anything.
 
     Raises:
         UnknownBind: The bind that wins is not one of the app's.
+        TenantMismatch: The context says otherwise what the tenant decides.
         ConfigurationError: The values that win do not fit together.
     """
     declared = declaration.values()
-    bind_key = named_bind([declared, configured, *context])
+    decided = _decided(tenant, context)
+    bind_key = named_bind([declared, configured, *context, decided])
     values = overlay(overlay(settings.values_of(bind_key), declared), configured)
     declared_name = values.pop("table_name", None)
-    if not context and TABLE_SETTINGS.issuperset(declared) and not configured:
+    if not (context or decided) and TABLE_SETTINGS.issuperset(declared) and not configured:
         bind = binds[bind_key]
     else:
-        values = enter(values, settings=settings, bind_key=bind_key, context=context)
+        values = overlay(enter(values, settings=settings, bind_key=bind_key, context=context), decided)
         check_identity(f"{declaration.model_name}.Meta", values)
         bind = make_bind(bind_key, values)
     # A name that the context set is the real one.
@@ -305,14 +311,26 @@ def resolve(
     return Resolved(_answers(values, bind_key, table_name), bind, table_name, is_static)
 
 
-def resolve_bind(bind_key: str, *, settings: Settings, context: cabc.Sequence[Values]) -> Bind:
+def resolve_bind(
+    bind_key: str | None, *, settings: Settings, context: cabc.Sequence[Values], tenant: Tenant | None = None
+) -> Bind:
     """What a bind comes to under the blocks that a context entered.
+
+    Args:
+        bind_key: The bind; by default the one that the tenant decides, or that the innermost block names.
+        settings: The app's configuration.
+        context: What the context entered, the innermost last.
+        tenant: As of :func:`resolve`.
 
     Raises:
         UnknownBind: The app has no such bind.
         ConfigurationError: The values that win do not fit together.
+        TenantMismatch: The context says otherwise what the tenant decides.
     """
+    decided = _decided(tenant, [*context, {"bind_key": bind_key}] if bind_key else context)
+    bind_key = bind_key or named_bind([*context, decided])
     values = enter(settings.values_of(bind_key), settings=settings, bind_key=bind_key, context=context)
+    values = overlay(values, decided)
     check_identity(f"db.using({bind_key!r})", values)
     return make_bind(bind_key, values)
 
@@ -356,6 +374,13 @@ def apply_prefix(table_name: str, *, prefix: t.Any) -> str:
             f" string, not {type(real_name).__name__}."
         )
     return real_name
+
+
+def _decided(tenant: Tenant | None, context: cabc.Sequence[Values]) -> Values:
+    if tenant is None:
+        return {}
+    tenant.require_alone(context)
+    return tenant.changes
 
 
 def _answers(values: Values, bind_key: str, table_name: str | None) -> Values:

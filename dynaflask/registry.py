@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
 from dynaflask.exceptions import AmbiguousModel
+from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownModel
 from dynaflask.meta import Declaration
 from dynaflask.meta import DeclaredSource
@@ -32,6 +33,8 @@ from dynaflask.settings import Values
 from dynaflask.settings import did_you_mean
 from dynaflask.settings import make_bind
 from dynaflask.settings import overlay
+from dynaflask.tenants import Tenant
+from dynaflask.tenants import Tenants
 from dynaflask.wire.clients import ClientPool
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.clients import pool
@@ -64,6 +67,7 @@ class Registry:
         models: The app's models by class name, or by ``module.ClassName`` where two share a name.
         connections: This context's connections by bind key.
         tables: This context's connections to tables that no model describes, by table name.
+        tenants: The app's tenants.
         pool: The clients of this process.
     """
 
@@ -78,8 +82,10 @@ class Registry:
         self.models: cabc.Mapping[str, type[Model]] = OnDemand(self._model_names, self._model)
         self.connections: cabc.Mapping[str, Connection] = OnDemand(lambda: self.binds, self.get_connection)
         self.tables: cabc.Mapping[str, TableConnection] = OnDemand(self._table_names, self._table)
+        self.tenants = Tenants(settings, dynamo._tenant_functions)
         self._given = None if given is None else {model.__declaration__ for model in given}
         self._resolved: weakref.WeakKeyDictionary[Declaration, Resolved] = weakref.WeakKeyDictionary()
+        self._resolved_for: weakref.WeakKeyDictionary[Declaration, dict[Tenant, Resolved]] = weakref.WeakKeyDictionary()
         self._static_binds = set(self.binds.values())
         self._leases: dict[Bind, Lease] = {}
         self._leases_by_key: dict[ClientKey, Lease] = {}
@@ -134,8 +140,11 @@ class Registry:
 
         Raises:
             UnknownBind: The app has no such bind.
+            TenantRequired: ``DYNAMODB_REQUIRE_TENANT`` is set, and there is no tenant.
         """
         scope = self._scope()
+        if scope is None and self.tenants.are_required:
+            raise TenantRequired("A client was asked for outside of a context, and so for no tenant.")
         return self.own_client(scope.bind(bind_key) if scope else self.bind(bind_key or DEFAULT_BIND))
 
     def meta(self, model: type[Model]) -> Meta:
@@ -167,18 +176,24 @@ class Registry:
         """A new scope, for the context that asks."""
         return Scope(self)
 
-    def bind(self, bind_key: str, context: cabc.Sequence[Values] = ()) -> Bind:
-        """A bind with what a context changes in it.
+    def bind(self, bind_key: str | None, context: cabc.Sequence[Values] = (), tenant: Tenant | None = None) -> Bind:
+        """A bind with what a context and a tenant change in it.
 
         Raises:
             UnknownBind: The app has no such bind.
+            TenantMismatch: The context says otherwise what the tenant decides.
         """
-        if context or bind_key not in self.binds:
-            return resolve_bind(bind_key, settings=self.settings, context=context)
-        return self.binds[bind_key]
+        tenant = tenant if tenant and tenant.changes else None
+        if context or tenant or (bind_key or DEFAULT_BIND) not in self.binds:
+            return resolve_bind(bind_key, settings=self.settings, context=context, tenant=tenant)
+        return self.binds[bind_key or DEFAULT_BIND]
 
-    def resolve(self, declaration: Declaration, context: cabc.Sequence[Values] = ()) -> Resolved:
-        """What a model's settings come to in this app, under what a context changes."""
+    def resolve(
+        self, declaration: Declaration, context: cabc.Sequence[Values] = (), tenant: Tenant | None = None
+    ) -> Resolved:
+        """What a model's settings come to in this app, under what a context and a tenant change."""
+        if tenant is not None and tenant.changes:
+            return self._resolve_for(tenant, declaration, context)
         resolved = None if context else self._resolved.get(declaration)
         if resolved is None:
             configured = self._configured(declaration)
@@ -287,6 +302,25 @@ class Registry:
             lease.release()
         self._leases.clear()
         self._leases_by_key.clear()
+
+    def _resolve_for(self, tenant: Tenant, declaration: Declaration, context: cabc.Sequence[Values]) -> Resolved:
+        kept = self._resolved_for.setdefault(declaration, {})
+        resolved = None if context else kept.get(tenant)
+        if resolved is None:
+            configured = self._configured(declaration)
+            resolved = resolve(
+                declaration,
+                settings=self.settings,
+                binds=self.binds,
+                configured=configured,
+                context=context,
+                tenant=tenant,
+            )
+            if resolved.is_static and not context:
+                if len(kept) >= MAX_BINDS:
+                    kept = self._resolved_for[declaration] = {}
+                kept[tenant] = resolved
+        return resolved
 
     def _remember(self, bind: Bind, lease: Lease) -> None:
         if len(self._leases) >= MAX_BINDS:

@@ -8,6 +8,7 @@ import contextvars
 import copy
 import functools
 import inspect
+import threading
 import typing as t
 
 import flask
@@ -16,13 +17,16 @@ from flask.globals import app_ctx as _app_ctx
 from pynamodb.connection.base import MetaTable
 
 from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import TenantRequired
 from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
 from dynaflask.meta import Resolved
 from dynaflask.meta import apply_prefix
-from dynaflask.meta import named_bind
 from dynaflask.settings import Bind
 from dynaflask.settings import Values
+from dynaflask.tenants import NOBODY
+from dynaflask.tenants import Tenant
+from dynaflask.tenants import Who
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
@@ -33,6 +37,8 @@ if t.TYPE_CHECKING:
     from dynaflask.registry import Registry
 
 EXTENSION = "dynamo"
+# For how many tenants a context keeps what it made.
+MAX_SPARE = 100
 
 app_ctx: t.Any = _app_ctx  # typed as what it stands for, and not as the proxy that it is
 
@@ -72,22 +78,53 @@ class Scope:
         registry: The registry of the context's app.
         outer: The scope that this block stands in.
         entered: What the block changes.
+        who: Whom the block acts for, if it changes that. It begins anew: what the outer ones set stays with them.
+        made: What was made for them before.
     """
 
-    def __init__(self, registry: Registry, *, outer: Scope | None = None, entered: Values | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        outer: Scope | None = None,
+        entered: Values | None = None,
+        who: Who | None = None,
+        made: Made | None = None,
+    ) -> None:
         self.registry = registry
         self.is_open = True
         self._outer = outer
         self._entered: Values = entered or {}
+        self._who = who
         self._inner: list[Scope] = []
         self._changes: dict[Declaration, dict[str, t.Any]] = {}
         self._metas: dict[Declaration, Meta] = {}
-        self._made = Made()
+        self._made = made or Made()
+        self._spare: dict[Who, Made] = {}
 
     @property
     def tenant(self) -> str | None:
-        """Whom this context acts for. Cursors are bound to it."""
-        return None
+        """Whom this context acts for. It is found out once, on the first use, and stays so.
+
+        Raises:
+            UnknownTenant: The app has no such tenant.
+        """
+        return self.who.name
+
+    @property
+    def known_tenant(self) -> str | None:
+        """Whom this context acts for, as far as that was found out already."""
+        who = self._who
+        if who is None and self._outer is not None:
+            return self._outer.known_tenant
+        return None if who is None else who.name
+
+    @property
+    def who(self) -> Who:
+        """Whom this scope acts for, or that it is nobody."""
+        if self._who is not None:
+            return self._who
+        return self._settle() if self._outer is None else self._outer.who
 
     @property
     def root(self) -> Scope:
@@ -143,8 +180,7 @@ class Scope:
 
     def bind(self, bind_key: str | None = None) -> Bind:
         """A bind, with what the enclosing ``db.using`` blocks change in it."""
-        context = self._context()
-        return self.registry.bind(bind_key or named_bind(context), context)
+        return self.registry.bind(bind_key, self._context(), self._acting())
 
     def meta(self, declaration: Declaration) -> Meta:
         """This context's copy of a model's ``Meta``."""
@@ -157,7 +193,7 @@ class Scope:
         made = self._made
         resolved = made.resolved.get(declaration)
         if resolved is None:
-            resolved = self.registry.resolve(declaration, self._context(declaration))
+            resolved = self.registry.resolve(declaration, self._context(declaration), self._acting())
             if resolved.is_static:
                 made.resolved[declaration] = resolved
         return resolved
@@ -231,19 +267,30 @@ class Scope:
                 " flask.stream_with_context."
             )
 
-    @contextlib.contextmanager
-    def using(self, entered: Values) -> cabc.Iterator[Scope]:
-        """A block inside this scope that runs on other values."""
-        block = Scope(self.registry, outer=self, entered=entered)
-        self._inner.append(block)
-        _blocks.set((*(other for other in _blocks.get() if other.root.is_open), block))
-        try:
-            yield block
-        finally:
-            # Not what was there before: generators may end out of their order, or in another thread.
-            _blocks.set(tuple(other for other in _blocks.get() if other is not block))
-            self._inner.remove(block)
-            block._metas.clear()
+    def using(self, entered: Values, *, who: Who | None = None) -> Scope:
+        """A block inside this scope that runs on other values, or for somebody else, while it is entered."""
+        # What was made in an earlier block for the same tenant, and holds nothing of another.
+        made = None if who is None else self.root._spare.pop(who, None)
+        return Scope(self.registry, outer=self, entered=entered, who=who, made=made)
+
+    def finding(self) -> Scope:
+        """A block round the program's function that finds a tenant."""
+        return Finding(self.registry, outer=self)
+
+    # Not a generator: whoever serves many tenants goes in and out of blocks all the time.
+    def __enter__(self) -> Scope:
+        outer = t.cast("Scope", self._outer)
+        outer._inner.append(self)
+        _blocks.set((*(other for other in _blocks.get() if other.root.is_open), self))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        # Not what was there before: generators may end out of their order, or in another thread.
+        _blocks.set(tuple(other for other in _blocks.get() if other is not self))
+        t.cast("Scope", self._outer)._inner.remove(self)
+        self._metas.clear()
+        if self._who is not None and not self._changes:
+            self.root._put_by(self._who, self._made)
 
     @contextlib.contextmanager
     def resumed(self) -> cabc.Iterator[None]:
@@ -304,19 +351,62 @@ class Scope:
         return patterns.setdefault(bind, Connection(bind, owner=self.root)) if pattern is None else pattern
 
     def _context(self, declaration: Declaration | None = None) -> list[Values]:
-        layers = self._outer._context(declaration) if self._outer else []
+        layers = self._outer._context(declaration) if self._outer and self._who is None else []
         changes = self._changes.get(declaration) if declaration else None
         return [*layers, *filter(None, (self._entered, changes))]
+
+    def _acting(self) -> Tenant | None:
+        who = self.who
+        if who.tenant is None and not who.is_free and self.registry.tenants.are_required:
+            raise TenantRequired(
+                f"The app {self.registry.app_name!r} needs a tenant, and this context has none. Enter one with"
+                " `with db.tenant(...):`, have @db.tenant_loader return it, or write"
+                " `with db.without_tenant(reason=...):` round what is to be done for no tenant."
+            )
+        return who.tenant
+
+    def _settle(self) -> Who:
+        tenants = self.registry.tenants
+        if not tenants.are_loaded:
+            self._who = NOBODY
+            return NOBODY
+        # Threads may share a context, and the program is asked once.
+        with vars(self).setdefault("_settling", threading.RLock()):
+            if self._who is None:
+                self._who = tenants.load(self.finding)
+        return self._who
 
     def _is_in_current_context(self) -> bool:
         current = current_scope(self.registry.dynamo)
         return current is not None and current.root is self.root
 
+    def _put_by(self, who: Who, made: Made) -> None:
+        if len(self._spare) >= MAX_SPARE:
+            self._spare = {}
+        self._spare[who] = made
+
     def _forget(self) -> None:
         self._made = Made()
+        self._spare = {}
         # A copy: another thread may leave a block meanwhile.
         for block in tuple(self._inner):
             block._forget()
+
+
+class Finding(Scope):
+    """The scope of a function that finds a tenant, and can use nothing that depends on it."""
+
+    @property
+    def who(self) -> Who:
+        """Nobody can tell yet.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        raise RuntimeError(
+            "A function of @db.tenant_loader, @db.tenant_settings or @db.tenant_lister uses DynamoDB to find the"
+            " tenant, which is to decide how DynamoDB is used. Write `with db.without_tenant(reason=...):` round that."
+        )
 
 
 def leave(resumption: Resumption) -> None:

@@ -9,7 +9,9 @@ import collections.abc as cabc
 import dataclasses
 import difflib
 import functools
+import json
 import os
+import re
 import typing as t
 import urllib.parse
 import warnings
@@ -27,6 +29,9 @@ from dynaflask.exceptions import UnknownBind
 PREFIX = "DYNAMODB_"
 DEFAULT_BIND = "default"
 TRANSPORTS = ("tuned", "direct", "stock")
+# What STS takes.
+MAX_SESSION_TAGS = 50
+MAX_POLICY_CHARACTERS = 2048
 
 Values = cabc.Mapping[str, t.Any]
 Check = t.Callable[[str, t.Any], t.Any]
@@ -34,8 +39,9 @@ TablePrefix: t.TypeAlias = "str | t.Callable[[str], str]"
 
 # Whoever names one of these names an identity: what a lower layer says of the others is not mixed in.
 SOURCE_SETTINGS = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "session"})
-ROLE_SETTINGS = frozenset({"role_arn", "role_session_name", "external_id", "role_duration_seconds"})
-
+ROLE_SETTINGS = frozenset(
+    {"role_arn", "role_session_name", "external_id", "role_duration_seconds", "session_tags", "session_policy"}
+)
 
 # What decides where a request goes, and as whom.
 WHERE_AND_WHO = SOURCE_SETTINGS | ROLE_SETTINGS | {"region", "host", "extra_headers", "client_factory", "client_config"}
@@ -177,6 +183,34 @@ def tags(label: str, value: t.Any) -> dict[str, str]:
     return dict(headers(label, value))
 
 
+def session_tags(label: str, value: t.Any) -> ImmutableDict[str, str]:
+    """The tags of a role's session, as STS takes them."""
+    checked = headers(label, value)
+    if len(checked) > MAX_SESSION_TAGS:
+        raise ConfigurationError(f"{label} must be at most {MAX_SESSION_TAGS} tags, not {len(checked)}.")
+    for name, content in checked.items():
+        if not (_is_tag_text(name, most=128) and _is_tag_text(content or " ")):
+            raise ConfigurationError(
+                f"{label}[{name!r}] must be a name of 128 and a value of 256 letters, digits, spaces and _.:/=+-@ at"
+                " most."
+            )
+    return checked
+
+
+def session_policy(label: str, value: t.Any) -> str:
+    """An IAM policy, as a dict or as JSON; it is kept as the shortest JSON of its kind."""
+    try:
+        document = json.loads(value) if isinstance(value, str) else value
+        policy = json.dumps(document, separators=(",", ":"))
+    except (TypeError, ValueError):
+        document = policy = None
+    if not isinstance(document, dict) or policy is None:
+        raise ConfigurationError(f"{label} must be an IAM policy, as a dict or as JSON.")
+    if len(policy) > MAX_POLICY_CHARACTERS:
+        raise ConfigurationError(f"{label} has {len(policy)} characters. STS takes {MAX_POLICY_CHARACTERS} at most.")
+    return policy
+
+
 def path(label: str, value: t.Any) -> str:
     """A path of the file system."""
     if not isinstance(value, (str, os.PathLike)):
@@ -202,6 +236,8 @@ BIND_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "role_session_name": text,
     "external_id": text,
     "role_duration_seconds": _whole_number(900),  # the least that STS takes
+    "session_tags": session_tags,
+    "session_policy": session_policy,
     "client_factory": function,
     "client_config": client_config,
     "share_client": flag,
@@ -221,12 +257,15 @@ MODEL_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "deletion_protection": flag,
 }
 
+TENANT_CHECKS: t.Final[cabc.Mapping[str, Check]] = {**BIND_CHECKS, "bind_key": text}
 
 APP_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "local_path": path,
     "max_clients": _whole_number(1),
     "client_idle_seconds": seconds,
     "error_handlers": flag,
+    "require_tenant": flag,
+    "tenant_ttl_seconds": seconds,
 }
 
 
@@ -255,6 +294,8 @@ class Bind:
         role_session_name: The name of the role's session.
         external_id: The external id that the role asks for.
         role_duration_seconds: How long the role's credentials hold; 900 at least.
+        session_tags: The tags of the role's session, which IAM policies can ask for.
+        session_policy: An IAM policy, as JSON, that the role's session is held to besides the role's own.
         client_factory: A callable that gets this bind and returns the client.
         client_config: A botocore ``Config`` under the settings above.
         share_client: ``False`` for a client that serves this app alone.
@@ -284,6 +325,8 @@ class Bind:
     role_session_name: str | None = None
     external_id: str | None = None
     role_duration_seconds: int | None = None
+    session_tags: ImmutableDict[str, str] | None = None
+    session_policy: str | None = None
     client_factory: t.Callable[[Bind], t.Any] | None = None
     client_config: botocore.config.Config | None = None
     share_client: bool | None = None
@@ -322,12 +365,14 @@ class Settings(t.NamedTuple):
         plain: The plain ``DYNAMODB_*`` keys.
         binds: What ``DYNAMODB_BINDS`` names, by bind key.
         models: What ``DYNAMODB_MODELS`` names, by model name.
+        tenants: What ``DYNAMODB_TENANTS`` names, by tenant; ``None`` if it is not set.
     """
 
     app_name: str
     plain: Values
     binds: cabc.Mapping[str, Values]
     models: cabc.Mapping[str, Values]
+    tenants: cabc.Mapping[str, Values] | None = None
 
     def __repr__(self) -> str:
         return f"<Settings of {self.app_name!r}>"
@@ -351,6 +396,16 @@ class Settings(t.NamedTuple):
         """What the bind names, over the plain keys."""
         return overlay(self.plain, self.named_by(bind_key))
 
+    def check_bind_key(self, label: str, values: Values) -> None:
+        """Refuse values that name a bind which is not there.
+
+        Raises:
+            ConfigurationError: The message names the setting.
+        """
+        bind_key = values.get("bind_key")
+        if bind_key is not None and bind_key not in self.bind_keys:
+            raise ConfigurationError(f"{label}['bind_key'] is {bind_key!r}, which is not in DYNAMODB_BINDS.")
+
 
 def overlay(base: Values, layer: Values) -> dict[str, t.Any]:
     """The values of ``layer`` over those of ``base``. An identity is taken whole, never mixed of two layers."""
@@ -367,8 +422,13 @@ def make_bind(bind_key: str, values: Values) -> Bind:
     return Bind(key=bind_key, **{name: values.get(name) for name in BIND_FIELDS})
 
 
-def check_identity(label: str, values: Values) -> None:
+def check_identity(label: str, values: Values, *, has_role: bool = False) -> None:
     """Refuse half a key pair, and two identities at once.
+
+    Args:
+        label: Whose values they are, for messages.
+        values: The values.
+        has_role: Whether the role may be named elsewhere.
 
     Raises:
         ConfigurationError: The message names the settings, and no value.
@@ -380,15 +440,23 @@ def check_identity(label: str, values: Values) -> None:
         have, lack = (", ".join(_typed(label, name) for name in sorted(names)) for names in (keys, missing))
         raise ConfigurationError(f"{have} is set without {lack}. Set both, or neither.")
     stray = {name for name in ROLE_SETTINGS if values.get(name) is not None}
-    if stray and "role_arn" not in stray:
+    if stray and "role_arn" not in stray and not has_role:
         raise ConfigurationError(f"{_typed(label, min(stray))} is set without {_typed(label, 'role_arn')}.")
     if len(given - keys) + bool(keys) > 1:
         both = ", ".join(_typed(label, name) for name in sorted(given))
         raise ConfigurationError(f"{both} name more than one identity. Keep the one to use.")
 
 
-def check_values(label: str, values: Values, checks: cabc.Mapping[str, Check]) -> dict[str, t.Any]:
+def check_values(
+    label: str, values: Values, checks: cabc.Mapping[str, Check], *, has_role: bool = False
+) -> dict[str, t.Any]:
     """Check a dict of settings, whose names may come in any case. ``None`` means botocore's own.
+
+    Args:
+        label: What the dict is called, for messages.
+        values: The dict.
+        checks: The settings that may be in it.
+        has_role: As of :func:`check_identity`.
 
     Raises:
         ConfigurationError: A name is unknown, or a value is wrong.
@@ -403,7 +471,7 @@ def check_values(label: str, values: Values, checks: cabc.Mapping[str, Check]) -
                 f"{label} has no setting {typed!r}.{did_you_mean(str(name).removeprefix(PREFIX.lower()), checks)}"
             )
         checked[name] = None if value is None else checks[name](f"{label}[{typed!r}]", value)
-    check_identity(label, checked)
+    check_identity(label, checked, has_role=has_role)
     return checked
 
 
@@ -426,32 +494,51 @@ def read_settings(app_name: str, config: Values) -> Settings:
     check_identity(PREFIX, plain)
     binds = _read_named("DYNAMODB_BINDS", config, BIND_CHECKS)
     models = _read_named("DYNAMODB_MODELS", config, MODEL_CHECKS)
-    settings = Settings(app_name, ImmutableDict(plain), ImmutableDict(binds), ImmutableDict(models))
-    _check_model_binds(settings)
+    tenants = _read_tenants(config)
+    settings = Settings(app_name, ImmutableDict(plain), ImmutableDict(binds), ImmutableDict(models), tenants)
+    for label, named in (("DYNAMODB_MODELS", models), ("DYNAMODB_TENANTS", tenants or {})):
+        for name, values in named.items():
+            settings.check_bind_key(f"{label}[{name!r}]", values)
     return settings
 
 
-def _read_named(label: str, config: Values, checks: cabc.Mapping[str, Check]) -> dict[str, Values]:
+def is_tenant_name(name: str) -> bool:
+    """Whether a tenant may be called so: as the value of a tag in STS, which has neither ``#`` nor a wildcard."""
+    return _is_tag_text(name)
+
+
+def _is_tag_text(value: str, *, most: int = 256) -> bool:
+    return 0 < len(value) <= most and re.fullmatch(r"[\w .:/=+@-]*", value) is not None
+
+
+def _read_tenants(config: Values) -> cabc.Mapping[str, Values] | None:
+    if config.get("DYNAMODB_TENANTS") is None:
+        return None
+    tenants = _read_named("DYNAMODB_TENANTS", config, TENANT_CHECKS, has_role=True)
+    for name in tenants:
+        if not is_tenant_name(name):
+            raise ConfigurationError(
+                f"DYNAMODB_TENANTS[{name!r}] must be called by 256 letters, digits, spaces and _.:/=+-@ at most."
+            )
+    return ImmutableDict(tenants)
+
+
+def _read_named(
+    label: str, config: Values, checks: cabc.Mapping[str, Check], *, has_role: bool = False
+) -> dict[str, Values]:
     named = config.get(label) or {}
     if not isinstance(named, cabc.Mapping):
         raise _wrong(label, "a dict of dicts", named)
     return {
-        text(f"A key of {label}", key): ImmutableDict(check_values(f"{label}[{key!r}]", values, checks))
+        text(f"A key of {label}", key): ImmutableDict(
+            check_values(f"{label}[{key!r}]", values, checks, has_role=has_role)
+        )
         for key, values in named.items()
     }
 
 
-def _check_model_binds(settings: Settings) -> None:
-    for name, values in settings.models.items():
-        bind_key = values.get("bind_key")
-        if bind_key is not None and bind_key not in settings.bind_keys:
-            raise ConfigurationError(
-                f"DYNAMODB_MODELS[{name!r}]['bind_key'] is {bind_key!r}, which is not in DYNAMODB_BINDS."
-            )
-
-
 def _warn_of_unknown_keys(config: Values) -> None:
-    known = {name.upper() for name in (*BIND_CHECKS, *APP_CHECKS, "binds", "models")}
+    known = {name.upper() for name in (*BIND_CHECKS, *APP_CHECKS, "binds", "models", "tenants")}
     ours = [key for key in config if isinstance(key, str) and key.startswith(PREFIX)]
     for key in ours:
         name = key.removeprefix(PREFIX)

@@ -14,10 +14,18 @@ from dynaflask.meta import Declaration
 from dynaflask.registry import Registry
 from dynaflask.scope import EXTENSION
 from dynaflask.scope import Scope
+from dynaflask.tenants import NOBODY
+from dynaflask.tenants import Who
 
 
 class StandingScope(Scope):
     """An app's scope outside of its contexts. It has no end, so that nothing can be changed in it."""
+
+    def _settle(self) -> Who:
+        # It outlives every request, and must not keep the tenant of one.
+        if self.registry.tenants.are_loaded:
+            raise RuntimeError("Whom the app acts for is known in an application context: `with app.app_context():`.")
+        return NOBODY
 
     def change(self, declaration: Declaration, name: str, value: t.Any) -> t.NoReturn:
         """Refuse: the requests would not see the change.

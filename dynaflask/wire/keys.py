@@ -9,6 +9,7 @@ import typing as t
 
 from botocore.config import Config
 from pynamodb.settings import get_settings_value
+from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.settings import BIND_FIELDS
 from dynaflask.settings import Bind
@@ -33,6 +34,8 @@ class Identity(t.NamedTuple):
     role_session_name: str | None = None
     external_id: str | None = None
     role_duration_seconds: int | None = None
+    session_tags: ImmutableDict[str, str] | None = None
+    session_policy: str | None = None
 
     def __repr__(self) -> str:
         return f"<Identity {self.role_arn or self.profile or self.aws_access_key_id or 'of the environment'}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import threading
 import typing as t
 import weakref
@@ -123,10 +124,13 @@ class RoleProvider(CredentialProvider):
     def load(self) -> DeferredRefreshableCredentials:
         """Credentials that are fetched at the first call, and by one thread ahead of their expiry."""
         identity = self._identity
+        tags: cabc.Mapping[str, str] = identity.session_tags or {}
         extra = {
             "RoleSessionName": identity.role_session_name,
             "ExternalId": identity.external_id,
             "DurationSeconds": identity.role_duration_seconds,
+            "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())] or None,
+            "Policy": identity.session_policy,
         }
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=self._create_sts_client,
