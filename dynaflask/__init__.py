@@ -19,6 +19,7 @@ from dynaflask.json_provider import JSONProvider
 from dynaflask.pagination import Page
 from dynaflask.registry import Registry
 from dynaflask.settings import Bind
+from dynaflask.tenant_keys import TenantKey
 from dynaflask.wire.clients import ClientPool
 from dynaflask.wire.clients import PoolStats
 
@@ -36,6 +37,7 @@ __all__ = [
     "Page",
     "PoolStats",
     "Registry",
+    "TenantKey",
     "TenantMismatch",
     "TenantRequired",
     "TransferError",

@@ -19,6 +19,8 @@ from dynaflask.scope import Scope
 from dynaflask.scope import current_scope
 from dynaflask.scope import leave
 from dynaflask.scope import require_scope
+from dynaflask.tenant_keys import TenantReads
+from dynaflask.tenant_keys import has_tenant_key
 from dynaflask.wire.connection import TableConnection
 
 if t.TYPE_CHECKING:
@@ -69,6 +71,7 @@ class ModelMeta(MetaModel):
 
 def enlist(model: type[Model]) -> None:
     """Make a model known to its extension object, and its keys and indexes to its table."""
+    model.__has_tenant_key__ = has_tenant_key(model)
     if model.__declaration__ is not None:
         model.__declaration__.schema.add(model)
     if model.__dynamo__ is not None:
@@ -122,7 +125,7 @@ class _FromRawData:
         return from_raw_data
 
 
-class Model(Lookups, pynamodb.models.Model, metaclass=ModelMeta):
+class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
     """PynamoDB's model, bound to an app at each use instead of once for the process.
 
     All that PynamoDB documents of its models holds inside an application context.

@@ -112,6 +112,8 @@ FIELDS: dict[str, st.SearchStrategy[t.Any]] = {
     "role_session_name": st.sampled_from(["x", "y"]),
     "external_id": st.sampled_from(["1", "2"]),
     "role_duration_seconds": st.sampled_from([900, 1800]),
+    "session_tags": st.sampled_from([ImmutableDict(t="a"), ImmutableDict(t="b"), ImmutableDict(u="a")]),
+    "session_policy": st.sampled_from(["{}", '{"Statement":[]}']),
     "client_factory": st.sampled_from([min, max]),
     "client_config": st.sampled_from(
         [Config(proxies={"http": "http://p"}), Config(proxies={"http": "http://q"}), Config(tcp_keepalive=True)]
