@@ -241,6 +241,7 @@ class TestBlock:
                 with db.tenant("globex"):
                     assert thread_model.Meta.table_name == "Thread"
                     thread_model.Meta.table_name = "once"
+                    assert thread_model._get_connection().table_name == "once"
 
     def test_a_context_may_act_for_many(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """What it keeps for each of them is bounded, and no tenant's is another's."""
