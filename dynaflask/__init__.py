@@ -8,6 +8,7 @@ from dynaflask.exceptions import BatchWriteError
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import EngineError
+from dynaflask.exceptions import TenantLimitExceeded
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import TransferError
@@ -16,10 +17,14 @@ from dynaflask.exceptions import UnknownModel
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.extension import Dynamo
 from dynaflask.json_provider import JSONProvider
+from dynaflask.operations import Operation
 from dynaflask.pagination import Page
 from dynaflask.registry import Registry
 from dynaflask.settings import Bind
 from dynaflask.tenant_keys import TenantKey
+from dynaflask.signals import operation_finished
+from dynaflask.usage import Usage
+from dynaflask.usage import UsageKey
 from dynaflask.wire.clients import ClientPool
 from dynaflask.wire.clients import PoolStats
 
@@ -34,14 +39,19 @@ __all__ = [
     "Dynamo",
     "EngineError",
     "JSONProvider",
+    "Operation",
     "Page",
     "PoolStats",
     "Registry",
     "TenantKey",
+    "TenantLimitExceeded",
     "TenantMismatch",
     "TenantRequired",
     "TransferError",
     "UnknownBind",
     "UnknownModel",
     "UnknownTenant",
+    "Usage",
+    "UsageKey",
+    "operation_finished",
 ]

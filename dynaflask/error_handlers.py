@@ -17,6 +17,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.exceptions import ServiceUnavailable
 
 from dynaflask.exceptions import BatchWriteError
+from dynaflask.operations import THROTTLED
 from dynaflask.scope import current_scope
 from dynaflask.wire.faults import Facts
 from dynaflask.wire.faults import facts_of
@@ -34,15 +35,6 @@ CONFLICTS = frozenset(
         "ConditionalCheckFailed",
         "TransactionConflictException",
         "TransactionConflict",
-    }
-)
-THROTTLED = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "ProvisionedThroughputExceeded",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "ThrottlingError",
     }
 )
 OUT_OF_REACH: t.Final = (

@@ -11,12 +11,14 @@ DynaflaskError
 ├── TransferError        a dump or a load cannot go on
 ├── UnknownTenant        the app has no such tenant                  (also werkzeug's NotFound)
 ├── TenantRequired       something was used for no tenant            (also a RuntimeError)
-└── TenantMismatch       it is another tenant's                      (also a RuntimeError)
+├── TenantMismatch       it is another tenant's                      (also a RuntimeError)
+└── TenantLimitExceeded  a tenant has used up its share for now      (also werkzeug's TooManyRequests)
 """
 
 from __future__ import annotations
 
 import collections.abc as cabc
+import math
 import pathlib
 import typing as t
 
@@ -124,6 +126,21 @@ class TenantRequired(DynaflaskError, RuntimeError):
 
 class TenantMismatch(DynaflaskError, RuntimeError):
     """What was read, or is to be written, is another tenant's. The message does not say what it is."""
+
+
+class TenantLimitExceeded(DynaflaskError, werkzeug.exceptions.TooManyRequests):
+    """A tenant has used up its share of the database for now. Nothing was sent; Flask answers 429 with ``Retry-After``.
+
+    Attributes:
+        tenant: Whose call it was.
+        retry_after: After how many seconds, whole ones, it is worth to try again.
+    """
+
+    def __init__(self, tenant: str, *, wait_seconds: float) -> None:
+        self.tenant = tenant
+        seconds = math.ceil(wait_seconds)
+        # The name is not in it: this is what the client is told.
+        super().__init__(f"This uses more of the database than it may. Try again in {seconds} s.", retry_after=seconds)
 
 
 class EngineError(DynaflaskError, RuntimeError):

@@ -14,6 +14,8 @@ from pynamodb.pagination import ResultIterator
 from dynaflask import error_handlers
 from dynaflask import group
 from dynaflask import pagination
+from dynaflask import tables
+from dynaflask.ledger import Ledger
 from dynaflask.meta import Meta
 from dynaflask.model import M
 from dynaflask.model import Model
@@ -36,6 +38,8 @@ from dynaflask.settings import read_settings
 from dynaflask.tenancy import Tenancy
 from dynaflask.transactions import TransactGet
 from dynaflask.transactions import TransactWrite
+from dynaflask.usage import Usage
+from dynaflask.usage import UsageKey
 from dynaflask.wire.clients import pool
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
@@ -87,7 +91,8 @@ class Dynamo(Tenancy):
         if settings.plain.get("error_handlers"):
             error_handlers.install(app)
         app.cli.add_command(group.dynamo)
-        app.extensions[EXTENSION] = registry = self._make_registry(app, settings, given=given)
+        ledger = Ledger(app, settings.plain)
+        app.extensions[EXTENSION] = registry = self._make_registry(app, settings, ledger=ledger, given=given)
         # First in the row, so that it hides no name of the user's.
         app.shell_context_processors.insert(0, registry.shell_context)
 
@@ -152,6 +157,16 @@ class Dynamo(Tenancy):
     def tables(self) -> cabc.Mapping[str, TableConnection]:
         """This context's tables that no model describes; see :attr:`Registry.tables`."""
         return self._registry("db.tables").tables
+
+    @t.overload
+    def usage(self, *, by: None = None, reset: bool = False) -> dict[UsageKey, Usage]: ...
+
+    @t.overload
+    def usage(self, *, by: str, reset: bool = False) -> dict[str | None, Usage]: ...
+
+    def usage(self, *, by: str | None = None, reset: bool = False) -> cabc.Mapping[t.Any, Usage]:
+        """What the current app's calls consumed in this process; see :meth:`Registry.usage`."""
+        return self._registry("db.usage").usage(by=t.cast("t.Any", by), reset=reset)
 
     def meta(self, model: type[Model]) -> Meta:
         """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""

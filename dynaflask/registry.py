@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownModel
+from dynaflask.ledger import Ledger
 from dynaflask.meta import Declaration
 from dynaflask.meta import DeclaredSource
 from dynaflask.meta import Meta
@@ -35,6 +36,9 @@ from dynaflask.settings import make_bind
 from dynaflask.settings import overlay
 from dynaflask.tenants import Tenant
 from dynaflask.tenants import Tenants
+from dynaflask.usage import Usage
+from dynaflask.usage import UsageKey
+from dynaflask.usage import summed
 from dynaflask.wire.clients import ClientPool
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.clients import pool
@@ -60,6 +64,7 @@ class Registry:
     Args:
         dynamo: The extension object, which knows the models.
         settings: What the app's configuration says.
+        ledger: What the app does with its operations.
         given: The models that the app is limited to; ``None`` for all.
 
     Attributes:
@@ -73,9 +78,17 @@ class Registry:
 
     pool: t.ClassVar[ClientPool] = pool
 
-    def __init__(self, dynamo: Dynamo, settings: Settings, *, given: cabc.Iterable[type[Model]] | None = None) -> None:
+    def __init__(
+        self,
+        dynamo: Dynamo,
+        settings: Settings,
+        *,
+        ledger: Ledger,
+        given: cabc.Iterable[type[Model]] | None = None,
+    ) -> None:
         self.dynamo = dynamo
         self.settings = settings
+        self.ledger = ledger
         self.binds: cabc.Mapping[str, Bind] = {
             key: make_bind(key, settings.values_of(key)) for key in settings.bind_keys
         }
@@ -295,6 +308,30 @@ class Registry:
         models = self._models()
         names = collections.Counter(["app", "g", "db", *(model.__name__ for model in models)])
         return {**{model.__name__: model for model in models if names[model.__name__] == 1}, "db": self.dynamo}
+
+    @t.overload
+    def usage(self, *, by: None = None, reset: bool = False) -> dict[UsageKey, Usage]: ...
+
+    @t.overload
+    def usage(self, *, by: str, reset: bool = False) -> dict[str | None, Usage]: ...
+
+    def usage(self, *, by: str | None = None, reset: bool = False) -> cabc.Mapping[t.Any, Usage]:
+        """What the app's calls consumed in this process since it began, or since the counts were reset.
+
+        Args:
+            by: Sum up by ``"tenant"``, ``"model"`` or ``"operation"``.
+            reset: Begin anew. No call is lost, and none is counted twice.
+
+        Returns:
+            The counts, by tenant, model and operation, or by the one that was asked for.
+
+        Raises:
+            RuntimeError: The app does not count.
+        """
+        meter = self.ledger.meter
+        if meter is None:
+            raise RuntimeError(f"The app {self.app_name!r} counts no usage. Set DYNAMODB_METER = True.")
+        return meter.read(reset=reset) if by is None else summed(meter.read(reset=reset), by)
 
     def close(self) -> None:
         """Let the app's clients go. Those that no other app uses are closed; the next use gets them anew."""

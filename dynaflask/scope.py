@@ -18,6 +18,7 @@ from pynamodb.connection.base import MetaTable
 
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantRequired
+from dynaflask.ledger import Ledger
 from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
 from dynaflask.meta import Resolved
@@ -153,7 +154,7 @@ class Scope:
         real_name = apply_prefix(table_name, prefix=bind.table_prefix)
         table = made.plain_tables.get(table_name)
         if table is None or table.table_name != real_name:
-            table = TableConnection(real_name, connection=Connection(bind, owner=self.root))
+            table = TableConnection(real_name, connection=self._connect(bind))
             made.plain_tables[table_name] = table
         return table
 
@@ -175,7 +176,7 @@ class Scope:
         made, bind = self._made, self.bind(bind_key)
         connection = made.connections.get(bind.key)
         if connection is None:
-            connection = made.connections.setdefault(bind.key, Connection(bind, owner=self.root))
+            connection = made.connections.setdefault(bind.key, self._connect(bind))
         return connection
 
     def bind(self, bind_key: str | None = None) -> Bind:
@@ -253,6 +254,11 @@ class Scope:
     def own_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
         return self.registry.own_client(bind)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the app does with its operations."""
+        return self.registry.ledger
 
     def require_open(self) -> None:
         """Refuse what is used after its context.
@@ -338,7 +344,7 @@ class Scope:
         table = made.tables.get(key)
         if table is None:
             # A connection of its own: PynamoDB's refuses a second model on one table.
-            connection = self._connection_to(resolved.bind).twin()
+            connection = self._connection_to(resolved.bind).twin(model=declaration.model_name)
             opened = TableConnection(resolved.table_name, connection=connection, meta_table=meta_table)
             table = made.tables.setdefault(key, opened)
         if resolved.is_static:
@@ -348,7 +354,10 @@ class Scope:
     def _connection_to(self, bind: Bind) -> Connection:
         patterns = self._made.patterns
         pattern = patterns.get(bind)
-        return patterns.setdefault(bind, Connection(bind, owner=self.root)) if pattern is None else pattern
+        return patterns.setdefault(bind, self._connect(bind)) if pattern is None else pattern
+
+    def _connect(self, bind: Bind) -> Connection:
+        return Connection(bind, owner=self.root, tenant=self.tenant)
 
     def _context(self, declaration: Declaration | None = None) -> list[Values]:
         layers = self._outer._context(declaration) if self._outer and self._who is None else []

@@ -218,6 +218,27 @@ def path(label: str, value: t.Any) -> str:
     return text(label, os.fspath(value))
 
 
+def units(label: str, value: t.Any) -> float:
+    """Capacity units per second, above zero."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong(label, "a number of capacity units, or a dict of such numbers by tenant", value)
+    if not 0 < value < float("inf"):
+        raise ConfigurationError(f"{label} must be more than 0 capacity units, not {value!r}.")
+    return value
+
+
+def capacity(label: str, value: t.Any) -> float | ImmutableDict[str, float | None]:
+    """Capacity units per second, or these by tenant, with ``None`` for one without a limit."""
+    if not isinstance(value, cabc.Mapping):
+        return units(label, value)
+    return ImmutableDict(
+        {
+            text(f"A key of {label}", tenant): None if share is None else units(f"{label}[{tenant!r}]", share)
+            for tenant, share in value.items()
+        }
+    )
+
+
 BIND_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "region": region,
     "host": host,
@@ -263,6 +284,9 @@ APP_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "local_path": path,
     "max_clients": _whole_number(1),
     "client_idle_seconds": seconds,
+    "meter": flag,
+    "meter_max_tenants": _whole_number(1),
+    "tenant_capacity": capacity,
     "error_handlers": flag,
     "require_tenant": flag,
     "tenant_ttl_seconds": seconds,

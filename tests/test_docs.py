@@ -44,6 +44,9 @@ APP_SETTINGS = {
     "DYNAMODB_MAX_CLIENTS",
     "DYNAMODB_CLIENT_IDLE_SECONDS",
     "DYNAMODB_ERROR_HANDLERS",
+    "DYNAMODB_METER",
+    "DYNAMODB_METER_MAX_TENANTS",
+    "DYNAMODB_TENANT_CAPACITY",
 }
 BIND_SETTINGS = {f"DYNAMODB_{name.upper()}" for name in BIND_FIELDS}
 ROLE = {"DYNAMODB_ROLE_ARN": "arn:aws:iam::111122223333:role/forum"}
@@ -161,7 +164,7 @@ def test_the_variables_of_the_environment_are_settings() -> None:
 
 def test_the_api_page_names_every_public_name() -> None:
     """What can be imported from ``dynaflask`` is documented."""
-    directives = r"^\.\. auto(?:class|exception):: dynaflask\.([A-Z]\w+)"
+    directives = r"^\.\. auto(?:class|exception|data):: dynaflask\.(\w+)(?:\(\))?$"
     assert sorted(re.findall(directives, PAGES["docs/reference/api.md"], re.MULTILINE)) == sorted(dynaflask.__all__)
 
 

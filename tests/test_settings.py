@@ -141,6 +141,15 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("require_tenant", "yes"),
         ("tenant_ttl_seconds", 0),
         ("tenants", ["acme"]),
+        ("meter", 1),
+        ("meter_max_tenants", 0),
+        ("tenant_capacity", "100"),
+        ("tenant_capacity", True),
+        ("tenant_capacity", 0),
+        ("tenant_capacity", float("inf")),
+        ("tenant_capacity", {"acme": "100"}),
+        ("tenant_capacity", {"acme": -1}),
+        ("tenant_capacity", {"": 100}),
         ("binds", ["eu"]),
         ("binds", {"eu": "eu-west-1"}),
         ("binds", {"": {}}),
@@ -345,3 +354,17 @@ def test_a_bind_is_frozen() -> None:
     """No code can turn a bind elsewhere."""
     with pytest.raises(AttributeError):
         bind().region = "eu-west-1"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("capacity", [100, 0.5, {"*": 100, "acme": 500.5, "internal": None}])
+def test_a_tenants_capacity_is_a_number_or_numbers_by_tenant(capacity: t.Any) -> None:
+    """None is no limit."""
+    assert read(tenant_capacity=capacity).plain["tenant_capacity"] == capacity
+
+
+def test_a_dict_of_capacities_is_copied() -> None:
+    """What becomes of the app's own has no effect."""
+    capacity = {"acme": 500}
+    settings = read(tenant_capacity=capacity)
+    capacity["acme"] = 1
+    assert settings.plain["tenant_capacity"] == {"acme": 500}

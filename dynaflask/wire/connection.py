@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import typing as t
 
 import pynamodb.connection
@@ -15,7 +16,13 @@ from pynamodb.exceptions import TableError
 from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
+from dynaflask.ledger import Ledger
+from dynaflask.operations import Operation
+from dynaflask.operations import failure_of
+from dynaflask.operations import outcome_of
+from dynaflask.operations import table_of
 from dynaflask.settings import Bind
+from dynaflask.signals import operation_finished
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import FAULTS
 from dynaflask.wire.faults import explain
@@ -38,6 +45,10 @@ class Owner(t.Protocol):
     def own_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
 
+    @property
+    def ledger(self) -> Ledger:
+        """What the app does with its operations."""
+
 
 class Call:
     """As much of a connection as PynamoDB needs to make one call and to translate its errors."""
@@ -56,9 +67,10 @@ class Connection(pynamodb.connection.Connection):
     Args:
         bind: Where to, as whom, and with which options.
         owner: The scope that it belongs to.
+        tenant: Whom it acts for.
     """
 
-    def __init__(self, bind: Bind, *, owner: Owner) -> None:
+    def __init__(self, bind: Bind, *, owner: Owner, tenant: str | None = None) -> None:
         super().__init__(
             region=bind.region,
             host=bind.host,
@@ -74,13 +86,20 @@ class Connection(pynamodb.connection.Connection):
         )
         self.bind = bind
         self._owner = owner
+        self._tenant = tenant
+        self._model: str | None = None
+        self._ledger = owner.ledger
         self._lease: Lease | None = None
         self._session: t.Any = None
 
-    def twin(self) -> Connection:
-        """A connection like this one, for other tables. PynamoDB works out each of its settings for each connection."""
+    def twin(self, *, model: str) -> Connection:
+        """A connection like this one, for other tables. PynamoDB works out each of its settings for each connection.
+
+        Args:
+            model: The model whose calls go this way.
+        """
         twin = object.__new__(Connection)
-        vars(twin).update(vars(self), _tables={}, _session=None)
+        vars(twin).update(vars(self), _tables={}, _session=None, _model=model)
         return twin
 
     def __repr__(self) -> str:
@@ -114,6 +133,35 @@ class Connection(pynamodb.connection.Connection):
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        if self._ledger.is_kept or operation_finished.receivers:
+            return self._make_noted_call(operation_name, operation_kwargs)
+        return self._make_call(operation_name, operation_kwargs)
+
+    def _make_noted_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        self._ledger.admit(self._tenant)
+        started = time.perf_counter()
+        try:
+            result = self._make_call(operation_name, operation_kwargs)
+        except BaseException as error:
+            self._tell(operation_name, operation_kwargs, started=started, outcome=failure_of(error))
+            raise
+        self._tell(operation_name, operation_kwargs, started=started, outcome=outcome_of(operation_name, result))
+        return result
+
+    def _tell(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> None:
+        operation = Operation(
+            name=name,
+            app_name=self._ledger.app_name,
+            bind_key=self.bind.key,
+            model=self._model,
+            table=table_of(params),
+            tenant=self._tenant,
+            duration_seconds=time.perf_counter() - started,
+            **outcome,
+        )
+        self._ledger.enter(operation)
+
+    def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()
         if self._lease is None:
             self._lease = self._owner.lease(self.bind)
