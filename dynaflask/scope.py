@@ -23,6 +23,7 @@ from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
 from dynaflask.meta import Resolved
 from dynaflask.meta import apply_prefix
+from dynaflask.meta import named_bind
 from dynaflask.settings import Bind
 from dynaflask.settings import Values
 from dynaflask.tenants import NOBODY
@@ -255,6 +256,10 @@ class Scope:
         """The app's own client for a destination."""
         return self.registry.own_client(bind)
 
+    def labels(self) -> tuple[str | None, str]:
+        """The tenant's name and the bind's key, as far as they are known: nobody is asked."""
+        return self.known_tenant, named_bind(self._known_layers())
+
     @property
     def ledger(self) -> Ledger:
         """What the app does with its operations."""
@@ -358,6 +363,12 @@ class Scope:
 
     def _connect(self, bind: Bind) -> Connection:
         return Connection(bind, owner=self.root, tenant=self.tenant)
+
+    def _known_layers(self) -> list[Values]:
+        if self._who is None and self._outer is not None:
+            return [*self._outer._known_layers(), self._entered]
+        tenant = None if self._who is None else self._who.tenant
+        return [*([tenant.changes] if tenant else []), self._entered]
 
     def _context(self, declaration: Declaration | None = None) -> list[Values]:
         layers = self._outer._context(declaration) if self._outer and self._who is None else []
@@ -490,6 +501,12 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
         if block.root is root:
             return block
     return root
+
+
+def peek_scope() -> Scope | None:
+    """The scope that is used here already. None is opened."""
+    root = app_ctx.g.get(_ON_G) if app_ctx else None
+    return next((block for block in reversed(_blocks.get()) if block.root is root), root)
 
 
 def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
