@@ -21,8 +21,8 @@ from dynaflask.operations import Operation
 from dynaflask.pagination import Page
 from dynaflask.registry import Registry
 from dynaflask.settings import Bind
-from dynaflask.tenant_keys import TenantKey
 from dynaflask.signals import operation_finished
+from dynaflask.tenant_keys import TenantKey
 from dynaflask.usage import Usage
 from dynaflask.usage import UsageKey
 from dynaflask.wire.clients import ClientPool

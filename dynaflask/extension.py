@@ -327,7 +327,6 @@ class Dynamo(Tenancy):
 
 def _tables() -> types.ModuleType:
     # Not at the top: few programs make their tables themselves.
-    from dynaflask import tables  # noqa: PLC0415
 
     return tables
 
