@@ -44,6 +44,7 @@ from dynaflask.wire.clients import Lease
 from dynaflask.wire.clients import pool
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
+from dynaflask.wire.connection import pattern_of
 from dynaflask.wire.faults import explained
 from dynaflask.wire.keys import ClientKey
 
@@ -100,6 +101,7 @@ class Registry:
         self._resolved: weakref.WeakKeyDictionary[Declaration, Resolved] = weakref.WeakKeyDictionary()
         self._resolved_for: weakref.WeakKeyDictionary[Declaration, dict[Tenant, Resolved]] = weakref.WeakKeyDictionary()
         self._static_binds = set(self.binds.values())
+        self._patterns: dict[Bind, dict[str, t.Any]] = {}
         self._leases: dict[Bind, Lease] = {}
         self._leases_by_key: dict[ClientKey, Lease] = {}
         # Stands for this registry in the pool, which must not keep the registry itself alive.
@@ -258,6 +260,15 @@ class Registry:
             lease = self._leases_by_key.setdefault(lease.key, lease)
             self._remember(bind, lease)
         return lease
+
+    def pattern(self, bind: Bind) -> dict[str, t.Any]:
+        """What a connection to a bind begins with, worked out once."""
+        pattern = self._patterns.get(bind)
+        if pattern is None:
+            if len(self._patterns) >= MAX_BINDS:
+                self._patterns = {}
+            pattern = self._patterns[bind] = pattern_of(bind)
+        return pattern
 
     def own_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""

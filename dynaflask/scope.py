@@ -58,7 +58,7 @@ Resumption = contextvars.Token[tuple["Scope", ...]]
 class Made:
     """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
 
-    __slots__ = ("connections", "model_tables", "patterns", "plain_tables", "resolved", "tables", "ways")
+    __slots__ = ("connections", "model_tables", "plain_tables", "resolved", "tables", "ways")
 
     def __init__(self) -> None:
         self.resolved: dict[Declaration, Resolved] = {}
@@ -66,7 +66,6 @@ class Made:
         self.tables: dict[t.Any, TableConnection] = {}
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
-        self.patterns: dict[Bind, Connection] = {}
         self.ways: dict[str, dict[t.Any, t.Any]] = {"reading": {}, "writing": {}}
 
 
@@ -252,6 +251,10 @@ class Scope:
         """The app's claim on the client of a destination."""
         return self.registry.lease(bind)
 
+    def pattern(self, bind: Bind) -> dict[str, t.Any]:
+        """What a connection to a bind begins with."""
+        return self.registry.pattern(bind)
+
     def own_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
         return self.registry.own_client(bind)
@@ -349,20 +352,15 @@ class Scope:
         table = made.tables.get(key)
         if table is None:
             # A connection of its own: PynamoDB's refuses a second model on one table.
-            connection = self._connection_to(resolved.bind).twin(model=declaration.model_name)
+            connection = self._connect(resolved.bind, model=declaration.model_name)
             opened = TableConnection(resolved.table_name, connection=connection, meta_table=meta_table)
             table = made.tables.setdefault(key, opened)
         if resolved.is_static:
             made.model_tables[model] = table
         return table
 
-    def _connection_to(self, bind: Bind) -> Connection:
-        patterns = self._made.patterns
-        pattern = patterns.get(bind)
-        return patterns.setdefault(bind, self._connect(bind)) if pattern is None else pattern
-
-    def _connect(self, bind: Bind) -> Connection:
-        return Connection(bind, owner=self.root, tenant=self.tenant)
+    def _connect(self, bind: Bind, *, model: str | None = None) -> Connection:
+        return Connection(bind, owner=self.root, tenant=self.tenant, model=model)
 
     def _known_layers(self) -> list[Values]:
         if self._who is None and self._outer is not None:

@@ -45,6 +45,9 @@ class Owner(t.Protocol):
     def own_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
 
+    def pattern(self, bind: Bind) -> dict[str, t.Any]:
+        """What :func:`pattern_of` makes of a bind."""
+
     @property
     def ledger(self) -> Ledger:
         """What the app does with its operations."""
@@ -68,39 +71,19 @@ class Connection(pynamodb.connection.Connection):
         bind: Where to, as whom, and with which options.
         owner: The scope that it belongs to.
         tenant: Whom it acts for.
+        model: The name of the only model whose calls go this way, if there is one.
     """
 
-    def __init__(self, bind: Bind, *, owner: Owner, tenant: str | None = None) -> None:
-        super().__init__(
-            region=bind.region,
-            host=bind.host,
-            read_timeout_seconds=bind.read_timeout_seconds,
-            connect_timeout_seconds=bind.connect_timeout_seconds,
-            max_retry_attempts=bind.max_retry_attempts,
-            retry_configuration=t.cast("t.Any", bind.retry_configuration),
-            max_pool_connections=bind.max_pool_connections,
-            extra_headers=bind.extra_headers,
-            aws_access_key_id=bind.aws_access_key_id,
-            aws_secret_access_key=bind.aws_secret_access_key,
-            aws_session_token=bind.aws_session_token,
-        )
+    # Not super().__init__(): it works out each setting anew for each connection.
+    def __init__(self, bind: Bind, *, owner: Owner, tenant: str | None = None, model: str | None = None) -> None:
+        vars(self).update(owner.pattern(bind), _tables={})
         self.bind = bind
         self._owner = owner
         self._tenant = tenant
-        self._model: str | None = None
+        self._model = model
         self._ledger = owner.ledger
         self._lease: Lease | None = None
         self._session: t.Any = None
-
-    def twin(self, *, model: str) -> Connection:
-        """A connection like this one, for other tables. PynamoDB works out each of its settings for each connection.
-
-        Args:
-            model: The model whose calls go this way.
-        """
-        twin = object.__new__(Connection)
-        vars(twin).update(vars(self), _tables={}, _session=None, _model=model)
-        return twin
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -210,6 +193,24 @@ class TableConnection(pynamodb.connection.table.TableConnection):
 
     def __repr__(self) -> str:
         return f"<TableConnection {self.table_name!r} on {self.connection!r}>"
+
+
+def pattern_of(bind: Bind) -> dict[str, t.Any]:
+    """What PynamoDB keeps in a connection with a bind's settings."""
+    connection = pynamodb.connection.Connection(
+        region=bind.region,
+        host=bind.host,
+        read_timeout_seconds=bind.read_timeout_seconds,
+        connect_timeout_seconds=bind.connect_timeout_seconds,
+        max_retry_attempts=bind.max_retry_attempts,
+        retry_configuration=t.cast("t.Any", bind.retry_configuration),
+        max_pool_connections=bind.max_pool_connections,
+        extra_headers=bind.extra_headers,
+        aws_access_key_id=bind.aws_access_key_id,
+        aws_secret_access_key=bind.aws_secret_access_key,
+        aws_session_token=bind.aws_session_token,
+    )
+    return vars(connection)
 
 
 def _is_followed() -> bool:
