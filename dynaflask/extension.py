@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import importlib
 import types
 import typing as t
 import weakref
 
 import flask
-from pynamodb.pagination import ResultIterator
 
-from dynaflask import error_handlers
 from dynaflask import group
-from dynaflask import pagination
-from dynaflask import tables
 from dynaflask.ledger import Ledger
 from dynaflask.meta import Meta
 from dynaflask.model import M
@@ -22,7 +19,6 @@ from dynaflask.model import Model
 from dynaflask.model import adopt
 from dynaflask.model import full_name
 from dynaflask.model import make_base
-from dynaflask.pagination import Page
 from dynaflask.registry import Registry
 from dynaflask.scope import EXTENSION
 from dynaflask.scope import Scope
@@ -36,15 +32,23 @@ from dynaflask.settings import Values
 from dynaflask.settings import check_values
 from dynaflask.settings import read_settings
 from dynaflask.tenancy import Tenancy
-from dynaflask.transactions import TransactGet
-from dynaflask.transactions import TransactWrite
-from dynaflask.usage import Usage
-from dynaflask.usage import UsageKey
 from dynaflask.wire.clients import pool
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
 
+if t.TYPE_CHECKING:
+    from pynamodb.pagination import ResultIterator
+
+    from dynaflask.pagination import Page
+    from dynaflask.transactions import TransactGet
+    from dynaflask.transactions import TransactWrite
+    from dynaflask.usage import Usage
+    from dynaflask.usage import UsageKey
+
 T = t.TypeVar("T")
+
+MAX_PER_PAGE = 100
+MAX_READS = 10
 
 
 class Dynamo(Tenancy):
@@ -89,7 +93,7 @@ class Dynamo(Tenancy):
         if "client_idle_seconds" in settings.plain:
             app.teardown_appcontext(pool.evict_idle)
         if settings.plain.get("error_handlers"):
-            error_handlers.install(app)
+            _module("error_handlers").install(app)
         app.cli.add_command(group.dynamo)
         ledger = Ledger(app, settings.plain)
         app.extensions[EXTENSION] = registry = self._make_registry(app, settings, ledger=ledger, given=given)
@@ -203,7 +207,7 @@ class Dynamo(Tenancy):
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused.
         """
-        _tables().create_all(self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait)
+        _module("tables").create_all(self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait)
 
     def drop_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
@@ -219,7 +223,7 @@ class Dynamo(Tenancy):
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused.
         """
-        _tables().drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
+        _module("tables").drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
 
     def paginate(
         self,
@@ -227,8 +231,8 @@ class Dynamo(Tenancy):
         *args: t.Any,
         per_page: int | None = None,
         cursor: str | None = None,
-        max_per_page: int | None = pagination.MAX_PER_PAGE,
-        max_reads: int = pagination.MAX_READS,
+        max_per_page: int | None = MAX_PER_PAGE,
+        max_reads: int = MAX_READS,
         **options: t.Any,
     ) -> Page[T]:
         """One page of what a query or a scan finds, and the cursor to the next: ``db.paginate(Thread.query, "flask")``.
@@ -251,7 +255,7 @@ class Dynamo(Tenancy):
             ConfigurationError: The app has no ``SECRET_KEY``.
             TypeError: The method is another one.
         """
-        return pagination.paginate(
+        page: Page[T] = _module("pagination").paginate(
             self._registry("db.paginate").scope,
             method,
             *args,
@@ -261,6 +265,7 @@ class Dynamo(Tenancy):
             max_reads=max_reads,
             **options,
         )
+        return page
 
     def transact_write(self, **options: t.Any) -> TransactWrite:
         """A write transaction in the current app, on the bind of the first model that it is given.
@@ -268,7 +273,9 @@ class Dynamo(Tenancy):
         Args:
             **options: As of PynamoDB's ``TransactWrite``: ``client_request_token``, and so on.
         """
-        return TransactWrite(connection=self.get_connection(), **options)
+        return t.cast(
+            "TransactWrite", _module("transactions").TransactWrite(connection=self.get_connection(), **options)
+        )
 
     def transact_get(self, **options: t.Any) -> TransactGet:
         """A read transaction in the current app, on the bind of the first model that it is given.
@@ -276,7 +283,7 @@ class Dynamo(Tenancy):
         Args:
             **options: As of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
         """
-        return TransactGet(connection=self.get_connection(), **options)
+        return t.cast("TransactGet", _module("transactions").TransactGet(connection=self.get_connection(), **options))
 
     # What the names of the peers, in compat, do otherwise.
 
@@ -325,10 +332,9 @@ class Dynamo(Tenancy):
         return [model for model in models if model is not None and model.__declaration__ is not None]
 
 
-def _tables() -> types.ModuleType:
-    # Not at the top: few programs make their tables themselves.
-
-    return tables
+def _module(name: str) -> types.ModuleType:
+    # Not at the top: each is for a part of the programs only.
+    return importlib.import_module(f"dynaflask.{name}")
 
 
 def _refuse_second(app: flask.Flask) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import typing as t
 import weakref
 
-from dynaflask.limits import Limits
-from dynaflask.operations import Operation
 from dynaflask.settings import Values
 from dynaflask.signals import operation_finished
-from dynaflask.usage import MAX_TENANTS
-from dynaflask.usage import Meter
 
 if t.TYPE_CHECKING:
     import flask
+
+    from dynaflask.limits import Limits
+    from dynaflask.operations import Operation
+    from dynaflask.usage import Meter
 
 
 class Ledger:
@@ -33,9 +33,8 @@ class Ledger:
     def __init__(self, app: flask.Flask, settings: Values) -> None:
         self.app_name = app.name
         self._app = weakref.ref(app)
-        max_tenants = settings.get("meter_max_tenants", MAX_TENANTS)
-        self.meter = Meter(max_tenants=max_tenants) if settings.get("meter") else None
-        self.limits = Limits(settings["tenant_capacity"]) if "tenant_capacity" in settings else None
+        self.meter = _make_meter(settings) if settings.get("meter") else None
+        self.limits = _make_limits(settings) if "tenant_capacity" in settings else None
         self.is_kept = self.meter is not None or self.limits is not None
 
     def admit(self, tenant: str | None) -> None:
@@ -54,3 +53,18 @@ class Ledger:
         if self.meter is not None:
             self.meter.add(operation)
         operation_finished.send(self._app(), operation=operation)
+
+
+# Not at the top: few programs count, or limit.
+
+
+def _make_meter(settings: Values) -> Meter:
+    from dynaflask import usage  # noqa: PLC0415
+
+    return usage.Meter(max_tenants=settings.get("meter_max_tenants", usage.MAX_TENANTS))
+
+
+def _make_limits(settings: Values) -> Limits:
+    from dynaflask import limits  # noqa: PLC0415
+
+    return limits.Limits(settings["tenant_capacity"])

@@ -10,7 +10,6 @@ import warnings
 import pynamodb.models
 from pynamodb.models import MetaModel
 
-from dynaflask.batches import BatchWrite
 from dynaflask.lookups import Lookups
 from dynaflask.meta import DECLARED
 from dynaflask.meta import Declaration
@@ -24,6 +23,7 @@ from dynaflask.tenant_keys import has_tenant_key
 from dynaflask.wire.connection import TableConnection
 
 if t.TYPE_CHECKING:
+    from dynaflask.batches import BatchWrite
     from dynaflask.extension import Dynamo
     from dynaflask.plans import Plan
     from dynaflask.plans import Reader
@@ -143,6 +143,8 @@ class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
         """Write items in batches; see PynamoDB. All go to the destination that the batch was made for."""
+        from dynaflask.batches import BatchWrite  # noqa: PLC0415 - not every program writes in batches
+
         return BatchWrite(cls, auto_commit=auto_commit, scope=require_scope(cls.__name__, cls.__dynamo__))
 
     __reading__: t.ClassVar[Plan[Reader] | None] = None

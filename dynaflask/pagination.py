@@ -26,8 +26,6 @@ T = t.TypeVar("T")
 Json = dict[str, t.Any]
 
 PER_PAGE = 20
-MAX_PER_PAGE = 100
-MAX_READS = 10
 # The most that DynamoDB takes as a Limit.
 MAX_LIMIT = 2**31 - 1
 

@@ -36,9 +36,6 @@ from dynaflask.settings import make_bind
 from dynaflask.settings import overlay
 from dynaflask.tenants import Tenant
 from dynaflask.tenants import Tenants
-from dynaflask.usage import Usage
-from dynaflask.usage import UsageKey
-from dynaflask.usage import summed
 from dynaflask.wire.clients import ClientPool
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.clients import pool
@@ -50,6 +47,8 @@ from dynaflask.wire.keys import ClientKey
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
+    from dynaflask.usage import Usage
+    from dynaflask.usage import UsageKey
 
 V = t.TypeVar("V")
 
@@ -342,6 +341,8 @@ class Registry:
         meter = self.ledger.meter
         if meter is None:
             raise RuntimeError(f"The app {self.app_name!r} counts no usage. Set DYNAMODB_METER = True.")
+        from dynaflask.usage import summed  # noqa: PLC0415 - it is there if the app counts
+
         return meter.read(reset=reset) if by is None else summed(meter.read(reset=reset), by)
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import dataclasses
-import difflib
 import functools
 import json
 import os
@@ -572,6 +571,8 @@ def _warn_of_unknown_keys(config: Values) -> None:
 
 def did_you_mean(name: str, known: cabc.Iterable[str], prefix: str = "") -> str:
     """A sentence that offers the nearest known name, if one is near."""
+    import difflib  # noqa: PLC0415 - few names are misspelt
+
     nearest = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {prefix + nearest[0]!r}?" if nearest else ""
 

@@ -102,7 +102,6 @@ NOBODY: t.Final = Who()
 FREE: t.Final = Who(is_free=True)
 
 
-@dataclasses.dataclass(slots=True)
 class Functions:
     """What the program itself says of tenants. The functions are code, and are called with the current app's context.
 
@@ -112,9 +111,10 @@ class Functions:
         lister: Which tenants there are: ``db.tenant_lister``.
     """
 
-    loader: Loader | None = None
-    settings: SettingsOf | None = None
-    lister: Lister | None = None
+    def __init__(self) -> None:
+        self.loader: Loader | None = None
+        self.settings: SettingsOf | None = None
+        self.lister: Lister | None = None
 
 
 class Tenants:

@@ -17,10 +17,6 @@ from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.ledger import Ledger
-from dynaflask.operations import Operation
-from dynaflask.operations import failure_of
-from dynaflask.operations import outcome_of
-from dynaflask.operations import table_of
 from dynaflask.settings import Bind
 from dynaflask.signals import operation_finished
 from dynaflask.wire.clients import Lease
@@ -121,6 +117,10 @@ class Connection(pynamodb.connection.Connection):
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_noted_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        # Not at the top: in most programs nobody takes note.
+        from dynaflask.operations import failure_of  # noqa: PLC0415
+        from dynaflask.operations import outcome_of  # noqa: PLC0415
+
         self._ledger.admit(self._tenant)
         started = time.perf_counter()
         try:
@@ -132,6 +132,9 @@ class Connection(pynamodb.connection.Connection):
         return result
 
     def _tell(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> None:
+        from dynaflask.operations import Operation  # noqa: PLC0415
+        from dynaflask.operations import table_of  # noqa: PLC0415
+
         operation = Operation(
             name=name,
             app_name=self._ledger.app_name,
