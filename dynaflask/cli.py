@@ -33,6 +33,7 @@ from dynaflask.table import Table
 from dynaflask.table import destination
 from dynaflask.table import find
 from dynaflask.table import find_one
+from dynaflask.tenant_command import TenantCommand
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 Drift = cabc.Mapping[Table, cabc.Sequence[Difference]]
@@ -51,10 +52,14 @@ class Command(click.Command):
             raise click.ClickException(str(error)) from error
 
 
+class CommandForTenants(Command, TenantCommand):
+    """Such a command, which can run for tenants."""
+
+
 class Group(AppGroup):
     """A group of such commands."""
 
-    command_class = Command
+    command_class = CommandForTenants
 
 
 dynamo = Group("dynamo", help="Work with the app's DynamoDB.")
@@ -189,7 +194,7 @@ def ping(*, bind_key: str | None, as_json: bool) -> None:
     print_records([{"bind": key, "seconds": round(registry.ping(key), 4)} for key in binds], as_json=as_json)
 
 
-@dynamo.command("local")
+@dynamo.command("local", cls=Command)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--path", help="The directory that keeps the data.  [default: DYNAMODB_LOCAL_PATH, or none]")
 def run_local(*, port: int, path: str | None) -> None:

@@ -287,6 +287,15 @@ class Scope:
         made = None if who is None else self.root._spare.pop(who, None)
         return Scope(self.registry, outer=self, entered=entered, who=who, made=made)
 
+    def acting_for(self, name: str) -> Scope:
+        """A block inside this scope for a tenant.
+
+        Raises:
+            UnknownTenant: The app has no such tenant.
+            ConfigurationError: What the tenant changes is wrong.
+        """
+        return self.using({}, who=Who(self.registry.tenants.get(name, self.finding)))
+
     def finding(self) -> Scope:
         """A block round the program's function that finds a tenant."""
         return Finding(self.registry, outer=self)

@@ -119,8 +119,7 @@ class Tenancy:
         return Using(lambda: in_context(app, who))(function)
 
     def _enter_tenant(self, name: str) -> contextlib.AbstractContextManager[Scope]:
-        scope = self._registry("db.tenant").scope
-        return scope.using({}, who=Who(scope.registry.tenants.get(name, scope.finding)))
+        return self._registry("db.tenant").scope.acting_for(name)
 
     def _leave_tenants(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
         registry = self._registry("db.without_tenant")
