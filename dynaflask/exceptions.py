@@ -118,6 +118,8 @@ class UnknownTenant(DynaflaskError, werkzeug.exceptions.NotFound):
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
         super().__init__()
+        # For whoever takes it to another process, as a queue of tasks does.
+        self.args = (tenant,)
 
 
 class TenantRequired(DynaflaskError, RuntimeError):

@@ -1,0 +1,89 @@
+"""Celery tasks that run in the app, and for the tenant, that they were sent from: the extra ``celery``."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import typing as t
+
+import celery
+import flask
+from werkzeug.datastructures import ImmutableDict
+
+from dynaflask.scope import EXTENSION
+from dynaflask.tenancy import in_context
+from dynaflask.tenants import NOBODY
+
+# The message's header with the app's name and the tenant's.
+HEADER = "dynaflask"
+
+Origin = cabc.Mapping[str, "str | None"]
+
+
+class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
+    """The base of tasks that carry app and tenant; :func:`tenant_task` makes one for the program's apps.
+
+    A task runs in an app context of its own. It is for the tenant of the context that it was sent from, for that of the
+    task that it was sent from, or for nobody. Called as a function it runs where it is called.
+
+    Attributes:
+        flask_apps: The apps that a task may be sent from, by the name that the message has.
+    """
+
+    abstract = True
+    flask_apps: t.ClassVar[cabc.Mapping[str, flask.Flask]] = ImmutableDict()
+
+    def apply_async(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Send the task; see Celery.
+
+        Raises:
+            RuntimeError: It is sent from no app context, and there are several apps; or from that of another app.
+            UnknownTenant: The app has no such tenant.
+        """
+        headers = options.get("headers") or {}
+        if HEADER not in headers:
+            headers = {**headers, HEADER: dict(self._origin())}
+        return super().apply_async(*args, **{**options, "headers": headers})
+
+    def __call__(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Run the task; see Celery."""
+        if self.request.called_directly:
+            return self.run(*args, **kwargs)
+        origin: Origin = (self.request.headers or {}).get(HEADER) or self._default()
+        app = self.flask_apps.get(t.cast("str", origin["app"]))
+        if app is None:
+            raise RuntimeError(f"{self.name} was sent from the app {origin['app']!r}. {self._known()}")
+        with in_context(app, NOBODY):
+            if origin["tenant"] is None:
+                return self.run(*args, **kwargs)
+            with app.extensions[EXTENSION].scope.acting_for(origin["tenant"]):
+                return self.run(*args, **kwargs)
+
+    def _origin(self) -> Origin:
+        if flask.has_app_context():
+            app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
+            for name, known in self.flask_apps.items():
+                if known is app:
+                    return {"app": name, "tenant": app.extensions[EXTENSION].scope.tenant}
+            raise RuntimeError(f"{self.name} is sent from the app {app.name!r}. {self._known()}")
+        task = self.app.current_worker_task
+        # A chain, a callback: the worker sends it when the task has left its context.
+        origin: Origin | None = None if task is None else (task.request.headers or {}).get(HEADER)
+        return origin or self._default()
+
+    def _default(self) -> Origin:
+        if len(self.flask_apps) != 1:
+            raise RuntimeError(f"{self.name} is sent from no app context. {self._known()}")
+        return {"app": next(iter(self.flask_apps)), "tenant": None}
+
+    def _known(self) -> str:
+        return f"It can be sent from {', '.join(map(repr, self.flask_apps))}: pass each app to tenant_task."
+
+
+def tenant_task(apps: flask.Flask | cabc.Mapping[str, flask.Flask]) -> type[TenantTask]:
+    """A base task for the program's apps: ``Celery("jobs", task_cls=tenant_task(app))``.
+
+    Args:
+        apps: The app; or several by names, which are the same in all processes.
+    """
+    named = {apps.name: apps} if isinstance(apps, flask.Flask) else dict(apps)
+    return type("TenantTask", (TenantTask,), {"flask_apps": ImmutableDict(named), "abstract": True})
