@@ -196,7 +196,7 @@ class TestTables:
 
     def test_diff_and_sync_agree(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """A dry run changes nothing; neither does a no; and after a yes there is no difference."""
-        board = boards.declare_board(db)
+        boards.declare_board(db)
         run(on_engine, "create", "--wait")
         boards.declare_board(db, attributes=boards.everything())
         found = json.loads(run(on_engine, "diff", "Board", "--json").output)
@@ -212,7 +212,7 @@ class TestTables:
 
     def test_sync_says_what_it_cannot_do(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """It asks nothing where there is nothing that it can, and exits with 1."""
-        board = boards.declare_board(db)
+        boards.declare_board(db)
         run(on_engine, "create", "--wait")
         boards.declare_board(db, attributes={"lo": boards.make_local_index("lo")})
         done = run(on_engine, "sync")
@@ -222,7 +222,7 @@ class TestTables:
 
     def test_sync_prunes_on_demand(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """An index that no model declares."""
-        board = boards.declare_board(db, attributes=boards.everything())
+        boards.declare_board(db, attributes=boards.everything())
         run(on_engine, "create", "--wait")
         boards.declare_board(db)
         assert run(on_engine, "diff").exit_code == 0
