@@ -47,6 +47,9 @@ APP_SETTINGS = {
     "DYNAMODB_METER",
     "DYNAMODB_METER_MAX_TENANTS",
     "DYNAMODB_TENANT_CAPACITY",
+    "DYNAMODB_TENANTS",
+    "DYNAMODB_TENANT_TTL_SECONDS",
+    "DYNAMODB_REQUIRE_TENANT",
 }
 BIND_SETTINGS = {f"DYNAMODB_{name.upper()}" for name in BIND_FIELDS}
 ROLE = {"DYNAMODB_ROLE_ARN": "arn:aws:iam::111122223333:role/forum"}
@@ -144,7 +147,7 @@ def test_the_example_of_a_setting_is_accepted(setting: str) -> None:
         KEY_PAIR
         if setting.startswith("DYNAMODB_AWS_")
         else ROLE
-        if "_ROLE_" in setting or "EXTERNAL_ID" in setting
+        if re.search("_ROLE_|EXTERNAL_ID|SESSION_TAGS|SESSION_POLICY", setting)
         else {}
     )
     app.config.update(needed, **{setting: example})
