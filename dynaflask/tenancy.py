@@ -126,8 +126,9 @@ class Tenancy:
         logger.warning("The app %r uses DynamoDB without a tenant: %r.", registry.app_name, reason)
         return registry.scope.using({}, who=FREE)
 
-    def _registry(self, what: str) -> Registry:
-        raise NotImplementedError
+    if t.TYPE_CHECKING:
+
+        def _registry(self, what: str) -> Registry: ...
 
 
 @contextlib.contextmanager

@@ -48,15 +48,13 @@ class TenantKey(UnicodeAttribute):
     written as it is stored.
     """
 
-    def serialize(self, value: t.Any) -> str | None:
+    def serialize(self, value: t.Any) -> str:
         """The key as it is stored.
 
         Raises:
             TenantRequired: There is no tenant.
             TenantMismatch: The value is of another tenant's item.
         """
-        if value is None:
-            return None
         if not isinstance(value, str):
             raise TypeError(f"{self.attr_name} is a TenantKey, and takes a string, not {type(value).__name__}.")
         who = self._who()

@@ -69,8 +69,6 @@ class Tenant:
         Raises:
             TenantMismatch: A layer names what the tenant decides. Its value is not in the message.
         """
-        if not self.changes:
-            return
         decided = frozenset(self.changes).union(*(group for group in GROUPS if group & self.changes.keys()))
         for layer in layers:
             for name, value in layer.items():
