@@ -6,6 +6,7 @@ import typing as t
 
 import pynamodb.transactions
 
+from dynaflask.exceptions import TenantMismatch
 from dynaflask.settings import WHERE_AND_WHO
 from dynaflask.wire.connection import Connection
 
@@ -22,6 +23,11 @@ class OneDestination(pynamodb.transactions.Transaction):
         if self._first is None:
             self._first, self._connection = model, connection
             return
+        if connection.tenant != t.cast("Connection", self._connection).tenant:
+            raise TenantMismatch(
+                f"A transaction is for one tenant: {_name(model)} is added in a block of another than"
+                f" {_name(self._first)}."
+            )
         first = t.cast("Connection", self._connection).bind
         if connection.bind.destination != first.destination:
             differing = [

@@ -303,3 +303,15 @@ def test_an_app_of_another_object_stays_its_own(make_peer_app: MakeApp) -> None:
     with pytest.raises(RuntimeError, match="initialised already"):
         PynamoDB(app)
     assert db.app is app
+
+
+def test_whom_an_app_acts_for_is_known_in_a_context() -> None:
+    """What stands outside of contexts outlives every request, and is for nobody."""
+    app = flask.Flask("app")
+    app.config["DYNAMODB_REGION"] = "us-east-1"
+    db = PynamoDB(app)
+    db.tenant_loader(lambda: "acme")
+    with app.app_context():
+        assert db.current_tenant == "acme"
+    with pytest.raises(RuntimeError, match="known in an application context"):
+        _ = db.current_tenant

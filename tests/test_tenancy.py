@@ -584,6 +584,19 @@ class TestElsewhere:
                 assert list(found) == []
         assert recorder.requests[0].body["TableName"] == "acme-Thread"
 
+    def test_a_transaction_is_for_one_tenant(
+        self, make_app: Make, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """A second one is refused where it is added, though both are in one place."""
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        with app.app_context(), pytest.raises(TenantMismatch, match="A transaction is for one tenant: Thread is added"):
+            with db.transact_write() as transaction:
+                with db.tenant("acme"):
+                    transaction.save(thread_model("forum", "subject"))
+                with db.tenant("globex"):
+                    transaction.save(thread_model("forum", "other"))
+        assert recorder.requests == []
+
 
 class TestNames:
     """Which tenants there are."""

@@ -75,7 +75,7 @@ class Connection(pynamodb.connection.Connection):
         vars(self).update(owner.pattern(bind), _tables={})
         self.bind = bind
         self._owner = owner
-        self._tenant = tenant
+        self.tenant = tenant
         self._model = model
         self._ledger = owner.ledger
         self._lease: Lease | None = None
@@ -121,7 +121,7 @@ class Connection(pynamodb.connection.Connection):
         from dynaflask.operations import failure_of  # noqa: PLC0415
         from dynaflask.operations import outcome_of  # noqa: PLC0415
 
-        self._ledger.admit(self._tenant)
+        self._ledger.admit(self.tenant)
         started = time.perf_counter()
         try:
             result = self._make_call(operation_name, operation_kwargs)
@@ -141,7 +141,7 @@ class Connection(pynamodb.connection.Connection):
             bind_key=self.bind.key,
             model=self._model,
             table=table_of(params),
-            tenant=self._tenant,
+            tenant=self.tenant,
             duration_seconds=time.perf_counter() - started,
             **outcome,
         )
