@@ -17,8 +17,6 @@ from pynamodb.exceptions import PynamoDBException
 
 from dynaflask import local
 from dynaflask import tables
-from dynaflask import transfer
-from dynaflask.drift import Difference
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import UnknownBind
@@ -29,10 +27,12 @@ from dynaflask.printing import print_records
 from dynaflask.printing import progress
 from dynaflask.registry import Registry
 from dynaflask.scope import require_scope
-from dynaflask.table import Table
-from dynaflask.table import destination
-from dynaflask.table import find
-from dynaflask.table import find_one
+from dynaflask.tables import transfer
+from dynaflask.tables.drift import Difference
+from dynaflask.tables.table import Table
+from dynaflask.tables.table import destination
+from dynaflask.tables.table import find
+from dynaflask.tables.table import find_one
 from dynaflask.tenant_command import TenantCommand
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])

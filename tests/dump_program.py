@@ -15,8 +15,8 @@ import flask
 from pynamodb.attributes import NumberAttribute
 
 import dynaflask
-from dynaflask import parts
-from dynaflask import transfer
+from dynaflask.tables import parts
+from dynaflask.tables import transfer
 
 db = dynaflask.Dynamo()
 

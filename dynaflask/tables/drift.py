@@ -8,13 +8,13 @@ import dataclasses
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import PROVISIONED_BILLING_MODE
 
-from dynaflask.schemas import Capacity
-from dynaflask.schemas import Index
-from dynaflask.schemas import Json
-from dynaflask.schemas import Schema
-from dynaflask.schemas import attribute_definitions
-from dynaflask.schemas import stream_specification
-from dynaflask.schemas import tag_list
+from dynaflask.tables.schemas import Capacity
+from dynaflask.tables.schemas import Index
+from dynaflask.tables.schemas import Json
+from dynaflask.tables.schemas import Schema
+from dynaflask.tables.schemas import attribute_definitions
+from dynaflask.tables.schemas import stream_specification
+from dynaflask.tables.schemas import tag_list
 
 Differences = cabc.Iterator["Difference"]
 

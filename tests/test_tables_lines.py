@@ -10,7 +10,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from dynaflask import lines
+from dynaflask.tables import lines
 
 SCALARS = st.one_of(
     st.fixed_dictionaries({"S": st.text(max_size=5)}),

@@ -7,14 +7,14 @@ import dataclasses
 import time
 import typing as t
 
-from dynaflask.drift import Difference
-from dynaflask.drift import compare
-from dynaflask.drift import time_to_live
-from dynaflask.schemas import Json
-from dynaflask.schemas import described_by
-from dynaflask.table import Models
-from dynaflask.table import Table
-from dynaflask.table import find
+from dynaflask.tables.drift import Difference
+from dynaflask.tables.drift import compare
+from dynaflask.tables.drift import time_to_live
+from dynaflask.tables.schemas import Json
+from dynaflask.tables.schemas import described_by
+from dynaflask.tables.table import Models
+from dynaflask.tables.table import Table
+from dynaflask.tables.table import find
 
 if t.TYPE_CHECKING:
     from dynaflask.registry import Registry

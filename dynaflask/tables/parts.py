@@ -8,11 +8,11 @@ import pathlib
 import typing as t
 
 from dynaflask.exceptions import TransferError
-from dynaflask.lines import Json
-from dynaflask.lines import read_json
-from dynaflask.lines import write_items
-from dynaflask.lines import write_json
-from dynaflask.lines import write_safely
+from dynaflask.tables.lines import Json
+from dynaflask.tables.lines import read_json
+from dynaflask.tables.lines import write_items
+from dynaflask.tables.lines import write_json
+from dynaflask.tables.lines import write_safely
 
 # The start of a segment that has come to its end. A key is never empty.
 DONE: t.Final[Json] = {}

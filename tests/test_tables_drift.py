@@ -7,12 +7,12 @@ import typing as t
 
 import pytest
 
-from dynaflask.drift import Difference
-from dynaflask.drift import compare
-from dynaflask.schemas import Capacity
-from dynaflask.schemas import Index
-from dynaflask.schemas import Key
-from dynaflask.schemas import Schema
+from dynaflask.tables.drift import Difference
+from dynaflask.tables.drift import compare
+from dynaflask.tables.schemas import Capacity
+from dynaflask.tables.schemas import Index
+from dynaflask.tables.schemas import Key
+from dynaflask.tables.schemas import Schema
 
 KEYS = (Key("forum", "HASH", "S"),)
 BY_VIEWS = Index("byViews", (Key("views", "HASH", "N"),), ("ALL",))

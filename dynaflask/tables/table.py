@@ -10,14 +10,14 @@ import typing as t
 from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
 from pynamodb.exceptions import TableError
 
-from dynaflask.drift import NO_TABLE
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.model import Model
 from dynaflask.model import full_name
-from dynaflask.schemas import Json
-from dynaflask.schemas import Schema
-from dynaflask.schemas import declared_by
 from dynaflask.settings import Bind
+from dynaflask.tables.drift import NO_TABLE
+from dynaflask.tables.schemas import Json
+from dynaflask.tables.schemas import Schema
+from dynaflask.tables.schemas import declared_by
 from dynaflask.wire.connection import TableConnection
 
 if t.TYPE_CHECKING:

@@ -8,8 +8,8 @@ import typing as t
 import pytest
 
 import dynaflask
-from dynaflask.parts import DONE
-from dynaflask.parts import Part
+from dynaflask.tables.parts import DONE
+from dynaflask.tables.parts import Part
 
 SOURCE = {"arn": "arn:aws:dynamodb:us-east-1:111122223333:table/Board", "endpoint": "http://127.0.0.1"}
 ITEM = {"forum": {"B": b"\0"}}

@@ -24,7 +24,7 @@ import boards
 import dynaflask
 import engines
 import recorder as recorders
-from dynaflask import transfer
+from dynaflask.tables import transfer
 
 Make = t.Callable[..., flask.Flask]
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}

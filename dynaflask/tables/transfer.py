@@ -16,14 +16,14 @@ from pynamodb.pagination import RateLimiter
 
 from dynaflask.batches import wait_seconds
 from dynaflask.exceptions import TransferError
-from dynaflask.lines import Json
-from dynaflask.lines import read_items
-from dynaflask.lines import read_lines
-from dynaflask.parts import DONE
-from dynaflask.parts import Part
-from dynaflask.table import Table
-from dynaflask.table import destination
-from dynaflask.table import find_one
+from dynaflask.tables.lines import Json
+from dynaflask.tables.lines import read_items
+from dynaflask.tables.lines import read_lines
+from dynaflask.tables.parts import DONE
+from dynaflask.tables.parts import Part
+from dynaflask.tables.table import Table
+from dynaflask.tables.table import destination
+from dynaflask.tables.table import find_one
 
 if t.TYPE_CHECKING:
     from dynaflask.model import Model

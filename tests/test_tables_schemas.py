@@ -9,9 +9,9 @@ import pytest
 
 import boards
 import dynaflask
-from dynaflask.schemas import Capacity
-from dynaflask.schemas import declared_by
-from dynaflask.schemas import described_by
+from dynaflask.tables.schemas import Capacity
+from dynaflask.tables.schemas import declared_by
+from dynaflask.tables.schemas import described_by
 
 DESCRIBED = {
     "KeySchema": [{"AttributeName": "subject", "KeyType": "RANGE"}, {"AttributeName": "forum", "KeyType": "HASH"}],

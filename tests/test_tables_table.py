@@ -12,7 +12,7 @@ import boards
 import dynaflask
 import models
 import recorder as recorders
-from dynaflask import table
+from dynaflask.tables import table
 
 Make = t.Callable[..., flask.Flask]
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
