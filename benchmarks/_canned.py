@@ -43,6 +43,11 @@ def items(forum: str) -> list[dict[str, dict[str, object]]]:
     return [item(forum, number) for number in range(SIZES[forum])]
 
 
+def consumed(units: float) -> dict[str, object]:
+    """How much a call took of the table's capacity."""
+    return {"ConsumedCapacity": {"TableName": TABLE, "CapacityUnits": units}}
+
+
 def _http(content: dict[str, object]) -> bytes:
     body = json.dumps(content, separators=(",", ":")).encode()
     head = (
@@ -59,7 +64,7 @@ ANSWERS = {
     b"GetItem": {b'"id"': _http({"Item": SMALL}), b"": _http({"Item": item(HUNDRED, 1)})},
     b"UpdateItem": {b"ALL_NEW": _http({"Attributes": item(HUNDRED, 1)})},
     b"Query": {
-        f'"{forum}"'.encode(): _http({"Items": items(forum), "Count": size, "ScannedCount": size})
+        f'"{forum}"'.encode(): _http({"Items": items(forum), "Count": size, "ScannedCount": size} | consumed(size / 8))
         for forum, size in SIZES.items()
     },
     b"BatchGetItem": {b"": _http({"Responses": {TABLE: items(HUNDRED)}, "UnprocessedKeys": {}})},

@@ -1,9 +1,12 @@
-"""What one more app costs, where a thousand apps of twenty models are in one process.
+"""What one more app costs, and one more tenant of an app, where there are thousands in one process.
 
 python benchmarks/tenants.py [--quick] [--write]
 
 What it takes to make an app and initialise it, to give each of its models a connection in a context, and to make the
 first call rather than a second. With PynamoDB each of the models makes a first call, because each makes a client.
+
+A tenant costs what it takes to act for it for the first time, with a call. To switch to one that was met before is to
+enter its block, ask a model for its connection, and leave.
 """
 
 from __future__ import annotations
@@ -33,6 +36,10 @@ APPS = 1000
 MODELS = 20
 BOUNDED_APPS = 300
 MAX_CLIENTS = 100
+TENANTS = 10_000
+DESTINATIONS = 50
+RECENT_TENANTS = 20
+SWITCHES = 20_000
 
 Answers = dict[str, Figure]
 
@@ -40,13 +47,14 @@ Answers = dict[str, Figure]
 def report(runs: Runs) -> list[Row]:
     """The rows of the table."""
     models, apps = runs.size(MODELS, quick=2), runs.size(APPS, quick=3)
-    plain, theirs, one, many, kept = runs.of(
+    plain, theirs, one, many, kept, tenants = runs.of(
         {
             "flask_apps": {"apps": apps},
             "pynamodb_apps": {"apps": 1, "models": models},  # it takes seconds
             "dynaflask_apps": {"apps": apps, "models": models},
             "dynaflask_accounts": {"apps": apps, "models": models},
             "dynaflask_bounded": {"apps": runs.size(BOUNDED_APPS, quick=3), "models": models},
+            "dynaflask_tenants": {"tenants": runs.size(TENANTS, quick=60), "models": models},
         },
         count=3,
     )
@@ -57,6 +65,7 @@ def report(runs: Runs) -> list[Row]:
         *rows(f"{by_bound}, {BOUNDED_APPS} destinations", kept, theirs, most=(12, 350), clients=MAX_CLIENTS),
         Row("Flask's part in each of these, CPU time", plain["cpu"].show("ms"), "", "", "", None),
         Row("Flask's part in each of these, memory", plain["memory"].show("kB"), "", "", "", None),
+        *tenant_rows(tenants),
     ]
 
 
@@ -80,6 +89,16 @@ def rows(question: str, ours: Answers, theirs: Answers, *, most: tuple[float, fl
                 beside=theirs["memory"].show("kB"), ratio=f"{less} less"),
         made._replace(is_reached=ours["clients"].high <= clients),
     ]  # fmt: skip
+
+
+def tenant_rows(ours: Answers) -> list[Row]:
+    """What a tenant of an app costs."""
+    question = f"{TENANTS:,} tenants of one app, {DESTINATIONS} destinations"
+    return [
+        bounded(f"{question}, CPU time per tenant, with its first call", ours["cpu"], unit="ms", most=2),
+        bounded(f"{question}, memory per tenant", ours["memory"], unit="kB", most=10),
+        bounded("to switch to a tenant that was met before", ours["switch"], unit="us", most=5),
+    ]
 
 
 def flask_apps(apps: int) -> Figures:
@@ -114,6 +133,45 @@ def dynaflask_accounts(apps: int, models: int) -> Figures:
 def dynaflask_bounded(apps: int, models: int) -> Figures:
     """Each in an account of its own, with fewer clients than accounts."""
     return serve(models, more=[account(number) | {"max_clients": MAX_CLIENTS} for number in range(apps)])
+
+
+def dynaflask_tenants(tenants: int, models: int) -> Figures:
+    """One app for all."""
+    db = dynaflask.Dynamo()
+    db.tenant_settings(lambda name: tenant(int(name)))
+    declared = [declare(db.Model, f"Model{number}") for number in range(models)]
+    app = make_app("app", db)
+    names = [str(number) for number in range(tenants)]
+    for name in names[:DESTINATIONS]:
+        first_call(app, db, name, model=declared[0])
+    with measured() as figures:
+        for name in names[DESTINATIONS:]:
+            first_call(app, db, name, model=declared[0])
+    count = tenants - DESTINATIONS
+    per_tenant = {"cpu": figures["cpu"] / count, "memory": figures["memory"] / count}
+    return {**per_tenant, "switch": switch(app, db, names[-RECENT_TENANTS:], model=declared[0])}
+
+
+def tenant(number: int) -> dict[str, t.Any]:
+    return {**settings(), **account(number % DESTINATIONS), "table_prefix": f"{number}-"}
+
+
+def first_call(app: flask.Flask, db: t.Any, name: str, *, model: t.Any) -> None:
+    """Act for a tenant, in a context of its own as a request has it."""
+    with app.app_context(), db.tenant(name):
+        model.get(KEY)
+
+
+def switch(app: flask.Flask, db: t.Any, names: list[str], *, model: t.Any) -> float:
+    """What it takes to go to another tenant and back, in seconds."""
+    turns = names * (SWITCHES // len(names))
+    with app.app_context():
+        for warming in (True, False):
+            started = time.process_time()
+            for name in names if warming else turns:
+                with db.tenant(name):
+                    model._get_connection()
+        return (time.process_time() - started) / len(turns)
 
 
 def account(number: int) -> dict[str, t.Any]:
@@ -154,7 +212,7 @@ def repeated(call: cabc.Callable[[], object]) -> float:
     return 2 * (time.process_time() - started)
 
 
-VARIANTS = [flask_apps, pynamodb_apps, dynaflask_apps, dynaflask_accounts, dynaflask_bounded]
+VARIANTS = [flask_apps, pynamodb_apps, dynaflask_apps, dynaflask_accounts, dynaflask_bounded, dynaflask_tenants]
 
 if __name__ == "__main__":
     main(__file__, variants=VARIANTS, report=report)

@@ -14,7 +14,7 @@ PROJECT = pathlib.Path(__file__).parents[1]
 BENCHMARKS = PROJECT / "benchmarks"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-every_script = pytest.mark.parametrize("script", ["calls", "startup", "tenants", "throughput"])
+every_script = pytest.mark.parametrize("script", ["calls", "limits", "startup", "tenants", "throughput"])
 
 
 @functools.cache
