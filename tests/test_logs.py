@@ -31,18 +31,22 @@ class Lines(logging.Handler):
         self.lines.append(self.format(record))
 
 
+# Not one of logging.getLogger(): these a configuration may switch off.
+LOGGER = logging.Logger("forum")
+
+
 @pytest.fixture
 def lines() -> cabc.Iterator[list[str]]:
     """What is written to the log."""
-    handler, logger = Lines(), logging.getLogger("forum")
-    logger.addHandler(handler)
+    handler = Lines()
+    LOGGER.addHandler(handler)
     yield handler.lines
-    logger.removeHandler(handler)
+    LOGGER.removeHandler(handler)
 
 
 def log(message: str, **extra: t.Any) -> None:
     """Write to the log."""
-    logging.getLogger("forum").warning(message, extra=extra)
+    LOGGER.warning(message, extra=extra)
 
 
 def test_outside_of_a_context_there_is_nothing_to_add(lines: list[str]) -> None:

@@ -577,7 +577,7 @@ class TestBounds:
         with app.app_context():
             for number in range(10):
                 with db.using(**KEYS, aws_session_token=str(number)):
-                    db.registry.lease(db.registry.scope.bind())
+                    db.registry.lease(db.get_connection().bind)
         assert app.extensions["dynamo"].client is mine
         assert pool.stats().clients == before
 
