@@ -44,9 +44,17 @@ def sites(ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> cabc.It
     sites = create_sites()
     create_tables(sites)
     yield sites
+    drop_tables(sites)
+
+
+def drop_tables(sites: Sites) -> None:
+    """Of each site, and of its tenants."""
     for site in sites.values():
         with site.app_context():
             db.drop_all()
+            for name in db.tenant_names:
+                with db.tenant(name):
+                    db.drop_all()
 
 
 @pytest.fixture
@@ -219,7 +227,7 @@ def test_each_table_is_in_its_own_region_and_account(sites: Sites) -> None:
     """Neither the other site's region nor its account has the table."""
     for name, other in (("us", "eu"), ("eu", "us")):
         own, foreign = sites[name].config, sites[other].config
-        assert tables(own) == [f"{name}-Thread"]
+        assert tables(own) == [f"{name}-Thread", f"{name}-acme-Thread", f"{name}-globex-Thread"]
         assert tables({**own, "DYNAMODB_REGION": foreign["DYNAMODB_REGION"]}) == []
         account = foreign["DYNAMODB_AWS_ACCESS_KEY_ID"]
         assert tables({**own, "DYNAMODB_AWS_ACCESS_KEY_ID": account}) == []
@@ -302,6 +310,47 @@ def test_the_start_page_escapes_what_people_wrote(client: werkzeug.test.Client) 
     assert "<script>" not in page
 
 
+@pytest.mark.usefixtures("thread")
+def test_one_key_is_a_thread_of_each_tenant_and_of_each_site(client: werkzeug.test.Client) -> None:
+    """The request's header says whose it is, and nobody reads another's."""
+    everybody = [
+        (site, {"X-Tenant": name} if name else {}) for site in ("us", "eu") for name in ("acme", "globex", None)
+    ]
+    for site, headers in everybody[:3:2]:
+        client.post(f"/{site}/threads/Flask/Hello%20%26%20welcome/views", headers=headers)
+        client.post(f"/{site}/threads", json=INTRO, headers=headers)
+    found = [client.get(f"/{site}/threads/Flask", headers=headers).json for site, headers in everybody]
+    assert [len(threads) for threads in found] == [1, 0, 1, 0, 0, 0]
+    assert [thread["views"] for threads in found for thread in threads] == [0, 1]
+
+
+def test_an_unknown_tenant_is_not_found(client: werkzeug.test.Client) -> None:
+    """Nothing is read or written for it."""
+    answer = client.post("/us/threads", json=INTRO, headers={"X-Tenant": "nobody"})
+    assert answer.status_code == 404
+    assert client.get("/us/threads/Flask").json == []
+
+
+def test_the_start_page_shows_what_each_tenant_uses(client: werkzeug.test.Client) -> None:
+    """What is added for one is counted for it, on its site alone."""
+    client.post("/", data={**INTRO, "site": "us", "tenant": "acme"})
+    page = client.get("/").text
+    assert "<td>acme</td><td>Flask</td><td>Hello &amp; welcome</td>" in section(page, "us")
+    us, eu = (
+        re.findall(r"<td>(.*?)</td>" + 3 * r'<td class="number">([\d.]+)</td>', section(page, name))
+        for name in ("us", "eu")
+    )
+    assert {tenant: float(written) for tenant, _, _, written in us} == {"the site itself": 0, "acme": 2, "globex": 0}
+    assert {float(written) for _, _, _, written in eu} == {0}
+
+
+def test_a_form_for_an_unknown_tenant_is_refused(client: werkzeug.test.Client) -> None:
+    """With the form as it was."""
+    answer = client.post("/", data={**INTRO, "site": "us", "tenant": "nobody"})
+    assert answer.status_code == 404
+    assert 'role="alert"' in section(answer.text, "us")
+
+
 def section(page: str, name: str) -> str:
     """The part of the start page that one site has."""
     return page.partition(f'<section id="{name}"')[2].partition("</section>")[0]
@@ -368,12 +417,10 @@ def test_the_command_can_create_the_tables_alone(
     ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch, sites: Sites
 ) -> None:
     """``--tables-only`` leaves the tables behind, and serves nothing."""
-    for site in sites.values():
-        with site.app_context():
-            db.drop_all()
+    drop_tables(sites)
     monkeypatch.setattr(sys, "argv", ["forum", "--tables-only"])
     command.main()
-    assert [tables(site.config) for site in sites.values()] == [["us-Thread"], ["eu-Thread"]]
+    assert [tables(site.config)[0] for site in sites.values()] == ["us-Thread", "eu-Thread"]
 
 
 def test_the_command_ends_with_the_reason_if_there_is_no_engine(

@@ -31,14 +31,14 @@ class Lines(logging.Handler):
         self.lines.append(self.format(record))
 
 
-# Not one of logging.getLogger(): these a configuration may switch off.
-LOGGER = logging.Logger("forum")
+LOGGER = logging.getLogger("tests.logs")
 
 
 @pytest.fixture
 def lines() -> cabc.Iterator[list[str]]:
     """What is written to the log."""
     handler = Lines()
+    LOGGER.disabled = False  # whoever configures logging switches off all loggers that are there already
     LOGGER.addHandler(handler)
     yield handler.lines
     LOGGER.removeHandler(handler)

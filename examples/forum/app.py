@@ -6,11 +6,21 @@ import collections.abc as cabc
 import typing as t
 
 from flask import Flask
+from flask import has_request_context
 from flask import json
+from flask import request
 from werkzeug.exceptions import HTTPException
 
 from examples.forum.models import db
 from examples.forum.views import add_api
+
+TENANT_HEADER = "X-Tenant"
+
+
+@db.tenant_loader
+def load_tenant() -> str | None:
+    """Whom a request is for: the gateway before the forum says so, of whom it has let in."""
+    return request.headers.get(TENANT_HEADER) if has_request_context() else None
 
 
 def create_app(config: cabc.Mapping[str, t.Any] | None = None) -> Flask:

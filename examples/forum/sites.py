@@ -13,6 +13,15 @@ from examples.forum.start import create_start_page
 
 Sites = cabc.Mapping[str, Flask]
 
+# A site keeps each of these customers in a table of its own.
+TENANTS = ("acme", "globex")
+
+
+def tenants(site: str) -> dict[str, dict[str, str]]:
+    """What each tenant of a site changes."""
+    return {name: {"table_prefix": f"{site}-{name}-"} for name in TENANTS}
+
+
 # The embedded engine takes an access key of 12 digits for an account, and any secret.
 SITES = {
     "us": {
@@ -21,6 +30,8 @@ SITES = {
         "DYNAMODB_AWS_ACCESS_KEY_ID": "111111111111",
         "DYNAMODB_AWS_SECRET_ACCESS_KEY": "any",
         "DYNAMODB_TABLE_PREFIX": "us-",
+        "DYNAMODB_TENANTS": tenants("us"),
+        "DYNAMODB_METER": True,
     },
     "eu": {
         "FORUM_TITLE": "Forum, EU",
@@ -28,6 +39,8 @@ SITES = {
         "DYNAMODB_AWS_ACCESS_KEY_ID": "222222222222",
         "DYNAMODB_AWS_SECRET_ACCESS_KEY": "any",
         "DYNAMODB_TABLE_PREFIX": "eu-",
+        "DYNAMODB_TENANTS": tenants("eu"),
+        "DYNAMODB_METER": True,
     },
 }
 
@@ -38,10 +51,13 @@ def create_sites() -> Sites:
 
 
 def create_tables(sites: Sites) -> None:
-    """Create each site's table, where it does not exist."""
+    """Create each site's table, and each tenant's, where they do not exist."""
     for site in sites.values():
         with site.app_context():
             db.create_all(wait=True)
+            for name in db.tenant_names:
+                with db.tenant(name):
+                    db.create_all(wait=True)
 
 
 def create_application(sites: Sites) -> DispatcherMiddleware:

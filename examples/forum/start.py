@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
 import typing as t
 
 from flask import Flask
@@ -15,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from examples.forum.models import Thread
+from examples.forum.models import db
 from examples.forum.views import MOST
 from examples.forum.views import add_thread
 
@@ -49,13 +51,31 @@ def describe(name: str, site: Flask) -> dict[str, t.Any]:
             "region": registry.meta(Thread).region,
             "table": registry.meta(Thread).table_name,
             "endpoint": registry.client.meta.endpoint_url,
-            "threads": list(Thread.scan(limit=MOST)),
+            "threads": [{"tenant": name, "thread": thread} for name in everybody() for thread in threads_of(name)],
+            "tenants": db.tenant_names,
+            "usage": registry.usage(by="tenant"),
         }
 
 
+def everybody() -> list[str | None]:
+    """The site itself, and its tenants."""
+    return [None, *db.tenant_names]
+
+
+def threads_of(tenant: str | None) -> list[Thread]:
+    """The threads of a tenant, or of the site itself."""
+    with acting_for(tenant):
+        return list(Thread.scan(limit=MOST))
+
+
+def acting_for(tenant: str | None) -> contextlib.AbstractContextManager[None]:
+    """A block for a tenant, or for the site itself."""
+    return db.tenant(tenant) if tenant else contextlib.nullcontext()
+
+
 def add_to(sites: cabc.Mapping[str, Flask], name: str, *, fields: cabc.Mapping[str, str]) -> None:
-    """Create a thread on a site, in its context; 400 if there is no such site."""
+    """Create a thread on a site, in its context; 400 if there is no such site, 404 if it has no such tenant."""
     if name not in sites:
         raise BadRequest(f"site must be one of {', '.join(sites)}.")
-    with sites[name].app_context():
+    with sites[name].app_context(), acting_for(fields.get("tenant")):
         add_thread(fields)
