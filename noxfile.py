@@ -7,7 +7,7 @@ import pathlib
 
 import nox
 
-nox.options.sessions = ["lint", "typing", "docs", "tests", "minimums", "newest"]
+nox.options.sessions = ["lint", "typing", "docs", "proof", "tests", "minimums", "newest"]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
@@ -70,6 +70,13 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a warning fails it."""
     session.install("--editable", ".[docs]")
     session.run("sphinx-build", "-W", "--keep-going", "--quiet", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def proof(session: nox.Session) -> None:
+    """Make 50,000 calls for a hundred tenants at once, and look where each of them went."""
+    session.install("--editable", ".[tests]")
+    session.run("python", "tests/tenant_program.py", *session.posargs, env={"PYTHONPATH": "."})
 
 
 @nox.session

@@ -18,7 +18,22 @@ import engines
 import models
 import recorder as recorders
 
+# What takes longest goes first, so that no process is left with it while the other is done.
+LONG = (
+    "test_isolation",
+    "test_benchmarks",
+    "test_tenant_isolation",
+    "test_docs",
+    "test_contexts_machine",
+    "test_leaks",
+)
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
 @pytest.fixture(scope="session", autouse=True)
