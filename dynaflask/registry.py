@@ -156,10 +156,7 @@ class Registry:
             UnknownBind: The app has no such bind.
             TenantRequired: ``DYNAMODB_REQUIRE_TENANT`` is set, and there is no tenant.
         """
-        scope = self._scope()
-        if scope is None and self.tenants.are_required:
-            raise TenantRequired("A client was asked for outside of a context, and so for no tenant.")
-        return self.own_client(scope.bind(bind_key) if scope else self.bind(bind_key or DEFAULT_BIND))
+        return self.own_client(self._current_bind(bind_key))
 
     def meta(self, model: type[Model]) -> Meta:
         """A model's ``Meta`` as this app has it: in a context of the app with what the context changed.
@@ -381,6 +378,12 @@ class Registry:
     def _scope(self) -> Scope | None:
         scope = current_scope(self.dynamo)
         return scope if scope is not None and scope.registry is self else None
+
+    def _current_bind(self, bind_key: str | None = None) -> Bind:
+        scope = self._scope()
+        if scope is None and self.tenants.are_required:
+            raise TenantRequired("A client was asked for outside of a context, and so for no tenant.")
+        return scope.bind(bind_key) if scope else self.bind(bind_key or DEFAULT_BIND)
 
     def _table_names(self) -> list[str]:
         return self.scope.table_names

@@ -18,6 +18,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 import engines
 from dynaflask import ConfigurationError
+from dynaflask import TenantRequired
 from dynaflask.compat import flask_dynamo
 from dynaflask.compat.flask_dynamo import Dynamo
 
@@ -297,3 +298,15 @@ def test_a_fork_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
     child.start()
     child.join()
     assert receiving.recv() == (True, 0)
+
+
+@pytest.mark.parametrize("name", ["session", "connection", "tables"])
+def test_a_tenant_that_is_required_is_required_in_another_apps_context(make_peer_app: MakeApp, name: str) -> None:
+    """What is asked of an app's registry there would be nobody's."""
+    dynamo = Dynamo()
+    strict, other = make_peer_app("strict", DYNAMODB_REQUIRE_TENANT=True), make_peer_app("other")
+    for app in (strict, other):
+        dynamo.init_app(app)
+    registry = strict.extensions["dynamo"]
+    with other.app_context(), pytest.raises(TenantRequired):
+        _ = registry.tables["users"] if name == "tables" else getattr(registry, name)

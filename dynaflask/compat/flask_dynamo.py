@@ -157,10 +157,6 @@ class Registry(StandingRegistry):
         """The real name of a table."""
         return apply_prefix(name, prefix=self._current_bind().table_prefix)
 
-    def _current_bind(self) -> Bind:
-        scope = self._scope()
-        return scope.bind() if scope else self.bind(DEFAULT_BIND)
-
     def _boto3(self) -> tuple[t.Any, t.Any]:
         bind = self._current_bind()
         if bind != self.bind(DEFAULT_BIND):
