@@ -458,13 +458,18 @@ class Using:
         self._entered.append(block)
 
     def __exit__(self, *exception: t.Any) -> None:
-        self._entered.pop().__exit__(*exception)
+        # Threads and tasks may share this object: each leaves the block that it is in itself.
+        here = (block for block in reversed(_blocks.get()) if block in self._entered)
+        block = next(here, self._entered[-1])
+        self._entered.remove(block)
+        block.__exit__(*exception)
 
     def __call__(self, function: F) -> F:
         """Put a block round each call of a function.
 
         Raises:
-            TypeError: It is a generator function, which runs after its call.
+            TypeError: It is a generator function, which runs after its call. A function that turns out to return a
+                coroutine is refused when it is called.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"{function.__name__} runs after its call: write `with db.using(...):` where it reads.")
@@ -480,9 +485,17 @@ class Using:
         @functools.wraps(function)
         def run(*args: t.Any, **kwargs: t.Any) -> t.Any:
             with self._enter():
-                return function(*args, **kwargs)
+                return _require_done(function(*args, **kwargs))
 
         return t.cast("F", run)
+
+
+def _require_done(result: t.Any) -> t.Any:
+    # A coroutine function that something is wrapped round looks like any other, and would run outside of the block.
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError("It returned a coroutine, which runs later: put the block round the `async def` itself.")
+    return result
 
 
 def current_scope(dynamo: Dynamo | None = None) -> Scope | None:

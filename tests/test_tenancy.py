@@ -226,6 +226,34 @@ class TestBlock:
         with app.app_context():
             assert (find(), asyncio.run(find_later()), db.current_tenant) == ("acme", "globex", None)
 
+    def test_what_returns_a_coroutine_is_refused(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """It would run after the block, for somebody else."""
+
+        async def find(name: str) -> str | None:
+            return f"{name} for {db.current_tenant}"
+
+        with app.app_context(), pytest.raises(TypeError, match="put the block round the `async def` itself"):
+            db.tenant("acme")(lambda: find("name"))()
+
+    def test_threads_may_share_it(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """Each leaves the block that it entered, whoever entered last."""
+        block, entered, left = db.tenant("acme"), threading.Event(), threading.Event()
+
+        def work() -> str | None:
+            with app.app_context():
+                with block:
+                    entered.set()
+                    left.wait(30)
+                return db.current_tenant
+
+        with app.app_context(), concurrent.futures.ThreadPoolExecutor(1) as threads:
+            with block:
+                working = threads.submit(work)
+                entered.wait(30)
+            here = db.current_tenant
+            left.set()
+            assert (here, working.result(30)) == (None, None)
+
     def test_it_begins_anew(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """What was set for one tenant does not reach into the block of another."""
         with app.app_context(), db.tenant("globex"):
