@@ -39,10 +39,16 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
             RuntimeError: It is sent from no app context, and there are several apps; or from that of another app.
             UnknownTenant: The app has no such tenant.
         """
-        headers = options.get("headers") or {}
-        if HEADER not in headers:
-            headers = {**headers, HEADER: dict(self._origin())}
-        return super().apply_async(*args, **{**options, "headers": headers})
+        return super().apply_async(*args, **self._signed(options))
+
+    def apply(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Run the task here and now, as if it had been sent; see Celery.
+
+        Raises:
+            RuntimeError: As of :meth:`apply_async`.
+            UnknownTenant: As of :meth:`apply_async`.
+        """
+        return super().apply(*args, **self._signed(options))
 
     def __call__(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
         """Run the task; see Celery."""
@@ -57,6 +63,10 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
                 return self.run(*args, **kwargs)
             with app.extensions[EXTENSION].scope.acting_for(origin["tenant"]):
                 return self.run(*args, **kwargs)
+
+    def _signed(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        headers = options.get("headers") or {}
+        return options if HEADER in headers else {**options, "headers": {**headers, HEADER: dict(self._origin())}}
 
     def _origin(self) -> Origin:
         if flask.has_app_context():

@@ -201,3 +201,12 @@ class TestSending:
         jobs = declare(make_jobs(apps), db, thread_model)
         with apps["eu"].app_context(), db.tenant("acme"):
             assert jobs.tell() == where("eu", "acme")
+
+    def test_a_task_that_is_applied_is_for_the_tenant(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """It runs here and now, as if it had been sent."""
+        apps = make_apps(db, recorder.url)
+        jobs = declare(make_jobs(apps), db, thread_model)
+        with apps["eu"].app_context(), db.tenant("acme"):
+            assert jobs.tell.apply().get() == where("eu", "acme")
