@@ -113,7 +113,7 @@ class TenantKey(UnicodeAttribute):
 
 
 class TenantReads:
-    """What a model with a ``TenantKey`` refuses: to read over all tenants, but in a ``db.without_tenant`` block."""
+    """What a model with a ``TenantKey`` refuses: to read, or to delete, what all tenants have."""
 
     __has_tenant_key__: t.ClassVar[bool] = False
 
@@ -143,6 +143,14 @@ class TenantReads:
             _refuse(cls, "A scan")
         found: t.Any = super()
         return found.scan(*args, **options)
+
+    @classmethod
+    def delete_table(cls, **options: t.Any) -> t.Any:
+        """Delete the table; see PynamoDB."""
+        if cls.__has_tenant_key__:
+            require_for_nobody(cls, t.cast("t.Any", cls)._get_connection().connection.tenant)
+        found: t.Any = super()
+        return found.delete_table(**options)
 
     @classmethod
     def count(
@@ -182,6 +190,23 @@ def has_tenant_key(model: t.Any) -> bool:
     if names and hash_key is not None and not isinstance(hash_key, TenantKey):
         raise TypeError(f"{model.__name__} has a TenantKey, so that its hash key must be one, too.")
     return bool(names)
+
+
+def require_for_nobody(model: t.Any, tenant: str | None) -> None:
+    """Refuse what would end the items of all tenants.
+
+    Args:
+        model: A model of the table.
+        tenant: Whom it is to be done for.
+
+    Raises:
+        TenantMismatch: The model has a ``TenantKey``, and there is a tenant.
+    """
+    if model.__has_tenant_key__ and tenant is not None:
+        raise TenantMismatch(
+            f"The table of {model.__name__} would be deleted with the items of all tenants, for {tenant!r}. Write `with"
+            " db.without_tenant(reason=...):` round it, and name the place there if the table is this tenant's alone."
+        )
 
 
 def _is_of_one_tenant(model: t.Any, index_name: str | None) -> bool:

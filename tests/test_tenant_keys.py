@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import pathlib
 import pickle
 import typing as t
 
@@ -24,6 +26,7 @@ from dynaflask import TenantKey
 from dynaflask import TenantMismatch
 from dynaflask import TenantRequired
 from dynaflask.json_provider import JSONProvider
+from dynaflask.tables import transfer
 
 Make = t.Callable[..., flask.Flask]
 
@@ -236,6 +239,35 @@ class TestOnEngines:
         with db.tenant("acme"):
             assert pooled.get("in", "1", attributes_to_get=["folder"]).folder == "in"
             assert [item.length for item in pooled.query("in", attributes_to_get=["length"])] == [0, 1, 2, 3]
+
+    @pytest.mark.parametrize("way", ["drop_all", "delete_table"])
+    def test_a_tenant_does_not_delete_the_table_of_all(self, pooled: t.Any, db: dynaflask.Dynamo, way: str) -> None:
+        """It is deleted for nobody alone."""
+        drop = db.drop_all if way == "drop_all" else pooled.delete_table
+        with db.tenant("acme"), pytest.raises(TenantMismatch, match="with the items of all tenants"):
+            drop()
+        assert pooled.exists()
+        drop()
+        assert not pooled.exists()
+
+    def test_a_dump_is_no_other_tenants(self, pooled: t.Any, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
+        """It is refused for one of many; for nobody it is whole."""
+        with db.tenant("acme"), pytest.raises(TenantMismatch, match="An item was read for 'acme'"):
+            transfer.dump(db.registry, pooled, tmp_path / "acme")
+        assert transfer.dump(db.registry, pooled, tmp_path / "all") == 8
+
+    def test_a_tenant_loads_its_own(self, pooled: t.Any, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
+        """A line of another tenant is refused, and not written."""
+        lines = [json.dumps({"Item": {"folder": {"S": f"{name}#in"}, "id": {"S": "9"}}}) for name in ("acme", "globex")]
+        for line in lines:
+            (tmp_path / "lines").write_text(line)
+            with db.tenant("acme"), contextlib.suppress(TenantMismatch):
+                transfer.load(db.registry, pooled, tmp_path / "lines")
+        found = {}
+        for name in ("acme", "globex"):
+            with db.tenant(name):
+                found[name] = ids(pooled.query("in", pooled.id == "9"))
+        assert found == {"acme": ["9"], "globex": []}
 
     def test_a_scan_for_no_tenant_sees_the_keys_whole(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
         """And what it reads can be written back as it is, or for another tenant as a new item."""

@@ -107,8 +107,13 @@ def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
 
     Returns:
         Those that were deleted.
+
+    Raises:
+        TenantMismatch: A table has the items of several tenants, and was found for one of them.
     """
     tables = list(tables)
+    for table in tables:
+        table.require_whole()
     present = [table for table in tables if table.describe() is not None]
     for table in present:
         table.call("DeleteTable", TableName=table.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import dataclasses
+import itertools
 import typing as t
 
 from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
@@ -18,6 +19,7 @@ from dynaflask.tables.drift import NO_TABLE
 from dynaflask.tables.schemas import Json
 from dynaflask.tables.schemas import Schema
 from dynaflask.tables.schemas import declared_by
+from dynaflask.tenant_keys import require_for_nobody
 from dynaflask.wire.connection import TableConnection
 
 if t.TYPE_CHECKING:
@@ -63,6 +65,29 @@ class Table:
         except BOTOCORE_EXCEPTIONS as error:
             raise TableError(f"{operation} failed for {self!r}: {error}", error) from error
         return answer
+
+    def require_own(self, items: cabc.Iterable[Json]) -> None:
+        """Refuse items of other tenants, where the table was found for one and its models have a ``TenantKey``.
+
+        Args:
+            items: Items of the table.
+
+        Raises:
+            TenantMismatch: One is another tenant's.
+        """
+        if self._connection.connection.tenant is not None:
+            keys = [t.cast("t.Any", model)._hash_key_attribute() for model in self.models if model.__has_tenant_key__]
+            for item, key in itertools.product(items, keys):
+                key.deserialize(item[key.attr_name]["S"])
+
+    def require_whole(self) -> None:
+        """Refuse to end a table whose models have a ``TenantKey``, where it was found for one of the tenants.
+
+        Raises:
+            TenantMismatch: It is such a table.
+        """
+        for model in self.models:
+            require_for_nobody(model, self._connection.connection.tenant)
 
     def describe(self) -> Json | None:
         """The answer of ``DescribeTable``; ``None`` where there is no such table."""

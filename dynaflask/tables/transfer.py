@@ -80,6 +80,7 @@ def dump(
 
     Raises:
         TransferError: The file is there already, or what was begun is another table's.
+        TenantMismatch: A tenant's table has items of another.
         TableError: There is no such table, or DynamoDB refused. What is written by then can be resumed.
     """
     table = find_one(registry, model)
@@ -87,6 +88,7 @@ def dump(
     with Part(pathlib.Path(path), source=source, segments=segments, resume=resume) as part:
         progress(part.items)
         for segment, page in _pages(table, part.starts, limiter=_limiter(rate)):
+            table.require_own(page["Items"])
             part.add(segment, page["Items"], start=page.get("LastEvaluatedKey", DONE))
             progress(len(page["Items"]))
     return part.items
@@ -116,6 +118,7 @@ def load(
 
     Raises:
         TransferError: A line is wrong, or could not be written. All lines before ``error.line`` are written.
+        TenantMismatch: A line is another tenant's. The batches before it are written.
         TableError: There is no such table.
     """
     table, path, count = find_one(registry, model), pathlib.Path(path), 0
@@ -166,6 +169,7 @@ class Writer:
                     f"The item has no {missing[0].name!r} of type {missing[0].type!r}, which is a key.",
                     line=number,
                 )
+            self._table.require_own([item])
             yield Line(number, tuple(item[key.name][key.type] for key in keys), item)
 
     def write(self, lines: cabc.Sequence[Line]) -> None:
