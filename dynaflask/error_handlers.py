@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import typing as t
 
@@ -141,4 +142,7 @@ def _missing(error: Exception) -> Facts | None:
     """No call failed that could tell: the item that was asked for is not there."""
     scope = current_scope()
     models: t.Any = scope.registry._models() if scope else ()
-    return next((Facts(model.Meta.bind_key, "GetItem") for model in models if model.DoesNotExist is type(error)), None)
+    # The block of the tenant that it was asked for has ended. Nobody may be there now, and it is for the log alone.
+    with contextlib.suppress(Exception):
+        return next(Facts(model.Meta.bind_key, "GetItem") for model in models if model.DoesNotExist is type(error))
+    return None

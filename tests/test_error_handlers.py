@@ -59,6 +59,14 @@ class TestAnswers:
         recorder.answer = lambda request: {}
         assert get(make()).status_code == 404
 
+    def test_a_tenants_missing_item_is_a_404(
+        self, make: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """Though the tenant's block has ended by then, and a tenant is required."""
+        recorder.answer = lambda request: {}
+        view = db.tenant("acme")(lambda: thread_model.get("flask", "a"))
+        assert get(make(require_tenant=True), view).status_code == 404
+
     @pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "TransactionConflictException"])
     def test_a_failed_condition_is_a_409(
         self, make: Make, recorder: recorders.Recorder, thread_model: t.Any, code: str
