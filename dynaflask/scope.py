@@ -39,6 +39,7 @@ if t.TYPE_CHECKING:
     from dynaflask.registry import Registry
 
 EXTENSION = "dynamo"
+NO_REQUEST: t.Final = object()
 # For how many tenants a context keeps what it made.
 MAX_SPARE = 100
 
@@ -81,7 +82,13 @@ class Scope:
         entered: What the block changes.
         who: Whom the block acts for, if it changes that. It begins anew: what the outer ones set stays with them.
         made: What was made for them before.
+
+    Attributes:
+        asked_in: The request in which the program was asked for the tenant, or that there was none; ``None`` if it was
+            not asked.
     """
+
+    asked_in: t.Any = None
 
     def __init__(
         self,
@@ -401,7 +408,14 @@ class Scope:
         with vars(self).setdefault("_settling", threading.RLock()):
             if self._who is None:
                 self._who = tenants.load(self.finding)
+                self._note_request()
         return self._who
+
+    def _note_request(self) -> None:
+        request = _current_request()
+        # One that has a scope of its own is found by it, and would be held by it in turn.
+        if request is None or _ON_G not in vars(request):
+            self.asked_in = request or NO_REQUEST
 
     def _is_in_current_context(self) -> bool:
         current = current_scope(self.registry.dynamo)
@@ -517,6 +531,8 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
         root = context.g.get(_ON_G)
         if root is None or not root.is_open:
             root = _open_scope(context)
+        if root is not None and root.asked_in is not None:
+            root = _scope_of_request(root)
     for block in reversed(_blocks.get()):
         if block.root is root:
             return block
@@ -525,7 +541,9 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
 
 def peek_scope() -> Scope | None:
     """The scope that is used here already. None is opened."""
-    root = app_ctx.g.get(_ON_G) if app_ctx else None
+    root: Scope | None = app_ctx.g.get(_ON_G) if app_ctx else None
+    if root is not None and (request := _other_request(root)):
+        root = vars(request).get(_ON_G)
     return next((block for block in reversed(_blocks.get()) if block.root is root), root)
 
 
@@ -573,3 +591,23 @@ def _open_scope(context: AppContext) -> Scope | None:
     scope: Scope = context.g.setdefault(_ON_G, open_scope())
     scope.is_open = True
     return scope
+
+
+def _scope_of_request(root: Scope) -> Scope:
+    # Flask puts a request into the context of its app that is there already, of a test or of another request, with all
+    # that is on flask.g. Its tenant is its own.
+    request = _other_request(root)
+    if request is None:
+        return root
+    scope: Scope = vars(request).get(_ON_G) or vars(request).setdefault(_ON_G, root.registry.open_scope())
+    return scope
+
+
+def _other_request(root: Scope) -> t.Any:
+    """The current request, if it is another than the one in which the program was asked for the context's tenant."""
+    request = None if root.asked_in is None else _current_request()
+    return None if request is root.asked_in else request
+
+
+def _current_request() -> t.Any:
+    return t.cast("t.Any", flask.request)._get_current_object() if flask.has_request_context() else None

@@ -101,6 +101,27 @@ class TestLoader:
         went = [(request.body["TableName"], request.region) for request in recorder.requests]
         assert went == [("acme-Thread", "us-east-1"), ("Thread", "eu-west-1"), ("Thread", "us-east-1")]
 
+    def test_a_request_in_a_context_that_is_there_has_its_own(
+        self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str], thread_model: t.Any
+    ) -> None:
+        """Flask leaves it the context of a test, a job or another request, which goes on as before."""
+
+        @app.get("/")
+        def show() -> str:
+            _ = thread_model.Meta.region
+            return f"{db.current_tenant} {thread_model.Meta.table_name}"
+
+        client = app.test_client()
+        with app.app_context():
+            assert db.current_tenant is None
+            assert client.get("/", headers={"X-Tenant": "acme"}).text == "acme acme-Thread"
+            assert client.get("/", headers={"X-Tenant": "globex"}).text == "globex Thread"
+            assert db.current_tenant is None
+        with as_tenant(app, "acme"):
+            assert db.current_tenant == "acme"
+            assert client.get("/", headers={"X-Tenant": "globex"}).text == "globex Thread"
+            assert (db.current_tenant, thread_model.Meta.table_name) == ("acme", "acme-Thread")
+
     def test_none_is_no_tenant(self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo) -> None:
         """The answer is kept as any other."""
         with app.app_context():
