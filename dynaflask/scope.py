@@ -84,11 +84,11 @@ class Scope:
         made: What was made for them before.
 
     Attributes:
-        asked_in: The request in which the program was asked for the tenant, or that there was none; ``None`` if it was
-            not asked.
+        opened_in: The request that the context was first used in, or that there was none; ``None`` where the program
+            does not say who the tenant is.
     """
 
-    asked_in: t.Any = None
+    opened_in: t.Any = None
 
     def __init__(
         self,
@@ -408,14 +408,7 @@ class Scope:
         with vars(self).setdefault("_settling", threading.RLock()):
             if self._who is None:
                 self._who = tenants.load(self.finding)
-                self._note_request()
         return self._who
-
-    def _note_request(self) -> None:
-        request = _current_request()
-        # One that has a scope of its own is found by it, and would be held by it in turn.
-        if request is None or _ON_G not in vars(request):
-            self.asked_in = request or NO_REQUEST
 
     def _is_in_current_context(self) -> bool:
         current = current_scope(self.registry.dynamo)
@@ -531,7 +524,7 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
         root = context.g.get(_ON_G)
         if root is None or not root.is_open:
             root = _open_scope(context)
-        if root is not None and root.asked_in is not None:
+        if root is not None and root.opened_in is not None:
             root = _scope_of_request(root)
     for block in reversed(_blocks.get()):
         if block.root is root:
@@ -583,13 +576,15 @@ def close_scope(_: BaseException | None = None) -> None:
 
 
 def _open_scope(context: AppContext) -> Scope | None:
-    registry = context.app.extensions.get(EXTENSION)
+    registry: t.Any = context.app.extensions.get(EXTENSION)
     open_scope: t.Callable[[], Scope] | None = getattr(registry, "open_scope", None)
     if open_scope is None:
         return None
     # Threads may share a context, so that two may come here at once.
     scope: Scope = context.g.setdefault(_ON_G, open_scope())
     scope.is_open = True
+    if registry.tenants.are_loaded and scope.opened_in is None:
+        scope.opened_in = _current_request() or NO_REQUEST
     return scope
 
 
@@ -604,9 +599,9 @@ def _scope_of_request(root: Scope) -> Scope:
 
 
 def _other_request(root: Scope) -> t.Any:
-    """The current request, if it is another than the one in which the program was asked for the context's tenant."""
-    request = None if root.asked_in is None else _current_request()
-    return None if request is root.asked_in else request
+    """The current request, if it is another than the one that the context was first used in."""
+    request = None if root.opened_in is None else _current_request()
+    return None if request is root.opened_in else request
 
 
 def _current_request() -> t.Any:

@@ -135,3 +135,17 @@ def test_a_block_of_a_tenant_begins_anew(make_app: Make, db: dynaflask.Dynamo, l
         "forum globex default theirs",
         "forum - archive nobody's",
     ]
+
+
+def test_a_request_in_another_context_has_its_own(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """It is asked for its tenant itself, and until then there is none."""
+    db.tenant_loader(lambda: flask.request.headers.get("X-Tenant") if flask.has_request_context() else "job")
+    app = make_app("forum")
+    with app.app_context():
+        assert db.current_tenant == "job"
+        with app.test_request_context(headers={"X-Tenant": "acme"}):
+            log("before")
+            assert db.current_tenant == "acme"
+            log("after")
+        log("outside")
+    assert lines == ["forum - - before", "forum acme default after", "forum job default outside"]

@@ -117,10 +117,9 @@ class TestLoader:
             assert client.get("/", headers={"X-Tenant": "acme"}).text == "acme acme-Thread"
             assert client.get("/", headers={"X-Tenant": "globex"}).text == "globex Thread"
             assert db.current_tenant is None
-        with as_tenant(app, "acme"):
-            assert db.current_tenant == "acme"
+        with as_tenant(app, "acme"), db.tenant("plain"):
             assert client.get("/", headers={"X-Tenant": "globex"}).text == "globex Thread"
-            assert (db.current_tenant, thread_model.Meta.table_name) == ("acme", "acme-Thread")
+            assert (db.current_tenant, thread_model.Meta.table_name) == ("plain", "Thread")
 
     def test_none_is_no_tenant(self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo) -> None:
         """The answer is kept as any other."""
