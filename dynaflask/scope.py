@@ -43,7 +43,9 @@ NO_REQUEST: t.Final = object()
 # For how many tenants a context keeps what it made.
 MAX_SPARE = 100
 
-app_ctx: t.Any = _app_ctx  # typed as what it stands for, and not as the proxy that it is
+# Typed as what they stand for, and not as the proxies that they are.
+app_ctx: t.Any = _app_ctx
+request: t.Any = flask.request
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
@@ -535,8 +537,8 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
 def peek_scope() -> Scope | None:
     """The scope that is used here already. None is opened."""
     root: Scope | None = app_ctx.g.get(_ON_G) if app_ctx else None
-    if root is not None and (request := _other_request(root)):
-        root = vars(request).get(_ON_G)
+    if root is not None and (other := _other_request(root)):
+        root = vars(other).get(_ON_G)
     return next((block for block in reversed(_blocks.get()) if block.root is root), root)
 
 
@@ -591,18 +593,18 @@ def _open_scope(context: AppContext) -> Scope | None:
 def _scope_of_request(root: Scope) -> Scope:
     # Flask puts a request into the context of its app that is there already, of a test or of another request, with all
     # that is on flask.g. Its tenant is its own.
-    request = _other_request(root)
-    if request is None:
+    other = _other_request(root)
+    if other is None:
         return root
-    scope: Scope = vars(request).get(_ON_G) or vars(request).setdefault(_ON_G, root.registry.open_scope())
+    scope: Scope = vars(other).get(_ON_G) or vars(other).setdefault(_ON_G, root.registry.open_scope())
     return scope
 
 
 def _other_request(root: Scope) -> t.Any:
     """The current request, if it is another than the one that the context was first used in."""
-    request = None if root.opened_in is None else _current_request()
-    return None if request is root.opened_in else request
+    current = None if root.opened_in is None else _current_request()
+    return None if current is root.opened_in else current
 
 
 def _current_request() -> t.Any:
-    return t.cast("t.Any", flask.request)._get_current_object() if flask.has_request_context() else None
+    return request._get_current_object() if flask.has_request_context() else None
