@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import celery
+import celery.signals
 import flask
 import pytest
 from celery.contrib.testing.worker import start_worker
@@ -76,6 +77,11 @@ def declare(jobs: celery.Celery, db: dynaflask.Dynamo, model: t.Any) -> Jobs:
         return t.cast("list[str | None]", tell())
 
     return Jobs(jobs, tell, pass_on, retry)
+
+
+@celery.signals.setup_logging.connect
+def leave_logging(**_: t.Any) -> None:
+    """A worker would silence the loggers of the tests that follow."""
 
 
 @pytest.fixture(scope="module")
