@@ -39,6 +39,7 @@ def lines() -> cabc.Iterator[list[str]]:
     """What is written to the log."""
     handler = Lines()
     LOGGER.disabled = False  # whoever configures logging switches off all loggers that are there already
+    LOGGER.setLevel(logging.INFO)
     LOGGER.addHandler(handler)
     yield handler.lines
     LOGGER.removeHandler(handler)
