@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import encodings.idna  # noqa: F401 - a connection would import it, and a process forked amid that could not make one
 import http.client
 import json
 import os

@@ -119,6 +119,20 @@ def test_it_has_the_tenant_once_that_is_known(make_app: Make, db: dynaflask.Dyna
     assert lines == ["forum - - before", "forum - default loading", "forum acme default after"]
 
 
+def test_a_request_within_a_context_has_its_own_tenant(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """As soon as that is known, and the context goes on with its own."""
+    db.tenant_loader(lambda: flask.request.headers["X-Tenant"] if flask.has_request_context() else "acme")
+    app = make_app("forum")
+    with app.app_context():
+        db.get_connection()
+        with app.test_request_context(headers={"X-Tenant": "globex"}):
+            log("not yet")
+            db.get_connection()
+            log("theirs")
+        log("hers")
+    assert lines == ["forum - - not yet", "forum globex default theirs", "forum acme default hers"]
+
+
 def test_a_block_of_a_tenant_begins_anew(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
     """With the bind that the tenant has."""
     app = make_app("forum", binds={"eu": {}, "archive": {}}, tenants={"acme": {"bind_key": "eu"}, "globex": {}})

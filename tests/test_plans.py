@@ -521,6 +521,12 @@ def test_a_map_in_a_discriminating_map_is_read() -> None:
     assert writes_the_same(model(one=circle(r=1), many=[circle(r=2)]))
 
 
+def test_nothing_in_a_list_is_read_as_nothing() -> None:
+    """Among elements of one kind, too."""
+    model = thing(ages=ListAttribute(of=NumberAttribute, null=True))
+    assert reads_the_same(model, {"ages": {"L": [{"N": "1"}, {"NULL": True}, {"N": "2"}]}})
+
+
 def test_a_map_within_itself_is_read() -> None:
     """A map whose list is of its own kind is left to PynamoDB from there on."""
     node = type(MapAttribute)(
