@@ -521,10 +521,11 @@ def test_a_map_in_a_discriminating_map_is_read() -> None:
     assert writes_the_same(model(one=circle(r=1), many=[circle(r=2)]))
 
 
-def test_nothing_in_a_list_is_read_as_nothing() -> None:
-    """Among elements of one kind, too."""
+@pytest.mark.parametrize("odd", [{"NULL": True}, {"S": "two"}, {}])
+def test_an_odd_element_of_a_list_is_read_as_by_pynamodb(odd: Item) -> None:
+    """Nothing is nothing, and another type is an error."""
     model = thing(ages=ListAttribute(of=NumberAttribute, null=True))
-    assert reads_the_same(model, {"ages": {"L": [{"N": "1"}, {"NULL": True}, {"N": "2"}]}})
+    assert reads_the_same(model, {"ages": {"L": [{"N": "1"}, odd, {"N": "3"}]}})
 
 
 def test_a_map_within_itself_is_read() -> None:
