@@ -298,7 +298,7 @@ class Dynamo(Tenancy):
         return None
 
     def _enter(self, bind_key: str | None, settings: Values) -> contextlib.AbstractContextManager[t.Any]:
-        scope = self._registry("db.using").scope
+        scope = self._scope("db.using")
         entered = check_values("db.using()", settings, BIND_CHECKS)
         if bind_key is not None:
             scope.registry.settings.named_by(bind_key)
@@ -306,13 +306,16 @@ class Dynamo(Tenancy):
         return scope.using(entered)
 
     def _registry(self, what: str) -> Registry:
-        registry = require_scope(what, self).registry
-        if registry.dynamo is not self:
+        return self._scope(what).registry
+
+    def _scope(self, what: str) -> Scope:
+        scope = require_scope(what, self)
+        if scope.registry.dynamo is not self:
             raise RuntimeError(
-                f"{what} was asked of another Dynamo than the one that the app {registry.app_name!r} was initialised"
-                " with. Make one `db = Dynamo()` in the program, and import it everywhere."
+                f"{what} was asked of another Dynamo than the one that the app {scope.registry.app_name!r} was"
+                " initialised with. Make one `db = Dynamo()` in the program, and import it everywhere."
             )
-        return registry
+        return scope
 
     def _require_own(self, model: type[Model]) -> type[Model]:
         if getattr(model, "__dynamo__", None) is not self:

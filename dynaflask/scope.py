@@ -313,12 +313,15 @@ class Scope:
     def __enter__(self) -> Scope:
         outer = t.cast("Scope", self._outer)
         outer._inner.append(self)
-        _blocks.set((*(other for other in _blocks.get() if other.root.is_open), self))
+        others = _blocks.get()
+        _blocks.set((*(other for other in others if other.root.is_open), self) if others else (self,))
         return self
 
     def __exit__(self, *exception: object) -> None:
         # Not what was there before: generators may end out of their order, or in another thread.
-        _blocks.set(tuple(other for other in _blocks.get() if other is not self))
+        blocks = _blocks.get()
+        is_last = bool(blocks) and blocks[-1] is self
+        _blocks.set(blocks[:-1] if is_last else tuple(other for other in blocks if other is not self))
         t.cast("Scope", self._outer)._inner.remove(self)
         self._metas.clear()
         if self._who is not None and not self._changes:
@@ -468,10 +471,13 @@ class Using:
 
     def __exit__(self, *exception: t.Any) -> None:
         # Threads and tasks may share this object: each leaves the block that it is in itself.
-        here = (block for block in reversed(_blocks.get()) if block in self._entered)
-        block = next(here, self._entered[-1])
+        block = self._entered[0] if len(self._entered) == 1 else self._block_here()
         self._entered.remove(block)
         block.__exit__(*exception)
+
+    def _block_here(self) -> contextlib.AbstractContextManager[t.Any]:
+        here = (block for block in reversed(_blocks.get()) if block in self._entered)
+        return next(here, self._entered[-1])
 
     def __call__(self, function: F) -> F:
         """Put a block round each call of a function.

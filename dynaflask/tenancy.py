@@ -64,7 +64,7 @@ class Tenancy:
         Raises:
             UnknownTenant: The app has no such tenant. A view answers 404.
         """
-        return self._registry("db.current_tenant").scope.tenant
+        return self._scope("db.current_tenant").tenant
 
     @property
     def tenant_names(self) -> list[str]:
@@ -114,12 +114,12 @@ class Tenancy:
         Raises:
             UnknownTenant: The app has no such tenant.
         """
-        scope = self._registry("db.copy_current_tenant").scope
+        scope = self._scope("db.copy_current_tenant")
         app, who = flask.current_app._get_current_object(), scope.who  # type: ignore[attr-defined]  # of the proxy
         return Using(lambda: in_context(app, who))(function)
 
     def _enter_tenant(self, name: str) -> contextlib.AbstractContextManager[Scope]:
-        return self._registry("db.tenant").scope.acting_for(name)
+        return self._scope("db.tenant").acting_for(name)
 
     def _leave_tenants(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
         registry = self._registry("db.without_tenant")
@@ -129,6 +129,8 @@ class Tenancy:
     if t.TYPE_CHECKING:
 
         def _registry(self, what: str) -> Registry: ...
+
+        def _scope(self, what: str) -> Scope: ...
 
 
 @contextlib.contextmanager
