@@ -210,11 +210,7 @@ def has_own_declaration(model: type) -> bool:
 
 
 def _meta_of(model: type) -> t.Any:
-    # A loop: each context comes here for each of its models, and a generator takes twice as long.
-    for cls in model.__mro__:
-        if "Meta" in vars(cls):
-            return vars(cls)["Meta"]
-    return None
+    return next((vars(cls)["Meta"] for cls in model.__mro__ if "Meta" in vars(cls)), None)
 
 
 def _in_scope(scope: Scope, items: cabc.Iterator[t.Any]) -> cabc.Iterator[t.Any]:
