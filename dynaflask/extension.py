@@ -256,7 +256,7 @@ class Dynamo(Tenancy):
             TypeError: The method is another one.
         """
         page: Page[T] = _module("pagination").paginate(
-            self._registry("db.paginate").scope,
+            self._scope("db.paginate"),
             method,
             *args,
             per_page=per_page,

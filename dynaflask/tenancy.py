@@ -19,9 +19,6 @@ from dynaflask.tenants import Loader
 from dynaflask.tenants import SettingsOf
 from dynaflask.tenants import Who
 
-if t.TYPE_CHECKING:
-    from dynaflask.registry import Registry
-
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 logger = logging.getLogger(__name__)
@@ -73,8 +70,8 @@ class Tenancy:
         Raises:
             ConfigurationError: Neither of them says.
         """
-        registry = self._registry("db.tenant_names")
-        return registry.tenants.names(registry.scope.finding)
+        scope = self._scope("db.tenant_names")
+        return scope.registry.tenants.names(scope.finding)
 
     def tenant(self, name: str) -> Using:
         """Run a block for a tenant. It is a decorator of functions and coroutines, too.
@@ -122,13 +119,11 @@ class Tenancy:
         return self._scope("db.tenant").acting_for(name)
 
     def _leave_tenants(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
-        registry = self._registry("db.without_tenant")
-        logger.warning("The app %r uses DynamoDB without a tenant: %r.", registry.app_name, reason)
-        return registry.scope.using({}, who=FREE)
+        scope = self._scope("db.without_tenant")
+        logger.warning("The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
+        return scope.using({}, who=FREE)
 
     if t.TYPE_CHECKING:
-
-        def _registry(self, what: str) -> Registry: ...
 
         def _scope(self, what: str) -> Scope: ...
 

@@ -84,7 +84,7 @@ class Operation:
 
     def _parse(self, answer: Answer) -> dict[str, t.Any]:
         response = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.body}
-        return t.cast("dict[str, t.Any]", self._parser.parse(response, self._model.output_shape))
+        return t.cast("dict[str, t.Any]", self._parser.walk(response, self._model.output_shape))
 
 
 def names_an_arn(params: dict[str, t.Any]) -> bool:

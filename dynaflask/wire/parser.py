@@ -55,12 +55,16 @@ class Parser(JSONParser):
             response: The answer, as botocore hands it on.
             shape: What may be in it.
         """
-        stock: t.Any = super()
         parsed = read(response["body"], shape) if _may_be_plain(response, shape) else None
         if parsed is None:
-            return stock.parse(response, shape)
+            return self.walk(response, shape)
         headers = {name.lower(): value for name, value in response["headers"].items()}
         return with_metadata(parsed, headers)
+
+    def walk(self, response: t.Any, shape: t.Any) -> t.Any:
+        """The result of a call whose answer is not all plain; see :meth:`parse`."""
+        stock: t.Any = super()
+        return stock.parse(response, shape)
 
     # botocore calls this for any map inside an answer. A version that does not will walk as ever.
     def _handle_map(self, shape: t.Any, value: t.Any) -> t.Any:
