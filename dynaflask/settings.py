@@ -6,7 +6,6 @@ Nothing here touches the network or keeps what the caller passed: values are che
 from __future__ import annotations
 
 import collections.abc as cabc
-import dataclasses
 import functools
 import json
 import os
@@ -292,7 +291,10 @@ APP_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+BIND_FIELDS: t.Final = (*BIND_CHECKS, "local_path")
+
+
+# Not a dataclass: to generate the methods of one with so many fields takes as long as to import three modules.
 class Bind:
     """One named destination with its client options, as one app has it.
 
@@ -330,43 +332,68 @@ class Bind:
         local_path: Where the embedded engine keeps its data.
     """
 
-    key: str = DEFAULT_BIND
-    region: str | None = None
-    host: str | None = None
-    connect_timeout_seconds: float | None = None
-    read_timeout_seconds: float | None = None
-    max_retry_attempts: int | None = None
-    retry_configuration: str | ImmutableDict[str, t.Any] | None = None
-    max_pool_connections: int | None = None
-    extra_headers: ImmutableDict[str, str] | None = None
-    aws_access_key_id: str | None = None
-    aws_secret_access_key: str | None = None
-    aws_session_token: str | None = None
-    profile: str | None = None
-    session: t.Any = None
-    role_arn: str | None = None
-    role_session_name: str | None = None
-    external_id: str | None = None
-    role_duration_seconds: int | None = None
-    session_tags: ImmutableDict[str, str] | None = None
-    session_policy: str | None = None
-    client_factory: t.Callable[[Bind], t.Any] | None = None
-    client_config: botocore.config.Config | None = None
-    share_client: bool | None = None
-    transport: str | None = None
-    table_prefix: TablePrefix | None = None
-    read_capacity_units: int | None = None
-    write_capacity_units: int | None = None
-    billing_mode: str | None = None
-    local_path: str | None = None
-    _hash: int | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    __slots__ = ("_hash", "_values", "key", *BIND_FIELDS)
+
+    _hash: int | None
+    _values: tuple[t.Any, ...]
+
+    key: str
+    region: str | None
+    host: str | None
+    connect_timeout_seconds: float | None
+    read_timeout_seconds: float | None
+    max_retry_attempts: int | None
+    retry_configuration: str | ImmutableDict[str, t.Any] | None
+    max_pool_connections: int | None
+    extra_headers: ImmutableDict[str, str] | None
+    aws_access_key_id: str | None
+    aws_secret_access_key: str | None
+    aws_session_token: str | None
+    profile: str | None
+    session: t.Any
+    role_arn: str | None
+    role_session_name: str | None
+    external_id: str | None
+    role_duration_seconds: int | None
+    session_tags: ImmutableDict[str, str] | None
+    session_policy: str | None
+    client_factory: t.Callable[[Bind], t.Any] | None
+    client_config: botocore.config.Config | None
+    share_client: bool | None
+    transport: str | None
+    table_prefix: TablePrefix | None
+    read_capacity_units: int | None
+    write_capacity_units: int | None
+    billing_mode: str | None
+    local_path: str | None
+
+    def __init__(self, key: str = DEFAULT_BIND, **values: t.Any) -> None:
+        given = (key, *(values.pop(name, None) for name in BIND_FIELDS))
+        if values:
+            raise TypeError(f"A bind has no {', '.join(map(repr, values))}.")
+        put = object.__setattr__
+        for name, value in zip(("key", *BIND_FIELDS), given, strict=True):
+            put(self, name, value)
+        put(self, "_values", given)
+        put(self, "_hash", None)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == other._values if isinstance(other, Bind) else NotImplemented
 
     def __hash__(self) -> int:
         # A bind is looked up in every context, and its hash takes long to make.
         if self._hash is None:
-            values = (getattr(self, name) for name in ("key", *BIND_FIELDS))
-            object.__setattr__(self, "_hash", hash(tuple(values)))
+            object.__setattr__(self, "_hash", hash(self._values))
         return t.cast("int", self._hash)
+
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        return make_bind, (self.key, {name: getattr(self, name) for name in BIND_FIELDS})
+
+    def __setattr__(self, name: str, value: t.Any) -> t.NoReturn:
+        raise AttributeError(f"{self!r} is frozen. Enter other values with `with db.using({name}=...):`.")
+
+    def __delattr__(self, name: str) -> t.NoReturn:
+        raise AttributeError(f"{self!r} is frozen.")
 
     @property
     def destination(self) -> tuple[t.Any, ...]:
@@ -375,9 +402,6 @@ class Bind:
 
     def __repr__(self) -> str:
         return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"
-
-
-BIND_FIELDS: t.Final = tuple(field.name for field in dataclasses.fields(Bind) if field.name not in {"key", "_hash"})
 
 
 class Settings(t.NamedTuple):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import dataclasses
 import os
 import threading
 import time
@@ -45,17 +44,19 @@ TABLE = frozenset({"table_prefix", "table_name"})
 GROUPS = (PLACE, TABLE, SOURCE_SETTINGS | ROLE_SETTINGS)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tenant:
     """Whom a context acts for, and what that decides. Each is equal to itself alone: what is kept for it is its own.
 
-    Attributes:
+    Args:
         name: The tenant's name.
         changes: What it changes in a bind, with what the bind that it names brings along.
     """
 
-    name: str
-    changes: Values = ImmutableDict()  # noqa: RUF009 - it is immutable
+    __slots__ = ("changes", "name")
+
+    def __init__(self, name: str, changes: Values) -> None:
+        self.name: t.Final = name
+        self.changes: t.Final = changes
 
     def __repr__(self) -> str:
         return f"<Tenant {self.name!r}>"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+import re
 import typing as t
 
 import boto3
@@ -14,6 +17,7 @@ import pytest
 from dynaflask import ConfigurationError
 from dynaflask import UnknownBind
 from dynaflask.settings import BIND_CHECKS
+from dynaflask.settings import BIND_FIELDS
 from dynaflask.settings import ROLE_SETTINGS
 from dynaflask.settings import Bind
 from dynaflask.settings import Settings
@@ -352,8 +356,33 @@ def test_a_callable_object_of_the_users_will_do() -> None:
 
 def test_a_bind_is_frozen() -> None:
     """No code can turn a bind elsewhere."""
-    with pytest.raises(AttributeError):
-        bind().region = "eu-west-1"  # type: ignore[misc]
+    frozen = bind(region="us-east-1")
+    with pytest.raises(AttributeError, match=r"is frozen. Enter other values with `with db.using\(region=...\):`"):
+        frozen.region = "eu-west-1"
+    with pytest.raises(AttributeError, match="is frozen"):
+        del frozen.region
+    assert frozen.region == "us-east-1"
+
+
+def test_a_bind_has_the_fields_of_the_settings_alone() -> None:
+    """A name that is misspelt is not a value that is lost."""
+    with pytest.raises(TypeError, match="A bind has no 'regoin'"):
+        Bind(regoin="eu-west-1")
+
+
+def test_every_field_of_a_bind_is_described() -> None:
+    """What type checkers and the reference know is what there is."""
+    described = re.findall(r"^        (\w+): ", str(Bind.__doc__), flags=re.MULTILINE)
+    assert ["key", *sorted(BIND_FIELDS)] == ["key", *sorted(described[1:])]
+    assert {"key", *BIND_FIELDS} == {name for name in Bind.__annotations__ if not name.startswith("_")}
+
+
+def test_a_copy_of_a_bind_is_equal() -> None:
+    """By the copy module and by pickle."""
+    original = bind(region="eu-west-1", extra_headers={"X-Team": "forum"})
+    copies = copy.copy(original), copy.deepcopy(original), pickle.loads(pickle.dumps(original))  # noqa: S301 - it is our own
+    assert {original, *copies} == {original}
+    assert original not in {Bind(), "default"}
 
 
 @pytest.mark.parametrize("capacity", [100, 0.5, {"*": 100, "acme": 500.5, "internal": None}])
