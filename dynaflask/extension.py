@@ -12,6 +12,7 @@ import weakref
 import flask
 
 from dynaflask import group
+from dynaflask.late import imports
 from dynaflask.ledger import Ledger
 from dynaflask.meta import Meta
 from dynaflask.model import M
@@ -337,7 +338,8 @@ class Dynamo(Tenancy):
 
 def _module(name: str) -> types.ModuleType:
     # Not at the top: each is for a part of the programs only.
-    return importlib.import_module(f"dynaflask.{name}")
+    with imports:
+        return importlib.import_module(f"dynaflask.{name}")
 
 
 def _refuse_second(app: flask.Flask) -> None:

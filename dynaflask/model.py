@@ -10,6 +10,7 @@ import warnings
 import pynamodb.models
 from pynamodb.models import MetaModel
 
+from dynaflask.late import imports
 from dynaflask.lookups import Lookups
 from dynaflask.meta import DECLARED
 from dynaflask.meta import Declaration
@@ -95,12 +96,13 @@ def _way(model: type[Model], direction: str) -> t.Any:
 
 
 def _find_way(model: type[Model], direction: str, scope: Scope | None) -> t.Any:
-    # Not at the top: it is a sixth of what importing the package costs, and not every program turns to an item.
-    from dynaflask import plans  # noqa: PLC0415
-
     kept = f"__{direction}__"
     plan: Plan[t.Any] | None = getattr(model, kept)
     if plan is None or plan.model is not model or not plan.holds():
+        with imports:
+            # Not at the top: it is a sixth of what importing the package costs, and not every program turns to an item.
+            from dynaflask import plans  # noqa: PLC0415
+
         plan = getattr(plans, direction)(model, beneath=Model)
         setattr(model, kept, plan)
     declaration = model.__declaration__
@@ -143,7 +145,8 @@ class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
         """Write items in batches; see PynamoDB. All go to the destination that the batch was made for."""
-        from dynaflask.batches import BatchWrite  # noqa: PLC0415 - not every program writes in batches
+        with imports:
+            from dynaflask.batches import BatchWrite  # noqa: PLC0415 - not every program writes in batches
 
         return BatchWrite(cls, auto_commit=auto_commit, scope=require_scope(cls.__name__, cls.__dynamo__))
 
@@ -210,7 +213,11 @@ def has_own_declaration(model: type) -> bool:
 
 
 def _meta_of(model: type) -> t.Any:
-    return next((vars(cls)["Meta"] for cls in model.__mro__ if "Meta" in vars(cls)), None)
+    # Not next() of a generator: every context asks this of every model that it uses.
+    for cls in model.__mro__:
+        if "Meta" in vars(cls):
+            return vars(cls)["Meta"]
+    return None
 
 
 def _in_scope(scope: Scope, items: cabc.Iterator[t.Any]) -> cabc.Iterator[t.Any]:

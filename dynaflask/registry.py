@@ -224,18 +224,21 @@ class Registry:
             UnknownModel: The app was not given the model.
             AttributeError: The model has no ``Meta``.
         """
-        name = full_name(model)
         declaration = getattr(model, "__declaration__", None)
         if getattr(model, "__dynamo__", None) is not self.dynamo:
             raise RuntimeError(
-                f"{name} was declared with another Dynamo than the app {self.app_name!r} was initialised with. Make one"
-                " `db = Dynamo()` in the program, and import it everywhere; or pass the model to db.register."
+                f"{full_name(model)} was declared with another Dynamo than the app {self.app_name!r} was initialised"
+                " with. Make one `db = Dynamo()` in the program, and import it everywhere; or pass the model to"
+                " db.register."
             )
         if declaration is None:
-            raise AttributeError(f"{name} needs a Meta class with a table_name.")
+            raise AttributeError(f"{full_name(model)} needs a Meta class with a table_name.")
         if not has_own_declaration(model):
-            raise RuntimeError(f"{name} has a Meta that db.register has not seen. Register this class as well.")
+            raise RuntimeError(
+                f"{full_name(model)} has a Meta that db.register has not seen. Register this class as well."
+            )
         if not self.has(declaration):
+            name = full_name(model)
             raise UnknownModel(
                 name,
                 f"The app {self.app_name!r} was not given the model {name}. Add it to init_app(app, models=[...]).",

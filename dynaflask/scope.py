@@ -61,7 +61,7 @@ Resumption = contextvars.Token[tuple["Scope", ...]]
 class Made:
     """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
 
-    __slots__ = ("connections", "model_tables", "plain_tables", "resolved", "tables", "ways")
+    __slots__ = ("connections", "model_tables", "plain_tables", "reading", "resolved", "tables", "writing")
 
     def __init__(self) -> None:
         self.resolved: dict[Declaration, Resolved] = {}
@@ -69,7 +69,8 @@ class Made:
         self.tables: dict[t.Any, TableConnection] = {}
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
-        self.ways: dict[str, dict[t.Any, t.Any]] = {"reading": {}, "writing": {}}
+        self.reading: dict[t.Any, t.Any] = {}
+        self.writing: dict[t.Any, t.Any] = {}
 
 
 class Scope:
@@ -211,9 +212,10 @@ class Scope:
     def wants_stock(self, declaration: Declaration) -> bool:
         """Whether a model's calls are made as PynamoDB and botocore make them."""
         # An object of a model that this context cannot reach may be written to an item all the same.
-        with contextlib.suppress(DynaflaskError, AttributeError, RuntimeError):
+        try:
             return self.resolve(declaration).bind.transport == STOCK
-        return False
+        except (DynaflaskError, AttributeError, RuntimeError):
+            return False
 
     def way(self, direction: str, model: t.Any, find: t.Callable[[t.Any, str, Scope], t.Any]) -> t.Any:
         """How items of a model become objects, or the other way round. It is found once in a scope.
@@ -223,7 +225,7 @@ class Scope:
             model: The model's class.
             find: Finds it.
         """
-        ways = self._made.ways[direction]
+        ways: dict[t.Any, t.Any] = getattr(self._made, direction)
         if model in ways:
             return ways[model]
         return ways.setdefault(model, find(model, direction, self))
@@ -369,7 +371,7 @@ class Scope:
         if resolved.table_name is None:
             raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
         meta_table = MetaTable(declaration.schema.table_data(resolved.table_name))
-        key = (declaration, resolved.bind, resolved.table_name)
+        key = declaration if resolved.is_static else (declaration, resolved.bind, resolved.table_name)
         table = made.tables.get(key)
         if table is None:
             # A connection of its own: PynamoDB's refuses a second model on one table.
@@ -390,9 +392,12 @@ class Scope:
         return [*([tenant.changes] if tenant else []), self._entered]
 
     def _context(self, declaration: Declaration | None = None) -> list[Values]:
-        layers = self._outer._context(declaration) if self._outer and self._who is None else []
-        changes = self._changes.get(declaration) if declaration else None
-        return [*layers, *filter(None, (self._entered, changes))]
+        layers = [] if self._outer is None or self._who is not None else self._outer._context(declaration)
+        if self._entered:
+            layers.append(self._entered)
+        if declaration in self._changes:
+            layers.append(self._changes[declaration])
+        return layers
 
     def _acting(self) -> Tenant | None:
         who = self.who

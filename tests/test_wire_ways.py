@@ -23,7 +23,7 @@ from pynamodb.attributes import UnicodeAttribute
 import dynaflask
 import strategies
 from comparing import outcome
-from dynaflask.wire.operations import OPERATIONS
+from dynaflask.wire.transport import OPERATIONS
 from recorder import Recorder
 from recorder import Request
 from strategies import ANSWERED

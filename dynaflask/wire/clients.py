@@ -18,25 +18,18 @@ import weakref
 
 from botocore.handlers import BUILTIN_HANDLERS
 
-from dynaflask.exceptions import ConfigurationError
+from dynaflask.late import imports
 from dynaflask.settings import Bind
-from dynaflask.wire import serializer
-from dynaflask.wire import signer
-from dynaflask.wire import tls
 from dynaflask.wire import transport
-from dynaflask.wire.keys import STOCK
 from dynaflask.wire.keys import ClientKey
-from dynaflask.wire.keys import client_config
 from dynaflask.wire.keys import client_key
 from dynaflask.wire.private import count_idle_sockets
 from dynaflask.wire.private import has_credentials
 from dynaflask.wire.private import mock_is_active
-from dynaflask.wire.sessions import Source
-from dynaflask.wire.sessions import Sources
-from dynaflask.wire.sessions import client_options
-from dynaflask.wire.tls import share_context
 
-SERVICE = "dynamodb"
+if t.TYPE_CHECKING:
+    from dynaflask.wire.sessions import Source
+
 MAX_CLIENTS = 1000
 FOREVER = float("inf")
 
@@ -126,7 +119,6 @@ class ClientPool:
         self._lock = threading.Lock()
         self._clients: weakref.WeakValueDictionary[ClientKey, PooledClient] = weakref.WeakValueDictionary()
         self._locks: dict[ClientKey, t.Any] = {}
-        self._sources = Sources()
         self._bounds: dict[int, tuple[int | None, float | None]] = {}
         self._tighten()
         self._creations = self._hits = self._evictions = 0
@@ -203,7 +195,6 @@ class ClientPool:
         """
         for pooled in self._living():
             pooled.forget()
-        tls.after_fork()
         bounds = self._bounds
         self.__init__()  # type: ignore[misc]  # as on the first day
         self._bounds = bounds
@@ -229,17 +220,11 @@ class ClientPool:
                 self._locks.pop(key, None)
 
     def _make(self, key: ClientKey, bind: Bind) -> PooledClient:
-        if bind.client_factory is not None:
-            return PooledClient(_made_by_factory(bind), source=None)
-        source = self._sources.get(key, bind.client_config)
-        client = source.create_client(SERVICE, config=client_config(bind), **client_options(key, source))
-        if client.meta.endpoint_url.startswith("https:"):
-            share_context(client)
-        if key.transport != STOCK:
-            signer.install(client)
-            serializer.install(client)
-        _add_headers(client, key.extra_headers)
-        transport.equip(client, way=key.transport)
+        with imports:
+            # Not at the top: it imports half of this package, and of botocore, for programs that make no call.
+            from dynaflask.wire.making import make_client  # noqa: PLC0415
+
+        client, source = make_client(key, bind)
         return PooledClient(client, source=source)
 
     def _keep(self, key: ClientKey, pooled: PooledClient) -> None:
@@ -348,28 +333,6 @@ class Lease:
                 self._held[key.owner is None] = pooled
         pooled.last_used = time.monotonic()
         return pooled
-
-
-def _made_by_factory(bind: Bind) -> t.Any:
-    factory = t.cast("t.Callable[[Bind], t.Any]", bind.client_factory)
-    try:
-        client = factory(bind)
-    except RecursionError as error:
-        raise ConfigurationError(
-            f"DYNAMODB_CLIENT_FACTORY asks for the client of the bind {bind.key!r}, which it is to make."
-        ) from error
-    if client is None:
-        raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
-    transport.leave(client, reason="DYNAMODB_CLIENT_FACTORY made it")
-    return client
-
-
-def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:
-    def add(request: t.Any, **_: t.Any) -> None:
-        request.headers.update(dict(headers))
-
-    if headers:
-        client.meta.events.register_first("before-send.*.*", add)
 
 
 def _count_sockets(pooled: PooledClient) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import types
 import typing as t
 
 import pynamodb.connection
@@ -16,6 +17,7 @@ from pynamodb.exceptions import TableError
 from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
+from dynaflask.late import imports
 from dynaflask.ledger import Ledger
 from dynaflask.settings import Bind
 from dynaflask.signals import operation_finished
@@ -23,8 +25,7 @@ from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import FAULTS
 from dynaflask.wire.faults import explain
 from dynaflask.wire.keys import client_key
-from dynaflask.wire.operations import OPERATIONS
-from dynaflask.wire.sessions import new_session
+from dynaflask.wire.transport import OPERATIONS
 
 _log = logging.getLogger("pynamodb.connection.base")
 
@@ -72,7 +73,7 @@ class Connection(pynamodb.connection.Connection):
 
     # Not super().__init__(): it works out each setting anew for each connection.
     def __init__(self, bind: Bind, *, owner: Owner, tenant: str | None = None, model: str | None = None) -> None:
-        vars(self).update(owner.pattern(bind), _tables={})
+        self.__dict__ = {**owner.pattern(bind), "_tables": {}}
         self.bind = bind
         self._owner = owner
         self.tenant = tenant
@@ -101,6 +102,9 @@ class Connection(pynamodb.connection.Connection):
         It is this connection's alone, and what is set on it changes no call of the connection's.
         """
         if self._session is None:
+            with imports:
+                from dynaflask.wire.sessions import new_session  # noqa: PLC0415 - few programs ask for it
+
             self._session = new_session(client_key(self.bind))
         return self._session
 
@@ -117,30 +121,26 @@ class Connection(pynamodb.connection.Connection):
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_noted_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        # Not at the top: in most programs nobody takes note.
-        from dynaflask.operations import failure_of  # noqa: PLC0415
-        from dynaflask.operations import outcome_of  # noqa: PLC0415
-
+        operations = _operations()
         self._ledger.admit(self.tenant)
         started = time.perf_counter()
         try:
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            self._tell(operation_name, operation_kwargs, started=started, outcome=failure_of(error))
+            self._tell(operation_name, operation_kwargs, started=started, outcome=operations.failure_of(error))
             raise
-        self._tell(operation_name, operation_kwargs, started=started, outcome=outcome_of(operation_name, result))
+        outcome = operations.outcome_of(operation_name, result)
+        self._tell(operation_name, operation_kwargs, started=started, outcome=outcome)
         return result
 
     def _tell(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> None:
-        from dynaflask.operations import Operation  # noqa: PLC0415
-        from dynaflask.operations import table_of  # noqa: PLC0415
-
-        operation = Operation(
+        operations = _operations()
+        operation = operations.Operation(
             name=name,
             app_name=self._ledger.app_name,
             bind_key=self.bind.key,
             model=self._model,
-            table=table_of(params),
+            table=operations.table_of(params),
             tenant=self.tenant,
             duration_seconds=time.perf_counter() - started,
             **outcome,
@@ -214,6 +214,13 @@ def pattern_of(bind: Bind) -> dict[str, t.Any]:
         aws_session_token=bind.aws_session_token,
     )
     return vars(connection)
+
+
+def _operations() -> types.ModuleType:
+    # Not at the top: in most programs nobody takes note.
+    with imports:
+        from dynaflask import operations  # noqa: PLC0415
+    return operations
 
 
 def _is_followed() -> bool:

@@ -24,7 +24,6 @@ from dynaflask.wire.letterhead import lines
 from dynaflask.wire.letterhead import plain_headers
 from dynaflask.wire.letterhead import request_line
 from dynaflask.wire.listeners import Listeners
-from dynaflask.wire.operations import OPERATIONS
 from dynaflask.wire.operations import Operation
 from dynaflask.wire.operations import names_an_arn
 from dynaflask.wire.private import frozen_credentials
@@ -34,6 +33,7 @@ from dynaflask.wire.sockets import Channels
 from dynaflask.wire.sockets import Origin
 from dynaflask.wire.sockets import closed
 from dynaflask.wire.tls import strict_context
+from dynaflask.wire.transport import OPERATIONS
 
 OK = 200
 SUCCESS = range(200, 300)

@@ -18,21 +18,6 @@ if t.TYPE_CHECKING:
     from dynaflask.wire.letterhead import Letterhead
     from dynaflask.wire.listeners import Listeners
 
-OPERATIONS = frozenset(
-    {
-        "GetItem",
-        "PutItem",
-        "UpdateItem",
-        "DeleteItem",
-        "Query",
-        "Scan",
-        "BatchGetItem",
-        "BatchWriteItem",
-        "TransactGetItems",
-        "TransactWriteItems",
-    }
-)
-
 
 class Operation:
     """One operation of a client's service, as far as a call needs to know it.

@@ -16,6 +16,7 @@ from botocore.credentials import DeferredRefreshableCredentials
 from botocore.handlers import BUILTIN_HANDLERS
 
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.late import imports
 from dynaflask.wire.agent import UserAgent
 from dynaflask.wire.keys import LOCAL
 from dynaflask.wire.keys import STOCK
@@ -180,7 +181,8 @@ def client_options(key: ClientKey, source: Source) -> dict[str, t.Any]:
 
 def _engine(path: str | None) -> str:
     # Not at the top: few programs have the embedded engine, and none should pay for it at import.
-    from dynaflask import local  # noqa: PLC0415
+    with imports:
+        from dynaflask import local  # noqa: PLC0415
 
     return local.endpoint(path)
 

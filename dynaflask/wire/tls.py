@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 import typing as t
@@ -81,7 +82,11 @@ def _context(bundle: t.Any, *, checks_host: bool = False) -> ssl.SSLContext | No
         return _contexts[bundle, checks_host]
 
 
-def after_fork() -> None:
-    """Begin with a free lock in a forked child. A thread that held it is not there."""
+def _after_fork() -> None:
+    # A thread that held it is not in the forked child.
     global _lock  # noqa: PLW0603 - it is the module's one lock
     _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)

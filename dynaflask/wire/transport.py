@@ -7,8 +7,24 @@ import importlib
 import typing as t
 
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.late import imports
 
 DIRECT = "direct"
+# The data operations: the direct way is for them alone, and no way is to cost them more than it must.
+OPERATIONS = frozenset(
+    {
+        "GetItem",
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "Query",
+        "Scan",
+        "BatchGetItem",
+        "BatchWriteItem",
+        "TransactGetItems",
+        "TransactWriteItems",
+    }
+)
 
 
 class Transport(t.NamedTuple):
@@ -77,7 +93,8 @@ def _transport(client: t.Any) -> t.Any:
 def _direct(client: t.Any) -> t.Any:
     try:
         # httptools is imported where this transport is used alone.
-        direct = importlib.import_module("dynaflask.wire.direct")
+        with imports:
+            direct = importlib.import_module("dynaflask.wire.direct")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"DYNAMODB_TRANSPORT is 'direct', and {error.name} is not installed: pip install dynaflask[direct]"

@@ -1,0 +1,16 @@
+"""Modules that are imported when they are first needed, so that a program pays for what it uses alone.
+
+A thread may be at it while another one forks. The child would wait for ever for the module, which nobody there goes on
+to import, so that whoever forks waits for the import.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+#: Held round an import that is not at the top of its module.
+imports = threading.RLock()
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(before=imports.acquire, after_in_parent=imports.release, after_in_child=imports.release)

@@ -1,0 +1,79 @@
+"""How a client is made, and what it shares with others of its kind. It is imported when the first one is asked for."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from dynaflask.exceptions import ConfigurationError
+from dynaflask.settings import Bind
+from dynaflask.wire import serializer
+from dynaflask.wire import signer
+from dynaflask.wire import tls
+from dynaflask.wire import transport
+from dynaflask.wire.keys import STOCK
+from dynaflask.wire.keys import ClientKey
+from dynaflask.wire.keys import client_config
+from dynaflask.wire.sessions import Source
+from dynaflask.wire.sessions import Sources
+from dynaflask.wire.sessions import client_options
+
+SERVICE = "dynamodb"
+
+_sources = Sources()
+
+
+def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, Source | None]:
+    """A new client, with its transport.
+
+    Args:
+        key: What makes the client different.
+        bind: A bind of that key.
+
+    Returns:
+        The client, and what it was made of, which is to be kept as long as the client; ``None`` where the program made
+        it.
+    """
+    if bind.client_factory is not None:
+        return _made_by_factory(bind), None
+    source = _sources.get(key, bind.client_config)
+    client = source.create_client(SERVICE, config=client_config(bind), **client_options(key, source))
+    if client.meta.endpoint_url.startswith("https:"):
+        tls.share_context(client)
+    if key.transport != STOCK:
+        signer.install(client)
+        serializer.install(client)
+    _add_headers(client, key.extra_headers)
+    transport.equip(client, way=key.transport)
+    return client, source
+
+
+def _made_by_factory(bind: Bind) -> t.Any:
+    factory = t.cast("t.Callable[[Bind], t.Any]", bind.client_factory)
+    try:
+        client = factory(bind)
+    except RecursionError as error:
+        raise ConfigurationError(
+            f"DYNAMODB_CLIENT_FACTORY asks for the client of the bind {bind.key!r}, which it is to make."
+        ) from error
+    if client is None:
+        raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
+    transport.leave(client, reason="DYNAMODB_CLIENT_FACTORY made it")
+    return client
+
+
+def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:
+    def add(request: t.Any, **_: t.Any) -> None:
+        request.headers.update(dict(headers))
+
+    if headers:
+        client.meta.events.register_first("before-send.*.*", add)
+
+
+def _after_fork() -> None:
+    # Locks may be held by threads that the child does not have.
+    _sources.__init__()  # type: ignore[misc]  # as on the first day
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)
