@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import copy
+import functools
 import typing as t
 import weakref
 
@@ -151,20 +152,33 @@ class TableSchema:
         add_missing(self.local_indexes, map(_index_keys, schema["local_secondary_indexes"]))
 
 
-class Resolved(t.NamedTuple):
+class Resolved:
     """What a model's settings come to.
 
-    Attributes:
-        values: The settings by name; those that nobody gave are missing.
+    Args:
         bind: The destination and client options.
         table_name: The real table name; ``None`` where the model has no table.
         is_static: Whether the answer stays the same until the context changes something.
+        find_values: Finds the values. They are found when they are asked for, because calls need none of them.
     """
 
-    values: Values
-    bind: Bind
-    table_name: str | None
-    is_static: bool
+    __slots__ = ("_find_values", "_values", "bind", "is_static", "table_name")
+
+    def __init__(
+        self, bind: Bind, table_name: str | None, *, is_static: bool, find_values: t.Callable[[], Values]
+    ) -> None:
+        self.bind: t.Final = bind
+        self.table_name: t.Final = table_name
+        self.is_static: t.Final = is_static
+        self._find_values = find_values
+        self._values: Values | None = None
+
+    @property
+    def values(self) -> Values:
+        """The settings by name; those that nobody gave are missing."""
+        if self._values is None:
+            self._values = self._find_values()
+        return self._values
 
     def __repr__(self) -> str:
         return f"<Resolved {self.table_name!r} on {self.bind!r}>"
@@ -242,7 +256,7 @@ class DeclaredSource:
             if hasattr(declaration.meta_class, name)
         }
         values = {**UPSTREAM_DEFAULTS, **declared}
-        return Resolved(values, Bind(), values.get("table_name"), is_static=False)
+        return Resolved(NOWHERE, values.get("table_name"), is_static=False, find_values=lambda: values)
 
     def change(self, declaration: Declaration, name: str, value: t.Any) -> t.NoReturn:
         """Refuse: a change made here would reach every app.
@@ -266,6 +280,7 @@ class DeclaredSource:
 
 
 DECLARED: t.Final = DeclaredSource()
+NOWHERE: t.Final = Bind()
 
 
 def resolve(
@@ -295,20 +310,24 @@ def resolve(
     declared = declaration.values()
     decided = _decided(tenant, context)
     bind_key = named_bind([declared, configured, *context, decided])
-    values = overlay(overlay(settings.values_of(bind_key), declared), configured)
-    declared_name = values.pop("table_name", None)
-    if not (context or decided) and TABLE_SETTINGS.issuperset(declared) and not configured:
-        bind = binds[bind_key]
-    else:
+    layers = [settings.plain, settings.named_by(bind_key), declared, configured]
+    declared_name = {**declared, **configured}.get("table_name")
+    table_name = None
+    if context or decided or configured or not TABLE_SETTINGS.issuperset(declared):
+        values = dict(functools.reduce(overlay, layers))
+        values.pop("table_name", None)
         values = overlay(enter(values, settings=settings, bind_key=bind_key, context=context), decided)
         check_identity(f"{declaration.model_name}.Meta", values)
-        bind = make_bind(bind_key, values)
-    # A name that the context set is the real one.
-    table_name = values.get("table_name")
+        bind, layers = make_bind(bind_key, values), [values]
+        # A name that the context set is the real one.
+        table_name = values.get("table_name")
+    else:
+        bind = binds[bind_key]
     if table_name is None and declared_name is not None:
         table_name = apply_prefix(declared_name, prefix=bind.table_prefix)
     is_static = not declaration.is_dynamic and not callable(bind.table_prefix)
-    return Resolved(_answers(values, bind_key, table_name), bind, table_name, is_static)
+    find_values = functools.partial(_answers, layers, bind_key, table_name)
+    return Resolved(bind, table_name, is_static=is_static, find_values=find_values)
 
 
 def resolve_bind(
@@ -383,7 +402,8 @@ def _decided(tenant: Tenant | None, context: cabc.Sequence[Values]) -> Values:
     return tenant.changes
 
 
-def _answers(values: Values, bind_key: str, table_name: str | None) -> Values:
+def _answers(layers: cabc.Sequence[Values], bind_key: str, table_name: str | None) -> Values:
+    values = functools.reduce(overlay, layers)
     given = {name: value for name, value in values.items() if value is not None or name not in MODEL_CHECKS}
     if table_name is not None:
         given["table_name"] = table_name

@@ -223,7 +223,7 @@ class TestRegister:
             names = [model._get_connection().table_name for model in (base, with_meta, without_meta, later)]
         assert names == ["us-west-2-Base", "us-west-2-WithMeta", "us-west-2-Base", "us-west-2-Later"]
 
-    def test_a_base_without_a_table_brings_its_tables_along(self, apps: list[flask.Flask], db: dynaflask.Dynamo) -> None:
+    def test_a_base_without_a_table_is_registered(self, apps: list[flask.Flask], db: dynaflask.Dynamo) -> None:
         """What has no Meta has none after it either, and says so when it is used."""
         base = type(pynamodb.models.Model)("Base", (pynamodb.models.Model,), {"__module__": __name__})
         table = declare_plain("Table", base=base)
