@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import copy
-import functools
 import typing as t
 import weakref
 
@@ -159,25 +158,35 @@ class Resolved:
         bind: The destination and client options.
         table_name: The real table name; ``None`` where the model has no table.
         is_static: Whether the answer stays the same until the context changes something.
-        find_values: Finds the values. They are found when they are asked for, because calls need none of them.
+        values: What lies over the bind's own settings, or all values where those are not given.
+        settings: The configuration that says what the bind's own are.
     """
 
-    __slots__ = ("_find_values", "_values", "bind", "is_static", "table_name")
+    __slots__ = ("_given", "_settings", "_values", "bind", "is_static", "table_name")
 
     def __init__(
-        self, bind: Bind, table_name: str | None, *, is_static: bool, find_values: t.Callable[[], Values]
+        self,
+        bind: Bind,
+        table_name: str | None,
+        *,
+        is_static: bool,
+        values: Values,
+        settings: Settings | None = None,
     ) -> None:
         self.bind: t.Final = bind
         self.table_name: t.Final = table_name
         self.is_static: t.Final = is_static
-        self._find_values = find_values
-        self._values: Values | None = None
+        self._given = values
+        self._settings = settings
+        self._values: Values | None = None if settings else values
 
     @property
     def values(self) -> Values:
         """The settings by name; those that nobody gave are missing."""
+        # Put together when they are asked for: a call needs none of them, and an app has many models.
         if self._values is None:
-            self._values = self._find_values()
+            values = overlay(t.cast("Settings", self._settings).values_of(self.bind.key), self._given)
+            self._values = _answers(values, self.bind.key, self.table_name)
         return self._values
 
     def __repr__(self) -> str:
@@ -256,7 +265,7 @@ class DeclaredSource:
             if hasattr(declaration.meta_class, name)
         }
         values = {**UPSTREAM_DEFAULTS, **declared}
-        return Resolved(NOWHERE, values.get("table_name"), is_static=False, find_values=lambda: values)
+        return Resolved(NOWHERE, values.get("table_name"), is_static=False, values=values)
 
     def change(self, declaration: Declaration, name: str, value: t.Any) -> t.NoReturn:
         """Refuse: a change made here would reach every app.
@@ -310,24 +319,21 @@ def resolve(
     declared = declaration.values()
     decided = _decided(tenant, context)
     bind_key = named_bind([declared, configured, *context, decided])
-    layers = [settings.plain, settings.named_by(bind_key), declared, configured]
-    declared_name = {**declared, **configured}.get("table_name")
-    table_name = None
-    if context or decided or configured or not TABLE_SETTINGS.issuperset(declared):
-        values = dict(functools.reduce(overlay, layers))
-        values.pop("table_name", None)
-        values = overlay(enter(values, settings=settings, bind_key=bind_key, context=context), decided)
-        check_identity(f"{declaration.model_name}.Meta", values)
-        bind, layers = make_bind(bind_key, values), [values]
-        # A name that the context set is the real one.
-        table_name = values.get("table_name")
-    else:
+    says_no_more = not (context or decided or configured) and TABLE_SETTINGS.issuperset(declared)
+    if says_no_more and bind_key in binds:
         bind = binds[bind_key]
-    if table_name is None and declared_name is not None:
-        table_name = apply_prefix(declared_name, prefix=bind.table_prefix)
+        table_name = _real_name(declared.get("table_name"), bind)
+        is_static = not declaration.is_dynamic and not callable(bind.table_prefix)
+        return Resolved(bind, table_name, is_static=is_static, values=declared, settings=settings)
+    values = overlay(overlay(settings.values_of(bind_key), declared), configured)
+    declared_name = values.pop("table_name", None)
+    values = overlay(enter(values, settings=settings, bind_key=bind_key, context=context), decided)
+    check_identity(f"{declaration.model_name}.Meta", values)
+    bind = make_bind(bind_key, values)
+    # A name that the context set is the real one.
+    table_name = values.get("table_name") or _real_name(declared_name, bind)
     is_static = not declaration.is_dynamic and not callable(bind.table_prefix)
-    find_values = functools.partial(_answers, layers, bind_key, table_name)
-    return Resolved(bind, table_name, is_static=is_static, find_values=find_values)
+    return Resolved(bind, table_name, is_static=is_static, values=_answers(values, bind_key, table_name))
 
 
 def resolve_bind(
@@ -402,8 +408,11 @@ def _decided(tenant: Tenant | None, context: cabc.Sequence[Values]) -> Values:
     return tenant.changes
 
 
-def _answers(layers: cabc.Sequence[Values], bind_key: str, table_name: str | None) -> Values:
-    values = functools.reduce(overlay, layers)
+def _real_name(declared_name: str | None, bind: Bind) -> str | None:
+    return None if declared_name is None else apply_prefix(declared_name, prefix=bind.table_prefix)
+
+
+def _answers(values: Values, bind_key: str, table_name: str | None) -> Values:
     given = {name: value for name, value in values.items() if value is not None or name not in MODEL_CHECKS}
     if table_name is not None:
         given["table_name"] = table_name
