@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import functools
 import json
 import typing as t
 import zlib
@@ -121,15 +122,21 @@ class Incoming:
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
+    headers = {_key(name): value.decode("latin-1") for name, value in pairs}
     return headers if len(headers) == len(pairs) else _joined(pairs)
+
+
+@functools.lru_cache(maxsize=MAX_HEADERS)
+def _key(name: bytes) -> str:
+    """The lower-case name of a header. Answers have the same few."""
+    return name.decode("latin-1").lower()
 
 
 def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers, some of which come more than once."""
     headers: dict[str, str] = {}
     for name, value in pairs:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        key, text = _key(name), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
 

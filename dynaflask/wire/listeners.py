@@ -49,6 +49,9 @@ METHODS: tuple[tuple[type, str], ...] = (
     (Endpoint, "_send"),
     (URLLib3Session, "send"),
 )
+# Asked for at every call.
+SPACES = tuple(vars(owner) for owner, _ in METHODS)
+NAMES = tuple(name for _, name in METHODS)
 
 
 class Listeners:
@@ -125,7 +128,7 @@ def _name(handler: t.Any) -> str:
 
 def _methods(client: t.Any) -> tuple[t.Any, ...]:
     own = vars(client).get("_make_api_call"), getattr(type(client), "_make_api_call", None)
-    return (*own, *[vars(owner).get(name) for owner, name in METHODS])
+    return (*own, *map(types.MappingProxyType.get, SPACES, NAMES))
 
 
 def _patch(client: t.Any) -> str | None:

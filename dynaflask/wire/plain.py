@@ -46,15 +46,13 @@ def is_plain_request(params: t.Any) -> bool:
     Args:
         params: What an operation is called with, or a part of it.
     """
-    return all(_is_plain_part(name, value) for name, value in params.items())
+    return all(type(value) in OPTIONS or _is_plain_part(name, value) for name, value in params.items())
 
 
 def _is_plain_part(name: str, value: t.Any) -> bool:
-    kind = type(value)
-    if kind in OPTIONS:
-        return True
     if name in ITEMS:
         return is_plain_item(value)
+    kind = type(value)
     if kind is dict:
         return is_plain_request(value)
     if kind is not list:
