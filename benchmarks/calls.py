@@ -46,7 +46,9 @@ TURNS = {
     _peers.BATCH_GET: 5,
     _peers.BATCH_WRITE: 10,
 }
-THEIRS, TUNED, DIRECT = "PynamoDB", "tuned", "direct"
+THEIRS, TUNED, DIRECT, PYDYNOX = "PynamoDB", "tuned", "direct", "pydynox"
+# How many times as long pydynox takes, whose core is in Rust.
+AHEAD = "direct ahead of pydynox"
 Peer = contextlib.AbstractContextManager[_peers.Calls]
 
 
@@ -63,10 +65,10 @@ PEERS: dict[str, cabc.Callable[[], Peer]] = {
     "botocore": _peers.by_botocore,
     "boto3 `Table`": functools.partial(optional, "_peer_boto3"),
     "aiodynamo": functools.partial(optional, "_peer_aiodynamo"),
-    "pydynox": functools.partial(optional, "_peer_pydynox"),
+    PYDYNOX: functools.partial(optional, "_peer_pydynox"),
     "bytes alone": _peers.bytes_alone,
 }
-COLUMNS = ("call", *(f"{name}, to reach" if name in (TUNED, DIRECT) else name for name in PEERS))
+COLUMNS = ("call", *(f"{name}, to reach" if name in (TUNED, DIRECT) else name for name in PEERS), AHEAD)
 OPTIONAL = ("boto3", "aiodynamo", "pydynox", "httptools", "orjson")
 
 
@@ -79,7 +81,7 @@ class Row(t.NamedTuple):
     @property
     def cells(self) -> list[str]:
         """As the table shows it."""
-        return [self.operation, *map(self._cell, PEERS)]
+        return [self.operation, *map(self._cell, PEERS), self._ahead()]
 
     def _cell(self, peer: str) -> str:
         figure = self.figures.get(f"{self.operation}/{peer}")
@@ -93,6 +95,13 @@ class Row(t.NamedTuple):
         if bound is None:
             return shown
         return f"{shown}, {bound:.2f}" if figure.median <= bound else f"**{shown}**, {bound:.2f}"
+
+    def _ahead(self) -> str:
+        figure = self.figures.get(f"{self.operation}/{AHEAD}")
+        if figure is None:
+            return ""
+        shown = f"{figure.median:.2f} times"
+        return shown if figure.median > 1 else f"**{shown}**"
 
 
 def share(figure: Figure) -> str:
@@ -144,7 +153,15 @@ def compare(operation: str, peers: cabc.Mapping[str, _peers.Calls], *, rounds: i
         f"{operation}/{name}": statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
         for name, ours in seconds.items()
     }
-    return {**shares, f"{operation}/{THEIRS}": statistics.median(theirs)}
+    return {**shares, **ahead(operation, seconds), f"{operation}/{THEIRS}": statistics.median(theirs)}
+
+
+def ahead(operation: str, seconds: cabc.Mapping[str, list[float]]) -> Figures:
+    """How many times as long pydynox takes as direct, if both are there."""
+    if not {DIRECT, PYDYNOX} <= seconds.keys():
+        return {}
+    times = (theirs / ours for theirs, ours in zip(seconds[PYDYNOX], seconds[DIRECT], strict=True))
+    return {f"{operation}/{AHEAD}": statistics.median(times)}
 
 
 def cpu_of(call: cabc.Callable[[int], object], *, times: int) -> float:

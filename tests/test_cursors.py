@@ -82,7 +82,11 @@ def test_a_cursor_with_any_other_character_is_refused() -> None:
                     SEAL.open(changed)
 
 
-@pytest.mark.parametrize("cursor", ["", CURSOR + "=", CURSOR + " ", "ü" + CURSOR, "\ud800", "g" * 1_000_000])
+@pytest.mark.parametrize(
+    "cursor",
+    ["", CURSOR + "=", CURSOR + " ", "ü" + CURSOR, "\ud800", "g" * 1_000_000],
+    ids=["empty", "padded", "spaced", "beyond ASCII", "a surrogate", "a million letters"],
+)
 def test_odd_cursors_are_refused(cursor: str) -> None:
     """Empty, padded, with a space, not ASCII, no text at all, huge."""
     with pytest.raises(dynaflask.BadCursor):
