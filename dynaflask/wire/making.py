@@ -7,6 +7,7 @@ import typing as t
 
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.settings import Bind
+from dynaflask.wire import endpoints
 from dynaflask.wire import serializer
 from dynaflask.wire import signer
 from dynaflask.wire import tls
@@ -43,6 +44,7 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, Source | None]:
     if key.transport != STOCK:
         signer.install(client)
         serializer.install(client)
+        endpoints.install(client)
     _add_headers(client, key.extra_headers)
     transport.equip(client, way=key.transport)
     return client, source

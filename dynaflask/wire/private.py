@@ -29,10 +29,14 @@ def call_features() -> frozenset[str] | None:
 
 def replace_serializer(client: t.Any, *, stock: type, by: t.Any) -> None:
     """Give a client another serializer, if it has the stock one."""
-    serializer = getattr(client, "_serializer", None)
-    if type(serializer) is stock:
-        client._serializer = by.__new__(by)
-        vars(client._serializer).update(vars(serializer))
+    _replace(client, "_serializer", stock=stock, by=by)
+
+
+def replace_resolver(client: t.Any, *, stock: type, by: t.Any, needs: tuple[str, ...]) -> None:
+    """Give a client another resolver of endpoints, if it has the stock one, with all that the other needs."""
+    resolver = getattr(client, "_ruleset_resolver", None)
+    if all(hasattr(resolver, name) for name in needs):
+        _replace(client, "_ruleset_resolver", stock=stock, by=by)
 
 
 def mock_is_active() -> bool:
@@ -87,3 +91,11 @@ def socket_options(client: t.Any) -> tuple[tuple[int, int, int], ...]:
 
 def _emitter(client: t.Any) -> t.Any:
     return getattr(client.meta.events, "_emitter", None)
+
+
+def _replace(client: t.Any, name: str, *, stock: type, by: t.Any) -> None:
+    part = getattr(client, name, None)
+    if type(part) is stock:
+        other = by.__new__(by)
+        vars(other).update(vars(part))
+        setattr(client, name, other)
