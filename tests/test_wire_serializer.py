@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import typing as t
+from collections import OrderedDict
 
 import botocore.serialize
 import botocore.session
@@ -15,30 +17,18 @@ from hypothesis import strategies as st
 
 from dynaflask.wire import serializer
 from dynaflask.wire.serializer import Serializer
+from dynaflask.wire.transport import OPERATIONS
 from strategies import ASKED
 
-OPERATIONS = (
-    "GetItem",
-    "PutItem",
-    "UpdateItem",
-    "DeleteItem",
-    "Query",
-    "Scan",
-    "BatchGetItem",
-    "BatchWriteItem",
-    "TransactGetItems",
-    "TransactWriteItems",
-    "CreateTable",
-    "UpdateTimeToLive",
-)
 MODEL = botocore.session.Session().get_service_model("dynamodb")
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 
 
 def write(kind: type[JSONSerializer], parameters: t.Any, operation: str) -> str:
-    """The request, or the error."""
+    """The request with what its body says, or the error."""
     try:
-        return repr(kind().serialize_to_request(parameters, MODEL.operation_model(operation)))
+        request = kind().serialize_to_request(parameters, MODEL.operation_model(operation))
+        return repr({**request, "body": json.loads(request["body"])})
     except Exception as error:  # noqa: BLE001 - whatever it is, it is to be the same
         return repr(error)
 
@@ -49,10 +39,10 @@ def assert_same(parameters: t.Any, operation: str = "PutItem") -> None:
     assert repr(parameters) == before
 
 
-@hypothesis.given(st.sampled_from(OPERATIONS), st.data())
+@hypothesis.given(st.sampled_from([*sorted(OPERATIONS), "CreateTable", "UpdateTimeToLive"]), st.data())
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_any_request_is_written_as_botocore_does(operation: str, data: st.DataObject) -> None:
-    """Byte for byte and error for error, and what was given stays as it is."""
+    """Header for header, value for value and error for error, and what was given stays as it is."""
     assert_same(data.draw(ASKED.of(MODEL.operation_model(operation).input_shape)), operation)
 
 
@@ -89,8 +79,79 @@ def test_an_odd_item_is_written_as_botocore_does(item: t.Any) -> None:
 
 
 def test_a_map_of_something_else_is_walked() -> None:
-    """Only the attributes of items are taken as they come."""
+    """The attributes of items alone have binary values in them."""
     assert_same({"Expected": {"a": {"S": "x"}}, "ExpressionAttributeNames": {"#a": {"B": "x"}}})
+
+
+ITEM = {"a": {"S": "x"}, "b": {"M": {"c": {"L": [{"NULL": True}]}}}}
+PLAIN: list[tuple[str, dict[str, t.Any]]] = [
+    ("GetItem", {"TableName": "Thread", "Key": ITEM, "ConsistentRead": True}),
+    ("UpdateItem", {"ExpressionAttributeNames": {"#0": "a"}, "ExpressionAttributeValues": ITEM}),
+    ("PutItem", {"Item": ITEM, "Expected": {"a": {"Value": {"S": "x"}, "Exists": True}}}),
+    ("Query", {"Limit": 5, "KeyConditions": {"a": {"AttributeValueList": [{"S": "x"}]}}}),
+    ("BatchGetItem", {"RequestItems": {"Thread": {"Keys": [ITEM], "AttributesToGet": ["a"]}}}),
+    ("BatchWriteItem", {"RequestItems": {"x": [{"PutRequest": {"Item": ITEM}}, {"DeleteRequest": {"Key": ITEM}}]}}),
+    ("TransactWriteItems", {"TransactItems": [{"Put": {"TableName": "x", "Item": ITEM}}], "ClientRequestToken": "t"}),
+]
+
+
+@pytest.mark.parametrize(("operation", "parameters"), PLAIN, ids=[operation for operation, _ in PLAIN])
+def test_what_the_walk_would_leave_is_not_walked(
+    monkeypatch: pytest.MonkeyPatch, operation: str, parameters: dict[str, t.Any]
+) -> None:
+    """After an operation's first request, which shows what is in each."""
+    assert_same(parameters, operation)
+    ours = Serializer()
+    ours.serialize_to_request(parameters, MODEL.operation_model(operation))
+    monkeypatch.delattr(JSONSerializer, "serialize_to_request")
+    assert json.loads(ours.serialize_to_request(parameters, MODEL.operation_model(operation))["body"]) == parameters
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("GetItem", {"Unknown": "x"}),
+        ("GetItem", {"TableName": None}),
+        ("GetItem", {"Key": "text"}),
+        ("GetItem", {"Key": True}),
+        ("GetItem", {"AttributesToGet": "text"}),
+        ("GetItem", {"ExpressionAttributeNames": "text"}),
+        ("GetItem", {"ExpressionAttributeNames": {1: "text"}}),
+        ("Query", {"Limit": 2**70}),
+        ("Query", {"Limit": 1.5}),
+        ("PutItem", {"Expected": {"a": {"Unknown": "x"}}}),
+        ("BatchWriteItem", {"RequestItems": {"Thread": [{"PutRequest": {"Unknown": {}}}]}}),
+        ("BatchWriteItem", {"RequestItems": {"Thread": ({"PutRequest": {"Item": {}}},)}}),
+        ("TransactWriteItems", {"TransactItems": [{"Put": {"TableName": b"Thread"}}]}),
+        ("TransactWriteItems", {"TransactItems": [None]}),
+        ("ListTables", {"Limit": 7}),
+        ("DescribeEndpoints", {}),
+        ("DescribeTable", {"TableName": ["x"]}),
+    ],
+)
+def test_an_odd_request_is_written_as_botocore_does(operation: str, parameters: dict[str, t.Any]) -> None:
+    """What random requests seldom are."""
+    assert_same(parameters, operation)
+
+
+@pytest.mark.parametrize("parameters", [None, [], "text", OrderedDict(TableName="Thread")])
+def test_arguments_of_another_kind_are_botocores(parameters: t.Any) -> None:
+    """A handler may have put them in their place."""
+    assert_same(parameters, "GetItem")
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_no_two_requests_share_what_may_be_changed(operation: str) -> None:
+    """A handler may change whatever is in one."""
+    ours, model = Serializer(), MODEL.operation_model(operation)
+    for _ in range(2):
+        first, second = (ours.serialize_to_request({}, model) for _ in range(2))
+        shared = [value for name, value in first.items() if value is second[name]]
+        assert {*map(type, shared)} <= {str, bytes}
+        assert {*map(type, first["headers"].values())} == {str}
+        first["headers"].clear()
+        first.clear()
+    assert second == {**JSONSerializer().serialize_to_request({}, model), "body": b"{}"}
 
 
 def test_an_item_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,13 +202,10 @@ class Answer:
     status_code = 200
 
 
-def test_a_client_writes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_writes_with_it() -> None:
     """Once it is installed."""
-    used = []
-    monkeypatch.setattr(serializer, "is_plain", lambda value: used.append(value) or True)
     body = body_of(make_client(parameter_validation=False), {"a": {"S": "x"}})
-    assert body == b'{"TableName": "Thread", "Item": {"a": {"S": "x"}}}'
-    assert used == [{"S": "x"}]
+    assert body == b'{"TableName":"Thread","Item":{"a":{"S":"x"}}}'
 
 
 def test_a_client_that_validates_is_left() -> None:
