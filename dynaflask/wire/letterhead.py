@@ -6,17 +6,16 @@ signature that botocore gave: whatever botocore would do otherwise leaves the ca
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import hmac
 import os
 import time
 import typing as t
 from urllib.parse import quote
 
+from dynaflask.wire.signer import authorization
 from dynaflask.wire.signer import host_of
 from dynaflask.wire.signer import is_root
-from dynaflask.wire.signer import signing_key
+from dynaflask.wire.signer import timestamp
 
 TRACE = "x-amzn-trace-id"
 # What is new in each request.
@@ -30,7 +29,6 @@ FRESH = frozenset(
         TRACE,
     }
 )
-ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Letterhead:
@@ -53,7 +51,8 @@ class Letterhead:
         host = host_of(url)
         self._top = request_line(url) + lines({name: text for name, text in headers.items() if name not in FRESH})
         # AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=...
-        *_, self._region, self._service, _ = headers["authorization"].partition(",")[0].split("/")
+        *_, region, service, _ = headers["authorization"].partition(",")[0].split("/")
+        self._destination = (region, service)
         self._before_date = f"POST\n/\n\ncontent-type:{headers['content-type']}\nhost:{host}\nx-amz-date:"
         self._after_date = f"x-amz-target:{headers['x-amz-target']}\n\ncontent-type;host;x-amz-date;"
 
@@ -65,7 +64,7 @@ class Letterhead:
             credentials: Who signs.
             invocation_id: What all attempts of a call have in common.
         """
-        now = _timestamp(int(time.time()))
+        now = timestamp(int(time.time()))
         trace = _trace() if self._is_traced else ""
         head = (
             f"{self._top}amz-sdk-invocation-id: {invocation_id}\r\ncontent-length: {len(body)}\r\n{trace}"
@@ -86,12 +85,8 @@ class Letterhead:
         token_name = "x-amz-security-token;" if credentials.token else ""
         digest = hashlib.sha256(body).hexdigest()
         canonical = f"{self._before_date}{now}\n{token}{self._after_date}{token_name}x-amz-target\n{digest}"
-        scope = f"{now[:8]}/{self._region}/{self._service}/aws4_request"
-        text = f"{ALGORITHM}\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        key = signing_key(credentials.secret_key, now[:8], self._region, self._service)
-        signature = hmac.digest(key, text.encode(), "sha256").hex()
         names = f"content-type;host;x-amz-date;{token_name}x-amz-target"
-        return f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+        return authorization(canonical, names=names, credentials=credentials, now=now, destination=self._destination)
 
 
 def learn(request: t.Any, *, headers: dict[str, str], credentials: t.Any) -> Letterhead | None:
@@ -136,11 +131,6 @@ def request_line(url: str) -> str:
 def lines(headers: t.Mapping[str, str]) -> str:
     """Headers, one per line."""
     return "".join(f"{name}: {text}\r\n" for name, text in headers.items())
-
-
-@functools.lru_cache(maxsize=1)
-def _timestamp(second: int) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 def _trace() -> str:

@@ -1,10 +1,12 @@
-"""AWS's Signature Version 4, with the day's key kept. botocore derives it for each call, and is ready for any URL."""
+"""AWS's Signature Version 4, with the day's key kept. botocore derives it for each call, and is ready for anything."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import hmac
+import logging
+import time
 import typing as t
 import urllib.parse
 
@@ -12,12 +14,20 @@ from botocore.auth import AUTH_TYPE_MAPS
 from botocore.auth import SIGNED_HEADERS_BLACKLIST
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
 from botocore.credentials import ReadOnlyCredentials
 
 STOCK = "v4"
 NAME = "dynaflask-v4"
 # As many as there may be clients. A key is of one day, and so falls out some time after it.
 MAX_KEYS = 1000
+ALGORITHM = "AWS4-HMAC-SHA256"
+UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
+# A request that has one was signed before, or is dated or hashed by someone else.
+UNUSUAL = frozenset({"authorization", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"})
+
+# botocore logs what it signs, if it is asked to.
+_log = logging.getLogger(SigV4Auth.__module__)
 
 
 class Signer(SigV4Auth):
@@ -35,45 +45,77 @@ class Signer(SigV4Auth):
         super().__init__(credentials, service_name, region_name)
         self._destination = (region_name, service_name)
 
-    def headers_to_sign(self, request: t.Any) -> t.Any:
-        """What is signed of a request's headers, by lower-case name."""
-        given = request.headers.items()
-        headers = {name.lower(): value for name, value in given}
-        if len(headers) < len(given):
-            return super().headers_to_sign(request)
-        for name in SIGNED_HEADERS_BLACKLIST:
-            headers.pop(name, None)
+    def add_auth(self, request: t.Any) -> None:
+        """Sign a request.
+
+        Args:
+            request: A request that is about to be sent.
+        """
+        headers = usual_headers(request)
+        if headers is None or not self._may_be_quick():
+            super().add_auth(request)
+            return
+        now = request.context["timestamp"] = timestamp(int(time.time()))
+        new = {"X-Amz-Date": now}
+        if self.credentials.token:
+            new["X-Amz-Security-Token"] = self.credentials.token
+        for name, value in new.items():
+            request.headers[name] = headers[name.lower()] = value
         if "host" not in headers:
             headers["host"] = host_of(request.url)
-        return headers
+        request.headers["Authorization"] = self._authorization(headers, request.data, now=now)
 
-    def canonical_headers(self, headers_to_sign: t.Any) -> str:
-        """A line for each header."""
-        if type(headers_to_sign) is not dict:
-            return super().canonical_headers(headers_to_sign)
-        return "\n".join([f"{name}:{' '.join(value.split())}" for name, value in sorted(headers_to_sign.items())])
+    def _may_be_quick(self) -> bool:
+        has_usual_keys = self.credentials is not None and _is_ascii(self.credentials.token or "")
+        return has_usual_keys and not _log.isEnabledFor(logging.DEBUG)
 
-    def payload(self, request: t.Any) -> str:
-        """The hash of the body."""
-        # `request.body` prepares the whole request for sending, each time.
-        is_signed = request.context.get("payload_signing_enabled", True) and not request.context.get("checksum")
-        if is_signed and type(request.data) is bytes:
-            return hashlib.sha256(request.data).hexdigest()
-        return super().payload(request)
+    def _authorization(self, headers: dict[str, str], body: bytes, *, now: str) -> str:
+        listed = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in sorted(headers)])
+        names = self.signed_headers(headers)
+        canonical = f"POST\n/\n\n{listed}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+        return authorization(
+            canonical, names=names, credentials=self.credentials, now=now, destination=self._destination
+        )
 
-    def canonical_request(self, request: t.Any) -> str:
-        """What the signature is of."""
-        is_plain = request.method == "POST" and not request.params and is_root(request.url)
-        if not is_plain or "X-Amz-Content-SHA256" in request.headers:
-            return super().canonical_request(request)
-        headers = self.headers_to_sign(request)
-        lines = (self.canonical_headers(headers), "", self.signed_headers(headers), self.payload(request))
-        return "\n".join(("POST", "/", "", *lines))
 
-    def signature(self, string_to_sign: str, request: t.Any) -> str:
-        """The signature, in hexadecimal digits."""
-        key = signing_key(self.credentials.secret_key, request.context["timestamp"][:8], *self._destination)
-        return hmac.digest(key, string_to_sign.encode(), "sha256").hex()
+def usual_headers(request: t.Any) -> dict[str, str] | None:
+    """The headers of a request that are signed, by lower-case name; ``None`` if there is anything unusual about it.
+
+    Args:
+        request: A request.
+    """
+    if not _is_usual(request):
+        return None
+    # `items()` looks into each value for what it would have to encode.
+    given = [*request.headers.raw_items()]
+    headers = {name.lower(): value for name, value in given}
+    if len(headers) != len(given) or not UNUSUAL.isdisjoint(headers) or not all(map(_is_ascii, headers.values())):
+        return None
+    return {name: value for name, value in headers.items() if name not in UNSIGNED}
+
+
+def authorization(canonical: str, *, names: str, credentials: t.Any, now: str, destination: tuple[str, str]) -> str:
+    """The header ``Authorization`` of a request.
+
+    Args:
+        canonical: What is signed of the request.
+        names: The signed headers.
+        credentials: Who signs.
+        now: The ``X-Amz-Date``.
+        destination: The region and the service.
+    """
+    region, service = destination
+    scope = f"{now[:8]}/{region}/{service}/aws4_request"
+    text = f"{ALGORITHM}\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = signing_key(credentials.secret_key, now[:8], region, service)
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    return f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+
+
+@functools.lru_cache(maxsize=1)
+def timestamp(second: int) -> str:
+    """The ``X-Amz-Date`` of a second."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 @functools.lru_cache(maxsize=MAX_KEYS)
@@ -102,7 +144,10 @@ def host_of(url: str) -> str:
 @functools.lru_cache(maxsize=MAX_KEYS)
 def is_root(url: str) -> bool:
     """Whether a URL has no path and no query."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return False
     return parts.path in ("", "/") and not parts.query
 
 
@@ -119,6 +164,17 @@ def install(client: t.Any) -> None:
         client: A client of DynamoDB.
     """
     client.meta.events.register_last("choose-signer.dynamodb", choose)
+
+
+def _is_usual(request: t.Any) -> bool:
+    context = request.context
+    is_signed = context.get("payload_signing_enabled", True) and not context.get("checksum")
+    is_plain = type(request.data) is bytes and type(request.headers) is HTTPHeaders and not request.params
+    return is_signed and is_plain and request.method == "POST" and is_root(request.url)
+
+
+def _is_ascii(value: t.Any) -> bool:
+    return type(value) is str and value.isascii()
 
 
 AUTH_TYPE_MAPS[NAME] = Signer
