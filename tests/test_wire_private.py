@@ -7,6 +7,7 @@ import typing as t
 
 import flask
 import pytest
+from botocore.awsrequest import HeadersDict
 
 import recorder as recorders
 from dynaflask.wire import private
@@ -57,3 +58,25 @@ def test_calls_are_made_without_it(
         assert [thread_model.get("forum", subject).subject for subject in ("1", "2")] == ["1", "2"]
     assert app.extensions["dynamo"].get_client().meta.dynaflask_transport.reason == GONE[name]
     assert [request.access_key_id for request in recorder.requests] == ["AKIA", "AKIA"]
+
+
+class Elsewhere(HeadersDict):
+    """Headers that are kept in another place than botocore's."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._elsewhere = headers
+
+    def __iter__(self) -> t.Iterator[str]:
+        return iter(self._elsewhere)
+
+    def __getitem__(self, name: str) -> str:
+        return self._elsewhere[name]
+
+
+@pytest.mark.parametrize("kind", [HeadersDict, dict, Elsewhere])
+@pytest.mark.parametrize("stock", [HeadersDict, Elsewhere])
+def test_headers_are_read_wherever_they_are(kind: t.Any, stock: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore's own, and those that keep them somewhere else."""
+    monkeypatch.setattr(private, "HeadersDict", stock)
+    headers = kind({"X-Amzn-RequestId": "R", "Date": "D"})
+    assert list(private.lower_headers(headers).items()) == [("x-amzn-requestid", "R"), ("date", "D")]

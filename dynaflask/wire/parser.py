@@ -15,6 +15,7 @@ from botocore.parsers import ResponseParserFactory
 from dynaflask.wire.payload import load
 from dynaflask.wire.plain import is_plain
 from dynaflask.wire.plain import is_plain_item
+from dynaflask.wire.private import lower_headers
 
 OK = 200
 PROTOCOL = "json"
@@ -56,10 +57,9 @@ class Parser(JSONParser):
             shape: What may be in it.
         """
         parsed = read(response["body"], shape) if _may_be_plain(response, shape) else None
-        if parsed is None:
-            return self.walk(response, shape)
-        headers = {name.lower(): value for name, value in response["headers"].items()}
-        return with_metadata(parsed, headers)
+        return (
+            self.walk(response, shape) if parsed is None else with_metadata(parsed, lower_headers(response["headers"]))
+        )
 
     def walk(self, response: t.Any, shape: t.Any) -> t.Any:
         """The result of a call whose answer is not all plain; see :meth:`parse`."""

@@ -7,6 +7,7 @@ import sys
 import typing as t
 
 import botocore
+from botocore.awsrequest import HeadersDict
 
 with contextlib.suppress(ImportError):
     import botocore.context
@@ -37,6 +38,13 @@ def replace_resolver(client: t.Any, *, stock: type, by: t.Any, needs: tuple[str,
     resolver = getattr(client, "_ruleset_resolver", None)
     if all(hasattr(resolver, name) for name in needs):
         _replace(client, "_ruleset_resolver", stock=stock, by=by)
+
+
+def lower_headers(headers: t.Any) -> dict[str, str]:
+    """The headers of an answer, by lower-case name."""
+    # Each look into botocore's headers makes a key anew.
+    held = getattr(headers, "_dict", headers) if type(headers) is HeadersDict else headers
+    return {str(name).lower(): value for name, value in held.items()}
 
 
 def mock_is_active() -> bool:
