@@ -141,6 +141,19 @@ def test_any_request_is_sent_the_same(ways: Ways, operation: str, data: st.DataO
     assert ways.agree(calling(operation, parameters), answer={})
 
 
+LEGACY = {
+    "DeleteItem": {"Expected": {"id": {"Value": {"B": "text"}}}},
+    "UpdateItem": {"AttributeUpdates": {"id": {"Value": {"B": "text"}, "Action": "PUT"}}},
+    "Query": {"KeyConditions": {"id": {"AttributeValueList": [{"B": "text"}], "ComparisonOperator": "EQ"}}},
+}
+
+
+@pytest.mark.parametrize("operation", LEGACY)
+def test_values_outside_of_items_are_sent_the_same(ways: Ways, operation: str) -> None:
+    """botocore takes text for bytes, and encodes it."""
+    assert ways.agree(calling(operation, {"TableName": "Thread", **LEGACY[operation]}), answer={})
+
+
 class Shade(enum.Enum):
     DARK = "dark"
 

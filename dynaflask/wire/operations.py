@@ -11,7 +11,7 @@ from dynaflask.wire.parser import Parser
 from dynaflask.wire.parser import read
 from dynaflask.wire.parser import with_metadata
 from dynaflask.wire.payload import dump
-from dynaflask.wire.plain import is_plain_request
+from dynaflask.wire.serializer import fits
 
 if t.TYPE_CHECKING:
     from dynaflask.wire.answers import Answer
@@ -48,7 +48,7 @@ class Operation:
             return None
         for token in self._tokens:
             params.setdefault(token, str(uuid.uuid4()))
-        body = dump(params) if is_plain_request(params) else None
+        body = dump(params) if fits(params, self._model.input_shape) else None
         # Only botocore tells what is a binary value and not yet encoded, and what is wrong with any other.
         if body is None:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
