@@ -11,7 +11,7 @@ from dynaflask.wire.parser import Parser
 from dynaflask.wire.parser import read
 from dynaflask.wire.parser import with_metadata
 from dynaflask.wire.payload import dump
-from dynaflask.wire.serializer import fits
+from dynaflask.wire.shapes import check_of
 
 if t.TYPE_CHECKING:
     from dynaflask.wire.answers import Answer
@@ -38,6 +38,7 @@ class Operation:
         self.name = name
         self.letterheads: dict[str | None, Letterhead] = {}
         self._model = client.meta.service_model.operation_model(name)
+        self._fits = check_of(self._model.input_shape)
         self._members = self._model.input_shape.members.keys()
         self._tokens = self._model.idempotent_members
         self._after_call = f"after-call.{client.meta.service_model.service_id.hyphenize()}.{name}"
@@ -48,7 +49,7 @@ class Operation:
             return None
         for token in self._tokens:
             params.setdefault(token, str(uuid.uuid4()))
-        body = dump(params) if fits(params, self._model.input_shape) else None
+        body = dump(params) if self._fits(params) else None
         # Only botocore tells what is a binary value and not yet encoded, and what is wrong with any other.
         if body is None:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])

@@ -1,0 +1,71 @@
+"""Which requests botocore's walk over their shapes would leave as they are, and find nothing wrong with."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import functools
+import typing as t
+
+from dynaflask.wire.plain import OPTIONS
+from dynaflask.wire.plain import is_plain
+from dynaflask.wire.plain import is_plain_item
+
+ATTRIBUTE = "AttributeValue"
+# The walk looks into floats and binary values.
+TAKEN_AS_THEY_COME = frozenset({"string", "boolean", "integer", "long"})
+
+Check = cabc.Callable[[t.Any], bool]
+
+
+def check_of(shape: t.Any, *, inside: frozenset[str] = frozenset()) -> Check:
+    """What says whether a value fits a shape, and is as it will be sent. To make one takes long, to ask it does not.
+
+    Args:
+        shape: A shape of botocore's data.
+        inside: The shapes that it is a part of.
+    """
+    kind, within = shape.type_name, inside | {shape.name}
+    if shape.name == ATTRIBUTE:
+        return is_plain
+    if kind in TAKEN_AS_THEY_COME:
+        return _is_option
+    if kind == "list":
+        return functools.partial(_are_all, check_of(shape.member, inside=within))
+    if kind == "map":
+        return _entries_check(shape.value, within)
+    if kind == "structure" and shape.name not in inside:
+        members = {name: check_of(member, inside=within) for name, member in shape.members.items()}
+        return functools.partial(_is_structure, members)
+    return never
+
+
+def never(value: t.Any) -> bool:
+    """No value fits: all is left to botocore."""
+    return False
+
+
+def _entries_check(shape: t.Any, within: frozenset[str]) -> Check:
+    if shape.name == ATTRIBUTE:
+        return is_plain_item
+    return functools.partial(_are_entries, check_of(shape, inside=within))
+
+
+def _is_option(value: t.Any) -> bool:
+    return type(value) in OPTIONS
+
+
+def _are_all(check: Check, value: t.Any) -> bool:
+    return type(value) is list and all(map(check, value))
+
+
+def _are_entries(check: Check, value: t.Any) -> bool:
+    return type(value) is dict and all(map(check, value.values()))
+
+
+def _is_structure(members: dict[str, Check], value: t.Any) -> bool:
+    if type(value) is not dict:
+        return False
+    for name in value:  # noqa: SIM110 - half as fast again as a generator
+        if name not in members or not members[name](value[name]):
+            return False
+    return True
