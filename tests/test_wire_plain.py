@@ -10,15 +10,15 @@ import pytest
 
 from dynaflask.wire import plain
 
-KEY = {"id": {"S": "a"}}
 PLAIN: list[dict[str, t.Any]] = [
-    {"TableName": "Thread", "Key": KEY, "ConsistentRead": False, "ReturnConsumedCapacity": "TOTAL"},
-    {"Item": {**KEY, "tags": {"SS": ["a"]}, "more": {"M": {"list": {"L": [{"N": "1"}, {"NULL": True}]}}}}},
-    {"RequestItems": {"Thread": [{"PutRequest": {"Item": KEY}}, {"DeleteRequest": {"Key": KEY}}]}},
-    {"RequestItems": {"Thread": {"Keys": [KEY, KEY], "ConsistentRead": True}}},
-    {"TransactItems": [{"Put": {"TableName": "Thread", "Item": KEY}}]},
-    {"ExpressionAttributeNames": {"#0": "id"}, "ExpressionAttributeValues": {":0": {"S": "a"}}, "Limit": 5},
-    {"AttributesToGet": ["id", "tags"]},
+    {"S": "a"},
+    {"N": "1"},
+    {"BOOL": False},
+    {"NULL": True},
+    {"SS": ["a"]},
+    {"NS": ["1", "2"]},
+    {"L": []},
+    {"M": {"list": {"L": [{"N": "1"}, {"M": {}}]}}},
 ]
 ODD: list[t.Any] = [
     {"B": b"\0"},
@@ -39,27 +39,21 @@ ODD: list[t.Any] = [
 ]
 
 
-@pytest.mark.parametrize("params", PLAIN)
-def test_what_json_can_say_is_plain(params: dict[str, t.Any]) -> None:
-    """The requests of all data operations, as PynamoDB makes them."""
-    assert plain.is_plain_request(params)
+@pytest.mark.parametrize("value", PLAIN)
+def test_what_json_can_say_is_plain(value: dict[str, t.Any]) -> None:
+    """All types but the binary ones."""
+    assert plain.is_plain(value)
+    assert plain.is_plain_item({"id": {"S": "a"}, "value": value})
 
 
 @pytest.mark.parametrize("value", ODD)
 def test_what_a_walk_would_change_or_refuse_is_not(value: t.Any) -> None:
-    """Wherever in a request it stands."""
+    """Wherever in an item it stands."""
     assert not plain.is_plain(value)
-    item = {**KEY, "odd": value}
-    for params in (
-        {"Key": item},
-        {"RequestItems": {"Thread": [{"PutRequest": {"Item": item}}]}},
-        {"RequestItems": {"Thread": {"Keys": [item]}}},
-        {"TransactItems": [{"Put": {"Item": item}}]},
-    ):
-        assert not plain.is_plain_request(params)
+    assert not plain.is_plain_item({"id": {"S": "a"}, "value": {"M": {"list": {"L": [value]}}}})
 
 
-@pytest.mark.parametrize("params", [{"Key": [KEY]}, {"Limit": 1.5}, {"TableName": uuid.UUID(int=7)}, {"Tags": (1,)}])
-def test_an_option_of_another_kind_is_not(params: dict[str, t.Any]) -> None:
-    """Subclasses, and what JSON has no word for."""
-    assert not plain.is_plain_request(params)
+@pytest.mark.parametrize("item", [None, [{"S": "a"}], "S", {"id": "a"}])
+def test_what_is_no_item_is_not(item: t.Any) -> None:
+    """A dict of values alone is one."""
+    assert not plain.is_plain_item(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+import uuid
 
 import botocore.session
 import pytest
@@ -20,6 +21,8 @@ WRITES = {"Thread": [{"PutRequest": {"Item": ITEM}}]}
     [
         ("GetItem", {"TableName": "Thread", "Key": ITEM, "ConsistentRead": True}),
         ("Query", {"Limit": 5, "KeyConditions": {"a": {"AttributeValueList": [{"S": "x"}]}}}),
+        ("Query", {"ExpressionAttributeNames": {"#0": "a"}, "ExpressionAttributeValues": {":0": {"S": "x"}}}),
+        ("BatchGetItem", {"RequestItems": {"Thread": {"Keys": [ITEM, ITEM], "AttributesToGet": ["a"]}}}),
         ("BatchWriteItem", {"RequestItems": WRITES}),
         ("TransactWriteItems", {"TransactItems": [{"Put": {"TableName": "Thread", "Item": ITEM}}]}),
     ],
@@ -34,7 +37,10 @@ def test_what_is_well_formed_fits(operation: str, parameters: dict[str, t.Any]) 
     [
         ("GetItem", {"Unknown": "x"}),
         ("GetItem", {"Key": "text"}),
+        ("GetItem", {"Key": [ITEM]}),
         ("GetItem", {"Key": {"a": {"B": b"x"}}}),
+        ("GetItem", {"TableName": uuid.UUID(int=7)}),
+        ("Query", {"Limit": 1.5}),
         ("GetItem", {"ExpressionAttributeNames": {"#0": None}}),
         ("Query", {"KeyConditions": {"a": {"AttributeValueList": [{"B": "x"}]}}}),
         ("BatchWriteItem", {"RequestItems": {"Thread": (*WRITES["Thread"],)}}),

@@ -57,9 +57,9 @@ class Parser(JSONParser):
             shape: What may be in it.
         """
         parsed = read(response["body"], shape) if _may_be_plain(response, shape) else None
-        return (
-            self.walk(response, shape) if parsed is None else with_metadata(parsed, lower_headers(response["headers"]))
-        )
+        if parsed is None:
+            return self.walk(response, shape)
+        return with_metadata(parsed, lower_headers(response["headers"]))
 
     def walk(self, response: t.Any, shape: t.Any) -> t.Any:
         """The result of a call whose answer is not all plain; see :meth:`parse`."""

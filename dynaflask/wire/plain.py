@@ -1,8 +1,7 @@
-"""What botocore's walks over items and requests would leave as it is. All else is left to the walks.
+"""What botocore's walks over items would leave as it is. All else is left to the walks.
 
-is_plain(value)             an attribute's value
-is_plain_item(item)         an item, or a key
-is_plain_request(params)    what an operation is called with
+is_plain(value)        an attribute's value
+is_plain_item(item)    an item, or a key
 """
 
 from __future__ import annotations
@@ -13,11 +12,6 @@ import typing as t
 # DynamoDB's types that the walk leaves as they are, and Python's of what they hold.
 SCALARS = {"S": str, "N": str, "BOOL": bool, "NULL": bool}
 SETS = frozenset({"SS", "NS"})
-# The parts of a request that hold attributes.
-ITEMS = frozenset({"Key", "Item", "ExpressionAttributeValues", "ExclusiveStartKey"})
-KEYS = "Keys"
-# orjson would write a subclass, too, and much more.
-OPTIONS = frozenset({str, int, bool})
 
 
 def is_plain(value: t.Any) -> bool:
@@ -38,28 +32,6 @@ def is_plain_item(item: t.Any) -> bool:
         item: The item, or a key, or the values of an expression.
     """
     return type(item) is dict and _are_plain(item.values())
-
-
-def is_plain_request(params: t.Any) -> bool:
-    """Whether the walk over a request would return an equal one.
-
-    Args:
-        params: What an operation is called with, or a part of it.
-    """
-    return all(type(value) in OPTIONS or _is_plain_part(name, value) for name, value in params.items())
-
-
-def _is_plain_part(name: str, value: t.Any) -> bool:
-    if name in ITEMS:
-        return is_plain_item(value)
-    kind = type(value)
-    if kind is dict:
-        return is_plain_request(value)
-    if kind is not list:
-        return False
-    if name == KEYS:
-        return all(map(is_plain_item, value))
-    return all(type(part) is str or (type(part) is dict and is_plain_request(part)) for part in value)
 
 
 def _are_plain(values: cabc.Iterable[t.Any]) -> bool:

@@ -5,7 +5,6 @@ Half of a batch of writes was that walk. It copies what PynamoDB made, and encod
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
 from botocore.serialize import JSONSerializer
@@ -32,21 +31,17 @@ class Serializer(JSONSerializer):
             parameters: What an operation is called with.
             operation_model: The operation.
         """
-        fits, empty = self._forms.get(operation_model) or self._form(operation_model)
+        forms = vars(self).setdefault("_forms", {})
+        fits, empty = forms.get(operation_model) or forms.setdefault(operation_model, self._form(operation_model))
         body = dump(parameters) if fits(parameters) else None
         if body is None:
             return super().serialize_to_request(parameters, operation_model)
         return {**empty, "headers": {**empty["headers"]}, "body": body}
 
-    @functools.cached_property
-    def _forms(self) -> dict[t.Any, tuple[Check, Request]]:
-        return {}
-
     def _form(self, operation_model: t.Any) -> tuple[Check, Request]:
-        form: tuple[Check, Request] = (never, {})
-        if operation_model.name in OPERATIONS:
-            form = check_of(operation_model.input_shape), super().serialize_to_request({}, operation_model)
-        return self._forms.setdefault(operation_model, form)
+        if operation_model.name not in OPERATIONS:
+            return never, {}
+        return check_of(operation_model.input_shape), super().serialize_to_request({}, operation_model)
 
     # botocore calls this for any map inside a request. A version that does not will walk as ever.
     def _serialize_type_map(self, serialized: t.Any, value: t.Any, shape: t.Any, key: t.Any) -> None:

@@ -6,13 +6,14 @@ import collections.abc as cabc
 import functools
 import typing as t
 
-from dynaflask.wire.plain import OPTIONS
 from dynaflask.wire.plain import is_plain
 from dynaflask.wire.plain import is_plain_item
 
 ATTRIBUTE = "AttributeValue"
 # The walk looks into floats and binary values.
 TAKEN_AS_THEY_COME = frozenset({"string", "boolean", "integer", "long"})
+# orjson would write a subclass, too, and much more.
+OPTIONS = frozenset({str, int, bool})
 
 Check = cabc.Callable[[t.Any], bool]
 
