@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextvars
 import os
+import random
 import typing as t
 from urllib.parse import urlsplit
 
@@ -223,7 +224,12 @@ class Direct:
         return None
 
 
+_ids = random.Random()  # noqa: S311 - no secret: it tells attempts of one call from those of others
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_ids.seed)
+
+
 def _new_id() -> str:
     """A random id, as botocore gives each call. The uuid module takes three times as long, to check it."""
-    digits = os.urandom(16).hex()
+    digits = f"{_ids.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
