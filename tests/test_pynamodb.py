@@ -808,7 +808,7 @@ class TestWire:
             kit.do(lambda: kit.connection.list_tables(limit=5))
 
         outcomes = side_by_side(Engine("recorder", recorder.url), steps)
-        requests = [(request.operation, sorted(request.headers), request.raw_body) for request in recorder.requests]
+        requests = [(request.operation, sorted(request.headers), request.body) for request in recorder.requests]
         half = len(requests) // 2
         assert requests[:half] == requests[half:]
         assert half == len(outcomes) + 1  # create_table waits

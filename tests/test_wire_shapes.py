@@ -53,6 +53,13 @@ def test_what_botocore_would_change_or_refuse_does_not(operation: str, parameter
     assert not check_of(MODEL.operation_model(operation).input_shape)(parameters)
 
 
+@pytest.mark.parametrize(("value", "fits"), [("x", True), (True, True), (5, True), (None, False), ({}, False)])
+def test_an_option_is_what_json_can_say_in_a_word(value: object, fits: bool) -> None:
+    """botocore sends it as it comes, whatever its shape says."""
+    shapes = MODEL.operation_model("GetItem").input_shape.members
+    assert [check_of(shapes[name])(value) for name in ("TableName", "ConsistentRead")] == [fits, fits]
+
+
 def test_what_holds_itself_is_left_to_botocore() -> None:
     """DynamoDB's API has nothing of the kind but the values of attributes. Floats are botocore's, too."""
     shapes = {
