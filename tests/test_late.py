@@ -8,6 +8,10 @@ import sys
 
 import pytest
 
+import recorder as recorders
+
+TESTS = pathlib.Path(__file__).parent
+
 FORK_AMID_AN_IMPORT = """
 import importlib.abc, os, sys, threading
 import flask, dynaflask, models
@@ -33,9 +37,50 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+FIRST_CALLS = """
+import importlib.abc, sys
+import flask, dynaflask, models
+from dynaflask.late import imports
+
+class Notes(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name not in sys.builtin_module_names and not imports._is_owned():
+            print(name)
+
+app = flask.Flask("app")
+app.config.from_mapping(
+    DYNAMODB_HOST=sys.argv[1].replace("127.0.0.1", "localhost"),
+    DYNAMODB_REGION="us-east-1",
+    DYNAMODB_AWS_ACCESS_KEY_ID="AKIA",
+    DYNAMODB_AWS_SECRET_ACCESS_KEY="hush",
+    DYNAMODB_TRANSPORT=sys.argv[2],
+)
+db = dynaflask.Dynamo(app)
+Thread = models.declare_thread(db)
+sys.meta_path.insert(0, Notes())
+with app.app_context():
+    Thread("forum", "subject").save()
+    Thread.get("forum", "subject").update([Thread.views.add(1)])
+    [*Thread.query("forum"), *Thread.batch_get([("forum", "subject")])]
+    with Thread.batch_write() as batch:
+        batch.save(Thread("forum", "subject"))
+"""
+
+
+def run(program: str, *arguments: str) -> str:
+    """What a program says, if it does not fail or hang."""
+    command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
+    done = subprocess.run(command, cwd=TESTS, timeout=60, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
+def test_whatever_the_first_calls_import_is_imported_so(recorder: recorders.Recorder, transport: str) -> None:
+    """Threads make them, and a server may fork meanwhile."""
+    assert run(FIRST_CALLS, recorder.url, transport) == ""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_a_fork_waits_for_the_import_of_another_thread() -> None:
     """A child does not wait for a module that a thread was importing which it does not have."""
-    tests = pathlib.Path(__file__).parent
-    command = [sys.executable, "-W", "ignore", "-c", FORK_AMID_AN_IMPORT]
-    assert subprocess.run(command, cwd=tests, timeout=60, check=False).returncode == 0
+    run(FORK_AMID_AN_IMPORT)

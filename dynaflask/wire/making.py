@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - a connection would import it, and a process forked amid that could not make one
 import os
 import typing as t
 

@@ -7,12 +7,15 @@ import importlib
 import json
 import typing as t
 
+from dynaflask.late import imports
+
 
 @functools.cache
 def _codec() -> tuple[t.Callable[[bytes], t.Any], t.Callable[[t.Any], bytes]]:
     # Not at the top: who makes no call needs neither.
     try:
-        orjson = importlib.import_module("orjson")
+        with imports:
+            orjson = importlib.import_module("orjson")
     except ModuleNotFoundError:
         return _loads, _dumps
     # orjson refuses some of what json takes, such as lone surrogates, and takes nothing that json refuses. What json
