@@ -6,11 +6,19 @@ to import, so that whoever forks waits for the import.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
 #: Held round an import that is not at the top of its module.
 imports = threading.RLock()
 
+
+def _after_fork() -> None:
+    # A server that forks in C, such as uWSGI, may not have told before.
+    with contextlib.suppress(RuntimeError):
+        imports.release()
+
+
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(before=imports.acquire, after_in_parent=imports.release, after_in_child=imports.release)
+    os.register_at_fork(before=imports.acquire, after_in_parent=_after_fork, after_in_child=_after_fork)

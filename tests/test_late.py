@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import recorder as recorders
+from dynaflask import late
 
 TESTS = pathlib.Path(__file__).parent
 
@@ -84,3 +85,10 @@ def test_whatever_the_first_calls_import_is_imported_so(recorder: recorders.Reco
 def test_a_fork_waits_for_the_import_of_another_thread() -> None:
     """A child does not wait for a module that a thread was importing which it does not have."""
     run(FORK_AMID_AN_IMPORT)
+
+
+def test_a_fork_that_was_not_announced_is_no_error() -> None:
+    """uWSGI forks in C, and may tell of it in the child alone."""
+    late._after_fork()
+    assert late.imports.acquire(blocking=False)
+    late.imports.release()
