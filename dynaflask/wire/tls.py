@@ -9,6 +9,7 @@ import typing as t
 
 import botocore.httpsession
 
+from dynaflask.late import imports
 from dynaflask.wire.private import http_session
 
 # Held while a bundle is read. Connections are made without it.
@@ -63,7 +64,9 @@ def _bundle(session: t.Any) -> t.Any:
         is_plain = session._verify and not (session._cert_file or session._proxy_config.settings)
     except AttributeError:
         return None
-    return botocore.httpsession.get_cert_path(session._verify) if is_plain else None
+    # certifi, where there is one, imports what reads a package's files.
+    with imports:
+        return botocore.httpsession.get_cert_path(session._verify) if is_plain else None
 
 
 # urllib3 compares the name of the host itself, and wants a context that does not.
