@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import typing as t
 
 from dynaflask.exceptions import AmbiguousModel
@@ -19,6 +18,7 @@ from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownModel
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.extension import Dynamo
+from dynaflask.late import module
 from dynaflask.registry import Registry
 from dynaflask.settings import Bind
 from dynaflask.signals import operation_finished
@@ -75,4 +75,4 @@ _ON_DEMAND = {
 def __getattr__(name: str) -> t.Any:
     if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_ON_DEMAND[name]}"), name)
+    return getattr(module(f"{__name__}.{_ON_DEMAND[name]}"), name)

@@ -14,6 +14,7 @@ from itsdangerous.exc import BadData
 
 from dynaflask.exceptions import BadCursor
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.late import imports
 
 if t.TYPE_CHECKING:
     import flask
@@ -90,7 +91,8 @@ def _secrets(app: flask.Flask) -> list[bytes]:
 
 def _import_fernet() -> t.Any:
     try:
-        from cryptography import fernet  # noqa: PLC0415 - pages alone need it
+        with imports:
+            from cryptography import fernet  # noqa: PLC0415 - pages alone need it
     except ModuleNotFoundError as error:
         raise RuntimeError(
             f"db.paginate encrypts its cursors, and {error.name} is not installed: pip install dynaflask[pages]"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import importlib
-import types
 import typing as t
 import weakref
 
 import flask
 
 from dynaflask import group
-from dynaflask.late import imports
+from dynaflask.late import module
 from dynaflask.ledger import Ledger
 from dynaflask.meta import Meta
 from dynaflask.model import M
@@ -94,7 +92,7 @@ class Dynamo(Tenancy):
         if "client_idle_seconds" in settings.plain:
             app.teardown_appcontext(pool.evict_idle)
         if settings.plain.get("error_handlers"):
-            _module("error_handlers").install(app)
+            module("dynaflask.error_handlers").install(app)
         app.cli.add_command(group.dynamo)
         ledger = Ledger(app, settings.plain)
         app.extensions[EXTENSION] = registry = self._make_registry(app, settings, ledger=ledger, given=given)
@@ -208,7 +206,9 @@ class Dynamo(Tenancy):
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused.
         """
-        _module("tables").create_all(self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait)
+        module("dynaflask.tables").create_all(
+            self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait
+        )
 
     def drop_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
@@ -224,7 +224,7 @@ class Dynamo(Tenancy):
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused.
         """
-        _module("tables").drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
+        module("dynaflask.tables").drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
 
     def paginate(
         self,
@@ -256,7 +256,7 @@ class Dynamo(Tenancy):
             ConfigurationError: The app has no ``SECRET_KEY``.
             TypeError: The method is another one.
         """
-        page: Page[T] = _module("pagination").paginate(
+        page: Page[T] = module("dynaflask.pagination").paginate(
             self._scope("db.paginate"),
             method,
             *args,
@@ -275,7 +275,7 @@ class Dynamo(Tenancy):
             **options: As of PynamoDB's ``TransactWrite``: ``client_request_token``, and so on.
         """
         return t.cast(
-            "TransactWrite", _module("transactions").TransactWrite(connection=self.get_connection(), **options)
+            "TransactWrite", module("dynaflask.transactions").TransactWrite(connection=self.get_connection(), **options)
         )
 
     def transact_get(self, **options: t.Any) -> TransactGet:
@@ -284,7 +284,9 @@ class Dynamo(Tenancy):
         Args:
             **options: As of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
         """
-        return t.cast("TransactGet", _module("transactions").TransactGet(connection=self.get_connection(), **options))
+        return t.cast(
+            "TransactGet", module("dynaflask.transactions").TransactGet(connection=self.get_connection(), **options)
+        )
 
     # What the names of the peers, in compat, do otherwise.
 
@@ -334,12 +336,6 @@ class Dynamo(Tenancy):
         # A list of references, as values() may fail while another thread's model goes.
         models = (reference() for reference in self._known.valuerefs())
         return [model for model in models if model is not None and model.__declaration__ is not None]
-
-
-def _module(name: str) -> types.ModuleType:
-    # Not at the top: each is for a part of the programs only.
-    with imports:
-        return importlib.import_module(f"dynaflask.{name}")
 
 
 def _refuse_second(app: flask.Flask) -> None:

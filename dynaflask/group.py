@@ -6,6 +6,8 @@ import typing as t
 
 from flask.cli import AppGroup
 
+from dynaflask.late import imports
+
 if t.TYPE_CHECKING:
     import click
 
@@ -26,6 +28,7 @@ dynamo = Group("dynamo", help="Work with the app's DynamoDB.")
 
 
 def _commands() -> AppGroup:
-    from dynaflask import cli  # noqa: PLC0415
+    with imports:
+        from dynaflask import cli  # noqa: PLC0415
 
     return cli.dynamo

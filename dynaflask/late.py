@@ -7,11 +7,26 @@ to import, so that whoever forks waits for the import.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import threading
+import types
 
 #: Held round an import that is not at the top of its module.
 imports = threading.RLock()
+
+
+def module(name: str) -> types.ModuleType:
+    """A module, which is imported if it was not.
+
+    Args:
+        name: Its whole name.
+
+    Raises:
+        ModuleNotFoundError: It, or what it needs, is not installed.
+    """
+    with imports:
+        return importlib.import_module(name)
 
 
 def _after_fork() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 import weakref
 
+from dynaflask.late import imports
 from dynaflask.settings import Values
 from dynaflask.signals import operation_finished
 
@@ -59,12 +60,14 @@ class Ledger:
 
 
 def _make_meter(settings: Values) -> Meter:
-    from dynaflask import usage  # noqa: PLC0415
+    with imports:
+        from dynaflask import usage  # noqa: PLC0415
 
     return usage.Meter(max_tenants=settings.get("meter_max_tenants", usage.MAX_TENANTS))
 
 
 def _make_limits(settings: Values) -> Limits:
-    from dynaflask import limits  # noqa: PLC0415
+    with imports:
+        from dynaflask import limits  # noqa: PLC0415
 
     return limits.Limits(settings["tenant_capacity"])

@@ -323,7 +323,7 @@ def resolve(
     if says_no_more and bind_key in binds:
         bind = binds[bind_key]
         table_name = _real_name(declared.get("table_name"), bind)
-        is_static = not declaration.is_dynamic and not callable(bind.table_prefix)
+        is_static = _is_static(declaration, bind)
         return Resolved(bind, table_name, is_static=is_static, values=declared, settings=settings)
     values = overlay(overlay(settings.values_of(bind_key), declared), configured)
     declared_name = values.pop("table_name", None)
@@ -332,7 +332,7 @@ def resolve(
     bind = make_bind(bind_key, values)
     # A name that the context set is the real one.
     table_name = values.get("table_name") or _real_name(declared_name, bind)
-    is_static = not declaration.is_dynamic and not callable(bind.table_prefix)
+    is_static = _is_static(declaration, bind)
     return Resolved(bind, table_name, is_static=is_static, values=_answers(values, bind_key, table_name))
 
 
@@ -410,6 +410,10 @@ def _decided(tenant: Tenant | None, context: cabc.Sequence[Values]) -> Values:
 
 def _real_name(declared_name: str | None, bind: Bind) -> str | None:
     return None if declared_name is None else apply_prefix(declared_name, prefix=bind.table_prefix)
+
+
+def _is_static(declaration: Declaration, bind: Bind) -> bool:
+    return not declaration.is_dynamic and not callable(bind.table_prefix)
 
 
 def _answers(values: Values, bind_key: str, table_name: str | None) -> Values:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownModel
+from dynaflask.late import imports
 from dynaflask.ledger import Ledger
 from dynaflask.meta import Declaration
 from dynaflask.meta import DeclaredSource
@@ -341,7 +342,8 @@ class Registry:
         meter = self.ledger.meter
         if meter is None:
             raise RuntimeError(f"The app {self.app_name!r} counts no usage. Set DYNAMODB_METER = True.")
-        from dynaflask.usage import summed  # noqa: PLC0415 - it is there if the app counts
+        with imports:
+            from dynaflask.usage import summed  # noqa: PLC0415 - it is there if the app counts
 
         return meter.read(reset=reset) if by is None else summed(meter.read(reset=reset), by)
 

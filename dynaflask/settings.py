@@ -23,6 +23,7 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import UnknownBind
+from dynaflask.late import imports
 
 PREFIX = "DYNAMODB_"
 DEFAULT_BIND = "default"
@@ -595,7 +596,8 @@ def _warn_of_unknown_keys(config: Values) -> None:
 
 def did_you_mean(name: str, known: cabc.Iterable[str], prefix: str = "") -> str:
     """A sentence that offers the nearest known name, if one is near."""
-    import difflib  # noqa: PLC0415 - few names are misspelt
+    with imports:
+        import difflib  # noqa: PLC0415 - few names are misspelt
 
     nearest = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {prefix + nearest[0]!r}?" if nearest else ""

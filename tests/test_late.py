@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import pathlib
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import recorder as recorders
 from dynaflask import late
 
 TESTS = pathlib.Path(__file__).parent
+PACKAGE = TESTS.parent / "dynaflask"
 
 FORK_AMID_AN_IMPORT = """
 import importlib.abc, os, sys, threading
@@ -73,6 +75,28 @@ def run(program: str, *arguments: str) -> str:
     command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
     done = subprocess.run(command, cwd=TESTS, timeout=60, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout
+
+
+def test_whatever_is_not_imported_at_the_top_is_imported_so() -> None:
+    """In each module, whoever calls it from whichever thread."""
+    loose = [
+        f"{path.name}:{statement.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for statement in set(imported_in(function)) - set(imported_while_held(function))
+    ]
+    assert loose == []
+
+
+def imported_in(part: ast.AST) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(part) if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def imported_while_held(function: ast.AST) -> list[ast.Import | ast.ImportFrom]:
+    blocks = [node for node in ast.walk(function) if isinstance(node, ast.With)]
+    held = [block for block in blocks if ast.unparse(block.items[0]) == "imports"]
+    return [statement for block in held for statement in imported_in(block)]
 
 
 @pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])

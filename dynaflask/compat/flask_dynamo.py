@@ -16,6 +16,7 @@ from botocore.config import Config
 from dynaflask.compat.outside import OneAppDynamo
 from dynaflask.compat.outside import StandingRegistry
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.late import imports
 from dynaflask.meta import apply_prefix
 from dynaflask.settings import BIND_CHECKS
 from dynaflask.settings import DEFAULT_BIND
@@ -275,7 +276,8 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
     Args:
         bind: Where to, as whom, and with which options.
     """
-    import boto3.session  # noqa: PLC0415 - optional: who names its types need not have it
+    with imports:
+        import boto3.session  # noqa: PLC0415 - optional: who names its types need not have it
 
     key = client_key(bind)
     config = client_config(bind).merge(Config(parameter_validation=True))  # PynamoDB switches it off for its own calls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import types
@@ -216,6 +217,7 @@ def pattern_of(bind: Bind) -> dict[str, t.Any]:
     return vars(connection)
 
 
+@functools.cache
 def _operations() -> types.ModuleType:
     # Not at the top: in most programs nobody takes note.
     with imports:

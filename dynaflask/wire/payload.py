@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import typing as t
 
-from dynaflask.late import imports
+from dynaflask.late import module
 
 
 @functools.cache
 def _codec() -> tuple[t.Callable[[bytes], t.Any], t.Callable[[t.Any], bytes]]:
     # Not at the top: who makes no call needs neither.
     try:
-        with imports:
-            orjson = importlib.import_module("orjson")
+        orjson = module("orjson")
     except ModuleNotFoundError:
         return _loads, _dumps
     # orjson refuses some of what json takes, such as lone surrogates, and takes nothing that json refuses. What json

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import typing as t
 
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.late import imports
+from dynaflask.late import module
 
 DIRECT = "direct"
 # The data operations: the direct way is for them alone, and no way is to cost them more than it must.
@@ -93,8 +92,7 @@ def _transport(client: t.Any) -> t.Any:
 def _direct(client: t.Any) -> t.Any:
     try:
         # httptools is imported where this transport is used alone.
-        with imports:
-            direct = importlib.import_module("dynaflask.wire.direct")
+        direct = module("dynaflask.wire.direct")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"DYNAMODB_TRANSPORT is 'direct', and {error.name} is not installed: pip install dynaflask[direct]"
