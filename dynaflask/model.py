@@ -127,6 +127,33 @@ class _FromRawData:
         return from_raw_data
 
 
+class Paged:
+    """A model as PynamoDB's ``batch_get`` sees it, which then gives pages of items in place of objects.
+
+    Args:
+        model: The model's class.
+    """
+
+    def __init__(self, model: type[Model]) -> None:
+        self._model: t.Any = model
+        # Asked for at each key.
+        self._serialize_keys = model._serialize_keys
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._model, name)
+
+    def _batch_get_page(self, *args: t.Any, **options: t.Any) -> tuple[list[t.Any], t.Any]:
+        page, unprocessed = self._model._batch_get_page(*args, **options)
+        return [list(page)], unprocessed
+
+    def from_raw_data(self, page: t.Any) -> t.Any:
+        """Leave a page as it is. A PynamoDB that fetches its pages otherwise gives one item at a time."""
+        return page if type(page) is list else [page]
+
+
+BATCH_GET: t.Any = t.cast("t.Any", pynamodb.models.Model.batch_get).__func__
+
+
 class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
     """PynamoDB's model, bound to an app at each use instead of once for the process.
 
@@ -139,8 +166,10 @@ class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
     @classmethod
     def batch_get(cls, *args: t.Any, **kwargs: t.Any) -> cabc.Iterator[t.Any]:
         """Items by their keys; see PynamoDB. The iterator stays on the destination that it was made for."""
-        scope = require_scope(cls.__name__, cls.__dynamo__)
-        return _in_scope(scope, super().batch_get(*args, **kwargs))
+        scope, found = require_scope(cls.__name__, cls.__dynamo__), t.cast("t.Any", super().batch_get)
+        if getattr(found, "__func__", found) is not BATCH_GET:
+            return _in_scope(scope, found(*args, **kwargs))
+        return _objects(cls, _in_scope(scope, BATCH_GET(Paged(cls), *args, **kwargs)), scope=scope)
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
@@ -218,6 +247,17 @@ def _meta_of(model: type) -> t.Any:
         if "Meta" in vars(cls):
             return vars(cls)["Meta"]
     return None
+
+
+def _objects(model: type[Model], pages: cabc.Iterator[t.Any], *, scope: Scope) -> cabc.Iterator[t.Any]:
+    # What the program does with an item it does in the scope. To enter that for each costs as much as to read it.
+    is_own = inspect.getattr_static(model, "from_raw_data") is vars(Model)["from_raw_data"]
+    for page in pages:
+        reader: Reader | None = scope.way("reading", model, _find_way)
+        if is_own and reader is not None and reader.is_closed:
+            yield from map(reader.make, page)
+        else:
+            yield from _in_scope(scope, (model.from_raw_data(item) for item in page))
 
 
 def _in_scope(scope: Scope, items: cabc.Iterator[t.Any]) -> cabc.Iterator[t.Any]:

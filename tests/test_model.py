@@ -16,6 +16,7 @@ from pynamodb.indexes import KeysOnlyProjection
 from pynamodb.models import MetaModel
 
 import dynaflask
+import dynaflask.model
 import engines
 import recorder as recorders
 
@@ -306,6 +307,109 @@ class TestRegister:
                 later.exists()
             assert db.register(later).exists()
             assert later.Meta.table_name == "us-west-2-Later"
+
+
+class TestBatchGet:
+    """``batch_get`` stays where it was made, page after page."""
+
+    KEYS: t.ClassVar = [("forum", str(number)) for number in range(150)]
+
+    def test_a_page_is_fetched_when_it_is_asked_for(
+        self, apps: list[flask.Flask], recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """A page has a hundred items, and all of them come."""
+        with apps[0].app_context():
+            found = thread_model.batch_get(self.KEYS)
+            assert recorder.requests == []
+            first = next(found)
+            assert len(recorder.requests) == 1
+            assert sorted(thread.subject for thread in [first, *found]) == sorted(subject for _, subject in self.KEYS)
+            assert len(recorder.requests) == 2
+
+    def test_pynamodb_may_fetch_its_pages_otherwise(
+        self, apps: list[flask.Flask], recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: t.Any
+    ) -> None:
+        """It is a private method of PynamoDB's that fetches them."""
+        monkeypatch.delattr(dynaflask.model.Paged, "_batch_get_page")
+        with apps[0].app_context():
+            assert len(list(thread_model.batch_get(self.KEYS))) == len(self.KEYS)
+
+    def test_an_answer_without_the_table_is_pynamodbs_error(
+        self, apps: list[flask.Flask], recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """As it was."""
+        recorder.answer = lambda request: {"Responses": {}, "UnprocessedKeys": {}}
+        with apps[0].app_context(), pytest.raises(TypeError, match="'NoneType' object is not iterable"):
+            list(thread_model.batch_get(self.KEYS))
+
+    def test_it_goes_on_in_its_own_context_alone(
+        self, apps: list[flask.Flask], recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """In another app's no further page is fetched, from neither app."""
+        with apps[0].app_context():
+            found = thread_model.batch_get(self.KEYS)
+            next(found)
+            with apps[1].app_context(), pytest.raises(RuntimeError, match="begun in .* context of 'us-west-2'"):
+                list(found)
+        assert [request.region for request in recorder.requests] == ["us-west-2"]
+
+    def test_an_attribute_of_the_programs_is_read_where_it_was_made(
+        self, apps: list[flask.Flask], recorder: recorders.Recorder, db: dynaflask.Dynamo
+    ) -> None:
+        """It may ask where it is, and what it is told is the same for all items of the batch."""
+
+        class RegionAttribute(UnicodeAttribute):
+            def deserialize(self, value: str) -> str:
+                return f"{value} from {Post.Meta.region}"
+
+        class Post(db.Model):  # type: ignore[name-defined,misc]
+            class Meta:
+                table_name = "Post"
+
+            key = RegionAttribute(hash_key=True)
+
+        with apps[0].app_context():
+            with db.using(region="sa-east-1"):
+                found = Post.batch_get(["1", "2"])
+            with db.using(region="eu-north-1"):
+                assert sorted(post.key for post in found) == ["1 from sa-east-1", "2 from sa-east-1"]
+
+    def test_from_raw_data_of_the_programs_is_asked(
+        self, apps: list[flask.Flask], recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """For each item, where the batch was made."""
+
+        class Raw(thread_model):  # type: ignore[misc]
+            @classmethod
+            def from_raw_data(cls, data: t.Any) -> t.Any:
+                return data["subject"]["S"], cls.Meta.region
+
+        for app in apps:
+            with app.app_context():
+                assert list(Raw.batch_get([("forum", "one")])) == [("one", app.name)]
+
+    def test_a_batch_get_of_a_base_is_asked(
+        self, apps: list[flask.Flask], recorder: recorders.Recorder, db: dynaflask.Dynamo
+    ) -> None:
+        """One that comes after db.Model, with the class that it was called on; it stays where it was made, too."""
+
+        class Named(pynamodb.models.Model):
+            @classmethod
+            def batch_get(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:
+                for found in super().batch_get(*args, **kwargs):
+                    yield cls.__name__, found.key
+
+        class Post(db.Model, Named):  # type: ignore[name-defined,misc]
+            class Meta:
+                table_name = "Post"
+
+            key = UnicodeAttribute(hash_key=True)
+
+        with apps[0].app_context():
+            with db.using(region="sa-east-1"):
+                found = Post.batch_get(["1"])
+            assert list(found) == [("Post", "1")]
+        assert [request.region for request in recorder.requests] == ["sa-east-1"]
 
 
 def test_prefixed_batches_lose_nothing(

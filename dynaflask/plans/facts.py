@@ -81,10 +81,16 @@ NEVER = "\0"
 
 
 class Facts:
-    """What was found while a plan was made. It is worth following as long as they hold."""
+    """What was found while a plan was made. It is worth following as long as they hold.
+
+    Attributes:
+        in_progress: The classes whose objects' way is being made.
+        is_closed: Whether the way runs nothing of the program's, so far.
+    """
 
     def __init__(self) -> None:
         self.in_progress: set[type] = set()
+        self.is_closed = True
         self._noted: dict[tuple[int, str], tuple[t.Any, str]] = {}
         for owner, names in COMMON_FACTS:
             self.note(owner, names)

@@ -40,10 +40,12 @@ class Reader(t.NamedTuple):
     Attributes:
         make: Makes the object: ``_instantiate``.
         fill: Fills an object that there is: ``_container_deserialize``.
+        is_closed: Whether neither runs anything of the program's, which might ask where and for whom it is run.
     """
 
     make: Convert
     fill: t.Callable[[t.Any, Item], None]
+    is_closed: bool = False
 
 
 class ReadStep(t.NamedTuple):
@@ -77,7 +79,7 @@ def reading(model: t.Any, *, beneath: type) -> Plan[Reader]:
 def _model_reader(model: t.Any, facts: Facts) -> Reader | None:
     reader = _reader(model, facts)
     if reader is None or model._discriminator is None:
-        return reader
+        return reader and reader._replace(is_closed=facts.is_closed)
     return _discriminating(model, reader, facts)
 
 
@@ -102,6 +104,7 @@ def _reader(cls: t.Any, facts: Facts) -> Reader | None:
     steps = [_read_step(cls, name, found, facts) for name, found in cls.get_attributes().items()]
     facts.in_progress.discard(cls)
     known = {"cls": cls, "put": object.__setattr__, "new": object.__new__, "defaults": _simple_defaults(cls)}
+    facts.is_closed &= known["defaults"] is not None and _is_pure(cls) and all(step.read for step in steps)
     fill = _compiled(["def way(instance, item):", *_start(cls, known)], steps, known)
     make = _compiled(["def way(item):", *_construct(cls, known), *_start(cls, known)], steps, known)
     return Reader(make, fill)
