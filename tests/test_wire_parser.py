@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from dynaflask.wire.parser import OUTPUTS
 from dynaflask.wire.parser import ParserFactory
-from dynaflask.wire.plain import SCALARS
+from dynaflask.wire.plain import FLAGS
 from dynaflask.wire.plain import SETS
+from dynaflask.wire.plain import TEXTS
 from strategies import ANSWERED
 from strategies import json_names
 
@@ -212,10 +213,11 @@ def test_the_data_of_botocore_are_what_the_parser_relies_on(operation: str) -> N
     shapes = shapes_in(output(operation), {})
     value = shapes["AttributeValue"]
     types = {name: member.type_name for name, member in value.members.items()}
-    assert {name for name, kind in types.items() if kind in ("string", "boolean")} == SCALARS.keys()
+    assert {name for name, kind in types.items() if kind == "string"} == TEXTS
+    assert {name for name, kind in types.items() if kind == "boolean"} == FLAGS
     lists = {name for name, kind in types.items() if kind == "list"}
     assert {name for name in lists if value.members[name].member.type_name == "string"} == SETS
-    assert types.keys() - SCALARS.keys() - SETS == {"B", "BS", "M", "L"}
+    assert types.keys() - TEXTS - FLAGS - SETS == {"B", "BS", "M", "L"}
     assert OUTPUTS[output(operation).name].keys() <= output(operation).members.keys()
     assert not getattr(value, "is_tagged_union", False)
     assert not getattr(value, "is_document_type", False)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
-# DynamoDB's types that the walk leaves as they are, and Python's of what they hold.
-SCALARS = {"S": str, "N": str, "BOOL": bool, "NULL": bool}
+# DynamoDB's types that the walk leaves as they are, by Python's of what they hold; most hold text.
+TEXTS = frozenset({"S", "N"})
+FLAGS = frozenset({"BOOL", "NULL"})
 SETS = frozenset({"SS", "NS"})
+# Asked of what holds nothing but text.
+_STRINGS = frozenset({str})
 
 
 def is_plain(value: t.Any) -> bool:
@@ -35,19 +38,26 @@ def is_plain_item(item: t.Any) -> bool:
 
 
 def _are_plain(values: cabc.Iterable[t.Any]) -> bool:
-    for value in values:
-        if type(value) is not dict or len(value) != 1:
-            return False
-        for kind in value:
+    # It is asked of each value of each item: what is spelt out here is so because it was measured.
+    try:
+        for value in values:
+            if type(value) is not dict:
+                return False
+            [kind] = value
             content = value[kind]
-        if SCALARS.get(kind) is not type(content) and not _is_plain_container(kind, content):
-            return False
+            is_known = kind in TEXTS if type(content) is str else _is_plain_other(kind, content)
+            if not is_known:
+                return False
+    except ValueError:  # it has no type, or several
+        return False
     return True
 
 
-def _is_plain_container(kind: str, content: t.Any) -> bool:
+def _is_plain_other(kind: str, content: t.Any) -> bool:
+    if type(content) is bool:
+        return kind in FLAGS
     if kind == "M":
-        return is_plain_item(content)
-    if kind == "L":
-        return type(content) is list and _are_plain(content)
-    return kind in SETS and type(content) is list and {*map(type, content)} <= {str}
+        return type(content) is dict and _are_plain(content.values())
+    if type(content) is not list:
+        return False
+    return _STRINGS.issuperset(map(type, content)) if kind in SETS else kind == "L" and _are_plain(content)
