@@ -14,6 +14,7 @@ import subprocess
 import sys
 import types
 import typing as t
+import uuid
 from unittest import mock
 
 import botocore.auth
@@ -50,6 +51,15 @@ WAYS = ("stock", "direct")
 FOUND = {"Item": {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}, "views": {"N": "7"}}}
 GOOD = answer(FOUND)
 DIRECT = ("direct", None)
+
+
+IDS_OF_TWO_PROCESSES = """
+import os
+from dynaflask.wire.direct import _ids
+if pid := os.fork():
+    os.waitpid(pid, 0)
+print(_ids.next(), _ids.next(), flush=True)
+"""
 
 
 class Played(t.NamedTuple):
@@ -449,6 +459,22 @@ class TestRequests:
             play.read()
             first, second, third = (request.headers["amz-sdk-invocation-id"] for request in server.requests)
         assert first != second == third
+
+    def test_no_two_calls_share_an_invocation(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """Its id looks like botocore's."""
+        with make_direct().app_context():
+            for _ in range(5):
+                thread_model.get("forum", "subject")
+        ids = [request.headers["amz-sdk-invocation-id"] for request in recorder.requests]
+        assert len({*ids}) == len(ids)
+        assert [str(uuid.UUID(found, version=4)) for found in ids] == ids
+
+    def test_no_two_processes_share_an_invocation(self) -> None:
+        """A forked child goes on with ids of its own."""
+        lines = subprocess.check_output([sys.executable, "-c", IDS_OF_TWO_PROCESSES], text=True).split()
+        assert len({*lines}) == len({line[:-12] for line in lines}) + 2 == 4
 
     def test_credentials_are_renewed(
         self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any

@@ -11,9 +11,10 @@ Where someone listens to the client, or what it is asked for is not spoken here,
 from __future__ import annotations
 
 import contextvars
+import itertools
 import os
-import random
 import typing as t
+import uuid
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
@@ -38,6 +39,8 @@ from dynaflask.wire.transport import OPERATIONS
 
 OK = 200
 SUCCESS = range(200, 300)
+# Of an id, the last twelve hexadecimal digits.
+ID_NUMBERS = 16**12
 
 
 Outcome = t.Union[Answer, HTTPClientError]  # noqa: UP007 - at run time, on Python 3.10
@@ -128,7 +131,7 @@ class Direct:
         if operation_name not in OPERATIONS or self.reason is not None:
             return self._client._make_api_call(operation_name, params)
         operation = self._operations.get(operation_name) or self._open(operation_name)
-        invocation_id = _new_id()
+        invocation_id = _ids.next()
         outcome = self._attempt(operation, params, invocation_id)
         if type(outcome) is Answer and outcome.status_code == OK and outcome.is_sound:
             return operation.read(outcome, listeners=self._listeners)
@@ -224,12 +227,21 @@ class Direct:
         return None
 
 
-_ids = random.Random()  # noqa: S311 - no secret: it tells attempts of one call from those of others
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_ids.seed)
+class _Ids:
+    """Ids as botocore gives them, one for each call: the first of a process is random, and the others count on."""
+
+    def __init__(self) -> None:
+        self._renew()
+        if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        first = str(uuid.uuid4())
+        self._beginning, self._numbers = first[:-12], itertools.count(int(first[-12:], 16))
+
+    def next(self) -> str:
+        """One that no call has had."""
+        return f"{self._beginning}{next(self._numbers) % ID_NUMBERS:012x}"
 
 
-def _new_id() -> str:
-    """A random id, as botocore gives each call. The uuid module takes three times as long, to check it."""
-    digits = f"{_ids.getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+_ids = _Ids()

@@ -90,10 +90,10 @@ def read(body: t.Any, shape: t.Any) -> dict[str, t.Any] | None:
     if type(content) is not dict:
         return None
     checks = OUTPUTS[shape.name]
-    parsed = {name: content[name] for name in shape.members if name in content}
-    for name, value in parsed.items():
+    for name, value in content.items():
         if name not in checks or not checks[name](value):
             return None
+    parsed = {name: content[name] for name in checks if name in content}
     if "ConsumedCapacity" in parsed:
         parsed["ConsumedCapacity"] = _in_order(parsed["ConsumedCapacity"])
     return parsed
@@ -164,7 +164,7 @@ def _is_empty(value: t.Any) -> bool:
     return type(value) is dict and not value
 
 
-# What the answers of the data operations hold, by the name of their shape.
+# What the answers of the data operations hold, by the name of their shape, in the order of botocore's data.
 _SCANNED: Checks = {
     "Items": _are_items,
     "Count": _is_count,
@@ -187,6 +187,6 @@ OUTPUTS: dict[str, Checks] = {
         "ConsumedCapacity": _are_capacities,
     },
     "BatchWriteItemOutput": {"UnprocessedItems": _is_empty, "ConsumedCapacity": _are_capacities},
-    "TransactGetItemsOutput": {"Responses": _are_found, "ConsumedCapacity": _are_capacities},
+    "TransactGetItemsOutput": {"ConsumedCapacity": _are_capacities, "Responses": _are_found},
     "TransactWriteItemsOutput": {"ConsumedCapacity": _are_capacities},
 }
