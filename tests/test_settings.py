@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import pickle
 import re
@@ -372,7 +373,7 @@ def test_a_bind_has_the_fields_of_the_settings_alone() -> None:
 
 def test_every_field_of_a_bind_is_described() -> None:
     """What type checkers and the reference know is what there is."""
-    described = re.findall(r"^        (\w+): ", str(Bind.__doc__), flags=re.MULTILINE)
+    described = re.findall(r"^    (\w+): ", str(inspect.getdoc(Bind)), flags=re.MULTILINE)
     assert ["key", *sorted(BIND_FIELDS)] == ["key", *sorted(described[1:])]
     assert {"key", *BIND_FIELDS} == {name for name in Bind.__annotations__ if not name.startswith("_")}
 
