@@ -98,8 +98,10 @@ class Registry:
         self.tables: cabc.Mapping[str, TableConnection] = OnDemand(self._table_names, self._table)
         self.tenants = Tenants(settings, dynamo._tenant_functions)
         self._given = None if given is None else {model.__declaration__ for model in given}
-        self._resolved: weakref.WeakKeyDictionary[Declaration, Resolved] = weakref.WeakKeyDictionary()
-        self._resolved_for: weakref.WeakKeyDictionary[Declaration, dict[Tenant, Resolved]] = weakref.WeakKeyDictionary()
+        # For nobody, and by tenant.
+        self._resolved: weakref.WeakKeyDictionary[Declaration, dict[Tenant | None, Resolved]] = (
+            weakref.WeakKeyDictionary()
+        )
         self._static_binds = set(self.binds.values())
         self._patterns: dict[Bind, dict[str, t.Any]] = {}
         self._leases: dict[Bind, Lease] = {}
@@ -204,17 +206,26 @@ class Registry:
         self, declaration: Declaration, context: cabc.Sequence[Values] = (), tenant: Tenant | None = None
     ) -> Resolved:
         """What a model's settings come to in this app, under what a context and a tenant change."""
-        if tenant is not None and tenant.changes:
-            return self._resolve_for(tenant, declaration, context)
-        resolved = None if context else self._resolved.get(declaration)
+        tenant = tenant if tenant and tenant.changes else None
+        kept = self._resolved.get(declaration)
+        if kept is None:
+            kept = self._resolved.setdefault(declaration, {})
+        resolved = None if context else kept.get(tenant)
         if resolved is None:
-            configured = self._configured(declaration)
             resolved = resolve(
-                declaration, settings=self.settings, binds=self.binds, configured=configured, context=context
+                declaration,
+                settings=self.settings,
+                binds=self.binds,
+                configured=self._configured(declaration),
+                context=context,
+                tenant=tenant,
             )
             if resolved.is_static and not context:
-                self._resolved[declaration] = resolved
-                self._static_binds.add(resolved.bind)
+                if len(kept) >= MAX_BINDS:
+                    kept.clear()
+                kept[tenant] = resolved
+                if tenant is None:
+                    self._static_binds.add(resolved.bind)
         return resolved
 
     def declaration_of(self, model: type[Model]) -> Declaration:
@@ -353,25 +364,6 @@ class Registry:
             lease.release()
         self._leases.clear()
         self._leases_by_key.clear()
-
-    def _resolve_for(self, tenant: Tenant, declaration: Declaration, context: cabc.Sequence[Values]) -> Resolved:
-        kept = self._resolved_for.setdefault(declaration, {})
-        resolved = None if context else kept.get(tenant)
-        if resolved is None:
-            configured = self._configured(declaration)
-            resolved = resolve(
-                declaration,
-                settings=self.settings,
-                binds=self.binds,
-                configured=configured,
-                context=context,
-                tenant=tenant,
-            )
-            if resolved.is_static and not context:
-                if len(kept) >= MAX_BINDS:
-                    kept = self._resolved_for[declaration] = {}
-                kept[tenant] = resolved
-        return resolved
 
     def _remember(self, bind: Bind, lease: Lease) -> None:
         if len(self._leases) >= MAX_BINDS:

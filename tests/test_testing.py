@@ -218,12 +218,13 @@ class TestPlantedFaults:
         self, silo: flask.Flask, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What a model comes to is kept for all tenants: the wrong prefix, from the beginning."""
-        right, kept = Registry._resolve_for, {}  # type: ignore[var-annotated]
+        right, kept = Registry.resolve, {}  # type: ignore[var-annotated]
 
-        def wrong(self: Registry, tenant: t.Any, declaration: t.Any, context: t.Any) -> t.Any:
-            return kept.setdefault(declaration, right(self, tenant, declaration, context))
+        def wrong(self: Registry, declaration: t.Any, context: t.Any = (), tenant: t.Any = None) -> t.Any:
+            resolved = right(self, declaration, context, tenant)
+            return kept.setdefault(declaration, resolved) if tenant else resolved
 
-        monkeypatch.setattr(Registry, "_resolve_for", wrong)
+        monkeypatch.setattr(Registry, "resolve", wrong)
         with found("GetItem for 'acme': the key 'f' does not begin with 'acme#', and 'globex' has the table"):
             assert_isolated(silo, NAMES, lambda _: thread_model.get("f", "s"))
 
