@@ -14,7 +14,6 @@ import typing as t
 import flask
 from flask.ctx import AppContext
 from flask.globals import app_ctx as _app_ctx
-from pynamodb.connection.base import MetaTable
 
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantRequired
@@ -32,6 +31,7 @@ from dynaflask.tenants import Who
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
+from dynaflask.wire.connection import TableKeys
 from dynaflask.wire.keys import STOCK
 
 if t.TYPE_CHECKING:
@@ -370,7 +370,7 @@ class Scope:
         resolved = self.resolve(declaration)
         if resolved.table_name is None:
             raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
-        meta_table = MetaTable(declaration.schema.table_data(resolved.table_name))
+        meta_table = TableKeys(declaration.schema.table_data(resolved.table_name))
         key = declaration if resolved.is_static else (declaration, resolved.bind, resolved.table_name)
         table = made.tables.get(key)
         if table is None:

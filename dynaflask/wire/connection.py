@@ -11,6 +11,9 @@ import typing as t
 import pynamodb.connection
 import pynamodb.connection.table
 from pynamodb.connection.base import MetaTable
+from pynamodb.constants import ATTR_DEFINITIONS
+from pynamodb.constants import ATTR_NAME
+from pynamodb.constants import ATTR_TYPE
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import RETURN_CONSUMED_CAPACITY
 from pynamodb.constants import TOTAL
@@ -171,6 +174,23 @@ class Connection(pynamodb.connection.Connection):
         except TableError:
             self.describe_table(table_name)
             return super().get_meta_table(table_name)
+
+
+class TableKeys(MetaTable):
+    """PynamoDB's ``MetaTable`` of a model, which does not go through all that is declared for the type of a key.
+
+    Args:
+        data: As of PynamoDB's.
+    """
+
+    def __init__(self, data: dict[str, t.Any]) -> None:
+        super().__init__(data)
+        self._types = {found[ATTR_NAME]: found[ATTR_TYPE] for found in data[ATTR_DEFINITIONS]}
+
+    def get_attribute_type(self, attribute_name: str, value: t.Any = None) -> str:
+        """DynamoDB's name of a key's type; see PynamoDB."""
+        # What is not there may have been declared since.
+        return self._types.get(attribute_name) or super().get_attribute_type(attribute_name, value)
 
 
 class TableConnection(pynamodb.connection.table.TableConnection):
