@@ -26,7 +26,8 @@ Convert = t.Callable[[t.Any], t.Any]
 
 _dumps: Convert = json.dumps
 _lenient = json.JSONDecoder(strict=False)
-_scan: t.Callable[[t.Any, int], tuple[t.Any, int]] = json.scanner.make_scanner(t.cast("t.Any", json.JSONDecoder()))
+#: JSON's value at a place of a text, and where it ends.
+scan: t.Callable[[t.Any, int], tuple[t.Any, int]] = json.scanner.make_scanner(t.cast("t.Any", json.JSONDecoder()))
 _new = object.__new__
 _put = object.__setattr__
 
@@ -43,7 +44,7 @@ def as_it_is(value: t.Any) -> t.Any:
 def read_number(text: t.Any) -> t.Any:
     """``json.loads``: most of its time goes into what can only be white space."""
     try:
-        value, end = _scan(text, 0)
+        value, end = scan(text, 0)
     except (StopIteration, TypeError, ValueError):
         return json.loads(text)
     return value if end == len(text) else json.loads(text)

@@ -9,6 +9,7 @@ import warnings
 
 import pynamodb.models
 from pynamodb.models import MetaModel
+from pynamodb.pagination import ResultIterator
 
 from dynaflask.late import imports
 from dynaflask.lookups import Lookups
@@ -22,6 +23,8 @@ from dynaflask.scope import require_scope
 from dynaflask.tenant_keys import TenantReads
 from dynaflask.tenant_keys import has_tenant_key
 from dynaflask.wire.connection import TableConnection
+from dynaflask.wire.streams import Made
+from dynaflask.wire.transport import DIRECT
 
 if t.TYPE_CHECKING:
     from dynaflask.batches import BatchWrite
@@ -164,6 +167,16 @@ class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
     __declaration__: t.ClassVar[Declaration | None] = None
 
     @classmethod
+    def query(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Items of one hash key; see PynamoDB."""
+        return _streamed(cls, super().query(*args, **kwargs))
+
+    @classmethod
+    def scan(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """All items; see PynamoDB."""
+        return _streamed(cls, super().scan(*args, **kwargs))
+
+    @classmethod
     def batch_get(cls, *args: t.Any, **kwargs: t.Any) -> cabc.Iterator[t.Any]:
         """Items by their keys; see PynamoDB. The iterator stays on the destination that it was made for."""
         scope, found = require_scope(cls.__name__, cls.__dynamo__), t.cast("t.Any", super().batch_get)
@@ -237,21 +250,42 @@ def adopt(model: M, *, base: type[Model]) -> M:
 
 def has_own_declaration(model: type) -> bool:
     """Whether the ``Meta`` that the class sees is the one that its declaration was made of."""
-    meta = _meta_of(model)
+    meta = _found(model, "Meta")
     return isinstance(meta, ScopedMeta) and meta.declaration is t.cast("type[Model]", model).__declaration__
 
 
-def _meta_of(model: type) -> t.Any:
+def _found(model: type, name: str) -> t.Any:
+    """What the class, or the first of its bases that has the name, has in its namespace."""
     # Not next() of a generator: every context asks this of every model that it uses.
     for cls in model.__mro__:
-        if "Meta" in vars(cls):
-            return vars(cls)["Meta"]
+        if name in vars(cls):
+            return vars(cls)[name]
     return None
+
+
+def _streamed(model: type[Model], results: t.Any) -> t.Any:
+    """The results of a query or a scan, whose items become objects as they are decoded, where that is the same."""
+    # PynamoDB keeps both to itself.
+    if type(results) is not ResultIterator or not hasattr(results.page_iter, "_operation"):
+        return results
+    fetch, make = results.page_iter._operation, t.cast("t.Any", results._map_fn)
+    table = getattr(fetch, "__self__", None)
+    if type(table) is not TableConnection or table.connection.bind.transport != DIRECT:
+        return results
+    reader: Reader | None = _way(model, "reading")
+    if reader is not None and reader.is_closed and _has_own_from_raw_data(model):
+        results.page_iter._operation = getattr(table.streaming(reader.make), fetch.__name__)
+        results._map_fn = lambda item: item.instance if type(item) is Made else make(item)
+    return results
+
+
+def _has_own_from_raw_data(model: type[Model]) -> bool:
+    return _found(model, "from_raw_data") is vars(Model)["from_raw_data"]
 
 
 def _objects(model: type[Model], pages: cabc.Iterator[t.Any], *, scope: Scope) -> cabc.Iterator[t.Any]:
     # What the program does with an item it does in the scope. To enter that for each costs as much as to read it.
-    is_own = inspect.getattr_static(model, "from_raw_data") is vars(Model)["from_raw_data"]
+    is_own = _has_own_from_raw_data(model)
     for page in pages:
         reader: Reader | None = scope.way("reading", model, _find_way)
         if is_own and reader is not None and reader.is_closed:
@@ -276,7 +310,7 @@ def _in_scope(scope: Scope, items: cabc.Iterator[t.Any]) -> cabc.Iterator[t.Any]
 def _scope_class(model: type[pynamodb.models.Model]) -> None:
     if type(model) is MetaModel:
         model.__class__ = ModelMeta  # type: ignore[assignment]  # so that its later subclasses are scoped, too
-    declared = _meta_of(model)
+    declared = _found(model, "Meta")
     if inspect.isclass(declared):
         for name, value in _scoped(declared, name=model.__name__, namespace=vars(model)).items():
             setattr(model, name, value)

@@ -58,7 +58,8 @@ class Ways:
 
     def agree(self, step: Step, *, answer: t.Any, status: int = 200) -> bool:
         """Take a step in each way, with the same answer to whatever it asks: it asks and gives the same."""
-        body = json.dumps(answer, default=in_base64)
+        # As DynamoDB writes it.
+        body = json.dumps(answer, default=in_base64, separators=(",", ":"))
         self._recorder.answer = lambda request: (status, body)
         stock, tuned, direct = (self._take(app, step) for app in self.apps.values())
         assert tuned == stock
@@ -98,8 +99,12 @@ def db() -> dynaflask.Dynamo:
 
 
 @pytest.fixture
-def ways(make_app: t.Callable[..., flask.Flask], recorder: Recorder) -> Ways:
-    """Clients that have learnt what the direct way learns from the first call of each operation."""
+def ways(make_app: t.Callable[..., flask.Flask], recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Ways:
+    """Clients that have learnt what the direct way learns from the first call of each operation.
+
+    Pages of any size become objects as they are decoded.
+    """
+    monkeypatch.setattr("dynaflask.wire.streams.MIN_BYTES", 0)
     options = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
     found = Ways(recorder, {way: make_app(way, transport=way, **options) for way in WAYS})
     for operation in OPERATIONS:

@@ -25,10 +25,12 @@ from dynaflask.late import imports
 from dynaflask.ledger import Ledger
 from dynaflask.settings import Bind
 from dynaflask.signals import operation_finished
+from dynaflask.wire import transport
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import FAULTS
 from dynaflask.wire.faults import explain
 from dynaflask.wire.keys import client_key
+from dynaflask.wire.streams import Make
 from dynaflask.wire.transport import OPERATIONS
 
 _log = logging.getLogger("pynamodb.connection.base")
@@ -85,6 +87,7 @@ class Connection(pynamodb.connection.Connection):
         self._ledger = owner.ledger
         self._lease: Lease | None = None
         self._session: t.Any = None
+        self._make: Make | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -159,13 +162,24 @@ class Connection(pynamodb.connection.Connection):
         try:
             pooled, _ = self._lease.begin(mark)
             try:
-                call = t.cast("Connection", Call(pooled.caller))
+                caller = pooled.caller if self._make is None else transport.streaming(pooled.caller, self._make)
+                call = t.cast("Connection", Call(caller))
                 return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
             finally:
                 pooled.calls.discard(mark)
         except FAULTS as error:
             explain(error, bind=self.bind, operation=operation_name)
             raise
+
+    def streaming(self, make: Make) -> Connection:
+        """The same connection, for queries and scans of one model whose items become objects as they are decoded.
+
+        Args:
+            make: Makes an object of a plain item, and runs nothing of the program's.
+        """
+        other = Connection.__new__(Connection)
+        other.__dict__ = {**self.__dict__, "_make": make}
+        return other
 
     def get_meta_table(self, table_name: str) -> MetaTable:
         """The keys of a table. One that no model describes is asked for them once."""
@@ -208,6 +222,10 @@ class TableConnection(pynamodb.connection.table.TableConnection):
         self.connection: Connection = connection
         if meta_table is not None:
             connection.add_meta_table(meta_table)
+
+    def streaming(self, make: Make) -> TableConnection:
+        """The same table, over :meth:`Connection.streaming`."""
+        return TableConnection(self.table_name, connection=self.connection.streaming(make))
 
     def create_table(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Create the table; see PynamoDB. One without a billing mode and a capacity is billed per request."""

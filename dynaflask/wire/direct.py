@@ -11,6 +11,7 @@ Where someone listens to the client, or what it is asked for is not spoken here,
 from __future__ import annotations
 
 import contextvars
+import functools
 import itertools
 import os
 import typing as t
@@ -34,6 +35,7 @@ from dynaflask.wire.private import socket_options
 from dynaflask.wire.sockets import Channels
 from dynaflask.wire.sockets import Origin
 from dynaflask.wire.sockets import closed
+from dynaflask.wire.streams import Make
 from dynaflask.wire.tls import strict_context
 from dynaflask.wire.transport import OPERATIONS
 
@@ -127,15 +129,23 @@ class Direct:
         return sum(map(len, list(self._channels.values())))
 
     # The name by which PynamoDB calls a client.
-    def _make_api_call(self, operation_name: str, params: dict[str, t.Any]) -> t.Any:
+    def _make_api_call(self, operation_name: str, params: dict[str, t.Any], make: Make | None = None) -> t.Any:
         if operation_name not in OPERATIONS or self.reason is not None:
             return self._client._make_api_call(operation_name, params)
         operation = self._operations.get(operation_name) or self._open(operation_name)
         invocation_id = _ids.next()
         outcome = self._attempt(operation, params, invocation_id)
         if type(outcome) is Answer and outcome.status_code == OK and outcome.is_sound:
-            return operation.read(outcome, listeners=self._listeners)
+            return operation.read(outcome, listeners=self._listeners, make=make)
         return self._hand_over(Errand(operation, params, invocation_id=invocation_id, outcome=outcome))
+
+    def streaming(self, make: Make) -> Streaming:
+        """A caller whose queries and scans have objects in place of items, where they are plain.
+
+        Args:
+            make: Makes an object of a plain item, and runs nothing of the program's.
+        """
+        return Streaming(functools.partial(self._make_api_call, make=make))
 
     def close(self) -> None:
         """Close the sockets. It touches nothing but this process's own, so that a forked child may call it, too."""
@@ -225,6 +235,19 @@ class Direct:
         if self._context is None and self._client.meta.endpoint_url.startswith("https"):
             return "its TLS is set up otherwise"
         return None
+
+
+class Streaming:
+    """What PynamoDB calls in a client's place, for calls whose items become objects.
+
+    Args:
+        call: Makes them.
+    """
+
+    __slots__ = ("_make_api_call",)
+
+    def __init__(self, call: t.Callable[[str, dict[str, t.Any]], t.Any]) -> None:
+        self._make_api_call = call
 
 
 class _Ids:

@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from dynaflask.wire.answers import Answer
     from dynaflask.wire.letterhead import Letterhead
     from dynaflask.wire.listeners import Listeners
+    from dynaflask.wire.streams import Make
 
 
 class Operation:
@@ -55,14 +56,15 @@ class Operation:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
         return None if b'"arn:' in body and names_an_arn(params) else body
 
-    def read(self, answer: Answer, *, listeners: Listeners) -> dict[str, t.Any]:
+    def read(self, answer: Answer, *, listeners: Listeners, make: Make | None = None) -> dict[str, t.Any]:
         """The result of a call, from a sound answer to its first attempt.
 
         Args:
             answer: The answer.
             listeners: Who hears of it: the token bucket of the retries gets its due.
+            make: What makes objects of the items, if somebody wants them so.
         """
-        parsed = read(answer.body, self._model.output_shape)
+        parsed = read(answer.body, self._model.output_shape, make)
         parsed = self._parse(answer) if parsed is None else with_metadata(parsed, answer.headers)
         parsed["ResponseMetadata"]["RetryAttempts"] = 0
         listeners.tell(self._after_call, http_response=answer, parsed=parsed, model=self._model, context={})

@@ -12,6 +12,7 @@ import typing as t
 from botocore.parsers import JSONParser
 from botocore.parsers import ResponseParserFactory
 
+from dynaflask.wire import streams
 from dynaflask.wire.payload import load
 from dynaflask.wire.plain import is_plain
 from dynaflask.wire.plain import is_plain_item
@@ -79,14 +80,17 @@ class Parser(JSONParser):
         return value
 
 
-def read(body: t.Any, shape: t.Any) -> dict[str, t.Any] | None:
+def read(body: t.Any, shape: t.Any, make: streams.Make | None = None) -> dict[str, t.Any] | None:
     """The result of a data operation; ``None`` if the stock parser would make something else of it.
 
     Args:
         body: The body of the answer.
         shape: What may be in it.
+        make: What makes objects of the items of a query or a scan, if the caller wants them so.
     """
-    content = None if _begins_binary(body) else load(body)
+    content = None if make is None else streams.load(body, make)
+    if content is None and not _begins_binary(body):
+        content = load(body)
     if type(content) is not dict:
         return None
     checks = OUTPUTS[shape.name]
@@ -123,7 +127,7 @@ def _may_be_plain(response: t.Any, shape: t.Any) -> bool:
 
 
 def _are_items(value: t.Any) -> bool:
-    return type(value) is list and all(map(is_plain_item, value))
+    return type(value) is streams.Page or (type(value) is list and all(map(is_plain_item, value)))
 
 
 def _are_tables(value: t.Any) -> bool:
