@@ -268,13 +268,14 @@ def _streamed(model: type[Model], results: t.Any) -> t.Any:
     # PynamoDB keeps both to itself.
     if type(results) is not ResultIterator or not hasattr(results.page_iter, "_operation"):
         return results
-    fetch, make = results.page_iter._operation, t.cast("t.Any", results._map_fn)
+    fetch = results.page_iter._operation
     table = getattr(fetch, "__self__", None)
     if type(table) is not TableConnection or table.connection.bind.transport != DIRECT:
         return results
     reader: Reader | None = _way(model, "reading")
     if reader is not None and reader.is_closed and _has_own_from_raw_data(model):
-        results.page_iter._operation = getattr(table.streaming(reader.make), fetch.__name__)
+        make = reader.make
+        results.page_iter._operation = getattr(table.streaming(make), fetch.__name__)
         results._map_fn = lambda item: item.instance if type(item) is Made else make(item)
     return results
 
