@@ -22,10 +22,10 @@ from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.late import imports
+from dynaflask.late import module
 from dynaflask.ledger import Ledger
 from dynaflask.settings import Bind
 from dynaflask.signals import operation_finished
-from dynaflask.wire import transport
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import FAULTS
 from dynaflask.wire.faults import explain
@@ -160,9 +160,11 @@ class Connection(pynamodb.connection.Connection):
             self._lease = self._owner.lease(self.bind)
         mark = object()
         try:
-            pooled, _ = self._lease.begin(mark)
+            pooled, client = self._lease.begin(mark)
             try:
-                caller = pooled.caller if self._make is None else transport.streaming(pooled.caller, self._make)
+                caller = pooled.caller
+                if self._make is not None and caller is not client:
+                    caller = caller.streaming(self._make)
                 call = t.cast("Connection", Call(caller))
                 return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
             finally:
@@ -258,9 +260,7 @@ def pattern_of(bind: Bind) -> dict[str, t.Any]:
 @functools.cache
 def _operations() -> types.ModuleType:
     # Not at the top: in most programs nobody takes note.
-    with imports:
-        from dynaflask import operations  # noqa: PLC0415
-    return operations
+    return module("dynaflask.operations")
 
 
 def _is_followed() -> bool:

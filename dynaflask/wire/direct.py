@@ -14,6 +14,7 @@ import contextvars
 import functools
 import itertools
 import os
+import types
 import typing as t
 import uuid
 from urllib.parse import urlsplit
@@ -139,13 +140,13 @@ class Direct:
             return operation.read(outcome, listeners=self._listeners, make=make)
         return self._hand_over(Errand(operation, params, invocation_id=invocation_id, outcome=outcome))
 
-    def streaming(self, make: Make) -> Streaming:
-        """A caller whose queries and scans have objects in place of items, where they are plain.
+    def streaming(self, make: Make) -> t.Any:
+        """What PynamoDB calls in a client's place, for queries and scans whose plain items become objects.
 
         Args:
             make: Makes an object of a plain item, and runs nothing of the program's.
         """
-        return Streaming(functools.partial(self._make_api_call, make=make))
+        return types.SimpleNamespace(_make_api_call=functools.partial(self._make_api_call, make=make))
 
     def close(self) -> None:
         """Close the sockets. It touches nothing but this process's own, so that a forked child may call it, too."""
@@ -235,19 +236,6 @@ class Direct:
         if self._context is None and self._client.meta.endpoint_url.startswith("https"):
             return "its TLS is set up otherwise"
         return None
-
-
-class Streaming:
-    """What PynamoDB calls in a client's place, for calls whose items become objects.
-
-    Args:
-        call: Makes them.
-    """
-
-    __slots__ = ("_make_api_call",)
-
-    def __init__(self, call: t.Callable[[str, dict[str, t.Any]], t.Any]) -> None:
-        self._make_api_call = call
 
 
 class _Ids:

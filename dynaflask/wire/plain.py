@@ -57,7 +57,7 @@ def _is_plain_other(kind: str, content: t.Any) -> bool:
     if type(content) is bool:
         return kind in FLAGS
     if kind == "M":
-        return type(content) is dict and _are_plain(content.values())
+        return is_plain_item(content)
     if type(content) is not list:
         return False
     return _STRINGS.issuperset(map(type, content)) if kind in SETS else kind == "L" and _are_plain(content)

@@ -9,7 +9,6 @@ from dynaflask.exceptions import ConfigurationError
 from dynaflask.late import module
 
 DIRECT = "direct"
-DIRECT_MODULE = "dynaflask.wire.direct"
 # The data operations: the direct way is for them alone, and no way is to cost them more than it must.
 OPERATIONS = frozenset(
     {
@@ -73,16 +72,6 @@ def caller(client: t.Any) -> t.Any:
     return client if transport is None or isinstance(transport, Transport) else transport
 
 
-def streaming(caller: t.Any, make: t.Callable[[t.Any], t.Any]) -> t.Any:
-    """What makes the same calls, with objects in place of items, where its way can give them.
-
-    Args:
-        caller: What makes the calls.
-        make: Makes an object of a plain item, and runs nothing of the program's.
-    """
-    return caller.streaming(make) if type(caller).__module__ == DIRECT_MODULE else caller
-
-
 def close(client: t.Any) -> None:
     """Close the sockets that the transport has of its own. In a forked child, this leaves the parent's as they are."""
     transport = caller(client)
@@ -103,7 +92,7 @@ def _transport(client: t.Any) -> t.Any:
 def _direct(client: t.Any) -> t.Any:
     try:
         # httptools is imported where this transport is used alone.
-        direct = module(DIRECT_MODULE)
+        direct = module("dynaflask.wire.direct")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"DYNAMODB_TRANSPORT is 'direct', and {error.name} is not installed: pip install dynaflask[direct]"
