@@ -29,9 +29,11 @@ from dynaflask.signals import operation_finished
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import FAULTS
 from dynaflask.wire.faults import explain
+from dynaflask.wire.keys import STOCK
 from dynaflask.wire.keys import client_key
 from dynaflask.wire.streams import Make
 from dynaflask.wire.transport import OPERATIONS
+from dynaflask.wire.updates import update_of
 
 _log = logging.getLogger("pynamodb.connection.base")
 
@@ -165,7 +167,7 @@ class Connection(pynamodb.connection.Connection):
                 caller = pooled.caller
                 if self._make is not None and caller is not client:
                     caller = caller.streaming(self._make)
-                call = t.cast("Connection", Call(caller))
+                call: t.Any = Call(caller)
                 return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
             finally:
                 pooled.calls.discard(mark)
@@ -182,6 +184,19 @@ class Connection(pynamodb.connection.Connection):
         other = Connection.__new__(Connection)
         other.__dict__ = {**self.__dict__, "_make": make}
         return other
+
+    def get_operation_kwargs(
+        self, table_name: str, hash_key: t.Any, range_key: t.Any = None, *args: t.Any, **options: t.Any
+    ) -> dict[str, t.Any]:
+        """What an operation on one item is called with; see PynamoDB."""
+        # Nothing else may want names or values of its own.
+        is_alone = options.get("condition") is options.get("attributes_to_get") is None
+        may_be_ours = is_alone and not args and self.bind.transport != STOCK
+        update = update_of(options.get("actions")) if may_be_ours else None
+        if update is not None:
+            del options["actions"]
+        request = super().get_operation_kwargs(table_name, hash_key, range_key, *args, **options)
+        return request if update is None else {**request, **update}
 
     def get_meta_table(self, table_name: str) -> MetaTable:
         """The keys of a table. One that no model describes is asked for them once."""
