@@ -66,6 +66,7 @@ PEERS: dict[str, cabc.Callable[[], Peer]] = {
     "boto3 `Table`": functools.partial(optional, "_peer_boto3"),
     "aiodynamo": functools.partial(optional, "_peer_aiodynamo"),
     PYDYNOX: functools.partial(optional, "_peer_pydynox"),
+    "bare Python": functools.partial(optional, "_peer_bare"),
     "bytes alone": _peers.bytes_alone,
 }
 COLUMNS = ("call", *(f"{name}, to reach" if name in (TUNED, DIRECT) else name for name in PEERS), AHEAD)
