@@ -12,6 +12,7 @@ from botocore.httpsession import URLLib3Session
 
 from dynaflask.wire.private import event_handlers
 from dynaflask.wire.private import events_version
+from dynaflask.wire.private import is_discovery_guard
 
 # What botocore's own handlers do, the direct way does as well. In other modules of it are those that a user adds, such
 # as the Stubber's, and the rate limiter of the adaptive retries.
@@ -110,7 +111,7 @@ class Listeners:
 
 def _is_known(handler: t.Any) -> bool:
     module = _module(handler)
-    return module in KNOWN or module.startswith(OWN)
+    return module in KNOWN or module.startswith(OWN) or is_discovery_guard(handler)
 
 
 def _is_mock(handler: t.Any) -> bool:

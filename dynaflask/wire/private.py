@@ -6,7 +6,7 @@ import contextlib
 import sys
 import typing as t
 
-import botocore
+import botocore.discovery
 from botocore.awsrequest import HeadersDict
 
 with contextlib.suppress(ImportError):
@@ -78,6 +78,14 @@ def events_version(client: t.Any) -> object | None:
     It is botocore's cache of the handlers of each event, which a registration replaces.
     """
     return getattr(_emitter(client), "_lookup_cache", None)
+
+
+def is_discovery_guard(handler: t.Any) -> bool:
+    """Whether a handler is the one that botocore gives to clients of AWS's own endpoints.
+
+    It refuses operations that cannot do without endpoint discovery, of which DynamoDB has none.
+    """
+    return handler is getattr(botocore.discovery, "block_endpoint_discovery_required_operations", botocore)
 
 
 def frozen_credentials(client: t.Any) -> t.Any:
