@@ -97,7 +97,9 @@ def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
     assert is_left == any(type(one) is Other for one in actions) or ours[0] is ValueError
 
 
-@pytest.mark.parametrize("actions", [None, (), "actions", [1], iter([])], ids=repr)
+@pytest.mark.parametrize(
+    "actions", [None, (), "actions", [1], iter([])], ids=["none", "tuple", "text", "numbers", "iterator"]
+)
 def test_what_is_no_list_of_actions_is_left(actions: t.Any) -> None:
     """PynamoDB says what is wrong with it."""
     assert update_of(actions) is None

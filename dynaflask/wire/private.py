@@ -85,7 +85,7 @@ def is_discovery_guard(handler: t.Any) -> bool:
 
     It refuses operations that cannot do without endpoint discovery, of which DynamoDB has none.
     """
-    return handler is getattr(botocore.discovery, "block_endpoint_discovery_required_operations", botocore)
+    return handler is getattr(botocore.discovery, "block_endpoint_discovery_required_operations", None)
 
 
 def frozen_credentials(client: t.Any) -> t.Any:
