@@ -279,6 +279,26 @@ def test_a_dead_endpoint_is_botocores_error(play: Play, host: str) -> None:
     assert "Could not connect" in direct.outcome[0][1]
 
 
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError(), socket.gaierror()], ids=repr)
+def test_a_connection_that_fails_is_tried_again(play: Play, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    """As often as botocore would, also where it has left the calls to us."""
+    create, failures = socket.create_connection, [error, error]
+
+    def connect(*args: t.Any, **options: t.Any) -> socket.socket:
+        if failures:
+            raise failures.pop()
+        return create(*args, **options)
+
+    with play.server("direct", max_retry_attempts=2) as server:
+        server.acts = [cut(GOOD)]
+        play.read()
+        server.wait_for_closings(1)
+        monkeypatch.setattr(socket, "create_connection", connect)
+        played = play.play(server, [say(GOOD)], play.read)
+    assert played.outcome["subject"] == "subject"
+    assert (failures, played.sleeps) == ([], 2)
+
+
 class TestSockets:
     """Connections are kept, and nobody reads another's answer."""
 

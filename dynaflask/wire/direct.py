@@ -20,6 +20,7 @@ import uuid
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import BotoCoreError
 from botocore.exceptions import HTTPClientError
 
 from dynaflask.wire.answers import Answer
@@ -46,7 +47,7 @@ SUCCESS = range(200, 300)
 ID_NUMBERS = 16**12
 
 
-Outcome = t.Union[Answer, HTTPClientError]  # noqa: UP007 - at run time, on Python 3.10
+Outcome = t.Union[Answer, BotoCoreError]  # noqa: UP007 - at run time, on Python 3.10
 
 
 class Errand:
@@ -97,7 +98,6 @@ class Direct:
 
     Args:
         client: A client that nobody else has yet.
-
     """
 
     def __init__(self, client: t.Any) -> None:
@@ -166,7 +166,7 @@ class Direct:
         request = letterhead.write(body, credentials=credentials, invocation_id=invocation_id)
         try:
             return self._channels_to(letterhead.url).exchange(request)
-        except HTTPClientError as error:
+        except BotoCoreError as error:
             return error
 
     def _hand_over(self, errand: Errand) -> t.Any:
@@ -194,7 +194,7 @@ class Direct:
             self._learn(errand, request, headers)
             head = f"{request_line(request.url)}{lines(headers)}\r\n".encode()
             outcome = self._channels_to(request.url).exchange(head + request.body)
-        if isinstance(outcome, HTTPClientError):
+        if isinstance(outcome, BotoCoreError):
             raise outcome
         errand.answer, errand.url = outcome, request.url
         return AWSResponse(request.url, outcome.status_code, t.cast("t.Any", outcome.headers), outcome)
