@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import datetime as dt
 import pathlib
+import time
 import types
 import typing as t
 
@@ -259,6 +260,39 @@ class TestRefresh:
             ping(app)
         first, second = (request.access_key_id for request in recorder.requests)
         assert first != second
+
+    def test_many_roles_are_assumed_one_after_another_with_one_session(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """botocore's sessions are not thread-safe, and each would fetch the same credentials for itself."""
+        sessions: list[t.Any] = []
+        busy, together = [0], [0]
+
+        class Session(botocore.session.Session):
+            def __init__(self, *args: t.Any, **options: t.Any) -> None:
+                sessions.append(self)
+                super().__init__(*args, **options)
+
+            def create_client(self, service: str, *args: t.Any, **options: t.Any) -> t.Any:
+                if service != "sts":
+                    return super().create_client(service, *args, **options)
+                busy[0] += 1
+                together[0] = max(together[0], busy[0])
+                time.sleep(0.01)
+                try:
+                    return super().create_client(service, *args, **options)
+                finally:
+                    busy[0] -= 1
+
+        monkeypatch.setattr(botocore.session, "Session", Session)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+        roles = [f"{ROLE}-{number}" for number in range(8)]
+        apps = [make_app(role, host=recorder.url, region="us-east-1", role_arn=role) for role in roles]
+        with sts(expires_in=3600) as server, concurrent.futures.ThreadPoolExecutor(8) as threads:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+            assert all(threads.map(ping, apps))
+        assert (together, len(sessions)) == ([1], len(roles) + 1)
 
     def test_two_roles_never_share(
         self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch

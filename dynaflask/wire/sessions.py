@@ -49,6 +49,11 @@ class Source:
         with self._lock:
             return create(service, **options)
 
+    def get_credentials(self) -> t.Any:
+        """The session's own; ``None`` if it finds none."""
+        with self._lock:
+            return self.session.get_credentials()
+
     @property
     def region(self) -> str | None:
         """The region of the environment or the profile."""
@@ -73,25 +78,43 @@ class Sources:
             key: The client's key.
             config: The options of the client, for STS to be reached by the same proxy.
         """
-        # What was found under moto's mock is not taken for real.
-        name = (_source_name(key), key.environment, key.transport == STOCK, mock_is_active(), len(BUILTIN_HANDLERS))
-        with self._lock:
-            source = self._sources.get(name)
-            if source is None:
-                source = self._sources[name] = Source(self._make_session(key, config))
-            return source
-
-    def _make_session(self, key: ClientKey, config: t.Any) -> t.Any:
         identity = key.identity
-        if identity.session is not None and not identity.role_arn:
-            return identity.session
-        session = self._share_loader(botocore.session.Session(profile=identity.profile))
-        if identity.role_arn:
-            base = identity.session or session
-            provider = RoleProvider(identity, source=Source(base), sts={"config": config, **_sts_options(key)})
-            session = self._share_loader(botocore.session.Session(profile=identity.profile))
-            session.set_config_variable("region", Source(base).region)
-            session.register_component("credential_provider", CredentialResolver([provider]))
+        # What was found under moto's mock is not taken for real.
+        found_in = (key.environment, mock_is_active(), len(BUILTIN_HANDLERS))
+        is_stock = key.transport == STOCK
+        with self._lock:
+            if identity.role_arn:
+                role = (identity, key.region, key.endpoint_url == LOCAL and key.local_path, key.options)
+                base = self._base(identity, found_in)
+                return self._find((role, is_stock, *found_in), lambda: self._assuming(key, base, config))
+            if identity.session is not None:
+                return self._base(identity, found_in)
+            # Static keys are not mixed with the environment's, whose fetching may take long.
+            own = (identity.profile, _static_keys(key)[0] is not None)
+            return self._find((own, is_stock, *found_in), lambda: self._make_session(key))
+
+    def _base(self, identity: Identity, found_in: t.Any) -> Source:
+        """What a role is assumed with, by whoever assumes one: the program's own session, or that of a profile."""
+        if identity.session is not None:
+            return self._find(identity.session, lambda: identity.session)
+        profile = identity.profile
+        return self._find((profile, *found_in), lambda: self._share_loader(botocore.session.Session(profile=profile)))
+
+    def _find(self, name: t.Any, make: cabc.Callable[[], t.Any]) -> Source:
+        source = self._sources.get(name)
+        if source is None:
+            source = self._sources[name] = Source(make())
+        return source
+
+    def _assuming(self, key: ClientKey, base: Source, config: t.Any) -> t.Any:
+        session = self._make_session(key)
+        provider = RoleProvider(key, source=base, config=config)
+        session.set_config_variable("region", base.region)
+        session.register_component("credential_provider", CredentialResolver([provider]))
+        return session
+
+    def _make_session(self, key: ClientKey) -> t.Any:
+        session = self._share_loader(botocore.session.Session(profile=key.identity.profile))
         if key.transport != STOCK:
             session.register_component("response_parser_factory", ParserFactory())
             session.register_component("user_agent_creator", UserAgent.from_environment())
@@ -109,18 +132,19 @@ class RoleProvider(CredentialProvider):
     """Assumes a role with another identity's credentials, and again before they expire.
 
     Args:
-        identity: The role, and the static keys to assume it with, if there are any.
+        key: The key of a client with the role, and with the static keys to assume it with, if there are any.
         source: What has the credentials otherwise.
-        sts: Where STS is.
+        config: The options of the client.
     """
 
     METHOD = "dynaflask-role"
 
-    def __init__(self, identity: Identity, *, source: Source, sts: dict[str, t.Any]) -> None:
+    def __init__(self, key: ClientKey, *, source: Source, config: t.Any) -> None:
         super().__init__()
-        self._identity = identity
+        self._key = key
+        self._identity = key.identity
         self._source = source
-        self._sts = sts
+        self._config = config
 
     def load(self) -> DeferredRefreshableCredentials:
         """Credentials that are fetched at the first call, and by one thread ahead of their expiry."""
@@ -142,12 +166,13 @@ class RoleProvider(CredentialProvider):
         return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
 
     def _create_sts_client(self, service: str, **keys: t.Any) -> t.Any:
-        return self._source.create_client(service, **self._sts, **keys)
+        # Where that is is asked for late: the embedded engine may have to be started first.
+        return self._source.create_client(service, config=self._config, **_sts_options(self._key), **keys)
 
     def _base_credentials(self) -> t.Any:
         if self._identity.aws_access_key_id:
             return Credentials(*t.cast("tuple[str, str, str | None]", self._identity[:3]))
-        credentials = self._source.session.get_credentials()
+        credentials = self._source.get_credentials()
         if credentials is None:
             raise ConfigurationError(
                 "DYNAMODB_ROLE_ARN is set, and there are no credentials to assume the role with. Set"
@@ -194,14 +219,6 @@ def _static_keys(key: ClientKey) -> tuple[str | None, str | None, str | None]:
     if key.endpoint_url == LOCAL and not any(identity):
         return LOCAL_KEYS
     return identity[:3]
-
-
-def _source_name(key: ClientKey) -> t.Any:
-    identity = key.identity
-    if identity.role_arn:
-        return (identity, key.region, key.endpoint_url == LOCAL and key.local_path, key.options)
-    # Static keys are not mixed with the environment's, whose fetching may take long.
-    return (identity.session, identity.profile, _static_keys(key)[0] is not None)
 
 
 def _sts_options(key: ClientKey) -> dict[str, t.Any]:
