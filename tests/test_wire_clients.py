@@ -196,6 +196,20 @@ class TestBounds:
             ping(make_app(host=recorder.url, region=region, **KEYS))
         assert pool.stats().evictions == evictions
 
+    def test_a_block_leaves_the_programs_own_client_alone(
+        self, make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo
+    ) -> None:
+        """Which the program holds, and may have registered handlers on."""
+        app = make_app(
+            host=recorder.url, region="us-east-1", max_clients=1, binds={"eu": {"region": "eu-west-1"}}, **KEYS
+        )
+        with app.app_context():
+            mine = db.client
+            with db.using(table_prefix="blue-"):
+                assert db.client is mine
+            db.get_connection("eu").list_tables()
+            assert db.client is mine
+
     def test_an_idle_one_is_closed(
         self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -69,6 +69,16 @@ def test_equal_configs_make_equal_keys() -> None:
     assert len({client_key(Bind(client_config=config)) for config in configs}) == 1
 
 
+def test_a_config_is_left_as_it_is() -> None:
+    """botocore rewrites the retries of the one that it makes a client with."""
+    given = Config(retries={"max_attempts": 3})
+    bind = Bind(client_config=given, region="eu-west-1", aws_access_key_id="A", aws_secret_access_key="B")
+    before = client_key(bind)
+    botocore.session.Session().create_client("dynamodb", "eu-west-1", config=client_config(bind))
+    assert vars(given)["retries"] == {"max_attempts": 3}
+    assert client_key(bind) == before
+
+
 def test_many_kinds_of_clients_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when there are more than are kept in mind."""
     monkeypatch.setattr("dynaflask.wire.keys.MAX_OPTIONS", 1)

@@ -308,7 +308,8 @@ class Lease:
             self.key = self.key._replace(owner=owner)
         mark = object()
         pooled, client = self.begin(mark)
-        pooled.is_pinned = is_pinned
+        # Somebody may hold it already.
+        pooled.is_pinned |= is_pinned
         pooled.calls.discard(mark)
         self._held.pop(True, None)
         return client

@@ -93,7 +93,10 @@ def client_config(bind: Bind) -> Config:
     config = Config(**_defaults())
     if bind.client_config is not None:
         config = config.merge(bind.client_config)
-    return config.merge(Config(**_given(bind)))
+    config = config.merge(Config(**_given(bind)))
+    # botocore rewrites this dict when it makes a client, and the program may use its own for other clients.
+    retries = t.cast("t.Any", vars(config).get("retries"))
+    return config.merge(Config(retries=retries.copy())) if retries else config
 
 
 def freeze(value: t.Any) -> t.Any:
