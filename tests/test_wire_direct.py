@@ -279,7 +279,9 @@ def test_a_dead_endpoint_is_botocores_error(play: Play, host: str) -> None:
     assert "Could not connect" in direct.outcome[0][1]
 
 
-@pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError(), socket.gaierror()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError(), TimeoutError(), socket.gaierror(), UnicodeError(), OverflowError()], ids=repr
+)
 def test_a_connection_that_fails_is_tried_again(play: Play, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
     """As often as botocore would, also where it has left the calls to us."""
     create, failures = socket.create_connection, [error, error]
@@ -544,6 +546,47 @@ class TestRequests:
                 thread_model.get("forum", "subject")
         ((name, text),) = headers.items()
         assert [request.headers[name.lower()] for request in recorder.requests] == [text, text]
+
+    @pytest.mark.parametrize("name", ["Host", "Accept-Encoding", "Amz-Sdk-Invocation-Id", "X-Amz-Security-Token"])
+    def test_somebodys_own_in_place_of_a_usual_header(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, name: str
+    ) -> None:
+        """It is sent in each call, and once: two of one name are one too many."""
+        with make_direct(extra_headers={name: "mine"}).app_context():
+            for _ in range(3):
+                thread_model.get("forum", "subject")
+        assert [request.headers[name.lower()] for request in recorder.requests] == ["mine"] * 3
+
+    @pytest.mark.parametrize("name", ["", "a:b"])
+    def test_a_header_without_a_name_is_botocores_error(self, play: Play, name: str) -> None:
+        """It says so; written as it is, it would be another header."""
+        stock, direct = (play(way, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for way in WAYS)
+        assert stock == direct
+        assert "Invalid header name" in direct.outcome[0][1]
+
+    def test_credentials_that_come_from_dynamodb(
+        self, make_direct: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """The calls that fetch them, within a call, keep to their own destination."""
+
+        class Fetched(botocore.credentials.Credentials):
+            def get_frozen_credentials(self) -> t.Any:
+                vault.describe_table("Keys")
+                return botocore.credentials.ReadOnlyCredentials("FETCHED", "hush", None)
+
+        session = botocore.session.Session()
+        session._credentials = Fetched("AKIA", "hush")  # type: ignore[attr-defined]
+        with recorders.Recorder() as other, make_direct("vault", host=other.url, region="eu-west-1").app_context():
+            vault = db.connection
+            app = make_direct(session=session, aws_access_key_id=None, aws_secret_access_key=None)
+            for _ in range(3):
+                vault.describe_table("Keys")
+                with app.app_context():
+                    thread_model.get("forum", "subject")
+            asked = {(request.operation, request.access_key_id, request.region) for request in other.requests}
+        assert asked == {("DescribeTable", "AKIA", "eu-west-1")}
+        found = [(request.operation, request.access_key_id, request.region) for request in recorder.requests]
+        assert found == [("GetItem", "FETCHED", "us-east-1")] * 3
 
     @pytest.mark.parametrize("version", [UNSIGNED, "v3"])
     def test_requests_that_are_signed_otherwise_or_not_at_all_are_botocores(

@@ -32,6 +32,7 @@ def request_of(credentials: t.Any = PERMANENT, *, body: bytes = b"{}", **headers
     request = AWSRequest("POST", URL, headers={**HEADERS, **headers}, data=body)
     SigV4Auth(credentials, "dynamodb", "eu-west-1").add_auth(request)
     request.headers["amz-sdk-request"] = "attempt=1"
+    request.headers["amz-sdk-invocation-id"] = "I0"
     return t.cast("AWSPreparedRequest", request.prepare())
 
 
@@ -39,7 +40,7 @@ def learnt(request: t.Any, credentials: t.Any = PERMANENT, **others: str) -> Let
     """What is learnt of a request, some of whose headers are others."""
     headers = plain_headers(request)
     assert headers is not None
-    return learn(request, headers={**headers, **others}, credentials=credentials)
+    return learn(request, {**headers, **others}, credentials=credentials, invocation_id="I0")
 
 
 def headers_of(request: bytes) -> dict[str, str]:

@@ -125,6 +125,19 @@ class TestExchange:
         with pytest.raises(EndpointConnectionError, match=url):
             Channels(origin_of(url)).exchange(REQUEST)
 
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [({"options": ((-1, -1, -1),)}, ConnectionClosedError), ({"read_timeout": 1e300}, HTTPClientError)],
+        ids=["socket option", "seconds"],
+    )
+    def test_a_setting_that_the_system_refuses(
+        self, server: hostile.Hostile, options: dict[str, t.Any], error: type[HTTPClientError]
+    ) -> None:
+        """The connection that was made for it is closed."""
+        with pytest.raises(error):
+            Channels(origin_of(server.url, **options)).exchange(REQUEST)
+        server.wait_for_closings(1)
+
     def test_a_connection_is_not_made_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """After ``connect_timeout`` seconds."""
         waited: list[float | None] = []

@@ -53,6 +53,18 @@ class TestLoad:
         """To a query that counts."""
         assert streams.load(b'{"Count":3,"ScannedCount":3}', make=dict) == {"Count": 3, "ScannedCount": 3}
 
+    def test_what_the_program_raises_meanwhile_goes_on(self) -> None:
+        """A signal's handler may, such as that of a task's time limit."""
+
+        class TimeLimitExceeded(Exception):
+            pass
+
+        def make(_: t.Any) -> t.NoReturn:
+            raise TimeLimitExceeded
+
+        with pytest.raises(TimeLimitExceeded):
+            streams.load(dump(ANSWER), make)
+
     def test_what_is_cut_short_is_not_taken(self) -> None:
         """Wherever it is cut."""
         body = dump(ANSWER)

@@ -25,7 +25,6 @@ from botocore.exceptions import HTTPClientError
 
 from dynaflask.wire.answers import Answer
 from dynaflask.wire.letterhead import learn
-from dynaflask.wire.letterhead import lines
 from dynaflask.wire.letterhead import plain_headers
 from dynaflask.wire.letterhead import request_line
 from dynaflask.wire.listeners import Listeners
@@ -54,12 +53,14 @@ class Errand:
     """One call on its way through botocore.
 
     Args:
+        way: Whose it is. Others' calls may be made meanwhile: credentials may come from DynamoDB, too.
         operation: What is called.
         params: What with.
         invocation_id: What all of its attempts have in common.
         outcome: What came of the first attempt, if there was one.
 
     Attributes:
+        way: Whose it is.
         operation: What is called.
         params: What with.
         invocation_id: What all of its attempts have in common.
@@ -70,8 +71,15 @@ class Errand:
     """
 
     def __init__(
-        self, operation: Operation, params: dict[str, t.Any], *, invocation_id: str, outcome: Outcome | None
+        self,
+        way: Direct,
+        operation: Operation,
+        params: dict[str, t.Any],
+        *,
+        invocation_id: str,
+        outcome: Outcome | None,
     ) -> None:
+        self.way = way
         self.operation = operation
         self.params = params
         self.invocation_id = invocation_id
@@ -138,7 +146,7 @@ class Direct:
         outcome = self._attempt(operation, params, invocation_id)
         if type(outcome) is Answer and outcome.status_code == OK and outcome.is_sound:
             return operation.read(outcome, listeners=self._listeners, make=make)
-        return self._hand_over(Errand(operation, params, invocation_id=invocation_id, outcome=outcome))
+        return self._hand_over(Errand(self, operation, params, invocation_id=invocation_id, outcome=outcome))
 
     def streaming(self, make: Make) -> t.Any:
         """What PynamoDB calls in a client's place, for queries and scans whose plain items become objects.
@@ -178,13 +186,18 @@ class Direct:
         errand.require_sound()
         return result
 
-    def _begin(self, context: dict[str, t.Any], **_: t.Any) -> None:
+    def _errand_of(self, event_name: str) -> Errand | None:
         errand = _errand.get()
+        is_ours = errand is not None and errand.way is self and event_name.endswith(f".{errand.operation.name}")
+        return errand if is_ours else None
+
+    def _begin(self, context: dict[str, t.Any], event_name: str, **_: t.Any) -> None:
+        errand = self._errand_of(event_name)
         if errand is not None:
             context["retries"] = {"invocation-id": errand.invocation_id}
 
-    def _send(self, request: t.Any, **_: t.Any) -> AWSResponse | None:
-        errand = _errand.get()
+    def _send(self, request: t.Any, event_name: str, **_: t.Any) -> AWSResponse | None:
+        errand = self._errand_of(event_name)
         headers = plain_headers(request) if errand else None
         if errand is None or headers is None:
             return None  # urllib3 sends it
@@ -192,7 +205,7 @@ class Direct:
         outcome, errand.outcome, errand.answer = errand.outcome, None, None
         if outcome is None:
             self._learn(errand, request, headers)
-            head = f"{request_line(request.url)}{lines(headers)}\r\n".encode()
+            head = f"{request_line(request.url, headers)}\r\n".encode()
             outcome = self._channels_to(request.url).exchange(head + request.body)
         if isinstance(outcome, BotoCoreError):
             raise outcome
@@ -204,7 +217,9 @@ class Direct:
         if errand.attempts > 1 or names_an_arn(errand.params):
             return
         credentials = frozen_credentials(self._client)
-        letterhead = learn(request, headers=headers, credentials=credentials) if credentials else None
+        letterhead = None
+        if credentials:
+            letterhead = learn(request, headers, credentials=credentials, invocation_id=errand.invocation_id)
         if letterhead is not None:
             errand.operation.letterheads[getattr(credentials, "account_id", None)] = letterhead
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 import typing as t
 from urllib.parse import quote
@@ -18,12 +19,13 @@ from dynaflask.wire.signer import is_root
 from dynaflask.wire.signer import timestamp
 
 TRACE = "x-amzn-trace-id"
+TOKEN = "x-amz-security-token"  # noqa: S105 - a name
 # What is new in each request.
 FRESH = frozenset(
     {
         "authorization",
         "x-amz-date",
-        "x-amz-security-token",
+        TOKEN,
         "content-length",
         "amz-sdk-invocation-id",
         TRACE,
@@ -49,7 +51,7 @@ class Letterhead:
         self.url = url
         self._is_traced = _is_traced()
         host = host_of(url)
-        self._top = request_line(url) + lines({name: text for name, text in headers.items() if name not in FRESH})
+        self._top = request_line(url, {name: text for name, text in headers.items() if name not in FRESH})
         # AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=...
         *_, region, service, _ = headers["authorization"].partition(",")[0].split("/")
         self._destination = (region, service)
@@ -70,7 +72,7 @@ class Letterhead:
             f"{self._top}amz-sdk-invocation-id: {invocation_id}\r\ncontent-length: {len(body)}\r\n{trace}"
             f"x-amz-date: {now}\r\nauthorization: {self.sign(body, credentials=credentials, now=now)}\r\n"
         )
-        token = f"x-amz-security-token: {credentials.token}\r\n" if credentials.token else ""
+        token = f"{TOKEN}: {credentials.token}\r\n" if credentials.token else ""
         return f"{head}{token}\r\n".encode() + body
 
     def sign(self, body: bytes, *, credentials: t.Any, now: str) -> str:
@@ -81,22 +83,27 @@ class Letterhead:
             credentials: Who signs.
             now: The ``X-Amz-Date``.
         """
-        token = f"x-amz-security-token:{credentials.token}\n" if credentials.token else ""
-        token_name = "x-amz-security-token;" if credentials.token else ""
+        token = f"{TOKEN}:{credentials.token}\n" if credentials.token else ""
+        token_name = f"{TOKEN};" if credentials.token else ""
         digest = hashlib.sha256(body).hexdigest()
         canonical = f"{self._before_date}{now}\n{token}{self._after_date}{token_name}x-amz-target\n{digest}"
         names = f"content-type;host;x-amz-date;{token_name}x-amz-target"
         return authorization(canonical, names=names, credentials=credentials, now=now, destination=self._destination)
 
 
-def learn(request: t.Any, *, headers: dict[str, str], credentials: t.Any) -> Letterhead | None:
+def learn(request: t.Any, headers: dict[str, str], *, credentials: t.Any, invocation_id: str) -> Letterhead | None:
     """The letterhead of one of botocore's requests; ``None`` if there is more to it than a letterhead can say.
 
     Args:
         request: A request that is about to be sent.
         headers: Its plain headers.
         credentials: Who signed it.
+        invocation_id: That of its call.
     """
+    # What is new in each request may have been replaced by somebody's own.
+    fresh = {"content-length": str(len(request.body)), "amz-sdk-invocation-id": invocation_id}
+    if any(headers.get(name) != text for name, text in {**fresh, TOKEN: credentials.token}.items()):
+        return None
     # Someone's own header would look like the one that botocore adds in a Lambda function.
     if TRACE in headers and f"{TRACE}: {headers[TRACE]}\r\n" != _trace():
         return None
@@ -120,17 +127,20 @@ def plain_headers(request: t.Any) -> dict[str, str] | None:
         name.lower(): value.decode("latin-1") if isinstance(value, bytes) else str(value)
         for name, value in request.headers.items()
     }
-    return headers if all(text.isascii() and text.isprintable() for text in headers.values()) else None
+    are_plain = all(text.isascii() and text.isprintable() for text in headers.values())
+    return headers if are_plain and all(map(_NAME.fullmatch, headers)) else None
 
 
-def request_line(url: str) -> str:
-    """The beginning of a request to ``/``, with what ``http.client`` adds."""
-    return f"POST / HTTP/1.1\r\nHost: {host_of(url)}\r\nAccept-Encoding: identity\r\n"
+def request_line(url: str, headers: t.Mapping[str, str]) -> str:
+    """The beginning of a request to ``/``, with its headers, and what ``http.client`` adds to them.
 
-
-def lines(headers: t.Mapping[str, str]) -> str:
-    """Headers, one per line."""
-    return "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+    Args:
+        url: Where it goes.
+        headers: By lower-case name.
+    """
+    added = {"Host": host_of(url), "Accept-Encoding": "identity"}
+    missing = {name: text for name, text in added.items() if name.lower() not in headers}
+    return "POST / HTTP/1.1\r\n" + "".join(f"{name}: {text}\r\n" for name, text in {**missing, **headers}.items())
 
 
 def _trace() -> str:
@@ -143,4 +153,6 @@ def _is_traced() -> bool:
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
+# As HTTP has them.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TRACE_SAFE = "-=;:+&[]{}\"',"

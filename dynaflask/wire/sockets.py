@@ -17,6 +17,7 @@ import typing as t
 from botocore.exceptions import ConnectionClosedError
 from botocore.exceptions import ConnectTimeoutError
 from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import HTTPClientError
 from botocore.exceptions import ReadTimeoutError
 from botocore.exceptions import SSLError
 from urllib3.util import wait_for_read
@@ -73,7 +74,7 @@ class Channels:
             request: Head and body.
 
         Raises:
-            HTTPClientError: botocore's, of the kind that botocore would have raised.
+            BotoCoreError: Of the kind that botocore would have raised.
         """
         channel = self._take()
         is_kept = False
@@ -119,13 +120,12 @@ class Channel:
         origin: Where to.
 
     Raises:
-        HTTPClientError: There is none to be had.
+        BotoCoreError: There is none to be had.
     """
 
     def __init__(self, origin: Origin) -> None:
         self._url = origin.url
         self._socket = _secure(_connect(origin), origin)
-        self._socket.settimeout(origin.read_timeout)
         self._poll = _poller(self._socket)
 
     @property
@@ -171,8 +171,8 @@ def _connect(origin: Origin) -> socket.socket:
         raise ConnectTimeoutError(endpoint_url=origin.url, error=error) from error
     except OSError as error:
         raise EndpointConnectionError(endpoint_url=origin.url, error=error) from error
-    for option in origin.options:
-        connection.setsockopt(*option)
+    except (OverflowError, ValueError) as error:  # no name of a host, no port, or no time
+        raise HTTPClientError(error=error) from error
     return connection
 
 
@@ -186,16 +186,22 @@ def _poller(connection: socket.socket) -> cabc.Callable[[int], t.Any]:
 
 
 def _secure(connection: socket.socket, origin: Origin) -> socket.socket:
-    if origin.context is None:
-        return connection
+    """Make ready what is connected; or close it."""
+    secured = connection
     try:
-        return origin.context.wrap_socket(connection, server_hostname=origin.host)
-    except OSError as error:
-        connection.close()
-        raise _named(error, origin.url) from error
-    except BaseException:
-        connection.close()
+        for option in origin.options:
+            connection.setsockopt(*option)
+        if origin.context is not None:
+            secured = origin.context.wrap_socket(connection, server_hostname=origin.host)
+        secured.settimeout(origin.read_timeout)
+    except BaseException as error:
+        secured.close()
+        if isinstance(error, OSError):
+            raise _named(error, origin.url) from error
+        if isinstance(error, (OverflowError, ValueError)):
+            raise HTTPClientError(error=error) from error
         raise
+    return secured
 
 
 def _named(error: OSError, url: str) -> Exception:

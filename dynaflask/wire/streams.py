@@ -11,6 +11,8 @@ import typing as t
 from dynaflask.conversions import scan
 from dynaflask.wire.plain import is_plain_item
 
+# What content that is none raises. The program's own, such as a time limit's, may come at any moment, and goes on.
+UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
 # The items of a smaller page stay near the processor until they are objects, and orjson makes them in less time.
 MIN_BYTES = 262_144
 
@@ -53,7 +55,7 @@ def load(body: bytes, make: Make) -> t.Any:
         return None
     try:
         return _members(body.decode(), make)
-    except Exception:  # noqa: BLE001 - whatever is wrong is found again, and named, on the usual way
+    except UNEXPECTED:  # what is wrong is found again, and named, on the usual way
         return None
 
 
