@@ -22,6 +22,7 @@ from dynaflask.registry import Registry
 from dynaflask.scope import EXTENSION
 from dynaflask.scope import Scope
 from dynaflask.scope import Using
+from dynaflask.scope import close_request_scopes
 from dynaflask.scope import close_scope
 from dynaflask.scope import require_scope
 from dynaflask.settings import BIND_CHECKS
@@ -88,14 +89,17 @@ class Dynamo(Tenancy):
             raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
         settings = read_settings(app.name, self._config(app))
         given = None if models is None else [self._require_own(model) for model in models]
+        ledger = Ledger(app, settings.plain)
+        registry = self._make_registry(app, settings, ledger=ledger, given=given)
+        # Until here nothing was changed: an app that is refused is as it was before.
+        app.teardown_request(close_request_scopes)
         app.teardown_appcontext(close_scope)
         if "client_idle_seconds" in settings.plain:
             app.teardown_appcontext(pool.evict_idle)
         if settings.plain.get("error_handlers"):
             module("dynaflask.error_handlers").install(app)
         app.cli.add_command(group.dynamo)
-        ledger = Ledger(app, settings.plain)
-        app.extensions[EXTENSION] = registry = self._make_registry(app, settings, ledger=ledger, given=given)
+        app.extensions[EXTENSION] = registry
         # First in the row, so that it hides no name of the user's.
         app.shell_context_processors.insert(0, registry.shell_context)
 

@@ -10,10 +10,12 @@ import functools
 import inspect
 import threading
 import typing as t
+import weakref
 
 import flask
 from flask.ctx import AppContext
 from flask.globals import app_ctx as _app_ctx
+from flask.globals import request_ctx as _request_ctx
 
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantRequired
@@ -46,6 +48,7 @@ MAX_SPARE = 100
 # Typed as what they stand for, and not as the proxies that they are.
 app_ctx: t.Any = _app_ctx
 request: t.Any = flask.request
+request_ctx: t.Any = _request_ctx
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
@@ -87,11 +90,13 @@ class Scope:
         made: What was made for them before.
 
     Attributes:
-        opened_in: The request that the context was first used in, or that there was none; ``None`` where the program
-            does not say who the tenant is.
+        opened_in: The request that the context was made for, or that there was none; ``None`` where the program does
+            not say who the tenant is.
+        of_requests: The scopes of requests that ran in the context, and that it was not made for.
     """
 
     opened_in: t.Any = None
+    of_requests: t.Any = ()
 
     def __init__(
         self,
@@ -489,10 +494,11 @@ class Using:
 
         Raises:
             TypeError: It is a generator function, which runs after its call. A function that turns out to return a
-                coroutine is refused when it is called.
+                coroutine or a generator is refused when it is called.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(f"{function.__name__} runs after its call: write `with db.using(...):` where it reads.")
+            name = getattr(function, "__name__", repr(function))
+            raise TypeError(f"{name} runs after its call: write `with db.using(...):` where it reads.")
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -511,10 +517,13 @@ class Using:
 
 
 def _require_done(result: t.Any) -> t.Any:
-    # A coroutine function that something is wrapped round looks like any other, and would run outside of the block.
+    # A coroutine or a generator function that something is wrapped round looks like any other, and would run outside of
+    # the block.
     if inspect.iscoroutine(result):
         result.close()
         raise TypeError("It returned a coroutine, which runs later: put the block round the `async def` itself.")
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError("It returned a generator, which runs later: enter the block inside of the generator.")
     return result
 
 
@@ -549,7 +558,7 @@ def peek_scope() -> Scope | None:
     """The scope that is used here already. None is opened."""
     root: Scope | None = app_ctx.g.get(_ON_G) if app_ctx else None
     if root is not None and (other := _other_request(root)):
-        root = vars(other).get(_ON_G)
+        root = vars(other).get(_ON_G, {}).get(root)
     return next((block for block in reversed(_blocks.get()) if block.root is root), root)
 
 
@@ -582,9 +591,17 @@ def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
 
 
 def close_scope(_: BaseException | None = None) -> None:
-    """End the scope of the current app context, if it has one."""
+    """End the scope of the current app context, if it has one, and those of requests that ran in it."""
     scope: Scope | None = app_ctx._get_current_object().g.get(_ON_G)
     if scope is not None:
+        scope.close()
+        for of_request in [*scope.of_requests]:
+            of_request.close()
+
+
+def close_request_scopes(_: BaseException | None = None) -> None:
+    """End what the current request had in an app context that was there before it."""
+    for scope in vars(request._get_current_object()).get(_ON_G, {}).values():
         scope.close()
 
 
@@ -597,8 +614,18 @@ def _open_scope(context: AppContext) -> Scope | None:
     scope: Scope = context.g.setdefault(_ON_G, open_scope())
     scope.is_open = True
     if registry.tenants.are_loaded and scope.opened_in is None:
-        scope.opened_in = _current_request() or NO_REQUEST
+        scope.opened_in = _request_of(context)
+        scope.of_requests = weakref.WeakSet()
     return scope
+
+
+def _request_of(context: AppContext) -> t.Any:
+    """The request that an app context was made for, if that is the current one."""
+    if not flask.has_request_context():
+        return NO_REQUEST
+    # A Flask that does not tell makes one for each.
+    made = getattr(request_ctx._get_current_object(), "_cv_tokens", [(None, context)])
+    return _current_request() if any(other is context for _, other in made) else NO_REQUEST
 
 
 def _scope_of_request(root: Scope) -> Scope:
@@ -607,12 +634,17 @@ def _scope_of_request(root: Scope) -> Scope:
     other = _other_request(root)
     if other is None:
         return root
-    scope: Scope = vars(other).get(_ON_G) or vars(other).setdefault(_ON_G, root.registry.open_scope())
+    # A request may be used in the contexts of several apps.
+    scopes: dict[Scope, Scope] = vars(other).setdefault(_ON_G, {})
+    if root not in scopes:
+        root.of_requests.add(scopes.setdefault(root, root.registry.open_scope()))
+    scope = scopes[root]
+    scope.is_open = True
     return scope
 
 
 def _other_request(root: Scope) -> t.Any:
-    """The current request, if it is another than the one that the context was first used in."""
+    """The current request, if it is another than the one that the context was made for."""
     current = None if root.opened_in is None else _current_request()
     return None if current is root.opened_in else current
 

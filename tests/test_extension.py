@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import typing as t
 import weakref
+from unittest import mock
 
 import flask
 import pytest
@@ -71,6 +72,15 @@ def test_a_wrong_setting_leaves_the_app_as_it_was(db: dynaflask.Dynamo) -> None:
     assert "dynamo" not in app.extensions
     app.config["DYNAMODB_REGION"] = "eu-west-1"
     db.init_app(app)
+
+
+def test_an_app_that_is_refused_is_left_as_it_was(db: dynaflask.Dynamo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the attempt is on it: what is called twice would end the second attempt's contexts twice."""
+    app = flask.Flask("app")
+    monkeypatch.setattr(db, "_make_registry", mock.Mock(side_effect=dynaflask.ConfigurationError))
+    with pytest.raises(dynaflask.ConfigurationError):
+        db.init_app(app)
+    assert (app.teardown_appcontext_funcs, app.teardown_request_funcs, app.cli.commands) == ([], {}, {})
 
 
 def test_an_app_that_has_served_already_is_left_as_it_was(db: dynaflask.Dynamo) -> None:

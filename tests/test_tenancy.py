@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections.abc as cabc
 import concurrent.futures
+import functools
 import logging
 import threading
 import typing as t
@@ -120,6 +121,46 @@ class TestLoader:
         with as_tenant(app, "acme"), db.tenant("plain"):
             assert client.get("/", headers={"X-Tenant": "globex"}).text == "globex Thread"
             assert (db.current_tenant, thread_model.Meta.table_name) == ("plain", "Thread")
+
+    def test_a_request_leaves_no_tenant_behind(
+        self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """In a context that was there before it, and that nothing had used yet. What it got there has ended, too."""
+        taken: list[t.Any] = []
+        with app.app_context():
+            with as_tenant(app, "acme"):
+                taken.append(thread_model._get_connection())
+                assert thread_model.Meta.table_name == "acme-Thread"
+            assert (db.current_tenant, thread_model.Meta.table_name) == (None, "Thread")
+            with pytest.raises(RuntimeError, match="has ended"):
+                taken[0].get_item("forum", "subject")
+        assert loaded == ["acme", "None"]
+
+    def test_a_request_that_outlives_the_context_leaves_nothing_either(
+        self, app: flask.Flask, loaded: list[str], thread_model: t.Any
+    ) -> None:
+        """A program may push contexts within the request of another app."""
+        with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}):
+            with app.app_context():
+                taken = thread_model._get_connection()
+            with pytest.raises(RuntimeError, match="has ended"):
+                taken.get_item("forum", "subject")
+
+    def test_one_request_in_the_contexts_of_two_apps_has_two_scopes(
+        self, make_app: Make, app: flask.Flask, loaded: list[str], thread_model: t.Any
+    ) -> None:
+        """Though its tenant has one name."""
+        second = make_app("second", tenants={"acme": {"table_prefix": "second-"}})
+        contexts = app.app_context(), second.app_context()
+        names: list[str] = []
+        for context in contexts:
+            with context:
+                assert thread_model.Meta.table_name == "Thread"
+        with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}):
+            for context in contexts * 2:
+                with context:
+                    names.append(thread_model.Meta.table_name)
+        assert names == ["acme-Thread", "second-Thread"] * 2
 
     def test_none_is_no_tenant(self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo) -> None:
         """The answer is kept as any other."""
@@ -254,6 +295,21 @@ class TestBlock:
 
         with app.app_context(), pytest.raises(TypeError, match="put the block round the `async def` itself"):
             db.tenant("acme")(lambda: find("name"))()
+
+    @pytest.mark.parametrize("decorator", [flask.stream_with_context, functools.partial])
+    def test_what_returns_a_generator_is_refused(
+        self, app: flask.Flask, db: dynaflask.Dynamo, decorator: t.Any
+    ) -> None:
+        """It would run for another tenant, or for none."""
+
+        def view() -> t.Iterator[str | None]:
+            yield db.current_tenant
+
+        wrapped = decorator(view)
+        with app.test_request_context():
+            for enter in (db.tenant("acme"), db.copy_current_tenant):
+                with pytest.raises(TypeError, match="runs (later|after its call)"):
+                    enter(wrapped)()
 
     def test_threads_may_share_it(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
         """Each leaves the block that it entered, whoever entered last."""
