@@ -130,6 +130,21 @@ class _FromRawData:
         return from_raw_data
 
 
+class Results(ResultIterator[t.Any]):
+    """A query's or a scan's results, whose items become objects as they are decoded. Its pages are PynamoDB's."""
+
+    def _get_next_page(self) -> None:
+        known: t.Any = self
+        pages, fetch_items = known.page_iter, known.page_iter._operation
+        pages._operation = known._fetch_objects
+        try:
+            known._get_page()
+        finally:
+            pages._operation = fetch_items
+
+    _get_page = getattr(ResultIterator, "_get_next_page", None)
+
+
 class Paged:
     """A model as PynamoDB's ``batch_get`` sees it, which then gives pages of items in place of objects.
 
@@ -179,7 +194,7 @@ class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
     @classmethod
     def batch_get(cls, *args: t.Any, **kwargs: t.Any) -> cabc.Iterator[t.Any]:
         """Items by their keys; see PynamoDB. The iterator stays on the destination that it was made for."""
-        scope, found = require_scope(cls.__name__, cls.__dynamo__), t.cast("t.Any", super().batch_get)
+        scope, found = _held(cls), t.cast("t.Any", super().batch_get)
         if getattr(found, "__func__", found) is not BATCH_GET:
             return _in_scope(scope, found(*args, **kwargs))
         return _objects(cls, _in_scope(scope, BATCH_GET(Paged(cls), *args, **kwargs)), scope=scope)
@@ -190,7 +205,7 @@ class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
         with imports:
             from dynaflask.batches import BatchWrite  # noqa: PLC0415 - not every program writes in batches
 
-        return BatchWrite(cls, auto_commit=auto_commit, scope=require_scope(cls.__name__, cls.__dynamo__))
+        return BatchWrite(cls, auto_commit=auto_commit, scope=_held(cls))
 
     __reading__: t.ClassVar[Plan[Reader] | None] = None
     __writing__: t.ClassVar[Plan[Writer] | None] = None
@@ -265,8 +280,9 @@ def _found(model: type, name: str) -> t.Any:
 
 def _streamed(model: type[Model], results: t.Any) -> t.Any:
     """The results of a query or a scan, whose items become objects as they are decoded, where that is the same."""
-    # PynamoDB keeps both to itself.
-    if type(results) is not ResultIterator or not hasattr(results.page_iter, "_operation"):
+    # PynamoDB keeps these to itself.
+    is_known = hasattr(ResultIterator, "_get_next_page") and hasattr(results.page_iter, "_operation")
+    if type(results) is not ResultIterator or not is_known:
         return results
     fetch = results.page_iter._operation
     table = getattr(fetch, "__self__", None)
@@ -275,9 +291,15 @@ def _streamed(model: type[Model], results: t.Any) -> t.Any:
     reader: Reader | None = _way(model, "reading")
     if reader is not None and reader.is_closed and _has_own_from_raw_data(model):
         make = reader.make
-        results.page_iter._operation = getattr(table.streaming(make), fetch.__name__)
-        results._map_fn = lambda item: item.instance if type(item) is Made else make(item)
+        streamed = t.cast("t.Any", results)
+        streamed.__class__ = Results
+        streamed._fetch_objects = getattr(table.streaming(make), fetch.__name__)
+        streamed._map_fn = lambda item: item.instance if type(item) is Made else make(item)
     return results
+
+
+def _held(model: type[Model]) -> Scope:
+    return require_scope(model.__name__, model.__dynamo__).holding(model)
 
 
 def _has_own_from_raw_data(model: type[Model]) -> bool:

@@ -303,6 +303,16 @@ class Scope:
         made = None if who is None else self.root._spare.pop(who, None)
         return Scope(self.registry, outer=self, entered=entered, who=who, made=made)
 
+    def holding(self, model: t.Any) -> Scope:
+        """A block for work that goes on later: a model's table and settings stay what they are in this scope now.
+
+        Args:
+            model: The model's class.
+        """
+        block = self.using({})
+        block.model_table(model)
+        return block
+
     def acting_for(self, name: str) -> Scope:
         """A block inside this scope for a tenant.
 

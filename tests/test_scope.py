@@ -322,6 +322,20 @@ class TestUsing:
             batch.commit()
         assert [request.region for request in recorder.requests] == ["eu-west-1", "eu-west-1"]
 
+    def test_a_batch_stays_where_it_was_made_whatever_is_set_later(
+        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """On the model's ``Meta``, in the same context."""
+        with app.app_context():
+            batch, threads = thread_model.batch_write(), thread_model.batch_get([("forum", "subject")])
+            batch.save(thread_model("forum", "subject"))
+            thread_model.Meta.region, thread_model.Meta.table_name = "sa-east-1", "Other"
+            assert [thread.subject for thread in threads] == ["subject"]
+            batch.commit()
+            thread_model.get("forum", "subject")
+        found = [(request.region, *request.body.get("RequestItems", {"Other": None})) for request in recorder.requests]
+        assert found == [("us-west-2", "Thread"), ("us-west-2", "Thread"), ("sa-east-1", "Other")]
+
     def test_a_batch_of_one_app_is_not_written_in_anothers_context(
         self, app: flask.Flask, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:

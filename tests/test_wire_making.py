@@ -141,6 +141,19 @@ class TestIdentity:
             seen.append(wire().access_key_id)
         assert seen == ["FIRST", "SECOND"]
 
+    def test_an_environment_that_changed_is_seen_by_a_client_that_is_made_anew(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And an app of the former environment does not get that client."""
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+        apps = [make_app(name, host=recorder.url, region="us-east-1") for name in ("one", "two")]
+        for app, name in ((apps[0], "FIRST"), (apps[0], "SECOND"), (apps[1], "FIRST")):
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+            ping(app)
+            assert recorder.requests[-1].access_key_id == name
+            if name == "FIRST":
+                dynaflask.Registry.pool.close()
+
     def test_a_connections_session_has_its_identity(self, make_app: Make, db: dynaflask.Dynamo) -> None:
         """What the program calls with it is signed by the bind, and what it sets stays with it."""
         binds = {"default": KEYS, "other": {"profile": None}}

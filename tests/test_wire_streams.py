@@ -282,6 +282,21 @@ class TestQueries:
             assert post._get_connection().query("f")["Items"][0]["where"] == {"S": "direct"}
         assert streamed == []
 
+    def test_whoever_takes_whole_pages_gets_pynamodbs(
+        self, apps: dict[str, flask.Flask], post: t.Any, streamed: list[t.Any]
+    ) -> None:
+        """Items, which can be written as JSON, and made objects of."""
+        with apps["direct"].app_context():
+            list(post.query("f"))
+            streamed.clear()
+            results = post.query("f")
+            page = next(results.page_iter)
+            assert json.loads(json.dumps(page["Items"]))[0]["where"] == {"S": "direct"}
+            assert post.from_raw_data(page["Items"][0]).where == "direct"
+            assert streamed == []
+            assert next(results).where == "direct"
+        assert streamed != []
+
     def test_a_pynamodb_that_pages_otherwise_is_left_alone(
         self, apps: dict[str, flask.Flask], post: t.Any, monkeypatch: pytest.MonkeyPatch, streamed: list[t.Any]
     ) -> None:

@@ -327,6 +327,8 @@ class Lease:
         key = self.key
         pooled = self._held.get(key.owner is None)
         if pooled is None or not pooled.is_usable:
+            # The environment, from which a client may take its credentials, may be another one by now.
+            key = self.key = client_key(self.bind)._replace(owner=key.owner)
             pooled = pool.get(key, self.bind)
             # A metadata service that failed for a moment leaves a client without credentials for good. Such a client
             # serves one call, as with PynamoDB.
