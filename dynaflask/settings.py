@@ -65,7 +65,8 @@ def region(label: str, value: t.Any) -> str:
     """A region's name."""
     name = text(label, value)
     try:
-        botocore.utils.validate_region_name(name)
+        # It takes the end of a line at the end of the name.
+        botocore.utils.validate_region_name(repr(name)[1:-1])
     except botocore.exceptions.InvalidRegionError:
         raise ConfigurationError(f"{label} must be a region such as 'eu-west-1', not {name!r}.") from None
     return name
@@ -74,12 +75,24 @@ def region(label: str, value: t.Any) -> str:
 def host(label: str, value: t.Any) -> str:
     """An endpoint's URL, or ``"local"`` for the embedded engine."""
     url = text(label, value)
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+        has_place = parts.port != 0 and url.isprintable() and " " not in url
+    except ValueError as error:
+        raise ConfigurationError(f"{label}: {error}") from error
     if parts.username or parts.password:
         raise ConfigurationError(f"{label} must not carry a user and a password.")
-    if url == "local" or (parts.scheme in {"http", "https"} and parts.hostname):
+    if url == "local" or (parts.scheme in {"http", "https"} and parts.hostname and has_place):
         return url
     raise ConfigurationError(f"{label} must be a URL such as 'http://localhost:8000', or 'local', not {url!r}.")
+
+
+def role_arn(label: str, value: t.Any) -> str:
+    """The name by which AWS knows a role."""
+    name = text(label, value)
+    if not name.startswith("arn:"):
+        raise ConfigurationError(f"{label} must be like 'arn:aws:iam::123456789012:role/forum', not {name!r}.")
+    return name
 
 
 def seconds(label: str, value: t.Any) -> float:
@@ -123,7 +136,7 @@ def retries(label: str, value: t.Any) -> str | ImmutableDict[str, t.Any]:
     try:
         botocore.config.Config(retries=t.cast("t.Any", dict(value)))
     except (botocore.exceptions.BotoCoreError, TypeError) as error:
-        raise ConfigurationError(f"{label}: {error}") from error
+        raise ConfigurationError(f"{label} must be what botocore takes as Config(retries=...): {error}") from error
     return ImmutableDict(value)
 
 
@@ -152,6 +165,8 @@ def session(label: str, value: t.Any) -> t.Any:
     """A botocore or boto3 session."""
     if not callable(getattr(value, "create_client", getattr(value, "client", None))):
         raise _wrong(label, "a botocore or boto3 session", value)
+    if not isinstance(value, cabc.Hashable):
+        raise ConfigurationError(f"{label} must be hashable, as botocore's and boto3's sessions are.")
     return value
 
 
@@ -252,7 +267,7 @@ BIND_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "aws_session_token": text,
     "profile": text,
     "session": session,
-    "role_arn": text,
+    "role_arn": role_arn,
     "role_session_name": text,
     "external_id": text,
     "role_duration_seconds": _whole_number(900),  # the least that STS takes
@@ -518,6 +533,8 @@ def check_values(
             raise ConfigurationError(
                 f"{label} has no setting {typed!r}.{did_you_mean(str(name).removeprefix(PREFIX.lower()), checks)}"
             )
+        if name in checked:
+            raise ConfigurationError(f"{label} has {name!r} twice, in other letters. Keep one.")
         checked[name] = None if value is None else checks[name](f"{label}[{typed!r}]", value)
     check_identity(label, checked, has_role=has_role)
     return checked

@@ -93,9 +93,15 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("region", ""),
         ("region", True),
         ("region", "eu west 1"),
+        ("region", "eu-west-1\n"),
         ("host", 8000.5),
         ("host", "localhost:8000"),
         ("host", "http://"),
+        ("host", "http://[::1"),
+        ("host", "http://localhost:port"),
+        ("host", "http://localhost:99999"),
+        ("host", "http://local host"),
+        ("host", "http://localhost\n"),
         ("host", "http://user:hush@localhost"),
         ("connect_timeout_seconds", "5"),
         ("connect_timeout_seconds", True),
@@ -119,6 +125,7 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("profile", 1.5),
         ("session", "default"),
         ("role_arn", {}),
+        ("role_arn", "forum"),
         ("role_duration_seconds", 60),
         ("session_tags", "tenant=acme"),
         ("session_tags", {"tenant": 7}),
@@ -219,6 +226,22 @@ def test_an_unknown_setting_of_a_bind_is_an_error() -> None:
     """What stands inside DYNAMODB_BINDS is ours alone."""
     with pytest.raises(ConfigurationError, match=r"DYNAMODB_BINDS\['eu'\] has no setting 'regoin'. .* 'region'"):
         read(binds={"eu": {"regoin": "eu-west-1"}})
+
+
+def test_a_setting_that_is_there_twice_is_an_error() -> None:
+    """Nobody could tell which of the two counts."""
+    with pytest.raises(ConfigurationError, match=r"DYNAMODB_BINDS\['eu'\] has 'region' twice"):
+        read(binds={"eu": {"region": "eu-west-1", "REGION": "us-east-1"}})
+
+
+def test_a_session_that_cannot_be_hashed_is_an_error() -> None:
+    """Two apps with one session are told by it."""
+
+    class Session(botocore.session.Session):
+        __hash__ = None  # type: ignore[assignment]
+
+    with pytest.raises(ConfigurationError, match="DYNAMODB_SESSION must be hashable"):
+        read(session=Session())
 
 
 def test_an_error_inside_a_bind_names_the_place() -> None:
