@@ -192,6 +192,52 @@ def test_it_waits_until_the_tables_can_be_used(
     assert thread_model is not None
 
 
+@pytest.mark.parametrize("state", [None, "ARCHIVED"])
+def test_it_does_not_wait_for_what_will_not_come(
+    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any, state: str | None
+) -> None:
+    """A table that is gone again, or that DynamoDB has put away."""
+    monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0)
+    states = iter([None])
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        if state is None or next(states, state) is None:
+            return missing_at_first(request)
+        return {"Table": {"TableName": "Thread", "TableStatus": state}} if request.operation.startswith("De") else None
+
+    recorder.answer = answer
+    says = "There is no <Table" if state is None else "cannot be used: DynamoDB says that it is ARCHIVED"
+    thread = models.declare_thread(db)
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context(), pytest.raises(TableError, match=says):
+        db.create_all(models=[thread], wait=True)
+
+
+def test_another_process_may_do_the_same(
+    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+) -> None:
+    """What it has made, or dropped, in between is there, or gone. Any other refusal is an error."""
+    codes = {"CreateTable": "ResourceInUseException", "DeleteTable": "ResourceNotFoundException"}
+    is_there = False
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        if request.operation in codes:
+            code = codes[request.operation]
+            return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
+        if is_there:
+            return {"Table": {"TableName": "Thread", "TableStatus": "ACTIVE"}}
+        return missing_at_first(request)
+
+    recorder.answer = answer
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        [table] = tables.find(db.registry, models=[thread_model])
+        assert tables.create([table]) == []
+        is_there = True
+        assert tables.drop([table]) == []
+        codes["DeleteTable"] = "ResourceInUseException"
+        with pytest.raises(TableError, match="DeleteTable failed"):
+            tables.drop([table])
+
+
 def test_two_apps_create_each_their_own(
     make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
 ) -> None:

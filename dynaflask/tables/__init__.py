@@ -7,6 +7,8 @@ import dataclasses
 import time
 import typing as t
 
+from pynamodb.exceptions import TableError
+
 from dynaflask.tables.drift import Difference
 from dynaflask.tables.drift import compare
 from dynaflask.tables.drift import time_to_live
@@ -20,6 +22,10 @@ if t.TYPE_CHECKING:
     from dynaflask.registry import Registry
 
 POLL_SECONDS = 1
+# For so many polls a table that was made may not be seen yet: DynamoDB tells of it after a while.
+MAX_UNSEEN = 60
+# States that a table does not leave by itself.
+STUCK = frozenset({"ARCHIVED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,9 +75,10 @@ def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
         Those that were created.
     """
     tables = list(tables)
-    created = [table for table in tables if table.describe() is None]
-    for table in created:
-        table.call("CreateTable", TableName=table.name, **table.schema.create_request())
+    missing = [table for table in tables if table.describe() is None]
+    # Another process may be doing the same.
+    there = "ResourceInUseException"
+    created = [table for table in missing if _call_unless(there, table, "CreateTable", table.schema.create_request())]
     for table in created:
         if table.schema.ttl_attribute:
             # DynamoDB takes no time to live for a table that is still being created.
@@ -115,8 +122,7 @@ def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     for table in tables:
         table.require_whole()
     present = [table for table in tables if table.describe() is not None]
-    for table in present:
-        table.call("DeleteTable", TableName=table.name)
+    present = [table for table in present if _call_unless("ResourceNotFoundException", table, "DeleteTable", {})]
     for table in tables if wait else ():
         while table.describe() is not None:
             time.sleep(POLL_SECONDS)
@@ -250,8 +256,30 @@ def _apply(table: Table, difference: Difference) -> None:
     table.call(difference.operation, **resource, **difference.request)
 
 
+def _call_unless(code: str, table: Table, operation: str, request: Json) -> bool:
+    """Make a call. Whether it did anything: the error of this code says that there was nothing left to do."""
+    try:
+        table.call(operation, TableName=table.name, **request)
+    except TableError as error:
+        if error.cause_response_code != code:
+            raise
+        return False
+    return True
+
+
 def _wait(table: Table) -> Json:
+    """Wait until a table can be used, or changed again. How long that takes depends on how large its indexes are.
+
+    Raises:
+        TableError: There is no such table any more, or it is in a state that it does not leave.
+    """
+    unseen = 0
     while (found := table.describe()) is None or not _is_settled(found):
+        unseen += found is None
+        if unseen > MAX_UNSEEN:
+            table.require()
+        if found is not None and found["TableStatus"] in STUCK:
+            raise TableError(f"{table!r} cannot be used: DynamoDB says that it is {found['TableStatus']}.")
         time.sleep(POLL_SECONDS)
     return found
 
