@@ -9,7 +9,7 @@ import celery
 import flask
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.scope import EXTENSION
+from dynaflask.current import EXTENSION
 from dynaflask.tenancy import in_context
 from dynaflask.tenants import NOBODY
 

@@ -17,6 +17,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from dynaflask import local
 from dynaflask import tables
+from dynaflask.current import require_scope
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import UnknownBind
@@ -26,7 +27,6 @@ from dynaflask.printing import Record
 from dynaflask.printing import print_records
 from dynaflask.printing import progress
 from dynaflask.registry import Registry
-from dynaflask.scope import require_scope
 from dynaflask.tables import transfer
 from dynaflask.tables.drift import Difference
 from dynaflask.tables.table import Table

@@ -17,9 +17,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
 from werkzeug.exceptions import ServiceUnavailable
 
+from dynaflask.current import current_scope
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.operations import THROTTLED
-from dynaflask.scope import current_scope
 from dynaflask.wire.faults import Facts
 from dynaflask.wire.faults import facts_of
 

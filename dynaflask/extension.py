@@ -10,6 +10,10 @@ import weakref
 import flask
 
 from dynaflask import group
+from dynaflask.current import EXTENSION
+from dynaflask.current import close_request_scopes
+from dynaflask.current import close_scope
+from dynaflask.current import require_scope
 from dynaflask.late import module
 from dynaflask.ledger import Ledger
 from dynaflask.meta import Meta
@@ -19,12 +23,7 @@ from dynaflask.model import adopt
 from dynaflask.model import full_name
 from dynaflask.model import make_base
 from dynaflask.registry import Registry
-from dynaflask.scope import EXTENSION
 from dynaflask.scope import Scope
-from dynaflask.scope import Using
-from dynaflask.scope import close_request_scopes
-from dynaflask.scope import close_scope
-from dynaflask.scope import require_scope
 from dynaflask.settings import BIND_CHECKS
 from dynaflask.settings import Bind
 from dynaflask.settings import Settings
@@ -32,6 +31,7 @@ from dynaflask.settings import Values
 from dynaflask.settings import check_values
 from dynaflask.settings import read_settings
 from dynaflask.tenancy import Tenancy
+from dynaflask.using import Using
 from dynaflask.wire.clients import pool
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 
-from dynaflask.scope import app_ctx
-from dynaflask.scope import peek_scope
+from dynaflask.current import app_ctx
+from dynaflask.current import peek_scope
 
 UNKNOWN = "-"
 

@@ -11,15 +11,15 @@ import pynamodb.models
 from pynamodb.models import MetaModel
 from pynamodb.pagination import ResultIterator
 
+from dynaflask.current import current_scope
+from dynaflask.current import leave
+from dynaflask.current import require_scope
 from dynaflask.late import imports
 from dynaflask.lookups import Lookups
 from dynaflask.meta import DECLARED
 from dynaflask.meta import Declaration
 from dynaflask.meta import Meta
 from dynaflask.scope import Scope
-from dynaflask.scope import current_scope
-from dynaflask.scope import leave
-from dynaflask.scope import require_scope
 from dynaflask.tenant_keys import TenantReads
 from dynaflask.tenant_keys import has_tenant_key
 from dynaflask.wire.connection import TableConnection

@@ -12,6 +12,7 @@ import weakref
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from dynaflask.current import current_scope
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownModel
@@ -27,7 +28,6 @@ from dynaflask.model import Model
 from dynaflask.model import full_name
 from dynaflask.model import has_own_declaration
 from dynaflask.scope import Scope
-from dynaflask.scope import current_scope
 from dynaflask.settings import DEFAULT_BIND
 from dynaflask.settings import Bind
 from dynaflask.settings import Settings

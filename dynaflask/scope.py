@@ -1,22 +1,17 @@
-"""What one app context holds, and how the current one is found."""
+"""What one app context holds."""
 
 from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import contextvars
 import copy
-import functools
-import inspect
 import threading
 import typing as t
-import weakref
 
-import flask
-from flask.ctx import AppContext
-from flask.globals import app_ctx as _app_ctx
-from flask.globals import request_ctx as _request_ctx
-
+from dynaflask.current import Resumption
+from dynaflask.current import blocks
+from dynaflask.current import current_scope
+from dynaflask.current import leave
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantRequired
 from dynaflask.ledger import Ledger
@@ -37,28 +32,10 @@ from dynaflask.wire.connection import TableKeys
 from dynaflask.wire.keys import STOCK
 
 if t.TYPE_CHECKING:
-    from dynaflask.extension import Dynamo
     from dynaflask.registry import Registry
 
-EXTENSION = "dynamo"
-NO_REQUEST: t.Final = object()
 # For how many tenants a context keeps what it made.
 MAX_SPARE = 100
-
-# Typed as what they stand for, and not as the proxies that they are.
-app_ctx: t.Any = _app_ctx
-request: t.Any = flask.request
-request_ctx: t.Any = _request_ctx
-
-F = t.TypeVar("F", bound=t.Callable[..., t.Any])
-
-# The scope is kept on flask.g: it lives and ends with its app context, in whatever thread or task that is used.
-_ON_G = "_dynamo_scope"
-
-# The db.using blocks that this thread or task is in, the innermost last, of whichever app contexts.
-_blocks: contextvars.ContextVar[tuple[Scope, ...]] = contextvars.ContextVar("dynaflask_blocks", default=())
-
-Resumption = contextvars.Token[tuple["Scope", ...]]
 
 
 class Made:
@@ -330,15 +307,15 @@ class Scope:
     def __enter__(self) -> Scope:
         outer = t.cast("Scope", self._outer)
         outer._inner.append(self)
-        others = _blocks.get()
-        _blocks.set((*(other for other in others if other.root.is_open), self) if others else (self,))
+        others = blocks.get()
+        blocks.set((*(other for other in others if other.root.is_open), self) if others else (self,))
         return self
 
     def __exit__(self, *exception: object) -> None:
         # Not what was there before: generators may end out of their order, or in another thread.
-        blocks = _blocks.get()
-        is_last = bool(blocks) and blocks[-1] is self
-        _blocks.set(blocks[:-1] if is_last else tuple(other for other in blocks if other is not self))
+        entered = blocks.get()
+        is_last = bool(entered) and entered[-1] is self
+        blocks.set(entered[:-1] if is_last else tuple(other for other in entered if other is not self))
         t.cast("Scope", self._outer)._inner.remove(self)
         self._metas.clear()
         if self._who is not None and not self._changes:
@@ -368,7 +345,7 @@ class Scope:
                 f"This was begun in an application context of {self.registry.app_name!r}, and can go on in that context"
                 " alone."
             )
-        return _blocks.set((*_blocks.get(), self))
+        return blocks.set((*blocks.get(), self))
 
     def close(self) -> None:
         """End the scope. Its connection objects refuse further use; the shared clients stay open.
@@ -466,198 +443,3 @@ class Finding(Scope):
             "A function of @db.tenant_loader, @db.tenant_settings or @db.tenant_lister uses DynamoDB to find the"
             " tenant, which is to decide how DynamoDB is used. Write `with db.without_tenant(reason=...):` round that."
         )
-
-
-def leave(resumption: Resumption) -> None:
-    """End what :meth:`Scope.resume` began."""
-    _blocks.reset(resumption)
-
-
-class Using:
-    """A ``db.using`` block, or a decorator that puts one round each call of a function.
-
-    Args:
-        enter: Makes the block's context manager, in the context that is current then.
-    """
-
-    def __init__(self, enter: t.Callable[[], contextlib.AbstractContextManager[t.Any]]) -> None:
-        self._enter = enter
-        self._entered: list[contextlib.AbstractContextManager[t.Any]] = []
-
-    def __enter__(self) -> None:
-        block = self._enter()
-        block.__enter__()
-        self._entered.append(block)
-
-    def __exit__(self, *exception: t.Any) -> None:
-        # Threads and tasks may share this object: each leaves the block that it is in itself.
-        block = self._entered[0] if len(self._entered) == 1 else self._block_here()
-        self._entered.remove(block)
-        block.__exit__(*exception)
-
-    def _block_here(self) -> contextlib.AbstractContextManager[t.Any]:
-        here = (block for block in reversed(_blocks.get()) if block in self._entered)
-        return next(here, self._entered[-1])
-
-    def __call__(self, function: F) -> F:
-        """Put a block round each call of a function.
-
-        Raises:
-            TypeError: It is a generator function, which runs after its call. A function that turns out to return a
-                coroutine or a generator is refused when it is called.
-        """
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            name = getattr(function, "__name__", repr(function))
-            raise TypeError(f"{name} runs after its call: write `with db.using(...):` where it reads.")
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def run_coroutine(*args: t.Any, **kwargs: t.Any) -> t.Any:
-                with self._enter():
-                    return await function(*args, **kwargs)
-
-            return t.cast("F", run_coroutine)
-
-        @functools.wraps(function)
-        def run(*args: t.Any, **kwargs: t.Any) -> t.Any:
-            with self._enter():
-                return _require_done(function(*args, **kwargs))
-
-        return t.cast("F", run)
-
-
-def _require_done(result: t.Any) -> t.Any:
-    # A coroutine or a generator function that something is wrapped round looks like any other, and would run outside of
-    # the block.
-    if inspect.iscoroutine(result):
-        result.close()
-        raise TypeError("It returned a coroutine, which runs later: put the block round the `async def` itself.")
-    if inspect.isgenerator(result) or inspect.isasyncgen(result):
-        raise TypeError("It returned a generator, which runs later: enter the block inside of the generator.")
-    return result
-
-
-def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
-    """The scope to use here: the innermost block of the current app context, or the context's own.
-
-    Args:
-        dynamo: The extension object that asks, which may know a scope for outside of app contexts.
-
-    Returns:
-        ``None`` outside of an app context, and in one whose app this extension does not serve.
-    """
-    root: Scope | None
-    try:
-        # Once for the app and its g: each look through one of Flask's proxies costs more than all that follows.
-        context = app_ctx._get_current_object()
-    except RuntimeError:
-        root = None if dynamo is None else dynamo._outside()
-    else:
-        root = context.g.get(_ON_G)
-        if root is None or not root.is_open:
-            root = _open_scope(context)
-        if root is not None and root.opened_in is not None:
-            root = _scope_of_request(root)
-    for block in reversed(_blocks.get()):
-        if block.root is root:
-            return block
-    return root
-
-
-def peek_scope() -> Scope | None:
-    """The scope that is used here already. None is opened."""
-    root: Scope | None = app_ctx.g.get(_ON_G) if app_ctx else None
-    if root is not None and (other := _other_request(root)):
-        root = vars(other).get(_ON_G, {}).get(root)
-    return next((block for block in reversed(_blocks.get()) if block.root is root), root)
-
-
-def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
-    """The scope to use here, or an error that says why there is none.
-
-    Args:
-        what: What needs it, as the reader knows it: ``"Thread"``.
-        dynamo: As of :func:`current_scope`.
-
-    Raises:
-        RuntimeError: There is no application context, or its app was not initialised.
-    """
-    scope = current_scope(dynamo)
-    if scope is not None:
-        return scope
-    if not flask.has_app_context():
-        if dynamo is not None:
-            dynamo._outside(what)
-        raise RuntimeError(
-            f"Working outside of application context.\n\n{what} needs the current application to know its region,"
-            " endpoint and table. Either none was pushed yet, as in a script or a shell: use `with app.app_context():`."
-            " Or this code runs where Flask's context does not follow: in a thread, a task of a queue, or a generator"
-            " that is streamed without flask.stream_with_context."
-        )
-    raise RuntimeError(
-        f"{what} is used in the app {flask.current_app.name!r}, which was not initialised. Call db.init_app(app) where"
-        " that app is made."
-    )
-
-
-def close_scope(_: BaseException | None = None) -> None:
-    """End the scope of the current app context, if it has one, and those of requests that ran in it."""
-    scope: Scope | None = app_ctx._get_current_object().g.get(_ON_G)
-    if scope is not None:
-        scope.close()
-        for of_request in [*scope.of_requests]:
-            of_request.close()
-
-
-def close_request_scopes(_: BaseException | None = None) -> None:
-    """End what the current request had in an app context that was there before it."""
-    for scope in vars(request._get_current_object()).get(_ON_G, {}).values():
-        scope.close()
-
-
-def _open_scope(context: AppContext) -> Scope | None:
-    registry: t.Any = context.app.extensions.get(EXTENSION)
-    open_scope: t.Callable[[], Scope] | None = getattr(registry, "open_scope", None)
-    if open_scope is None:
-        return None
-    # Threads may share a context, so that two may come here at once.
-    scope: Scope = context.g.setdefault(_ON_G, open_scope())
-    scope.is_open = True
-    if registry.tenants.are_loaded and scope.opened_in is None:
-        scope.opened_in = _request_of(context)
-        scope.of_requests = weakref.WeakSet()
-    return scope
-
-
-def _request_of(context: AppContext) -> t.Any:
-    """The request that an app context was made for, if that is the current one."""
-    if not flask.has_request_context():
-        return NO_REQUEST
-    # A Flask that does not tell makes one for each.
-    made = getattr(request_ctx._get_current_object(), "_cv_tokens", [(None, context)])
-    return _current_request() if any(other is context for _, other in made) else NO_REQUEST
-
-
-def _scope_of_request(root: Scope) -> Scope:
-    # Flask puts a request into the context of its app that is there already, of a test or of another request, with all
-    # that is on flask.g. Its tenant is its own.
-    other = _other_request(root)
-    if other is None:
-        return root
-    # A request may be used in the contexts of several apps.
-    scopes: dict[Scope, Scope] = vars(other).setdefault(_ON_G, {})
-    if root not in scopes:
-        root.of_requests.add(scopes.setdefault(root, root.registry.open_scope()))
-    scope = scopes[root]
-    scope.is_open = True
-    return scope
-
-
-def _other_request(root: Scope) -> t.Any:
-    """The current request, if it is another than the one that the context was made for."""
-    current = None if root.opened_in is None else _current_request()
-    return None if current is root.opened_in else current
-
-
-def _current_request() -> t.Any:
-    return request._get_current_object() if flask.has_request_context() else None

@@ -9,8 +9,8 @@ import click
 import flask
 from flask.cli import ScriptInfo
 
+from dynaflask.current import EXTENSION
 from dynaflask.exceptions import UnknownTenant
-from dynaflask.scope import EXTENSION
 
 CHOSEN = "dynaflask.tenants"
 

@@ -10,10 +10,10 @@ import typing as t
 
 from pynamodb.attributes import UnicodeAttribute
 
+from dynaflask.current import current_scope
+from dynaflask.current import require_scope
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
-from dynaflask.scope import current_scope
-from dynaflask.scope import require_scope
 from dynaflask.tenants import Who
 
 SEPARATOR = "#"

@@ -11,9 +11,9 @@ import flask
 
 import dynaflask.model
 from dynaflask.compat.outside import OneAppDynamo
+from dynaflask.current import EXTENSION
 from dynaflask.registry import OnDemand
 from dynaflask.registry import Registry
-from dynaflask.scope import EXTENSION
 
 # They may come as text, of the environment, and PynamoDB once took them so.
 NUMBERS: t.Final[cabc.Mapping[str, t.Callable[[str], float]]] = {

@@ -8,11 +8,11 @@ import weakref
 
 import flask
 
+from dynaflask.current import EXTENSION
 from dynaflask.extension import Dynamo
 from dynaflask.meta import DECLARED
 from dynaflask.meta import Declaration
 from dynaflask.registry import Registry
-from dynaflask.scope import EXTENSION
 from dynaflask.scope import Scope
 from dynaflask.tenants import NOBODY
 from dynaflask.tenants import Who

@@ -11,8 +11,8 @@ import typing as t
 
 import flask
 
+from dynaflask.current import EXTENSION
 from dynaflask.registry import Registry
-from dynaflask.scope import EXTENSION
 from dynaflask.testing.places import KeyNames
 from dynaflask.testing.places import Place
 from dynaflask.testing.places import Seen
