@@ -27,6 +27,7 @@ from dynaflask.engine import PortTaken
 from dynaflask.engine import free_port
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import EngineError
+from dynaflask.forks import in_child
 
 if sys.platform != "win32":  # pragma: no branch - Windows has no such locks
     import fcntl
@@ -222,6 +223,7 @@ def _try_lock(file: t.TextIO) -> bool:
     return False
 
 
+@in_child
 def _after_fork() -> None:
     """The child has its parent's engine, once it is ready; but not the thread that may hold the lock."""
     global _process
@@ -234,5 +236,3 @@ def _after_fork() -> None:
 
 
 atexit.register(stop)
-if sys.platform != "win32":  # pragma: no branch - Windows has no forks
-    os.register_at_fork(after_in_child=_after_fork)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import collections
 import collections.abc as cabc
 import operator
-import os
 import threading
 import typing as t
 import weakref
 
+from dynaflask.forks import in_child
 from dynaflask.operations import Operation
 
 V = t.TypeVar("V")
@@ -125,13 +125,10 @@ class PerTenant(t.Generic[V]):
 _all: weakref.WeakSet[PerTenant[t.Any]] = weakref.WeakSet()
 
 
+@in_child
 def _begin_anew() -> None:
     for per_tenant in list(_all):
         per_tenant.clear()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class Tally:

@@ -16,6 +16,7 @@ from botocore.config import Config
 from dynaflask.compat.outside import OneAppDynamo
 from dynaflask.compat.outside import StandingRegistry
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.forks import in_child
 from dynaflask.late import imports
 from dynaflask.meta import apply_prefix
 from dynaflask.settings import BIND_CHECKS
@@ -289,10 +290,7 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
         return session, session.resource("dynamodb", config=config, **options)
 
 
+@in_child
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - a thread that held it is not in the child
     _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_after_fork)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import logging
-import os
 import threading
 import time
 import typing as t
@@ -18,6 +17,7 @@ import weakref
 
 from botocore.handlers import BUILTIN_HANDLERS
 
+from dynaflask.forks import in_child
 from dynaflask.late import imports
 from dynaflask.settings import Bind
 from dynaflask.wire import transport
@@ -353,6 +353,4 @@ def _close(client: t.Any) -> None:
 
 
 pool = ClientPool()
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=pool.after_fork)
+in_child(pool.after_fork)

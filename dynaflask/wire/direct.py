@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextvars
 import functools
 import itertools
-import os
 import types
 import typing as t
 import uuid
@@ -23,6 +22,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import HTTPClientError
 
+from dynaflask.forks import in_child
 from dynaflask.wire.answers import Answer
 from dynaflask.wire.letterhead import learn
 from dynaflask.wire.letterhead import plain_headers
@@ -258,8 +258,7 @@ class _Ids:
 
     def __init__(self) -> None:
         self._renew()
-        if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-            os.register_at_fork(after_in_child=self._renew)
+        in_child(self._renew)
 
     def _renew(self) -> None:
         first = str(uuid.uuid4())

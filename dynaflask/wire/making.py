@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import encodings.idna  # noqa: F401 - a connection would import it, and a process forked amid that could not make one
-import os
 import typing as t
 
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.forks import in_child
 from dynaflask.settings import Bind
 from dynaflask.wire import endpoints
 from dynaflask.wire import serializer
@@ -73,10 +73,7 @@ def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:
         client.meta.events.register_first("before-send.*.*", add)
 
 
+@in_child
 def _after_fork() -> None:
     # Locks may be held by threads that the child does not have.
     _sources.__init__()  # type: ignore[misc]  # as on the first day
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_after_fork)

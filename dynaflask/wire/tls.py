@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import threading
 import typing as t
 
 import botocore.httpsession
 
+from dynaflask.forks import in_child
 from dynaflask.late import imports
 from dynaflask.wire.private import http_session
 
@@ -85,11 +85,8 @@ def _context(bundle: t.Any, *, checks_host: bool = False) -> ssl.SSLContext | No
         return _contexts[bundle, checks_host]
 
 
+@in_child
 def _after_fork() -> None:
     # A thread that held it is not in the forked child.
     global _lock  # noqa: PLW0603 - it is the module's one lock
     _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_after_fork)
