@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from dynaflask.binds import Bind
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import BadCursor
 from dynaflask.exceptions import BatchWriteError
@@ -20,7 +21,6 @@ from dynaflask.exceptions import UnknownTenant
 from dynaflask.extension import Dynamo
 from dynaflask.late import module
 from dynaflask.registry import Registry
-from dynaflask.settings import Bind
 from dynaflask.signals import operation_finished
 from dynaflask.wire.clients import ClientPool
 from dynaflask.wire.clients import PoolStats

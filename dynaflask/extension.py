@@ -10,6 +10,9 @@ import weakref
 import flask
 
 from dynaflask import group
+from dynaflask.binds import Bind
+from dynaflask.checks import BIND_CHECKS
+from dynaflask.checks import Values
 from dynaflask.current import EXTENSION
 from dynaflask.current import close_request_scopes
 from dynaflask.current import close_scope
@@ -24,10 +27,7 @@ from dynaflask.model import full_name
 from dynaflask.model import make_base
 from dynaflask.registry import Registry
 from dynaflask.scope import Scope
-from dynaflask.settings import BIND_CHECKS
-from dynaflask.settings import Bind
 from dynaflask.settings import Settings
-from dynaflask.settings import Values
 from dynaflask.settings import check_values
 from dynaflask.settings import read_settings
 from dynaflask.tenancy import Tenancy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 import weakref
 
+from dynaflask.checks import Values
 from dynaflask.late import imports
-from dynaflask.settings import Values
 from dynaflask.signals import operation_finished
 
 if t.TYPE_CHECKING:

@@ -23,16 +23,16 @@ import weakref
 from pynamodb.settings import get_settings_value
 from werkzeug.datastructures import ImmutableDict
 
+from dynaflask.binds import DEFAULT_BIND
+from dynaflask.binds import WHERE_AND_WHO
+from dynaflask.binds import Bind
+from dynaflask.binds import make_bind
+from dynaflask.binds import overlay
+from dynaflask.checks import MODEL_CHECKS
+from dynaflask.checks import Values
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.settings import DEFAULT_BIND
-from dynaflask.settings import MODEL_CHECKS
-from dynaflask.settings import WHERE_AND_WHO
-from dynaflask.settings import Bind
 from dynaflask.settings import Settings
-from dynaflask.settings import Values
 from dynaflask.settings import check_identity
-from dynaflask.settings import make_bind
-from dynaflask.settings import overlay
 from dynaflask.tenants import Tenant
 
 # PynamoDB fills these into the Meta of each model that declares them not.

@@ -12,10 +12,10 @@ import flask
 import pynamodb.models
 from pynamodb.pagination import ResultIterator
 
+from dynaflask.binds import Bind
 from dynaflask.cursors import Position
 from dynaflask.cursors import Seal
 from dynaflask.model import full_name
-from dynaflask.settings import Bind
 from dynaflask.wire.connection import Connection
 from dynaflask.wire.connection import TableConnection
 

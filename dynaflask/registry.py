@@ -12,6 +12,11 @@ import weakref
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from dynaflask.binds import DEFAULT_BIND
+from dynaflask.binds import Bind
+from dynaflask.binds import make_bind
+from dynaflask.binds import overlay
+from dynaflask.checks import Values
 from dynaflask.current import current_scope
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import TenantRequired
@@ -28,13 +33,8 @@ from dynaflask.model import Model
 from dynaflask.model import full_name
 from dynaflask.model import has_own_declaration
 from dynaflask.scope import Scope
-from dynaflask.settings import DEFAULT_BIND
-from dynaflask.settings import Bind
 from dynaflask.settings import Settings
-from dynaflask.settings import Values
 from dynaflask.settings import did_you_mean
-from dynaflask.settings import make_bind
-from dynaflask.settings import overlay
 from dynaflask.tenants import Tenant
 from dynaflask.tenants import Tenants
 from dynaflask.wire.clients import ClientPool

@@ -8,6 +8,8 @@ import copy
 import threading
 import typing as t
 
+from dynaflask.binds import Bind
+from dynaflask.checks import Values
 from dynaflask.current import Resumption
 from dynaflask.current import blocks
 from dynaflask.current import current_scope
@@ -20,8 +22,6 @@ from dynaflask.meta import Meta
 from dynaflask.meta import Resolved
 from dynaflask.meta import apply_prefix
 from dynaflask.meta import named_bind
-from dynaflask.settings import Bind
-from dynaflask.settings import Values
 from dynaflask.tenants import NOBODY
 from dynaflask.tenants import Tenant
 from dynaflask.tenants import Who

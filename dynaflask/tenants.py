@@ -17,17 +17,17 @@ import typing as t
 
 from werkzeug.datastructures import ImmutableDict
 
+from dynaflask.binds import ROLE_SETTINGS
+from dynaflask.binds import SOURCE_SETTINGS
+from dynaflask.binds import overlay
+from dynaflask.checks import TENANT_CHECKS
+from dynaflask.checks import Values
+from dynaflask.checks import is_tenant_name
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import UnknownTenant
-from dynaflask.settings import ROLE_SETTINGS
-from dynaflask.settings import SOURCE_SETTINGS
-from dynaflask.settings import TENANT_CHECKS
 from dynaflask.settings import Settings
-from dynaflask.settings import Values
 from dynaflask.settings import check_values
-from dynaflask.settings import is_tenant_name
-from dynaflask.settings import overlay
 
 TTL_SECONDS = 300
 # How many tenants an app remembers. Those that it forgets are looked up again.

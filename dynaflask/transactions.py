@@ -6,8 +6,8 @@ import typing as t
 
 import pynamodb.transactions
 
+from dynaflask.binds import WHERE_AND_WHO
 from dynaflask.exceptions import TenantMismatch
-from dynaflask.settings import WHERE_AND_WHO
 from dynaflask.wire.connection import Connection
 
 

@@ -21,7 +21,7 @@ import urllib3
 import dynaflask
 from dynaflask import cli
 from dynaflask import local
-from dynaflask.settings import BIND_FIELDS
+from dynaflask.binds import BIND_FIELDS
 
 PROJECT = pathlib.Path(__file__).parents[1]
 PAGES = {

@@ -11,8 +11,8 @@ from botocore.config import Config
 from hypothesis import strategies as st
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.settings import BIND_FIELDS
-from dynaflask.settings import Bind
+from dynaflask.binds import BIND_FIELDS
+from dynaflask.binds import Bind
 from dynaflask.wire.keys import client_config
 from dynaflask.wire.keys import client_key
 

@@ -20,7 +20,7 @@ import dynaflask
 import engines
 import recorder as recorders
 from dynaflask import ConfigurationError
-from dynaflask.settings import Bind
+from dynaflask.binds import Bind
 
 Make = t.Callable[..., flask.Flask]
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}

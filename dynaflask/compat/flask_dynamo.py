@@ -13,18 +13,18 @@ import typing as t
 import flask
 from botocore.config import Config
 
+from dynaflask.binds import DEFAULT_BIND
+from dynaflask.binds import Bind
+from dynaflask.binds import overlay
+from dynaflask.checks import BIND_CHECKS
 from dynaflask.compat.outside import OneAppDynamo
 from dynaflask.compat.outside import StandingRegistry
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.forks import in_child
 from dynaflask.late import imports
 from dynaflask.meta import apply_prefix
-from dynaflask.settings import BIND_CHECKS
-from dynaflask.settings import DEFAULT_BIND
 from dynaflask.settings import PREFIX
-from dynaflask.settings import Bind
 from dynaflask.settings import Settings
-from dynaflask.settings import overlay
 from dynaflask.tables import POLL_SECONDS
 from dynaflask.wire.keys import client_config
 from dynaflask.wire.keys import client_key

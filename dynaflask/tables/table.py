@@ -11,10 +11,10 @@ import typing as t
 from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
 from pynamodb.exceptions import TableError
 
+from dynaflask.binds import Bind
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.model import Model
 from dynaflask.model import full_name
-from dynaflask.settings import Bind
 from dynaflask.tables.drift import NO_TABLE
 from dynaflask.tables.schemas import Json
 from dynaflask.tables.schemas import Schema

@@ -17,9 +17,9 @@ import weakref
 
 from botocore.handlers import BUILTIN_HANDLERS
 
+from dynaflask.binds import Bind
 from dynaflask.forks import in_child
 from dynaflask.late import imports
-from dynaflask.settings import Bind
 from dynaflask.wire import transport
 from dynaflask.wire.keys import ClientKey
 from dynaflask.wire.keys import client_key

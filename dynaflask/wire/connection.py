@@ -21,10 +21,10 @@ from pynamodb.exceptions import TableError
 from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
+from dynaflask.binds import Bind
 from dynaflask.late import imports
 from dynaflask.late import module
 from dynaflask.ledger import Ledger
-from dynaflask.settings import Bind
 from dynaflask.signals import operation_finished
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import FAULTS

@@ -10,7 +10,7 @@ from botocore import exceptions as botocore
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
-from dynaflask.settings import Bind
+from dynaflask.binds import Bind
 
 SETTINGS: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
     ((botocore.ProfileNotFound,), "DYNAMODB_PROFILE"),

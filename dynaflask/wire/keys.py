@@ -11,8 +11,8 @@ from botocore.config import Config
 from pynamodb.settings import get_settings_value
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.settings import BIND_FIELDS
-from dynaflask.settings import Bind
+from dynaflask.binds import BIND_FIELDS
+from dynaflask.binds import Bind
 
 LOCAL = "local"
 TUNED = "tuned"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import encodings.idna  # noqa: F401 - a connection would import it, and a process forked amid that could not make one
 import typing as t
 
+from dynaflask.binds import Bind
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.forks import in_child
-from dynaflask.settings import Bind
 from dynaflask.wire import endpoints
 from dynaflask.wire import serializer
 from dynaflask.wire import signer
