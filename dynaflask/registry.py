@@ -289,6 +289,8 @@ class Registry:
     def ping(self, bind_key: str = DEFAULT_BIND) -> float:
         """Make one cheap signed call, ListTables of one table, as a readiness check.
 
+        It is the app's own, whatever block or tenant the context is in.
+
         Args:
             bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``.
 
@@ -465,9 +467,6 @@ class OnDemand(cabc.Mapping[str, V]):
 
     def __getitem__(self, key: str) -> V:
         return self._get(key)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys()
 
     def __iter__(self) -> cabc.Iterator[str]:
         return iter(self._keys())

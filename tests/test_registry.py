@@ -85,6 +85,15 @@ class TestModels:
         assert "Base" not in registry_of(make_app()).models
         assert kept is not None
 
+    def test_what_can_be_had_is_in_it(self, make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """By a full name as well, which is not among those that it lists; a table that no model has, by any."""
+        registry = registry_of(make_app())
+        full = f"{thread_model.__module__}.{thread_model.__qualname__}"
+        assert registry.models[full] is thread_model
+        assert [name in registry.models for name in ("Thread", full, "Tread")] == [True, True, False]
+        with make_app("other").app_context():
+            assert "Audit" in db.tables
+
     def test_an_app_may_be_limited_to_some(self, make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """It has these alone, and says so when another is used."""
         post = declare(db, "Post", module="blog")

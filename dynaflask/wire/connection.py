@@ -108,7 +108,8 @@ class Connection(pynamodb.connection.Connection):
     def session(self) -> t.Any:
         """A botocore session with this connection's identity, for what else the program calls.
 
-        It is this connection's alone, and what is set on it changes no call of the connection's.
+        It is this connection's alone, and what is set on it changes no call of the connection's; but under
+        ``DYNAMODB_SESSION`` it is that very session.
         """
         if self._session is None:
             with imports:

@@ -28,7 +28,7 @@ from dynaflask.wire.letterhead import learn
 from dynaflask.wire.letterhead import plain_headers
 from dynaflask.wire.letterhead import request_line
 from dynaflask.wire.listeners import Listeners
-from dynaflask.wire.operations import Operation
+from dynaflask.wire.operations import DataOperation
 from dynaflask.wire.operations import names_an_arn
 from dynaflask.wire.private import frozen_credentials
 from dynaflask.wire.private import has_proxy
@@ -73,7 +73,7 @@ class Errand:
     def __init__(
         self,
         way: Direct,
-        operation: Operation,
+        operation: DataOperation,
         params: dict[str, t.Any],
         *,
         invocation_id: str,
@@ -110,7 +110,7 @@ class Direct:
 
     def __init__(self, client: t.Any) -> None:
         self._client = client
-        self._operations: dict[str, Operation] = {}
+        self._operations: dict[str, DataOperation] = {}
         self._listeners = Listeners(client, operations=OPERATIONS)
         self._context = strict_context(client)
         self._channels: dict[str, Channels] = {}
@@ -162,10 +162,10 @@ class Direct:
         for channels in list(self._channels.values()):
             channels.close()
 
-    def _open(self, name: str) -> Operation:
-        return self._operations.setdefault(name, Operation(self._client, name))
+    def _open(self, name: str) -> DataOperation:
+        return self._operations.setdefault(name, DataOperation(self._client, name))
 
-    def _attempt(self, operation: Operation, params: dict[str, t.Any], invocation_id: str) -> Outcome | None:
+    def _attempt(self, operation: DataOperation, params: dict[str, t.Any], invocation_id: str) -> Outcome | None:
         credentials = frozen_credentials(self._client)
         letterhead = operation.letterheads.get(getattr(credentials, "account_id", None))
         body = operation.write(params) if letterhead and credentials else None

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from dynaflask.wire.streams import Make
 
 
-class Operation:
+class DataOperation:
     """One operation of a client's service, as far as a call needs to know it.
 
     Args:
