@@ -216,7 +216,7 @@ def test_the_readme_has_two_commands() -> None:
     """One runs the example, the other the tests; each is one line in a block of its own."""
     commands = [block.code for block in read_blocks("README.md") if block.kind == "sh"]
     assert [command.count("\n") for command in commands] == [1, 1]
-    assert commands[0].endswith("&& .venv/bin/python -m examples.forum\n")
+    assert commands[0].endswith("&& .venv/forum/bin/python -m examples.forum\n")
     assert commands[1].endswith("&& .venv/bin/pytest\n")
     assert PAGES["README.md"].count(".venv/bin/pytest\n") == 1
 
