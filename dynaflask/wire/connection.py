@@ -190,14 +190,18 @@ class Connection(pynamodb.connection.Connection):
         self, table_name: str, hash_key: t.Any, range_key: t.Any = None, *args: t.Any, **options: t.Any
     ) -> dict[str, t.Any]:
         """What an operation on one item is called with; see PynamoDB."""
-        # Nothing else may want names or values of its own.
-        is_alone = options.get("condition") is options.get("attributes_to_get") is None
-        may_be_ours = is_alone and not args and self.bind.transport != STOCK
-        update = update_of(options.get("actions")) if may_be_ours else None
+        update = self._update_of(**options) if "actions" in options and not args else None
         if update is not None:
             del options["actions"]
         request = super().get_operation_kwargs(table_name, hash_key, range_key, *args, **options)
         return request if update is None else {**request, **update}
+
+    def _update_of(
+        self, actions: t.Any, condition: t.Any = None, attributes_to_get: t.Any = None, **_: t.Any
+    ) -> dict[str, t.Any] | None:
+        # Nothing else may want names or values of its own.
+        is_alone = condition is None and attributes_to_get is None
+        return update_of(actions) if is_alone and self.bind.transport != STOCK else None
 
     def get_meta_table(self, table_name: str) -> MetaTable:
         """The keys of a table. One that no model describes is asked for them once."""
