@@ -160,7 +160,9 @@ def _kind(error: Exception) -> str:
 
 
 def _message(error: Exception) -> str:
-    return _without_region(re.sub(r"on request \(.*?\)", "on request ()", str(error)))
+    """What PynamoDB says; an app adds where that was, and what to do."""
+    message = re.sub(r" \(The bind is .*\)$", "", str(error))
+    return _without_region(re.sub(r"on request \(.*?\)", "on request ()", message))
 
 
 def _without_region(text: str) -> str:

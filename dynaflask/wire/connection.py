@@ -17,7 +17,10 @@ from pynamodb.constants import ATTR_TYPE
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import RETURN_CONSUMED_CAPACITY
 from pynamodb.constants import TOTAL
+from pynamodb.exceptions import TableDoesNotExist
 from pynamodb.exceptions import TableError
+from pynamodb.exceptions import TransactGetError
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
@@ -29,6 +32,7 @@ from dynaflask.signals import operation_finished
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import FAULTS
 from dynaflask.wire.faults import explain
+from dynaflask.wire.faults import pass_on
 from dynaflask.wire.keys import STOCK
 from dynaflask.wire.keys import client_key
 from dynaflask.wire.streams import Make
@@ -161,7 +165,7 @@ class Connection(pynamodb.connection.Connection):
         self._owner.require_open()
         if self._lease is None:
             self._lease = self._owner.lease(self.bind)
-        mark = object()
+        mark, client = object(), None
         try:
             pooled, client = self._lease.begin(mark)
             try:
@@ -173,7 +177,7 @@ class Connection(pynamodb.connection.Connection):
             finally:
                 pooled.calls.discard(mark)
         except FAULTS as error:
-            explain(error, bind=self.bind, operation=operation_name)
+            explain(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
             raise
 
     def streaming(self, make: Make) -> Connection:
@@ -202,6 +206,30 @@ class Connection(pynamodb.connection.Connection):
         # Nothing else may want names or values of its own.
         is_alone = condition is None and attributes_to_get is None
         return update_of(actions) if is_alone and self.bind.transport != STOCK else None
+
+    def describe_table(self, table_name: str) -> dict[str, t.Any]:
+        """What DynamoDB says of a table; see PynamoDB."""
+        try:
+            return super().describe_table(table_name)
+        except TableDoesNotExist as error:
+            pass_on(error)
+            raise
+
+    def transact_get_items(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Read some items at once; see PynamoDB."""
+        try:
+            return super().transact_get_items(*args, **options)
+        except TransactGetError as error:
+            pass_on(error)
+            raise
+
+    def transact_write_items(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Write some items at once; see PynamoDB."""
+        try:
+            return super().transact_write_items(*args, **options)
+        except TransactWriteError as error:
+            pass_on(error)
+            raise
 
     def get_meta_table(self, table_name: str) -> MetaTable:
         """The keys of a table. One that no model describes is asked for them once."""
