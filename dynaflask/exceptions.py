@@ -115,11 +115,14 @@ class UnknownTenant(DynaflaskError, werkzeug.exceptions.NotFound):
         tenant: The name that was asked for.
     """
 
-    def __init__(self, tenant: str) -> None:
+    def __init__(self, tenant: str, message: str | None = None) -> None:
         self.tenant = tenant
         super().__init__()
         # For whoever takes it to another process, as a queue of tasks does.
-        self.args = (tenant,)
+        self.args = (tenant, message)
+
+    def __str__(self) -> str:
+        return self.args[1] or super().__str__()
 
 
 class TenantRequired(DynaflaskError, RuntimeError):

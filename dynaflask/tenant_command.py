@@ -57,7 +57,7 @@ class TenantCommand(click.Command):
             try:
                 block = app.extensions[EXTENSION].scope.acting_for(name)
             except UnknownTenant as error:
-                raise click.UsageError(f"The app {app.name!r} has no tenant {name!r}.", ctx=ctx) from error
+                raise click.UsageError(str(error), ctx=ctx) from error
             with block:
                 return super().invoke(ctx)
 

@@ -15,6 +15,7 @@ import threading
 import time
 import typing as t
 
+import flask
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.binds import ROLE_SETTINGS
@@ -28,6 +29,7 @@ from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.settings import Settings
 from dynaflask.settings import check_values
+from dynaflask.settings import did_you_mean
 
 TTL_SECONDS = 300
 # How many tenants an app remembers. Those that it forgets are looked up again.
@@ -209,11 +211,21 @@ class Tenants:
     def _make(self, name: str, guard: Guard) -> Tenant:
         values = self._values_of(name, guard) if is_tenant_name(name) else None
         if values is None:
-            raise UnknownTenant(name)
+            # What a view's error says may be shown to whoever sent the name, and is asked for by whoever tries names.
+            raise UnknownTenant(name, None if flask.has_request_context() else self._unknown(name))
         named = self._settings.binds.get(t.cast("str", values.get("bind_key")), {})
         changes = ImmutableDict(overlay(named, values))
         former, _ = self._kept.get(name, (None, 0.0))
         return former if former is not None and former.changes == changes else Tenant(name, changes)
+
+    def _unknown(self, name: str) -> str:
+        if not is_tenant_name(name):
+            return f"A tenant is called by 256 letters, digits, spaces and _.:/=+-@ at most, not {name!r:.80}."
+        nearest = did_you_mean(name, self._settings.tenants or ())
+        return (
+            f"The app {self._settings.app_name!r} has no tenant {name!r}.{nearest} Add it to DYNAMODB_TENANTS, or have"
+            " @db.tenant_settings know it."
+        )
 
     def _values_of(self, name: str, guard: Guard) -> Values | None:
         configured = self._settings.tenants

@@ -120,7 +120,7 @@ def test_one_that_is_unknown_does_not_stop_the_rest(app: flask.Flask) -> None:
 def test_an_unknown_tenant_is_a_wrong_use(app: flask.Flask) -> None:
     """By itself."""
     done = run(app, "work", "--tenant", "nobody")
-    assert (done.exit_code, "has no tenant 'nobody'" in done.output) == (2, True)
+    assert (done.exit_code, "has no tenant 'nobody'. Add it to DYNAMODB_TENANTS" in done.output) == (2, True)
 
 
 def test_both_options_are_a_wrong_use(app: flask.Flask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import pickle
 import threading
 import typing as t
 
@@ -144,6 +145,59 @@ def test_what_may_not_be_a_name_is_unknown(make_app: Make, db: dynaflask.Dynamo,
     with pytest.raises(UnknownTenant):
         prefix(make_app(region="us-east-1"), db, name)
     assert calls == []
+
+
+class TestUnknown:
+    """What the error of an unknown tenant says, and to whom."""
+
+    @pytest.fixture
+    def app(self, make_app: Make) -> flask.Flask:
+        """An app of one tenant."""
+        return make_app("shop", region="us-east-1", tenants={"acme": {}})
+
+    def test_it_says_what_to_do(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """With the name that was meant, if it was misspelt."""
+        for name, hint in (("acmee", " Did you mean 'acme'?"), ("initech", "")):
+            with pytest.raises(UnknownTenant) as caught:
+                prefix(app, db, name)
+            assert str(caught.value) == (
+                f"The app 'shop' has no tenant {name!r}.{hint} Add it to DYNAMODB_TENANTS, or have @db.tenant_settings"
+                " know it."
+            )
+
+    def test_it_says_what_may_be_a_name(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """Of one that may not be one it shows no more than its beginning."""
+        with pytest.raises(UnknownTenant, match=r"at most, not 'x{79}\.$"):
+            prefix(app, db, "x" * 10_000)
+
+    def test_each_app_speaks_for_itself(self, app: flask.Flask, make_app: Make, db: dynaflask.Dynamo) -> None:
+        """Neither offers a tenant of the other."""
+        other = make_app("mall", region="us-east-1", tenants={"globex": {}})
+        with pytest.raises(UnknownTenant, match="'mall' has no tenant 'acme'. Add"):
+            prefix(other, db, "acme")
+        with pytest.raises(UnknownTenant, match="'shop' has no tenant 'globex'. Add"):
+            prefix(app, db, "globex")
+
+    def test_in_a_request_it_is_a_bare_404(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """With the page of any other."""
+        app.add_url_rule("/", view_func=db.tenant("acmee")(lambda: ""))
+        answer, other = (app.test_client().get(path) for path in ("/", "/no-such-page"))
+        assert (answer.status_code, answer.text) == (404, other.text)
+
+    def test_a_handler_may_show_its_text(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """As Flask's documentation has it, and as werkzeug words it."""
+        app.add_url_rule("/", view_func=db.tenant("acmee")(lambda: ""))
+        app.register_error_handler(404, lambda error: (str(error), 404))
+        answer, other = (app.test_client().get(path) for path in ("/", "/no-such-page"))
+        assert (answer.status_code, answer.text) == (404, other.text)
+
+    def test_it_can_be_taken_to_another_process(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """With its name and its text; as it has always been made, too."""
+        with pytest.raises(UnknownTenant) as caught:
+            prefix(app, db, "acmee")
+        for copied in (pickle.loads(pickle.dumps(caught.value)), UnknownTenant(*caught.value.args)):  # noqa: S301 - ours
+            assert (copied.tenant, str(copied), copied.code) == ("acmee", str(caught.value), 404)
+        assert (UnknownTenant("acmee").tenant, UnknownTenant("acmee").code) == ("acmee", 404)
 
 
 @pytest.mark.parametrize("name", ["acme", "Müller & Söhne".replace("&", "und"), "a.b_c:d/e=f+g-h@i", "42", "x" * 256])
