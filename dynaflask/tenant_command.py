@@ -10,6 +10,7 @@ import flask
 from flask.cli import ScriptInfo
 
 from dynaflask.current import EXTENSION
+from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownTenant
 
 CHOSEN = "dynaflask.tenants"
@@ -20,6 +21,7 @@ class TenantCommand(click.Command):
 
     It runs for each tenant in an app context of its own. Of several tenants one that fails does not stop the rest: it
     is named at the end, and the exit code is 1. Without the options it runs once, for whom ``db.tenant_loader`` says.
+    If it needs a tenant then, the error names the options, and the exit code is 2.
 
     ``@app.cli.command(cls=TenantCommand)`` makes one of the program's own.
     """
@@ -44,13 +46,21 @@ class TenantCommand(click.Command):
         """Run it."""
         names, for_all = ctx.meta.get(f"{CHOSEN}.tenant"), ctx.meta.get(f"{CHOSEN}.all_tenants")
         if not (names or for_all):
-            return super().invoke(ctx)
+            return self._invoke_for_nobody(ctx)
         if names and for_all:
             raise click.UsageError("--tenant and --all-tenants do not go together.", ctx=ctx)
         app = ctx.ensure_object(ScriptInfo).load_app()
         if names and len(names) == 1:
             return self._invoke_for(names[0], app, ctx)
         return self._invoke_for_each(names or _names(app), app, ctx)
+
+    def _invoke_for_nobody(self, ctx: click.Context) -> t.Any:
+        try:
+            return super().invoke(ctx)
+        except TenantRequired as error:
+            raise click.UsageError(
+                "This needs a tenant. Name one with --tenant NAME, or run it for each with --all-tenants.", ctx=ctx
+            ) from error
 
     def _invoke_for(self, name: str, app: flask.Flask, ctx: click.Context) -> t.Any:
         with app.app_context():

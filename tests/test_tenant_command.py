@@ -130,10 +130,24 @@ def test_both_options_are_a_wrong_use(app: flask.Flask) -> None:
 
 
 def test_without_the_options_it_is_for_nobody(app: flask.Flask, recorder: recorders.Recorder) -> None:
-    """An app that requires a tenant refuses that."""
-    done = run(app, "work")
-    assert isinstance(done.exception, dynaflask.TenantRequired)
-    assert recorder.requests == []
+    """An app that requires a tenant refuses that, and says what to type."""
+    for command in (["work"], ["dynamo", "status"], ["dynamo", "create"]):
+        done = run(app, *command)
+        assert (done.exit_code, recorder.requests) == (2, [])
+        assert done.output.startswith("Usage: ")
+        assert "Name one with --tenant NAME, or run it for each with --all-tenants." in done.output
+
+
+def test_a_command_that_needs_no_tenant_runs_for_nobody(app: flask.Flask, db: dynaflask.Dynamo) -> None:
+    """Whatever the app requires: it may do without on purpose."""
+
+    @app.cli.command("tidy", cls=TenantCommand)
+    @db.without_tenant(reason="it is all tenants'")
+    def tidy() -> None:
+        """Say for whom."""
+        click.echo(str(db.current_tenant))
+
+    assert (run(app, "tidy").exit_code, run(app, "tidy").stdout) == (0, "None\n")
 
 
 def test_nobody_says_which_tenants_there_are(make_app: Make, recorder: recorders.Recorder) -> None:
