@@ -5,13 +5,20 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
-import celery
 import flask
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.current import EXTENSION
+from dynaflask.late import not_installed
 from dynaflask.tenancy import in_context
 from dynaflask.tenants import NOBODY
+
+try:
+    import celery
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"dynaflask.celery is for Celery, and {not_installed(error, extra='celery')}", name=error.name
+    ) from error
 
 # The message's header with the app's name and the tenant's.
 HEADER = "dynaflask"

@@ -15,6 +15,7 @@ from itsdangerous.exc import BadData
 from dynaflask.exceptions import BadCursor
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.late import imports
+from dynaflask.late import not_installed
 
 if t.TYPE_CHECKING:
     import flask
@@ -94,9 +95,7 @@ def _import_fernet() -> t.Any:
         with imports:
             from cryptography import fernet  # noqa: PLC0415 - pages alone need it
     except ModuleNotFoundError as error:
-        raise RuntimeError(
-            f"db.paginate encrypts its cursors, and {error.name} is not installed: pip install dynaflask[pages]"
-        ) from error
+        raise RuntimeError(f"db.paginate encrypts its cursors, and {not_installed(error, extra='pages')}") from error
     return fernet
 
 

@@ -29,6 +29,17 @@ def module(name: str) -> types.ModuleType:
         return importlib.import_module(name)
 
 
+def not_installed(error: ModuleNotFoundError, *, extra: str) -> str:
+    """What to say of a package that is not there.
+
+    Args:
+        error: What its import raised.
+        extra: The extra that brings it.
+    """
+    # In quotes, because zsh takes brackets for a pattern.
+    return f'{error.name} is not installed: pip install "dynaflask[{extra}]"'
+
+
 def _after_fork() -> None:
     # A server that forks in C, such as uWSGI, may not have told before.
     with contextlib.suppress(RuntimeError):

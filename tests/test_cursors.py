@@ -136,7 +136,7 @@ def test_an_app_without_a_secret_key_is_told_so(secret: str | None) -> None:
 def test_without_cryptography_the_error_gives_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra brings it."""
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(RuntimeError, match=r"cryptography is not installed: pip install dynaflask\[pages\]"):
+    with pytest.raises(RuntimeError, match=r'cryptography is not installed: pip install "dynaflask\[pages\]"'):
         make_seal()
 
 

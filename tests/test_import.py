@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import importlib
 import pathlib
 import subprocess
 import sys
+
+import pytest
 
 PROJECT = pathlib.Path(__file__).parent.parent
 
@@ -41,3 +44,22 @@ def test_it_starts_nothing() -> None:
     program = "import threading, dynaflask; print(threading.active_count(), dynaflask.Registry.pool.stats().creations)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)
     assert done.stdout.split() == ["1", "0"]
+
+
+@pytest.mark.parametrize(("extra", "package"), [("celery", "celery"), ("restx", "flask_restx")])
+def test_what_an_extra_brings_is_asked_for_by_its_command(
+    monkeypatch: pytest.MonkeyPatch, extra: str, package: str
+) -> None:
+    """As it can be pasted into any shell; a program that can do without catches what it would catch anyway."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"dynaflask.{extra}", raising=False)
+    command = rf'{package} is not installed: pip install "dynaflask\[{extra}\]"$'
+    with pytest.raises(ModuleNotFoundError, match=command) as caught:
+        importlib.import_module(f"dynaflask.{extra}")
+    assert caught.value.name == package
+
+
+def test_each_extra_is_named_in_quotes() -> None:
+    """zsh takes brackets for a pattern."""
+    sources = "".join(path.read_text() for path in (PROJECT / "dynaflask").rglob("*.py"))
+    assert "pip install dynaflask[" not in sources

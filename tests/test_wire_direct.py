@@ -910,5 +910,5 @@ class TestSteppingAside:
         for name in ("direct", "sockets", "answers"):
             monkeypatch.delitem(sys.modules, f"dynaflask.wire.{name}", raising=False)
         pool.close()
-        with pytest.raises(dynaflask.ConfigurationError, match=r"pip install dynaflask\[direct\]"):
+        with pytest.raises(dynaflask.ConfigurationError, match=r'pip install "dynaflask\[direct\]"'):
             make_direct().extensions["dynamo"].ping()

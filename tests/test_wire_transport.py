@@ -53,7 +53,7 @@ def test_direct_needs_its_extra(client: t.Any, monkeypatch: pytest.MonkeyPatch) 
         raise ModuleNotFoundError(name="httptools")
 
     monkeypatch.setattr(transport, "module", missing)
-    with pytest.raises(ConfigurationError, match=r"httptools is not installed: pip install dynaflask\[direct\]"):
+    with pytest.raises(ConfigurationError, match=r'httptools is not installed: pip install "dynaflask\[direct\]"'):
         transport.equip(client, way="direct")
 
 

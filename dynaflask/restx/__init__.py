@@ -9,7 +9,16 @@ import collections.abc as cabc
 import operator
 import typing as t
 
-import flask_restx
+from dynaflask.late import not_installed
+
+# Ahead of what imports it, too.
+try:
+    import flask_restx
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"dynaflask.restx is for Flask-RESTX, and {not_installed(error, extra='restx')}", name=error.name
+    ) from error
+
 import pynamodb.models
 from flask_restx import fields
 from flask_restx import inputs

@@ -7,6 +7,7 @@ import typing as t
 
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.late import module
+from dynaflask.late import not_installed
 
 DIRECT = "direct"
 # The data operations: the direct way is for them alone, and no way is to cost them more than it must.
@@ -94,7 +95,5 @@ def _direct(client: t.Any) -> t.Any:
         # httptools is imported where this transport is used alone.
         direct = module("dynaflask.wire.direct")
     except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"DYNAMODB_TRANSPORT is 'direct', and {error.name} is not installed: pip install dynaflask[direct]"
-        ) from error
+        raise ConfigurationError(f"DYNAMODB_TRANSPORT is 'direct', and {not_installed(error, extra=DIRECT)}") from error
     return direct.Direct(client)
