@@ -65,7 +65,7 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
         app = self.flask_apps.get(t.cast("str", origin["app"]))
         if app is None:
             raise RuntimeError(f"{self.name} was sent from the app {origin['app']!r}. {self._known()}")
-        with in_context(app, NOBODY):
+        with in_context(_initialised(app), NOBODY):
             if origin["tenant"] is None:
                 return self.run(*args, **kwargs)
             with app.extensions[EXTENSION].scope.acting_for(origin["tenant"]):
@@ -80,7 +80,7 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
             app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
             for name, known in self.flask_apps.items():
                 if known is app:
-                    return {"app": name, "tenant": app.extensions[EXTENSION].scope.tenant}
+                    return {"app": name, "tenant": _initialised(app).extensions[EXTENSION].scope.tenant}
             raise RuntimeError(f"{self.name} is sent from the app {app.name!r}. {self._known()}")
         task = self.app.current_worker_task
         # A chain, a callback: the worker sends it when the task has left its context.
@@ -101,6 +101,21 @@ def tenant_task(apps: flask.Flask | cabc.Mapping[str, flask.Flask]) -> type[Tena
 
     Args:
         apps: The app; or several by names, which are the same in all processes.
+
+    Raises:
+        TypeError: It is something else.
     """
-    named = {apps.name: apps} if isinstance(apps, flask.Flask) else dict(apps)
+    named = apps if isinstance(apps, cabc.Mapping) else {getattr(apps, "name", ""): apps}
+    for app in named.values():
+        if not isinstance(app, flask.Flask):
+            raise TypeError(
+                f"tenant_task takes a Flask app, or a dict of Flask apps by their names, and no {type(app).__name__}."
+            )
     return type("TenantTask", (TenantTask,), {"flask_apps": ImmutableDict(named), "abstract": True})
+
+
+def _initialised(app: flask.Flask) -> flask.Flask:
+    # Not where tenant_task is called: that may be ahead of init_app.
+    if EXTENSION not in app.extensions:
+        raise RuntimeError(f"The app {app.name!r} of tenant_task was not initialised. Call db.init_app(app) first.")
+    return app

@@ -216,3 +216,32 @@ class TestSending:
         jobs = declare(make_jobs(apps), db, thread_model)
         with apps["eu"].app_context(), db.tenant("acme"):
             assert jobs.tell.apply().get() == where("eu", "acme")
+
+
+class TestWrongUse:
+    """What is no use to ``tenant_task`` is told so."""
+
+    @pytest.mark.parametrize("apps", ["shop", None, {"eu": "shop"}, ["shop"]], ids=["name", "nothing", "names", "list"])
+    def test_what_is_no_app_is_refused(self, apps: t.Any) -> None:
+        """The message says what it takes."""
+        with pytest.raises(TypeError, match="takes a Flask app, or a dict of Flask apps by their names, and no "):
+            tenant_task(apps)
+
+    def test_an_app_that_was_not_initialised_is_named(self, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """Where a task is sent, and where it runs."""
+        app = flask.Flask("shop")
+        jobs = declare(make_jobs(app, task_always_eager=True), db, thread_model)
+        told = r"The app 'shop' of tenant_task was not initialised. Call db.init_app\(app\) first."
+        with app.app_context(), pytest.raises(RuntimeError, match=told):
+            jobs.tell.delay()
+        with pytest.raises(RuntimeError, match=told):
+            jobs.tell.delay().get()
+
+    def test_it_may_be_initialised_later(self, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
+        """Before a task is sent."""
+        app = flask.Flask("shop")
+        jobs = declare(make_jobs(app, task_always_eager=True), db, models.declare_thread(db))
+        app.config.update(DYNAMODB_HOST=recorder.url, DYNAMODB_REGION="us-east-1", DYNAMODB_TENANTS=TENANTS, **KEYS)
+        db.init_app(app)
+        with app.app_context(), db.tenant("acme"):
+            assert jobs.tell.delay().get() == ["acme", "us-east-1", "acme-Thread"]
