@@ -119,7 +119,9 @@ def create(*, models: cabc.Sequence[str], bind_key: str | None, wait: bool) -> N
 def drop(*, models: cabc.Sequence[str], bind_key: str | None, yes: bool, wait: bool) -> None:
     """Delete tables, with all that is in them."""
     registry = _registry()
-    found = [table for table in find(registry, **_selected(models, bind_key)) if table.describe() is not None]
+    chosen = find(registry, **_selected(models, bind_key))
+    found = [table for table in chosen if table.describe() is not None]
+    _say_each("There is no", registry, [table for table in chosen if table not in found])
     _say_each("Will be deleted with all items:", registry, found)
     if found and _may(yes):
         _say_each("Deleted", registry, tables.drop(found, wait=wait))

@@ -47,6 +47,18 @@ def test_there_may_be_nothing_to_resume(tmp_path: pathlib.Path) -> None:
     assert open_part(tmp_path / "file", resume=True).starts == [None, None]
 
 
+def test_one_that_is_complete_needs_no_resuming(tmp_path: pathlib.Path) -> None:
+    """It is left as it is."""
+    with open_part(tmp_path / "file"):
+        pass
+    with pytest.raises(
+        dynaflask.TransferError, match="file: The dump is complete already, and has nothing to resume. Take"
+    ):
+        open_part(tmp_path / "file", resume=True)
+    with pytest.raises(dynaflask.TransferError, match="file: The file is there already. Take another name"):
+        open_part(tmp_path / "file")
+
+
 def test_what_the_state_does_not_know_of_is_cut_off(tmp_path: pathlib.Path) -> None:
     """A line that a killed process wrote comes again with its page."""
     half(tmp_path / "file")

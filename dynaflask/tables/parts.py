@@ -38,7 +38,8 @@ class Part:
         self._path = path
         self._part_path, self._state_path = (path.with_name(path.name + end) for end in (".part", ".state"))
         if path.exists():
-            raise TransferError(path, "The file is there already. Take another name, or remove it.")
+            what = "The dump is complete already, and has nothing to resume" if resume else "The file is there already"
+            raise TransferError(path, f"{what}. Take another name, or remove it.")
         fresh: Json = {"source": source, "items": 0, "bytes": 0, "starts": [None] * segments}
         self._state = self._begun(source, resume=resume) or fresh
 
