@@ -17,6 +17,7 @@ from dynaflask.wire import tls
 
 CHILDREN = 6
 CALLS = 25
+WRONG, STUCK = 1, 2
 
 db = dynaflask.Dynamo()
 Thread = models.declare_thread(db)
@@ -58,8 +59,10 @@ def child(number: int) -> int:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
-    return 1 if wrong or any(thread.is_alive() for thread in threads) else 0
+        thread.join(timeout=40)
+    if any(thread.is_alive() for thread in threads):
+        return STUCK
+    return WRONG if wrong else 0
 
 
 threads = [threading.Thread(target=keep_reading, args=(f"parent-{number}",)) for number in range(8)]

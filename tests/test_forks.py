@@ -26,7 +26,7 @@ def environment(**more: str) -> dict[str, str]:
 def test_a_fork_while_eight_threads_call(recorder: recorders.Recorder) -> None:
     """No child hangs on a lock of a thread that it does not have, and every answer belongs to its question."""
     command = [sys.executable, str(TESTS / "fork_program.py"), recorder.url]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -359,7 +359,7 @@ class TestSockets:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, os.path.dirname(tests)])}
         for program in ("fork_program.py", "gevent_program.py"):
             command = [sys.executable, os.path.join(tests, program), recorder.url, "direct"]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
 
 
