@@ -138,11 +138,9 @@ class Results(ResultIterator[t.Any]):
         pages, fetch_items = known.page_iter, known.page_iter._operation
         pages._operation = known._fetch_objects
         try:
-            known._get_page()
+            super()._get_next_page()
         finally:
             pages._operation = fetch_items
-
-    _get_page = getattr(ResultIterator, "_get_next_page", None)
 
 
 class Paged:

@@ -150,6 +150,18 @@ def make_app(db: dynaflask.Dynamo) -> cabc.Callable[..., flask.Flask]:
 
 
 @pytest.fixture
+def app(make_app: cabc.Callable[..., flask.Flask], recorder: recorders.Recorder) -> flask.Flask:
+    """An app of two binds, whose calls the recorder answers."""
+    return make_app(
+        host=recorder.url,
+        region="us-west-2",
+        aws_access_key_id="AKIA",
+        aws_secret_access_key="hush",
+        binds={"eu": {"region": "eu-west-1"}},
+    )
+
+
+@pytest.fixture
 def thread_model(db: dynaflask.Dynamo) -> type[pynamodb.models.Model]:
     """The model of PynamoDB's tutorial."""
     return models.declare_thread(db)

@@ -16,18 +16,6 @@ import recorder as recorders
 Make = t.Callable[..., flask.Flask]
 
 
-@pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder) -> flask.Flask:
-    """An app whose calls the recorder answers."""
-    return make_app(
-        host=recorder.url,
-        region="us-west-2",
-        aws_access_key_id="AKIA",
-        aws_secret_access_key="hush",
-        binds={"eu": {"region": "eu-west-1"}},
-    )
-
-
 class TestEnd:
     """Teardown ends the scope, and leaves the shared client open."""
 

@@ -32,7 +32,7 @@ from dynaflask.signals import operation_finished
 from dynaflask.wire.clients import Lease
 from dynaflask.wire.faults import FAULTS
 from dynaflask.wire.faults import explain
-from dynaflask.wire.faults import pass_on
+from dynaflask.wire.faults import passed_on
 from dynaflask.wire.keys import STOCK
 from dynaflask.wire.keys import client_key
 from dynaflask.wire.streams import Make
@@ -209,27 +209,18 @@ class Connection(pynamodb.connection.Connection):
 
     def describe_table(self, table_name: str) -> dict[str, t.Any]:
         """What DynamoDB says of a table; see PynamoDB."""
-        try:
+        with passed_on(TableDoesNotExist):
             return super().describe_table(table_name)
-        except TableDoesNotExist as error:
-            pass_on(error)
-            raise
 
     def transact_get_items(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Read some items at once; see PynamoDB."""
-        try:
+        with passed_on(TransactGetError):
             return super().transact_get_items(*args, **options)
-        except TransactGetError as error:
-            pass_on(error)
-            raise
 
     def transact_write_items(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Write some items at once; see PynamoDB."""
-        try:
+        with passed_on(TransactWriteError):
             return super().transact_write_items(*args, **options)
-        except TransactWriteError as error:
-            pass_on(error)
-            raise
 
     def get_meta_table(self, table_name: str) -> MetaTable:
         """The keys of a table. One that no model describes is asked for them once."""

@@ -81,14 +81,19 @@ def explain(error: Exception, *, bind: Bind, operation: str, client: t.Any = Non
     _add(error, advice)
 
 
-def pass_on(error: Exception) -> None:
+@contextlib.contextmanager
+def passed_on(kind: type[Exception]) -> cabc.Iterator[None]:
     """Let an error that PynamoDB made of an explained one, and without its text, say what to do as well.
 
     Args:
-        error: PynamoDB's error.
+        kind: PynamoDB's error.
     """
-    facts = facts_of(getattr(error, "cause", None) or error.__context__ or error)
-    _add(error, facts.advice if facts else "")
+    try:
+        yield
+    except kind as error:
+        facts = facts_of(getattr(error, "cause", None) or error.__context__ or error)
+        _add(error, facts.advice if facts else "")
+        raise
 
 
 def note(error: Exception, facts: Facts) -> None:
