@@ -76,7 +76,7 @@ def docs(session: nox.Session) -> None:
 def proof(session: nox.Session) -> None:
     """Make 50,000 calls for a hundred tenants at once, and look where each of them went."""
     session.install("--editable", ".[tests]")
-    session.run("python", "tests/tenant_program.py", *session.posargs, env={"PYTHONPATH": "."})
+    session.run("python", "tests/support/tenant_program.py", *session.posargs, env={"PYTHONPATH": "."})
 
 
 @nox.session

@@ -39,9 +39,9 @@ from _peers import declare
 from _peers import repeated
 
 import dynaflask
-from dynaflask import plans
-from dynaflask.model import Model
-from dynaflask.wire.updates import update_of
+from dynaflask.client.tuned.update_expression import update_of
+from dynaflask.model import codec as plans
+from dynaflask.model.base import Model
 
 Ask = cabc.Callable[[str, dict[str, t.Any]], t.Any]
 NAMES = "content-type;host;x-amz-date;x-amz-target"

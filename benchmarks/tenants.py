@@ -30,7 +30,7 @@ from _common import settings
 from pynamodb.models import Model
 
 import dynaflask
-from dynaflask.wire.clients import pool
+from dynaflask.client.pool import pool
 
 APPS = 1000
 MODELS = 20

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from dynaflask.binds import Bind
+from dynaflask.client.pool import ClientPool
+from dynaflask.client.pool import PoolStats
+from dynaflask.config.bind import Bind
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import BadCursor
 from dynaflask.exceptions import BatchWriteError
@@ -19,19 +19,14 @@ from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownModel
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.extension import Dynamo
-from dynaflask.late import module
-from dynaflask.registry import Registry
-from dynaflask.signals import operation_finished
-from dynaflask.wire.clients import ClientPool
-from dynaflask.wire.clients import PoolStats
-
-if t.TYPE_CHECKING:
-    from dynaflask.json_provider import JSONProvider
-    from dynaflask.operations import Operation
-    from dynaflask.pagination import Page
-    from dynaflask.tenant_keys import TenantKey
-    from dynaflask.usage import Usage
-    from dynaflask.usage import UsageKey
+from dynaflask.model.tenant_key import TenantKey
+from dynaflask.operations.operation import Operation
+from dynaflask.operations.signals import operation_finished
+from dynaflask.operations.usage import Usage
+from dynaflask.operations.usage import UsageKey
+from dynaflask.registry.registry import Registry
+from dynaflask.views.json_provider import JSONProvider
+from dynaflask.views.pagination import Page
 
 __all__ = [
     "AmbiguousModel",
@@ -60,19 +55,3 @@ __all__ = [
     "UsageKey",
     "operation_finished",
 ]
-
-# Where the names are that few programs use, so that the others do not pay for them.
-_ON_DEMAND = {
-    "JSONProvider": "json_provider",
-    "Operation": "operations",
-    "Page": "pagination",
-    "TenantKey": "tenant_keys",
-    "Usage": "usage",
-    "UsageKey": "usage",
-}
-
-
-def __getattr__(name: str) -> t.Any:
-    if name not in _ON_DEMAND:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(module(f"{__name__}.{_ON_DEMAND[name]}"), name)

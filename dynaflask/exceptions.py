@@ -26,6 +26,17 @@ import pynamodb.exceptions
 import werkzeug.exceptions
 
 
+def install_hint(error: ModuleNotFoundError, *, extra: str) -> str:
+    """How to install a package that is missing.
+
+    Args:
+        error: The error of its import.
+        extra: The extra that brings it.
+    """
+    # In quotes: zsh takes brackets for a pattern.
+    return f'{error.name} is not installed: pip install "dynaflask[{extra}]"'
+
+
 class DynaflaskError(Exception):
     """The base of every error in this module."""
 

@@ -9,41 +9,43 @@ import weakref
 
 import flask
 
-from dynaflask import group
-from dynaflask.binds import Bind
-from dynaflask.checks import BIND_CHECKS
-from dynaflask.checks import Values
-from dynaflask.current import EXTENSION
-from dynaflask.current import close_request_scopes
-from dynaflask.current import close_scope
-from dynaflask.current import require_scope
-from dynaflask.late import module
-from dynaflask.ledger import Ledger
-from dynaflask.meta import Meta
-from dynaflask.model import M
-from dynaflask.model import Model
-from dynaflask.model import adopt
-from dynaflask.model import full_name
-from dynaflask.model import make_base
-from dynaflask.registry import Registry
-from dynaflask.scope import Scope
-from dynaflask.settings import Settings
-from dynaflask.settings import check_values
-from dynaflask.settings import read_settings
+from dynaflask.cli import group
+from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TableConnection
+from dynaflask.client.pool import pool
+from dynaflask.config.bind import Bind
+from dynaflask.config.settings import Settings
+from dynaflask.config.settings import check_values
+from dynaflask.config.settings import read_settings
+from dynaflask.config.validators import BIND_CHECKS
+from dynaflask.config.validators import Values
+from dynaflask.model import transactions
+from dynaflask.model.base import M
+from dynaflask.model.base import Model
+from dynaflask.model.base import adopt
+from dynaflask.model.base import make_base
+from dynaflask.operations.recorder import Ledger
+from dynaflask.registry.blocks import Using
+from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import close_request_scopes
+from dynaflask.registry.context import close_scope
+from dynaflask.registry.context import require_scope
+from dynaflask.registry.precedence import Meta
+from dynaflask.registry.precedence import full_name
+from dynaflask.registry.registry import Registry
+from dynaflask.registry.scope import Scope
 from dynaflask.tenancy import Tenancy
-from dynaflask.using import Using
-from dynaflask.wire.clients import pool
-from dynaflask.wire.connection import Connection
-from dynaflask.wire.connection import TableConnection
+from dynaflask.views import error_responses
+from dynaflask.views import pagination
+from dynaflask.views.pagination import Page
 
 if t.TYPE_CHECKING:
     from pynamodb.pagination import ResultIterator
 
-    from dynaflask.pagination import Page
-    from dynaflask.transactions import TransactGet
-    from dynaflask.transactions import TransactWrite
-    from dynaflask.usage import Usage
-    from dynaflask.usage import UsageKey
+    from dynaflask.model.transactions import TransactGet
+    from dynaflask.model.transactions import TransactWrite
+    from dynaflask.operations.usage import Usage
+    from dynaflask.operations.usage import UsageKey
 
 T = t.TypeVar("T")
 
@@ -97,7 +99,7 @@ class Dynamo(Tenancy):
         if "client_idle_seconds" in settings.plain:
             app.teardown_appcontext(pool.evict_idle)
         if settings.plain.get("error_handlers"):
-            module("dynaflask.error_handlers").install(app)
+            error_responses.install(app)
         app.cli.add_command(group.dynamo)
         app.extensions[EXTENSION] = registry
         # First in the row, so that it hides no name of the user's.
@@ -210,9 +212,9 @@ class Dynamo(Tenancy):
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused.
         """
-        module("dynaflask.tables").create_all(
-            self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait
-        )
+        from dynaflask import tables  # noqa: PLC0415 - a program that serves requests does not need it
+
+        tables.create_all(self._registry("db.create_all"), bind_key=bind_key, models=models, wait=wait)
 
     def drop_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
@@ -228,7 +230,9 @@ class Dynamo(Tenancy):
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused.
         """
-        module("dynaflask.tables").drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
+        from dynaflask import tables  # noqa: PLC0415 - a program that serves requests does not need it
+
+        tables.drop_all(self._registry("db.drop_all"), bind_key=bind_key, models=models, wait=wait)
 
     def paginate(
         self,
@@ -260,7 +264,7 @@ class Dynamo(Tenancy):
             ConfigurationError: The app has no ``SECRET_KEY``.
             TypeError: The method is another one.
         """
-        page: Page[T] = module("dynaflask.pagination").paginate(
+        page: Page[T] = pagination.paginate(
             self._scope("db.paginate"),
             method,
             *args,
@@ -278,9 +282,7 @@ class Dynamo(Tenancy):
         Args:
             **options: As of PynamoDB's ``TransactWrite``: ``client_request_token``, and so on.
         """
-        return t.cast(
-            "TransactWrite", module("dynaflask.transactions").TransactWrite(connection=self.get_connection(), **options)
-        )
+        return transactions.TransactWrite(connection=self.get_connection(), **options)
 
     def transact_get(self, **options: t.Any) -> TransactGet:
         """A read transaction in the current app, on the bind of the first model that it is given.
@@ -288,9 +290,7 @@ class Dynamo(Tenancy):
         Args:
             **options: As of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
         """
-        return t.cast(
-            "TransactGet", module("dynaflask.transactions").TransactGet(connection=self.get_connection(), **options)
-        )
+        return transactions.TransactGet(connection=self.get_connection(), **options)
 
     # What the names of the peers, in compat, do otherwise.
 

@@ -9,15 +9,15 @@ import typing as t
 
 import flask
 
-from dynaflask.current import EXTENSION
-from dynaflask.scope import Scope
+from dynaflask.registry.blocks import Using
+from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.scope import Scope
 from dynaflask.tenants import FREE
 from dynaflask.tenants import Functions
 from dynaflask.tenants import Lister
 from dynaflask.tenants import Loader
 from dynaflask.tenants import SettingsOf
 from dynaflask.tenants import Who
-from dynaflask.using import Using
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 

@@ -18,18 +18,18 @@ import typing as t
 import flask
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.binds import ROLE_SETTINGS
-from dynaflask.binds import SOURCE_SETTINGS
-from dynaflask.binds import overlay
-from dynaflask.checks import TENANT_CHECKS
-from dynaflask.checks import Values
-from dynaflask.checks import is_tenant_name
+from dynaflask.config.bind import ROLE_SETTINGS
+from dynaflask.config.bind import SOURCE_SETTINGS
+from dynaflask.config.bind import overlay
+from dynaflask.config.settings import Settings
+from dynaflask.config.settings import check_values
+from dynaflask.config.settings import did_you_mean
+from dynaflask.config.validators import TENANT_CHECKS
+from dynaflask.config.validators import Values
+from dynaflask.config.validators import is_tenant_name
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import UnknownTenant
-from dynaflask.settings import Settings
-from dynaflask.settings import check_values
-from dynaflask.settings import did_you_mean
 
 TTL_SECONDS = 300
 # How many tenants an app remembers. Those that it forgets are looked up again.

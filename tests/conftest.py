@@ -14,9 +14,9 @@ import pynamodb.models
 import pytest
 
 import dynaflask
-import engines
-import models
-import recorder as recorders
+from tests.support import engines
+from tests.support import models
+from tests.support import recorder as recorders
 
 # What takes longest goes first, so that no process is left with it while the other is done.
 LONG = (

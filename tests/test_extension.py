@@ -11,8 +11,8 @@ import flask
 import pytest
 
 import dynaflask
-import models
-import recorder as recorders
+from tests.support import models
+from tests.support import recorder as recorders
 
 Make = t.Callable[..., flask.Flask]
 

@@ -15,11 +15,11 @@ import pytest
 import werkzeug.exceptions
 
 import dynaflask
-import recorder as recorders
 from dynaflask import ConfigurationError
 from dynaflask import TenantMismatch
 from dynaflask import TenantRequired
 from dynaflask import UnknownTenant
+from tests.support import recorder as recorders
 
 Make = t.Callable[..., flask.Flask]
 

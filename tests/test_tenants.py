@@ -282,7 +282,7 @@ def test_what_is_resolved_for_tenants_is_bounded(
     make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is forgotten is worked out anew, and right."""
-    monkeypatch.setattr("dynaflask.registry.MAX_BINDS", 3)
+    monkeypatch.setattr("dynaflask.registry.registry.MAX_BINDS", 3)
     app = make_app(region="us-east-1", tenants={f"t{n}": {"table_prefix": f"{n}-"} for n in range(7)})
     for number in [*range(7), *range(7)]:
         with app.app_context(), db.tenant(f"t{number}"):

@@ -13,24 +13,23 @@ import typing as t
 import flask
 from botocore.config import Config
 
-from dynaflask.binds import DEFAULT_BIND
-from dynaflask.binds import Bind
-from dynaflask.binds import overlay
-from dynaflask.checks import BIND_CHECKS
-from dynaflask.compat.outside import OneAppDynamo
-from dynaflask.compat.outside import StandingRegistry
+from dynaflask.client.key import client_config
+from dynaflask.client.key import client_key
+from dynaflask.client.sessions import Source
+from dynaflask.client.sessions import client_options
+from dynaflask.client.sessions import new_session
+from dynaflask.compat.fallback import OneAppDynamo
+from dynaflask.compat.fallback import StandingRegistry
+from dynaflask.config.bind import DEFAULT_BIND
+from dynaflask.config.bind import Bind
+from dynaflask.config.bind import overlay
+from dynaflask.config.settings import PREFIX
+from dynaflask.config.settings import Settings
+from dynaflask.config.validators import BIND_CHECKS
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.forks import in_child
-from dynaflask.late import imports
-from dynaflask.meta import apply_prefix
-from dynaflask.settings import PREFIX
-from dynaflask.settings import Settings
+from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables import POLL_SECONDS
-from dynaflask.wire.keys import client_config
-from dynaflask.wire.keys import client_key
-from dynaflask.wire.sessions import Source
-from dynaflask.wire.sessions import client_options
-from dynaflask.wire.sessions import new_session
 
 __all__ = ["ConfigurationError", "Dynamo"]
 
@@ -277,8 +276,7 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
     Args:
         bind: Where to, as whom, and with which options.
     """
-    with imports:
-        import boto3.session  # noqa: PLC0415 - optional: who names its types need not have it
+    import boto3.session  # noqa: PLC0415 - optional: who names its types need not have it
 
     key = client_key(bind)
     config = client_config(bind).merge(Config(parameter_validation=True))  # PynamoDB switches it off for its own calls

@@ -9,11 +9,11 @@ import warnings
 
 import flask
 
-import dynaflask.model
-from dynaflask.compat.outside import OneAppDynamo
-from dynaflask.current import EXTENSION
-from dynaflask.registry import OnDemand
-from dynaflask.registry import Registry
+import dynaflask.model.base
+from dynaflask.compat.fallback import OneAppDynamo
+from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.registry import OnDemand
+from dynaflask.registry.registry import Registry
 
 # They may come as text, of the environment, and PynamoDB once took them so.
 NUMBERS: t.Final[cabc.Mapping[str, t.Callable[[str], float]]] = {
@@ -29,7 +29,7 @@ BACKOFF = "DYNAMODB_BASE_BACKOFF_MS"
 M = t.TypeVar("M", bound="Model")
 
 
-class Model(dynaflask.model.Model):
+class Model(dynaflask.model.base.Model):
     """``db.Model``, with Flask-PynamoDB's look-ups."""
 
     @classmethod

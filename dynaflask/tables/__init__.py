@@ -9,17 +9,17 @@ import typing as t
 
 from pynamodb.exceptions import TableError
 
-from dynaflask.tables.drift import Difference
-from dynaflask.tables.drift import compare
-from dynaflask.tables.drift import time_to_live
-from dynaflask.tables.schemas import Json
-from dynaflask.tables.schemas import described_by
+from dynaflask.tables.schema import Json
+from dynaflask.tables.schema import described_by
+from dynaflask.tables.schema_diff import Difference
+from dynaflask.tables.schema_diff import compare
+from dynaflask.tables.schema_diff import time_to_live
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import find
 
 if t.TYPE_CHECKING:
-    from dynaflask.registry import Registry
+    from dynaflask.registry.registry import Registry
 
 POLL_SECONDS = 1
 # For so many polls a table that was made may not be seen yet: DynamoDB tells of it after a while.

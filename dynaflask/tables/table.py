@@ -11,19 +11,19 @@ import typing as t
 from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
 from pynamodb.exceptions import TableError
 
-from dynaflask.binds import Bind
+from dynaflask.client.connection import TableConnection
+from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
-from dynaflask.model import Model
-from dynaflask.model import full_name
-from dynaflask.tables.drift import NO_TABLE
-from dynaflask.tables.schemas import Json
-from dynaflask.tables.schemas import Schema
-from dynaflask.tables.schemas import declared_by
-from dynaflask.tenant_keys import require_for_nobody
-from dynaflask.wire.connection import TableConnection
+from dynaflask.model.base import Model
+from dynaflask.model.tenant_key import require_for_nobody
+from dynaflask.registry.precedence import full_name
+from dynaflask.tables.schema import Json
+from dynaflask.tables.schema import Schema
+from dynaflask.tables.schema import declared_by
+from dynaflask.tables.schema_diff import NO_TABLE
 
 if t.TYPE_CHECKING:
-    from dynaflask.registry import Registry
+    from dynaflask.registry.registry import Registry
 
 Models = cabc.Sequence[type[Model]]
 

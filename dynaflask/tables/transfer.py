@@ -14,20 +14,20 @@ import typing as t
 from pynamodb.exceptions import TableError
 from pynamodb.pagination import RateLimiter
 
-from dynaflask.batches import wait_seconds
 from dynaflask.exceptions import TransferError
-from dynaflask.tables.lines import Json
-from dynaflask.tables.lines import read_items
-from dynaflask.tables.lines import read_lines
-from dynaflask.tables.parts import DONE
-from dynaflask.tables.parts import Part
+from dynaflask.model.batch import wait_seconds
+from dynaflask.tables.json_lines import Json
+from dynaflask.tables.json_lines import read_items
+from dynaflask.tables.json_lines import read_lines
+from dynaflask.tables.partial_dump import DONE
+from dynaflask.tables.partial_dump import Part
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_one
 
 if t.TYPE_CHECKING:
-    from dynaflask.model import Model
-    from dynaflask.registry import Registry
+    from dynaflask.model.base import Model
+    from dynaflask.registry.registry import Registry
 
 Path: t.TypeAlias = "str | os.PathLike[str]"
 Progress = cabc.Callable[[int], object]

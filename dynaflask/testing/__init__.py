@@ -8,10 +8,10 @@ recorder.py        the engine
 
 from __future__ import annotations
 
+from dynaflask.testing.intercept import assumed_role
 from dynaflask.testing.isolation import assert_isolated
 from dynaflask.testing.recorder import Recorder
 from dynaflask.testing.recorder import Request
 from dynaflask.testing.recorder import plain_answer
-from dynaflask.testing.wire import assumed_role
 
 __all__ = ["Recorder", "Request", "assert_isolated", "assumed_role", "plain_answer"]

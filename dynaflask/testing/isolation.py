@@ -11,16 +11,16 @@ import typing as t
 
 import flask
 
-from dynaflask.current import EXTENSION
-from dynaflask.registry import Registry
-from dynaflask.testing.places import KeyNames
-from dynaflask.testing.places import Place
-from dynaflask.testing.places import Seen
-from dynaflask.testing.places import seen_in
+from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.registry import Registry
+from dynaflask.testing.intercept import acting
+from dynaflask.testing.intercept import recorded
 from dynaflask.testing.recorder import Answer
 from dynaflask.testing.recorder import Request
-from dynaflask.testing.wire import acting
-from dynaflask.testing.wire import recorded
+from dynaflask.testing.targets import KeyNames
+from dynaflask.testing.targets import Place
+from dynaflask.testing.targets import Seen
+from dynaflask.testing.targets import seen_in
 
 SHOWN = 10
 SEPARATOR = "#"

@@ -18,7 +18,7 @@ from pynamodb.exceptions import DeleteError
 from pynamodb.exceptions import PutError
 from pynamodb.exceptions import UpdateError
 
-from dynaflask import restx
+from dynaflask.integrations import flask_restx as restx
 from examples.forum.models import Thread
 
 # A name is part of an address, so that it has no slash.

@@ -1,0 +1,104 @@
+"""``TenantCommand``: a command of the command line that runs for one tenant, for some, or for all."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import typing as t
+
+import click
+import flask
+from flask.cli import ScriptInfo
+
+from dynaflask.exceptions import TenantRequired
+from dynaflask.exceptions import UnknownTenant
+from dynaflask.registry.context import EXTENSION
+
+CHOSEN = "dynaflask.tenants"
+
+
+class TenantCommand(click.Command):
+    """A command with the options ``--tenant NAME``, which may be repeated, and ``--all-tenants``.
+
+    It runs for each tenant in an app context of its own. Of several tenants one that fails does not stop the rest: it
+    is named at the end, and the exit code is 1. Without the options it runs once, for whom ``db.tenant_loader`` says.
+    If it needs a tenant then, the error names the options, and the exit code is 2.
+
+    ``@app.cli.command(cls=TenantCommand)`` makes one of the program's own.
+    """
+
+    def __init__(self, *args: t.Any, **options: t.Any) -> None:
+        super().__init__(*args, **options)
+        self.params += [
+            click.Option(
+                ["--tenant"],
+                multiple=True,
+                metavar="NAME",
+                expose_value=False,
+                callback=_choose,
+                help="For this tenant.",
+            ),
+            click.Option(
+                ["--all-tenants"], is_flag=True, expose_value=False, callback=_choose, help="For each tenant."
+            ),
+        ]
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run it."""
+        names, for_all = ctx.meta.get(f"{CHOSEN}.tenant"), ctx.meta.get(f"{CHOSEN}.all_tenants")
+        if not (names or for_all):
+            return self._invoke_for_nobody(ctx)
+        if names and for_all:
+            raise click.UsageError("--tenant and --all-tenants do not go together.", ctx=ctx)
+        app = ctx.ensure_object(ScriptInfo).load_app()
+        if names and len(names) == 1:
+            return self._invoke_for(names[0], app, ctx)
+        return self._invoke_for_each(names or _names(app), app, ctx)
+
+    def _invoke_for_nobody(self, ctx: click.Context) -> t.Any:
+        try:
+            return super().invoke(ctx)
+        except TenantRequired as error:
+            raise click.UsageError(
+                "This needs a tenant. Name one with --tenant NAME, or run it for each with --all-tenants.", ctx=ctx
+            ) from error
+
+    def _invoke_for(self, name: str, app: flask.Flask, ctx: click.Context) -> t.Any:
+        with app.app_context():
+            try:
+                block = app.extensions[EXTENSION].scope.acting_for(name)
+            except UnknownTenant as error:
+                raise click.UsageError(str(error), ctx=ctx) from error
+            with block:
+                return super().invoke(ctx)
+
+    def _invoke_for_each(self, names: cabc.Iterable[str], app: flask.Flask, ctx: click.Context) -> None:
+        failed = []
+        for name in names:
+            click.echo(f"Tenant {name}:", err=True)
+            try:
+                self._invoke_for(name, app, ctx)
+            except click.Abort:
+                raise
+            except SystemExit as error:
+                if error.code:
+                    failed.append(name)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other tenants have their turn
+                failed.append(name)
+                click.echo(f"Error: {_message(error)}", err=True)
+        if failed:
+            raise click.ClickException(f"It failed for {len(failed)} tenants: {', '.join(failed)}.")
+
+
+def _choose(ctx: click.Context, option: click.Parameter, value: t.Any) -> t.Any:
+    ctx.meta[f"{CHOSEN}.{option.name}"] = value
+    return value
+
+
+def _names(app: flask.Flask) -> list[str]:
+    with app.app_context():
+        scope = app.extensions[EXTENSION].scope
+        return t.cast("list[str]", scope.registry.tenants.names(scope.finding))
+
+
+def _message(error: Exception) -> str:
+    return error.format_message() if isinstance(error, click.ClickException) else f"{type(error).__name__}: {error}"

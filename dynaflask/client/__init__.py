@@ -1,0 +1,1 @@
+"""The client: from a bind to bytes. The only package that knows botocore's internals."""

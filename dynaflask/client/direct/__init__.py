@@ -1,0 +1,1 @@
+"""The data-plane operations on HTTP connections of their own."""

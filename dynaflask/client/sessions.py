@@ -1,0 +1,224 @@
+"""botocore sessions, one for each source of an identity. A session costs forty times what a client of it costs."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import threading
+import typing as t
+import weakref
+
+import botocore.session
+from botocore.credentials import AssumeRoleCredentialFetcher
+from botocore.credentials import CredentialProvider
+from botocore.credentials import CredentialResolver
+from botocore.credentials import Credentials
+from botocore.credentials import DeferredRefreshableCredentials
+from botocore.handlers import BUILTIN_HANDLERS
+
+from dynaflask import local
+from dynaflask.client.botocore_internals import mock_is_active
+from dynaflask.client.key import LOCAL
+from dynaflask.client.key import STOCK
+from dynaflask.client.key import ClientKey
+from dynaflask.client.key import Identity
+from dynaflask.client.tuned.response_parser import ParserFactory
+from dynaflask.client.tuned.user_agent import UserAgent
+from dynaflask.exceptions import ConfigurationError
+
+# The embedded engine takes any region and keys, so that the developer's real ones stay at home.
+LOCAL_REGION = "us-east-1"
+LOCAL_KEYS = ("local", "local", None)
+
+
+class Source:
+    """A session, and the lock under which clients are made of it: botocore's sessions are not thread-safe.
+
+    The lock may be held for as long as credentials are fetched over the network. It holds up this identity alone.
+
+    Args:
+        session: A session of botocore's or of boto3's.
+    """
+
+    def __init__(self, session: t.Any) -> None:
+        self.session = session
+        self._lock = threading.Lock()
+
+    def create_client(self, service: str, **options: t.Any) -> t.Any:
+        """A new client."""
+        create = getattr(self.session, "create_client", None) or self.session.client
+        with self._lock:
+            return create(service, **options)
+
+    def get_credentials(self) -> t.Any:
+        """The session's own; ``None`` if it finds none."""
+        with self._lock:
+            return self.session.get_credentials()
+
+    @property
+    def region(self) -> str | None:
+        """The region of the environment or the profile."""
+        if hasattr(self.session, "get_config_variable"):
+            return t.cast("str | None", self.session.get_config_variable("region"))
+        return t.cast("str | None", self.session.region_name)
+
+
+class Sources:
+    """The sources in use. One is kept as long as a client of it."""
+
+    def __init__(self) -> None:
+        # Held while a session is made, which takes no network call.
+        self._lock = threading.Lock()
+        self._sources: weakref.WeakValueDictionary[t.Any, Source] = weakref.WeakValueDictionary()
+        self._loader: t.Any = None
+
+    def get(self, key: ClientKey, config: t.Any = None) -> Source:
+        """The source of a client's identity.
+
+        Args:
+            key: The client's key.
+            config: The options of the client, for STS to be reached by the same proxy.
+        """
+        identity = key.identity
+        # What was found under moto's mock is not taken for real.
+        found_in = (key.environment, mock_is_active(), len(BUILTIN_HANDLERS))
+        is_stock = key.transport == STOCK
+        with self._lock:
+            if identity.role_arn:
+                role = (identity, key.region, key.endpoint_url == LOCAL and key.local_path, key.options)
+                base = self._base(identity, found_in)
+                return self._find((role, is_stock, *found_in), lambda: self._assuming(key, base, config))
+            if identity.session is not None:
+                return self._base(identity, found_in)
+            # Static keys are not mixed with the environment's, whose fetching may take long.
+            own = (identity.profile, _static_keys(key)[0] is not None)
+            return self._find((own, is_stock, *found_in), lambda: self._make_session(key))
+
+    def _base(self, identity: Identity, found_in: t.Any) -> Source:
+        """What a role is assumed with, by whoever assumes one: the program's own session, or that of a profile."""
+        if identity.session is not None:
+            return self._find(identity.session, lambda: identity.session)
+        profile = identity.profile
+        return self._find((profile, *found_in), lambda: self._share_loader(botocore.session.Session(profile=profile)))
+
+    def _find(self, name: t.Any, make: cabc.Callable[[], t.Any]) -> Source:
+        source = self._sources.get(name)
+        if source is None:
+            source = self._sources[name] = Source(make())
+        return source
+
+    def _assuming(self, key: ClientKey, base: Source, config: t.Any) -> t.Any:
+        session = self._make_session(key)
+        provider = RoleProvider(key, source=base, config=config)
+        session.set_config_variable("region", base.region)
+        session.register_component("credential_provider", CredentialResolver([provider]))
+        return session
+
+    def _make_session(self, key: ClientKey) -> t.Any:
+        session = self._share_loader(botocore.session.Session(profile=key.identity.profile))
+        if key.transport != STOCK:
+            session.register_component("response_parser_factory", ParserFactory())
+            session.register_component("user_agent_creator", UserAgent.from_environment())
+        return session
+
+    def _share_loader(self, session: botocore.session.Session) -> botocore.session.Session:
+        # Most of a session's cost is the loading of botocore's data files.
+        if self._loader is None:
+            self._loader = session.get_component("data_loader")
+        session.register_component("data_loader", self._loader)
+        return session
+
+
+class RoleProvider(CredentialProvider):
+    """Assumes a role with another identity's credentials, and again before they expire.
+
+    Args:
+        key: The key of a client with the role, and with the static keys to assume it with, if there are any.
+        source: What has the credentials otherwise.
+        config: The options of the client.
+    """
+
+    METHOD = "dynaflask-role"
+
+    def __init__(self, key: ClientKey, *, source: Source, config: t.Any) -> None:
+        super().__init__()
+        self._key = key
+        self._identity = key.identity
+        self._source = source
+        self._config = config
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Credentials that are fetched at the first call, and by one thread ahead of their expiry."""
+        identity = self._identity
+        tags: cabc.Mapping[str, str] = identity.session_tags or {}
+        extra = {
+            "RoleSessionName": identity.role_session_name,
+            "ExternalId": identity.external_id,
+            "DurationSeconds": identity.role_duration_seconds,
+            "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())] or None,
+            "Policy": identity.session_policy,
+        }
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=self._create_sts_client,
+            source_credentials=self._base_credentials(),
+            role_arn=t.cast("str", identity.role_arn),
+            extra_args={name: value for name, value in extra.items() if value is not None},
+        )
+        return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
+
+    def _create_sts_client(self, service: str, **keys: t.Any) -> t.Any:
+        # Where that is is asked for late: the embedded engine may have to be started first.
+        return self._source.create_client(service, config=self._config, **_sts_options(self._key), **keys)
+
+    def _base_credentials(self) -> t.Any:
+        if self._identity.aws_access_key_id:
+            return Credentials(*t.cast("tuple[str, str, str | None]", self._identity[:3]))
+        credentials = self._source.get_credentials()
+        if credentials is None:
+            raise ConfigurationError(
+                "DYNAMODB_ROLE_ARN is set, and there are no credentials to assume the role with. Set"
+                " DYNAMODB_AWS_ACCESS_KEY_ID and DYNAMODB_AWS_SECRET_ACCESS_KEY, DYNAMODB_PROFILE or DYNAMODB_SESSION,"
+                " or give the environment an identity."
+            )
+        return credentials
+
+
+def new_session(key: ClientKey) -> t.Any:
+    """A session of an identity that nobody else has, unless it is the user's own."""
+    session = Sources().get(key).session
+    keys = _static_keys(key)
+    if keys[0] is not None:
+        session.set_credentials(*keys)
+    return session
+
+
+def client_options(key: ClientKey, source: Source) -> dict[str, t.Any]:
+    """Where a client goes, and the static keys that it signs with."""
+    access_key_id, secret_access_key, session_token = _static_keys(key)
+    is_local = key.endpoint_url == LOCAL
+    return {
+        "region_name": key.region or (is_local and (source.region or LOCAL_REGION)) or None,
+        "endpoint_url": _engine(key.local_path) if is_local else key.endpoint_url,
+        "aws_access_key_id": access_key_id,
+        "aws_secret_access_key": secret_access_key,
+        "aws_session_token": session_token,
+    }
+
+
+def _engine(path: str | None) -> str:
+    return local.endpoint(path)
+
+
+def _static_keys(key: ClientKey) -> tuple[str | None, str | None, str | None]:
+    identity = key.identity
+    if identity.role_arn:
+        return (None, None, None)
+    if key.endpoint_url == LOCAL and not any(identity):
+        return LOCAL_KEYS
+    return identity[:3]
+
+
+def _sts_options(key: ClientKey) -> dict[str, t.Any]:
+    options: dict[str, t.Any] = {"region_name": key.region}
+    if key.endpoint_url == LOCAL:
+        options |= {"region_name": key.region or LOCAL_REGION, "endpoint_url": _engine(key.local_path)}
+    return options

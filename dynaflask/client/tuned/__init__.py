@@ -1,0 +1,1 @@
+"""botocore with parts replaced."""

@@ -1,0 +1,1 @@
+"""Configuration: ``app.config`` becomes binds and settings, checked once."""

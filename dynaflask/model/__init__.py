@@ -1,0 +1,1 @@
+"""``Model``: PynamoDB's model, which answers for the current app."""

@@ -1,0 +1,1 @@
+"""What a call to DynamoDB was, and what an app does with it."""

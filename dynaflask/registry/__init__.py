@@ -1,0 +1,1 @@
+"""What an app owns, and what one of its contexts holds."""

@@ -1,0 +1,445 @@
+"""What one app context holds."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import copy
+import threading
+import typing as t
+
+from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TableConnection
+from dynaflask.client.connection import TableKeys
+from dynaflask.client.key import STOCK
+from dynaflask.client.pool import Lease
+from dynaflask.config.bind import Bind
+from dynaflask.config.validators import Values
+from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import TenantRequired
+from dynaflask.operations.recorder import Ledger
+from dynaflask.registry.context import Resumption
+from dynaflask.registry.context import blocks
+from dynaflask.registry.context import current_scope
+from dynaflask.registry.context import leave
+from dynaflask.registry.precedence import Declaration
+from dynaflask.registry.precedence import Meta
+from dynaflask.registry.precedence import Resolved
+from dynaflask.registry.precedence import apply_prefix
+from dynaflask.registry.precedence import named_bind
+from dynaflask.tenants import NOBODY
+from dynaflask.tenants import Tenant
+from dynaflask.tenants import Who
+
+if t.TYPE_CHECKING:
+    from dynaflask.registry.registry import Registry
+
+# For how many tenants a context keeps what it made.
+MAX_SPARE = 100
+
+
+class Made:
+    """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
+
+    __slots__ = ("connections", "model_tables", "plain_tables", "reading", "resolved", "tables", "writing")
+
+    def __init__(self) -> None:
+        self.resolved: dict[Declaration, Resolved] = {}
+        self.model_tables: dict[t.Any, TableConnection] = {}
+        self.tables: dict[t.Any, TableConnection] = {}
+        self.plain_tables: dict[str, TableConnection] = {}
+        self.connections: dict[str, Connection] = {}
+        self.reading: dict[t.Any, t.Any] = {}
+        self.writing: dict[t.Any, t.Any] = {}
+
+
+class Scope:
+    """One app context's connection objects and its copies of each model's ``Meta``.
+
+    A ``db.using`` block is a scope inside the context's own: it sees what the outer ones set, and what is set in it
+    ends with it.
+
+    Args:
+        registry: The registry of the context's app.
+        outer: The scope that this block stands in.
+        entered: What the block changes.
+        who: Whom the block acts for, if it changes that. It begins anew: what the outer ones set stays with them.
+        made: What was made for them before.
+
+    Attributes:
+        opened_in: The request that the context was made for, or that there was none; ``None`` where the program does
+            not say who the tenant is.
+        of_requests: The scopes of requests that ran in the context, and that it was not made for.
+    """
+
+    opened_in: t.Any = None
+    of_requests: t.Any = ()
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        outer: Scope | None = None,
+        entered: Values | None = None,
+        who: Who | None = None,
+        made: Made | None = None,
+    ) -> None:
+        self.registry = registry
+        self.is_open = True
+        self._outer = outer
+        self._entered: Values = entered or {}
+        self._who = who
+        self._inner: list[Scope] = []
+        self._changes: dict[Declaration, dict[str, t.Any]] = {}
+        self._metas: dict[Declaration, Meta] = {}
+        self._made = made or Made()
+        self._spare: dict[Who, Made] = {}
+
+    @property
+    def tenant(self) -> str | None:
+        """Whom this context acts for. It is found out once, on the first use, and stays so.
+
+        Raises:
+            UnknownTenant: The app has no such tenant.
+        """
+        return self.who.name
+
+    @property
+    def known_tenant(self) -> str | None:
+        """Whom this context acts for, as far as that was found out already."""
+        who = self._who
+        if who is None and self._outer is not None:
+            return self._outer.known_tenant
+        return None if who is None else who.name
+
+    @property
+    def who(self) -> Who:
+        """Whom this scope acts for, or that it is nobody."""
+        if self._who is not None:
+            return self._who
+        return self._settle() if self._outer is None else self._outer.who
+
+    @property
+    def root(self) -> Scope:
+        """The scope of the app context."""
+        # Not an attribute: a root that held itself would be left to the garbage collector after every request.
+        return self if self._outer is None else self._outer.root
+
+    def model_table(self, model: t.Any) -> TableConnection:
+        """This context's connection to a model's table.
+
+        Raises:
+            RuntimeError: The model was declared with another ``Dynamo`` than the app's.
+            UnknownModel: The app was not given the model.
+        """
+        table = self._made.model_tables.get(model)
+        return self._open_model_table(model) if table is None else table
+
+    def table(self, table_name: str) -> TableConnection:
+        """This context's connection to a table that no model describes, in the default bind.
+
+        Args:
+            table_name: The name, to which the bind's table prefix is added.
+        """
+        self.require_open()
+        made, bind = self._made, self.bind()
+        real_name = apply_prefix(table_name, prefix=bind.table_prefix)
+        table = made.plain_tables.get(table_name)
+        if table is None or table.table_name != real_name:
+            table = TableConnection(real_name, connection=self._connect(bind))
+            made.plain_tables[table_name] = table
+        return table
+
+    @property
+    def table_names(self) -> list[str]:
+        """The names that :meth:`table` was asked for."""
+        return list(self._made.plain_tables)
+
+    def connection(self, bind_key: str | None = None) -> Connection:
+        """This context's connection to a bind.
+
+        Args:
+            bind_key: The bind; by default that of the enclosing ``db.using`` block, or ``"default"``.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+        """
+        self.require_open()
+        made, bind = self._made, self.bind(bind_key)
+        connection = made.connections.get(bind.key)
+        if connection is None:
+            connection = made.connections.setdefault(bind.key, self._connect(bind))
+        return connection
+
+    def bind(self, bind_key: str | None = None) -> Bind:
+        """A bind, with what the enclosing ``db.using`` blocks change in it."""
+        return self.registry.bind(bind_key, self._context(), self._acting())
+
+    def meta(self, declaration: Declaration) -> Meta:
+        """This context's copy of a model's ``Meta``."""
+        meta = self._metas.get(declaration)
+        return self._metas.setdefault(declaration, Meta(declaration, self)) if meta is None else meta
+
+    def resolve(self, declaration: Declaration) -> Resolved:
+        """What a model's settings come to in this scope."""
+        self.require_open()
+        made = self._made
+        resolved = made.resolved.get(declaration)
+        if resolved is None:
+            resolved = self.registry.resolve(declaration, self._context(declaration), self._acting())
+            if resolved.is_static:
+                made.resolved[declaration] = resolved
+        return resolved
+
+    def wants_stock(self, declaration: Declaration) -> bool:
+        """Whether a model's calls are made as PynamoDB and botocore make them."""
+        # An object of a model that this context cannot reach may be written to an item all the same.
+        try:
+            return self.resolve(declaration).bind.transport == STOCK
+        except (DynaflaskError, AttributeError, RuntimeError):
+            return False
+
+    def way(self, direction: str, model: t.Any, find: t.Callable[[t.Any, str, Scope], t.Any]) -> t.Any:
+        """How items of a model become objects, or the other way round. It is found once in a scope.
+
+        Args:
+            direction: ``"reading"`` or ``"writing"``.
+            model: The model's class.
+            find: Finds it.
+        """
+        ways: dict[t.Any, t.Any] = getattr(self._made, direction)
+        if model in ways:
+            return ways[model]
+        return ways.setdefault(model, find(model, direction, self))
+
+    def change(self, declaration: Declaration, name: str, value: t.Any) -> None:
+        """Set a value of a model's ``Meta`` for this scope.
+
+        Raises:
+            UnknownBind: The value is to be a bind key, and the app has no such bind.
+        """
+        self.require_open()
+        if name == "bind_key" and value is not None:
+            self.registry.settings.named_by(value)
+        self._changes.setdefault(declaration, {})[name] = value
+        self._forget()
+
+    def undo(self, declaration: Declaration, name: str) -> bool:
+        """Take a change back; whether there was one."""
+        changes = self._changes.get(declaration, {})
+        was_changed = name in changes
+        changes.pop(name, None)
+        self._forget()
+        return was_changed
+
+    def keep(self, declaration: Declaration, name: str, value: t.Any) -> t.Any:
+        """This scope's own copy of a value that can be changed in place."""
+        changes = self._changes.setdefault(declaration, {})
+        if name not in changes:
+            changes[name] = copy.deepcopy(value)
+            self._forget()
+        return changes[name]
+
+    def lease(self, bind: Bind) -> Lease:
+        """The app's claim on the client of a destination."""
+        return self.registry.lease(bind)
+
+    def pattern(self, bind: Bind) -> dict[str, t.Any]:
+        """What a connection to a bind begins with."""
+        return self.registry.pattern(bind)
+
+    def own_client(self, bind: Bind) -> t.Any:
+        """The app's own client for a destination."""
+        return self.registry.own_client(bind)
+
+    def labels(self) -> tuple[str | None, str]:
+        """The tenant's name and the bind's key, as far as they are known: nobody is asked."""
+        return self.known_tenant, named_bind(self._known_layers())
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the app does with its operations."""
+        return self.registry.ledger
+
+    def require_open(self) -> None:
+        """Refuse what is used after its context.
+
+        Raises:
+            RuntimeError: The context has ended.
+        """
+        if not self.root.is_open and not self._is_in_current_context():
+            raise RuntimeError(
+                f"This belongs to an application context of {self.registry.app_name!r} that has ended. Get it anew"
+                " inside the context that uses it; in a streamed response, wrap the generator in"
+                " flask.stream_with_context."
+            )
+
+    def using(self, entered: Values, *, who: Who | None = None) -> Scope:
+        """A block inside this scope that runs on other values, or for somebody else, while it is entered."""
+        # What was made in an earlier block for the same tenant, and holds nothing of another.
+        made = None if who is None else self.root._spare.pop(who, None)
+        return Scope(self.registry, outer=self, entered=entered, who=who, made=made)
+
+    def holding(self, model: t.Any) -> Scope:
+        """A block for work that goes on later: a model's table and settings stay what they are in this scope now.
+
+        Args:
+            model: The model's class.
+        """
+        block = self.using({})
+        block.model_table(model)
+        return block
+
+    def acting_for(self, name: str) -> Scope:
+        """A block inside this scope for a tenant.
+
+        Raises:
+            UnknownTenant: The app has no such tenant.
+            ConfigurationError: What the tenant changes is wrong.
+        """
+        return self.using({}, who=Who(self.registry.tenants.get(name, self.finding)))
+
+    def finding(self) -> Scope:
+        """A block round the program's function that finds a tenant."""
+        return Finding(self.registry, outer=self)
+
+    # Not a generator: whoever serves many tenants goes in and out of blocks all the time.
+    def __enter__(self) -> Scope:
+        outer = t.cast("Scope", self._outer)
+        outer._inner.append(self)
+        others = blocks.get()
+        blocks.set((*(other for other in others if other.root.is_open), self) if others else (self,))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        # Not what was there before: generators may end out of their order, or in another thread.
+        entered = blocks.get()
+        is_last = bool(entered) and entered[-1] is self
+        blocks.set(entered[:-1] if is_last else tuple(other for other in entered if other is not self))
+        t.cast("Scope", self._outer)._inner.remove(self)
+        self._metas.clear()
+        if self._who is not None and not self._changes:
+            self.root._put_by(self._who, self._made)
+
+    @contextlib.contextmanager
+    def resumed(self) -> cabc.Iterator[None]:
+        """Work on, in this scope, at what was begun in it.
+
+        Raises:
+            RuntimeError: Its context is not the current one.
+        """
+        token = self.resume()
+        try:
+            yield
+        finally:
+            leave(token)
+
+    def resume(self) -> Resumption:
+        """Begin to work on: :meth:`resumed`, without what a ``with`` block costs each item of a page.
+
+        Returns:
+            What :func:`leave` takes.
+        """
+        if not self._is_in_current_context():
+            raise RuntimeError(
+                f"This was begun in an application context of {self.registry.app_name!r}, and can go on in that context"
+                " alone."
+            )
+        return blocks.set((*blocks.get(), self))
+
+    def close(self) -> None:
+        """End the scope. Its connection objects refuse further use; the shared clients stay open.
+
+        What the context changed is kept: ``flask.stream_with_context`` pushes a context again after its teardown, and
+        the response goes on as the view had set it up. A block of the view's has ended by then.
+        """
+        self.is_open = False
+        self._metas.clear()
+        self._forget()
+
+    def _open_model_table(self, model: t.Any) -> TableConnection:
+        made, declaration = self._made, self.registry.declaration_of(model)
+        resolved = self.resolve(declaration)
+        if resolved.table_name is None:
+            raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
+        meta_table = TableKeys(declaration.schema.table_data(resolved.table_name))
+        key = declaration if resolved.is_static else (declaration, resolved.bind, resolved.table_name)
+        table = made.tables.get(key)
+        if table is None:
+            # A connection of its own: PynamoDB's refuses a second model on one table.
+            connection = self._connect(resolved.bind, model=declaration.model_name)
+            opened = TableConnection(resolved.table_name, connection=connection, meta_table=meta_table)
+            table = made.tables.setdefault(key, opened)
+        if resolved.is_static:
+            made.model_tables[model] = table
+        return table
+
+    def _connect(self, bind: Bind, *, model: str | None = None) -> Connection:
+        return Connection(bind, owner=self.root, tenant=self.tenant, model=model)
+
+    def _known_layers(self) -> list[Values]:
+        if self._who is None and self._outer is not None:
+            return [*self._outer._known_layers(), self._entered]
+        tenant = None if self._who is None else self._who.tenant
+        return [*([tenant.changes] if tenant else []), self._entered]
+
+    def _context(self, declaration: Declaration | None = None) -> list[Values]:
+        layers = [] if self._outer is None or self._who is not None else self._outer._context(declaration)
+        if self._entered:
+            layers.append(self._entered)
+        if declaration in self._changes:
+            layers.append(self._changes[declaration])
+        return layers
+
+    def _acting(self) -> Tenant | None:
+        who = self.who
+        if who.tenant is None and not who.is_free and self.registry.tenants.are_required:
+            raise TenantRequired(
+                f"The app {self.registry.app_name!r} needs a tenant, and this context has none. Enter one with"
+                " `with db.tenant(...):`, have @db.tenant_loader return it, or write"
+                " `with db.without_tenant(reason=...):` round what is to be done for no tenant."
+            )
+        return who.tenant
+
+    def _settle(self) -> Who:
+        tenants = self.registry.tenants
+        if not tenants.are_loaded:
+            self._who = NOBODY
+            return NOBODY
+        # Threads may share a context, and the program is asked once.
+        with vars(self).setdefault("_settling", threading.RLock()):
+            if self._who is None:
+                self._who = tenants.load(self.finding)
+        return self._who
+
+    def _is_in_current_context(self) -> bool:
+        current = current_scope(self.registry.dynamo)
+        return current is not None and current.root is self.root
+
+    def _put_by(self, who: Who, made: Made) -> None:
+        if len(self._spare) >= MAX_SPARE:
+            self._spare = {}
+        self._spare[who] = made
+
+    def _forget(self) -> None:
+        self._made = Made()
+        self._spare = {}
+        # A copy: another thread may leave a block meanwhile.
+        for block in tuple(self._inner):
+            block._forget()
+
+
+class Finding(Scope):
+    """The scope of a function that finds a tenant, and can use nothing that depends on it."""
+
+    @property
+    def who(self) -> Who:
+        """Nobody can tell yet.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        raise RuntimeError(
+            "A function of @db.tenant_loader, @db.tenant_settings or @db.tenant_lister uses DynamoDB to find the"
+            " tenant, which is to decide how DynamoDB is used. Write `with db.without_tenant(reason=...):` round that."
+        )

@@ -1,0 +1,245 @@
+"""What the models of one table declare, what DynamoDB says that the table is, and how such a table is created."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import dataclasses
+import typing as t
+
+from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
+from pynamodb.constants import PROVISIONED_BILLING_MODE
+
+from dynaflask.model.base import Model
+from dynaflask.registry.precedence import add_missing
+
+Json = dict[str, t.Any]
+
+
+class Key(t.NamedTuple):
+    """One attribute of a key.
+
+    Attributes:
+        name: The attribute's name.
+        role: ``"HASH"`` or ``"RANGE"``.
+        type: ``"S"``, ``"N"`` or ``"B"``.
+    """
+
+    name: str
+    role: str
+    type: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.type} {self.role}"
+
+
+class Capacity(t.NamedTuple):
+    """Capacity units per second. What nobody says is ``None``."""
+
+    read: int | None = None
+    write: int | None = None
+
+    def over(self, other: Capacity) -> Capacity:
+        """This capacity, with what it leaves unsaid taken from the other."""
+        return Capacity(
+            other.read if self.read is None else self.read, other.write if self.write is None else self.write
+        )
+
+    @property
+    def request(self) -> Json:
+        """As DynamoDB wants it."""
+        units = {"ReadCapacityUnits": self.read, "WriteCapacityUnits": self.write}
+        return {name: value for name, value in units.items() if value is not None}
+
+    def __str__(self) -> str:
+        return f"{self.read} read, {self.write} write"
+
+
+UNSAID: t.Final = Capacity()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Index:
+    """One secondary index.
+
+    Attributes:
+        name: Its name.
+        keys: Its key, the hash key first.
+        projection: The type of the projection, then the attributes that it includes.
+        capacity: Its own capacity, where the table has one.
+    """
+
+    name: str
+    keys: tuple[Key, ...]
+    projection: tuple[str, ...]
+    capacity: Capacity = UNSAID
+
+    @property
+    def shape(self) -> tuple[t.Any, ...]:
+        """What cannot be changed."""
+        return self.keys, self.projection
+
+    def request(self, capacity: Capacity | None = None) -> Json:
+        """As DynamoDB wants it, with a capacity where the table is provisioned."""
+        kind, *attributes = self.projection
+        projection = {"ProjectionType": kind, **({"NonKeyAttributes": attributes} if attributes else {})}
+        entry: Json = {"IndexName": self.name, "KeySchema": key_schema(self.keys), "Projection": projection}
+        return entry if capacity is None else {**entry, "ProvisionedThroughput": self.capacity.over(capacity).request}
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(str, self.keys))}; {' '.join(self.projection)}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Schema:
+    """A table as its models declare it, or as it is. ``None`` is what the models leave unsaid.
+
+    Attributes:
+        keys: The table's key, the hash key first.
+        global_indexes: The global secondary indexes.
+        local_indexes: The local secondary indexes.
+        billing_mode: ``"PROVISIONED"`` or ``"PAY_PER_REQUEST"``.
+        capacity: The table's capacity.
+        stream_view_type: What its stream shows.
+        ttl_attribute: The attribute that holds the time to live.
+        tags: The tags.
+        deletion_protection: Whether the table can not be deleted.
+    """
+
+    keys: tuple[Key, ...]
+    global_indexes: tuple[Index, ...] = ()
+    local_indexes: tuple[Index, ...] = ()
+    billing_mode: str | None = None
+    capacity: Capacity = UNSAID
+    stream_view_type: str | None = None
+    ttl_attribute: str | None = None
+    tags: cabc.Mapping[str, str] | None = None
+    deletion_protection: bool | None = None
+
+    def create_request(self) -> Json:
+        """What ``CreateTable`` wants to know, the name excepted. Nothing said of capacity is billing per request."""
+        billing_mode = self.billing_mode or PAY_PER_REQUEST_BILLING_MODE
+        capacity = self.capacity if billing_mode == PROVISIONED_BILLING_MODE else None
+        request = {
+            "BillingMode": billing_mode,
+            "KeySchema": key_schema(self.keys),
+            "AttributeDefinitions": attribute_definitions(
+                self.keys, *(index.keys for index in (*self.global_indexes, *self.local_indexes))
+            ),
+            "GlobalSecondaryIndexes": [index.request(capacity) for index in self.global_indexes],
+            "LocalSecondaryIndexes": [index.request() for index in self.local_indexes],
+            "ProvisionedThroughput": capacity and capacity.request,
+            "StreamSpecification": self.stream_view_type and stream_specification(self.stream_view_type),
+            "Tags": tag_list(self.tags or {}),
+            "DeletionProtectionEnabled": self.deletion_protection,
+        }
+        return {name: value for name, value in request.items() if value not in (None, [])}
+
+
+def declared_by(models: cabc.Sequence[type[Model]]) -> Schema:
+    """What the models of one table declare together, in the current scope. Each value is the first model's to say it.
+
+    Args:
+        models: The models of the table.
+    """
+    merged = _merged(models)
+    types = {entry["AttributeName"]: entry["AttributeType"] for entry in merged["attribute_definitions"]}
+    capacity = Capacity(_first(models, "read_capacity_units"), _first(models, "write_capacity_units"))
+    return Schema(
+        keys=_keys(merged["key_schema"], types),
+        global_indexes=tuple(_declared_index(entry, types) for entry in merged["global_secondary_indexes"]),
+        local_indexes=tuple(_declared_index(entry, types) for entry in merged["local_secondary_indexes"]),
+        billing_mode=_first(models, "billing_mode") or (PROVISIONED_BILLING_MODE if any(capacity) else None),
+        capacity=capacity,
+        stream_view_type=_first(models, "stream_view_type"),
+        ttl_attribute=next((found.attr_name for model in models if (found := _ttl_attribute(model))), None),
+        tags=_first(models, "tags"),
+        deletion_protection=_first(models, "deletion_protection"),
+    )
+
+
+def described_by(table: Json, *, ttl: Json | None = None, tags: cabc.Sequence[Json] | None = None) -> Schema:
+    """What a table is.
+
+    Args:
+        table: The answer of ``DescribeTable``.
+        ttl: The answer of ``DescribeTimeToLive``.
+        tags: The answer of ``ListTagsOfResource``.
+    """
+    types = {entry["AttributeName"]: entry["AttributeType"] for entry in table.get("AttributeDefinitions", ())}
+    stream = table.get("StreamSpecification") or {}
+    has_ttl = ttl is not None and ttl.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
+    return Schema(
+        keys=_keys(table["KeySchema"], types),
+        global_indexes=tuple(_described_index(entry, types) for entry in table.get("GlobalSecondaryIndexes") or ()),
+        local_indexes=tuple(_described_index(entry, types) for entry in table.get("LocalSecondaryIndexes") or ()),
+        billing_mode=(table.get("BillingModeSummary") or {}).get("BillingMode") or PROVISIONED_BILLING_MODE,
+        capacity=_described_capacity(table),
+        stream_view_type=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
+        ttl_attribute=ttl["AttributeName"] if ttl and has_ttl else None,
+        tags=None if tags is None else {tag["Key"]: tag["Value"] for tag in tags},
+        deletion_protection=bool(table.get("DeletionProtectionEnabled")),
+    )
+
+
+def key_schema(keys: cabc.Iterable[Key]) -> list[Json]:
+    """A key as DynamoDB wants it."""
+    return [{"AttributeName": key.name, "KeyType": key.role} for key in keys]
+
+
+def attribute_definitions(*keys: cabc.Iterable[Key]) -> list[Json]:
+    """The attributes of several keys as DynamoDB wants them, each once."""
+    named = dict.fromkeys((key.name, key.type) for part in keys for key in part)
+    return [{"AttributeName": name, "AttributeType": kind} for name, kind in named]
+
+
+def stream_specification(view_type: str) -> Json:
+    """A stream as DynamoDB wants it."""
+    return {"StreamEnabled": True, "StreamViewType": view_type}
+
+
+def tag_list(tags: cabc.Mapping[str, str]) -> list[Json]:
+    """Tags as DynamoDB wants them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _merged(models: cabc.Iterable[type[Model]]) -> dict[str, list[t.Any]]:
+    merged: dict[str, list[t.Any]] = {}
+    for model in models:
+        for name, entries in model._get_schema().items():
+            add_missing(merged.setdefault(name, []), t.cast("list[t.Any]", entries))
+    return merged
+
+
+def _first(models: cabc.Iterable[type[Model]], name: str) -> t.Any:
+    said = (getattr(model.Meta, name, None) for model in models)
+    return next((value for value in said if value is not None), None)
+
+
+def _ttl_attribute(model: t.Any) -> t.Any:
+    return model._ttl_attribute()
+
+
+def _keys(schema: cabc.Iterable[Json], types: cabc.Mapping[str, str]) -> tuple[Key, ...]:
+    keys = (Key(entry["AttributeName"], entry["KeyType"], types[entry["AttributeName"]]) for entry in schema)
+    return tuple(sorted(keys, key=lambda key: key.role))
+
+
+def _projection(entry: Json) -> tuple[str, ...]:
+    return (entry["ProjectionType"], *sorted(entry.get("NonKeyAttributes") or ()))
+
+
+def _declared_index(entry: Json, types: cabc.Mapping[str, str]) -> Index:
+    units = entry.get("provisioned_throughput") or {}
+    capacity = Capacity(units.get("ReadCapacityUnits"), units.get("WriteCapacityUnits"))
+    return Index(entry["index_name"], _keys(entry["key_schema"], types), _projection(entry["projection"]), capacity)
+
+
+def _described_index(entry: Json, types: cabc.Mapping[str, str]) -> Index:
+    keys = _keys(entry["KeySchema"], types)
+    return Index(entry["IndexName"], keys, _projection(entry["Projection"]), _described_capacity(entry))
+
+
+def _described_capacity(entry: Json) -> Capacity:
+    # Of a table that is billed per request, DynamoDB says zero.
+    units = entry.get("ProvisionedThroughput") or {}
+    return Capacity(units.get("ReadCapacityUnits") or None, units.get("WriteCapacityUnits") or None)

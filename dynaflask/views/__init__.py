@@ -1,0 +1,1 @@
+"""What a view returns: pages, cursors, error responses and JSON."""

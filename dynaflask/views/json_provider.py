@@ -1,0 +1,83 @@
+"""Models and pages in ``jsonify``: an opt-in JSON provider."""
+
+from __future__ import annotations
+
+import base64
+import collections.abc as cabc
+import datetime as dt
+import functools
+import typing as t
+
+from flask.json.provider import DefaultJSONProvider
+from pynamodb.attributes import AttributeContainer
+
+from dynaflask.views.pagination import Page
+
+
+@functools.singledispatch
+def to_json(value: t.Any) -> t.Any:
+    """What JSON can say of a value that it does not know.
+
+    Args:
+        value: A model, a page, or what may be in them.
+
+    Raises:
+        TypeError: It is of another kind, which Flask does not know either.
+    """
+    return DefaultJSONProvider.default(value)
+
+
+@to_json.register(AttributeContainer)
+def _(value: AttributeContainer) -> t.Any:
+    return value.attribute_values
+
+
+@to_json.register(Page)
+def _(value: Page[t.Any]) -> t.Any:
+    return {"items": value.items, "per_page": value.per_page, "next_cursor": value.next_cursor}
+
+
+@to_json.register(set)
+@to_json.register(frozenset)
+def _(value: cabc.Set[t.Any]) -> t.Any:
+    try:
+        return sorted(value)
+    except TypeError:
+        return list(value)
+
+
+@to_json.register(bytes)
+@to_json.register(bytearray)
+@to_json.register(memoryview)
+def _(value: t.Any) -> t.Any:
+    return base64.b64encode(value).decode()
+
+
+@to_json.register(dt.date)
+@to_json.register(dt.time)
+def _(value: t.Any) -> t.Any:
+    return value.isoformat()
+
+
+@to_json.register(type)
+def _(value: type) -> t.Any:
+    """The class of a polymorphic model, as its items have it."""
+    attribute = value._get_discriminator_attribute() if issubclass(value, AttributeContainer) else None
+    return DefaultJSONProvider.default(value) if attribute is None else attribute.get_discriminator(value)
+
+
+class JSONProvider(DefaultJSONProvider):
+    """Flask's provider, which also knows what DynamoDB's items are made of: ``app.json = JSONProvider(app)``.
+
+    - a model and a map attribute: an object of all its attributes, by the names that the class gives them
+    - a :class:`Page`: an object of ``items``, ``per_page`` and ``next_cursor``
+    - a set: an array, in order
+    - binary values: a string in Base64
+    - a datetime, a date and a time: a string in ISO 8601
+    - a Decimal: a string of its digits, as Flask has it, because a float has not all of them
+
+    Args:
+        app: The app.
+    """
+
+    default: t.Callable[[t.Any], t.Any] = staticmethod(to_json)

@@ -1,1 +1,0 @@
-"""The way to DynamoDB, and all that knows botocore and PynamoDB's connections."""

@@ -1,0 +1,407 @@
+"""The ``flask dynamo`` commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import typing as t
+
+import click.testing
+import flask
+import pytest
+
+import dynaflask
+from dynaflask.cli.commands import dynamo
+from tests.support import boards
+from tests.support import engines
+from tests.support import recorder as recorders
+
+URL = "http://127.0.0.1:"
+
+
+@pytest.fixture
+def app() -> flask.Flask:
+    """An app with the commands, and nothing else."""
+    app = flask.Flask(__name__)
+    app.cli.add_command(dynamo)
+    return app
+
+
+def start(directory: pathlib.Path, *arguments: str, config: str = "") -> subprocess.Popen[str]:
+    """Start ``flask dynamo local`` in a process of its own."""
+    (directory / "app.py").write_text(
+        "import flask\n"
+        "from dynaflask.cli.commands import dynamo\n"
+        f"app = flask.Flask(__name__); {config}\n"
+        "if 'dynamo' not in app.cli.commands: app.cli.add_command(dynamo)\n"
+    )
+    command = [sys.executable, "-m", "flask", "--app", str(directory / "app.py"), "dynamo", "local", "--port", "0"]
+    return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def read_port(process: subprocess.Popen[str]) -> int:
+    """The port in the line that sets DYNAMODB_HOST."""
+    settings = (line.strip() for line in process.stdout or ())
+    setting = next(line for line in settings if line.startswith(f"DYNAMODB_HOST={URL}"))
+    return int(setting.rpartition(":")[2])
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_local_runs_until_it_is_told_to_end(tmp_path: pathlib.Path, number: signal.Signals) -> None:
+    """It prints the setting, runs until Ctrl-C or SIGTERM, and that is a good end."""
+    process = start(tmp_path)
+    port = read_port(process)
+    assert answers(port)
+    process.send_signal(number)
+    _, complaints = process.communicate(timeout=60)
+    assert (process.returncode, complaints) == (0, "")
+    assert not answers(port)
+
+
+@pytest.mark.parametrize("way", ["option", "setting"])
+def test_local_keeps_its_data_in_a_path(tmp_path: pathlib.Path, way: str) -> None:
+    """The path is the option's, or the app's DYNAMODB_LOCAL_PATH."""
+    path = tmp_path / "data"
+    if way == "option":
+        process = start(tmp_path, "--path", str(path))
+    else:
+        process = start(tmp_path, config=f"app.config['DYNAMODB_LOCAL_PATH'] = {str(path)!r}")
+    read_port(process)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert list(path.glob("*.json"))
+
+
+def test_local_ends_its_engine_although_it_is_killed(tmp_path: pathlib.Path) -> None:
+    """The engine does not outlive a command that had no time to end it."""
+    process = start(tmp_path)
+    port = read_port(process)
+    process.kill()
+    process.communicate(timeout=60)
+    while answers(port):
+        pass
+
+
+def test_an_error_is_one_line_and_no_traceback(app: flask.Flask) -> None:
+    """What is wrong with the engine is a message of the command, and its exit code is 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = app.test_cli_runner().invoke(args=["dynamo", "local", "--port", port])
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: Port {port} of 127.0.0.1 cannot be had")
+
+
+def test_a_wrong_path_is_an_error_of_the_command(app: flask.Flask, tmp_path: pathlib.Path) -> None:
+    """A path that cannot be written is a message too."""
+    (tmp_path / "file").touch()
+    arguments: t.Any = ["dynamo", "local", "--port", "0", "--path", str(tmp_path / "file")]
+    result = app.test_cli_runner().invoke(args=arguments)
+    assert result.exit_code == 1
+    assert "Error: DYNAMODB_LOCAL_PATH must be a directory" in result.output
+
+
+def test_help_names_the_commands(app: flask.Flask) -> None:
+    """``flask dynamo --help`` lists what there is."""
+    assert "local" in app.test_cli_runner().invoke(args=["dynamo", "--help"]).output
+
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+
+PROGRAM = """
+import json, pathlib, flask, dynaflask
+from pynamodb.attributes import NumberAttribute
+db = dynaflask.Dynamo()
+class Thing(db.Model):
+    class Meta:
+        table_name = "Thing"
+    number = NumberAttribute(hash_key=True)
+app = flask.Flask(__name__)
+app.config.from_mapping(json.loads(pathlib.Path(__file__).with_name("settings.json").read_text()))
+db.init_app(app)
+"""
+
+
+@pytest.fixture
+def on_engine(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
+    """An app on a real engine, with a second bind in another region."""
+    app = flask.Flask("app")
+    app.config.from_mapping(engine.settings(account))
+    app.config["DYNAMODB_BINDS"] = {"eu": {"region": "eu-west-1"}}
+    db.init_app(app)
+    yield app
+    with app.app_context():
+        db.drop_all()
+
+
+def run(app: flask.Flask, *arguments: str, answer: str = "") -> click.testing.Result:
+    """``flask dynamo ...``, with an answer to what it asks."""
+    return app.test_cli_runner().invoke(args=["dynamo", *arguments], input=answer)
+
+
+class TestTables:
+    """The commands round tables, on a real engine."""
+
+    def test_a_table_from_its_making_to_its_end(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """Each step is seen by the status, and the status is an exit code."""
+        boards.declare_board(db)
+        assert run(on_engine, "status").exit_code == 1
+        created = run(on_engine, "create", "--wait")
+        assert (created.exit_code, created.output.split(" on ")[0].split("-")[-1]) == (0, "Board (Board)")
+        assert run(on_engine, "create").output == ""
+        assert run(on_engine, "status").exit_code == 0
+        assert run(on_engine, "drop", "--yes", "--wait").exit_code == 0
+        assert json.loads(run(on_engine, "status", "--json").output)[0]["exists"] is False
+
+    def test_the_status_has_a_row_for_each_table(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """In JSON with numbers and lists."""
+        boards.declare_board(db)
+        boards.declare_board(db, name="Post", bind_key="eu")
+        run(on_engine, "create", "Post", "--wait")
+        missing, present = json.loads(run(on_engine, "status", "--json").output)
+        assert (missing["models"], missing["exists"], missing["drift"]) == (["Board"], False, ["table"])
+        assert (present["bind"], present["state"], present["items"], present["drift"]) == ("eu", "ACTIVE", 0, [])
+
+    def test_drop_shows_what_and_where_before_it_asks(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """And takes anything but yes for no."""
+        board = boards.declare_board(db, bind_key="eu")
+        run(on_engine, "create", "--wait")
+        refused = run(on_engine, "drop", answer="\n")
+        url = on_engine.config["DYNAMODB_HOST"]
+        assert f"Board (Board) on eu, eu-west-1, {url}\nGo on? [y/N]" in refused.output
+        assert refused.exit_code == 1
+        with on_engine.app_context():
+            assert board.exists()
+        assert "Deleted" in run(on_engine, "drop", answer="y\n").output
+
+    def test_drop_of_nothing_says_so_and_asks_nothing(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """There is no table to lose; it may be elsewhere."""
+        board = boards.declare_board(db)
+        dropped = run(on_engine, "drop", board.__name__)
+        assert (dropped.exit_code, len(dropped.output.splitlines())) == (0, 1)
+        assert dropped.output.startswith("There is no test-")
+        assert "Board (Board) on default, us-east-1, " in dropped.output
+
+    def test_diff_and_sync_agree(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """A dry run changes nothing; neither does a no; and after a yes there is no difference."""
+        boards.declare_board(db)
+        run(on_engine, "create", "--wait")
+        boards.declare_board(db, attributes=boards.everything())
+        found = json.loads(run(on_engine, "diff", "Board", "--json").output)
+        assert [each["what"] for each in found] == ["global index 'byViews'", "time to live"]
+        for arguments in (["sync", "--dry-run"], ["sync"]):
+            shown = run(on_engine, *arguments, answer="n\n")
+            assert "Differs: " in shown.output
+            assert "views N HASH" in shown.output
+            assert shown.exit_code == 1
+        done = run(on_engine, "sync", "--yes", "--wait")
+        assert (done.exit_code, done.output.count(" becomes ")) == (0, 2)
+        assert run(on_engine, "diff").exit_code == run(on_engine, "sync").exit_code == 0
+
+    def test_sync_says_what_it_cannot_do(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """It asks nothing where there is nothing that it can, and exits with 1."""
+        boards.declare_board(db)
+        run(on_engine, "create", "--wait")
+        boards.declare_board(db, attributes={"lo": boards.make_local_index("lo")})
+        done = run(on_engine, "sync")
+        assert done.exit_code == 1
+        assert "Only a new table can have it" in done.output
+        assert "Go on?" not in done.output
+
+    def test_sync_prunes_on_demand(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """An index that no model declares."""
+        boards.declare_board(db, attributes=boards.everything())
+        run(on_engine, "create", "--wait")
+        boards.declare_board(db)
+        assert run(on_engine, "diff").exit_code == 0
+        assert run(on_engine, "diff", "--prune").exit_code == 1
+        assert run(on_engine, "sync", "--prune", "--yes", "--wait").exit_code == 0
+        assert run(on_engine, "diff", "--prune").exit_code == 0
+
+    def test_a_dump_can_be_loaded(self, on_engine: flask.Flask, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
+        """Each says how many items went where."""
+        board, file = boards.declare_board(db), str(tmp_path / "board.jsonl.gz")
+        run(on_engine, "create", "--wait")
+        with on_engine.app_context():
+            board("flask", "hello").save()
+        dumped = run(on_engine, "dump", "Board", file, "--segments", "1", "--rate", "1000")
+        assert (dumped.exit_code, dumped.output[:12]) == (0, "1 items of t")
+        assert run(on_engine, "dump", "Board", file).exit_code == 1
+        run(on_engine, "drop", "--yes", "--wait")
+        run(on_engine, "create", "--wait")
+        loaded = run(on_engine, "load", "Board", file, "--rate", "1000", "--from-line", "1")
+        assert (loaded.exit_code, f"1 items of {file} are in" in loaded.output) == (0, True)
+        with on_engine.app_context():
+            assert [item.subject for item in board.scan()] == ["hello"]
+
+
+def test_models_shows_where_they_go(make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
+    """By what the app is configured with; nothing is called."""
+    app = make_app(
+        host=recorder.url, region="us-east-1", table_prefix="t-", binds={"eu": {"region": "eu-west-1"}}, **KEYS
+    )
+    boards.declare_board(db, attributes=boards.everything())
+    boards.declare_board(db, name="Post", bind_key="eu")
+    first, second = json.loads(run(app, "models", "--json").output)
+    assert first == {
+        "model": "Board",
+        "table": "t-Board",
+        "bind": "default",
+        "region": "us-east-1",
+        "endpoint": recorder.url,
+        "keys": ["forum S HASH", "subject S RANGE"],
+        "indexes": ["byViews"],
+    }
+    assert (second["bind"], second["region"], second["indexes"]) == ("eu", "eu-west-1", [])
+    assert recorder.requests == []
+
+
+def test_ping_calls_each_bind(make_app: Make, recorder: recorders.Recorder) -> None:
+    """Or the one that is named; one that does not answer is an error."""
+    binds = {"eu": {"region": "eu-west-1"}, "far": {"host": "http://127.0.0.1:1", "max_retry_attempts": 0}}
+    app = make_app(host=recorder.url, region="us-east-1", binds=binds, **KEYS)
+    assert json.loads(run(app, "ping", "--bind", "eu", "--json").output)[0]["bind"] == "eu"
+    assert [request.region for request in recorder.requests] == ["eu-west-1"]
+    failed = run(app, "ping")
+    assert failed.exit_code == 1
+    assert "The bind is 'far'" in failed.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", "Bord"],
+        ["status", "--bind", "mars"],
+        ["dump", "Bord", "file"],
+        ["load", "Board", "file", "--rate", "0"],
+        ["ping", "--bind", "mars"],
+        ["sync", "--dry"],
+    ],
+)
+def test_a_wrong_name_is_exit_code_2(make_app: Make, db: dynaflask.Dynamo, arguments: list[str]) -> None:
+    """With the usage, and what would do."""
+    boards.declare_board(db)
+    result = run(make_app(), *arguments)
+    assert result.exit_code == 2
+    assert result.output.startswith("Usage: ")
+
+
+def test_two_apps_have_each_their_tables(
+    make_app: Make, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+) -> None:
+    """What the one app's commands do is not seen by the other's."""
+    boards.declare_board(db)
+    shared = {name.removeprefix("DYNAMODB_").lower(): value for name, value in ministack.settings(account).items()}
+    ours, theirs = (make_app(region, **{**shared, "region": region}) for region in ("us-east-1", "eu-west-1"))
+    assert run(ours, "create", "--wait").exit_code == 0
+    assert [run(app, "status").exit_code for app in (ours, theirs)] == [0, 1]
+    assert run(theirs, "drop", "--yes").output.startswith("There is no ")
+    assert run(ours, "drop", "--yes").exit_code == 0
+
+
+@pytest.fixture
+def program(ministack: engines.Engine, account: engines.Account, tmp_path: pathlib.Path) -> t.Callable[..., list[str]]:
+    """The command line of ``flask dynamo`` for an app in a file of its own."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "settings.json").write_text(json.dumps(ministack.settings(account)))
+
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "flask", "--app", str(tmp_path / "program.py"), "dynamo", *arguments]
+
+    return command
+
+
+def test_in_a_pipe_all_is_plain_lines(program: t.Callable[..., list[str]], tmp_path: pathlib.Path) -> None:
+    """No bar and no escape; a line for each thousand items, and one at the end."""
+
+    def lines(*arguments: str) -> list[str]:
+        done = subprocess.run(program(*arguments), capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    things = "".join(json.dumps({"Item": {"number": {"N": str(number)}}}) + "\n" for number in range(1100))
+    (tmp_path / "file").write_text(things)
+    lines("create", "--wait")
+    first, last = lines("load", "Thing", str(tmp_path / "file"))
+    assert first.endswith("Thing: 1000 items")
+    assert last.startswith(f"1100 items of {tmp_path / 'file'} are in ")
+    assert len(lines("dump", "Thing", str(tmp_path / "copy"))) == 2
+    head, row = lines("status")
+    assert head.split() == ["models", "bind", "table", "exists", "state", "items", "size_bytes", "drift"]
+    assert row.split()[3:6] == ["True", "ACTIVE", "1100"]
+
+
+def test_on_a_terminal_there_is_a_bar_and_tables_fit(
+    program: t.Callable[..., list[str]], tmp_path: pathlib.Path
+) -> None:
+    """The bar counts the items, and no line is wider than the terminal."""
+    (tmp_path / "file").write_text(json.dumps({"Item": {"number": {"N": "1"}}}) + "\n")
+    on_terminal(program("create", "--wait"))
+    loaded = on_terminal(program("load", "Thing", str(tmp_path / "file")))
+    assert "[####################################]  1/1" in loaded
+    dumped = on_terminal(program("dump", "Thing", str(tmp_path / "copy")))
+    assert "Dumping" in dumped
+    assert "#  1/1" in dumped.replace("]", "")
+    table = on_terminal(program("models"), columns=40)
+    assert max(map(len, table.splitlines())) <= 40
+    assert "Thing" in table
+
+
+def on_terminal(command: list[str], *, columns: int = 80) -> str:
+    """What a command shows on a terminal."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: read(ours), b""))
+    os.close(ours)
+    assert process.returncode == 0, shown
+    return shown.decode()
+
+
+def read(terminal: int) -> bytes:
+    """What comes next; nothing when the other side is closed."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+
+
+class TestShell:
+    """``flask shell``."""
+
+    def test_db_and_all_models_stand_in_it(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+        """Those that the app was given."""
+        board, post = boards.declare_board(db), boards.declare_board(db, name="Post")
+        context = make_app().make_shell_context()
+        assert (context["db"], context["Board"], context["Post"]) == (db, board, post)
+        assert "Post" not in make_app("other", given=[board]).make_shell_context()
+
+    def test_a_model_hides_no_name_of_the_users(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+        """Nor one of Flask's, nor db."""
+        for name in ("Board", "app", "g", "db"):
+            boards.declare_board(db, name=name)
+        app = flask.Flask("app")
+        app.shell_context_processor(lambda: {"Board": "mine"})
+        db.init_app(app)
+        context = app.make_shell_context()
+        assert (context["app"], context["g"], context["db"], context["Board"]) == (app, flask.g, db, "mine")
+
+    def test_a_name_of_two_models_is_left_out(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+        """It would be either."""
+        for name in ("one", "two"):
+            boards.declare_board(db, table_name=name)
+        assert "Board" not in make_app().make_shell_context()

@@ -1,0 +1,159 @@
+"""Tracers see the calls that would go round botocore, and the way is free again when they are gone."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import typing as t
+from unittest import mock
+
+import botocore.client
+import botocore.httpsession
+import flask
+import pytest
+from aws_xray_sdk.core import patcher
+from aws_xray_sdk.core import xray_recorder
+from botocore.client import BaseClient
+from botocore.endpoint import Endpoint
+from botocore.httpsession import URLLib3Session
+from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+from pynamodb.exceptions import GetError
+
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+Traced = t.Callable[[], list[tuple[str, bool]]]
+Tracer = t.Callable[[], contextlib.AbstractContextManager[Traced]]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+DIRECT = ("direct", None)
+ASIDE = ("tuned", "the client's _make_api_call is patched")
+
+
+@contextlib.contextmanager
+def opentelemetry() -> cabc.Iterator[Traced]:
+    """Its instrumentation, and what it has seen so far: each operation, and whether it failed."""
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    BotocoreInstrumentor().instrument(tracer_provider=provider)
+    try:
+        yield lambda: [
+            (span.attributes["rpc.method"], span.status.status_code is StatusCode.ERROR)
+            for span in spans.get_finished_spans()
+        ]
+    finally:
+        BotocoreInstrumentor().uninstrument()
+
+
+def xray(module: str) -> Tracer:
+    """The SDK of X-Ray, told that a module is in use."""
+
+    @contextlib.contextmanager
+    def tracer() -> cabc.Iterator[Traced]:
+        xray_recorder.configure(sampling=False)
+        # Nobody is there to send the traces to.
+        xray_recorder.emitter._socket.close()
+        with as_it_was(), mock.patch.object(xray_recorder.emitter, "send_entity"):
+            segment = xray_recorder.begin_segment("test")
+            patcher.patch((module,))
+            yield lambda: [(part.aws["operation"], hasattr(part, "error")) for part in segment.subsegments]
+            xray_recorder.end_segment()
+
+    return tracer
+
+
+@contextlib.contextmanager
+def as_it_was() -> cabc.Iterator[None]:
+    """A block after which nothing is patched. X-Ray's SDK knows no way back."""
+    methods = (BaseClient, "_make_api_call"), (Endpoint, "prepare_request"), (URLLib3Session, "send")
+    with contextlib.ExitStack() as stack:
+        for owner, name in methods:
+            stack.enter_context(mock.patch.object(owner, name, vars(owner)[name]))
+        try:
+            yield
+        finally:
+            patcher._PATCHED_MODULES.clear()
+            for module in (botocore.client, botocore.httpsession):
+                vars(module).pop("_xray_enabled", None)
+
+
+TRACERS = {"opentelemetry": opentelemetry, "x-ray": xray("botocore"), "x-ray for pynamodb": xray("pynamodb")}
+every_tracer = pytest.mark.parametrize("tracer", TRACERS.values(), ids=TRACERS)
+
+
+@pytest.fixture
+def make_direct(make_app: Make, recorder: recorders.Recorder) -> Make:
+    """Makes an app that goes the direct way to the recorder."""
+    options = {"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS}
+    return lambda name="app", /, **settings: make_app(name, **{**options, **settings})
+
+
+def transport(app: flask.Flask) -> tuple[str, str | None]:
+    """The way of the app's calls, and the reason for it."""
+    way = app.extensions["dynamo"].get_client().meta.dynaflask_transport
+    return way.way, way.reason
+
+
+def read(app: flask.Flask, model: t.Any) -> str:
+    """One call."""
+    with app.app_context():
+        return str(model.get("forum", app.name).subject)
+
+
+@every_tracer
+def test_a_tracer_sees_the_calls_of_clients_that_are_there(
+    make_direct: Make, thread_model: t.Any, tracer: Tracer
+) -> None:
+    """From the moment when it comes until it goes."""
+    app = make_direct()
+    assert [read(app, thread_model) for _ in range(2)] == ["app", "app"]
+    assert transport(app) == DIRECT
+    with tracer() as traced:
+        assert [read(app, thread_model) for _ in range(2)] == ["app", "app"]
+        assert (transport(app), traced()) == (ASIDE, [("GetItem", False)] * 2)
+    assert read(app, thread_model) == "app"
+    assert (transport(app), len(traced())) == (DIRECT, 2)
+
+
+@every_tracer
+def test_a_tracer_sees_the_calls_of_clients_that_come_later(
+    make_direct: Make, thread_model: t.Any, tracer: Tracer
+) -> None:
+    """Of every app; what was made under a tracer goes the direct way when it is gone."""
+    with tracer() as traced:
+        apps = [make_direct(region, region=region) for region in ("us-east-1", "eu-west-1")]
+        assert [read(app, thread_model) for app in apps * 2] == ["us-east-1", "eu-west-1"] * 2
+        assert [transport(app) for app in apps] == [ASIDE] * 2
+        assert traced() == [("GetItem", False)] * 4
+    assert [read(app, thread_model) for app in apps * 2] == ["us-east-1", "eu-west-1"] * 2
+    assert ([transport(app) for app in apps], len(traced())) == ([DIRECT] * 2, 4)
+
+
+@every_tracer
+def test_a_tracer_sees_that_a_call_failed(
+    make_direct: Make, thread_model: t.Any, recorder: recorders.Recorder, tracer: Tracer
+) -> None:
+    """And the caller sees it, too."""
+    app = make_direct()
+    read(app, thread_model)
+    recorder.answer = lambda request: (400, {"__type": "x#ValidationException", "message": "No."})
+    with tracer() as traced, pytest.raises(GetError, match="No."):
+        read(app, thread_model)
+    assert traced() == [("GetItem", True)]
+
+
+@every_tracer
+def test_the_request_carries_the_trace(
+    make_direct: Make, thread_model: t.Any, recorder: recorders.Recorder, tracer: Tracer
+) -> None:
+    """As it does with botocore alone; what is sent later carries none."""
+    app = make_direct()
+    with tracer():
+        read(app, thread_model)
+    read(app, thread_model)
+    read(app, thread_model)
+    carried = ["x-amzn-trace-id" in request.headers for request in recorder.requests]
+    assert carried == [True, False, False]

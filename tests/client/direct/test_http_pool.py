@@ -1,0 +1,208 @@
+"""Kept-alive connections to one origin."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import socket
+import threading
+import typing as t
+
+import pytest
+from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import HTTPClientError
+from botocore.exceptions import ReadTimeoutError
+
+from dynaflask.client.direct.http_pool import Channels
+from dynaflask.client.direct.http_pool import Origin
+from tests.support import hostile
+from tests.support.hostile import answer
+from tests.support.hostile import cut
+from tests.support.hostile import say
+
+REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: DynamoDB_20120810.GetItem\r\nContent-Length: 2\r\n\r\n{}"
+GOOD = answer({"a": 1})
+MAX_IDLE = 2
+
+
+def origin_of(url: str, **options: t.Any) -> Origin:
+    """A server's, where nothing else is asked for."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    timeouts = {"connect_timeout": 5.0, "read_timeout": 5.0}
+    return Origin(
+        **{"url": url, "host": host, "port": int(port), "context": None, "options": (), **timeouts, **options},
+        max_idle=MAX_IDLE,
+    )
+
+
+@pytest.fixture
+def server() -> cabc.Iterator[hostile.Hostile]:
+    """A server that does as it is told."""
+    with hostile.Hostile() as server:
+        server.acts = [say(GOOD)]
+        yield server
+
+
+@pytest.fixture
+def channels(server: hostile.Hostile) -> cabc.Iterator[Channels]:
+    """Connections to it."""
+    channels = Channels(origin_of(server.url))
+    yield channels
+    channels.close()
+
+
+class TestExchange:
+    """A request is sent once, and its answer read."""
+
+    def test_one_connection_serves_one_request_after_another(self, server: hostile.Hostile, channels: Channels) -> None:
+        """As long as the server keeps it."""
+        assert [channels.exchange(REQUEST).body for _ in range(5)] == [b'{"a": 1}'] * 5
+        assert (server.connections, len(channels)) == (1, 1)
+
+    def test_one_that_the_server_closed_is_not_used(self, server: hostile.Hostile, channels: Channels) -> None:
+        """It is noticed before a byte is sent."""
+        server.acts = [cut(GOOD), say(GOOD)]
+        channels.exchange(REQUEST)
+        server.wait_for_closings(1)
+        channels.exchange(REQUEST)
+        assert (len(server.requests), server.connections) == (2, 2)
+
+    def test_one_that_has_something_to_say_is_not_used(self, server: hostile.Hostile, channels: Channels) -> None:
+        """It would be taken for the answer to the next question."""
+        has_spoken = threading.Event()
+
+        def speak(_: hostile.Hostile, connection: socket.socket) -> bool:
+            connection.sendall(GOOD)
+            threading.Timer(0.05, lambda: (connection.sendall(answer({"a": 2})), has_spoken.set())).start()
+            return True
+
+        server.acts = [speak, say(GOOD)]
+        channels.exchange(REQUEST)
+        assert has_spoken.wait(timeout=20)
+        assert channels.exchange(REQUEST).body == b'{"a": 1}'
+        assert server.connections == 2
+
+    def test_the_last_used_goes_first(self, server: hostile.Hostile, channels: Channels) -> None:
+        """The others may rest until the server closes them."""
+        threads_of(channels, 2)
+        assert len(channels) == 2
+        for _ in range(5):
+            channels.exchange(REQUEST)
+        assert server.connections == 2
+
+    @pytest.mark.parametrize(
+        ("act", "error"),
+        [
+            (cut(b""), ConnectionClosedError),
+            (hostile.reset(), ConnectionClosedError),
+            (hostile.stall(GOOD, at=5), ReadTimeoutError),
+        ],
+        ids=["closed", "reset", "silent"],
+    )
+    def test_what_fails_has_botocores_name(
+        self, server: hostile.Hostile, act: hostile.Act, error: type[HTTPClientError]
+    ) -> None:
+        """Its connection is closed, and the next request gets another."""
+        channels = Channels(origin_of(server.url, read_timeout=0.2))
+        server.acts = [act, say(GOOD)]
+        with pytest.raises(error):
+            channels.exchange(REQUEST)
+        assert (len(channels), len(server.requests)) == (0, 1)
+        assert channels.exchange(REQUEST).is_whole
+        channels.close()
+
+    def test_an_answer_that_is_cut_short_is_given_out(self, server: hostile.Hostile, channels: Channels) -> None:
+        """Whoever asked decides; its connection serves nobody else."""
+        server.acts = [cut(GOOD, at=-2)]
+        assert not channels.exchange(REQUEST).is_whole
+        assert len(channels) == 0
+
+    def test_nobody_listens(self) -> None:
+        """Nobody takes a connection at that port."""
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(EndpointConnectionError, match=url):
+            Channels(origin_of(url)).exchange(REQUEST)
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [({"options": ((-1, -1, -1),)}, ConnectionClosedError), ({"read_timeout": 1e300}, HTTPClientError)],
+        ids=["socket option", "seconds"],
+    )
+    def test_a_setting_that_the_system_refuses(
+        self, server: hostile.Hostile, options: dict[str, t.Any], error: type[HTTPClientError]
+    ) -> None:
+        """The connection that was made for it is closed."""
+        with pytest.raises(error):
+            Channels(origin_of(server.url, **options)).exchange(REQUEST)
+        server.wait_for_closings(1)
+
+    def test_a_connection_is_not_made_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After ``connect_timeout`` seconds."""
+        waited: list[float | None] = []
+
+        def create_connection(_: t.Any, timeout: float | None) -> t.NoReturn:
+            waited.append(timeout)
+            raise TimeoutError
+
+        monkeypatch.setattr(socket, "create_connection", create_connection)
+        with pytest.raises(ConnectTimeoutError):
+            Channels(origin_of("http://127.0.0.1:1", connect_timeout=0.5)).exchange(REQUEST)
+        assert waited == [0.5]
+
+
+class TestMany:
+    """Threads share them without a lock."""
+
+    def test_no_more_are_kept_than_the_setting_says(self, channels: Channels) -> None:
+        """Those that are too many are closed after their answer."""
+        threads_of(channels, 5)
+        assert len(channels) == MAX_IDLE
+
+    def test_two_origins_have_connections_of_their_own(self, server: hostile.Hostile, channels: Channels) -> None:
+        """Each app's requests go to its own server."""
+        with hostile.Hostile() as other:
+            other.acts = [say(answer({"a": 2}))]
+            others = Channels(origin_of(other.url))
+            assert [c.exchange(REQUEST).body for c in (channels, others, channels)] == [
+                b'{"a": 1}',
+                b'{"a": 2}',
+                b'{"a": 1}',
+            ]
+            assert (len(server.requests), len(other.requests)) == (2, 1)
+            others.close()
+
+
+class TestClose:
+    """After ``close`` none is kept."""
+
+    def test_what_is_idle_is_closed(self, server: hostile.Hostile, channels: Channels) -> None:
+        """At once."""
+        channels.exchange(REQUEST)
+        channels.close()
+        assert len(channels) == 0
+        server.wait_for_closings(1)
+
+    def test_what_is_in_use_is_closed_after_its_answer(self, server: hostile.Hostile, channels: Channels) -> None:
+        """The call ends as it would have."""
+        channels.close()
+        assert channels.exchange(REQUEST).is_whole
+        assert len(channels) == 0
+        server.wait_for_closings(1)
+
+
+def threads_of(channels: Channels, number: int) -> None:
+    """Send so many requests at once, and no sooner end one than all have begun."""
+    barrier = threading.Barrier(number)
+    taken = [channels._take() for _ in range(number)]
+
+    def give_back(channel: t.Any) -> None:
+        barrier.wait(timeout=20)
+        channels._give_back(channel)
+
+    threads = [threading.Thread(target=give_back, args=(channel,)) for channel in taken]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

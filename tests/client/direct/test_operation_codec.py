@@ -1,0 +1,89 @@
+"""The bodies of the direct way's requests and answers."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import botocore.session
+import pytest
+
+from dynaflask.client.direct.hooks import Listeners
+from dynaflask.client.direct.http11 import Answer
+from dynaflask.client.direct.operation_codec import DataOperation
+from dynaflask.client.direct.operation_codec import names_an_arn
+
+KEY = {"id": {"S": "a"}}
+ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/Thread"
+
+
+@pytest.fixture(scope="module")
+def client() -> t.Any:
+    """botocore's."""
+    keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+    return botocore.session.Session().create_client("dynamodb", "eu-west-1", **keys)
+
+
+class TestWrite:
+    """``write``: the body that botocore would write, or none."""
+
+    @pytest.mark.parametrize("value", [{"S": "ä"}, {"B": b"\0"}, {"L": [{"BS": [b"\1"]}]}, {"N": "1"}], ids=repr)
+    def test_it_says_what_botocores_says(self, client: t.Any, value: dict[str, t.Any]) -> None:
+        """Binary values are encoded."""
+        params = {"TableName": "Thread", "Item": {**KEY, "value": value}}
+        theirs = client._serializer.serialize_to_request(params, client.meta.service_model.operation_model("PutItem"))
+        written = DataOperation(client, "PutItem").write(params)
+        assert written is not None
+        assert json.loads(written) == json.loads(theirs["body"])
+
+    def test_what_botocore_does_not_know_is_botocores_to_refuse(self, client: t.Any) -> None:
+        """It says which parameter is wrong."""
+        assert DataOperation(client, "GetItem").write({"TableName": "Thread", "Key": KEY, "Where": "here"}) is None
+
+    def test_a_tables_arn_is_botocores_to_resolve(self, client: t.Any) -> None:
+        """It may lead to another endpoint."""
+        assert DataOperation(client, "GetItem").write({"TableName": ARN, "Key": KEY}) is None
+
+    def test_a_transaction_gets_a_token(self, client: t.Any) -> None:
+        """Another one each time, unless the caller has one: it is what makes a repetition harmless."""
+        operation = DataOperation(client, "TransactWriteItems")
+        first, second, own = ({"TransactItems": [], **more} for more in ({}, {}, {"ClientRequestToken": "mine"}))
+        for params in (first, second, own):
+            assert operation.write(params) == json.dumps(params, separators=(",", ":")).encode()
+        assert first["ClientRequestToken"] != second["ClientRequestToken"]
+        assert own["ClientRequestToken"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("params", "is_named"),
+    [
+        ({"TableName": "Thread"}, False),
+        ({"TableName": ARN}, True),
+        ({"RequestItems": {"Thread": []}}, False),
+        ({"RequestItems": {"Thread": [], ARN: []}}, True),
+        ({"TransactItems": [{"Get": {"TableName": "Thread"}}, {"Get": {"TableName": ARN}}]}, True),
+        ({"TableName": "Thread", "Key": {"id": {"S": ARN}}}, False),
+    ],
+    ids=["name", "arn", "batch of names", "batch", "transaction", "a value"],
+)
+def test_a_table_is_named_by_its_arn(params: dict[str, t.Any], is_named: bool) -> None:
+    """In whatever operation; what an item holds is no name."""
+    assert names_an_arn(params) is is_named
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"Item":{"id":{"S":"a"}}}', b'{"Item":{"id":{"B":"AA=="}}}', b"{}", b'{"Item":{"id":{"Z":1}},"More":1}'],
+    ids=["plain", "binary", "empty", "new"],
+)
+def test_an_answer_is_read_as_botocore_reads_it(client: t.Any, body: bytes) -> None:
+    """With what it says of every answer, and as the answer to a first attempt."""
+    headers = {"x-amzn-requestid": "R1"}
+    model = client.meta.service_model.operation_model("GetItem")
+    response = {"status_code": 200, "headers": headers, "body": body}
+    theirs = client._response_parser.parse(response, model.output_shape)
+    theirs["ResponseMetadata"]["RetryAttempts"] = 0
+    listeners = Listeners(client, operations=["GetItem"])
+    ours = DataOperation(client, "GetItem").read(Answer(200, headers, body), listeners=listeners)
+    assert ours == theirs
+    assert [*ours] == [*theirs]

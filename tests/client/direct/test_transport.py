@@ -1,0 +1,903 @@
+"""Calls round botocore, on sockets of our own."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import datetime as dt
+import itertools
+import pathlib
+import socket
+import ssl
+import subprocess
+import sys
+import types
+import typing as t
+import uuid
+from unittest import mock
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import botocore.session
+import botocore.stub
+import flask
+import moto
+import pytest
+import trustme
+from botocore import UNSIGNED
+from botocore.config import Config
+from pynamodb.attributes import BinaryAttribute
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import GetError
+from pynamodb.exceptions import PutError
+from pynamodb.transactions import TransactGet
+from pynamodb.transactions import TransactWrite
+
+import dynaflask
+from dynaflask.client.pool import pool
+from dynaflask.client.tuned import json_codec
+from tests.support import hostile
+from tests.support import recorder as recorders
+from tests.support.hostile import answer
+from tests.support.hostile import cut
+from tests.support.hostile import error
+from tests.support.hostile import say
+from tests.support.paths import SUPPORT
+from tests.support.paths import environment
+
+Make = t.Callable[..., flask.Flask]
+Call = t.Callable[[], t.Any]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+WAYS = ("stock", "direct")
+FOUND = {"Item": {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}, "views": {"N": "7"}}}
+GOOD = answer(FOUND)
+DIRECT = ("direct", None)
+
+
+IDS_OF_TWO_PROCESSES = """
+import os
+from dynaflask.client.direct.transport import _ids
+if pid := os.fork():
+    os.waitpid(pid, 0)
+print(_ids.next(), _ids.next(), flush=True)
+"""
+
+
+class Played(t.NamedTuple):
+    """What came of a call, and what it took."""
+
+    outcome: t.Any
+    attempts: list[tuple[str, str]]
+    sleeps: int
+
+
+class Play:
+    """Calls a hostile server, in each of the ways: ``play("direct", acts=[...])``."""
+
+    def __init__(self, make_app: Make, model: t.Any, sleeps: list[float]) -> None:
+        self._make_app = make_app
+        self._model = model
+        self._sleeps = sleeps
+        # What costs most of a client lives as long as another client of it.
+        self._kept = [make_app(f"kept-{way}", region="us-east-1", transport=way, **KEYS) for way in WAYS]
+        for app in self._kept:
+            app.extensions["dynamo"].get_client()
+
+    def __call__(
+        self, way: str, acts: list[hostile.Act], *, name: str = "read", is_warm: bool = True, **settings: t.Any
+    ) -> Played:
+        with self.server(way, **settings) as server:
+            call = getattr(self, name)
+            if is_warm:
+                call()
+            return self.play(server, acts, call)
+
+    @contextlib.contextmanager
+    def server(self, way: str, **settings: t.Any) -> t.Iterator[hostile.Hostile]:
+        """A server that answers well so far, and the context of an app that calls it."""
+        with hostile.Hostile() as server:
+            server.acts = [say(GOOD)]
+            options = {"host": server.url, "region": "us-east-1", "transport": way, **KEYS, **settings}
+            with self._make_app("app", **options).app_context():
+                yield server
+
+    def play(self, server: hostile.Hostile, acts: list[hostile.Act], call: Call) -> Played:
+        """One call."""
+        server.requests.clear()
+        self._sleeps.clear()
+        server.acts = acts
+        return Played(told(call, server.url), server.operations, len(self._sleeps))
+
+    def read(self) -> t.Any:
+        """Reads."""
+        return self._model.get("forum", "subject").attribute_values
+
+    def write(self) -> t.Any:
+        """Writes."""
+        return self._model("forum", "subject").save()
+
+
+@pytest.fixture
+def play(make_app: Make, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """A play without pauses between the attempts."""
+    sleeps: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", types.SimpleNamespace(sleep=sleeps.append))
+    return Play(make_app, thread_model, sleeps)
+
+
+def told(call: Call, url: str) -> t.Any:
+    """What a call gives, or its error: the same for two servers."""
+    try:
+        return call()
+    except Exception as failure:  # noqa: BLE001 - whatever it is, it is compared
+        return [(type(fault), str(fault).replace(url, "URL")) for fault in (failure, failure.__cause__)]
+
+
+def transport(app: flask.Flask) -> tuple[str, str | None]:
+    """The way of the app's calls, and the reason for it."""
+    registry: dynaflask.Registry = app.extensions["dynamo"]
+    with registry.lease(registry.binds["default"]).call() as client:
+        return client.meta.dynaflask_transport.way, client.meta.dynaflask_transport.reason
+
+
+@pytest.fixture
+def make_direct(make_app: Make, recorder: recorders.Recorder) -> Make:
+    """Makes an app that goes the direct way to the recorder."""
+
+    def make(name: str = "app", /, **settings: t.Any) -> flask.Flask:
+        return make_app(
+            name, **{"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS, **settings}
+        )
+
+    return make
+
+
+FAULTS: dict[str, list[hostile.Act]] = {
+    "an error": [say(error("ConditionalCheckFailedException"))],
+    "an error with more to it": [say(error("TransactionCanceledException"))],
+    "500, then right": [say(answer(status=500)), say(GOOD)],
+    "503 in HTML, for ever": [say(answer(b"<html>busy</html>", status=503))],
+    "500, 502, throttled, then right": [
+        say(answer(status=500)),
+        say(answer(status=502)),
+        say(error("ThrottlingException")),
+        say(GOOD),
+    ],
+    "throttled for ever": [say(error("ProvisionedThroughputExceededException"))],
+    "throttled without a body": [say(answer(b"", status=429)), say(GOOD)],
+    "moved": [say(answer({}, status=307, headers={"Location": "http://127.0.0.1:1/"}))],
+    "another success": [say(answer(FOUND, status=201))],
+    "an expired token": [say(error("ExpiredTokenException"))],
+    "a skewed clock": [say(error("InvalidSignatureException", headers={"Date": "Mon, 01 Jan 2018 00:00:00 GMT"}))],
+    "wrong checksum, then right": [say(answer(FOUND, crc=1)), say(GOOD)],
+    "no number for a checksum": [say(answer(FOUND, crc="x"))],
+    "no checksum": [say(answer(FOUND, crc=None))],
+    "no request id": [say(GOOD.replace(b"x-amzn-RequestId", b"x-nothing"))],
+    "an empty body": [say(answer(b""))],
+    "not what it should be": [say(answer([]))],
+    "nulls": [say(answer({"Item": None, "ConsumedCapacity": None}))],
+    "a kind of value that is new": [say(answer({"Item": {"views": {"Z": "1"}}}))],
+    "reset, then right": [hostile.reset(), say(GOOD)],
+    "reset within the body, then right": [hostile.reset(GOOD, at=-5), say(GOOD)],
+    "closed, for ever": [cut(b"")],
+    "garbage, then right": [cut(b"\x16\x03\x01 garbage\r\n\r\n"), say(GOOD)],
+    "chunks": [say(hostile.chunked(FOUND))],
+    "one byte at a time": [hostile.drip(GOOD)],
+    "to the end of the connection": [cut(answer(FOUND, length=-1))],
+    "more than was asked for": [say(GOOD + b"more")],
+    "two answers": [say(GOOD + GOOD), say(GOOD)],
+    "closing": [say(answer(FOUND, headers={"Connection": "close"}))],
+    "HTTP/1.0": [cut(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0"))],
+    "repeated headers": [say(GOOD.replace(b"\r\n\r\n", b"\r\nx-a: 1\r\nX-A: 2\r\n\r\n"))],
+    "too many headers": [cut(answer(FOUND, headers={f"x-{number}": "1" for number in range(200)}))],
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_what_it_was(play: Play, fault: str) -> None:
+    """The same result or error as with botocore, after the same attempts and pauses, from the first call on."""
+    for name, is_warm in itertools.product(("read", "write"), (True, False)):
+        stock, direct = (play(way, list(FAULTS[fault]), name=name, is_warm=is_warm) for way in WAYS)
+        assert direct == stock
+
+
+@pytest.mark.parametrize("retries", ["UNSET", {"mode": "legacy"}, {"mode": "adaptive"}, {"total_max_attempts": 1}])
+def test_each_retry_mode_is_botocores(play: Play, retries: t.Any) -> None:
+    """Whatever mode is configured, it decides."""
+    acts = [say(answer(status=500)), say(error("ThrottlingException")), say(answer(FOUND, crc=1)), say(GOOD)]
+    stock, direct = (play(way, list(acts), retry_configuration=retries) for way in WAYS)
+    assert direct == stock
+
+
+def test_the_token_bucket_is_botocores(play: Play) -> None:
+    """Where nothing works for long, the client ceases to try again, and successes give it new hope."""
+
+    def attempts(way: str) -> int:
+        with play.server(way) as server:
+            for act in [say(GOOD), *[say(answer(status=500))] * 60, *[say(GOOD)] * 30, say(answer(status=500))]:
+                server.acts = [act]
+                told(play.read, server.url)
+            return len(server.requests)
+
+    assert attempts("direct") == attempts("stock") < 240
+
+
+@pytest.mark.parametrize("crc", [-1, None])
+def test_an_answer_cut_short_is_never_an_item(play: Play, crc: int | None) -> None:
+    """Wherever it ends, it is asked for again or an error."""
+    whole, other = answer(FOUND, crc=crc), answer({"Item": {**FOUND["Item"], "views": {"N": "8"}}})
+    with play.server("direct") as server:
+        play.read()
+        for at in range(len(whole)):
+            outcome = play.play(server, [cut(whole, at=at), say(other)], play.read).outcome
+            assert outcome[0][0] is GetError if isinstance(outcome, list) else outcome["views"] == 8
+
+
+@pytest.mark.parametrize("whole", [answer({}), answer({}, crc=None), hostile.chunked({})])
+def test_a_write_is_not_repeated_where_botocore_would_not(play: Play, whole: bytes) -> None:
+    """Wherever the answer to it is cut short."""
+    with play.server("direct") as direct_server:
+        play.write()
+        direct = [play.play(direct_server, [cut(whole, at=at), say(GOOD)], play.write) for at in range(len(whole))]
+    with play.server("stock") as stock_server:
+        play.write()
+        stock = [play.play(stock_server, [cut(whole, at=at), say(GOOD)], play.write) for at in range(len(whole))]
+    assert all(len(ours.attempts) <= len(theirs.attempts) for ours, theirs in zip(direct, stock, strict=True))
+    assert {played.outcome[0][0] for played in direct if isinstance(played.outcome, list)} <= {PutError}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [answer(FOUND, crc=1), answer(b'{"Item": ', crc=None), GOOD.replace(b"x-amzn-RequestId:", b"x-amzn-RequestId")],
+    ids=["wrong checksum", "half of a JSON", "half of a header"],
+)
+def test_a_damaged_answer_is_an_error(play: Play, broken: bytes) -> None:
+    """botocore takes what it can read of it for an item, or for none."""
+    outcome = play("direct", [say(broken)]).outcome
+    assert isinstance(outcome, list)
+    assert outcome[0][0] is GetError
+
+
+@pytest.mark.parametrize("at", [0, 30, -5])
+def test_a_silent_server_is_a_read_timeout(play: Play, at: int) -> None:
+    """Wherever it falls silent, and as often as botocore would ask again."""
+    options: dict[str, t.Any] = {"read_timeout_seconds": 0.5, "max_retry_attempts": 1}
+    stock, direct = (play(way, [hostile.stall(GOOD, at=at)], **options) for way in WAYS)
+    assert direct == stock
+    assert "Read timeout" in direct.outcome[0][1]
+
+
+def test_a_head_without_end_is_an_error(play: Play) -> None:
+    """It is not read for ever."""
+    assert play("direct", [cut(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000)]).outcome[0][0] is GetError
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:1", "http://nobody.invalid"])
+def test_a_dead_endpoint_is_botocores_error(play: Play, host: str) -> None:
+    """Refused, or not to be found."""
+    stock, direct = (play(way, [say(GOOD)], host=host, is_warm=False) for way in WAYS)
+    assert stock == direct
+    assert "Could not connect" in direct.outcome[0][1]
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError(), TimeoutError(), socket.gaierror(), UnicodeError(), OverflowError()], ids=repr
+)
+def test_a_connection_that_fails_is_tried_again(play: Play, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    """As often as botocore would, also where it has left the calls to us."""
+    create, failures = socket.create_connection, [error, error]
+
+    def connect(*args: t.Any, **options: t.Any) -> socket.socket:
+        if failures:
+            raise failures.pop()
+        return create(*args, **options)
+
+    with play.server("direct", max_retry_attempts=2) as server:
+        server.acts = [cut(GOOD)]
+        play.read()
+        server.wait_for_closings(1)
+        monkeypatch.setattr(socket, "create_connection", connect)
+        played = play.play(server, [say(GOOD)], play.read)
+    assert played.outcome["subject"] == "subject"
+    assert (failures, played.sleeps) == ([], 2)
+
+
+class TestSockets:
+    """Connections are kept, and nobody reads another's answer."""
+
+    def test_one_connection_serves_one_call_after_another(self, make_direct: Make, thread_model: t.Any) -> None:
+        """The first call's included."""
+        with hostile.Hostile() as server, make_direct(host=server.url).app_context():
+            server.acts = [say(GOOD)]
+            for _ in range(5):
+                thread_model.get("forum", "subject")
+            assert server.connections == 1
+
+    def test_a_connection_dropped_while_idle_costs_no_attempt(self, make_direct: Make, thread_model: t.Any) -> None:
+        """It is noticed before a byte is sent."""
+        with hostile.Hostile() as server, make_direct(host=server.url, max_retry_attempts=0).app_context():
+            server.acts = [say(GOOD), cut(GOOD), say(GOOD)]
+            for _ in range(2):
+                thread_model.get("forum", "subject")
+            server.wait_for_closings(1)
+            thread_model.get("forum", "subject")
+            assert (len(server.requests), server.connections) == (3, 2)
+
+    def test_threads_get_the_answers_to_their_questions(self, make_direct: Make, thread_model: t.Any) -> None:
+        """And no more connections are kept than the setting says."""
+        app = make_direct(max_pool_connections=2)
+
+        def read(number: int) -> str:
+            with app.app_context():
+                return str(thread_model.get("forum", str(number)).subject)
+
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(read, range(300))) == [str(number) for number in range(300)]
+        assert len(_direct(app)) <= 2
+
+    def test_the_pool_counts_and_closes_them(self, make_direct: Make, thread_model: t.Any) -> None:
+        """As it does botocore's."""
+        pool.close()
+        app = make_direct()
+        with app.app_context():
+            thread_model.get("forum", "subject")
+            way = _direct(app)
+            assert (pool.stats().open_sockets, len(way)) == (1, 1)
+            pool.close()
+            assert len(way) == 0
+            assert thread_model.get("forum", "subject").subject == "subject"
+
+    def test_a_call_that_outlasts_its_client_closes_its_socket(self, make_direct: Make) -> None:
+        """It ends as it would have."""
+        way = _direct(make_direct())
+        way.close()
+        way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
+        assert len(way) == 0
+
+    def test_a_fork_and_greenlets(self, recorder: recorders.Recorder) -> None:
+        """A forked child uses none of the parent's; greenlets do not wait for each other."""
+        for program in ("fork_program.py", "gevent_program.py"):
+            command = [sys.executable, str(SUPPORT / program), recorder.url, "direct"]
+            done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+class TestTrouble:
+    """What fails on the way has botocore's name."""
+
+    @pytest.fixture
+    def bundle(self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+        """What a server is trusted with, as AWS_CA_BUNDLE has it."""
+        authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(context)
+        authority.cert_pem.write_to_path(str(tmp_path / "bundle.pem"))
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
+        return context
+
+    def test_tls_is_verified(self, play: Play, bundle: ssl.SSLContext) -> None:
+        """The name of the host and the authority, with the bundle that botocore would take."""
+        with recorders.Recorder(tls=bundle) as server:
+            options = {"is_warm": False, "max_retry_attempts": 0}
+            good = play("direct", [say(GOOD)], host=f"https://localhost:{server.port}", **options)
+            stock, direct = (play(way, [], host=f"https://127.0.0.1:{server.port}", **options) for way in WAYS)
+        assert good.outcome["subject"] == "subject"
+        assert direct.outcome[0][0] is stock.outcome[0][0] is GetError
+        assert "SSL validation failed" in stock.outcome[0][1]
+        assert "SSL validation failed" in direct.outcome[0][1]
+
+    @pytest.mark.usefixtures("bundle")
+    def test_a_handshake_that_stalls(self, play: Play) -> None:
+        """A server that takes the connection and says nothing."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            host = f"https://localhost:{server.getsockname()[1]}"
+            options = {"host": host, "connect_timeout_seconds": 0.2, "max_retry_attempts": 0, "is_warm": False}
+            stock, direct = (play(way, [], **options) for way in WAYS)
+        assert direct == stock
+        assert "Read timeout" in direct.outcome[0][1]
+
+    def test_a_connection_that_is_not_made_in_time(self, play: Play) -> None:
+        """Nobody takes it."""
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
+            address = server.getsockname()
+            for _ in range(2):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(address)
+            options = {"connect_timeout_seconds": 0.2, "max_retry_attempts": 0, "is_warm": False}
+            stock, direct = (play(way, [], host=f"http://127.0.0.1:{address[1]}", **options) for way in WAYS)
+        assert direct == stock
+        assert "Connect timeout" in direct.outcome[0][1]
+
+    @pytest.mark.parametrize("error", [BrokenPipeError(), TimeoutError(), OSError(), ssl.SSLError()])
+    @pytest.mark.parametrize("method", ["sendall", "recv"])
+    def test_a_socket_that_fails(
+        self, play: Play, monkeypatch: pytest.MonkeyPatch, method: str, error: OSError
+    ) -> None:
+        """Within a request or an answer: an error of botocore's, and a connection less."""
+        sockets: list[t.Any] = []
+
+        def connect(_: t.Any) -> t.Any:
+            sockets.append(
+                mock.Mock(**{"fileno.return_value": 0, "recv.return_value": b"", f"{method}.side_effect": error})
+            )
+            return sockets[-1]
+
+        monkeypatch.setattr("dynaflask.client.direct.http_pool._connect", connect)
+        outcome = play("direct", [], is_warm=False, max_retry_attempts=0).outcome
+        assert outcome[0][0] is GetError
+        sockets[0].close.assert_called_once_with()
+
+    @pytest.mark.usefixtures("bundle")
+    def test_a_handshake_that_is_interrupted(self, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The socket is closed."""
+        connection = mock.Mock()
+        monkeypatch.setattr("dynaflask.client.direct.http_pool._connect", lambda _: connection)
+        monkeypatch.setattr(ssl.SSLContext, "wrap_socket", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            play("direct", [], host="https://localhost:1", is_warm=False)
+        connection.close.assert_called_once_with()
+
+
+def _direct(app: flask.Flask) -> t.Any:
+    registry: dynaflask.Registry = app.extensions["dynamo"]
+    with registry.lease(registry.binds["default"]).call() as client:
+        return client.meta.dynaflask_transport
+
+
+class TestRequests:
+    """What is sent is what botocore would have sent."""
+
+    def test_the_first_and_the_second_call_send_the_same(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """But for time, signature, length and invocation."""
+        new = {"x-amz-date", "authorization", "content-length", "amz-sdk-invocation-id"}
+        with make_direct(aws_session_token="token", extra_headers={"X-Extra": "1"}).app_context():
+            for _ in range(2):
+                thread_model.get("forum", "subject")
+        first, second = (
+            {name: value for name, value in request.headers.items() if name not in new} for request in recorder.requests
+        )
+        assert first == second
+        assert {"x-extra", "x-amz-security-token", "user-agent", "amz-sdk-request"} <= second.keys()
+        assert recorder.requests[0].body == recorder.requests[1].body
+
+    @pytest.mark.parametrize("token", [None, "token"])
+    def test_the_signature_is_right(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, token: str | None
+    ) -> None:
+        """As botocore's signer sees it."""
+        with make_direct(aws_session_token=token).app_context():
+            for subject in ("first", "second \N{SNOWMAN}"):
+                thread_model.get("forum", subject)
+        assert recorder.requests[1].headers["authorization"] == signature(recorder.requests[1], token)
+
+    def test_attempts_of_one_call_share_an_invocation(self, play: Play) -> None:
+        """Also where the first was ours and the second is botocore's."""
+        with play.server("direct") as server:
+            play.read()
+            server.acts = [say(answer(status=500)), say(GOOD)]
+            play.read()
+            first, second, third = (request.headers["amz-sdk-invocation-id"] for request in server.requests)
+        assert first != second == third
+
+    def test_no_two_calls_share_an_invocation(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """Its id looks like botocore's."""
+        with make_direct().app_context():
+            for _ in range(5):
+                thread_model.get("forum", "subject")
+        ids = [request.headers["amz-sdk-invocation-id"] for request in recorder.requests]
+        assert len({*ids}) == len(ids)
+        assert [str(uuid.UUID(found, version=4)) for found in ids] == ids
+
+    def test_no_two_processes_share_an_invocation(self) -> None:
+        """A forked child goes on with ids of its own."""
+        lines = subprocess.check_output([sys.executable, "-c", IDS_OF_TWO_PROCESSES], text=True).split()
+        assert len({*lines}) == len({line[:-12] for line in lines}) + 2 == 4
+
+    def test_credentials_are_renewed(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """Each call signs with what is valid by then."""
+        start = dt.datetime.now(dt.timezone.utc)
+        hours = [0]
+        session = botocore.session.Session()
+        session._credentials = botocore.credentials.RefreshableCredentials(
+            **keys("0", start),
+            method="test",
+            refresh_using=lambda: keys(str(hours[0]), str(start + dt.timedelta(hours=hours[0] + 1))),
+            time_fetcher=lambda: start + dt.timedelta(hours=hours[0]),
+        )
+        options = {"session": session, "aws_access_key_id": None, "aws_secret_access_key": None}
+        with make_direct(**options).app_context():
+            for hours[0] in (1, 1, 3, 3):
+                thread_model.get("forum", "subject")
+        assert [request.access_key_id for request in recorder.requests] == ["KEY1", "KEY1", "KEY3", "KEY3"]
+
+    def test_no_credentials_is_botocores_error(self, play: Play) -> None:
+        """As it was."""
+        options = {"aws_access_key_id": None, "aws_secret_access_key": None, "is_warm": False}
+        stock, direct = (play(way, [say(GOOD)], **options) for way in WAYS)
+        assert stock == direct
+        assert "Unable to locate credentials" in str(direct.outcome)
+
+    def test_a_lambda_functions_trace_is_passed_on(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each invocation's own."""
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")
+        with make_direct().app_context():
+            for trace in ("Root=1", "Root=2", ""):
+                monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+                thread_model.get("forum", "subject")
+        traces = [request.headers.get("x-amzn-trace-id") for request in recorder.requests]
+        assert traces == ["Root=1", "Root=2", None]
+
+    @pytest.mark.parametrize("headers", [{"X-Amzn-Trace-Id": "mine"}, {"X-Name": "J\xf6rg"}])
+    def test_headers_that_are_not_plain_are_botocores_to_send(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, headers: dict[str, str]
+    ) -> None:
+        """Or a trace of someone's own."""
+        with make_direct(extra_headers=headers).app_context():
+            for _ in range(2):
+                thread_model.get("forum", "subject")
+        ((name, text),) = headers.items()
+        assert [request.headers[name.lower()] for request in recorder.requests] == [text, text]
+
+    @pytest.mark.parametrize("name", ["Host", "Accept-Encoding", "Amz-Sdk-Invocation-Id", "X-Amz-Security-Token"])
+    def test_somebodys_own_in_place_of_a_usual_header(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, name: str
+    ) -> None:
+        """It is sent in each call, and once: two of one name are one too many."""
+        with make_direct(extra_headers={name: "mine"}).app_context():
+            for _ in range(3):
+                thread_model.get("forum", "subject")
+        assert [request.headers[name.lower()] for request in recorder.requests] == ["mine"] * 3
+
+    @pytest.mark.parametrize("name", ["", "a:b"])
+    def test_a_header_without_a_name_is_botocores_error(self, play: Play, name: str) -> None:
+        """It says so; written as it is, it would be another header."""
+        stock, direct = (play(way, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for way in WAYS)
+        assert stock == direct
+        assert "Invalid header name" in direct.outcome[0][1]
+
+    def test_credentials_that_come_from_dynamodb(
+        self, make_direct: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """The calls that fetch them, within a call, keep to their own destination."""
+
+        class Fetched(botocore.credentials.Credentials):
+            def get_frozen_credentials(self) -> t.Any:
+                vault.describe_table("Keys")
+                return botocore.credentials.ReadOnlyCredentials("FETCHED", "hush", None)
+
+        session = botocore.session.Session()
+        session._credentials = Fetched("AKIA", "hush")  # type: ignore[attr-defined]
+        with recorders.Recorder() as other, make_direct("vault", host=other.url, region="eu-west-1").app_context():
+            vault = db.connection
+            app = make_direct(session=session, aws_access_key_id=None, aws_secret_access_key=None)
+            for _ in range(3):
+                vault.describe_table("Keys")
+                with app.app_context():
+                    thread_model.get("forum", "subject")
+            asked = {(request.operation, request.access_key_id, request.region) for request in other.requests}
+        assert asked == {("DescribeTable", "AKIA", "eu-west-1")}
+        found = [(request.operation, request.access_key_id, request.region) for request in recorder.requests]
+        assert found == [("GetItem", "FETCHED", "us-east-1")] * 3
+
+    @pytest.mark.parametrize("version", [UNSIGNED, "v3"])
+    def test_requests_that_are_signed_otherwise_or_not_at_all_are_botocores(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, version: t.Any
+    ) -> None:
+        """There is nothing to learn from them."""
+        with make_direct(client_config=Config(signature_version=version)).app_context():
+            for subject in ("1", "2"):
+                assert thread_model.get("forum", subject).subject == subject
+        assert not any("authorization" in request.headers for request in recorder.requests)
+
+    def test_an_endpoint_with_a_path_is_botocores(
+        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """It is no endpoint of AWS's."""
+        with make_direct(host=f"{recorder.url}/path").app_context():
+            for subject in ("1", "2"):
+                assert thread_model.get("forum", subject).subject == subject
+
+    @pytest.mark.parametrize("table", ["Thread", "arn:aws:dynamodb:us-east-1:123456789012:table/Thread"])
+    def test_a_table_is_named_or_given_by_arn(
+        self, make_direct: Make, recorder: recorders.Recorder, table: str
+    ) -> None:
+        """An ARN may lead elsewhere, which botocore knows."""
+        way = _direct(make_direct())
+        key = {"id": {"S": "arn:aws:s3:::bucket"}}
+        for _ in range(2):
+            way._make_api_call("GetItem", {"TableName": table, "Key": key})
+            way._make_api_call("BatchGetItem", {"RequestItems": {table: {"Keys": [key]}}})
+            way._make_api_call("TransactGetItems", {"TransactItems": [{"Get": {"TableName": table, "Key": key}}]})
+        assert [request.body for request in recorder.requests[:3]] == [
+            request.body for request in recorder.requests[3:]
+        ]
+
+    @pytest.mark.parametrize("value", [{"S": "\ud800"}, {"B": b"\x00"}, {"BS": [b"\x01"]}, {"M": {"x": {"B": "text"}}}])
+    def test_a_value_is_written_as_botocore_does(
+        self, make_direct: Make, recorder: recorders.Recorder, value: t.Any
+    ) -> None:
+        """Binary values in base 64, and lone surrogates."""
+        way = _direct(make_direct())
+        for _ in range(2):
+            way._make_api_call("PutItem", {"TableName": "Thread", "Item": {"id": value}})
+        assert recorder.requests[0].body == recorder.requests[1].body
+
+    @pytest.mark.parametrize("params", [{"Table": "Thread"}, {"TableName": "Thread", "Key": {"id": {"S": object()}}}])
+    def test_what_cannot_be_written_is_botocores_error(self, make_direct: Make, params: t.Any) -> None:
+        """A parameter that does not exist, or a value that is none."""
+        app = make_direct()
+        way = _direct(app)
+        way._make_api_call("GetItem", {"TableName": "Thread", "Key": {}})
+        ours, theirs = (
+            told(lambda: way._make_api_call("GetItem", params), "-"),
+            told(lambda: way._client._make_api_call("GetItem", params), "-"),
+        )
+        assert ours == theirs
+
+    def test_without_orjson_the_standard_json_writes(
+        self, make_direct: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The extra ``direct`` brings it, and nothing needs it."""
+        monkeypatch.setattr(json_codec, "_dumps", json_codec._standard_dumps)
+        pool.close()
+        way = _direct(make_direct())
+        for _ in range(2):
+            way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "\N{SNOWMAN}"}}})
+        assert recorder.requests[0].body == recorder.requests[1].body
+
+    def test_a_transaction_has_a_token(self, make_direct: Make, recorder: recorders.Recorder) -> None:
+        """A new one for each call, so that its attempts write once."""
+        way = _direct(make_direct())
+        for _ in range(3):
+            way._make_api_call("TransactWriteItems", {"TransactItems": []})
+        assert len({request.body["ClientRequestToken"] for request in recorder.requests}) == 3
+
+
+def signature(request: recorders.Request, token: str | None) -> str:
+    """The ``Authorization`` that botocore would give a request."""
+    credentials = botocore.credentials.Credentials("AKIA", "hush", token)
+    auth = botocore.auth.SigV4Auth(credentials, "dynamodb", "us-east-1")
+    headers = {name: value for name, value in request.headers.items() if name.startswith(("x-amz-", "content-type"))}
+    url = f"http://{request.host}/"
+    same = botocore.awsrequest.AWSRequest(method="POST", url=url, headers=headers, data=request.raw_body)
+    same.context["timestamp"] = request.headers["x-amz-date"]
+    text = auth.string_to_sign(same, auth.canonical_request(same))
+    auth._inject_signature_to_request(same, auth.signature(text, same))
+    return str(same.headers["Authorization"])
+
+
+def keys(hour: str, until: t.Any) -> dict[str, t.Any]:
+    """The credentials of an hour."""
+    return {"access_key": f"KEY{hour}", "secret_key": "hush", "token": f"token{hour}", "expiry_time": until}
+
+
+class TestOperations:
+    """All ten, on an engine."""
+
+    def test_they_do_what_they_did(
+        self, make_app: Make, db: dynaflask.Dynamo, ministack: t.Any, account: t.Any
+    ) -> None:
+        """The same values come back in both ways, the first time and after."""
+
+        class Note(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Note"
+                billing_mode = "PAY_PER_REQUEST"
+
+            key = UnicodeAttribute(hash_key=True)
+            text = UnicodeAttribute(null=True)
+            data = BinaryAttribute(null=True, legacy_encoding=False)
+
+        def make_engine_app(way: str) -> flask.Flask:
+            settings = ministack.settings(account)
+            return make_app(way, transport=way, **{name[9:].lower(): value for name, value in settings.items()})
+
+        results = []
+        for way in WAYS:
+            app = make_engine_app(way)
+            with app.app_context():
+                db.create_all()
+                results.append([use(Note, db) for _ in range(3)])
+        assert transport(app) == DIRECT
+        assert results[0] == results[1]
+        assert results[1][0] == results[1][2]
+
+    def test_two_apps_keep_to_their_own_servers(self, make_direct: Make, thread_model: t.Any) -> None:
+        """One in the other's context, too."""
+        with recorders.Recorder() as other:
+            first, second = make_direct("first"), make_direct("second", host=other.url)
+            for _ in range(2):
+                with first.app_context():
+                    thread_model.get("a", "1")
+                    with second.app_context():
+                        thread_model.get("b", "1")
+            assert {request.body["Key"]["forum_name"]["S"] for request in other.requests} == {"b"}
+
+    def test_others_are_botocores(self, make_direct: Make) -> None:
+        """They are rare, and many."""
+        assert _direct(make_direct())._make_api_call("ListTables", {})["TableNames"] == []
+
+
+def use(model: t.Any, db: dynaflask.Dynamo) -> list[t.Any]:
+    """What each operation gives."""
+    note = model("a", text="\N{SNOWMAN} \u2028", data=b"\x00\xff")
+    note.save()
+    seen: list[t.Any] = [model.get("a").attribute_values]
+    note.update(actions=[model.text.set("new")])
+    seen += [note.attribute_values, *(found.attribute_values for found in model.query("a"))]
+    seen += [use_batches(model), use_transactions(model, db)]
+    note.delete()
+    with pytest.raises(PutError, match="The conditional request failed"):
+        note.save(condition=model.key.exists())
+    return [*seen, *(found.key for found in model.query("a"))]
+
+
+def use_batches(model: t.Any) -> list[str]:
+    """Thirty items come and go."""
+    with model.batch_write() as batch:
+        for number in range(30):
+            batch.save(model(str(number), data=bytes([number])))
+    found = sorted(note.key for note in model.batch_get([str(number) for number in range(30)]))
+    with model.batch_write() as batch:
+        for note in model.scan(model.key != "a", page_size=7):
+            batch.delete(note)
+    return found
+
+
+def use_transactions(model: t.Any, db: dynaflask.Dynamo) -> t.Any:
+    """One item is written and one is deleted."""
+    with TransactWrite(connection=db.connection) as writes:
+        writes.save(model("b", text="in one"))
+        writes.delete(model("1"))
+    with TransactGet(connection=db.connection) as reads:
+        future = reads.get(model, "b")
+    return future.get().attribute_values
+
+
+def ignore(**_: t.Any) -> None:
+    """A handler."""
+
+
+class TestSteppingAside:
+    """Where someone listens, the calls are botocore's."""
+
+    def test_it_says_which_way(self, make_direct: Make, make_app: Make) -> None:
+        """And why it is not the one that was asked for."""
+        assert transport(make_direct()) == DIRECT
+        assert transport(make_direct("tuned", transport="tuned")) == ("tuned", None)
+        assert transport(make_direct("stock", transport="stock")) == ("stock", None)
+        assert repr(_direct(make_direct())) == "<Direct way='direct' reason=None>"
+
+    @pytest.mark.parametrize("event", ["before-send", "request-created", "needs-retry.dynamodb", "*.*.GetItem"])
+    def test_a_handler(self, make_direct: Make, thread_model: t.Any, event: str) -> None:
+        """It hears each call, from when it is registered until it is not any more."""
+        app, heard = make_direct(), []
+
+        def hear(**_: t.Any) -> None:
+            heard.append(1)
+
+        client = app.extensions["dynamo"].get_client()
+        with app.app_context():
+            for act in (lambda: None, lambda: client.meta.events.register(event, hear)):
+                act()
+                thread_model.get("forum", "subject")
+                thread_model.get("forum", "subject")
+            way, reason = transport(app)
+            assert (way, "hear listens to the client's events" in str(reason), len(heard) >= 2) == ("tuned", True, True)
+            client.meta.events.unregister(event, hear)
+            assert transport(app) == DIRECT
+
+    def test_a_handler_of_another_service_is_none_of_ours(self, make_direct: Make) -> None:
+        """Nor is one of an operation that goes botocore's way anyway."""
+        app = make_direct()
+        client = app.extensions["dynamo"].get_client()
+        client.meta.events.register("before-send.s3", ignore)
+        client.meta.events.register("before-send.dynamodb.ListTables", ignore)
+        assert transport(app) == DIRECT
+
+    def test_a_stubber(self, make_direct: Make, thread_model: t.Any, recorder: recorders.Recorder) -> None:
+        """Also one that comes late; nothing is sent while it is there."""
+        app = make_direct()
+        with app.app_context():
+            thread_model.get("forum", "subject")
+            with botocore.stub.Stubber(app.extensions["dynamo"].get_client()) as stubber:
+                stubber.add_response("get_item", FOUND)
+                assert thread_model.get("forum", "subject").views == 7
+            thread_model.get("forum", "subject")
+        assert transport(app) == DIRECT
+        assert len(recorder.requests) == 2
+
+    def test_moto(self, make_app: Make, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
+        """It answers while it is active, and not after."""
+        app = make_app(region="us-east-1", transport="direct", **KEYS)
+        with moto.mock_aws(), app.app_context():
+            db.create_all()
+            for _ in range(2):
+                thread_model("forum", "subject", views=7).save()
+            assert thread_model.get("forum", "subject").views == 7
+            assert transport(app) == ("tuned", "moto's mock is active")
+
+    def test_moto_on_a_client_that_is_there(self, make_direct: Make) -> None:
+        """From the beginning of the mock to its end."""
+        app = make_direct()
+        app.extensions["dynamo"].ping()
+        with moto.mock_aws():
+            assert transport(app) == ("tuned", "moto's mock is active")
+        assert transport(app) == DIRECT
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "botocore.client.BaseClient._make_api_call",
+            "botocore.endpoint.Endpoint.make_request",
+            "botocore.endpoint.Endpoint.prepare_request",
+            "botocore.httpsession.URLLib3Session.send",
+        ],
+    )
+    def test_a_patch(self, make_direct: Make, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+        """As tracers and tests make them."""
+        app = make_direct()
+        assert transport(app) == DIRECT
+        with monkeypatch.context() as patch:
+            patch.setattr(target, lambda *_, **__: None)
+            assert "is patched" in str(transport(app)[1])
+        assert transport(app) == DIRECT
+
+    def test_a_patch_of_the_client_itself(
+        self, make_direct: Make, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It gets the call."""
+        app = make_direct()
+        monkeypatch.setattr(app.extensions["dynamo"].get_client(), "_make_api_call", lambda *_: FOUND)
+        with app.app_context():
+            assert thread_model.get("forum", "subject").views == 7
+
+    def test_a_proxy(self, make_direct: Make) -> None:
+        """It is botocore that speaks to it."""
+        app = make_direct(client_config=Config(proxies={"http": "http://127.0.0.1:1"}))
+        assert transport(app) == ("tuned", "it goes through a proxy")
+
+    def test_tls_of_its_own(self, make_direct: Make) -> None:
+        """Such as a client's certificate."""
+        app = make_direct(host="https://localhost:1", client_config=Config(client_cert="/no/such/file"))
+        assert transport(app) == ("tuned", "its TLS is set up otherwise")
+
+    def test_adaptive_retries(self, make_direct: Make) -> None:
+        """They see each request and each answer."""
+        assert "adaptive" in str(transport(make_direct(retry_configuration={"mode": "adaptive"}))[1])
+
+    def test_a_client_factory(self, make_direct: Make) -> None:
+        """The client is as it was made."""
+        session = botocore.session.Session()
+        client = session.create_client("dynamodb", region_name="us-east-1", endpoint_url="http://127.0.0.1:1")
+        assert transport(make_direct(client_factory=lambda _: client)) == ("stock", "DYNAMODB_CLIENT_FACTORY made it")
+
+    def test_a_factorys_client_may_be_anything(self, make_direct: Make, thread_model: t.Any) -> None:
+        """A fake, for example."""
+        fake = types.SimpleNamespace(_make_api_call=lambda *_: FOUND)
+        with make_direct(client_factory=lambda _: fake).app_context():
+            assert thread_model.get("forum", "subject").views == 7
+
+    def test_a_signature_of_another_kind(self, make_direct: Make, recorder: recorders.Recorder) -> None:
+        """It is never learnt, so that each request is signed by botocore."""
+        way = _direct(make_direct(client_config=Config(signature_version=botocore.UNSIGNED)))
+        for _ in range(2):
+            way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
+        assert ["authorization" in request.headers for request in recorder.requests] == [False, False]
+
+    def test_a_botocore_that_does_not_show_its_handlers(
+        self, make_direct: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It cannot be known who listens."""
+        app = make_direct()
+        monkeypatch.setattr("dynaflask.client.botocore_internals._emitter", lambda client: None)
+        assert transport(app) == ("tuned", "this botocore does not show who listens")

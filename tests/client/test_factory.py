@@ -1,0 +1,324 @@
+"""How a client is made: who signs, with which headers, and what it shares with others of its kind."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import datetime as dt
+import pathlib
+import time
+import types
+import typing as t
+
+import boto3
+import botocore.session
+import flask
+import pytest
+from botocore.handlers import BUILTIN_HANDLERS
+
+import dynaflask
+from dynaflask import ConfigurationError
+from dynaflask.config.bind import Bind
+from tests.support import engines
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+ROLE = "arn:aws:iam::123456789012:role/forum"
+
+
+@pytest.fixture
+def wire(recorder: recorders.Recorder, make_app: Make) -> t.Callable[..., recorders.Request]:
+    """Makes one call with the given settings, and gives back the request that arrived."""
+
+    def call(**settings: t.Any) -> recorders.Request:
+        app = make_app(**{"host": recorder.url, "region": "us-east-1", **settings})
+        app.extensions["dynamo"].get_client().list_tables()
+        return recorder.requests[-1]
+
+    return call
+
+
+def ping(app: flask.Flask) -> float:
+    seconds: float = app.extensions["dynamo"].ping()
+    return seconds
+
+
+@contextlib.contextmanager
+def sts(*, expires_in: int) -> t.Iterator[recorders.Recorder]:
+    """An STS that numbers the access keys that it gives out."""
+
+    def answer(request: recorders.Request) -> str:
+        until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=expires_in)
+        return ASSUMED.format(number=len(server.requests), until=until.isoformat())
+
+    with recorders.Recorder() as server:
+        server.answer = answer
+        yield server
+
+
+ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>hush</SecretAccessKey><SessionToken>t</SessionToken>
+<Expiration>{until}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+
+
+def test_extra_headers_are_sent_unsigned(wire: t.Callable[..., recorders.Request]) -> None:
+    """As PynamoDB sends them."""
+    headers = wire(extra_headers={"X-Team": "forum"}, **KEYS).headers
+    assert headers["x-team"] == "forum"
+    assert "x-team" not in headers["authorization"]
+
+
+class TestIdentity:
+    """Who signs."""
+
+    def test_static_keys(self, wire: t.Callable[..., recorders.Request]) -> None:
+        """The keys and the token of the settings."""
+        request = wire(**KEYS, aws_session_token="token")
+        assert (request.access_key_id, request.session_token) == ("AKIA", "token")
+
+    def test_the_environment(self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch) -> None:
+        """botocore's own chain, where the settings name nobody."""
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "FROMENV")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+        assert wire(profile=None).access_key_id == "FROMENV"
+
+    def test_a_profile(
+        self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+    ) -> None:
+        """Of the AWS configuration files."""
+        (tmp_path / "credentials").write_text("[dev]\naws_access_key_id = DEV\naws_secret_access_key = hush\n")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+        assert wire(profile="dev").access_key_id == "DEV"
+
+    @pytest.mark.parametrize("make", [botocore.session.Session, boto3.session.Session], ids=["botocore", "boto3"])
+    def test_a_session(self, wire: t.Callable[..., recorders.Request], make: t.Callable[[], t.Any]) -> None:
+        """botocore's or boto3's, with whatever credentials it has."""
+        session = make()
+        getattr(session, "_session", session).set_credentials("SESSION", "hush")
+        assert wire(session=session).access_key_id == "SESSION"
+
+    @pytest.mark.parametrize("source", ["keys", "session"])
+    def test_a_role(
+        self,
+        source: str,
+        wire: t.Callable[..., recorders.Request],
+        ministack: engines.Engine,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The role's temporary credentials, from STS."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", ministack.url)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        session = botocore.session.Session()
+        session.set_credentials("AKIA", "hush")
+        identity = {"session": session} if source == "session" else KEYS
+        request = wire(role_arn=ROLE, role_session_name="forum", external_id="42", **identity)
+        assert request.access_key_id != "AKIA"
+        assert request.session_token
+
+    @pytest.mark.parametrize("source", ["profile", "session"])
+    def test_a_role_is_used_in_the_region_of_its_source(
+        self, source: str, make_app: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+    ) -> None:
+        """The region of a profile or a session is not lost with the role."""
+        (tmp_path / "config").write_text(
+            "[profile dev]\nregion = eu-north-1\naws_access_key_id = DEV\naws_secret_access_key = hush\n"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        session = boto3.session.Session("AKIA", "hush", region_name="eu-north-1")
+        identity = {"profile": "dev"} if source == "profile" else {"session": session}
+        registry = make_app(role_arn=ROLE, **identity).extensions["dynamo"]
+        assert registry.client.meta.region_name == "eu-north-1"
+
+    def test_an_environment_that_changed_makes_another_client(
+        self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A new app takes what the environment says now, as PynamoDB would."""
+        seen = []
+        for name in ("FIRST", "SECOND"):
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+            seen.append(wire().access_key_id)
+        assert seen == ["FIRST", "SECOND"]
+
+    def test_an_environment_that_changed_is_seen_by_a_client_that_is_made_anew(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And an app of the former environment does not get that client."""
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+        apps = [make_app(name, host=recorder.url, region="us-east-1") for name in ("one", "two")]
+        for app, name in ((apps[0], "FIRST"), (apps[0], "SECOND"), (apps[1], "FIRST")):
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+            ping(app)
+            assert recorder.requests[-1].access_key_id == name
+            if name == "FIRST":
+                dynaflask.Registry.pool.close()
+
+    def test_a_connections_session_has_its_identity(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+        """What the program calls with it is signed by the bind, and what it sets stays with it."""
+        binds = {"default": KEYS, "other": {"profile": None}}
+        with make_app(region="us-east-1", binds=binds).app_context():
+            session = db.connection.session
+            assert session.get_credentials().access_key == "AKIA"
+            assert db.connection.session is session
+            session.set_credentials("MINE", "hush")
+            assert db.get_connection("other").session.get_credentials() is None
+
+    def test_a_factory_that_makes_nothing_says_so(self, make_app: Make) -> None:
+        """It does not hang."""
+        app = make_app(client_factory=lambda bind: None)
+        with pytest.raises(ConfigurationError, match="DYNAMODB_CLIENT_FACTORY returned no client"):
+            ping(app)
+
+    def test_a_factory_that_asks_for_its_own_client_says_so(self, make_app: Make) -> None:
+        """It does not hang either."""
+        app = make_app(client_factory=lambda bind: app.extensions["dynamo"].get_client(bind.key))
+        with pytest.raises(ConfigurationError, match="which it is to make"):
+            ping(app)
+
+    def test_a_factorys_stub_takes_no_handlers(self, make_app: Make) -> None:
+        """A client that is not botocore's is left alone when a library adds handlers."""
+        client = types.SimpleNamespace(list_tables=lambda **_: None)
+        app = make_app(client_factory=lambda bind: client)
+        ping(app)
+        BUILTIN_HANDLERS.append(("before-send", print))
+        try:
+            ping(app)
+        finally:
+            BUILTIN_HANDLERS.pop()
+
+    def test_a_factory(self, make_app: Make) -> None:
+        """A callable that gets the bind makes the client itself."""
+        seen: list[Bind] = []
+        client = object.__new__(type("Client", (), {"__slots__": ("__weakref__",)}))
+
+        def factory(bind: Bind) -> t.Any:
+            seen.append(bind)
+            return client
+
+        registry = make_app(client_factory=factory, binds={"eu": {"region": "eu-west-1"}}).extensions["dynamo"]
+        assert registry.get_client("eu") is registry.get_client("eu") is client
+        assert [bind.key for bind in seen] == ["eu"]
+
+    def test_two_apps_keep_apart(self, wire: t.Callable[..., recorders.Request]) -> None:
+        """Each signs with its own keys and region."""
+        seen = [wire(**{**KEYS, "aws_access_key_id": name}, region=name).region for name in ("us-east-1", "eu-west-1")]
+        assert seen == ["us-east-1", "eu-west-1"]
+
+
+class TestLocal:
+    """The embedded engine needs neither keys nor a region."""
+
+    def test_it_takes_none_of_the_developers_keys(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Real keys in the environment stay at home."""
+        monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "REAL")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+        make_app(host="local").extensions["dynamo"].client.list_tables()
+        assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("local", "us-east-1")
+
+    def test_it_takes_those_of_the_settings(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A 12-digit key is an account of the engine's, and the region of the environment counts."""
+        monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        settings = {**KEYS, "aws_access_key_id": 123456789012}
+        make_app(host="local", **settings).extensions["dynamo"].client.list_tables()
+        assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("123456789012", "eu-west-1")
+
+    def test_its_sts_lends_roles(
+        self, make_app: Make, ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A role is assumed at the engine, not at AWS."""
+        monkeypatch.setattr("dynaflask.local.endpoint", lambda path: ministack.url)
+        ping(make_app(host="local", role_arn=ROLE, **KEYS))
+
+    def test_a_boto3_session_does_too(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its region counts."""
+        monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
+        session = boto3.session.Session("AKIA", "hush", region_name="eu-north-1")
+        make_app(host="local", session=session).extensions["dynamo"].client.list_tables()
+        assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("AKIA", "eu-north-1")
+
+
+class TestRefresh:
+    """Credentials that expire, and a session that serves all clients of an identity."""
+
+    def test_a_roles_credentials_are_fetched_once_for_many_threads(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One thread asks STS, the others wait for its answer or go on with what they have."""
+        with sts(expires_in=3600) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+            app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE, role_duration_seconds=900, **KEYS)
+            with concurrent.futures.ThreadPoolExecutor(8) as threads:
+                list(threads.map(lambda _: ping(app), range(32)))
+            assert len(server.requests) == 1
+            assert b"DurationSeconds=900" in server.requests[0].raw_body
+        assert {request.access_key_id for request in recorder.requests} == {"ASIA1"}
+
+    def test_they_are_refreshed_before_they_expire(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """botocore renews them in their last minutes, while they still hold."""
+        with sts(expires_in=300) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+            app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE, **KEYS)
+            ping(app)
+            ping(app)
+        first, second = (request.access_key_id for request in recorder.requests)
+        assert first != second
+
+    def test_many_roles_are_assumed_one_after_another_with_one_session(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """botocore's sessions are not thread-safe, and each would fetch the same credentials for itself."""
+        sessions: list[t.Any] = []
+        busy, together = [0], [0]
+
+        class Session(botocore.session.Session):
+            def __init__(self, *args: t.Any, **options: t.Any) -> None:
+                sessions.append(self)
+                super().__init__(*args, **options)
+
+            def create_client(self, service: str, *args: t.Any, **options: t.Any) -> t.Any:
+                if service != "sts":
+                    return super().create_client(service, *args, **options)
+                busy[0] += 1
+                together[0] = max(together[0], busy[0])
+                time.sleep(0.01)
+                try:
+                    return super().create_client(service, *args, **options)
+                finally:
+                    busy[0] -= 1
+
+        monkeypatch.setattr(botocore.session, "Session", Session)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+        roles = [f"{ROLE}-{number}" for number in range(8)]
+        apps = [make_app(role, host=recorder.url, region="us-east-1", role_arn=role) for role in roles]
+        with sts(expires_in=3600) as server, concurrent.futures.ThreadPoolExecutor(8) as threads:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+            assert all(threads.map(ping, apps))
+        assert (together, len(sessions)) == ([1], len(roles) + 1)
+
+    def test_two_roles_never_share(
+        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each has credentials of its own."""
+        with sts(expires_in=3600) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+            for role in ("one", "other"):
+                ping(make_app(role, host=recorder.url, region="us-east-1", role_arn=f"{ROLE}-{role}", **KEYS))
+        assert [request.access_key_id for request in recorder.requests] == ["ASIA1", "ASIA2"]
+
+    def test_a_role_without_anybody_to_assume_it_says_so(self, make_app: Make, recorder: recorders.Recorder) -> None:
+        """At the call, and not at init_app."""
+        app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE)
+        with pytest.raises(ConfigurationError, match="DYNAMODB_ROLE_ARN is set, and there are no credentials"):
+            ping(app)

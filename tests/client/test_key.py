@@ -1,0 +1,131 @@
+"""What makes two clients different, and the options in it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import botocore.session
+import hypothesis
+import pytest
+from botocore.config import Config
+from hypothesis import strategies as st
+from werkzeug.datastructures import ImmutableDict
+
+from dynaflask.client.key import client_config
+from dynaflask.client.key import client_key
+from dynaflask.config.bind import BIND_FIELDS
+from dynaflask.config.bind import Bind
+
+ROLE = "arn:aws:iam::123456789012:role/forum"
+
+FIELDS: dict[str, st.SearchStrategy[t.Any]] = {
+    "region": st.sampled_from(["us-east-1", "eu-west-1"]),
+    "host": st.sampled_from(["http://localhost:1", "http://localhost:2"]),
+    "connect_timeout_seconds": st.sampled_from([1, 2.5]),
+    "read_timeout_seconds": st.sampled_from([1, 2.5]),
+    "max_retry_attempts": st.sampled_from([0, 7]),
+    "retry_configuration": st.sampled_from(["UNSET", {"mode": "adaptive"}, {"mode": "standard"}]),
+    "max_pool_connections": st.sampled_from([1, 2]),
+    "extra_headers": st.sampled_from([{"X": "a"}, {"X": "b"}, {"Y": "a"}]),
+    "aws_access_key_id": st.sampled_from(["A", "B"]),
+    "aws_secret_access_key": st.sampled_from(["a", "b"]),
+    "aws_session_token": st.sampled_from(["s", "t"]),
+    "profile": st.sampled_from(["dev", "prod"]),
+    "session": st.builds(botocore.session.Session),
+    "role_arn": st.sampled_from([ROLE, ROLE + "2"]),
+    "role_session_name": st.sampled_from(["x", "y"]),
+    "external_id": st.sampled_from(["1", "2"]),
+    "role_duration_seconds": st.sampled_from([900, 1800]),
+    "session_tags": st.sampled_from([ImmutableDict(t="a"), ImmutableDict(t="b"), ImmutableDict(u="a")]),
+    "session_policy": st.sampled_from(["{}", '{"Statement":[]}']),
+    "client_factory": st.sampled_from([min, max]),
+    "client_config": st.sampled_from(
+        [Config(proxies={"http": "http://p"}), Config(proxies={"http": "http://q"}), Config(tcp_keepalive=True)]
+    ),
+    "local_path": st.sampled_from(["/a", "/b"]),
+    "transport": st.sampled_from(["direct", "stock"]),
+}
+
+
+@hypothesis.given(st.sampled_from(sorted(FIELDS)), st.data())
+@hypothesis.settings(max_examples=200, deadline=None)
+def test_any_difference_makes_another_key(name: str, data: st.DataObject) -> None:
+    """Two binds with a difference that a client would feel never share one."""
+    one, other = data.draw(FIELDS[name]), data.draw(st.one_of(st.none(), FIELDS[name]))
+    keys = [client_key(Bind(**{name: value})) for value in (one, other)]
+    assert (keys[0] == keys[1]) == (one is other or one == other)
+
+
+def test_every_field_of_a_bind_is_tried() -> None:
+    """Those left out concern tables and names, which no client knows, and whose the client is."""
+    left_out = {"key", "table_prefix", "read_capacity_units", "write_capacity_units", "billing_mode", "share_client"}
+    assert FIELDS.keys() | left_out == {"key", *BIND_FIELDS}
+
+
+def test_equal_configs_make_equal_keys() -> None:
+    """Two Config objects of the same options are one."""
+    options = {"proxies": {"http": "http://p"}, "client_cert": ["certificate", "key"]}
+    configs = [Config(**options) for _ in range(2)]
+    assert len({client_key(Bind(client_config=config)) for config in configs}) == 1
+
+
+def test_a_config_is_left_as_it_is() -> None:
+    """botocore rewrites the retries of the one that it makes a client with."""
+    given = Config(retries={"max_attempts": 3})
+    bind = Bind(client_config=given, region="eu-west-1", aws_access_key_id="A", aws_secret_access_key="B")
+    before = client_key(bind)
+    botocore.session.Session().create_client("dynamodb", "eu-west-1", config=client_config(bind))
+    assert vars(given)["retries"] == {"max_attempts": 3}
+    assert client_key(bind) == before
+
+
+def test_many_kinds_of_clients_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when there are more than are kept in mind."""
+    monkeypatch.setattr("dynaflask.client.key.MAX_OPTIONS", 1)
+    binds = [Bind(max_pool_connections=number) for number in (1, 2, 3, 1, 2, 3)]
+    keys = [client_key(bind) for bind in binds]
+    assert keys[:3] == keys[3:]
+    assert len(set(keys)) == 3
+
+
+def test_a_key_shows_no_secret() -> None:
+    """Its repr may be logged."""
+    keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush", "aws_session_token": "hush"}
+    config = Config(proxies={"http": "http://user:hush@p"})
+    headers = ImmutableDict({"Authorization": "hush"})
+    shown = repr(client_key(Bind(client_config=config, extra_headers=headers, client_factory=min, **keys)))
+    assert "AKIA" in shown
+    assert "hush" not in shown
+
+
+class TestOptions:
+    """What botocore's Config comes to."""
+
+    def test_the_defaults_are_pynamodbs(self) -> None:
+        """Timeouts, retries and pool size are as PynamoDB has them."""
+        config = client_config(Bind())
+        assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (15, 30, 10)
+        assert config.retries == {"total_max_attempts": 4, "mode": "standard"}
+
+    def test_a_client_config_goes_over_the_defaults_and_under_the_settings(self) -> None:
+        """DYNAMODB_CLIENT_CONFIG says what no setting says."""
+        mine = Config(read_timeout=1, connect_timeout=2, retries={"mode": "adaptive"}, proxies={"http": "http://p"})
+        config = client_config(Bind(client_config=mine, read_timeout_seconds=9))
+        assert (config.read_timeout, config.connect_timeout, config.proxies) == (9, 2, {"http": "http://p"})
+        assert config.retries == {"mode": "adaptive"}
+
+    @pytest.mark.parametrize(
+        ("settings", "retries"),
+        [
+            ({"max_retry_attempts": 7}, {"total_max_attempts": 8, "mode": "standard"}),
+            ({"retry_configuration": "LEGACY"}, {"total_max_attempts": 4, "mode": "standard"}),
+            ({"retry_configuration": {"mode": "adaptive"}, "max_retry_attempts": 7}, {"mode": "adaptive"}),
+        ],
+    )
+    def test_retries_follow_pynamodbs_rules(self, settings: t.Any, retries: t.Any) -> None:
+        """A retry_configuration that is no LEGACY leaves max_retry_attempts aside."""
+        assert client_config(Bind(**settings)).retries == retries
+
+    def test_unset_retries_are_botocores(self) -> None:
+        """UNSET leaves them to the environment and the configuration file."""
+        assert client_config(Bind(retry_configuration="UNSET")).retries is None

@@ -1,0 +1,108 @@
+"""One TLS context for each CA bundle."""
+
+from __future__ import annotations
+
+import pathlib
+import ssl
+import typing as t
+
+import botocore.exceptions
+import flask
+import pytest
+import trustme
+from botocore.config import Config
+
+from dynaflask.client.botocore_internals import http_session
+from dynaflask.client.pool import Lease
+from dynaflask.client.tls import share_context
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """A certificate authority of the test's own."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def server(authority: trustme.CA) -> t.Iterator[recorders.Recorder]:
+    """A recorder that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with recorders.Recorder(tls=context) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The bundle that AWS_CA_BUNDLE names."""
+    path = tmp_path / "bundle.pem"
+    authority.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
+    return path
+
+
+def call(app: flask.Flask) -> t.Any:
+    """One call, and the TLS context of the client that made it."""
+    registry = app.extensions["dynamo"]
+    registry.ping()
+    lease: Lease = registry.lease(registry.binds["default"])
+    with lease.call() as client:
+        return http_session(client)._manager.connection_pool_kw["ssl_context"]
+
+
+@pytest.mark.usefixtures("bundle")
+def test_two_destinations_use_one_context(make_app: Make, server: recorders.Recorder) -> None:
+    """Two apps, two clients, and the bundle is read once."""
+    url = f"https://localhost:{server.port}"
+    apps = [make_app(region, host=url, region=region, **KEYS) for region in ("us-east-1", "eu-west-1")]
+    assert call(apps[0]) is call(apps[1])
+    assert [request.region for request in server.requests] == ["us-east-1", "eu-west-1"]
+
+
+def test_a_stranger_is_not_trusted(make_app: Make, server: recorders.Recorder, bundle: pathlib.Path) -> None:
+    """A server of another authority than the bundle's is refused."""
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    app = make_app(host=f"https://localhost:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
+    with pytest.raises(botocore.exceptions.SSLError, match="The bind is 'default'; see .*AWS_CA_BUNDLE"):
+        call(app)
+
+
+@pytest.mark.usefixtures("bundle")
+def test_a_name_that_does_not_fit_is_refused(make_app: Make, server: recorders.Recorder) -> None:
+    """The certificate is for localhost, and not for its address."""
+    app = make_app(host=f"https://127.0.0.1:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
+    with pytest.raises(botocore.exceptions.SSLError):
+        call(app)
+
+
+def test_a_bundle_that_is_none_is_an_error_at_the_call(
+    make_app: Make, server: recorders.Recorder, bundle: pathlib.Path
+) -> None:
+    """botocore says so, and the other binds go on."""
+    bundle.write_text("nothing")
+    app = make_app(host=f"https://localhost:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
+    with pytest.raises(botocore.exceptions.SSLError, match="The bind is 'default'"):
+        call(app)
+
+
+@pytest.mark.usefixtures("bundle")
+def test_a_client_with_a_certificate_of_its_own_has_a_context_of_its_own(
+    make_app: Make, server: recorders.Recorder, authority: trustme.CA, tmp_path: pathlib.Path
+) -> None:
+    """What one client sets up is not set up for the others."""
+    authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    url = f"https://localhost:{server.port}"
+    plain = make_app("plain", host=url, region="us-east-1", **KEYS)
+    mine = make_app(
+        "mine", host=url, region="us-east-1", client_config=Config(client_cert=str(tmp_path / "client.pem")), **KEYS
+    )
+    assert call(plain) is not call(mine)
+
+
+def test_a_botocore_without_these_names_keeps_its_own_way() -> None:
+    """A client that is built otherwise is left as it is."""
+    share_context(object())

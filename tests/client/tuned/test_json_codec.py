@@ -1,0 +1,54 @@
+"""JSON, with orjson and without."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+
+import pytest
+
+from dynaflask.client.tuned import json_codec
+
+
+@pytest.fixture(params=["orjson", "json"])
+def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Either of the two, as if the other were not there."""
+    if request.param == "json":
+        monkeypatch.setattr(json_codec, "_loads", json_codec._standard_loads)
+        monkeypatch.setattr(json_codec, "_dumps", json_codec._standard_dumps)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("codec")
+class TestCodec:
+    """It makes no difference which it is."""
+
+    def test_what_is_written_is_compact(self) -> None:
+        """As DynamoDB writes it, too."""
+        assert json_codec.dump({"Key": {"id": {"S": "a"}}, "Limit": 1}) == b'{"Key":{"id":{"S":"a"}},"Limit":1}'
+
+    def test_what_is_written_can_be_read(self) -> None:
+        """Whatever the alphabet."""
+        value = {"Item": {"naïve": {"S": "☃ 𝄞"}, "n": {"N": "1"}}}
+        assert json_codec.load(t.cast("bytes", json_codec.dump(value))) == value
+
+    @pytest.mark.parametrize("value", [object(), {"id": object()}])
+    def test_what_cannot_be_written_is_left_to_botocore(self, value: t.Any) -> None:
+        """It knows the right error."""
+        assert json_codec.dump(value) is None
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"\xef\xbb\xbf{}", b"\x00{\x00}"])
+    def test_what_cannot_be_read_is_left_to_botocore(self, body: bytes) -> None:
+        """Also what the standard library would take for UTF-16."""
+        assert json_codec.load(body) is None
+
+
+def test_a_lone_surrogate_is_left_to_botocore() -> None:
+    """It has no form in UTF-8."""
+    assert json_codec.dump({"S": "\ud800"}) is None
+    assert json_codec.load(b'{"S": "\\ud800"}') is None
+
+
+def test_what_is_no_json_is_left_to_botocore() -> None:
+    """orjson takes more, so that a request is looked through first."""
+    assert json_codec.dump({"id": uuid.UUID(int=7)}) is not None

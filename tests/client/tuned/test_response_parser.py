@@ -1,0 +1,225 @@
+"""The response parser, held to botocore's."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import botocore.parsers
+import botocore.session
+import hypothesis
+import pytest
+from botocore.awsrequest import HeadersDict
+from botocore.model import Shape
+from hypothesis import strategies as st
+
+from dynaflask.client.tuned.passthrough import FLAGS
+from dynaflask.client.tuned.passthrough import SETS
+from dynaflask.client.tuned.passthrough import TEXTS
+from dynaflask.client.tuned.response_parser import OUTPUTS
+from dynaflask.client.tuned.response_parser import ParserFactory
+from tests.support.strategies import ANSWERED
+from tests.support.strategies import json_names
+
+OPERATIONS = (
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "TransactGetItems",
+    "TransactWriteItems",
+)
+MODEL = botocore.session.Session().get_service_model("dynamodb")
+HEADERS = HeadersDict({"x-amzn-RequestId": "7", "Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": "1"})
+BINARY = {"B": "AAEC/w=="}
+
+
+def answer(content: t.Any, **more: t.Any) -> dict[str, t.Any]:
+    """A response as botocore hands it to its parser."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return {"body": body, "headers": HEADERS, "status_code": 200, "context": {}, **more}
+
+
+def output(operation: str) -> t.Any:
+    return MODEL.operation_model(operation).output_shape
+
+
+def parse(factory: t.Any, response: dict[str, t.Any], shape: t.Any) -> str:
+    """What comes of it: the repr tells ``1`` from ``True`` and one order from another."""
+    try:
+        return repr(factory.create_parser("json").parse(response, shape))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is to be the same
+        return repr(error)
+
+
+def assert_same(response: dict[str, t.Any], shape: t.Any = None) -> None:
+    shape = shape or output("GetItem")
+    stock = parse(botocore.parsers.ResponseParserFactory(), response, shape)
+    assert parse(ParserFactory(), response, shape) == stock
+
+
+@hypothesis.given(st.sampled_from(OPERATIONS), st.data(), st.sampled_from([200, 200, 299, 300, 301, 400, 500]))
+@hypothesis.settings(max_examples=300, deadline=None)
+def test_any_answer_comes_to_the_same(operation: str, data: st.DataObject, status: int) -> None:
+    """Values, types, order and errors are the stock parser's, whatever the shape holds."""
+    content = data.draw(ANSWERED.of(output(operation)))
+    indent = data.draw(st.sampled_from([None, 1]))
+    body = json.dumps(content, indent=indent, ensure_ascii=data.draw(st.booleans()))
+    assert_same(answer(body.encode("utf-8", "surrogatepass"), status_code=status), output(operation))
+
+
+@hypothesis.given(
+    st.dictionaries(json_names, ANSWERED.attribute_values),
+    st.sampled_from(["ConditionalCheckFailedException", "Nope", ""]),
+)
+@hypothesis.settings(max_examples=200, deadline=None)
+def test_any_error_comes_to_the_same(item: dict[str, t.Any], code: str) -> None:
+    """Also on the second pass, which looks for the members that an error has."""
+    response = answer(
+        {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "No.", "Item": item}, status_code=400
+    )
+    assert_same(response)
+    assert_same(response, MODEL.shape_for("ConditionalCheckFailedException"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"null",
+        b"7",
+        b"[]",
+        b'"text"',
+        b"{",
+        b"\xff",
+        b"\xef\xbb\xbf{}",
+        b'{"Item": {"a": {"B" : "AAEC/w=="}}}',
+        b'{"Item": {"a": {"\\u0042": "AAEC/w=="}}}',
+        b'{"Item": {"a": {"\\u0042\\u0053": ["AAEC/w=="]}}}',
+        b'{"Item": {"B": {"S": "AAEC/w=="}}}',
+        b'{"Item": {"a": {"M": {"B": {"S": "x"}, "BS": {"SS": ["x"]}}}}}',
+        b'{"Item": {"a": {"M": {"b": {"L": [{"S": "x"}, {"B": "AAEC/w=="}]}}}}}',
+        b'{"Item": {"a": {"S": "x"}, "a": {"B": "AAEC/w=="}}}',
+        b'{"Item": {"a": {"S": "x", "S": null}}}',
+        b'{"Item": {"a": {"N": "1", "S": "x"}}}',
+        b'{"Item": {"a": {"S": "x", "N": null}}}',
+        b'{"Item": {"a": {"X": "x"}}}',
+        b'{"Item": {"a": {}}}',
+        b'{"Item": {"a": null}}',
+        b'{"Item": {"a": "S"}}',
+        b'{"Item": {"a": {"L": [null, {"S": "x"}]}}}',
+        b'{"Item": {"a": {"SS": ["x", null]}}}',
+        b'{"Item": {"a": {"L": {}}}}',
+        b'{"Item": {"a": {"SS": "text"}}}',
+        b'{"Item": {"a": {"SS": {"b": 1}}}}',
+        b'{"Item": {"a": {"N": NaN}, "b": {"N": 1e400}, "c": {"S": "\\ud800"}}}',
+        b'{"Item": {"a": {"N": 123456789012345678901234567890}}}',
+        b'{"ConsumedCapacity": {"CapacityUnits": 123456789012345678901234567890}}',
+        b'{"ConsumedCapacity": {"CapacityUnits": 0.5, "TableName": "Thread"}, "Item": {"a": {"S": "x"}}}',
+        b'{"Item": null}',
+        b'{"Item": []}',
+        b'{"ConsumedCapacity": {"GlobalSecondaryIndexes": {"by-tag": {"S": "x"}}}}',
+        b'{"ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1, "Table": null}, "Item": {}}',
+        b'{"__type": "x", "ResponseMetadata": {"RequestId": "mine"}, "Item": {}}',
+    ],
+)
+def test_an_odd_answer_comes_to_the_same(body: bytes) -> None:
+    """What random answers seldom hold."""
+    assert_same(answer(body))
+
+
+def test_the_metadata_is_the_same() -> None:
+    """The request's id, the status, the headers and the checksum's algorithm."""
+    response = answer({"Item": {}}, context={"checksum": {"response_algorithm": "crc32"}}, status_code=202)
+    assert_same(response)
+    parsed = parse(ParserFactory(), response, output("GetItem"))
+    assert "'RequestId': '7'" in parsed
+    assert "'ChecksumAlgorithm': 'crc32'" in parsed
+
+
+def test_binary_values_are_decoded() -> None:
+    """Wherever they are."""
+    item = {"a": BINARY, "b": {"L": [{"M": {"c": {"BS": ["AAEC/w=="]}}}]}, "d": {"S": "AAEC/w=="}}
+    parser = ParserFactory().create_parser("json")
+    parsed = parser.parse(answer({"Item": item}), output("GetItem"))
+    assert parsed["Item"] == {
+        "a": {"B": b"\0\1\2\xff"},
+        "b": {"L": [{"M": {"c": {"BS": [b"\0\1\2\xff"]}}}]},
+        "d": {"S": "AAEC/w=="},
+    }
+
+
+def test_an_item_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walk does not go into an attribute that it would leave as it is."""
+    seen = []
+    walk = botocore.parsers.BaseJSONParser._handle_structure
+    monkeypatch.setattr(
+        botocore.parsers.BaseJSONParser,
+        "_handle_structure",
+        lambda self, shape, value: seen.append(shape.name) or walk(self, shape, value),
+    )
+    item = {"a": {"S": "x"}, "b": {"M": {"c": {"L": [{"NULL": True}, {"NS": ["1"]}]}}}, "d": BINARY}
+    assert_same(answer({"Item": item}))
+    assert seen.count("AttributeValue") == 6 + 1  # all of them by the stock parser, the binary one by ours
+
+
+def test_a_botocore_that_walks_otherwise_is_let_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the method that is taken over, all is as stock."""
+    base = botocore.parsers.ResponseParser
+    plain = base._parse_shape
+
+    def walk(self: t.Any, shape: Shape, node: t.Any) -> t.Any:
+        if shape.type_name == "map":
+            return botocore.parsers.BaseJSONParser._handle_map(self, shape, node)
+        return plain(self, shape, node)
+
+    monkeypatch.setattr(base, "_parse_shape", walk)
+    monkeypatch.setattr(ParserFactory().create_parser("json").__class__, "_handle_map", None)
+    assert_same(answer({"Item": {"a": BINARY, "b": {"S": "x"}, "c": {"M": {"d": {"S": "x"}}}}}))
+
+
+def test_other_protocols_are_stock() -> None:
+    """STS answers in XML."""
+    parsers = [
+        factory.create_parser("query") for factory in (ParserFactory(), botocore.parsers.ResponseParserFactory())
+    ]
+    assert type(parsers[0]) is type(parsers[1])
+
+
+def shapes_in(shape: t.Any, seen: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A shape and all in it, by name."""
+    if shape.name not in seen:
+        seen[shape.name] = shape
+        for member in members_of(shape):
+            shapes_in(member, seen)
+    return seen
+
+
+def members_of(shape: t.Any) -> t.Iterable[t.Any]:
+    if shape.type_name == "structure":
+        return shape.members.values()
+    parts = {"map": ("key", "value"), "list": ("member",)}
+    return [getattr(shape, part) for part in parts.get(shape.type_name, ())]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_data_of_botocore_are_what_the_parser_relies_on(operation: str) -> None:
+    """Which types there are, that strings and booleans pass as they are, and what the members are called, in order."""
+    shapes = shapes_in(output(operation), {})
+    value = shapes["AttributeValue"]
+    types = {name: member.type_name for name, member in value.members.items()}
+    assert {name for name, kind in types.items() if kind == "string"} == TEXTS
+    assert {name for name, kind in types.items() if kind == "boolean"} == FLAGS
+    lists = {name for name, kind in types.items() if kind == "list"}
+    assert {name for name in lists if value.members[name].member.type_name == "string"} == SETS
+    assert types.keys() - TEXTS - FLAGS - SETS == {"B", "BS", "M", "L"}
+    known = OUTPUTS[output(operation).name]
+    assert [name for name in output(operation).members if name in known] == list(known)
+    assert not getattr(value, "is_tagged_union", False)
+    assert not getattr(value, "is_document_type", False)
+    assert not any(shape.serialization for shape in shapes.values())

@@ -1,0 +1,215 @@
+"""A tuned client beside a stock one: what arrives, what comes back, and who still gets to see the calls."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import typing as t
+
+import botocore.session
+import flask
+import moto
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserFactory
+from botocore.stub import Stubber
+from botocore.useragent import UserAgentString
+from pynamodb.attributes import BinaryAttribute
+from pynamodb.attributes import MapAttribute
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import UnicodeSetAttribute
+from pynamodb.attributes import UTCDateTimeAttribute
+
+import dynaflask
+from tests.support import engines
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+WAYS = ("stock", "tuned")
+ITEM = {"id": {"S": "1"}, "data": {"B": b"\0\xff"}, "more": {"M": {"list": {"L": [{"BS": [b"\1"]}, {"NULL": True}]}}}}
+
+
+@pytest.fixture
+def clients(make_app: Make, recorder: recorders.Recorder) -> tuple[t.Any, t.Any]:
+    """A stock client and a tuned one, to the same server."""
+    given = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
+    apps = [make_app(way, transport=way, aws_session_token="token", **given) for way in WAYS]
+    return tuple(app.extensions["dynamo"].client for app in apps)
+
+
+CALLS: list[tuple[str, dict[str, t.Any]]] = [
+    ("get_item", {"TableName": "Thread", "Key": {"id": {"S": "1"}}, "ReturnConsumedCapacity": "TOTAL"}),
+    ("put_item", {"TableName": "Thread", "Item": ITEM}),
+    (
+        "query",
+        {"TableName": "Thread", "KeyConditionExpression": "id = :i", "ExpressionAttributeValues": {":i": {"S": "é"}}},
+    ),
+    (
+        "batch_write_item",
+        {"RequestItems": {"Thread": [{"PutRequest": {"Item": ITEM}}, {"DeleteRequest": {"Key": ITEM}}]}},
+    ),
+    ("describe_table", {"TableName": "Thread"}),
+    ("list_tables", {}),
+]
+
+
+def new_in_each(name: str) -> bool:
+    return name in ("x-amz-date", "authorization", "amz-sdk-invocation-id", "content-length")
+
+
+@pytest.mark.parametrize(("method", "parameters"), CALLS, ids=[method for method, _ in CALLS])
+def test_the_same_arrives(
+    clients: tuple[t.Any, t.Any], recorder: recorders.Recorder, method: str, parameters: dict[str, t.Any]
+) -> None:
+    """All headers, in their order, and what the body says."""
+    answers = [getattr(client, method)(**parameters) for client in clients]
+    stock, tuned = recorder.requests
+    assert json.loads(tuned.raw_body) == json.loads(stock.raw_body)
+    assert tuned.headers.keys() == stock.headers.keys()
+    for name in stock.headers:
+        assert new_in_each(name) or sorted(tuned.headers[name]) == sorted(stock.headers[name])
+    for answer in answers:
+        answer["ResponseMetadata"] = answer["ResponseMetadata"].keys()
+    assert answers[0] == answers[1]
+
+
+def test_it_signs_what_arrives(clients: tuple[t.Any, t.Any], recorder: recorders.Recorder) -> None:
+    """botocore's signer makes the same of the request that arrived."""
+    clients[1].list_tables()
+    (request,) = recorder.requests
+    signed = request.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    headers = {name: request.headers[name] for name in signed}
+    again = AWSRequest(method="POST", url=recorder.url, headers=headers, data=request.raw_body)
+    again.context["timestamp"] = request.headers["x-amz-date"]
+    auth = SigV4Auth(ReadOnlyCredentials("AKIA", "hush", "token"), "dynamodb", "us-east-1")
+    signature = auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again)
+    assert request.headers["authorization"].endswith(f"Signature={signature}")
+    assert request.session_token == "token"
+
+
+def test_errors_are_the_same(clients: tuple[t.Any, t.Any], recorder: recorders.Recorder) -> None:
+    """With what DynamoDB says besides."""
+    recorder.answer = lambda request: (
+        400,
+        {"__type": "x#ConditionalCheckFailedException", "message": "No.", "Item": {}},
+    )
+    errors = []
+    for client in clients:
+        with pytest.raises(ClientError) as caught:
+            client.put_item(TableName="Thread", Item=ITEM)
+        response = caught.value.response
+        errors.append((type(caught.value).__name__, str(caught.value), response["Error"], response["Item"]))
+    assert errors[0] == errors[1]
+
+
+def signature_versions(client: t.Any) -> list[str]:
+    seen: list[str] = []
+    client.meta.events.register("before-sign", lambda signature_version, **_: seen.append(signature_version))
+    client.list_tables()
+    return seen
+
+
+def test_stock_is_botocores_own(make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of ours is in the way of such a client, whatever other apps of the process ask for."""
+    made = []
+    create = botocore.session.Session.create_client
+    monkeypatch.setattr(
+        botocore.session.Session,
+        "create_client",
+        lambda self, *args, **given: made.append(self) or create(self, *args, **given),
+    )
+    given = {"host": recorder.url, "region": "us-east-1", **KEYS}
+    found = [make_app(way, transport=way, **given).extensions["dynamo"].client for way in ("tuned", "stock")]
+    assert [signature_versions(client) for client in found] == [["dynaflask-v4"], ["v4"]]
+    parsers = [type(session.get_component("response_parser_factory")) for session in made]
+    assert parsers[0] is not ResponseParserFactory
+    assert parsers[1] is ResponseParserFactory
+    assert type(made[1].get_component("user_agent_creator")) is UserAgentString
+
+
+def test_the_users_session_stays_as_it_is(make_app: Make, recorder: recorders.Recorder) -> None:
+    """Its other clients would feel a change. Its client for DynamoDB signs with ours."""
+    session = botocore.session.Session()
+    session.set_credentials("AKIA", "hush")
+    client = make_app(host=recorder.url, region="us-east-1", session=session).extensions["dynamo"].client
+    assert signature_versions(client) == ["dynaflask-v4"]
+    assert type(session.get_component("response_parser_factory")) is ResponseParserFactory
+    assert type(session.get_component("user_agent_creator")) is UserAgentString
+    other = session.create_client("dynamodb", region_name="us-east-1", endpoint_url=recorder.url)
+    assert signature_versions(other) == ["v4"]
+
+
+def test_a_factorys_client_stays_as_it_is(make_app: Make, recorder: recorders.Recorder) -> None:
+    """It is the user's affair."""
+    session = botocore.session.Session()
+    session.set_credentials("AKIA", "hush")
+    client = session.create_client("dynamodb", region_name="us-east-1", endpoint_url=recorder.url)
+    make_app(client_factory=lambda bind: client)
+    assert signature_versions(client) == ["v4"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stubber_is_obeyed(make_app: Make, recorder: recorders.Recorder, way: str) -> None:
+    """It checks the parameters, and answers in the server's place."""
+    client = make_app(host=recorder.url, region="us-east-1", transport=way, **KEYS).extensions["dynamo"].client
+    with Stubber(client) as stubber:
+        stubber.add_response(
+            "get_item", {"Item": {"id": {"S": "stubbed"}}}, {"TableName": "Thread", "Key": {"id": {"S": "1"}}}
+        )
+        assert client.get_item(TableName="Thread", Key={"id": {"S": "1"}})["Item"] == {"id": {"S": "stubbed"}}
+    assert not recorder.requests
+
+
+class Author(MapAttribute[t.Any, t.Any]):
+    name = UnicodeAttribute()
+    picture = BinaryAttribute(legacy_encoding=False, null=True)
+
+
+def declare(db: dynaflask.Dynamo) -> t.Any:
+    class Post(db.Model):  # type: ignore[name-defined,misc]
+        class Meta:
+            table_name = "post"
+
+        id = UnicodeAttribute(hash_key=True)
+        author = Author(null=True)
+        tags = UnicodeSetAttribute(null=True)
+        posted_at = UTCDateTimeAttribute(null=True)
+
+    return Post
+
+
+def round_trip(post: t.Any) -> t.Any:
+    """What a table gives back of what it was given, in each way of reading."""
+    post.create_table(wait=True)
+    values = {"author": Author(name="Ada", picture=b"\0\xff"), "tags": {"a", "é"}}
+    post("1", posted_at=dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc), **values).save()
+    post("2").save()
+    found = [post.get("1"), *post.query("2"), *post.scan(), *post.batch_get(["1", "2"])]
+    return sorted(repr(sorted(item.serialize().items())) for item in found)
+
+
+def test_an_engine_gives_the_same_back(db: dynaflask.Dynamo, make_app: Make, engine: engines.Engine) -> None:
+    """Binary values among it."""
+    post, found = declare(db), []
+    for way in WAYS:
+        settings = engine.settings(engines.Account())
+        app = make_app(
+            way, transport=way, **{name.removeprefix("DYNAMODB_").lower(): settings[name] for name in settings}
+        )
+        with app.app_context():
+            found.append(round_trip(post))
+    assert found[0] == found[1]
+    assert len(found[0]) == 6
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_mock_takes_the_calls(db: dynaflask.Dynamo, make_app: Make, way: str) -> None:
+    """``moto.mock_aws`` stands in for AWS."""
+    post = declare(db)
+    app = make_app(way, transport=way, region="us-east-1", **KEYS)
+    with moto.mock_aws(), app.app_context():
+        assert len(round_trip(post)) == 6

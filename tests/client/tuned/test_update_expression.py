@@ -1,0 +1,176 @@
+"""The expressions of updates, held to PynamoDB's."""
+
+from __future__ import annotations
+
+import typing as t
+
+import flask
+import pynamodb.connection
+import pytest
+from hypothesis import example
+from hypothesis import given
+from hypothesis import strategies as st
+from pynamodb.attributes import ListAttribute
+from pynamodb.attributes import NumberAttribute
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import UnicodeSetAttribute
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import SetAction
+from pynamodb.expressions.update import Update
+
+from dynaflask.client.tuned.update_expression import update_of
+from tests.support import recorder as recorders
+from tests.support.comparing import outcome
+from tests.support.recorder import Request
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+
+ATTRIBUTES = [
+    NumberAttribute(attr_name="views"),
+    UnicodeAttribute(attr_name="language"),
+    UnicodeSetAttribute(attr_name="tags"),
+    ListAttribute(attr_name="replies"),
+]
+# Some are no paths.
+SEGMENTS = st.sampled_from(["views", "a", "a[0]", "a[1][2]", "a[", "]", "", "ä\n", "#0", "a b"])
+PATHS = st.one_of(
+    st.sampled_from(ATTRIBUTES).map(Path),
+    SEGMENTS.filter(bool).map(Path),
+    st.lists(SEGMENTS, min_size=1, max_size=3).map(Path),
+)
+PLAIN = [None, True, {"x"}, {1}, [1], {"m": 1}, {"S": "x"}, ""]
+VALUES = st.one_of(st.integers(), st.text(max_size=3), st.sampled_from(PLAIN))
+
+
+class Other(SetAction):
+    """A program's own kind of action."""
+
+
+def action(path: t.Any, step: str, value: t.Any, other: t.Any) -> t.Any:
+    """One of the actions that PynamoDB makes; ``None`` where it refuses to."""
+    steps: dict[str, t.Callable[[], t.Any]] = {
+        "set": lambda: path.set(value),
+        "copy": lambda: path.set(other),
+        "increment": lambda: path.set(other + value),
+        "decrement": lambda: path.set(value - other),
+        "default": lambda: path.set(other | value),
+        "both": lambda: path.set((other | 0) + 1),
+        "append": lambda: path.set(other.append([value])),
+        "prepend": lambda: path.set(other.prepend([value])),
+        "remove": path.remove,
+        "add": lambda: path.add(value),
+        "delete": lambda: path.delete(value),
+        "other": lambda: Other(path, other),
+    }
+    try:
+        return steps[step]()
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+SETS = ["set", "copy", "increment", "decrement", "default", "both", "append", "prepend"]
+STEPS = st.sampled_from([*SETS, "remove", "add", "delete", "other"])
+ACTIONS = st.lists(st.builds(action, PATHS, STEPS, VALUES, PATHS).filter(lambda found: found is not None), max_size=5)
+
+
+def theirs(actions: t.Any) -> dict[str, t.Any]:
+    """PynamoDB's expression, as its requests have it."""
+    names: dict[str, str] = {}
+    values: dict[str, t.Any] = {}
+    request: dict[str, t.Any] = {"UpdateExpression": Update(*actions).serialize(names, values)}
+    if names:
+        request["ExpressionAttributeNames"] = {placeholder: name for name, placeholder in names.items()}
+    if values:
+        request["ExpressionAttributeValues"] = values
+    return request
+
+
+@given(ACTIONS)
+@example([])
+@example([Path("a").set(Path("b") + 1), Path("a").set(2), Path(["a", "b"]).remove(), Path("c").add(1)])
+def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
+    """Its text, names and values, their order and their errors; or it is left to PynamoDB."""
+    ours = outcome(lambda: update_of(actions))
+    is_left = ours == outcome(lambda: None)
+    assert is_left or ours == outcome(lambda: theirs(actions))
+    assert is_left == any(type(one) is Other for one in actions) or ours[0] is ValueError
+
+
+@pytest.mark.parametrize(
+    "actions", [None, (), "actions", [1], iter([])], ids=["none", "tuple", "text", "numbers", "iterator"]
+)
+def test_what_is_no_list_of_actions_is_left(actions: t.Any) -> None:
+    """PynamoDB says what is wrong with it."""
+    assert update_of(actions) is None
+
+
+class TestRequests:
+    """What is sent is what PynamoDB would send."""
+
+    @pytest.fixture
+    def app(self, make_app: Make, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
+        """An app in a context."""
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        with app.app_context():
+            yield app
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"return_values": "all_new", "return_consumed_capacity": "TOTAL"},
+            {"condition": Path("b").exists()},
+            {"attributes_to_get": ["b"]},
+            {"condition": None, "attributes_to_get": None, "consistent_read": None, "key": "Key"},
+            {"condition": "none"},
+            {"return_values": "none of them"},
+        ],
+        ids=repr,
+    )
+    @pytest.mark.usefixtures("app")
+    def test_with_whatever_else(self, thread_model: t.Any, options: dict[str, t.Any]) -> None:
+        """A condition counts its names and values along with the update's."""
+        connection = thread_model._get_connection().connection
+        asked = ("Thread", "forum", "subject")
+        actions = [Path("a").set(1), Path("b").remove()]
+        stock = pynamodb.connection.Connection.get_operation_kwargs
+        ours = outcome(lambda: connection.get_operation_kwargs(*asked, actions=actions, **options))
+        assert ours == outcome(lambda: stock(connection, *asked, actions=actions, **options))
+
+    @pytest.mark.usefixtures("app")
+    def test_by_position(self, thread_model: t.Any) -> None:
+        """As PynamoDB takes them."""
+        connection = thread_model._get_connection().connection
+        asked = ("Thread", "forum", "subject", "Key", None, None, [Path("a").set(1)])
+        stock = pynamodb.connection.Connection.get_operation_kwargs
+        assert connection.get_operation_kwargs(*asked) == stock(connection, *asked)
+
+    def test_two_apps_update_tables_of_their_own(
+        self, make_app: Make, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """With the same actions, made once."""
+        asked: list[tuple[str, str]] = []
+
+        def answer(request: Request) -> tuple[int, t.Any]:
+            asked.append((request.body["TableName"], request.body["UpdateExpression"]))
+            return 200, {"Attributes": {"forum": {"S": "f"}, "subject": {"S": "s"}}}
+
+        recorder.answer = answer
+        actions = [thread_model.views.set(thread_model.views + 1)]
+        for prefix in ("a-", "b-"):
+            app = make_app(prefix, host=recorder.url, region="us-east-1", table_prefix=prefix, **KEYS)
+            with app.app_context():
+                thread_model("f", "s").update(actions=actions)
+        assert asked == [("a-Thread", "SET #0 = #0 + :0"), ("b-Thread", "SET #0 = #0 + :0")]
+
+    def test_stock_is_pynamodbs_own(
+        self, make_app: Make, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing of ours writes its expressions."""
+        monkeypatch.setattr("dynaflask.client.connection.update_of", pytest.fail)
+        app = make_app(host=recorder.url, region="us-east-1", transport="stock", **KEYS)
+        with app.app_context():
+            connection = thread_model._get_connection().connection
+            request = connection.get_operation_kwargs("Thread", "f", "s", actions=[Path("a").set(1)])
+        assert request["UpdateExpression"] == "SET #0 = :0"

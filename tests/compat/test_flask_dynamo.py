@@ -1,0 +1,312 @@
+"""Flask-Dynamo's names: what an app that was written for it does, with one import changed."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import multiprocessing
+import os
+import threading
+import typing as t
+import urllib.parse
+
+import boto3
+import flask
+import pytest
+from botocore.exceptions import ClientError
+from botocore.exceptions import ParamValidationError
+from pynamodb.attributes import UnicodeAttribute
+
+from dynaflask import ConfigurationError
+from dynaflask import TenantRequired
+from dynaflask.compat import flask_dynamo
+from dynaflask.compat.flask_dynamo import Dynamo
+from tests.support import engines
+
+MakeApp = cabc.Callable[..., flask.Flask]
+
+
+def describe(name: str, key: str) -> dict[str, t.Any]:
+    """An entry of ``DYNAMO_TABLES``."""
+    return {
+        "TableName": name,
+        "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+        "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+    }
+
+
+@pytest.fixture
+def make_peer_app(ministack: engines.Engine, account: engines.Account) -> MakeApp:
+    """Makes an app that is configured as for Flask-Dynamo, with an account of its own on a local server."""
+    local = urllib.parse.urlsplit(ministack.url)
+
+    def make(name: str = "app", **settings: t.Any) -> flask.Flask:
+        app = flask.Flask(name)
+        app.config.from_mapping(
+            DYNAMO_TABLES=[describe("users", "username"), describe("groups", "name")],
+            DYNAMO_ENABLE_LOCAL=True,
+            DYNAMO_LOCAL_HOST=local.hostname,
+            DYNAMO_LOCAL_PORT=local.port,
+            AWS_ACCESS_KEY_ID=account.access_key_id,
+            AWS_SECRET_ACCESS_KEY="any",
+        )
+        app.config.update(settings)
+        return app
+
+    return make
+
+
+def test_the_tables_of_the_configuration_are_boto3s(make_peer_app: MakeApp) -> None:
+    """They are created, used and deleted by the names that the configuration gives them."""
+    dynamo = Dynamo(app := make_peer_app())
+    with app.app_context():
+        dynamo.create_all(wait=True)
+        dynamo.tables["users"].put_item(Item={"username": "rdegges", "age": 30})
+        assert dynamo.get_table("users").get_item(Key={"username": "rdegges"})["Item"]["age"] == 30
+        assert (dynamo.tables.keys(), dynamo.tables.len()) == (["users", "groups"], 2)
+        assert {name: table.name for name, table in dynamo.tables.items()} == {"users": "users", "groups": "groups"}
+        dynamo.destroy_all(wait=True)
+        assert list(dynamo.connection.tables.all()) == []
+
+
+def test_the_extension_of_the_app_has_the_same(make_peer_app: MakeApp) -> None:
+    """``app.extensions["dynamo"]`` is how a factory's views find it."""
+    dynamo = Dynamo()
+    app = make_peer_app()
+    dynamo.init_app(app)
+    found = app.extensions["dynamo"]
+    found.create_all(True)
+    found.get_table("users").put_item(Item={"username": "rdegges"})
+    with app.app_context():
+        assert dynamo.tables["users"].item_count == 1
+        assert dynamo.connection is found.connection
+        assert dynamo.session is found.session
+    found.destroy_all()
+    found.tables.wait_not_exists("users")
+
+
+def test_without_a_context_the_one_app_is_meant(make_peer_app: MakeApp) -> None:
+    """A bootstrap script needs no context."""
+    dynamo = Dynamo(app := make_peer_app())
+    dynamo.create_all(wait=True)
+    assert sorted(table.name for table in dynamo.connection.tables.all()) == ["groups", "users"]
+    assert dynamo.app is app
+
+
+def test_tables_that_exist_stay(make_peer_app: MakeApp) -> None:
+    """``create_all`` may run at each start; what is declared meanwhile is created."""
+    dynamo = Dynamo(app := make_peer_app())
+    dynamo.create_all()
+    dynamo.tables["users"].put_item(Item={"username": "rdegges"})
+    app.config["DYNAMO_TABLES"].append(describe("roles", "name"))
+    dynamo.create_all()
+    assert dynamo.tables["users"].item_count == 1
+    dynamo.tables.wait_exists("roles")
+
+
+def test_what_cannot_be_deleted_is_an_error(make_peer_app: MakeApp) -> None:
+    """``destroy_all`` without the tables is DynamoDB's error."""
+    dynamo = Dynamo(make_peer_app())
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        dynamo.destroy_all()
+
+
+def test_two_apps_keep_everything_apart(make_peer_app: MakeApp) -> None:
+    """Each has its region, keys, session and tables; upstream the second app got those of the first."""
+    dynamo = Dynamo()
+    us = make_peer_app("us", AWS_REGION="us-west-2")
+    eu = make_peer_app("eu", AWS_REGION="eu-west-1", DYNAMO_TABLES=[describe("only-eu", "name")])
+    for app in (us, eu):
+        dynamo.init_app(app)
+        with app.app_context():
+            dynamo.create_all(wait=True)
+    for app, region, names in ((us, "us-west-2", ["groups", "users"]), (eu, "eu-west-1", ["only-eu"])):
+        with app.app_context():
+            assert dynamo.session.region_name == dynamo.connection.meta.client.meta.region_name == region
+            assert (
+                sorted(table.name for table in dynamo.connection.tables.all()) == sorted(dynamo.tables.keys()) == names
+            )
+    assert [app.extensions["dynamo"].tables.len() for app in (us, eu)] == [2, 1]
+
+
+def test_two_apps_sign_with_their_own_keys(make_peer_app: MakeApp) -> None:
+    """The keys of neither reach the other."""
+    dynamo = Dynamo()
+    apps = [make_peer_app(key, AWS_ACCESS_KEY_ID=key, AWS_SESSION_TOKEN=f"of {key}") for key in ("1" * 12, "2" * 12)]
+    for app in apps:
+        dynamo.init_app(app)
+    signed = [app.extensions["dynamo"].session.get_credentials() for app in apps]
+    assert [(keys.access_key, keys.token) for keys in signed] == [(app.name, f"of {app.name}") for app in apps]
+
+
+def test_two_apps_leave_no_guess_outside_of_contexts(make_peer_app: MakeApp) -> None:
+    """Which app is meant can no longer be told, and the error names them."""
+    us, eu = make_peer_app("us"), make_peer_app("eu")
+    dynamo = Dynamo(us)
+    dynamo.init_app(eu)
+    with pytest.raises(RuntimeError, match="dynamo.create_all could mean any of the apps 'eu', 'us'"):
+        dynamo.create_all()
+
+
+def test_a_session_of_the_configuration_is_used_as_it_is(make_peer_app: MakeApp, account: engines.Account) -> None:
+    """``DYNAMO_SESSION`` wins over keys and region, and may be shared with what else the program calls."""
+    session = boto3.session.Session(account.access_key_id, "any", region_name="eu-north-1")
+    dynamo = Dynamo(app := make_peer_app(DYNAMO_SESSION=session, AWS_REGION="us-west-2"))
+    dynamo.create_all(wait=True)
+    assert dynamo.session is session
+    assert dynamo.connection.meta.client.meta.region_name == "eu-north-1"
+    other = Dynamo(elsewhere := make_peer_app(DYNAMO_SESSION=session))
+    assert other.connection is not dynamo.connection
+    assert app.config["DYNAMO_SESSION"] is elsewhere.config["DYNAMO_SESSION"]
+
+
+def test_neither_the_configuration_nor_the_environment_is_written_to(make_peer_app: MakeApp) -> None:
+    """What was set is there afterwards, and nothing more."""
+    app = make_peer_app(AWS_REGION="us-west-2")
+    before, environment = dict(app.config), dict(os.environ)
+    Dynamo(app).create_all()
+    assert dict(app.config) == before
+    assert dict(os.environ) == environment
+
+
+def test_the_environment_fills_in_what_the_configuration_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, region and local server may all be there; the region is us-east-1 if nothing says."""
+    local = {"DYNAMO_ENABLE_LOCAL": "1", "DYNAMO_LOCAL_HOST": "localhost", "DYNAMO_LOCAL_PORT": "8000"}
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
+    assert flask_dynamo.read_config({}, {}) == {"region": "us-east-1"}
+    for name, value in {**local, **keys, "AWS_REGION": "eu-west-1"}.items():
+        monkeypatch.setenv(name, value)
+    Dynamo(app := flask.Flask("app"))
+    client = app.extensions["dynamo"].connection.meta.client
+    assert (client.meta.region_name, client.meta.endpoint_url) == ("eu-west-1", "http://localhost:8000")
+    assert app.extensions["dynamo"].session.get_credentials().token == "token"
+
+
+def test_a_token_of_the_environment_is_not_mixed_with_keys_of_the_configuration() -> None:
+    """The environment's belongs to the environment's key pair."""
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    assert "aws_session_token" not in flask_dynamo.read_config(keys, {"AWS_SESSION_TOKEN": "token"})
+    assert flask_dynamo.read_config({}, {**keys, "AWS_SESSION_TOKEN": "token"})["aws_session_token"] == "token"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "key"}, "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY"),
+        ({"AWS_SECRET_ACCESS_KEY": "secret"}, "AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID"),
+        ({"DYNAMO_ENABLE_LOCAL": True}, "DYNAMO_ENABLE_LOCAL is set without DYNAMO_LOCAL_HOST"),
+        ({"DYNAMO_ENABLE_LOCAL": True, "DYNAMO_LOCAL_HOST": "localhost"}, "without DYNAMO_LOCAL_PORT"),
+        ({"DYNAMO_ENABLE_LOCAL": True, "DYNAMO_LOCAL_PORT": 8000}, "without DYNAMO_LOCAL_HOST"),
+        ({"DYNAMO_TABLES": [describe("users", "name"), "groups"]}, r"DYNAMO_TABLES\[1\] must be a dict"),
+        ({"AWS_REGION": "no region"}, "AWS_REGION must be a region"),
+        ({"DYNAMO_SESSION": "no session"}, "DYNAMO_SESSION must be a botocore or boto3 session"),
+        ({"DYNAMO_TABLES": [{"KeySchema": []}]}, r"DYNAMO_TABLES\[0\] must be a dict"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: dict[str, t.Any], message: str) -> None:
+    """As it was typed, and the half that is missing of two; the error is Flask-Dynamo's by name."""
+    app = flask.Flask("app")
+    app.config.update(settings)
+    with pytest.raises(flask_dynamo.ConfigurationError, match=message):
+        Dynamo(app)
+    assert flask_dynamo.ConfigurationError is ConfigurationError
+
+
+def test_settings_of_dynaflask_win(make_peer_app: MakeApp) -> None:
+    """Timeouts, prefixes and so on can be added step by step; an identity is taken whole."""
+    app = make_peer_app(
+        DYNAMODB_TABLE_PREFIX="blue-",
+        DYNAMODB_READ_TIMEOUT_SECONDS=3,
+        DYNAMODB_AWS_ACCESS_KEY_ID="3" * 12,
+        DYNAMODB_AWS_SECRET_ACCESS_KEY="other",
+    )
+    dynamo = Dynamo(app)
+    dynamo.create_all(wait=True)
+    assert [name for name, _ in dynamo.tables.items()] == ["users", "groups"]
+    assert dynamo.tables["users"].name == "blue-users"
+    assert dynamo.connection.meta.client.meta.config.read_timeout == 3
+    assert dynamo.session.get_credentials().access_key == "3" * 12
+    dynamo.destroy_all()
+
+
+def test_a_block_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
+    """In ``db.using`` the tables are those of the block's destination."""
+    dynamo = Dynamo(app := make_peer_app())
+    with app.app_context():
+        with dynamo.using(region="eu-west-1", table_prefix="eu-"):
+            assert dynamo.connection.meta.client.meta.region_name == "eu-west-1"
+            assert dynamo.tables["users"].name == "eu-users"
+        assert dynamo.connection.meta.client.meta.region_name == Dynamo.DEFAULT_REGION
+
+
+def test_models_can_be_added(make_peer_app: MakeApp) -> None:
+    """The same object has models, on the tables that boto3 sees."""
+    dynamo = Dynamo(app := make_peer_app())
+
+    class User(dynamo.Model):  # type: ignore[name-defined]
+        class Meta:
+            table_name = "users"
+
+        username = UnicodeAttribute(hash_key=True)
+
+    dynamo.create_all(wait=True)
+    dynamo.tables["users"].put_item(Item={"username": "rdegges"})
+    assert User.get("rdegges").username == "rdegges"
+    with app.app_context(), dynamo.transact_write() as transaction:
+        transaction.save(User("guido"))
+    assert dynamo.tables["users"].item_count == 2
+
+
+def test_boto3_checks_its_arguments(make_peer_app: MakeApp) -> None:
+    """A misspelt argument is told before it is sent."""
+    dynamo = Dynamo(app := make_peer_app())
+    with app.app_context():
+        with pytest.raises(ParamValidationError):
+            dynamo.tables["users"].put_item(data={"username": "rdegges"})
+
+
+def test_threads_share_one_connection(make_peer_app: MakeApp) -> None:
+    """However many ask at once, one session and one resource are handed out."""
+    dynamo = Dynamo(app := make_peer_app())
+    barrier, found = threading.Barrier(4), []
+
+    def ask() -> None:
+        barrier.wait()
+        with app.app_context():
+            found.append((dynamo.session, dynamo.connection))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({(id(session), id(connection)) for session, connection in found}) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
+    """Parent and child do not read each other's answers."""
+    dynamo = Dynamo(make_peer_app())
+    dynamo.create_all(wait=True)
+    parents = id(dynamo.connection)
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    child = context.Process(
+        target=lambda: sending.send((id(dynamo.connection) != parents, dynamo.tables["users"].item_count))
+    )
+    child.start()
+    child.join()
+    assert receiving.recv() == (True, 0)
+
+
+@pytest.mark.parametrize("name", ["session", "connection", "tables"])
+def test_a_tenant_that_is_required_is_required_in_another_apps_context(make_peer_app: MakeApp, name: str) -> None:
+    """What is asked of an app's registry there would be nobody's."""
+    dynamo = Dynamo()
+    strict, other = make_peer_app("strict", DYNAMODB_REQUIRE_TENANT=True), make_peer_app("other")
+    for app in (strict, other):
+        dynamo.init_app(app)
+    registry = strict.extensions["dynamo"]
+    with other.app_context(), pytest.raises(TenantRequired):
+        _ = registry.tables["users"] if name == "tables" else getattr(registry, name)

@@ -1,0 +1,317 @@
+"""Flask-PynamoDB's names: what an app that was written for it does, with one import changed."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import pathlib
+import subprocess
+import sys
+import threading
+import typing as t
+
+import flask
+import pytest
+import werkzeug.exceptions
+from pynamodb.attributes import BooleanAttribute
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.connection import Connection
+
+from dynaflask import ConfigurationError
+from dynaflask.compat.flask_pynamodb import PynamoDB
+from tests.support import engines
+
+MakeApp = cabc.Callable[..., flask.Flask]
+
+PROGRAM = """
+from flask import Flask
+from pynamodb.attributes import UnicodeAttribute
+from dynaflask.compat.flask_pynamodb import PynamoDB
+
+class Config:
+    DYNAMODB_REGION = "us-east-1"
+    DYNAMODB_HOST = {url!r}
+    DYNAMODB_AWS_ACCESS_KEY_ID = {key!r}
+    DYNAMODB_AWS_SECRET_ACCESS_KEY = "any"
+    DYNAMODB_READ_CAPACITY_UNITS = 10
+    DYNAMODB_WRITE_CAPACITY_UNITS = 10
+
+app = Flask(__name__)
+app.config.from_object(Config)
+db = PynamoDB(app)
+
+class Todo(db.Model):
+    class Meta:
+        table_name = "todo"
+    id = UnicodeAttribute(hash_key=True)
+
+@app.get("/")
+def index():
+    return [todo.id for todo in Todo.scan()]
+
+if __name__ == "__main__":
+    Todo.create_table(wait=True)
+    with Todo.batch_write() as batch:
+        batch.save(Todo("one"))
+    print([todo.id for todo in Todo.batch_get(["one"])], app.test_client().get("/").json)
+"""
+
+
+@pytest.fixture
+def make_peer_app(ministack: engines.Engine, account: engines.Account) -> MakeApp:
+    """Makes an app that is configured as for Flask-PynamoDB, with a table's room of its own."""
+
+    def make(name: str = "app", **settings: t.Any) -> flask.Flask:
+        app = flask.Flask(name)
+        app.config.update(ministack.settings(account), **settings)
+        return app
+
+    return make
+
+
+def declare_todo(db: PynamoDB) -> t.Any:
+    """The model of Flask-PynamoDB's example."""
+
+    class Todo(db.Model):  # type: ignore[name-defined]
+        class Meta:
+            table_name = "todo"
+
+        id = UnicodeAttribute(hash_key=True)
+        done = BooleanAttribute(default=False)
+
+    return Todo
+
+
+def test_a_program_without_a_context_runs(
+    tmp_path: pathlib.Path, ministack: engines.Engine, account: engines.Account
+) -> None:
+    """Tables, batches and items of the one app need no context, as under ``if __name__ == "__main__"``."""
+    program = tmp_path / "todo.py"
+    program.write_text(PROGRAM.format(url=ministack.url, key=account.access_key_id))
+    done = subprocess.run([sys.executable, "-W", "error", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "['one'] ['one']\n", done.stderr
+
+
+def test_items_are_looked_up_or_not_found(make_peer_app: MakeApp) -> None:
+    """``get_or_404`` takes what ``get`` takes, and a message."""
+    todo = declare_todo(PynamoDB(make_peer_app()))
+    todo.create_table(wait=True)
+    todo("one").save()
+    assert todo.get_or_404("one").id == todo.get_or_404(hash_key="one", consistent_read=True).id == "one"
+    with pytest.raises(werkzeug.exceptions.NotFound, match="Todo two was not found"):
+        todo.get_or_404("two", message="Todo two was not found")
+    with pytest.raises(werkzeug.exceptions.NotFound, match="URL"):
+        todo.get_or_404("two")
+
+
+def test_the_first_item_is_any_or_not_found(make_peer_app: MakeApp) -> None:
+    """``first_or_404`` scans for one item; its first argument is the message."""
+    todo = declare_todo(PynamoDB(make_peer_app()))
+    todo.create_table(wait=True)
+    with pytest.raises(werkzeug.exceptions.NotFound, match="nothing to do"):
+        todo.first_or_404("nothing to do")
+    with pytest.raises(werkzeug.exceptions.NotFound, match="URL"):
+        todo.first_or_404()
+    todo("one").save()
+    assert todo.first_or_404().id == "one"
+
+
+def test_the_connection_is_pynamodbs(make_peer_app: MakeApp) -> None:
+    """It is reached through the object and through the app, in a context and outside."""
+    app = make_peer_app()
+    db = PynamoDB(app)
+    with app.app_context():
+        assert isinstance(db.connection, Connection)
+        assert app.extensions["pynamodb"]["connection"] is db.connection
+        assert app.extensions["pynamodb"]["db"] is db
+    assert db.connection.list_tables()["TableNames"] == []
+    assert app.extensions["pynamodb"].get("pool") is None
+
+
+def test_two_apps_keep_their_regions_and_keys_apart(make_peer_app: MakeApp) -> None:
+    """Each app's context has its own table; upstream the second app's settings were those of both."""
+    db = PynamoDB()
+    apps = [make_peer_app(region, DYNAMODB_REGION=region) for region in ("us-west-2", "eu-west-1")]
+    for app in apps:
+        db.init_app(app)
+    todo = declare_todo(db)
+    for app in apps:
+        with app.app_context():
+            todo.create_table(wait=True)
+    with apps[0].app_context():
+        todo("one").save()
+        assert (todo.Meta.region, todo.count(), db.connection.region) == ("us-west-2", 1, "us-west-2")
+    with apps[1].app_context():
+        assert (todo.Meta.region, todo.count(), db.connection.region) == ("eu-west-1", 0, "eu-west-1")
+    assert [app.extensions["pynamodb"]["connection"].region for app in apps] == ["us-west-2", "eu-west-1"]
+
+
+def test_two_apps_leave_no_guess_outside_of_contexts(make_peer_app: MakeApp) -> None:
+    """Which app is meant can no longer be told, and the error names them."""
+    us, eu = make_peer_app("us"), make_peer_app("eu")
+    db = PynamoDB(us)
+    db.init_app(eu)
+    todo = declare_todo(db)
+    with pytest.raises(RuntimeError, match="Todo could mean any of the apps 'eu', 'us'"):
+        todo.exists()
+    with pytest.raises(RuntimeError, match="any of the apps 'eu', 'us'"):
+        db.connection  # noqa: B018
+    assert todo.Meta.table_name == "todo"
+    with eu.app_context():
+        assert not todo.exists()
+
+
+def test_an_app_that_is_gone_is_no_second_one(make_peer_app: MakeApp) -> None:
+    """A test suite makes an app for each test, of one object."""
+    db = PynamoDB()
+    todo = declare_todo(db)
+    for name in ("first", "second"):
+        app = make_peer_app(name)
+        db.init_app(app)
+        assert not todo.exists()
+        del app
+
+
+def test_without_an_app_there_is_nothing_to_fall_back_to() -> None:
+    """The error is that of every model outside of a context."""
+    with pytest.raises(RuntimeError, match="Working outside of application context"):
+        declare_todo(PynamoDB()).exists()
+
+
+def test_a_model_of_no_object_has_no_app(make_peer_app: MakeApp) -> None:
+    """``PynamoDB.Model`` is for annotations; a model is declared on the ``db.Model`` of an object."""
+    app = make_peer_app()
+    PynamoDB(app)
+
+    class Stray(PynamoDB.Model):
+        class Meta:
+            table_name = "stray"
+
+        id = UnicodeAttribute(hash_key=True)
+
+    with pytest.raises(RuntimeError, match="Working outside of application context"):
+        Stray.exists()
+    with app.app_context(), pytest.raises(RuntimeError, match="declared with another Dynamo"):
+        Stray.exists()
+
+
+def test_a_context_of_another_app_is_not_fallen_back_from(make_peer_app: MakeApp) -> None:
+    """What runs for an app that was not initialised reaches no other app's table."""
+    todo = declare_todo(PynamoDB(make_peer_app("initialised")))
+    with flask.Flask("stranger").app_context():
+        with pytest.raises(RuntimeError, match="'stranger', which was not initialised"):
+            todo.exists()
+
+
+def test_nothing_can_be_set_outside_of_contexts(make_peer_app: MakeApp) -> None:
+    """A change that the requests would not see is refused; what is read is a copy."""
+    db = PynamoDB(make_peer_app())
+    todo = declare_todo(db)
+    with pytest.raises(RuntimeError, match="set outside of an application context"):
+        todo.Meta.table_name = "other"
+
+    class Tagged(todo):  # type: ignore[misc]
+        class Meta:
+            table_name = "tagged"
+            tags: t.ClassVar[dict[str, str]] = {"team": "todo"}
+
+    Tagged.Meta.tags["team"] = "other"
+    assert Tagged.Meta.tags == {"team": "todo"}
+
+
+def test_a_block_changes_what_runs_outside_of_contexts(make_peer_app: MakeApp) -> None:
+    """``db.using`` holds there, too, for ``Meta`` and for the connection."""
+    db = PynamoDB(make_peer_app())
+    todo = declare_todo(db)
+    with db.using(region="eu-west-1"):
+        assert (todo.Meta.region, db.connection.region) == ("eu-west-1", "eu-west-1")
+        todo.create_table(wait=True)
+    assert (todo.Meta.region, todo.exists()) == ("us-east-1", False)
+
+
+def test_threads_fall_back_as_well(make_peer_app: MakeApp) -> None:
+    """A thread has no context of its own."""
+    todo = declare_todo(PynamoDB(make_peer_app()))
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(todo.exists()))
+    thread.start()
+    thread.join()
+    assert found == [False]
+
+
+def test_settings_may_be_text_of_the_environment(make_peer_app: MakeApp) -> None:
+    """Numbers come as their digits, and what is empty is unset."""
+    app = make_peer_app(
+        DYNAMODB_READ_CAPACITY_UNITS="10", DYNAMODB_READ_TIMEOUT_SECONDS="2.5", DYNAMODB_AWS_SESSION_TOKEN=""
+    )
+    todo = declare_todo(PynamoDB(app))
+    assert (todo.Meta.read_capacity_units, todo.Meta.read_timeout_seconds) == (10, 2.5)
+    assert app.config["DYNAMODB_READ_CAPACITY_UNITS"] == "10"
+
+
+def test_a_wrong_number_is_named(make_peer_app: MakeApp) -> None:
+    """The error is that of the setting."""
+    with pytest.raises(ConfigurationError, match="DYNAMODB_MAX_RETRY_ATTEMPTS must be a whole number"):
+        PynamoDB(make_peer_app(DYNAMODB_MAX_RETRY_ATTEMPTS="many"))
+
+
+def test_half_a_key_pair_is_refused(make_peer_app: MakeApp) -> None:
+    """The message names both settings."""
+    with pytest.raises(ConfigurationError, match="DYNAMODB_AWS_SECRET_ACCESS_KEY"):
+        PynamoDB(make_peer_app(DYNAMODB_AWS_SECRET_ACCESS_KEY=""))
+
+
+def test_a_setting_that_pynamodb_dropped_is_told(make_peer_app: MakeApp) -> None:
+    """The app runs on; the warning says what to use, where the app was made."""
+    with pytest.warns(UserWarning, match="DYNAMODB_BASE_BACKOFF_MS has no effect") as warned:
+        PynamoDB().init_app(make_peer_app(DYNAMODB_BASE_BACKOFF_MS=25))
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("app", ["text", 1])
+def test_what_is_no_app_is_refused(app: t.Any) -> None:
+    """As upstream, with its message."""
+    for make in (PynamoDB, PynamoDB().init_app):
+        with pytest.raises(TypeError, match="Invalid Flask app instance."):
+            make(app)
+
+
+def test_the_object_names_its_app_and_base_class(make_peer_app: MakeApp) -> None:
+    """``db.app`` is what the constructor was given; ``PynamoDB.Model`` stands in annotations."""
+    app = make_peer_app()
+    db = PynamoDB(app)
+    assert db.app is app
+    assert PynamoDB().app is None
+    assert issubclass(declare_todo(db), PynamoDB.Model)
+
+
+def test_an_app_may_be_initialised_again(make_peer_app: MakeApp) -> None:
+    """The settings are read anew, as upstream."""
+    app = make_peer_app()
+    db = PynamoDB(app)
+    todo = declare_todo(db)
+    app.config["DYNAMODB_REGION"] = "eu-west-1"
+    db.init_app(app)
+    with app.app_context():
+        assert todo.Meta.region == "eu-west-1"
+    assert not todo.exists()
+
+
+def test_an_app_of_another_object_stays_its_own(make_peer_app: MakeApp) -> None:
+    """Two objects on one app are refused, as everywhere."""
+    app = make_peer_app()
+    db = PynamoDB(app)
+    with pytest.raises(RuntimeError, match="initialised already"):
+        PynamoDB(app)
+    assert db.app is app
+
+
+def test_whom_an_app_acts_for_is_known_in_a_context() -> None:
+    """What stands outside of contexts outlives every request, and is for nobody."""
+    app = flask.Flask("app")
+    app.config["DYNAMODB_REGION"] = "us-east-1"
+    db = PynamoDB(app)
+    db.tenant_loader(lambda: "acme")
+    with app.app_context():
+        assert db.current_tenant == "acme"
+    with pytest.raises(RuntimeError, match="known in an application context"):
+        _ = db.current_tenant

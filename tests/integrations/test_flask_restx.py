@@ -1,0 +1,400 @@
+"""Flask-RESTX: models of PynamoDB's, bodies that fit or are told why not, and pages."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import datetime as dt
+import enum
+import json
+import typing as t
+
+import flask
+import flask_restx
+import pytest
+from pynamodb import attributes
+from pynamodb.attributes import ListAttribute
+from pynamodb.attributes import MapAttribute
+from pynamodb.attributes import NumberAttribute
+from pynamodb.attributes import UnicodeAttribute
+from werkzeug.exceptions import BadRequest
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client
+
+import dynaflask
+from dynaflask.integrations import flask_restx as restx
+from tests.support import engines
+
+Json = t.Any
+
+
+class Colour(enum.Enum):
+    """What a custom attribute keeps."""
+
+    RED = "red"
+
+
+class ColourAttribute(UnicodeAttribute):
+    """An attribute with a serialisation of its own."""
+
+    def serialize(self, value: t.Any) -> t.Any:
+        return value.value
+
+    def deserialize(self, value: t.Any) -> t.Any:
+        return Colour(value)
+
+
+class Place(MapAttribute[str, t.Any]):
+    """A map in a map."""
+
+    city = UnicodeAttribute()
+    floor = NumberAttribute(null=True)
+
+
+class Person(MapAttribute[str, t.Any]):
+    """A map."""
+
+    name = UnicodeAttribute()
+    place = Place(null=True)
+
+
+def declare_note(db: dynaflask.Dynamo) -> t.Any:
+    """A model with an attribute of every kind."""
+
+    class Note(db.Model):  # type: ignore[name-defined]
+        class Meta:
+            table_name = "Note"
+            billing_mode = "PAY_PER_REQUEST"
+
+        subject = UnicodeAttribute(hash_key=True)
+        views = NumberAttribute(default=0)
+        author = Person()
+        readers = ListAttribute(of=Person, null=True)
+        tags = ListAttribute(of=UnicodeAttribute, default=list)
+        files = ListAttribute(of=attributes.BinaryAttribute, null=True)
+        loose = ListAttribute(null=True)
+        when = attributes.UTCDateTimeAttribute(attr_name="w", null=True)
+        until = attributes.TTLAttribute(null=True)
+        is_open = attributes.BooleanAttribute(default=True)
+        picture = attributes.BinaryAttribute(null=True, legacy_encoding=False)
+        extra = attributes.JSONAttribute(null=True)
+        raw: t.Any = MapAttribute(null=True)
+        words = attributes.UnicodeSetAttribute()
+        scores = attributes.NumberSetAttribute()
+        blobs = attributes.BinarySetAttribute(legacy_encoding=False)
+        colour = ColourAttribute(null=True)
+        nothing = attributes.NullAttribute(null=True)
+        version = attributes.VersionAttribute()
+
+    return Note
+
+
+BODY: Json = {
+    "subject": "hello",
+    "author": {"name": "Ada", "place": {"city": "London", "floor": 2}},
+    "readers": [{"name": "Bob", "place": None}],
+    "tags": ["a", "b"],
+    "files": ["Ynl0ZXM="],
+    "loose": [1, {"a": [None, True]}],
+    "when": "2026-01-02T03:04:05+00:00",
+    "until": "2030-01-02T03:04:05+00:00",
+    "is_open": False,
+    "picture": "Ynl0ZXM=",
+    "extra": [1, {"x": None}],
+    "raw": {"x": {"y": 1.5}},
+    "words": ["one", "two"],
+    "scores": [1, 2.5],
+    "blobs": ["Ynl0ZXM="],
+    "colour": "red",
+}
+
+
+@pytest.fixture
+def note(db: dynaflask.Dynamo) -> t.Any:
+    """A model with an attribute of every kind."""
+    return declare_note(db)
+
+
+@pytest.fixture
+def make_rest_app(
+    db: dynaflask.Dynamo, note: t.Any, make_app: cabc.Callable[..., flask.Flask], ministack: engines.Engine
+) -> cabc.Callable[..., flask.Flask]:
+    """Makes an app with an API that keeps notes."""
+
+    def make(name: str = "app", **settings: t.Any) -> flask.Flask:
+        app = make_app(name, host=ministack.url, **{"region": "us-east-1", **settings})
+        app.secret_key = "of the tests"
+        api = flask_restx.Api(app, validate=True)
+        model = restx.model_of(api, note)
+
+        @api.route("/notes")
+        class Notes(flask_restx.Resource):  # type: ignore[misc]
+            @api.expect(model)
+            @api.marshal_with(model)
+            def post(self) -> t.Any:
+                item = restx.item_of(note, api.payload)
+                item.save()
+                return note.get(item.subject)
+
+            @api.expect(restx.page_parser())
+            @api.marshal_with(restx.page_of(api, restx.model_of(api, note, name="Short", only=["subject"])))
+            def get(self) -> t.Any:
+                return db.paginate(note.scan)
+
+        with app.app_context():
+            db.create_all(wait=True)
+        return app
+
+    return make
+
+
+@pytest.fixture
+def keys(account: engines.Account) -> dict[str, t.Any]:
+    """Settings of an account of the test's own."""
+    return {"aws_access_key_id": account.access_key_id, "aws_secret_access_key": "any"}
+
+
+def test_every_kind_of_value_goes_in_and_out(
+    make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]
+) -> None:
+    """What is posted is stored, read and answered in the same words."""
+    answer = make_rest_app(**keys).test_client().post("/notes", json=BODY)
+    assert answer.status_code == 200, answer.text
+    assert answer.json == {**BODY, "views": 0, "version": 1, "nothing": None}
+
+
+def test_an_item_has_pythons_values(note: t.Any) -> None:
+    """Dates, bytes, sets and maps are what PynamoDB's attributes give."""
+    item = restx.item_of(note, BODY)
+    assert item.when == dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
+    assert (item.picture, item.words, item.colour) == (b"bytes", {"one", "two"}, Colour.RED)
+    assert (item.author.place.city, item.readers[0].name) == ("London", "Bob")
+
+
+def test_the_document_describes_every_field(make_rest_app: cabc.Callable[..., flask.Flask], keys: t.Any) -> None:
+    """Types, formats, what is required and what is nested stand in Swagger's document."""
+    document = make_rest_app(**keys).test_client().get("/swagger.json").json
+    assert document
+    found = document["definitions"]
+    nested = {"NoteAuthor", "NoteAuthorPlace", "NoteReaders", "NoteReadersPlace"}
+    assert set(found) == {"Note", "Short", "ShortPage", *nested}
+    assert found["Note"]["required"] == ["author", "subject"]
+    assert found["NoteAuthorPlace"]["required"] == ["city"]
+    fields = found["Note"]["properties"]
+    assert fields["subject"] == {"type": "string", "minLength": 1}
+    assert fields["views"] == {"type": "number", "default": 0}
+    assert fields["when"] == fields["until"] == {"type": "string", "format": "date-time"}
+    assert fields["picture"] == {"type": "string", "format": "byte"}
+    assert fields["author"] == {"$ref": "#/definitions/NoteAuthor"}
+    assert fields["readers"]["items"] == {"$ref": "#/definitions/NoteReaders"}
+    assert fields["words"] == {"type": "array", "items": {"type": "string"}, "uniqueItems": True, "minItems": 1}
+    assert fields["raw"]["type"] == "object"
+    assert fields["version"] == {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"subject": None}, "subject"),
+        ({"subject": ""}, "subject"),
+        ({"subject": 1}, "subject"),
+        ({"subject": "\ud800"}, "subject"),
+        ({"views": "1"}, "views"),
+        ({"views": True}, "views"),
+        ({"views": float("nan")}, "views"),
+        ({"views": float("inf")}, "views"),
+        ({"views": 10**40 + 1}, "views"),
+        ({"views": 1e200}, "views"),
+        ({"version": 1.5}, "version"),
+        ({"author": "Ada"}, "author"),
+        ({"author": {}}, "author.name"),
+        ({"author": {"name": "Ada", "place": {"floor": 1}}}, "author.place.city"),
+        ({"author": {"name": "Ada", "place": {"city": 1}}}, "author.place.city"),
+        ({"author": {"name": "Ada", "colour": "red"}}, "author.colour"),
+        ({"readers": [{"name": "Bob"}, {"name": 1}]}, "readers.1.name"),
+        ({"readers": [None]}, "readers.0"),
+        ({"tags": ["a", 1]}, "tags.1"),
+        ({"tags": "a"}, "tags"),
+        ({"when": "yesterday"}, "when"),
+        ({"when": 1}, "when"),
+        ({"picture": "%"}, "picture"),
+        ({"files": ["%"]}, "files.0"),
+        ({"words": []}, "words"),
+        ({"words": ["a", "a"]}, "words"),
+        ({"raw": []}, "raw"),
+        ({"raw": {"x": float("nan")}}, "raw"),
+        ({"raw": {"\ud800": 1}}, "raw"),
+        ({"loose": [10**50 + 1]}, "loose"),
+        ({"loose": json.loads("[" * 200 + "]" * 200)}, "loose"),
+        ({"colour": "blue"}, "colour"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named(
+    db: dynaflask.Dynamo, change: dict[str, Json], field: str, request: pytest.FixtureRequest
+) -> None:
+    """A 400 names it, however deep it lies."""
+    app, note = flask.Flask("app"), declare_note(db)
+    api = flask_restx.Api(app, validate=True)
+
+    @api.route("/notes")
+    class Notes(flask_restx.Resource):  # type: ignore[misc]
+        @api.expect(restx.model_of(api, note))
+        def post(self) -> t.Any:
+            restx.item_of(note, api.payload)
+
+    body = json.dumps({**BODY, **change})
+    answer = app.test_client().post("/notes", data=body, content_type="application/json")
+    assert answer.status_code == 400, answer.text
+    assert list(answer.json["errors"]) == [field]
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "1", '"text"'])
+def test_a_body_must_be_an_object(note: t.Any, body: str) -> None:
+    """What is no object is refused as a whole."""
+    model = restx.model_of(flask_restx.Api(), note)
+    with pytest.raises(BadRequest, match="body: ") as refused:
+        model.validate(json.loads(body))
+    assert list(t.cast("t.Any", refused.value).data["errors"]) == ["body"]
+
+
+def test_all_that_is_missing_is_named(note: t.Any) -> None:
+    """One answer tells every field."""
+    model = restx.model_of(flask_restx.Api(), note)
+    with pytest.raises(BadRequest) as refused:
+        model.validate({"colour": "red", "a": 1, "b": 2})
+    assert sorted(t.cast("t.Any", refused.value).data["errors"]) == ["a", "author", "b", "subject"]
+
+
+def test_an_item_names_what_it_cannot_take(note: t.Any) -> None:
+    """Also without a check before it, as where an API does not validate."""
+    for body, field in (
+        ({"colour": "blue"}, "colour"),
+        ({"author": {"none": 1}}, "author.none"),
+        ({"readers": [1]}, "readers.0"),
+        ({"readers": 1}, "readers"),
+        ([], "body"),
+    ):
+        with pytest.raises(BadRequest, match=f"^400 Bad Request: {field}: "):
+            restx.item_of(note, body)
+
+
+def test_a_model_may_have_some_fields_and_another_name(note: t.Any) -> None:
+    """For a body that is less than the item."""
+    api = flask_restx.Api()
+    model = restx.model_of(api, note, name="NewNote", only=["subject", "author"])
+    assert (model.name, sorted(model), sorted(api.models)) == (
+        "NewNote",
+        ["author", "subject"],
+        ["NewNote", "NewNoteAuthor", "NewNoteAuthorPlace"],
+    )
+
+
+def test_the_formats_of_the_api_are_checked_too(note: t.Any) -> None:
+    """Those that an ``Api(format_checker=...)`` brings."""
+    checker = restx.validation.jsonschema.FormatChecker(formats=())
+    checker.checks("byte")(lambda value: value != "Ynl0ZXM=")
+    model = restx.model_of(flask_restx.Api(), note)
+    model.validate(BODY)
+    with pytest.raises(BadRequest, match="picture"):
+        model.validate(BODY, format_checker=checker)
+
+
+def test_a_copy_of_a_model_works(note: t.Any) -> None:
+    """Flask-RESTX copies models and their fields, as where one is cloned."""
+    api = flask_restx.Api()
+    clone = api.clone("Clone", restx.model_of(api, note), {"more": flask_restx.fields.String})
+    assert flask_restx.marshal(restx.item_of(note, BODY), clone)["when"] == BODY["when"]
+
+
+def test_values_that_nothing_describes_are_shown_as_well_as_can_be(note: t.Any) -> None:
+    """In a raw map and in a list of anything, sets are lists, and bytes base64."""
+    item = note("hello", raw={"words": {"b", "a"}, "bytes": b"bytes"}, loose=[{"x": b"bytes"}])
+    shown = flask_restx.marshal(item, restx.model_of(flask_restx.Api(), note, only=["raw", "loose"]))
+    assert shown == {"raw": {"words": ["a", "b"], "bytes": "Ynl0ZXM="}, "loose": [{"x": "Ynl0ZXM="}]}
+
+
+def test_an_item_says_of_which_class_it_is(db: dynaflask.Dynamo) -> None:
+    """A discriminator is shown, and is not the client's to choose."""
+
+    class Post(db.Model):  # type: ignore[name-defined]
+        class Meta:
+            table_name = "Post"
+
+        subject = UnicodeAttribute(hash_key=True)
+        kind = attributes.DiscriminatorAttribute()
+
+    class Question(Post, discriminator="question"):
+        pass
+
+    model = restx.model_of(flask_restx.Api(), Question)
+    body = {"subject": "why", "kind": "answer"}
+    model.validate({"subject": "why"})
+    assert flask_restx.marshal(restx.item_of(Question, body), model) == {"subject": "why", "kind": "question"}
+
+
+def test_a_naive_time_is_utc(note: t.Any) -> None:
+    """As PynamoDB stores it."""
+    item = note("hello", when=dt.datetime(2026, 1, 2))  # noqa: DTZ001
+    assert flask_restx.marshal(item, restx.model_of(flask_restx.Api(), note))["when"] == "2026-01-02T00:00:00+00:00"
+
+
+def test_two_apps_have_their_own_documents_and_items(
+    db: dynaflask.Dynamo, note: t.Any, make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]
+) -> None:
+    """Behind one dispatcher each API tells its own address, and keeps its own notes."""
+    us, eu = (make_rest_app(region, region=region, **keys) for region in ("us-west-2", "eu-west-1"))
+    client = Client(DispatcherMiddleware(flask.Flask("start"), {"/us": us, "/eu": eu}))
+    assert client.post("/us/notes", json=BODY).status_code == 200
+    assert [client.get(f"/{name}/swagger.json").json["basePath"] for name in ("us", "eu")] == ["/us", "/eu"]
+    counts = []
+    for app in (us, eu):
+        with app.app_context():
+            counts.append(note.count())
+            db.drop_all()
+    assert counts == [1, 0]
+
+
+def test_the_envelope_shows_a_page(make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]) -> None:
+    """Its items by their model, and the way to the next one, as the mounted app has it."""
+    app = make_rest_app(**keys)
+    client = Client(DispatcherMiddleware(flask.Flask("start"), {"/us": app}))
+    for subject in ("one", "two", "three"):
+        client.post("/us/notes", json={**BODY, "subject": subject})
+    first = client.get("/us/notes?per_page=2").json
+    second = client.get(first["next_url"]).json
+    assert first["next_url"].startswith("/us/notes?per_page=2&cursor=")
+    assert [(len(page["items"]), page["per_page"], page["has_next"]) for page in (first, second)] == [
+        (2, 2, True),
+        (1, 2, False),
+    ]
+    assert (second["next_cursor"], second["next_url"]) == (None, None)
+    found = [item["subject"] for page in (first, second) for item in page["items"]]
+    assert sorted(found) == ["one", "three", "two"]
+
+
+def test_a_page_of_another_app_is_refused(
+    make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]
+) -> None:
+    """A cursor stays where it was given out."""
+    us, eu = (make_rest_app(region, region=region, **keys).test_client() for region in ("us-west-2", "eu-west-1"))
+    for subject in ("one", "two"):
+        us.post("/notes", json={**BODY, "subject": subject})
+    link = us.get("/notes?per_page=1").json["next_url"]  # type: ignore[index]
+    assert [client.get(link).status_code for client in (us, eu)] == [200, 400]
+
+
+@pytest.mark.parametrize(("query", "found"), [("", (None, None)), ("?cursor=a&per_page=5", ("a", 5))])
+def test_the_parser_reads_the_arguments_of_a_page(query: str, found: tuple[str | None, int | None]) -> None:
+    """They are those that the page's links carry."""
+    with flask.Flask("app").test_request_context(f"/{query}"):
+        arguments = restx.page_parser().parse_args()
+    assert (arguments.cursor, arguments.per_page) == found
+
+
+@pytest.mark.parametrize("per_page", ["0", "-1", "many"])
+def test_a_wrong_page_size_is_named(per_page: str) -> None:
+    """A 400 tells the argument."""
+    with flask.Flask("app").test_request_context(f"/?per_page={per_page}"):
+        with pytest.raises(BadRequest) as refused:
+            restx.page_parser().parse_args()
+    assert list(t.cast("t.Any", refused.value).data["errors"]) == ["per_page"]

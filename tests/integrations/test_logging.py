@@ -1,0 +1,166 @@
+"""``ContextFilter``: app, tenant and bind on log records."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import logging
+import typing as t
+
+import flask
+import pytest
+
+import dynaflask
+from dynaflask.integrations.logging import ContextFilter
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+FORMAT = logging.Formatter("%(app)s %(tenant)s %(bind)s %(message)s")
+
+
+class Lines(logging.Handler):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.setFormatter(FORMAT)
+        self.addFilter(ContextFilter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+LOGGER = logging.getLogger("tests.logs")
+
+
+@pytest.fixture
+def lines() -> cabc.Iterator[list[str]]:
+    """What is written to the log."""
+    handler = Lines()
+    LOGGER.disabled = False  # whoever configures logging switches off all loggers that are there already
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.addHandler(handler)
+    yield handler.lines
+    LOGGER.removeHandler(handler)
+
+
+def log(message: str, **extra: t.Any) -> None:
+    """Write to the log."""
+    LOGGER.warning(message, extra=extra)
+
+
+def test_outside_of_a_context_there_is_nothing_to_add(lines: list[str]) -> None:
+    """The record is written all the same."""
+    log("hello")
+    assert lines == ["- - - hello"]
+
+
+def test_in_a_context_it_is_the_apps(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """With the bind of the block, once the database was used."""
+    with make_app("forum", binds={"archive": {}}).app_context():
+        log("before")
+        db.get_connection()
+        log("after")
+        with db.using("archive"), db.using(region="eu-west-1"):
+            log("inside")
+    assert lines == ["forum - - before", "forum - default after", "forum - archive inside"]
+
+
+def test_nested_apps_have_each_their_own(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """A block of the one is not the other's."""
+    us, eu = make_app("us", binds={"archive": {}}), make_app("eu")
+    with us.app_context(), db.using("archive"):
+        log("outer")
+        with eu.app_context():
+            db.get_connection()
+            log("inner")
+    assert lines == ["us - archive outer", "eu - default inner"]
+
+
+def test_another_app_has_a_name_too(lines: list[str]) -> None:
+    """Though it has no database."""
+    with flask.Flask("plain").app_context():
+        log("hello")
+    assert lines == ["plain - - hello"]
+
+
+def test_what_the_program_says_stays(make_app: Make, lines: list[str]) -> None:
+    """It knows better."""
+    with make_app("forum").app_context():
+        log("hello", tenant="acme")
+    assert lines == ["forum acme - hello"]
+
+
+def test_it_opens_nothing(make_app: Make, recorder: recorders.Recorder, lines: list[str]) -> None:
+    """A log line costs no call, and leaves the context as it was."""
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        before = list(flask.g)
+        log("hello")
+        assert list(flask.g) == before
+    assert recorder.requests == []
+
+
+def test_it_has_the_tenant_once_that_is_known(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """No log line asks who it is, not even one that the loader writes."""
+    asked = []
+
+    @db.tenant_loader
+    def load() -> str:
+        asked.append(1)
+        log("loading")
+        return "acme"
+
+    with make_app("forum").app_context():
+        log("before")
+        assert asked == []
+        db.get_connection()
+        log("after")
+    assert lines == ["forum - - before", "forum - default loading", "forum acme default after"]
+
+
+def test_a_request_within_a_context_has_its_own_tenant(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """As soon as that is known, and the context goes on with its own."""
+    db.tenant_loader(lambda: flask.request.headers["X-Tenant"] if flask.has_request_context() else "acme")
+    app = make_app("forum")
+    with app.app_context():
+        db.get_connection()
+        with app.test_request_context(headers={"X-Tenant": "globex"}):
+            log("not yet")
+            db.get_connection()
+            log("theirs")
+        log("hers")
+    assert lines == ["forum - - not yet", "forum globex default theirs", "forum acme default hers"]
+
+
+def test_a_block_of_a_tenant_begins_anew(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """With the bind that the tenant has."""
+    app = make_app("forum", binds={"eu": {}, "archive": {}}, tenants={"acme": {"bind_key": "eu"}, "globex": {}})
+    with app.app_context(), db.using("archive"):
+        with db.tenant("acme"):
+            log("hers")
+            with db.using(read_timeout_seconds=1):
+                log("still hers")
+        with db.tenant("globex"):
+            log("theirs")
+        log("nobody's")
+    assert lines == [
+        "forum acme eu hers",
+        "forum acme eu still hers",
+        "forum globex default theirs",
+        "forum - archive nobody's",
+    ]
+
+
+def test_a_request_in_another_context_has_its_own(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """It is asked for its tenant itself, and until then there is none."""
+    db.tenant_loader(lambda: flask.request.headers.get("X-Tenant") if flask.has_request_context() else "job")
+    app = make_app("forum")
+    with app.app_context():
+        assert db.current_tenant == "job"
+        with app.test_request_context(headers={"X-Tenant": "acme"}):
+            log("before")
+            assert db.current_tenant == "acme"
+            log("after")
+        log("outside")
+    assert lines == ["forum - - before", "forum acme default after", "forum job default outside"]

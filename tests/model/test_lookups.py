@@ -1,0 +1,153 @@
+"""Items, or the answer 404: ``get_or_404``, ``first_or_404`` and ``one_or_404``."""
+
+from __future__ import annotations
+
+import typing as t
+
+import flask
+import pytest
+from pynamodb.attributes import DiscriminatorAttribute
+from pynamodb.attributes import UnicodeAttribute
+from werkzeug.exceptions import NotFound
+
+import dynaflask
+from tests.support import engines
+from tests.support import models
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+
+
+@pytest.fixture
+def thread(ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[t.Any]:
+    """A model whose table holds a forum of three threads, and one of one thread."""
+    app = flask.Flask("app")
+    app.config.from_mapping(ministack.settings(account))
+    db.init_app(app)
+    thread = models.declare_thread(db)
+    with app.app_context():
+        thread.create_table(wait=True)
+        for key in (("flask", "a", 1), ("flask", "b", 2), ("flask", "c", 2), ("dynamo", "d", 4)):
+            thread(*key[:2], views=key[2]).save()
+        yield thread
+        thread.delete_table()
+
+
+@pytest.fixture
+def recorded(make_app: Make, recorder: recorders.Recorder) -> t.Iterator[recorders.Recorder]:
+    """The server of an app in whose context the test is. It finds nothing."""
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        yield recorder
+
+
+def test_get_or_404_gives_the_item_of_the_keys(thread: t.Any) -> None:
+    """It is PynamoDB's ``get``, options and all."""
+    assert thread.get_or_404("flask", "b").views == 2
+    assert thread.get_or_404("flask", range_key="b", attributes_to_get=["subject"]).forum_name is None
+
+
+def test_first_or_404_gives_the_first_item_of_a_query(thread: t.Any) -> None:
+    """In whichever direction the query goes, under whichever conditions, and of an index too."""
+    assert thread.first_or_404("flask").subject == "a"
+    assert thread.first_or_404("flask", scan_index_forward=False).subject == "c"
+    assert thread.first_or_404("flask", thread.subject > "a", thread.views > 1).subject == "b"
+    assert thread.first_or_404(4, index_name="viewIdx").subject == "d"
+
+
+def test_first_or_404_scans_where_there_is_no_hash_key(thread: t.Any) -> None:
+    """Under a filter too."""
+    assert thread.first_or_404().forum_name in {"flask", "dynamo"}
+    assert thread.first_or_404(filter_condition=thread.views == 4).subject == "d"
+
+
+def test_one_or_404_gives_the_only_item(thread: t.Any) -> None:
+    """By a query, or by a scan."""
+    assert thread.one_or_404("dynamo").subject == "d"
+    assert thread.one_or_404("flask", filter_condition=thread.views == 1).subject == "a"
+    assert thread.one_or_404(filter_condition=thread.views == 4).subject == "d"
+
+
+def test_the_answer_is_404_with_the_message(thread: t.Any) -> None:
+    """Where nothing is found, and where one_or_404 finds several."""
+    for look_up, keys, views in (
+        (thread.get_or_404, ["flask", "z"], None),
+        (thread.first_or_404, ["django"], None),
+        (thread.first_or_404, [], 9),
+        (thread.one_or_404, ["django"], None),
+        (thread.one_or_404, ["flask"], None),
+        (thread.one_or_404, ["flask"], 2),
+        (thread.one_or_404, [], 2),
+    ):
+        options = {} if views is None else {"filter_condition": thread.views == views}
+        with pytest.raises(NotFound) as caught:
+            look_up(*keys, message="No such thread.", **options)
+        assert caught.value.description == "No such thread."
+
+
+def test_without_a_message_the_answer_says_what_every_404_says(thread: t.Any) -> None:
+    """Werkzeug's text."""
+    with pytest.raises(NotFound) as caught:
+        thread.get_or_404("flask", "z")
+    assert caught.value.description == NotFound.description
+
+
+def test_a_view_ends_with_the_apps_own_404(make_app: Make, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+    """The app's handler for 404 makes the page."""
+    recorder.answer = lambda request: {}
+    app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+    app.register_error_handler(404, lambda error: (f"<h1>{error.description}</h1>", 404))
+    app.add_url_rule("/", view_func=lambda: thread_model.get_or_404("flask", "z", message="Gone.").subject)
+    answer = app.test_client().get("/")
+    assert (answer.status_code, answer.text) == (404, "<h1>Gone.</h1>")
+
+
+def test_a_search_asks_for_no_more_than_it_needs(recorded: recorders.Recorder, thread_model: t.Any) -> None:
+    """One item, or two to know whether it is the only one."""
+    for look_up in (thread_model.first_or_404, thread_model.one_or_404):
+        for keys in (["flask"], []):
+            with pytest.raises(NotFound):
+                look_up(*keys)
+    asked = [(request.operation, request.body["Limit"]) for request in recorded.requests]
+    assert asked == [("Query", 1), ("Scan", 1), ("Query", 2), ("Scan", 2)]
+
+
+def test_a_filter_chooses_from_many_at_once(
+    recorded: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+) -> None:
+    """Else each read would look at one item. A class with a discriminator has a filter, too; page_size sets another."""
+
+    class Pet(db.Model):  # type: ignore[name-defined,misc]
+        class Meta:
+            table_name = "Pet"
+
+        name = UnicodeAttribute(hash_key=True)
+        kind = DiscriminatorAttribute()
+
+    for look_up in (
+        lambda: thread_model.first_or_404("flask", filter_condition=thread_model.views > 1),
+        lambda: thread_model.one_or_404(filter_condition=thread_model.views > 1),
+        Pet.first_or_404,
+        lambda: thread_model.first_or_404("flask", filter_condition=thread_model.views > 1, page_size=7),
+    ):
+        with pytest.raises(NotFound):
+            look_up()
+    assert [request.body["Limit"] for request in recorded.requests] == [100, 100, 100, 7]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_condition_on_the_range_key_needs_a_hash_key(thread_model: t.Any) -> None:
+    """DynamoDB's Scan has no such condition."""
+    with pytest.raises(ValueError, match="A range_key_condition needs a hash_key"):
+        thread_model.first_or_404(range_key_condition=thread_model.subject > "a")
+
+
+def test_two_apps_look_in_their_own_tables(make_app: Make, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+    """What one app finds is a 404 in the other."""
+    recorder.answer = lambda request: None if request.region == "us-west-2" else {"Count": 0, "ScannedCount": 0}
+    us, eu = (make_app(region, host=recorder.url, region=region, **KEYS) for region in ("us-west-2", "eu-west-1"))
+    with us.app_context():
+        assert thread_model.get_or_404("flask", "a").subject == "a"
+    with eu.app_context(), pytest.raises(NotFound):
+        thread_model.get_or_404("flask", "a")
+    assert [request.region for request in recorder.requests] == ["us-west-2", "eu-west-1"]

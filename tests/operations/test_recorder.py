@@ -1,0 +1,101 @@
+"""What an app does with its operations: it counts them, limits them, and tells of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+import flask
+import pytest
+
+import dynaflask
+from dynaflask import Operation
+from dynaflask import TenantLimitExceeded
+from dynaflask import operation_finished
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+
+
+@pytest.fixture
+def make(make_app: Make, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any) -> Make:
+    """Makes an app that acts for the tenant that the request names, and gets a thread."""
+    db.tenant_loader(lambda: flask.request.headers["tenant"])
+
+    def make(name: str = "app", **settings: t.Any) -> flask.Flask:
+        app = make_app(name, host=recorder.url, region="us-east-1", meter=True, **KEYS, **settings)
+        app.add_url_rule("/", view_func=lambda: {"views": thread_model.get("forum", "subject").views or 0})
+        return app
+
+    return make
+
+
+def visit(app: flask.Flask, tenant: str) -> t.Any:
+    """A request for a tenant."""
+    return app.test_client().get("/", headers={"tenant": tenant})
+
+
+def expensive(request: recorders.Request) -> t.Any:
+    """An answer that consumed very much."""
+    return {"Item": request.body["Key"], "ConsumedCapacity": {"TableName": "Thread", "CapacityUnits": 1e6}}
+
+
+def test_calls_are_counted_by_tenant(make: Make) -> None:
+    """Each request has its own."""
+    app = make()
+    for tenant in ("acme", "globex", "acme"):
+        assert visit(app, tenant).status_code == 200
+    usage = app.extensions["dynamo"].usage(by="tenant")
+    assert {tenant: counts.calls for tenant, counts in usage.items()} == {"acme": 2, "globex": 1}
+
+
+def test_operations_tell_the_tenant(make: Make) -> None:
+    """Of whoever made the call."""
+    heard: list[str | None] = []
+
+    def hear(app: flask.Flask, *, operation: Operation) -> None:
+        heard.append(operation.tenant)
+
+    with operation_finished.connected_to(hear):
+        visit(make(), "acme")
+    assert heard == ["acme"]
+
+
+def test_a_tenant_over_its_limit_gets_429(make: Make, recorder: recorders.Recorder) -> None:
+    """Nothing is sent, and the others are served."""
+    app, recorder.answer = make(tenant_capacity=1000), expensive
+    assert visit(app, "acme").status_code == 200
+    refused = visit(app, "acme")
+    assert (refused.status_code, len(recorder.requests)) == (429, 1)
+    assert 900 < int(refused.headers["Retry-After"]) <= 1000
+    assert visit(app, "globex").status_code == 200
+
+
+def test_an_app_has_limits_of_its_own(make: Make, recorder: recorders.Recorder) -> None:
+    """A tenant that is over it in one app is served by the other."""
+    recorder.answer = expensive
+    us, eu = make("us", tenant_capacity=1000), make("eu", tenant_capacity=1000, table_prefix="eu-")
+    assert [visit(app, "acme").status_code for app in (us, us, eu)] == [200, 429, 200]
+
+
+def test_a_program_may_catch_it(make: Make, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+    """It is no error of PynamoDB's."""
+    app, recorder.answer = make(tenant_capacity=1000), expensive
+    with app.test_request_context(headers={"tenant": "acme"}):
+        thread_model.get("forum", "subject")
+        with pytest.raises(TenantLimitExceeded) as caught:
+            thread_model("forum", "subject").save()
+    assert caught.value.tenant == "acme"
+
+
+def test_a_block_is_counted_for_its_tenant(make: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    """Nested blocks, each for its own; and nobody's, which are nobody's."""
+    with make().app_context(), db.tenant("acme"):
+        thread_model.get("forum", "subject")
+        with db.tenant("globex"):
+            thread_model.get("forum", "subject")
+        with db.without_tenant(reason="test"):
+            thread_model.get("forum", "subject")
+        thread_model.get("forum", "subject")
+        usage = db.usage(by="tenant")
+    assert {tenant: counts.calls for tenant, counts in usage.items()} == {"acme": 2, "globex": 1, None: 1}

@@ -1,0 +1,445 @@
+"""The example: two sites of one forum, through Flask's test client and over HTTP."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import concurrent.futures
+import contextlib
+import html
+import http.client
+import importlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import typing as t
+import urllib.parse
+
+import pytest
+import werkzeug.serving
+import werkzeug.test
+
+from examples.forum import __main__ as command
+from examples.forum.app import create_app
+from examples.forum.models import Thread
+from examples.forum.models import db
+from examples.forum.sites import Sites
+from examples.forum.sites import create_application
+from examples.forum.sites import create_sites
+from examples.forum.sites import create_tables
+from tests.support import engines
+from tests.support.paths import PROJECT
+
+INTRO = {"forum_name": "Flask", "subject": "Hello & welcome"}
+ADDRESS = "/us/threads/Flask/Hello%20%26%20welcome"
+ELSEWHERE = "/eu/threads/Flask/Hello%20%26%20welcome"
+MISSING = {"message": "There is no such thread."}
+
+
+@pytest.fixture
+def sites(ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> cabc.Iterator[Sites]:
+    """The sites as they are configured, with tables that end with the test."""
+    monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
+    sites = create_sites()
+    create_tables(sites)
+    yield sites
+    drop_tables(sites)
+
+
+def drop_tables(sites: Sites) -> None:
+    """Of each site, and of its tenants."""
+    for site in sites.values():
+        with site.app_context():
+            db.drop_all()
+            for name in db.tenant_names:
+                with db.tenant(name):
+                    db.drop_all()
+
+
+@pytest.fixture
+def client(sites: Sites) -> werkzeug.test.Client:
+    """Both sites and the start page, as a browser meets them."""
+    return werkzeug.test.Client(create_application(sites))
+
+
+@pytest.fixture
+def thread(client: werkzeug.test.Client) -> None:
+    """A thread on one of the sites."""
+    client.post("/us/threads", json=INTRO)
+
+
+@pytest.fixture
+def port(sites: Sites) -> cabc.Iterator[int]:
+    """Where a threaded HTTP server has the forum."""
+    with werkzeug.serving.make_server("127.0.0.1", 0, create_application(sites), threaded=True) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield server.port
+        server.shutdown()
+        serving.join()
+
+
+def test_a_new_thread_is_created_and_has_an_address(client: werkzeug.test.Client) -> None:
+    """POST answers 201 with the thread, and where to read it."""
+    answer = client.post("/us/threads", json=INTRO)
+    assert answer.status_code == 201
+    assert answer.json == {**INTRO, "views": 0}
+    assert client.get(answer.headers["Location"]).json == {**INTRO, "views": 0}
+
+
+@pytest.mark.usefixtures("thread")
+def test_a_thread_is_not_created_twice(client: werkzeug.test.Client) -> None:
+    """A thread that exists is a conflict, and stays as it is."""
+    client.post(f"{ADDRESS}/views")
+    answer = client.post("/us/threads", json=INTRO)
+    assert answer.status_code == 409
+    assert "already" in answer.json["message"]
+    assert client.get(ADDRESS).json["views"] == 1
+
+
+def test_a_name_is_taken_without_the_spaces_around_it(client: werkzeug.test.Client) -> None:
+    """What a person types has spaces at its ends."""
+    answer = client.post("/us/threads", json={"forum_name": " Flask ", "subject": "Hello\n"})
+    assert answer.json == {"forum_name": "Flask", "subject": "Hello", "views": 0}
+
+
+@pytest.mark.parametrize("field", ["forum_name", "subject"])
+@pytest.mark.parametrize("value", [None, 1, "", "  ", "a/b", "two\nlines", "x" * 101, "\ud800", ["x"]])
+def test_a_wrong_field_is_named(client: werkzeug.test.Client, field: str, value: t.Any) -> None:
+    """A 400 says which field is wrong, and nothing is written."""
+    answer = client.post("/us/threads", json={**INTRO, field: value})
+    assert answer.status_code == 400
+    assert [name for name in INTRO if name in answer.text] == [field]
+    assert client.get("/us/threads?views=0").json == []
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '"text"', "null"])
+def test_a_body_that_is_no_object_is_refused(client: werkzeug.test.Client, body: str) -> None:
+    """A 400 comes as JSON, as every error does."""
+    answer = client.post("/us/threads", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json["message"]
+
+
+def test_a_forum_lists_its_own_threads(client: werkzeug.test.Client) -> None:
+    """A forum's threads come by subject, and no other forum's with them."""
+    for forum_name, subject in [("Flask", "b"), ("Flask", "a"), ("PynamoDB", "c")]:
+        client.post("/us/threads", json={"forum_name": forum_name, "subject": subject})
+    assert [thread["subject"] for thread in client.get("/us/threads/Flask").json] == ["a", "b"]
+    assert client.get("/us/threads/Nothing").json == []
+
+
+def test_threads_are_found_by_their_views(client: werkzeug.test.Client) -> None:
+    """The index on views knows what the updates did."""
+    for subject in ("seen", "unseen"):
+        client.post("/us/threads", json={"forum_name": "Flask", "subject": subject})
+    client.post("/us/threads/Flask/seen/views")
+    assert [thread["subject"] for thread in client.get("/us/threads?views=0").json] == ["unseen"]
+    assert [thread["subject"] for thread in client.get("/us/threads?views=1").json] == ["seen"]
+
+
+@pytest.mark.parametrize("query", ["", "?views=", "?views=-1", "?views=many", "?views=1.5", "?views=" + "9" * 39])
+def test_views_must_be_a_whole_number(client: werkzeug.test.Client, query: str) -> None:
+    """Another ``views`` is a 400 that names it."""
+    answer = client.get(f"/us/threads{query}")
+    assert answer.status_code == 400
+    assert list(answer.json["errors"]) == ["views"]
+
+
+@pytest.mark.usefixtures("thread")
+def test_a_view_is_counted(client: werkzeug.test.Client) -> None:
+    """Each view adds one, and the answer is the thread after it."""
+    assert client.post(f"{ADDRESS}/views").json == {**INTRO, "views": 1}
+    assert client.post(f"{ADDRESS}/views").json == {**INTRO, "views": 2}
+    assert client.get(ADDRESS).json["views"] == 2
+
+
+@pytest.mark.usefixtures("thread")
+def test_a_deleted_thread_is_gone(client: werkzeug.test.Client) -> None:
+    """DELETE answers 204, and then there is no such thread."""
+    answer = client.delete(ADDRESS)
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert client.get(ADDRESS).status_code == 404
+
+
+@pytest.mark.parametrize(("method", "address"), [("GET", ADDRESS), ("DELETE", ADDRESS), ("POST", f"{ADDRESS}/views")])
+def test_a_missing_thread_is_not_found(client: werkzeug.test.Client, method: str, address: str) -> None:
+    """There is nothing to read, view or delete, and no call makes one."""
+    answer = client.open(address, method=method)
+    assert (answer.status_code, answer.json) == (404, MISSING)
+    assert client.get("/us/threads/Flask").json == []
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [("GET", "/us/nowhere", 404), ("PUT", "/us/threads", 405), ("GET", "/us/threads/" + "x" * 101, 404)],
+)
+def test_every_error_of_a_site_is_json(client: werkzeug.test.Client, method: str, address: str, status: int) -> None:
+    """Whoever speaks JSON gets JSON, also where no view answers."""
+    answer = client.open(address, method=method)
+    assert answer.status_code == status
+    assert answer.json["message"]
+
+
+@pytest.mark.parametrize("name", ["us", "eu"])
+def test_each_site_has_its_own_swagger_page(client: werkzeug.test.Client, name: str) -> None:
+    """It is at the site's root, and leads to the document that has the site's addresses."""
+    page = client.get(f"/{name}/")
+    assert (page.status_code, page.content_type) == (200, "text/html; charset=utf-8")
+    assert f"/{name}/swagger.json" in page.text
+    document = client.get(f"/{name}/swagger.json").json
+    assert (document["info"]["title"], document["basePath"]) == (f"Forum, {name.upper()}", f"/{name}")
+    assert document["definitions"]["NewThread"]["required"] == ["forum_name", "subject"]
+    assert "/threads/{forum_name}/{subject}/views" in document["paths"]
+    script = re.search(rf'src="(/{name}/swaggerui/[^"]+\.js)"', page.text)
+    assert script
+    with client.get(script[1]) as answer:
+        assert answer.status_code == 200
+
+
+def test_a_field_that_nobody_knows_is_named(client: werkzeug.test.Client) -> None:
+    """A 400 says so, rather than leaving it out without a word."""
+    answer = client.post("/us/threads", json={**INTRO, "views": 1000})
+    assert (answer.status_code, list(answer.json["errors"])) == (400, ["views"])
+
+
+def test_what_is_no_failed_condition_is_no_conflict(sites: Sites, client: werkzeug.test.Client) -> None:
+    """A write that fails for another reason is the server's error."""
+    with sites["us"].app_context():
+        db.drop_all()
+    assert client.post("/us/threads", json=INTRO).status_code == 500
+    create_tables(sites)
+
+
+@pytest.mark.usefixtures("thread")
+def test_one_key_is_two_threads_on_two_sites(client: werkzeug.test.Client) -> None:
+    """What is done to a thread on one site does nothing to its namesake on the other."""
+    assert client.get(ELSEWHERE).status_code == 404
+    client.post("/eu/threads", json=INTRO)
+    client.post(f"{ADDRESS}/views")
+    assert [client.get(address).json["views"] for address in (ADDRESS, ELSEWHERE)] == [1, 0]
+    client.delete(ELSEWHERE)
+    assert client.get(ADDRESS).json["views"] == 1
+
+
+def test_each_table_is_in_its_own_region_and_account(sites: Sites) -> None:
+    """Neither the other site's region nor its account has the table."""
+    for name, other in (("us", "eu"), ("eu", "us")):
+        own, foreign = sites[name].config, sites[other].config
+        assert tables(own) == [f"{name}-Thread", f"{name}-acme-Thread", f"{name}-globex-Thread"]
+        assert tables({**own, "DYNAMODB_REGION": foreign["DYNAMODB_REGION"]}) == []
+        account = foreign["DYNAMODB_AWS_ACCESS_KEY_ID"]
+        assert tables({**own, "DYNAMODB_AWS_ACCESS_KEY_ID": account}) == []
+
+
+def tables(config: cabc.Mapping[str, t.Any]) -> list[str]:
+    app = create_app(config)
+    with app.app_context():
+        names: list[str] = db.client.list_tables()["TableNames"]
+    return names
+
+
+def test_a_site_is_configured_by_environment_and_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the call says wins over the environment, which wins over the embedded engine."""
+    monkeypatch.delenv("FORUM_DYNAMODB_HOST", raising=False)
+    assert create_app().extensions["dynamo"].meta(Thread).host == "local"
+    monkeypatch.setenv("FORUM_DYNAMODB_HOST", "http://127.0.0.1:8000")
+    assert create_app().extensions["dynamo"].meta(Thread).host == "http://127.0.0.1:8000"
+    called = create_app({"DYNAMODB_HOST": "http://127.0.0.1:9000"})
+    assert called.extensions["dynamo"].meta(Thread).host == "http://127.0.0.1:9000"
+
+
+def test_making_the_sites_creates_no_table(
+    ministack: engines.Engine, account: engines.Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables are created by ``create_tables``, and by nothing before it."""
+    monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
+    sites = create_sites()
+    werkzeug.test.Client(create_application(sites))
+    assert [tables(site.config) for site in sites.values()] == [[], []]
+
+
+def test_the_start_page_shows_where_each_site_keeps_its_threads(
+    client: werkzeug.test.Client, ministack: engines.Engine
+) -> None:
+    """Each site stands there with its region, its endpoint and its real table."""
+    page = client.get("/").text
+    for facts in (["us", "us-west-2", "us-Thread"], ["eu", "eu-west-1", "eu-Thread"]):
+        for fact in [*facts, ministack.url]:
+            assert fact in section(page, facts[0])
+
+
+def test_a_thread_added_on_the_start_page_is_on_its_side_alone(client: werkzeug.test.Client) -> None:
+    """The form leads back to the page, where one side has the thread and the other has not."""
+    answer = client.post("/", data={"site": "eu", **INTRO})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/#eu")
+    page = client.get("/").text
+    assert "Hello &amp; welcome" in section(page, "eu")
+    assert "Hello &amp; welcome" not in section(page, "us")
+
+
+@pytest.mark.usefixtures("thread")
+@pytest.mark.parametrize(
+    ("typed", "status", "message"),
+    [({**INTRO, "subject": "a/b"}, 400, "subject must be"), (INTRO, 409, "such a thread already")],
+)
+def test_a_refused_form_keeps_what_was_typed(
+    client: werkzeug.test.Client, typed: dict[str, str], status: int, message: str
+) -> None:
+    """The page comes again, with the reason on the side that it concerns."""
+    answer = client.post("/", data={"site": "us", **typed})
+    assert answer.status_code == status
+    assert message in section(answer.text, "us")
+    assert f'name="subject" value="{html.escape(typed["subject"])}"' in section(answer.text, "us")
+    assert message not in section(answer.text, "eu")
+
+
+def test_an_unknown_site_is_refused(client: werkzeug.test.Client) -> None:
+    """A form for no site is a 400 that lists the sites."""
+    answer = client.post("/", data={"site": "mars", **INTRO})
+    assert answer.status_code == 400
+    assert "site must be one of us, eu." in answer.text
+
+
+def test_the_start_page_escapes_what_people_wrote(client: werkzeug.test.Client) -> None:
+    """A subject is text, whatever it looks like."""
+    client.post("/", data={"site": "us", "forum_name": "Flask", "subject": "<script>x"})
+    page = client.get("/").text
+    assert "&lt;script&gt;x" in page
+    assert "<script>" not in page
+
+
+@pytest.mark.usefixtures("thread")
+def test_one_key_is_a_thread_of_each_tenant_and_of_each_site(client: werkzeug.test.Client) -> None:
+    """The request's header says whose it is, and nobody reads another's."""
+    everybody = [
+        (site, {"X-Tenant": name} if name else {}) for site in ("us", "eu") for name in ("acme", "globex", None)
+    ]
+    for site, headers in everybody[:3:2]:
+        client.post(f"/{site}/threads/Flask/Hello%20%26%20welcome/views", headers=headers)
+        client.post(f"/{site}/threads", json=INTRO, headers=headers)
+    found = [client.get(f"/{site}/threads/Flask", headers=headers).json for site, headers in everybody]
+    assert [len(threads) for threads in found] == [1, 0, 1, 0, 0, 0]
+    assert [thread["views"] for threads in found for thread in threads] == [0, 1]
+
+
+def test_an_unknown_tenant_is_not_found(client: werkzeug.test.Client) -> None:
+    """Nothing is read or written for it."""
+    answer = client.post("/us/threads", json=INTRO, headers={"X-Tenant": "nobody"})
+    assert answer.status_code == 404
+    assert client.get("/us/threads/Flask").json == []
+
+
+def test_the_start_page_shows_what_each_tenant_uses(client: werkzeug.test.Client) -> None:
+    """What is added for one is counted for it, on its site alone."""
+    client.post("/", data={**INTRO, "site": "us", "tenant": "acme"})
+    page = client.get("/").text
+    assert "<td>acme</td><td>Flask</td><td>Hello &amp; welcome</td>" in section(page, "us")
+    us, eu = (
+        re.findall(r"<td>(.*?)</td>" + 3 * r'<td class="number">([\d.]+)</td>', section(page, name))
+        for name in ("us", "eu")
+    )
+    assert {tenant: float(written) for tenant, _, _, written in us} == {"the site itself": 0, "acme": 2, "globex": 0}
+    assert {float(written) for _, _, _, written in eu} == {0}
+
+
+def test_a_form_for_an_unknown_tenant_is_refused(client: werkzeug.test.Client) -> None:
+    """With the form as it was."""
+    answer = client.post("/", data={**INTRO, "site": "us", "tenant": "nobody"})
+    assert answer.status_code == 404
+    assert 'role="alert"' in section(answer.text, "us")
+
+
+def section(page: str, name: str) -> str:
+    """The part of the start page that one site has."""
+    return page.partition(f'<section id="{name}"')[2].partition("</section>")[0]
+
+
+def test_views_that_come_at_once_are_all_counted(port: int) -> None:
+    """Eight connections to a real server, and both sites, end with exact numbers."""
+    for site in ("us", "eu"):
+        assert call(port, "POST", f"/{site}/threads", INTRO)[0] == 201
+    addresses = [f"{ADDRESS}/views"] * 60 + [f"{ELSEWHERE}/views"] * 40
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda address: call(port, "POST", address)[0], addresses))
+    assert statuses == [200] * 100
+    assert [call(port, "GET", address)[1]["views"] for address in (ADDRESS, ELSEWHERE)] == [60, 40]
+
+
+def test_of_many_that_create_one_thread_one_does(port: int) -> None:
+    """The condition holds over HTTP: one 201, the others 409."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: call(port, "POST", "/us/threads", INTRO)[0], range(16)))
+    assert sorted(answers) == [201] + [409] * 15
+
+
+def test_the_command_serves_the_forum_on_an_engine_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python -m examples.forum`` is all that it takes: tables, sites and start page are there."""
+    monkeypatch.delenv("FORUM_DYNAMODB_HOST", raising=False)
+    form = urllib.parse.urlencode({"site": "eu", **INTRO})
+    with running("--port", "0") as port:
+        assert send(port, "POST", "/", form, "application/x-www-form-urlencoded")[0] == 303
+        _, page = send(port, "GET", "/")
+    assert "Hello &amp; welcome" in section(page, "eu")
+    assert "Hello &amp; welcome" not in section(page, "us")
+
+
+@contextlib.contextmanager
+def running(*options: str) -> cabc.Iterator[int]:
+    """The port of the URL that the command prints, as long as its process runs."""
+    command_line = [sys.executable, "-m", "examples.forum", *options]
+    with subprocess.Popen(
+        command_line, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            url = t.cast("t.IO[str]", process.stdout).readline().split()[-1]
+            yield t.cast("int", urllib.parse.urlsplit(url).port)
+        finally:
+            process.terminate()
+
+
+def call(port: int, method: str, address: str, body: t.Any = None) -> tuple[int, t.Any]:
+    """One HTTP request of JSON, as its status and its JSON."""
+    status, text = send(port, method, address, json.dumps(body), "application/json")
+    return status, json.loads(text)
+
+
+def send(port: int, method: str, address: str, body: str = "", media_type: str = "text/plain") -> tuple[int, str]:
+    """One HTTP request, as its status and its text."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request(method, address, body, {"Content-Type": media_type})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def test_the_command_can_create_the_tables_alone(
+    ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch, sites: Sites
+) -> None:
+    """``--tables-only`` leaves the tables behind, and serves nothing."""
+    drop_tables(sites)
+    monkeypatch.setattr(sys, "argv", ["forum", "--tables-only"])
+    command.main()
+    assert [tables(site.config)[0] for site in sites.values()] == ["us-Thread", "eu-Thread"]
+
+
+def test_the_command_ends_with_the_reason_if_there_is_no_engine(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what is wrong with the engine, without a traceback."""
+    monkeypatch.delenv("FORUM_DYNAMODB_HOST", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "ministack").write_text("#!/bin/sh\nexit 7\n")
+    (tmp_path / "ministack").chmod(0o755)
+    command_line = [sys.executable, "-m", "examples.forum", "--port", "0"]
+    done = subprocess.run(command_line, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("ministack ended at its start with exit code 7.")
+
+
+@pytest.mark.usefixtures("sites")
+def test_a_server_with_workers_finds_the_forum() -> None:
+    """``examples.forum.wsgi`` has the application under the name that servers look for."""
+    wsgi = importlib.import_module("examples.forum.wsgi")
+    assert werkzeug.test.Client(wsgi.application).get("/eu/threads/Flask").json == []

@@ -1,0 +1,218 @@
+"""Blocks that a program enters, and functions that run in one."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import gc
+import typing as t
+import weakref
+
+import flask
+import pytest
+
+import dynaflask
+from dynaflask import ConfigurationError
+from dynaflask import UnknownBind
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+
+
+class TestUsing:
+    """``db.using``: a block on another bind or with other settings."""
+
+    def test_it_is_seen_on_the_wire(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """Models and connections of the block go to the block's bind, and back after it."""
+        with app.app_context():
+            with db.using("eu"):
+                thread_model("forum", "subject").save()
+                db.connection.list_tables()
+            thread_model("forum", "subject").save()
+        assert [request.region for request in recorder.requests] == ["eu-west-1", "eu-west-1", "us-west-2"]
+
+    def test_an_iterator_stays_on_the_blocks_destination(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """A lazy query made in the block may be read after it."""
+        with app.app_context():
+            with db.using("eu"):
+                threads = thread_model.query("forum")
+            assert list(threads) == []
+        assert recorder.requests[0].region == "eu-west-1"
+
+    def test_another_thread_of_the_context_does_not_feel_it(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A block belongs to the thread that entered it."""
+        with app.app_context(), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            before = contextvars.copy_context()
+            with db.using("eu"):
+                assert pool.submit(before.run, lambda: thread_model.Meta.region).result() == "us-west-2"
+
+    def test_another_app_inside_the_block_does_not_feel_it(
+        self, app: flask.Flask, db: dynaflask.Dynamo, make_app: Make, thread_model: t.Any
+    ) -> None:
+        """A block belongs to the context that it was entered in, and holds again when that one is back."""
+        outer = app.app_context()
+        with outer, db.using("eu"), make_app("other", region="sa-east-1").app_context():
+            assert thread_model.Meta.region == "sa-east-1"
+            with db.using(region="af-south-1"), outer:
+                assert thread_model.Meta.region == "eu-west-1"
+
+    def test_it_ends_after_an_error(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """The exception passes, and the block is over."""
+        with app.app_context():
+            with pytest.raises(ZeroDivisionError), db.using("eu"):
+                1 / 0  # noqa: B018
+            assert thread_model.Meta.region == "us-west-2"
+
+    def test_it_is_a_decorator(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """It may stand over a function at import time; the context is looked for at the call."""
+
+        @db.using("eu")
+        def region() -> str | None:
+            return t.cast("str | None", thread_model.Meta.region)
+
+        with app.app_context():
+            assert region() == "eu-west-1"
+
+    def test_a_generator_closed_elsewhere_leaves_that_threads_blocks(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A block that is left in another thread than it was entered in ends nobody else's block."""
+
+        def generator() -> t.Iterator[None]:
+            with db.using(region="sa-east-1"):
+                yield
+
+        with app.app_context(), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            suspended = generator()
+            pool.submit(contextvars.copy_context().run, next, suspended).result()
+            with db.using("eu"):
+                suspended.close()
+                assert thread_model.Meta.region == "eu-west-1"
+
+    def test_generators_that_end_out_of_order_leave_no_block(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """The one that began first may be closed first."""
+
+        def generator(region: str) -> t.Iterator[None]:
+            with db.using(region=region):
+                yield
+
+        with app.app_context():
+            first, second = generator("sa-east-1"), generator("ap-south-1")
+            next(first)
+            next(second)
+            first.close()
+            assert thread_model.Meta.region == "ap-south-1"
+            second.close()
+            assert thread_model.Meta.region == "us-west-2"
+
+    def test_it_decorates_a_coroutine(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """The block lasts as long as the coroutine runs."""
+
+        @db.using("eu")
+        async def region() -> t.Any:
+            await asyncio.sleep(0)
+            return thread_model.Meta.region
+
+        with app.app_context():
+            assert asyncio.run(region()) == "eu-west-1"
+            assert thread_model.Meta.region == "us-west-2"
+
+    def test_it_refuses_to_decorate_a_generator(self, db: dynaflask.Dynamo) -> None:
+        """It would run after the block."""
+
+        def generator() -> t.Iterator[None]:
+            yield
+
+        with pytest.raises(TypeError, match="generator runs after its call: write `with db.using"):
+            db.using("eu")(generator)
+
+    def test_a_batch_stays_on_the_blocks_destination(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """A batch that was made in the block may be read, filled and written after it, and in another block."""
+        with app.app_context():
+            with db.using("eu"):
+                batch, threads = thread_model.batch_write(), thread_model.batch_get([("forum", "subject")])
+            with db.using(region="sa-east-1"):
+                assert [thread.subject for thread in threads] == ["subject"]
+            batch.save(thread_model("forum", "subject"))
+            batch.commit()
+        assert [request.region for request in recorder.requests] == ["eu-west-1", "eu-west-1"]
+
+    def test_a_batch_stays_where_it_was_made_whatever_is_set_later(
+        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """On the model's ``Meta``, in the same context."""
+        with app.app_context():
+            batch, threads = thread_model.batch_write(), thread_model.batch_get([("forum", "subject")])
+            batch.save(thread_model("forum", "subject"))
+            thread_model.Meta.region, thread_model.Meta.table_name = "sa-east-1", "Other"
+            assert [thread.subject for thread in threads] == ["subject"]
+            batch.commit()
+            thread_model.get("forum", "subject")
+        found = [(request.region, *request.body.get("RequestItems", {"Other": None})) for request in recorder.requests]
+        assert found == [("us-west-2", "Thread"), ("us-west-2", "Thread"), ("sa-east-1", "Other")]
+
+    def test_a_batch_of_one_app_is_not_written_in_anothers_context(
+        self, app: flask.Flask, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """It is refused, and nothing is sent."""
+        with app.app_context():
+            batch = thread_model.batch_write()
+            batch.save(thread_model("forum", "subject"))
+            with make_app("other").app_context(), pytest.raises(RuntimeError, match="begun in .* context of 'app'"):
+                batch.commit()
+        assert recorder.requests == []
+
+    def test_a_block_on_a_bind_begins_anew_where_and_as_whom(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """What an outer block said of region, host and identity does not reach into it; the rest does."""
+        tenant = {"aws_access_key_id": "TENANT", "aws_secret_access_key": "hush"}
+        with app.app_context(), db.using(region="sa-east-1", read_timeout_seconds=1, **tenant), db.using("default"):
+            meta = thread_model.Meta
+            assert (meta.region, meta.aws_access_key_id, meta.read_timeout_seconds) == ("us-west-2", "AKIA", 1)
+
+    def test_a_scope_goes_without_the_garbage_collector(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A request leaves no cycle behind."""
+        gc.collect()
+        gc.disable()
+        try:
+            with app.app_context():
+                thread_model.get("forum", "subject")
+                with db.using("eu") as _, db.using(region="sa-east-1"):
+                    thread_model.get("forum", thread_model.Meta.table_name)
+                scopes = [weakref.ref(db.registry.scope)]
+            assert [scope() for scope in scopes] == [None]
+        finally:
+            gc.enable()
+
+    def test_an_unknown_bind_or_setting_is_refused(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """It is said where the block begins."""
+        with app.app_context():
+            with pytest.raises(UnknownBind), db.using("mars"):
+                pass
+            with pytest.raises(ConfigurationError, match=r"db.using\(\) has no setting 'regoin'"), db.using(regoin=1):
+                pass
+
+    def test_a_change_from_outside_reaches_into_the_block(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A block that holds no value of its own shows what its context changes meanwhile."""
+        with app.app_context():
+            outer = thread_model.Meta
+            with db.using("eu"):
+                assert thread_model._get_connection().table_name == "Thread"
+                outer.table_name = "Topic"
+                assert thread_model._get_connection().table_name == "Topic"

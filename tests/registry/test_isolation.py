@@ -1,0 +1,53 @@
+"""No request of one app ever goes to the other one's destination: see ``isolation_program.py``."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.paths import PROJECT
+from tests.support.paths import SUPPORT
+
+WAIT_SECONDS = 250
+
+# All run at once, beside each other, and none is measured: that would take twice the time.
+PROOFS = {
+    "two apps, eight threads each, contexts of every kind": ["many_contexts"],
+    "the same with greenlets": ["many_contexts", "greenlets"],
+    "threads that share a context": ["one_context"],
+    "threads with a copy of a request's context": ["one_request"],
+    "async views, their tasks and threads": ["async_views"],
+}
+
+
+@pytest.fixture(scope="module")
+def running() -> cabc.Iterator[dict[str, subprocess.Popen[str]]]:
+    """The processes by what they prove."""
+    program = str(SUPPORT / "isolation_program.py")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment["PYTHONPATH"] = str(PROJECT)
+    processes = {
+        proof: subprocess.Popen(
+            [sys.executable, program, *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for proof, arguments in PROOFS.items()
+    }
+    yield processes
+    for process in processes.values():
+        with process:
+            process.kill()
+
+
+@pytest.mark.parametrize("proof", PROOFS)
+def test_no_request_goes_astray(running: dict[str, subprocess.Popen[str]], proof: str) -> None:
+    """Each request of two apps at once has its own app's host, region, keys, headers and table, for every call."""
+    output, _ = running[proof].communicate(timeout=WAIT_SECONDS)
+    assert running[proof].returncode == 0, output

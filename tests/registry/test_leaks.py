@@ -1,0 +1,178 @@
+"""What nobody holds any more goes: apps and all that is theirs, contexts, and models declared in functions."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import gc
+import os
+import pathlib
+import threading
+import time
+import typing as t
+import weakref
+
+import flask
+import pynamodb.models
+import pytest
+from pynamodb.attributes import UnicodeAttribute
+
+import dynaflask
+from tests.support import models
+from tests.support.recorder import Recorder
+
+APPS = 1_000
+APPS_PER_ACCOUNT = 10
+OPEN_FILES = pathlib.Path("/proc/self/fd")
+
+WAIT_SECONDS = 10
+
+db = dynaflask.Dynamo()
+pool = dynaflask.Registry.pool
+Thread = models.declare_thread(db)
+
+
+class Note(db.Model):  # type: ignore[name-defined]
+    """A second model."""
+
+    class Meta:
+        """Its table."""
+
+        table_name = "Note"
+
+    id = UnicodeAttribute(hash_key=True)
+
+
+def declare_local() -> t.Any:
+    """A model of a function's own."""
+
+    class Local(db.Model):  # type: ignore[name-defined]
+        class Meta:
+            table_name = "Local"
+
+        id = UnicodeAttribute(hash_key=True)
+
+    return Local
+
+
+def make_app(server: Recorder, number: int) -> flask.Flask:
+    """An app that shares its account, and so its client, with a few others."""
+    app = flask.Flask(f"app-{number}")
+    app.config.from_mapping(
+        DYNAMODB_HOST=server.url,
+        DYNAMODB_REGION="us-west-2",
+        DYNAMODB_AWS_ACCESS_KEY_ID=f"key-{number // APPS_PER_ACCOUNT}",
+        DYNAMODB_AWS_SECRET_ACCESS_KEY="secret",
+        DYNAMODB_TABLE_PREFIX=f"{number}-",
+    )
+    db.init_app(app)
+    return app
+
+
+def use(app: flask.Flask) -> list[t.Any]:
+    """What a context of the app made."""
+    with app.app_context():
+        Thread.Meta.tags = {"a": "b"}
+        Thread.get("f", "s")
+        with db.using(table_prefix="other-"):
+            Note.get("1")
+        found = [db.registry.scope, db.connection, db.tables["Plain"], db.registry.meta(Note)]
+        return [*found, *(model._get_connection() for model in (Thread, Note))]
+
+
+def alive(references: cabc.Iterable[weakref.ref[t.Any]]) -> list[t.Any]:
+    """What is still there after a collection."""
+    gc.collect()
+    return [found for found in (reference() for reference in references) if found is not None]
+
+
+def open_files() -> int:
+    """How many files and sockets the process has open; 0 where it cannot know."""
+    return len(os.listdir(OPEN_FILES)) if OPEN_FILES.exists() else 0
+
+
+def settles(claim: t.Callable[[], bool]) -> bool:
+    """Whether it becomes true: the server's threads end a moment after their clients."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not claim() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return claim()
+
+
+def test_apps(recorder: Recorder) -> None:
+    """A thousand apps leave no app, registry, scope, connection, client, thread or open file behind."""
+    use(make_app(recorder, 0))
+    gc.collect()
+    threads, files, clients = threading.active_count(), open_files(), pool.stats().clients
+    references: list[weakref.ref[t.Any]] = []
+    for number in range(APPS):
+        app = make_app(recorder, number)
+        references += map(weakref.ref, [app, app.extensions["dynamo"], *use(app)])
+    del app
+    assert alive(references) == []
+    assert len(recorder.requests) == 2 * (1 + APPS)
+    assert pool.stats().clients == clients
+    assert settles(lambda: open_files() <= files)
+    assert settles(lambda: threading.active_count() <= threads)
+
+
+def test_clients_of_their_own(recorder: Recorder) -> None:
+    """The client that an app was given goes with it."""
+    references = []
+    for number in range(20):
+        app = make_app(recorder, number)
+        with app.app_context():
+            db.client.list_tables()
+            references.append(weakref.ref(db.client))
+    del app
+    assert alive(references) == []
+
+
+def test_contexts(recorder: Recorder) -> None:
+    """The contexts of an app leave nothing behind, also those that end in an error or in a thread."""
+    app = make_app(recorder, 0)
+    references: list[weakref.ref[t.Any]] = []
+
+    def use_it() -> None:
+        references.extend(map(weakref.ref, use(app)))
+
+    for _ in range(100):
+        use_it()
+        thread = threading.Thread(target=use_it)
+        thread.start()
+        thread.join()
+        with pytest.raises(ZeroDivisionError), app.app_context(), db.using(region="eu-west-1"):
+            references.append(weakref.ref(db.registry.scope))
+            raise ZeroDivisionError
+    assert alive(references) == []
+
+
+def test_models(recorder: Recorder) -> None:
+    """A model that is declared in a function goes, also after its use, and its app knows it no more."""
+    app = make_app(recorder, 0)
+    references: list[weakref.ref[t.Any]] = []
+    for _ in range(100):
+        model = declare_local()
+        with app.app_context():
+            model.get("1")
+        references.append(weakref.ref(model))
+    del model
+    assert alive(references) == []
+    assert sorted(app.extensions["dynamo"].models) == ["Note", "Thread"]
+
+
+def test_registered_models(recorder: Recorder) -> None:
+    """So does one that was registered."""
+    app = make_app(recorder, 0)
+
+    class Plain(pynamodb.models.Model):
+        class Meta:
+            table_name = "Plain"
+
+        id = UnicodeAttribute(hash_key=True)
+
+    db.register(Plain)
+    with app.app_context():
+        Plain.get("1")
+    reference = weakref.ref(Plain)
+    del Plain
+    assert alive([reference]) == []

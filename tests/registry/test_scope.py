@@ -1,0 +1,160 @@
+"""What one app context holds, and how it ends."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+import typing as t
+
+import flask
+import pytest
+import werkzeug.test
+
+import dynaflask
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+
+
+class TestEnd:
+    """Teardown ends the scope, and leaves the shared client open."""
+
+    def test_a_connection_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The error names the app and stream_with_context."""
+        with app.app_context():
+            table, connection = thread_model._get_connection(), flask.current_app.extensions["dynamo"].connection
+        for use in (table.describe_table, connection.list_tables, lambda: connection.client):
+            with pytest.raises(RuntimeError, match=r"context of 'app' that has ended.*stream_with_context"):
+                use()
+
+    def test_a_meta_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """It can neither be read nor changed."""
+        with app.app_context():
+            meta = thread_model.Meta
+        with pytest.raises(RuntimeError, match="has ended"):
+            meta.table_name  # noqa: B018
+        with pytest.raises(RuntimeError, match="has ended"):
+            meta.table_name = "Topic"
+
+    def test_an_iterator_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """A lazy query makes no call without its context."""
+        with app.app_context():
+            threads = thread_model.query("forum")
+        with pytest.raises(RuntimeError, match="has ended"):
+            next(threads)
+
+    def test_the_next_context_has_connections_of_its_own_on_the_same_client(
+        self, app: flask.Flask, thread_model: t.Any
+    ) -> None:
+        """Connection objects end with a context, the client does not."""
+        seen = []
+        for _ in range(2):
+            with app.app_context():
+                connection = thread_model._get_connection().connection
+                seen.append((connection, connection.client))
+        assert seen[0][0] is not seen[1][0]
+        assert seen[0][1] is seen[1][1]
+
+    def test_it_ends_once_for_a_context_that_is_pushed_twice(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The scope lives until the last pop."""
+        context = app.app_context()
+        with context:
+            with context:
+                table = thread_model._get_connection()
+            table.describe_table()
+        with pytest.raises(RuntimeError, match="has ended"):
+            table.describe_table()
+
+    def test_it_ends_after_an_error_which_is_not_hidden(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The exception that ended the context comes out as it was."""
+        with pytest.raises(ZeroDivisionError), app.app_context():
+            table = thread_model._get_connection()
+            1 / 0  # noqa: B018
+        with pytest.raises(RuntimeError, match="has ended"):
+            table.describe_table()
+
+    def test_a_context_without_a_call_ends_as_well(self, app: flask.Flask) -> None:
+        """There is nothing to close then."""
+        with app.app_context():
+            pass
+
+    def test_a_teardown_of_the_users_may_still_call(
+        self, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+    ) -> None:
+        """Teardown functions that were registered before init_app run after ours."""
+        app = flask.Flask("app")
+        app.config.from_mapping(DYNAMODB_HOST=recorder.url, DYNAMODB_REGION="us-west-2", DYNAMODB_SESSION=_session())
+        app.teardown_appcontext(lambda _: thread_model("forum", "bye").save())
+        db.init_app(app)
+        with app.app_context():
+            thread_model("forum", "hello").save()
+        assert [request.body["Item"]["subject"]["S"] for request in recorder.requests] == ["hello", "bye"]
+
+    def test_a_streamed_response_works_to_its_last_page(
+        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """stream_with_context keeps the scope open until the response is read."""
+        recorder.answer = _three_pages
+        tables = []
+
+        @app.get("/")
+        def subjects() -> t.Any:
+            tables.append(thread_model._get_connection())
+            lines = (f"{thread.subject}\n" for thread in thread_model.query("forum"))
+            return flask.Response(flask.stream_with_context(lines))
+
+        response = werkzeug.test.Client(app).get("/", buffered=False)
+        assert len(recorder.requests) <= 1
+        assert response.text == "1\n2\n3\n"
+        response.close()
+        with pytest.raises(RuntimeError, match="has ended"):
+            tables[0].describe_table()
+
+    def test_a_streamed_response_goes_where_the_view_was_going(
+        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """What the view set on Meta holds in the stream, though the context was torn down and pushed again between."""
+
+        @app.get("/")
+        def count() -> t.Any:
+            thread_model.Meta.table_name = "Mine"
+            return flask.Response(flask.stream_with_context(str(thread_model.count(forum)) for forum in "ab"))
+
+        assert werkzeug.test.Client(app).get("/").text == "00"
+        assert [request.body["TableName"] for request in recorder.requests] == ["Mine", "Mine"]
+
+    def test_a_response_streamed_without_it_says_what_to_do(
+        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """The generator runs after its context, and the error names the cure."""
+        app.get("/", endpoint="bare")(lambda: flask.Response(str(thread) for thread in thread_model.query("forum")))
+        with pytest.raises(RuntimeError, match=r"flask.stream_with_context"):
+            werkzeug.test.Client(app).get("/")
+
+
+def test_eight_threads_on_a_cold_model_make_one_client(app: flask.Flask, thread_model: t.Any) -> None:
+    """PynamoDB alone builds one for each of them."""
+    barrier = threading.Barrier(8)
+
+    def client(_: int) -> t.Any:
+        with app.app_context():
+            barrier.wait()
+            return thread_model._get_connection().connection.client
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert len(set(map(id, pool.map(client, range(8))))) == 1
+
+
+def _three_pages(request: recorders.Request) -> recorders.Json:
+    number = int(request.body.get("ExclusiveStartKey", {}).get("subject", {}).get("S", 0)) + 1
+    key = {"forum_name": {"S": "forum"}, "subject": {"S": str(number)}}
+    more = {"LastEvaluatedKey": key} if number < 3 else {}
+    return {"Items": [key], "Count": 1, "ScannedCount": 1, **more}
+
+
+def _session() -> t.Any:
+    import botocore.session
+
+    session = botocore.session.Session()
+    session.set_credentials("AKIA", "hush")
+    return session

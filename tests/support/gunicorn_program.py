@@ -1,0 +1,32 @@
+"""An app that has called DynamoDB before the server forks its workers, for ``gunicorn --preload``."""
+
+from __future__ import annotations
+
+import os
+
+import flask
+
+import dynaflask
+from tests.support import models
+
+db = dynaflask.Dynamo()
+Thread = models.declare_thread(db)
+
+application = flask.Flask("application")
+application.config.from_mapping(
+    DYNAMODB_HOST=os.environ["RECORDER_URL"],
+    DYNAMODB_REGION="us-east-1",
+    DYNAMODB_AWS_ACCESS_KEY_ID="AKIA",
+    DYNAMODB_AWS_SECRET_ACCESS_KEY="hush",
+)
+db.init_app(application)
+
+
+@application.get("/<subject>")
+def read(subject: str) -> dict[str, object]:
+    """The item of that key, and the process that read it."""
+    return {"subject": Thread.get("forum", subject).subject, "process": os.getpid()}
+
+
+with application.app_context():
+    Thread.get("forum", "before the fork")

@@ -1,0 +1,377 @@
+"""Two apps that call DynamoDB at once, from contexts of every kind; each request says where its maker meant it to go.
+
+with isolation.world() as world:
+    workers = world.workers()
+    isolation.run_at_once([functools.partial(worker.in_many_contexts, 100) for worker in workers])
+    world.check(workers, at_least=1_000)
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as cabc
+import concurrent.futures
+import contextlib
+import contextvars
+import dataclasses
+import itertools
+import json
+import random
+import threading
+import typing as t
+import unittest.mock
+
+import flask
+from botocore.httpsession import URLLib3Session
+
+from tests.support.isolation_calls import CONNECTION_CALLS
+from tests.support.isolation_calls import MODEL_CALLS
+from tests.support.isolation_calls import Call
+from tests.support.isolation_calls import Draft
+from tests.support.isolation_calls import Thread
+from tests.support.isolation_calls import answer
+from tests.support.isolation_calls import db
+from tests.support.recorder import Answer
+from tests.support.recorder import Json
+from tests.support.recorder import Recorder
+from tests.support.recorder import Request
+
+WORKERS_PER_APP = 8
+WAIT_SECONDS = 30
+
+
+class Destination(t.NamedTuple):
+    """Where a request goes, and as whom. A request that names no table has no prefix."""
+
+    host: str
+    region: str
+    access_key_id: str
+    session_token: str
+    sender: str
+    table_prefix: str | None
+
+    def settings(self) -> dict[str, t.Any]:
+        """The settings that lead there."""
+        return {
+            "host": f"http://{self.host}",
+            "region": self.region,
+            "aws_access_key_id": self.access_key_id,
+            "aws_secret_access_key": "secret",
+            "aws_session_token": self.session_token,
+            "extra_headers": {"x-sender": self.sender},
+            "table_prefix": self.table_prefix,
+        }
+
+
+class Side(t.NamedTuple):
+    """One of the two apps, where its default bind leads, and where its bind ``away`` does."""
+
+    app: flask.Flask
+    home: Destination
+    away: Destination
+
+
+@dataclasses.dataclass
+class World:
+    """Two servers and two apps. The home of one app is the host where the other one is away."""
+
+    servers: tuple[Recorder, Recorder]
+    sides: tuple[Side, Side]
+
+    def workers(self, *, per_app: int = WORKERS_PER_APP) -> list[Worker]:
+        """Workers for the two apps in turn."""
+        both = (self.sides, self.sides[::-1])
+        return [
+            Worker(f"{side.app.name}-{number}", side=side, other=other)
+            for number in range(per_app)
+            for side, other in both
+        ]
+
+    def check(self, workers: cabc.Iterable[Worker], *, at_least: int) -> None:
+        """Each request went where its maker meant it to go, none is missing or extra, and the apps took turns."""
+        seen = [(server, request) for server in self.servers for request in server.requests]
+        wrong = [(request.operation, *pair) for server, request in seen if len(set(pair := _ends(server, request))) > 1]
+        assert not wrong, f"{len(wrong)} of {len(seen)} requests went astray: {wrong[:3]}"
+        made = sum((worker.made for worker in workers), start=collections.Counter[str]())
+        assert collections.Counter(request.operation for _, request in seen) == made
+        assert len(seen) >= at_least, f"{len(seen)} requests are too few."
+        assert self._turns() >= at_least / 10, f"One app was heard {self._turns()} times after the other only."
+
+    def _turns(self) -> int:
+        senders = ([request.headers["x-maker"][:2] for request in server.requests] for server in self.servers)
+        return sum(one != other for heard in senders for one, other in itertools.pairwise(heard))
+
+
+@contextlib.contextmanager
+def world(*, at_once: int = 2 * WORKERS_PER_APP) -> cabc.Iterator[World]:
+    """Two apps on two servers, which hold the first request of each of so many workers until all are there."""
+    with Recorder() as first, Recorder() as second, _labelled_wire():
+        first.answer = second.answer = _held_until(at_once)
+        hosts = [f"127.0.0.1:{server.port}" for server in (first, second)]
+        us = _side("us", home=(hosts[0], "us-west-2"), away=(hosts[1], "eu-west-1"))
+        eu = _side("eu", home=(hosts[1], "eu-west-1"), away=(hosts[0], "us-west-2"))
+        yield World((first, second), (us, eu))
+
+
+def _side(name: str, *, home: tuple[str, str], away: tuple[str, str]) -> Side:
+    app = flask.Flask(name)
+    at_home, on_tour = (
+        Destination(*place, f"{name}-{which}-key", f"{name}-{which}-token", f"{name}-{which}", f"{name}-{which}-")
+        for which, place in (("home", home), ("away", away))
+    )
+    app.config.from_mapping({f"DYNAMODB_{key.upper()}": value for key, value in at_home.settings().items()})
+    app.config["DYNAMODB_BINDS"] = {"away": on_tour.settings()}
+    db.init_app(app)
+    return Side(app, at_home, on_tour)
+
+
+def run_at_once(jobs: cabc.Sequence[t.Callable[[], None]]) -> None:
+    """Run each in a thread of its own. What one raises is raised."""
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as executor:
+        for future in [executor.submit(job) for job in jobs]:
+            future.result()
+
+
+class Worker:
+    """Makes calls for one app, and counts what it makes.
+
+    Args:
+        name: What tells it from the others.
+        side: The app to make calls for.
+        other: The app whose contexts get in the way.
+    """
+
+    def __init__(self, name: str, *, side: Side, other: Side) -> None:
+        self.name = name
+        self.side = side
+        self.other = other
+        self.made: collections.Counter[str] = collections.Counter()
+        self._random = random.Random(name)  # noqa: S311 - the same order each time
+
+    def make(self, call: Call, meant: Destination) -> None:
+        """Make a call that is meant to go there."""
+        operations, function = call
+        token = _label.set({"x-maker": self.name, "x-meant-for": json.dumps(meant)})
+        function()
+        _label.reset(token)
+        self.made.update(operations)
+
+    def get(self, meant: Destination) -> None:
+        """Make the simplest call."""
+        self.make(MODEL_CALLS[0], meant)
+
+    def tasks(self, count: int) -> list[tuple[Situation, Call]]:
+        """So many of all calls in all situations, picked for this worker."""
+        return self._random.sample(TASKS, k=count)
+
+    def in_this_context(self, count: int) -> None:
+        """Make so many calls in the current context."""
+        for situation, call in self.tasks(count):
+            with situation(self) as meant:
+                self.make(call, meant)
+
+    def in_one_context(self, count: int) -> None:
+        """Make so many calls in a context of its own."""
+        with self.side.app.app_context():
+            self.in_this_context(count)
+
+    def in_many_contexts(self, count: int) -> None:
+        """Make so many calls, each in another context."""
+        for situation, call in self.tasks(count):
+            with self._random.choice(CONTEXTS)(self), situation(self) as meant:
+                self.make(call, meant)
+
+    def in_changed_contexts(self) -> None:
+        """Make each call of a model in a context that changes its Meta, and takes that back."""
+        for call in MODEL_CALLS:
+            with self.side.app.app_context():
+                Thread.Meta.region = Draft.Meta.region = "ap-south-1"
+                self.make(call, self.side.home._replace(region="ap-south-1"))
+                del Thread.Meta.region, Draft.Meta.region
+                self.make(call, self.side.home)
+
+
+# How a context of the worker's app comes about.
+
+Context = t.Callable[[Worker], contextlib.AbstractContextManager[object]]
+
+
+@contextlib.contextmanager
+def inside_the_others(worker: Worker) -> cabc.Iterator[None]:
+    """A context inside one of the other app, which is as before afterwards."""
+    with worker.other.app.app_context():
+        with worker.side.app.app_context():
+            yield
+        worker.get(worker.other.home)
+
+
+@contextlib.contextmanager
+def inside_the_others_block(worker: Worker) -> cabc.Iterator[None]:
+    """A context inside a block of the other app, which is as before afterwards."""
+    with worker.other.app.app_context(), db.using("away"):
+        Thread.Meta.region = "af-south-1"
+        with worker.side.app.app_context():
+            yield
+        worker.get(worker.other.away._replace(region="af-south-1"))
+
+
+@contextlib.contextmanager
+def inside_its_own(worker: Worker) -> cabc.Iterator[None]:
+    """A context inside another one of the same app, whose changes do not reach it."""
+    with worker.side.app.app_context():
+        Thread.Meta.region = Draft.Meta.region = "af-south-1"
+        with db.using("away"), worker.side.app.app_context():
+            yield
+
+
+CONTEXTS: tuple[Context, ...] = (
+    lambda worker: worker.side.app.app_context(),
+    lambda worker: worker.side.app.test_request_context(),
+    inside_the_others,
+    inside_the_others_block,
+    inside_its_own,
+)
+
+
+# What is done in a context before a call. Each gives where the call must go, and leaves the context as it was.
+
+Situation = t.Callable[[Worker], contextlib.AbstractContextManager[Destination]]
+
+
+@contextlib.contextmanager
+def plain(worker: Worker) -> cabc.Iterator[Destination]:
+    """Nothing."""
+    yield worker.side.home
+
+
+@contextlib.contextmanager
+def on_a_bind(worker: Worker) -> cabc.Iterator[Destination]:
+    """A block on another bind."""
+    with db.using("away"):
+        yield worker.side.away
+
+
+@contextlib.contextmanager
+def in_two_blocks(worker: Worker) -> cabc.Iterator[Destination]:
+    """A block with settings of its own, in one on another bind."""
+    with db.using("away"), db.using(region="ap-south-1", table_prefix="more-"):
+        yield worker.side.away._replace(region="ap-south-1", table_prefix="more-")
+
+
+@contextlib.contextmanager
+def after_a_block(worker: Worker) -> cabc.Iterator[Destination]:
+    """A block that has ended."""
+    with db.using("away"):
+        worker.get(worker.side.away)
+    yield worker.side.home
+
+
+@contextlib.contextmanager
+def after_the_others(worker: Worker) -> cabc.Iterator[Destination]:
+    """A context of the other app that has ended."""
+    with worker.other.app.app_context():
+        worker.get(worker.other.home)
+    yield worker.side.home
+
+
+@contextlib.contextmanager
+def changed_region(worker: Worker) -> cabc.Iterator[Destination]:
+    """Meta names another region after its first use."""
+    worker.get(worker.side.home)
+    with _changed(region="ap-south-1"):
+        yield worker.side.home._replace(region="ap-south-1")
+
+
+@contextlib.contextmanager
+def changed_all(worker: Worker) -> cabc.Iterator[Destination]:
+    """Meta names another host, region, identity, header and prefix."""
+    host, name = worker.side.away.host, worker.side.app.name
+    target = Destination(host, "ap-south-1", f"{name}-key", f"{name}-token", f"{name}-changed", f"{name}-changed-")
+    with _changed(**target.settings()):
+        yield target
+
+
+@contextlib.contextmanager
+def changed_bind(worker: Worker) -> cabc.Iterator[Destination]:
+    """Meta names another bind."""
+    with _changed(bind_key="away"):
+        yield worker.side.away
+
+
+@contextlib.contextmanager
+def changed_table(worker: Worker) -> cabc.Iterator[Destination]:
+    """Meta names another table."""
+    with db.using():
+        Thread.Meta.table_name, Draft.Meta.table_name = "other-Thread", "other-Draft"
+        yield worker.side.home._replace(table_prefix="other-")
+
+
+@contextlib.contextmanager
+def _changed(**changes: t.Any) -> cabc.Iterator[None]:
+    # In a block, so that nobody else who uses the context is told.
+    with db.using():
+        for model, (name, value) in itertools.product((Thread, Draft), changes.items()):
+            setattr(model.Meta, name, value)
+        yield
+
+
+SITUATIONS: tuple[Situation, ...] = (plain, on_a_bind, in_two_blocks, after_a_block, after_the_others)
+# The calls that name no model do not ask its Meta.
+MODEL_SITUATIONS: tuple[Situation, ...] = (changed_region, changed_all, changed_bind, changed_table)
+TASKS: tuple[tuple[Situation, Call], ...] = (
+    *itertools.product(SITUATIONS, MODEL_CALLS + CONNECTION_CALLS),
+    *itertools.product(MODEL_SITUATIONS, MODEL_CALLS),
+)
+
+
+# The two ends of the wire.
+
+_label: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("label")
+
+
+@contextlib.contextmanager
+def _labelled_wire() -> cabc.Iterator[None]:
+    """Each request says who made it and where it is meant to go, whatever client it comes from."""
+    send = URLLib3Session.send
+
+    def labelled(session: URLLib3Session, request: t.Any) -> t.Any:
+        request.headers.update(_label.get())
+        return send(session, request)
+
+    with unittest.mock.patch.object(URLLib3Session, "send", labelled):
+        yield
+
+
+def _held_until(count: int) -> cabc.Callable[[Request], Answer]:
+    """Answers, but holds the first request of each worker until so many workers have sent one."""
+    barrier = threading.Barrier(count)
+    heard_of: set[str] = set()
+
+    def answer_at_once(request: Request) -> Answer:
+        maker = request.headers["x-maker"]
+        if maker not in heard_of:
+            heard_of.add(maker)
+            barrier.wait(WAIT_SECONDS)
+        return answer(request)
+
+    return answer_at_once
+
+
+def _ends(server: Recorder, request: Request) -> tuple[Destination, Destination]:
+    """Where a request was meant to go, and where it went."""
+    meant = Destination(*json.loads(request.headers["x-meant-for"]))
+    prefixes = {name.removesuffix("Thread").removesuffix("Draft") for name in _table_names(request.body)}
+    went = Destination(
+        host=f"127.0.0.1:{server.port}" if request.host.endswith(f":{server.port}") else request.host,
+        region=request.region,
+        access_key_id=request.access_key_id,
+        session_token=str(request.session_token),
+        sender=request.headers.get("x-sender", ""),
+        table_prefix=prefixes.pop() if len(prefixes) == 1 else None,
+    )
+    return (meant._replace(table_prefix=None) if request.operation == "ListTables" else meant), went
+
+
+def _table_names(body: Json) -> set[str]:
+    actions = [body, *(action for item in body.get("TransactItems", ()) for action in item.values())]
+    return {*body.get("RequestItems", ()), *(action["TableName"] for action in actions if "TableName" in action)}

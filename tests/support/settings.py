@@ -1,0 +1,20 @@
+"""Settings, as an app reads them: ``bind(region="eu-west-1")`` is that of ``DYNAMODB_REGION``."""
+
+from __future__ import annotations
+
+import typing as t
+
+from dynaflask.config.bind import Bind
+from dynaflask.config.bind import make_bind
+from dynaflask.config.settings import Settings
+from dynaflask.config.settings import read_settings
+
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+
+
+def read(**config: t.Any) -> Settings:
+    return read_settings("app", {f"DYNAMODB_{name.upper()}": value for name, value in config.items()})
+
+
+def bind(key: str = "default", **config: t.Any) -> Bind:
+    return make_bind(key, read(**config).values_of(key))

@@ -1,0 +1,414 @@
+"""Create, drop, look at, compare and mend the tables of an app's models."""
+
+from __future__ import annotations
+
+import typing as t
+
+import flask
+import pytest
+from pynamodb.attributes import TTLAttribute
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import TableError
+from pynamodb.indexes import GlobalSecondaryIndex
+from pynamodb.indexes import KeysOnlyProjection
+
+import dynaflask
+from dynaflask import tables
+from tests.support import boards
+from tests.support import engines
+from tests.support import models
+from tests.support import recorder as recorders
+
+Make = t.Callable[..., flask.Flask]
+THREE_TWO = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 2}
+KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+
+
+@pytest.fixture
+def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
+    """An app on a real engine, with a second bind in another region."""
+    app = flask.Flask("app")
+    app.config.from_mapping(engine.settings(account))
+    app.config["DYNAMODB_BINDS"] = {"eu": {"region": "eu-west-1"}}
+    db.init_app(app)
+    with app.app_context():
+        yield app
+        db.drop_all(wait=True)
+
+
+@pytest.fixture
+def declared(db: dynaflask.Dynamo) -> list[t.Any]:
+    """A model on the default bind, and one on the bind eu."""
+
+    class Session(db.Model):  # type: ignore[name-defined,misc]
+        class Meta:
+            table_name = "Session"
+            billing_mode = "PAY_PER_REQUEST"
+            bind_key = "eu"
+
+        key = UnicodeAttribute(hash_key=True)
+        expires = TTLAttribute(null=True)
+
+    return [models.declare_thread(db), Session]
+
+
+def exist(declared: list[t.Any]) -> list[bool]:
+    return [model.exists() for model in declared]
+
+
+@pytest.mark.usefixtures("app")
+class TestAll:
+    """``create_all`` and ``drop_all`` on a real engine."""
+
+    def test_every_model_gets_its_table(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
+        """Each on its own bind, ready for use."""
+        db.create_all(wait=True)
+        assert exist(declared) == [True, True]
+        assert "Session" not in "".join(db.connection.list_tables()["TableNames"])
+
+    def test_it_may_be_called_again(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
+        """What exists is left as it is, also a time to live, which DynamoDB takes once."""
+        db.create_all(wait=True)
+        db.create_all(wait=True)
+        db.drop_all(wait=True)
+        db.drop_all(wait=True)
+        assert exist(declared) == [False, False]
+
+    def test_it_may_be_limited_to_a_bind(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
+        """The others' tables are not touched."""
+        db.create_all("eu", wait=True)
+        assert exist(declared) == [False, True]
+        db.drop_all("default", wait=True)
+        assert exist(declared) == [False, True]
+
+    def test_it_may_be_limited_to_models(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
+        """The others' tables are not touched."""
+        db.create_all(models=declared[:1], wait=True)
+        assert exist(declared) == [True, False]
+
+    def test_an_unknown_bind_is_an_error(self, db: dynaflask.Dynamo) -> None:
+        """Nothing is created by a misspelt key."""
+        with pytest.raises(dynaflask.UnknownBind):
+            db.create_all("mars")
+
+    def test_the_time_to_live_is_switched_on(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
+        """DynamoDB knows the attribute."""
+        db.create_all()
+        name = declared[1].Meta.table_name
+        answer = db.get_client("eu").describe_time_to_live(TableName=name)
+        assert answer["TimeToLiveDescription"]["AttributeName"] == "expires"
+
+    def test_models_on_one_table_make_it_together(self, db: dynaflask.Dynamo) -> None:
+        """The table of a single-table design has the indexes of all of them."""
+
+        class NameIndex(GlobalSecondaryIndex[t.Any]):
+            class Meta:
+                index_name = "byName"
+                projection = KeysOnlyProjection()
+
+            name = UnicodeAttribute(hash_key=True)
+
+        class Thread(db.Model):  # type: ignore[name-defined,misc]
+            class Meta:
+                table_name = "Board"
+                billing_mode = "PAY_PER_REQUEST"
+                stream_view_type = "NEW_IMAGE"
+
+            forum_name = UnicodeAttribute(hash_key=True)
+            subject = UnicodeAttribute(range_key=True)
+
+        class User(Thread):
+            class Meta:
+                table_name = "Board"
+
+            name = UnicodeAttribute()
+            by_name = NameIndex()
+
+        db.create_all(wait=True)
+        table = Thread.describe_table()
+        assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["byName"]
+        assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+
+
+@pytest.mark.parametrize(
+    ("meta", "billing"),
+    [
+        ({"billing_mode": None}, {"BillingMode": "PAY_PER_REQUEST"}),
+        (
+            {"billing_mode": None, "read_capacity_units": 3, "write_capacity_units": 2},
+            {"ProvisionedThroughput": THREE_TWO},
+        ),
+    ],
+)
+def test_a_table_is_billed_per_request_unless_its_capacity_is_said(
+    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, meta: dict[str, t.Any], billing: t.Any
+) -> None:
+    """PynamoDB alone would ask for a provisioned table of no capacity."""
+    thread = models.declare_thread(db, **meta)
+    recorder.answer = missing_at_first
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        thread.create_table()
+    body = recorder.requests[1].body
+    assert {name: body[name] for name in ("BillingMode", "ProvisionedThroughput") if name in body} == billing
+
+
+def test_models_on_one_table_share_what_the_first_says(
+    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo
+) -> None:
+    """Two classes of one table without a stream make a table without one."""
+    kept = [models.declare_thread(db), type(db.Model)("User", (models.declare_thread(db),), {"__module__": __name__})]
+    recorder.answer = missing_at_first
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        db.create_all(models=kept)
+    assert "StreamSpecification" not in recorder.requests[1].body
+
+
+def missing_at_first(request: recorders.Request) -> recorders.Answer:
+    """No table is there."""
+    if request.operation != "DescribeTable":
+        return None
+    return 400, {"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "message": "no"}
+
+
+def test_it_waits_until_the_tables_can_be_used(
+    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo, monkeypatch: t.Any
+) -> None:
+    """A table that is being created or deleted is asked for again."""
+    monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0.01)
+    states = iter([None, "CREATING", "CREATING", "ACTIVE", "ACTIVE", "DELETING", None])
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        if request.operation != "DescribeTable":
+            return None
+        state = next(states)
+        missing = (400, {"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "message": "no"})
+        return missing if state is None else {"Table": {"TableName": "Thread", "TableStatus": state}}
+
+    recorder.answer = answer
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        db.create_all(wait=True)
+        db.drop_all(wait=True)
+    assert next(states, "asked to the end") == "asked to the end"
+    assert thread_model is not None
+
+
+@pytest.mark.parametrize("state", [None, "ARCHIVED"])
+def test_it_does_not_wait_for_what_will_not_come(
+    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any, state: str | None
+) -> None:
+    """A table that is gone again, or that DynamoDB has put away."""
+    monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0)
+    states = iter([None])
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        if state is None or next(states, state) is None:
+            return missing_at_first(request)
+        return {"Table": {"TableName": "Thread", "TableStatus": state}} if request.operation.startswith("De") else None
+
+    recorder.answer = answer
+    says = "There is no <Table" if state is None else "cannot be used: DynamoDB says that it is ARCHIVED"
+    thread = models.declare_thread(db)
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context(), pytest.raises(TableError, match=says):
+        db.create_all(models=[thread], wait=True)
+
+
+def test_another_process_may_do_the_same(
+    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+) -> None:
+    """What it has made, or dropped, in between is there, or gone. Any other refusal is an error."""
+    codes = {"CreateTable": "ResourceInUseException", "DeleteTable": "ResourceNotFoundException"}
+    is_there = False
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        if request.operation in codes:
+            code = codes[request.operation]
+            return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
+        if is_there:
+            return {"Table": {"TableName": "Thread", "TableStatus": "ACTIVE"}}
+        return missing_at_first(request)
+
+    recorder.answer = answer
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        [table] = tables.find(db.registry, models=[thread_model])
+        assert tables.create([table]) == []
+        is_there = True
+        assert tables.drop([table]) == []
+        codes["DeleteTable"] = "ResourceInUseException"
+        with pytest.raises(TableError, match="DeleteTable failed"):
+            tables.drop([table])
+
+
+def test_two_apps_create_each_their_own(
+    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+) -> None:
+    """No call of the one goes to the other's account."""
+    for name, key in (("us-west-2", "US"), ("eu-west-1", "EU")):
+        with make_app(name, host=recorder.url, region=name, **{**KEYS, "aws_access_key_id": key}).app_context():
+            db.drop_all()
+    assert {(request.region, request.access_key_id) for request in recorder.requests} == {
+        ("us-west-2", "US"),
+        ("eu-west-1", "EU"),
+    }
+    assert thread_model is not None
+
+
+ALL_OF_IT: dict[str, t.Any] = {
+    **boards.PROVISIONED,
+    "stream_view_type": "NEW_IMAGE",
+    "tags": {"team": "forum"},
+    "deletion_protection": True,
+}
+
+
+def what(drift: t.Mapping[tables.Table, t.Sequence[tables.Difference]]) -> list[str]:
+    """What differs, of all tables."""
+    return [found.what for differences in drift.values() for found in differences]
+
+
+@pytest.fixture
+def unprotected(db: dynaflask.Dynamo, app: flask.Flask) -> t.Iterator[None]:
+    """The board can be dropped when the test is over."""
+    yield
+    board = boards.declare_board(db, deletion_protection=False)
+    tables.sync(db.registry, models=[board])
+
+
+@pytest.mark.usefixtures("app", "unprotected")
+class TestSync:
+    """``status``, ``diff`` and ``sync`` on a real engine."""
+
+    def test_a_table_is_created_as_declared(self, db: dynaflask.Dynamo) -> None:
+        """There is nothing left to mend."""
+        board = boards.declare_board(db, **ALL_OF_IT, attributes=boards.everything())
+        db.create_all(wait=True)
+        assert tables.diff(db.registry) == {}
+        assert board.exists()
+
+    def test_everything_that_can_be_changed_is(self, db: dynaflask.Dynamo) -> None:
+        """One thing after another, until nothing is left."""
+        boards.declare_board(db).create_table(wait=True)
+        attributes = {**boards.everything(), "two": boards.make_index("byTwo", key="two")}
+        board = boards.declare_board(db, **ALL_OF_IT, attributes=attributes)
+        assert what(tables.diff(db.registry, models=[board])) == [
+            "billing mode",
+            "global index 'byViews'",
+            "global index 'byTwo'",
+            "stream",
+            "time to live",
+            "tags",
+            "deletion protection",
+        ]
+        assert tables.sync(db.registry, models=[board], wait=True) == {}
+        assert tables.diff(db.registry, models=[board]) == {}
+
+    def test_what_cannot_be_changed_is_left(self, db: dynaflask.Dynamo) -> None:
+        """With the reason, and the rest is done."""
+        boards.declare_board(db).create_table(wait=True)
+        attributes = {"lo": boards.make_local_index("lo")}
+        board = boards.declare_board(db, deletion_protection=True, attributes=attributes)
+        left = tables.sync(db.registry, models=[board], wait=True)
+        assert what(left) == what(tables.diff(db.registry, models=[board])) == ["local index 'lo'"]
+
+    def test_an_index_that_nobody_declares_can_be_pruned(self, db: dynaflask.Dynamo) -> None:
+        """If that is asked for; the table's other models declare it, too."""
+        boards.declare_board(db, attributes=boards.everything()).create_table(wait=True)
+        board = boards.declare_board(db)
+        other = boards.declare_board(db, name="Post", attributes=boards.everything())
+        assert tables.diff(db.registry, models=[board], prune=True) == {}
+        del other
+        other = boards.declare_board(db, name="Post")
+        assert tables.sync(db.registry, models=[board]) == {}
+        assert "GlobalSecondaryIndexes" in board.describe_table()
+        tables.sync(db.registry, models=[board, other], prune=True, wait=True)
+        assert not board.describe_table().get("GlobalSecondaryIndexes")
+
+    def test_a_missing_table_is_not_made(self, db: dynaflask.Dynamo) -> None:
+        """It is what is left."""
+        board = boards.declare_board(db)
+        assert what(tables.sync(db.registry, wait=True)) == ["table"]
+        assert not board.exists()
+
+    def test_the_status_tells_of_each_table(self, db: dynaflask.Dynamo) -> None:
+        """Of those that are missing as well."""
+        board = boards.declare_board(db)
+        (missing,) = tables.status(db.registry)
+        db.create_all(wait=True)
+        board("flask", "hello").save()
+        (present,) = tables.status(db.registry)
+        assert (missing.state, missing.items, [found.what for found in missing.differences]) == (None, 0, ["table"])
+        assert (present.state, present.items, present.differences) == ("ACTIVE", 1, [])
+        assert present.table.models == (board,)
+
+    def test_a_protected_table_is_not_dropped(self, db: dynaflask.Dynamo) -> None:
+        """DynamoDB refuses, and nothing goes round that."""
+        board = boards.declare_board(db, deletion_protection=True)
+        db.create_all(wait=True)
+        with pytest.raises(TableError, match="DeleteTable failed for <Table"):
+            db.drop_all()
+        assert board.exists()
+
+
+def test_each_change_waits_for_the_last(
+    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any
+) -> None:
+    """Until the table and its indexes are at rest, as DynamoDB demands."""
+    monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0.01)
+    board = boards.declare_board(db, deletion_protection=True)
+    states = [("ACTIVE", None), ("UPDATING", None), ("ACTIVE", "CREATING"), ("ACTIVE", "ACTIVE"), ("ACTIVE", "ACTIVE")]
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        return described(*states.pop(0)) if request.operation == "DescribeTable" else None
+
+    recorder.answer = answer
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        assert tables.sync(db.registry, models=[board], wait=True) == {}
+    operations = [request.operation for request in recorder.requests]
+    assert operations == [*["DescribeTable"] * 4, "UpdateTable", "DescribeTable"]
+
+
+def described(state: str, index_state: str | None) -> recorders.Json:
+    """The answer of DescribeTable for a board with one index."""
+    keys = {"forum": "HASH", "subject": "RANGE"}
+    key_schema = [{"AttributeName": name, "KeyType": role} for name, role in keys.items()]
+    index = {"IndexName": "byOther", "KeySchema": key_schema, "Projection": {"ProjectionType": "ALL"}}
+    table = {
+        "TableName": "Board",
+        "TableStatus": state,
+        "KeySchema": key_schema,
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in keys],
+        "GlobalSecondaryIndexes": [{**index, "IndexStatus": index_state}] if index_state else [],
+    }
+    return {"Table": table}
+
+
+def test_tags_may_come_in_pages(make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
+    """A tag of the second page is no difference."""
+    pages = iter([{"Tags": [{"Key": "a", "Value": "1"}], "NextToken": "more"}, {"Tags": [{"Key": "b", "Value": "2"}]}])
+    recorder.answer = lambda request: (
+        next(pages) if request.operation == "ListTagsOfResource" else recorders.plain_answer(request)
+    )
+    board = boards.declare_board(db, tags={"a": "1", "b": "2"})
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        assert "tags" not in what(tables.diff(db.registry, models=[board]))
+    assert recorder.requests[-1].body["NextToken"] == "more"
+
+
+def test_two_apps_mend_each_their_own(
+    make_app: Make, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+) -> None:
+    """What the one app's settings say of a model changes no table of the other's."""
+    board = boards.declare_board(db)
+    shared = {name.removeprefix("DYNAMODB_").lower(): value for name, value in ministack.settings(account).items()}
+    ours = make_app("ours", **shared)
+    theirs = make_app("theirs", **{**shared, "region": "eu-west-1"}, models={"Board": {"deletion_protection": True}})
+    for app in (ours, theirs):
+        with app.app_context():
+            board.create_table(wait=True)
+    with theirs.app_context():
+        assert what(tables.diff(db.registry)) == ["deletion protection"]
+        tables.sync(db.registry)
+    with ours.app_context():
+        assert not board.describe_table()["DeletionProtectionEnabled"]
+        db.drop_all()
+    with theirs.app_context():
+        assert board.describe_table()["DeletionProtectionEnabled"]
