@@ -10,7 +10,7 @@ from dynaflask.exceptions import BadCursor
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
-from dynaflask.exceptions import EngineError
+from dynaflask.exceptions import LocalServerError
 from dynaflask.exceptions import TenantLimitExceeded
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
@@ -37,7 +37,7 @@ __all__ = [
     "ConfigurationError",
     "DynaflaskError",
     "Dynamo",
-    "EngineError",
+    "LocalServerError",
     "JSONProvider",
     "Operation",
     "Page",

@@ -17,15 +17,15 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_values
 from dynaflask.config.settings import read_settings
-from dynaflask.config.validators import BIND_CHECKS
+from dynaflask.config.validators import BIND_VALIDATORS
 from dynaflask.config.validators import Values
 from dynaflask.model import transactions
 from dynaflask.model.base import M
 from dynaflask.model.base import Model
-from dynaflask.model.base import adopt
 from dynaflask.model.base import make_base
-from dynaflask.operations.recorder import Ledger
-from dynaflask.registry.blocks import Using
+from dynaflask.model.base import scope_existing_model
+from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import close_request_scopes
 from dynaflask.registry.context import close_scope
@@ -90,9 +90,9 @@ class Dynamo(Tenancy):
         if isinstance(models, type):
             raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
         settings = read_settings(app.name, self._config(app))
-        given = None if models is None else [self._require_own(model) for model in models]
-        ledger = Ledger(app, settings.plain)
-        registry = self._make_registry(app, settings, ledger=ledger, given=given)
+        allowed_models = None if models is None else [self._require_own(model) for model in models]
+        recorder = OperationRecorder(app, settings.plain)
+        registry = self._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
         # Until here nothing was changed: an app that is refused is as it was before.
         app.teardown_request(close_request_scopes)
         app.teardown_appcontext(close_scope)
@@ -118,7 +118,7 @@ class Dynamo(Tenancy):
             TypeError: It is not a PynamoDB model.
             RuntimeError: Another ``Dynamo`` has it.
         """
-        return adopt(model, base=self.Model)
+        return scope_existing_model(model, base=self.Model)
 
     @property
     def registry(self) -> Registry:
@@ -181,7 +181,7 @@ class Dynamo(Tenancy):
         """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""
         return self._registry("db.meta").meta(model)
 
-    def using(self, bind_key: str | None = None, **settings: t.Any) -> Using:
+    def using(self, bind_key: str | None = None, **settings: t.Any) -> ScopedBlock:
         """Run a block on another bind, or with other settings. It is a decorator of functions and coroutines, too.
 
         What the block sets on a model's ``Meta`` ends with the block. An iterator that was made in the block stays on
@@ -196,7 +196,7 @@ class Dynamo(Tenancy):
             UnknownBind: The app has no such bind.
             ConfigurationError: A setting is unknown or wrong.
         """
-        return Using(lambda: self._enter(bind_key, settings))
+        return ScopedBlock(lambda: self._enter(bind_key, settings))
 
     def create_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
@@ -306,9 +306,9 @@ class Dynamo(Tenancy):
 
     def _enter(self, bind_key: str | None, settings: Values) -> contextlib.AbstractContextManager[t.Any]:
         scope = self._scope("db.using")
-        entered = check_values("db.using()", settings, BIND_CHECKS)
+        entered = check_values("db.using()", settings, BIND_VALIDATORS)
         if bind_key is not None:
-            scope.registry.settings.named_by(bind_key)
+            scope.registry.settings.own_values(bind_key)
             entered["bind_key"] = bind_key
         return scope.using(entered)
 

@@ -9,15 +9,15 @@ import typing as t
 
 import flask
 
-from dynaflask.registry.blocks import Using
+from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.scope import Scope
-from dynaflask.tenants import FREE
-from dynaflask.tenants import Functions
+from dynaflask.tenants import UNRESTRICTED
 from dynaflask.tenants import Lister
 from dynaflask.tenants import Loader
+from dynaflask.tenants import Principal
 from dynaflask.tenants import SettingsOf
-from dynaflask.tenants import Who
+from dynaflask.tenants import TenantCallbacks
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
@@ -28,7 +28,7 @@ class Tenancy:
     """The part of ``Dynamo`` that is about tenants. It holds the program's functions, and no tenant."""
 
     def __init__(self) -> None:
-        self._tenant_functions = Functions()
+        self._tenant_callbacks = TenantCallbacks()
 
     def tenant_loader(self, function: Loader) -> Loader:
         """Have a function say who the current tenant is, as a decorator.
@@ -36,7 +36,7 @@ class Tenancy:
         It is called once in each app context, on the first use of DynamoDB, with no arguments. It returns the
         tenant's name, or ``None`` for no tenant. What it raises ends the use, and is asked anew by the next one.
         """
-        self._tenant_functions.loader = function
+        self._tenant_callbacks.loader = function
         return function
 
     def tenant_settings(self, function: SettingsOf) -> SettingsOf:
@@ -46,12 +46,12 @@ class Tenancy:
         ``DYNAMODB_TENANTS`` has them, or ``None`` for a tenant that is unknown. The answer is kept for
         ``DYNAMODB_TENANT_TTL_SECONDS``.
         """
-        self._tenant_functions.settings = function
+        self._tenant_callbacks.settings = function
         return function
 
     def tenant_lister(self, function: Lister) -> Lister:
         """Have a function say which tenants there are, as a decorator. It returns their names."""
-        self._tenant_functions.lister = function
+        self._tenant_callbacks.lister = function
         return function
 
     @property
@@ -71,9 +71,9 @@ class Tenancy:
             ConfigurationError: Neither of them says.
         """
         scope = self._scope("db.tenant_names")
-        return scope.registry.tenants.names(scope.finding)
+        return scope.registry.tenants.names(scope.lookup_scope)
 
-    def tenant(self, name: str) -> Using:
+    def tenant(self, name: str) -> ScopedBlock:
         """Run a block for a tenant. It is a decorator of functions and coroutines, too.
 
         The block begins anew: what was set on a model's ``Meta``, or entered with ``db.using``, outside of it does not
@@ -88,9 +88,9 @@ class Tenancy:
         """
         if not isinstance(name, str):
             raise TypeError(f"db.tenant takes the name of a tenant as a string, not {type(name).__name__}.")
-        return Using(lambda: self._enter_tenant(name))
+        return ScopedBlock(lambda: self._enter_tenant(name))
 
-    def without_tenant(self, *, reason: str) -> Using:
+    def without_tenant(self, *, reason: str) -> ScopedBlock:
         """Run a block for no tenant, on purpose. Each time is logged. It is a decorator, too, as :meth:`tenant`.
 
         Args:
@@ -98,7 +98,7 @@ class Tenancy:
         """
         if not isinstance(reason, str) or not reason.strip():
             raise TypeError("db.without_tenant(reason=...) takes the reason, for the log.")
-        return Using(lambda: self._leave_tenants(reason))
+        return ScopedBlock(lambda: self._leave_tenants(reason))
 
     def copy_current_tenant(self, function: F) -> F:
         """Let a function run later, in another thread, in the app and for the tenant that are current now.
@@ -112,16 +112,16 @@ class Tenancy:
             UnknownTenant: The app has no such tenant.
         """
         scope = self._scope("db.copy_current_tenant")
-        app, who = flask.current_app._get_current_object(), scope.who  # type: ignore[attr-defined]  # of the proxy
-        return Using(lambda: in_context(app, who))(function)
+        app, principal = flask.current_app._get_current_object(), scope.principal  # type: ignore[attr-defined]  # of the proxy
+        return ScopedBlock(lambda: in_context(app, principal))(function)
 
     def _enter_tenant(self, name: str) -> contextlib.AbstractContextManager[Scope]:
-        return self._scope("db.tenant").acting_for(name)
+        return self._scope("db.tenant").for_tenant(name)
 
     def _leave_tenants(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
         scope = self._scope("db.without_tenant")
         logger.warning("The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
-        return scope.using({}, who=FREE)
+        return scope.using({}, principal=UNRESTRICTED)
 
     if t.TYPE_CHECKING:
 
@@ -129,12 +129,12 @@ class Tenancy:
 
 
 @contextlib.contextmanager
-def in_context(app: flask.Flask, who: Who) -> cabc.Iterator[None]:
+def in_context(app: flask.Flask, principal: Principal) -> cabc.Iterator[None]:
     """A context of an app, for whom is given.
 
     Args:
         app: The app.
         who: Whom to act for.
     """
-    with app.app_context(), app.extensions[EXTENSION].scope.using({}, who=who):
+    with app.app_context(), app.extensions[EXTENSION].scope.using({}, principal=principal):
         yield

@@ -18,13 +18,13 @@ import typing as t
 import flask
 from werkzeug.datastructures import ImmutableDict
 
+from dynaflask.config.bind import CREDENTIAL_SETTINGS
 from dynaflask.config.bind import ROLE_SETTINGS
-from dynaflask.config.bind import SOURCE_SETTINGS
-from dynaflask.config.bind import overlay
+from dynaflask.config.bind import merge_settings
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_values
 from dynaflask.config.settings import did_you_mean
-from dynaflask.config.validators import TENANT_CHECKS
+from dynaflask.config.validators import TENANT_VALIDATORS
 from dynaflask.config.validators import Values
 from dynaflask.config.validators import is_tenant_name
 from dynaflask.exceptions import ConfigurationError
@@ -38,12 +38,12 @@ MAX_TENANTS = 20_000
 Loader = t.Callable[[], "str | None"]
 SettingsOf = t.Callable[[str], "Values | None"]
 Lister = t.Callable[[], cabc.Iterable[str]]
-Guard = t.Callable[[], contextlib.AbstractContextManager[t.Any]]
+LookupGuard = t.Callable[[], contextlib.AbstractContextManager[t.Any]]
 
 # Settings that are decided together: who decides one of a group decides the group.
 PLACE = frozenset({"bind_key", "region", "host"})
 TABLE = frozenset({"table_prefix", "table_name"})
-GROUPS = (PLACE, TABLE, SOURCE_SETTINGS | ROLE_SETTINGS)
+GROUPS = (PLACE, TABLE, CREDENTIAL_SETTINGS | ROLE_SETTINGS)
 
 
 class Tenant:
@@ -63,7 +63,7 @@ class Tenant:
     def __repr__(self) -> str:
         return f"<Tenant {self.name!r}>"
 
-    def require_alone(self, layers: cabc.Iterable[Values]) -> None:
+    def check_conflicts(self, layers: cabc.Iterable[Values]) -> None:
         """Refuse what a context says otherwise of what the tenant decides.
 
         Args:
@@ -82,16 +82,16 @@ class Tenant:
                     )
 
 
-class Who(t.NamedTuple):
+class Principal(t.NamedTuple):
     """Whom a scope acts for.
 
     Attributes:
         tenant: The tenant, if there is one.
-        is_free: Whether there is none on purpose: ``db.without_tenant``.
+        is_unrestricted: Whether there is none on purpose: ``db.without_tenant``.
     """
 
     tenant: Tenant | None = None
-    is_free: bool = False
+    is_unrestricted: bool = False
 
     @property
     def name(self) -> str | None:
@@ -99,11 +99,11 @@ class Who(t.NamedTuple):
         return None if self.tenant is None else self.tenant.name
 
 
-NOBODY: t.Final = Who()
-FREE: t.Final = Who(is_free=True)
+NO_TENANT: t.Final = Principal()
+UNRESTRICTED: t.Final = Principal(is_unrestricted=True)
 
 
-class Functions:
+class TenantCallbacks:
     """What the program itself says of tenants. The functions are code, and are called with the current app's context.
 
     Attributes:
@@ -126,24 +126,24 @@ class Tenants:
         functions: What the program says.
     """
 
-    def __init__(self, settings: Settings, functions: Functions) -> None:
+    def __init__(self, settings: Settings, callbacks: TenantCallbacks) -> None:
         self._settings = settings
-        self._functions = functions
+        self._callbacks = callbacks
         self._ttl_seconds: float = settings.plain.get("tenant_ttl_seconds", TTL_SECONDS)
         self._kept: dict[str, tuple[Tenant, float]] = {}
         self._locks: dict[t.Any, t.Any] = {}
 
     @property
-    def are_loaded(self) -> bool:
+    def has_loader(self) -> bool:
         """Whether the program says who the current tenant is."""
-        return self._functions.loader is not None
+        return self._callbacks.loader is not None
 
     @property
-    def are_required(self) -> bool:
+    def is_required(self) -> bool:
         """Whether nothing may be used without a tenant."""
         return bool(self._settings.plain.get("require_tenant"))
 
-    def load(self, guard: Guard) -> Who:
+    def load(self, guard: LookupGuard) -> Principal:
         """Ask the program's loader who it is.
 
         Args:
@@ -154,16 +154,16 @@ class Tenants:
             TypeError: The loader returned something else than a name.
         """
         with guard():
-            name = t.cast("Loader", self._functions.loader)()
+            name = t.cast("Loader", self._callbacks.loader)()
         if name is None:
-            return NOBODY
+            return NO_TENANT
         if not isinstance(name, str):
             raise TypeError(
                 f"db.tenant_loader must return the name of a tenant as a string, or None, not {type(name).__name__}."
             )
-        return Who(self.get(name, guard))
+        return Principal(self.get(name, guard))
 
-    def get(self, name: str, guard: Guard) -> Tenant:
+    def get(self, name: str, guard: LookupGuard) -> Tenant:
         """One tenant, by its name.
 
         Args:
@@ -176,7 +176,7 @@ class Tenants:
         """
         return self._find(name) or self._look_up(name, guard)
 
-    def names(self, guard: Guard) -> list[str]:
+    def names(self, guard: LookupGuard) -> list[str]:
         """The names of all tenants.
 
         Args:
@@ -185,9 +185,9 @@ class Tenants:
         Raises:
             ConfigurationError: Nobody says which tenants there are.
         """
-        if self._functions.lister is not None:
+        if self._callbacks.lister is not None:
             with guard():
-                return list(self._functions.lister())
+                return list(self._callbacks.lister())
         if self._settings.tenants is None:
             raise ConfigurationError(
                 f"Nobody says which tenants the app {self._settings.app_name!r} has. Set DYNAMODB_TENANTS, or decorate"
@@ -199,7 +199,7 @@ class Tenants:
         tenant, until = self._kept.get(name, (None, 0.0))
         return tenant if time.monotonic() < until else None
 
-    def _look_up(self, name: str, guard: Guard) -> Tenant:
+    def _look_up(self, name: str, guard: LookupGuard) -> Tenant:
         # Of this process: a forked child has not the thread that holds a lock.
         key = (os.getpid(), name)
         try:
@@ -208,13 +208,13 @@ class Tenants:
         finally:
             self._locks.pop(key, None)
 
-    def _make(self, name: str, guard: Guard) -> Tenant:
+    def _make(self, name: str, guard: LookupGuard) -> Tenant:
         values = self._values_of(name, guard) if is_tenant_name(name) else None
         if values is None:
             # What a view's error says may be shown to whoever sent the name, and is asked for by whoever tries names.
             raise UnknownTenant(name, None if flask.has_request_context() else self._unknown(name))
         named = self._settings.binds.get(t.cast("str", values.get("bind_key")), {})
-        changes = ImmutableDict(overlay(named, values))
+        changes = ImmutableDict(merge_settings(named, values))
         former, _ = self._kept.get(name, (None, 0.0))
         return former if former is not None and former.changes == changes else Tenant(name, changes)
 
@@ -227,19 +227,19 @@ class Tenants:
             " @db.tenant_settings know it."
         )
 
-    def _values_of(self, name: str, guard: Guard) -> Values | None:
+    def _values_of(self, name: str, guard: LookupGuard) -> Values | None:
         configured = self._settings.tenants
         if configured is not None and name in configured:
             return configured[name]
-        if self._functions.settings is None:
+        if self._callbacks.settings is None:
             return {} if configured is None else None
         with guard():
-            values = self._functions.settings(name)
+            values = self._callbacks.settings(name)
         return None if values is None else self._checked(name, values)
 
     def _checked(self, name: str, values: Values) -> Values:
         label = f"db.tenant_settings({name!r})"
-        checked = check_values(label, values, TENANT_CHECKS, has_role=True)
+        checked = check_values(label, values, TENANT_VALIDATORS, has_role=True)
         self._settings.check_bind_key(label, checked)
         return checked
 

@@ -19,7 +19,7 @@ from dynaflask import exceptions
         (dynaflask.AmbiguousModel, LookupError),
         (dynaflask.BatchWriteError, pynamodb.exceptions.PutError),
         (dynaflask.BadCursor, werkzeug.exceptions.BadRequest),
-        (dynaflask.EngineError, RuntimeError),
+        (dynaflask.LocalServerError, RuntimeError),
     ],
 )
 def test_each_is_of_the_one_base_and_one_that_was_there(error: type[Exception], known: type[Exception]) -> None:

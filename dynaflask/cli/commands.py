@@ -32,8 +32,8 @@ from dynaflask.tables import transfer
 from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
-from dynaflask.tables.table import find
 from dynaflask.tables.table import find_one
+from dynaflask.tables.table import find_tables
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 Drift = cabc.Mapping[Table, cabc.Sequence[Difference]]
@@ -52,20 +52,20 @@ class Command(click.Command):
             raise click.ClickException(str(error)) from error
 
 
-class CommandForTenants(Command, TenantCommand):
+class TenantAwareCommand(Command, TenantCommand):
     """Such a command, which can run for tenants."""
 
 
 class Group(AppGroup):
     """A group of such commands."""
 
-    command_class = CommandForTenants
+    command_class = TenantAwareCommand
 
 
 dynamo = Group("dynamo", help="Work with the app's DynamoDB.")
 
 
-def selection(command: F) -> F:
+def table_options(command: F) -> F:
     """Give a command the tables that it is for, as ``chosen``."""
     command = click.option("--bind", "bind_key", metavar="BIND", help="Only the tables on this bind.")(command)
     return click.argument("models", nargs=-1, metavar="[MODEL]...")(command)
@@ -88,12 +88,12 @@ wait_option = click.option("--wait", is_flag=True, help="Return when it is done.
 def show_models(*, as_json: bool) -> None:
     """Show the app's models and where they go. Nothing is called."""
     registry = _registry()
-    found = find(registry)
+    found = find_tables(registry)
     print_records([_model_record(model, table) for table in found for model in table.models], as_json=as_json)
 
 
 @dynamo.command("status")
-@selection
+@table_options
 @json_option
 def show_status(*, models: cabc.Sequence[str], bind_key: str | None, as_json: bool) -> None:
     """Show how the tables are. Exit with 1 if one is missing, or not as declared."""
@@ -103,32 +103,32 @@ def show_status(*, models: cabc.Sequence[str], bind_key: str | None, as_json: bo
 
 
 @dynamo.command("create")
-@selection
+@table_options
 @wait_option
 def create(*, models: cabc.Sequence[str], bind_key: str | None, wait: bool) -> None:
     """Create the tables that do not exist."""
     registry = _registry()
-    created = tables.create(find(registry, **_selected(models, bind_key)), wait=wait)
-    _say_each("Created", registry, created)
+    created = tables.create(find_tables(registry, **_selected(models, bind_key)), wait=wait)
+    _echo_tables("Created", registry, created)
 
 
 @dynamo.command("drop")
-@selection
+@table_options
 @yes_option
 @wait_option
 def drop(*, models: cabc.Sequence[str], bind_key: str | None, yes: bool, wait: bool) -> None:
     """Delete tables, with all that is in them."""
     registry = _registry()
-    chosen = find(registry, **_selected(models, bind_key))
+    chosen = find_tables(registry, **_selected(models, bind_key))
     found = [table for table in chosen if table.describe() is not None]
-    _say_each("There is no", registry, [table for table in chosen if table not in found])
-    _say_each("Will be deleted with all items:", registry, found)
-    if found and _may(yes):
-        _say_each("Deleted", registry, tables.drop(found, wait=wait))
+    _echo_tables("There is no", registry, [table for table in chosen if table not in found])
+    _echo_tables("Will be deleted with all items:", registry, found)
+    if found and _confirm(yes):
+        _echo_tables("Deleted", registry, tables.drop(found, wait=wait))
 
 
 @dynamo.command("diff")
-@selection
+@table_options
 @prune_option
 @json_option
 def diff(*, models: cabc.Sequence[str], bind_key: str | None, prune: bool, as_json: bool) -> None:
@@ -140,7 +140,7 @@ def diff(*, models: cabc.Sequence[str], bind_key: str | None, prune: bool, as_js
 
 
 @dynamo.command("sync")
-@selection
+@table_options
 @prune_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @yes_option
@@ -152,7 +152,11 @@ def sync(
     registry = _registry()
     drift = tables.diff(registry, **_selected(models, bind_key), prune=prune)
     _print_drift(registry, drift)
-    if not dry_run and any(not found.refusal for differences in drift.values() for found in differences) and _may(yes):
+    if (
+        not dry_run
+        and any(not found.blocked_reason for differences in drift.values() for found in differences)
+        and _confirm(yes)
+    ):
         drift = tables.apply(drift, wait=wait, tell=_say_change)
     sys.exit(bool(drift))
 
@@ -247,7 +251,7 @@ def _print_drift(registry: Registry, drift: Drift, *, as_json: bool = False) -> 
         for difference in differences
     ]
     if not as_json:
-        _say_each("Differs:", registry, drift)
+        _echo_tables("Differs:", registry, drift)
     print_records(records, as_json=as_json)
 
 
@@ -261,7 +265,7 @@ def _say_change(table: Table, difference: Difference) -> None:
     click.echo(f"{table.name}: {difference.what} becomes {difference.declared}")
 
 
-def _say_each(what: str, registry: Registry, found: cabc.Iterable[Table]) -> None:
+def _echo_tables(what: str, registry: Registry, found: cabc.Iterable[Table]) -> None:
     for table in found:
         click.echo(f"{what} {_where(registry, table)}")
 
@@ -271,5 +275,5 @@ def _where(registry: Registry, table: Table) -> str:
     return f"{table.name} ({', '.join(table.model_names)}) on {table.bind.key}, {region}, {endpoint}"
 
 
-def _may(yes: bool) -> bool:
+def _confirm(yes: bool) -> bool:
     return yes or click.confirm("Go on?", abort=True)

@@ -65,7 +65,7 @@ class TenantCommand(click.Command):
     def _invoke_for(self, name: str, app: flask.Flask, ctx: click.Context) -> t.Any:
         with app.app_context():
             try:
-                block = app.extensions[EXTENSION].scope.acting_for(name)
+                block = app.extensions[EXTENSION].scope.for_tenant(name)
             except UnknownTenant as error:
                 raise click.UsageError(str(error), ctx=ctx) from error
             with block:
@@ -97,7 +97,7 @@ def _choose(ctx: click.Context, option: click.Parameter, value: t.Any) -> t.Any:
 def _names(app: flask.Flask) -> list[str]:
     with app.app_context():
         scope = app.extensions[EXTENSION].scope
-        return t.cast("list[str]", scope.registry.tenants.names(scope.finding))
+        return t.cast("list[str]", scope.registry.tenants.names(scope.lookup_scope))
 
 
 def _message(error: Exception) -> str:

@@ -22,10 +22,10 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
-from dynaflask.client.direct.page_decoder import Make
+from dynaflask.client.direct.page_decoder import ItemFactory
 from dynaflask.client.error_context import FAULTS
-from dynaflask.client.error_context import explain
-from dynaflask.client.error_context import passed_on
+from dynaflask.client.error_context import annotate
+from dynaflask.client.error_context import propagate_advice
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
 from dynaflask.client.pool import Lease
@@ -37,13 +37,13 @@ from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import failure_of
 from dynaflask.operations.operation import outcome_of
 from dynaflask.operations.operation import table_of
-from dynaflask.operations.recorder import Ledger
+from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.signals import operation_finished
 
 _log = logging.getLogger("pynamodb.connection.base")
 
 
-class Owner(t.Protocol):
+class ConnectionContext(t.Protocol):
     """What a connection asks of the scope that it belongs to."""
 
     def require_open(self) -> None:
@@ -52,18 +52,18 @@ class Owner(t.Protocol):
     def lease(self, bind: Bind) -> Lease:
         """The app's claim on the client of a destination."""
 
-    def own_client(self, bind: Bind) -> t.Any:
+    def dedicated_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
 
-    def pattern(self, bind: Bind) -> dict[str, t.Any]:
-        """What :func:`pattern_of` makes of a bind."""
+    def connection_template(self, bind: Bind) -> dict[str, t.Any]:
+        """What :func:`connection_template_of` makes of a bind."""
 
     @property
-    def ledger(self) -> Ledger:
+    def recorder(self) -> OperationRecorder:
         """What the app does with its operations."""
 
 
-class Call:
+class ApiCall:
     """As much of a connection as PynamoDB needs to make one call and to translate its errors."""
 
     __slots__ = ("client",)
@@ -85,16 +85,18 @@ class Connection(pynamodb.connection.Connection):
     """
 
     # Not super().__init__(): it works out each setting anew for each connection.
-    def __init__(self, bind: Bind, *, owner: Owner, tenant: str | None = None, model: str | None = None) -> None:
-        self.__dict__ = {**owner.pattern(bind), "_tables": {}}
+    def __init__(
+        self, bind: Bind, *, owner: ConnectionContext, tenant: str | None = None, model: str | None = None
+    ) -> None:
+        self.__dict__ = {**owner.connection_template(bind), "_tables": {}}
         self.bind = bind
         self._owner = owner
         self.tenant = tenant
         self._model = model
-        self._ledger = owner.ledger
+        self._recorder = owner.recorder
         self._lease: Lease | None = None
         self._session: t.Any = None
-        self._make: Make | None = None
+        self._make: ItemFactory | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -107,7 +109,7 @@ class Connection(pynamodb.connection.Connection):
             RuntimeError: The context has ended.
         """
         self._owner.require_open()
-        return self._owner.own_client(self.bind)
+        return self._owner.dedicated_client(self.bind)
 
     @property
     def session(self) -> t.Any:
@@ -122,32 +124,32 @@ class Connection(pynamodb.connection.Connection):
 
     def dispatch(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         """Make a call; see PynamoDB. Its signals and its log cost something where somebody follows them alone."""
-        if operation_name not in DATA_PLANE_OPERATIONS or _is_followed():
+        if operation_name not in DATA_PLANE_OPERATIONS or _has_pynamodb_listeners():
             return super().dispatch(operation_name, operation_kwargs)
         operation_kwargs.setdefault(RETURN_CONSUMED_CAPACITY, TOTAL)
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        if self._ledger.is_kept or operation_finished.receivers:
-            return self._make_noted_call(operation_name, operation_kwargs)
+        if self._recorder.is_enabled or operation_finished.receivers:
+            return self._make_recorded_call(operation_name, operation_kwargs)
         return self._make_call(operation_name, operation_kwargs)
 
-    def _make_noted_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        self._ledger.admit(self.tenant)
+    def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        self._recorder.check_limit(self.tenant)
         started = time.perf_counter()
         try:
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            self._tell(operation_name, operation_kwargs, started=started, outcome=failure_of(error))
+            self._record(operation_name, operation_kwargs, started=started, outcome=failure_of(error))
             raise
         outcome = outcome_of(operation_name, result)
-        self._tell(operation_name, operation_kwargs, started=started, outcome=outcome)
+        self._record(operation_name, operation_kwargs, started=started, outcome=outcome)
         return result
 
-    def _tell(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> None:
+    def _record(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> None:
         operation = Operation(
             name=name,
-            app_name=self._ledger.app_name,
+            app_name=self._recorder.app_name,
             bind_key=self.bind.key,
             model=self._model,
             table=table_of(params),
@@ -155,7 +157,7 @@ class Connection(pynamodb.connection.Connection):
             duration_seconds=time.perf_counter() - started,
             **outcome,
         )
-        self._ledger.enter(operation)
+        self._recorder.record(operation)
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()
@@ -165,18 +167,18 @@ class Connection(pynamodb.connection.Connection):
         try:
             pooled, client = self._lease.begin(mark)
             try:
-                caller = pooled.caller
-                if self._make is not None and caller is not client:
-                    caller = caller.streaming(self._make)
-                call: t.Any = Call(caller)
+                api_caller = pooled.api_caller
+                if self._make is not None and api_caller is not client:
+                    api_caller = api_caller.with_item_factory(self._make)
+                call: t.Any = ApiCall(api_caller)
                 return pynamodb.connection.Connection._make_api_call(call, operation_name, operation_kwargs)
             finally:
                 pooled.calls.discard(mark)
         except FAULTS as error:
-            explain(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
+            annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
             raise
 
-    def streaming(self, make: Make) -> Connection:
+    def with_item_factory(self, make: ItemFactory) -> Connection:
         """The same connection, for queries and scans of one model whose items become objects as they are decoded.
 
         Args:
@@ -205,17 +207,17 @@ class Connection(pynamodb.connection.Connection):
 
     def describe_table(self, table_name: str) -> dict[str, t.Any]:
         """What DynamoDB says of a table; see PynamoDB."""
-        with passed_on(TableDoesNotExist):
+        with propagate_advice(TableDoesNotExist):
             return super().describe_table(table_name)
 
     def transact_get_items(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Read some items at once; see PynamoDB."""
-        with passed_on(TransactGetError):
+        with propagate_advice(TransactGetError):
             return super().transact_get_items(*args, **options)
 
     def transact_write_items(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Write some items at once; see PynamoDB."""
-        with passed_on(TransactWriteError):
+        with propagate_advice(TransactWriteError):
             return super().transact_write_items(*args, **options)
 
     def get_meta_table(self, table_name: str) -> MetaTable:
@@ -260,9 +262,9 @@ class TableConnection(pynamodb.connection.table.TableConnection):
         if meta_table is not None:
             connection.add_meta_table(meta_table)
 
-    def streaming(self, make: Make) -> TableConnection:
+    def with_item_factory(self, make: ItemFactory) -> TableConnection:
         """The same table, over :meth:`Connection.streaming`."""
-        return TableConnection(self.table_name, connection=self.connection.streaming(make))
+        return TableConnection(self.table_name, connection=self.connection.with_item_factory(make))
 
     def create_table(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Create the table; see PynamoDB. One without a billing mode and a capacity is billed per request."""
@@ -274,7 +276,7 @@ class TableConnection(pynamodb.connection.table.TableConnection):
         return f"<TableConnection {self.table_name!r} on {self.connection!r}>"
 
 
-def pattern_of(bind: Bind) -> dict[str, t.Any]:
+def connection_template_of(bind: Bind) -> dict[str, t.Any]:
     """What PynamoDB keeps in a connection with a bind's settings."""
     connection = pynamodb.connection.Connection(
         region=bind.region,
@@ -292,6 +294,6 @@ def pattern_of(bind: Bind) -> dict[str, t.Any]:
     return vars(connection)
 
 
-def _is_followed() -> bool:
+def _has_pynamodb_listeners() -> bool:
     is_signalled = pre_dynamodb_send.receivers or post_dynamodb_send.receivers
     return bool(is_signalled) or _log.isEnabledFor(logging.DEBUG)

@@ -37,7 +37,7 @@ REFUSED: t.Final = frozenset(
 FAULTS = (BotoCoreError, ClientError)
 
 
-class Facts(t.NamedTuple):
+class ErrorContext(t.NamedTuple):
     """What an error does not say itself.
 
     Attributes:
@@ -52,7 +52,7 @@ class Facts(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def explained(bind: Bind, operation: str) -> cabc.Iterator[None]:
+def annotated(bind: Bind, operation: str) -> cabc.Iterator[None]:
     """Let an error of the block say which bind it was and where to look. Its type stays as it is.
 
     Args:
@@ -62,11 +62,11 @@ def explained(bind: Bind, operation: str) -> cabc.Iterator[None]:
     try:
         yield
     except FAULTS as error:
-        explain(error, bind=bind, operation=operation)
+        annotate(error, bind=bind, operation=operation)
         raise
 
 
-def explain(error: Exception, *, bind: Bind, operation: str, client: t.Any = None, tenant: str | None = None) -> None:
+def annotate(error: Exception, *, bind: Bind, operation: str, client: t.Any = None, tenant: str | None = None) -> None:
     """Let an error say which bind it was and where to look.
 
     Args:
@@ -77,12 +77,12 @@ def explain(error: Exception, *, bind: Bind, operation: str, client: t.Any = Non
         tenant: Whom it was called for.
     """
     advice = _advice(error, bind, client, tenant)
-    note(error, Facts(bind.key, operation, advice))
+    attach(error, ErrorContext(bind.key, operation, advice))
     _add(error, advice)
 
 
 @contextlib.contextmanager
-def passed_on(kind: type[Exception]) -> cabc.Iterator[None]:
+def propagate_advice(kind: type[Exception]) -> cabc.Iterator[None]:
     """Let an error that PynamoDB made of an explained one, and without its text, say what to do as well.
 
     Args:
@@ -91,17 +91,17 @@ def passed_on(kind: type[Exception]) -> cabc.Iterator[None]:
     try:
         yield
     except kind as error:
-        facts = facts_of(getattr(error, "cause", None) or error.__context__ or error)
-        _add(error, facts.advice if facts else "")
+        context = get_context(getattr(error, "cause", None) or error.__context__ or error)
+        _add(error, context.advice if context else "")
         raise
 
 
-def note(error: Exception, facts: Facts) -> None:
+def attach(error: Exception, context: ErrorContext) -> None:
     """Keep the facts with the error."""
-    vars(error)["dynaflask_facts"] = facts
+    vars(error)["dynaflask_facts"] = context
 
 
-def facts_of(error: BaseException) -> Facts | None:
+def get_context(error: BaseException) -> ErrorContext | None:
     """The facts that were kept with an error."""
     return vars(error).get("dynaflask_facts")
 

@@ -10,8 +10,8 @@ from dynaflask.client import transport
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import client_config
-from dynaflask.client.sessions import Source
-from dynaflask.client.sessions import Sources
+from dynaflask.client.sessions import LockedSession
+from dynaflask.client.sessions import SessionCache
 from dynaflask.client.sessions import client_options
 from dynaflask.client.tuned import endpoint_resolver as endpoints
 from dynaflask.client.tuned import request_serializer as serializer
@@ -22,10 +22,10 @@ from dynaflask.forks import in_child
 
 SERVICE = "dynamodb"
 
-_sources = Sources()
+_sessions = SessionCache()
 
 
-def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, Source | None]:
+def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, LockedSession | None]:
     """A new client, with its transport.
 
     Args:
@@ -38,7 +38,7 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, Source | None]:
     """
     if bind.client_factory is not None:
         return _made_by_factory(bind), None
-    source = _sources.get(key, bind.client_config)
+    source = _sessions.get(key, bind.client_config)
     client = source.create_client(SERVICE, config=client_config(bind), **client_options(key, source))
     if client.meta.endpoint_url.startswith("https:"):
         tls.share_context(client)
@@ -47,7 +47,7 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, Source | None]:
         serializer.install(client)
         endpoints.install(client)
     _add_headers(client, key.extra_headers)
-    transport.equip(client, way=key.transport)
+    transport.attach_transport(client, way=key.transport)
     return client, source
 
 
@@ -61,7 +61,7 @@ def _made_by_factory(bind: Bind) -> t.Any:
         ) from error
     if client is None:
         raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
-    transport.leave(client, reason="DYNAMODB_CLIENT_FACTORY made it")
+    transport.mark_unmanaged(client, reason="DYNAMODB_CLIENT_FACTORY made it")
     return client
 
 
@@ -76,4 +76,4 @@ def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:
 @in_child
 def _after_fork() -> None:
     # Locks may be held by threads that the child does not have.
-    _sources.__init__()  # type: ignore[misc]  # as on the first day
+    _sessions.__init__()  # type: ignore[misc]  # as on the first day

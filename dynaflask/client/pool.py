@@ -28,7 +28,7 @@ from dynaflask.config.bind import Bind
 from dynaflask.forks import in_child
 
 if t.TYPE_CHECKING:
-    from dynaflask.client.sessions import Source
+    from dynaflask.client.sessions import LockedSession
 
 MAX_CLIENTS = 1000
 FOREVER = float("inf")
@@ -65,9 +65,9 @@ class PooledClient:
         calls: One mark for each call that is under way.
     """
 
-    def __init__(self, client: t.Any, *, source: Source | None) -> None:
+    def __init__(self, client: t.Any, *, source: LockedSession | None) -> None:
         self.client = client
-        self.caller = transport.caller(client)
+        self.api_caller = transport.api_caller(client)
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.calls: set[object] = set()
@@ -293,7 +293,7 @@ class Lease:
             # Another thread closed it before it saw the mark.
             pooled.calls.discard(mark)
 
-    def own(self, owner: object, *, is_pinned: bool = True) -> t.Any:
+    def dedicated(self, owner: object, *, is_pinned: bool = True) -> t.Any:
         """A client of the app's own, for the user to keep. From now on it serves the app's calls as well.
 
         Args:

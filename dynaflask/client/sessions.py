@@ -30,7 +30,7 @@ LOCAL_REGION = "us-east-1"
 LOCAL_KEYS = ("local", "local", None)
 
 
-class Source:
+class LockedSession:
     """A session, and the lock under which clients are made of it: botocore's sessions are not thread-safe.
 
     The lock may be held for as long as credentials are fetched over the network. It holds up this identity alone.
@@ -62,16 +62,16 @@ class Source:
         return t.cast("str | None", self.session.region_name)
 
 
-class Sources:
+class SessionCache:
     """The sources in use. One is kept as long as a client of it."""
 
     def __init__(self) -> None:
         # Held while a session is made, which takes no network call.
         self._lock = threading.Lock()
-        self._sources: weakref.WeakValueDictionary[t.Any, Source] = weakref.WeakValueDictionary()
+        self._sessions: weakref.WeakValueDictionary[t.Any, LockedSession] = weakref.WeakValueDictionary()
         self._loader: t.Any = None
 
-    def get(self, key: ClientKey, config: t.Any = None) -> Source:
+    def get(self, key: ClientKey, config: t.Any = None) -> LockedSession:
         """The source of a client's identity.
 
         Args:
@@ -93,20 +93,20 @@ class Sources:
             own = (identity.profile, _static_keys(key)[0] is not None)
             return self._find((own, is_stock, *found_in), lambda: self._make_session(key))
 
-    def _base(self, identity: Identity, found_in: t.Any) -> Source:
+    def _base(self, identity: Identity, found_in: t.Any) -> LockedSession:
         """What a role is assumed with, by whoever assumes one: the program's own session, or that of a profile."""
         if identity.session is not None:
             return self._find(identity.session, lambda: identity.session)
         profile = identity.profile
         return self._find((profile, *found_in), lambda: self._share_loader(botocore.session.Session(profile=profile)))
 
-    def _find(self, name: t.Any, make: cabc.Callable[[], t.Any]) -> Source:
-        source = self._sources.get(name)
+    def _find(self, name: t.Any, make: cabc.Callable[[], t.Any]) -> LockedSession:
+        source = self._sessions.get(name)
         if source is None:
-            source = self._sources[name] = Source(make())
+            source = self._sessions[name] = LockedSession(make())
         return source
 
-    def _assuming(self, key: ClientKey, base: Source, config: t.Any) -> t.Any:
+    def _assuming(self, key: ClientKey, base: LockedSession, config: t.Any) -> t.Any:
         session = self._make_session(key)
         provider = RoleProvider(key, source=base, config=config)
         session.set_config_variable("region", base.region)
@@ -139,7 +139,7 @@ class RoleProvider(CredentialProvider):
 
     METHOD = "dynaflask-role"
 
-    def __init__(self, key: ClientKey, *, source: Source, config: t.Any) -> None:
+    def __init__(self, key: ClientKey, *, source: LockedSession, config: t.Any) -> None:
         super().__init__()
         self._key = key
         self._identity = key.identity
@@ -184,14 +184,14 @@ class RoleProvider(CredentialProvider):
 
 def new_session(key: ClientKey) -> t.Any:
     """A session of an identity that nobody else has, unless it is the user's own."""
-    session = Sources().get(key).session
+    session = SessionCache().get(key).session
     keys = _static_keys(key)
     if keys[0] is not None:
         session.set_credentials(*keys)
     return session
 
 
-def client_options(key: ClientKey, source: Source) -> dict[str, t.Any]:
+def client_options(key: ClientKey, source: LockedSession) -> dict[str, t.Any]:
     """Where a client goes, and the static keys that it signs with."""
     access_key_id, secret_access_key, session_token = _static_keys(key)
     is_local = key.endpoint_url == LOCAL

@@ -9,11 +9,11 @@ from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import install_hint
 
 # Imported here and not at the first call: a fork amid an import leaves the child waiting for a thread that it lacks.
-Direct: t.Any
+DirectTransport: t.Any
 try:
-    from dynaflask.client.direct.transport import Direct
+    from dynaflask.client.direct.transport import DirectTransport
 except ModuleNotFoundError as missing:
-    Direct = missing
+    DirectTransport = missing
 
 DIRECT = "direct"
 
@@ -30,7 +30,7 @@ class Transport(t.NamedTuple):
     reason: str | None = None
 
 
-def equip(client: t.Any, *, way: str) -> None:
+def attach_transport(client: t.Any, *, way: str) -> None:
     """Give a new client its transport.
 
     Args:
@@ -43,7 +43,7 @@ def equip(client: t.Any, *, way: str) -> None:
     client.meta.dynaflask_transport = _direct(client) if way == DIRECT else Transport(way)
 
 
-def leave(client: t.Any, *, reason: str) -> None:
+def mark_unmanaged(client: t.Any, *, reason: str) -> None:
     """Leave a client as it is, and say so, if it is one of botocore's.
 
     Args:
@@ -54,7 +54,7 @@ def leave(client: t.Any, *, reason: str) -> None:
         client.meta.dynaflask_transport = Transport("stock", reason)
 
 
-def caller(client: t.Any) -> t.Any:
+def api_caller(client: t.Any) -> t.Any:
     """What makes the calls of a client: itself, or what goes round it.
 
     Args:
@@ -66,14 +66,14 @@ def caller(client: t.Any) -> t.Any:
 
 def close(client: t.Any) -> None:
     """Close the sockets that the transport has of its own. In a forked child, this leaves the parent's as they are."""
-    transport = caller(client)
+    transport = api_caller(client)
     if transport is not client:
         transport.close()
 
 
 def count_sockets(client: t.Any) -> int:
     """How many idle sockets the transport has of its own."""
-    transport = caller(client)
+    transport = api_caller(client)
     return 0 if transport is client else len(transport)
 
 
@@ -82,8 +82,8 @@ def _transport(client: t.Any) -> t.Any:
 
 
 def _direct(client: t.Any) -> t.Any:
-    if isinstance(Direct, ModuleNotFoundError):
+    if isinstance(DirectTransport, ModuleNotFoundError):
         raise ConfigurationError(
-            f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(Direct, extra=DIRECT)}"
-        ) from Direct
-    return Direct(client)
+            f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(DirectTransport, extra=DIRECT)}"
+        ) from DirectTransport
+    return DirectTransport(client)

@@ -11,41 +11,41 @@ import flask
 from dynaflask.extension import Dynamo
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import DECLARED
-from dynaflask.registry.precedence import Declaration
+from dynaflask.registry.precedence import DeclaredMeta
 from dynaflask.registry.registry import Registry
 from dynaflask.registry.scope import Scope
-from dynaflask.tenants import NOBODY
-from dynaflask.tenants import Who
+from dynaflask.tenants import NO_TENANT
+from dynaflask.tenants import Principal
 
 
-class StandingScope(Scope):
+class DefaultAppScope(Scope):
     """An app's scope outside of its contexts. It has no end, so that nothing can be changed in it."""
 
-    def _settle(self) -> Who:
+    def _resolve_tenant(self) -> Principal:
         # It outlives every request, and must not keep the tenant of one.
-        if self.registry.tenants.are_loaded:
+        if self.registry.tenants.has_loader:
             raise RuntimeError("Whom the app acts for is known in an application context: `with app.app_context():`.")
-        return NOBODY
+        return NO_TENANT
 
-    def change(self, declaration: Declaration, name: str, value: t.Any) -> t.NoReturn:
+    def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.NoReturn:
         """Refuse: the requests would not see the change.
 
         Raises:
             RuntimeError: Always.
         """
-        DECLARED.change(declaration, name, value)
+        DECLARED.set(declaration, name, value)
 
-    def keep(self, declaration: Declaration, name: str, value: t.Any) -> t.Any:
+    def copy_on_write(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.Any:
         """A copy: what is done to it changes nothing."""
-        return DECLARED.keep(declaration, name, value)
+        return DECLARED.copy_on_write(declaration, name, value)
 
 
-class StandingRegistry(Registry):
+class DefaultAppRegistry(Registry):
     """A registry that can be used outside of its app's contexts, too."""
 
     def __init__(self, *args: t.Any, **options: t.Any) -> None:
         super().__init__(*args, **options)
-        self.standing = StandingScope(self)
+        self.standing = DefaultAppScope(self)
 
     def _scope(self) -> Scope | None:
         scope = super()._scope()
@@ -64,7 +64,7 @@ class OneAppDynamo(Dynamo):
 
     def __init__(self, app: flask.Flask | None = None) -> None:
         # Weak, so that an app which init_app was given ends when its maker lets it go.
-        self._registries: weakref.WeakSet[StandingRegistry] = weakref.WeakSet()
+        self._registries: weakref.WeakSet[DefaultAppRegistry] = weakref.WeakSet()
         self.app = app
         super().__init__(app)
 
@@ -76,14 +76,14 @@ class OneAppDynamo(Dynamo):
             **options: As of :meth:`dynaflask.Dynamo.init_app`.
         """
         before = app.extensions.get(EXTENSION)
-        if isinstance(before, StandingRegistry) and before in self._registries:
+        if isinstance(before, DefaultAppRegistry) and before in self._registries:
             del app.extensions[EXTENSION]
             self._registries.remove(before)
         super().init_app(app, **options)
         self._registries.add(app.extensions[EXTENSION])
 
-    def _make_registry(self, app: flask.Flask, *args: t.Any, **options: t.Any) -> StandingRegistry:
-        return StandingRegistry(self, *args, **options)
+    def _make_registry(self, app: flask.Flask, *args: t.Any, **options: t.Any) -> DefaultAppRegistry:
+        return DefaultAppRegistry(self, *args, **options)
 
     def _outside(self, what: str | None = None) -> Scope | None:
         registries = list(self._registries)

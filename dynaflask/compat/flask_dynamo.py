@@ -15,17 +15,17 @@ from botocore.config import Config
 
 from dynaflask.client.key import client_config
 from dynaflask.client.key import client_key
-from dynaflask.client.sessions import Source
+from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import new_session
+from dynaflask.compat.fallback import DefaultAppRegistry
 from dynaflask.compat.fallback import OneAppDynamo
-from dynaflask.compat.fallback import StandingRegistry
 from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
-from dynaflask.config.bind import overlay
+from dynaflask.config.bind import merge_settings
 from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
-from dynaflask.config.validators import BIND_CHECKS
+from dynaflask.config.validators import BIND_VALIDATORS
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.forks import in_child
 from dynaflask.registry.precedence import apply_prefix
@@ -115,7 +115,7 @@ class Tables:
         )
 
 
-class Registry(StandingRegistry):
+class Registry(DefaultAppRegistry):
     """``app.extensions["dynamo"]``: one app's boto3 objects, under Flask-Dynamo's names.
 
     Args:
@@ -217,7 +217,7 @@ class Dynamo(OneAppDynamo):
             for name, value in app.config.items()
             if name.startswith(PREFIX) and value is not None
         }
-        mapped = overlay(read_config(app.config, os.environ), own)
+        mapped = merge_settings(read_config(app.config, os.environ), own)
         return {PREFIX + name.upper(): value for name, value in mapped.items()}
 
     def _make_registry(self, app: flask.Flask, settings: Settings, **options: t.Any) -> Registry:
@@ -248,7 +248,7 @@ def read_config(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str
     if config.get("DYNAMO_SESSION") is not None:
         # It has an identity and a region of its own.
         bind = {"host": bind["host"], "session": config["DYNAMO_SESSION"]}
-    return {name: BIND_CHECKS[name](LABELS[name], value) for name, value in bind.items() if value}
+    return {name: BIND_VALIDATORS[name](LABELS[name], value) for name, value in bind.items() if value}
 
 
 def _read_host(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> str | None:
@@ -284,7 +284,7 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
         session = new_session(key)
         if not hasattr(session, "resource"):
             session = boto3.session.Session(botocore_session=session, region_name=bind.region)
-        options = client_options(key, Source(session))
+        options = client_options(key, LockedSession(session))
         return session, session.resource("dynamodb", config=config, **options)
 
 

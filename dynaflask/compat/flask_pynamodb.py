@@ -12,7 +12,7 @@ import flask
 import dynaflask.model.base
 from dynaflask.compat.fallback import OneAppDynamo
 from dynaflask.registry.context import EXTENSION
-from dynaflask.registry.registry import OnDemand
+from dynaflask.registry.registry import LazyMapping
 from dynaflask.registry.registry import Registry
 
 # They may come as text, of the environment, and PynamoDB once took them so.
@@ -74,7 +74,7 @@ class PynamoDB(OneAppDynamo):
         super().init_app(app, **options)
         registry: Registry = app.extensions[EXTENSION]
         made: dict[str, t.Callable[[], t.Any]] = {"db": lambda: self, "connection": lambda: registry.connection}
-        app.extensions["pynamodb"] = OnDemand(lambda: made, lambda name: made[name]())
+        app.extensions["pynamodb"] = LazyMapping(lambda: made, lambda name: made[name]())
 
     def _config(self, app: flask.Flask) -> cabc.Mapping[str, t.Any]:
         if BACKOFF in app.config:

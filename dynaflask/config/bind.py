@@ -7,22 +7,26 @@ import typing as t
 import botocore.config
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.config.validators import BIND_CHECKS
+from dynaflask.config.validators import BIND_VALIDATORS
 from dynaflask.config.validators import TablePrefix
 from dynaflask.config.validators import Values
 
 DEFAULT_BIND = "default"
 
 # Whoever names one of these names an identity: what a lower layer says of the others is not mixed in.
-SOURCE_SETTINGS = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "session"})
+CREDENTIAL_SETTINGS = frozenset(
+    {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "session"}
+)
 ROLE_SETTINGS = frozenset(
     {"role_arn", "role_session_name", "external_id", "role_duration_seconds", "session_tags", "session_policy"}
 )
 
 # What decides where a request goes, and as whom.
-WHERE_AND_WHO = SOURCE_SETTINGS | ROLE_SETTINGS | {"region", "host", "extra_headers", "client_factory", "client_config"}
+DESTINATION_SETTINGS = (
+    CREDENTIAL_SETTINGS | ROLE_SETTINGS | {"region", "host", "extra_headers", "client_factory", "client_config"}
+)
 
-BIND_FIELDS: t.Final = (*BIND_CHECKS, "local_path")
+BIND_FIELDS: t.Final = (*BIND_VALIDATORS, "local_path")
 
 
 # Not a dataclass: to generate the methods of one with so many fields takes as long as to import three modules.
@@ -129,7 +133,7 @@ class Bind:
     @property
     def destination(self) -> tuple[t.Any, ...]:
         """What decides where a request goes, and as whom."""
-        return tuple(getattr(self, name) for name in sorted(WHERE_AND_WHO))
+        return tuple(getattr(self, name) for name in sorted(DESTINATION_SETTINGS))
 
     def __repr__(self) -> str:
         return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"
@@ -140,11 +144,11 @@ def make_bind(bind_key: str, values: Values) -> Bind:
     return Bind(key=bind_key, **{name: values.get(name) for name in BIND_FIELDS})
 
 
-def overlay(base: Values, layer: Values) -> dict[str, t.Any]:
+def merge_settings(base: Values, layer: Values) -> dict[str, t.Any]:
     """The values of ``layer`` over those of ``base``. An identity is taken whole, never mixed of two layers."""
     hidden: frozenset[str] = frozenset()
-    if SOURCE_SETTINGS & layer.keys():
-        hidden = SOURCE_SETTINGS | ROLE_SETTINGS
+    if CREDENTIAL_SETTINGS & layer.keys():
+        hidden = CREDENTIAL_SETTINGS | ROLE_SETTINGS
     elif "role_arn" in layer:
         hidden = ROLE_SETTINGS
     return {**{name: value for name, value in base.items() if name not in hidden}, **layer}

@@ -12,19 +12,19 @@ import warnings
 
 from werkzeug.datastructures import ImmutableDict
 
+from dynaflask.config.bind import CREDENTIAL_SETTINGS
 from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import ROLE_SETTINGS
-from dynaflask.config.bind import SOURCE_SETTINGS
-from dynaflask.config.bind import overlay
-from dynaflask.config.validators import APP_CHECKS
-from dynaflask.config.validators import BIND_CHECKS
-from dynaflask.config.validators import MODEL_CHECKS
-from dynaflask.config.validators import TENANT_CHECKS
-from dynaflask.config.validators import Check
+from dynaflask.config.bind import merge_settings
+from dynaflask.config.validators import APP_VALIDATORS
+from dynaflask.config.validators import BIND_VALIDATORS
+from dynaflask.config.validators import MODEL_VALIDATORS
+from dynaflask.config.validators import TENANT_VALIDATORS
+from dynaflask.config.validators import Validator
 from dynaflask.config.validators import Values
 from dynaflask.config.validators import is_tenant_name
 from dynaflask.config.validators import text
-from dynaflask.config.validators import wrong
+from dynaflask.config.validators import wrong_type
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import UnknownBind
 
@@ -56,7 +56,7 @@ class Settings(t.NamedTuple):
         """The keys of all binds, ``"default"`` first."""
         return (DEFAULT_BIND, *(key for key in self.binds if key != DEFAULT_BIND))
 
-    def named_by(self, bind_key: str) -> Values:
+    def own_values(self, bind_key: str) -> Values:
         """What the bind itself names, without the plain keys.
 
         Raises:
@@ -66,9 +66,9 @@ class Settings(t.NamedTuple):
             raise UnknownBind(bind_key, known=self.bind_keys, app_name=self.app_name)
         return self.binds.get(bind_key, {})
 
-    def values_of(self, bind_key: str) -> dict[str, t.Any]:
+    def effective_values(self, bind_key: str) -> dict[str, t.Any]:
         """What the bind names, over the plain keys."""
-        return overlay(self.plain, self.named_by(bind_key))
+        return merge_settings(self.plain, self.own_values(bind_key))
 
     def check_bind_key(self, label: str, values: Values) -> None:
         """Refuse values that name a bind which is not there.
@@ -92,22 +92,24 @@ def check_identity(label: str, values: Values, *, has_role: bool = False) -> Non
     Raises:
         ConfigurationError: The message names the settings, and no value.
     """
-    given = {name for name in SOURCE_SETTINGS if values.get(name) is not None}
+    given = {name for name in CREDENTIAL_SETTINGS if values.get(name) is not None}
     keys = given & {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
     missing = {"aws_access_key_id", "aws_secret_access_key"} - keys
     if keys and missing:
-        have, lack = (", ".join(_typed(label, name) for name in sorted(names)) for names in (keys, missing))
+        have, lack = (", ".join(_setting_name(label, name) for name in sorted(names)) for names in (keys, missing))
         raise ConfigurationError(f"{have} is set without {lack}. Set both, or neither.")
     stray = {name for name in ROLE_SETTINGS if values.get(name) is not None}
     if stray and "role_arn" not in stray and not has_role:
-        raise ConfigurationError(f"{_typed(label, min(stray))} is set without {_typed(label, 'role_arn')}.")
+        raise ConfigurationError(
+            f"{_setting_name(label, min(stray))} is set without {_setting_name(label, 'role_arn')}."
+        )
     if len(given - keys) + bool(keys) > 1:
-        both = ", ".join(_typed(label, name) for name in sorted(given))
+        both = ", ".join(_setting_name(label, name) for name in sorted(given))
         raise ConfigurationError(f"{both} name more than one identity. Keep the one to use.")
 
 
 def check_values(
-    label: str, values: Values, checks: cabc.Mapping[str, Check], *, has_role: bool = False
+    label: str, values: Values, checks: cabc.Mapping[str, Validator], *, has_role: bool = False
 ) -> dict[str, t.Any]:
     """Check a dict of settings, whose names may come in any case. ``None`` means botocore's own.
 
@@ -121,7 +123,7 @@ def check_values(
         ConfigurationError: A name is unknown, or a value is wrong.
     """
     if not isinstance(values, cabc.Mapping):
-        raise wrong(label, "a dict of settings", values)
+        raise wrong_type(label, "a dict of settings", values)
     checked = {}
     for typed, value in values.items():
         name = typed.lower() if isinstance(typed, str) else typed
@@ -149,12 +151,12 @@ def read_settings(app_name: str, config: Values) -> Settings:
     _warn_of_unknown_keys(config)
     plain = {
         name: check(PREFIX + name.upper(), config[PREFIX + name.upper()])
-        for name, check in {**BIND_CHECKS, **APP_CHECKS}.items()
+        for name, check in {**BIND_VALIDATORS, **APP_VALIDATORS}.items()
         if config.get(PREFIX + name.upper()) is not None
     }
     check_identity(PREFIX, plain)
-    binds = _read_named("DYNAMODB_BINDS", config, BIND_CHECKS)
-    models = _read_named("DYNAMODB_MODELS", config, MODEL_CHECKS)
+    binds = _read_named("DYNAMODB_BINDS", config, BIND_VALIDATORS)
+    models = _read_named("DYNAMODB_MODELS", config, MODEL_VALIDATORS)
     tenants = _read_tenants(config)
     settings = Settings(app_name, ImmutableDict(plain), ImmutableDict(binds), ImmutableDict(models), tenants)
     for label, named in (("DYNAMODB_MODELS", models), ("DYNAMODB_TENANTS", tenants or {})):
@@ -166,7 +168,7 @@ def read_settings(app_name: str, config: Values) -> Settings:
 def _read_tenants(config: Values) -> cabc.Mapping[str, Values] | None:
     if config.get("DYNAMODB_TENANTS") is None:
         return None
-    tenants = _read_named("DYNAMODB_TENANTS", config, TENANT_CHECKS, has_role=True)
+    tenants = _read_named("DYNAMODB_TENANTS", config, TENANT_VALIDATORS, has_role=True)
     for name in tenants:
         if not is_tenant_name(name):
             raise ConfigurationError(
@@ -176,11 +178,11 @@ def _read_tenants(config: Values) -> cabc.Mapping[str, Values] | None:
 
 
 def _read_named(
-    label: str, config: Values, checks: cabc.Mapping[str, Check], *, has_role: bool = False
+    label: str, config: Values, checks: cabc.Mapping[str, Validator], *, has_role: bool = False
 ) -> dict[str, Values]:
     named = config.get(label) or {}
     if not isinstance(named, cabc.Mapping):
-        raise wrong(label, "a dict of dicts", named)
+        raise wrong_type(label, "a dict of dicts", named)
     return {
         text(f"A key of {label}", key): ImmutableDict(
             check_values(f"{label}[{key!r}]", values, checks, has_role=has_role)
@@ -190,7 +192,7 @@ def _read_named(
 
 
 def _warn_of_unknown_keys(config: Values) -> None:
-    known = {name.upper() for name in (*BIND_CHECKS, *APP_CHECKS, "binds", "models", "tenants")}
+    known = {name.upper() for name in (*BIND_VALIDATORS, *APP_VALIDATORS, "binds", "models", "tenants")}
     ours = [key for key in config if isinstance(key, str) and key.startswith(PREFIX)]
     for key in ours:
         name = key.removeprefix(PREFIX)
@@ -204,5 +206,5 @@ def did_you_mean(name: str, known: cabc.Iterable[str], prefix: str = "") -> str:
     return f" Did you mean {prefix + nearest[0]!r}?" if nearest else ""
 
 
-def _typed(label: str, name: str) -> str:
+def _setting_name(label: str, name: str) -> str:
     return f"{PREFIX}{name.upper()}" if label == PREFIX else f"{label}[{name!r}]"

@@ -27,11 +27,11 @@ MAX_SESSION_TAGS = 50
 MAX_POLICY_CHARACTERS = 2048
 
 Values = cabc.Mapping[str, t.Any]
-Check = t.Callable[[str, t.Any], t.Any]
+Validator = t.Callable[[str, t.Any], t.Any]
 TablePrefix: t.TypeAlias = "str | t.Callable[[str], str]"
 
 
-def wrong(label: str, wanted: str, value: object) -> ConfigurationError:
+def wrong_type(label: str, wanted: str, value: object) -> ConfigurationError:
     """The error of a value of a type that a setting does not take."""
     return ConfigurationError(f"{label} must be {wanted}, not {type(value).__name__}.")
 
@@ -41,7 +41,7 @@ def text(label: str, value: t.Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise wrong(label, "a string", value)
+        raise wrong_type(label, "a string", value)
     if not value:
         raise ConfigurationError(f"{label} is empty. Remove it to leave it unset.")
     return value
@@ -84,16 +84,16 @@ def role_arn(label: str, value: t.Any) -> str:
 def seconds(label: str, value: t.Any) -> float:
     """A duration above zero, in seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise wrong(label, "a number of seconds", value)
+        raise wrong_type(label, "a number of seconds", value)
     if not 0 < value < float("inf"):
         raise ConfigurationError(f"{label} must be more than 0 seconds, not {value!r}.")
     return value
 
 
-def _whole_number(least: int) -> Check:
+def _whole_number(least: int) -> Validator:
     def check(label: str, value: t.Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise wrong(label, "a whole number", value)
+            raise wrong_type(label, "a whole number", value)
         if value < least:
             raise ConfigurationError(f"{label} must be at least {least}, not {value}.")
         return value
@@ -104,10 +104,10 @@ def _whole_number(least: int) -> Check:
 def headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
     """A mapping of header names to values."""
     if not isinstance(value, cabc.Mapping):
-        raise wrong(label, "a dict of strings", value)
+        raise wrong_type(label, "a dict of strings", value)
     for name, content in value.items():
         if not isinstance(name, str) or not isinstance(content, str):
-            raise wrong(f"{label}[{name!r}]", "a string", content)
+            raise wrong_type(f"{label}[{name!r}]", "a string", content)
         if set(name + content) & set("\r\n"):
             raise ConfigurationError(f"{label}[{name!r}] must not contain a line break.")
     return ImmutableDict(value)
@@ -118,7 +118,7 @@ def retries(label: str, value: t.Any) -> str | ImmutableDict[str, t.Any]:
     if value in ("LEGACY", "UNSET"):
         return t.cast(str, value)
     if not isinstance(value, cabc.Mapping):
-        raise wrong(label, "'LEGACY', 'UNSET' or a dict", value)
+        raise wrong_type(label, "'LEGACY', 'UNSET' or a dict", value)
     try:
         botocore.config.Config(retries=t.cast("t.Any", dict(value)))
     except (botocore.exceptions.BotoCoreError, TypeError) as error:
@@ -143,14 +143,14 @@ def transport(label: str, value: t.Any) -> str:
 def flag(label: str, value: t.Any) -> bool:
     """True or False."""
     if not isinstance(value, bool):
-        raise wrong(label, "True or False", value)
+        raise wrong_type(label, "True or False", value)
     return value
 
 
 def session(label: str, value: t.Any) -> t.Any:
     """A botocore or boto3 session."""
     if not callable(getattr(value, "create_client", getattr(value, "client", None))):
-        raise wrong(label, "a botocore or boto3 session", value)
+        raise wrong_type(label, "a botocore or boto3 session", value)
     if not isinstance(value, cabc.Hashable):
         raise ConfigurationError(f"{label} must be hashable, as botocore's and boto3's sessions are.")
     return value
@@ -159,7 +159,7 @@ def session(label: str, value: t.Any) -> t.Any:
 def function(label: str, value: t.Any) -> t.Callable[..., t.Any]:
     """Something that can be called."""
     if not callable(value):
-        raise wrong(label, "a callable", value)
+        raise wrong_type(label, "a callable", value)
     # Binds are hashed, and a callable object of the user's may not be.
     return t.cast("t.Callable[..., t.Any]", value if isinstance(value, cabc.Hashable) else functools.partial(value))
 
@@ -167,7 +167,7 @@ def function(label: str, value: t.Any) -> t.Callable[..., t.Any]:
 def client_config(label: str, value: t.Any) -> botocore.config.Config:
     """A botocore ``Config``."""
     if not isinstance(value, botocore.config.Config):
-        raise wrong(label, "a botocore.config.Config", value)
+        raise wrong_type(label, "a botocore.config.Config", value)
     return value
 
 
@@ -214,14 +214,14 @@ def session_policy(label: str, value: t.Any) -> str:
 def path(label: str, value: t.Any) -> str:
     """A path of the file system."""
     if not isinstance(value, (str, os.PathLike)):
-        raise wrong(label, "a path", value)
+        raise wrong_type(label, "a path", value)
     return text(label, os.fspath(value))
 
 
 def units(label: str, value: t.Any) -> float:
     """Capacity units per second, above zero."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise wrong(label, "a number of capacity units, or a dict of such numbers by tenant", value)
+        raise wrong_type(label, "a number of capacity units, or a dict of such numbers by tenant", value)
     if not 0 < value < float("inf"):
         raise ConfigurationError(f"{label} must be more than 0 capacity units, not {value!r}.")
     return value
@@ -248,7 +248,7 @@ def _is_tag_text(value: str, *, most: int = 256) -> bool:
     return 0 < len(value) <= most and re.fullmatch(r"[\w .:/=+@-]*", value) is not None
 
 
-BIND_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
+BIND_VALIDATORS: t.Final[cabc.Mapping[str, Validator]] = {
     "region": region,
     "host": host,
     "connect_timeout_seconds": seconds,
@@ -278,8 +278,8 @@ BIND_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "billing_mode": billing_mode,
 }
 
-MODEL_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
-    **BIND_CHECKS,
+MODEL_VALIDATORS: t.Final[cabc.Mapping[str, Validator]] = {
+    **BIND_VALIDATORS,
     "table_name": text,
     "bind_key": text,
     "stream_view_type": text,
@@ -287,9 +287,9 @@ MODEL_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
     "deletion_protection": flag,
 }
 
-TENANT_CHECKS: t.Final[cabc.Mapping[str, Check]] = {**BIND_CHECKS, "bind_key": text}
+TENANT_VALIDATORS: t.Final[cabc.Mapping[str, Validator]] = {**BIND_VALIDATORS, "bind_key": text}
 
-APP_CHECKS: t.Final[cabc.Mapping[str, Check]] = {
+APP_VALIDATORS: t.Final[cabc.Mapping[str, Validator]] = {
     "local_path": path,
     "max_clients": _whole_number(1),
     "client_idle_seconds": seconds,

@@ -11,7 +11,7 @@ from werkzeug.datastructures import ImmutableDict
 from dynaflask.exceptions import install_hint
 from dynaflask.registry.context import EXTENSION
 from dynaflask.tenancy import in_context
-from dynaflask.tenants import NOBODY
+from dynaflask.tenants import NO_TENANT
 
 try:
     import celery
@@ -65,10 +65,10 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
         app = self.flask_apps.get(t.cast("str", origin["app"]))
         if app is None:
             raise RuntimeError(f"{self.name} was sent from the app {origin['app']!r}. {self._known()}")
-        with in_context(_initialised(app), NOBODY):
+        with in_context(_initialised(app), NO_TENANT):
             if origin["tenant"] is None:
                 return self.run(*args, **kwargs)
-            with app.extensions[EXTENSION].scope.acting_for(origin["tenant"]):
+            with app.extensions[EXTENSION].scope.for_tenant(origin["tenant"]):
                 return self.run(*args, **kwargs)
 
     def _signed(self, options: dict[str, t.Any]) -> dict[str, t.Any]:

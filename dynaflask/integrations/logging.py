@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from dynaflask.registry.context import app_ctx
-from dynaflask.registry.context import peek_scope
+from dynaflask.registry.context import existing_scope
 
 UNKNOWN = "-"
 
@@ -28,7 +28,7 @@ class ContextFilter(logging.Filter):
 
 
 def _labels() -> dict[str, str]:
-    scope = peek_scope()
-    tenant, bind = (None, None) if scope is None else scope.labels()
+    scope = existing_scope()
+    tenant, bind = (None, None) if scope is None else scope.log_fields()
     app = app_ctx.app.name if app_ctx else None
     return {"app": app or UNKNOWN, "tenant": tenant or UNKNOWN, "bind": bind or UNKNOWN}

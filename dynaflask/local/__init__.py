@@ -22,11 +22,11 @@ import time
 import typing as t
 
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.exceptions import EngineError
+from dynaflask.exceptions import LocalServerError
 from dynaflask.forks import in_child
 from dynaflask.local.server import ADDRESS
-from dynaflask.local.server import Engine
 from dynaflask.local.server import PortTaken
+from dynaflask.local.server import ServerProcess
 from dynaflask.local.server import free_port
 
 if sys.platform != "win32":  # pragma: no branch - Windows has no such locks
@@ -39,7 +39,7 @@ PORT_TRIES = 5
 SHARE = "run `flask dynamo local` in one process and put the URL that it prints into DYNAMODB_HOST of the others"
 
 
-class Inherited(t.NamedTuple):
+class ParentServer(t.NamedTuple):
     """The engine of the parent process: for this process to use, and for the parent to end."""
 
     port: int
@@ -47,11 +47,11 @@ class Inherited(t.NamedTuple):
     owner: int
 
     def check(self) -> None:
-        """Raise an ``EngineError`` if it has ended."""
+        """Raise an ``LocalServerError`` if it has ended."""
         try:
             socket.create_connection((ADDRESS, self.port), timeout=1).close()
         except OSError as error:
-            raise EngineError(
+            raise LocalServerError(
                 f"The embedded engine on port {self.port} was started by process {self.owner}, a parent of this one,"
                 f" and has ended with it. To have one for processes that come and go, {SHARE}."
             ) from error
@@ -62,7 +62,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.id = os.getpid()
-        self.engine: Engine | Inherited | None = None
+        self.engine: ServerProcess | ParentServer | None = None
         self.lock = threading.Lock()
 
 
@@ -77,7 +77,7 @@ def endpoint(path: str | None = None) -> str:
 
     Raises:
         ConfigurationError: The engine runs on another path, or the path cannot be written.
-        EngineError: The engine is not installed, is too old, did not start, or has ended.
+        LocalServerError: The engine is not installed, is too old, did not start, or has ended.
     """
     path = path and os.path.realpath(path)
     with _process.lock:
@@ -90,7 +90,7 @@ def endpoint(path: str | None = None) -> str:
 def stop() -> None:
     """End this process's engine, and wait until its data is written. The next use starts another."""
     with _process.lock:
-        if isinstance(_process.engine, Engine):
+        if isinstance(_process.engine, ServerProcess):
             _process.engine.end()
         _process.engine = None
 
@@ -107,7 +107,7 @@ def run(*, port: int, path: str | None) -> int:
 
     Raises:
         ConfigurationError: The path cannot be written.
-        EngineError: The engine did not start, or has ended by itself.
+        LocalServerError: The engine did not start, or has ended by itself.
     """
     stop()  # the app may have started one while it was loaded
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -128,7 +128,7 @@ def _url(port: int) -> str:
     return f"http://{ADDRESS}:{port}"
 
 
-def _check_path(path: str | None, *, engine: Engine | Inherited) -> None:
+def _check_path(path: str | None, *, engine: ServerProcess | ParentServer) -> None:
     if path not in (None, engine.path):
         raise ConfigurationError(
             f"DYNAMODB_LOCAL_PATH cannot be {path!r}: the one engine of this process runs already, with its data in"
@@ -136,18 +136,18 @@ def _check_path(path: str | None, *, engine: Engine | Inherited) -> None:
         )
 
 
-def _join_or_start(path: str | None) -> Engine | Inherited:
+def _join_or_start(path: str | None) -> ServerProcess | ParentServer:
     """Flask's reloader loads the app in a parent and in its child: on one path, the child joins the parent."""
     try:
         return _start_on_any_port(path)
     except _PathInUse as in_use:
         if in_use.owner != os.getppid():
             raise
-        _process.engine = Inherited(in_use.port, path=path, owner=in_use.owner)
+        _process.engine = ParentServer(in_use.port, path=path, owner=in_use.owner)
         return _process.engine
 
 
-def _start_on_any_port(path: str | None) -> Engine:
+def _start_on_any_port(path: str | None) -> ServerProcess:
     """Another process may take a port between its choice and its use."""
     for _ in range(PORT_TRIES - 1):
         with contextlib.suppress(PortTaken):
@@ -155,10 +155,10 @@ def _start_on_any_port(path: str | None) -> Engine:
     return _start(port=free_port(), path=path)
 
 
-def _start(*, port: int, path: str | None) -> Engine:
+def _start(*, port: int, path: str | None) -> ServerProcess:
     with _locked(path, port=port) as lock:
         # Known before it is ready, for a fork by another thread in the meantime.
-        engine = _process.engine = Engine(port, path=path, keep_open=lock)
+        engine = _process.engine = ServerProcess(port, path=path, keep_open=lock)
     try:
         engine.wait_until_ready()
     except BaseException:
@@ -169,7 +169,7 @@ def _start(*, port: int, path: str | None) -> Engine:
     return engine
 
 
-class _PathInUse(EngineError):
+class _PathInUse(LocalServerError):
     """Another process's engine has the directory."""
 
     def __init__(self, path: str, *, lock: t.TextIO) -> None:
@@ -229,9 +229,9 @@ def _after_fork() -> None:
     global _process
     parent, _process = _process, _Process()
     engine = parent.engine
-    if isinstance(engine, Engine):
+    if isinstance(engine, ServerProcess):
         engine.forget()
-        engine = Inherited(engine.port, path=engine.path, owner=parent.id) if engine.is_ready else None
+        engine = ParentServer(engine.port, path=engine.path, owner=parent.id) if engine.is_ready else None
     _process.engine = engine
 
 

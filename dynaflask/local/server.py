@@ -18,7 +18,7 @@ import tempfile
 import time
 import typing as t
 
-from dynaflask.exceptions import EngineError
+from dynaflask.exceptions import LocalServerError
 
 ADDRESS = "127.0.0.1"
 OLDEST_VERSION = "1.5.33"
@@ -28,7 +28,7 @@ WATCH = pathlib.Path(__file__).with_name("watcher.py")
 INSTALL = 'pip install "dynaflask[local]"'
 
 
-class PortTaken(EngineError):
+class PortTaken(LocalServerError):
     """Something else listens on the port, or it is not for this user."""
 
     def __init__(self, port: int, *, reason: str) -> None:
@@ -38,7 +38,7 @@ class PortTaken(EngineError):
         )
 
 
-class Engine:
+class ServerProcess:
     """A ministack that this process started. ``watcher.py`` stands between the two and ends it after this process.
 
     Attributes:
@@ -69,30 +69,30 @@ class Engine:
         """Return when it answers.
 
         Raises:
-            EngineError: It ended first, took too long, or is too old.
+            LocalServerError: It ended first, took too long, or is too old.
         """
         deadline = time.monotonic() + START_SECONDS
         while (version := ask_version(self.port)) is None:
             if self._process.poll() is not None:
                 raise self._failure_to_start()
             if time.monotonic() > deadline:
-                raise EngineError(f"ministack did not answer within {START_SECONDS:g} seconds.{self._last_words()}")
+                raise LocalServerError(f"ministack did not answer within {START_SECONDS:g} seconds.{self._log_tail()}")
             time.sleep(0.02)
         _check_version(version)
         self.check()
         self.is_ready = True
 
     def check(self) -> None:
-        """Raise an ``EngineError`` if it has ended."""
+        """Raise an ``LocalServerError`` if it has ended."""
         if self._process.poll() is not None:
             raise self.wait()
 
-    def wait(self) -> EngineError:
+    def wait(self) -> LocalServerError:
         """Wait until it ends by itself, and return that as an error."""
         code = self._process.wait()
-        return EngineError(
+        return LocalServerError(
             f"The embedded engine on port {self.port} has ended with exit code {code}. Start the program again to have"
-            f" another.{self._last_words()}"
+            f" another.{self._log_tail()}"
         )
 
     def end(self) -> None:
@@ -108,13 +108,13 @@ class Engine:
         self._output.close()
         self._process.returncode = 0
 
-    def _failure_to_start(self) -> EngineError:
-        words = self._last_words()
+    def _failure_to_start(self) -> LocalServerError:
+        words = self._log_tail()
         if "already in use" in words:
             return PortTaken(self.port, reason="already in use")
-        return EngineError(f"ministack ended at its start with exit code {self._process.returncode}.{words}")
+        return LocalServerError(f"ministack ended at its start with exit code {self._process.returncode}.{words}")
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         self._output.seek(0)
         lines = self._output.read().decode(errors="replace").strip().splitlines()
         return "\n".join([" Its last words:", *lines[-10:]]) if lines else " It said nothing."
@@ -149,7 +149,7 @@ def _find_ministack() -> str:
     beside = os.path.dirname(sys.executable)
     found = shutil.which("ministack") or shutil.which("ministack", path=beside)
     if found is None:
-        raise EngineError(
+        raise LocalServerError(
             f"The embedded engine, ministack, is not installed. Run: {INSTALL}\n"
             "Any `ministack` on PATH will do too, from a virtual environment of its own for example."
         )
@@ -170,7 +170,7 @@ def _environment(port: int, *, path: str | None) -> dict[str, str]:
 
 def _check_version(version: str) -> None:
     if _numbers(version) < _numbers(OLDEST_VERSION):
-        raise EngineError(
+        raise LocalServerError(
             f"{_find_ministack()} is ministack {version}, which is too old. It must be {OLDEST_VERSION} or newer."
             f" Run: {INSTALL}"
         )

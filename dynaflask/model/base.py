@@ -12,18 +12,18 @@ from pynamodb.models import MetaModel
 from pynamodb.pagination import ResultIterator
 
 from dynaflask.client.connection import TableConnection
-from dynaflask.client.direct.page_decoder import Made
+from dynaflask.client.direct.page_decoder import DecodedItem
 from dynaflask.client.transport import DIRECT
 from dynaflask.model import codec
 from dynaflask.model.batch import BatchWrite
-from dynaflask.model.lookups import Lookups
-from dynaflask.model.tenant_key import TenantReads
+from dynaflask.model.lookups import GetOr404Mixin
+from dynaflask.model.tenant_key import TenantGuardMixin
 from dynaflask.model.tenant_key import has_tenant_key
 from dynaflask.registry.context import current_scope
-from dynaflask.registry.context import leave
 from dynaflask.registry.context import require_scope
+from dynaflask.registry.context import reset
 from dynaflask.registry.precedence import DECLARED
-from dynaflask.registry.precedence import Declaration
+from dynaflask.registry.precedence import DeclaredMeta
 from dynaflask.registry.precedence import Meta
 from dynaflask.registry.precedence import has_own_declaration
 from dynaflask.registry.precedence import own_attribute
@@ -45,7 +45,7 @@ class ScopedMeta:
         declaration: What the user wrote.
     """
 
-    def __init__(self, declaration: Declaration) -> None:
+    def __init__(self, declaration: DeclaredMeta) -> None:
         self.declaration = declaration
         self._declared = Meta(declaration, DECLARED)
 
@@ -58,7 +58,7 @@ class ModelMeta(MetaModel):
     """PynamoDB's metaclass, kept from writing its defaults into the ``Meta`` that the user wrote."""
 
     __dynamo__: Dynamo | None
-    __declaration__: Declaration | None
+    __declaration__: DeclaredMeta | None
 
     def __new__(  # noqa: D102
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, t.Any], discriminator: t.Any = None
@@ -72,10 +72,10 @@ class ModelMeta(MetaModel):
     ) -> None:
         without_meta = {key: value for key, value in namespace.items() if key != "Meta"}
         super().__init__(name, bases, without_meta, discriminator)
-        enlist(t.cast("type[Model]", self))
+        register_model(t.cast("type[Model]", self))
 
 
-def enlist(model: type[Model]) -> None:
+def register_model(model: type[Model]) -> None:
     """Make a model known to its extension object, and its keys and indexes to its table."""
     model.__has_tenant_key__ = has_tenant_key(model)
     if model.__declaration__ is not None:
@@ -92,10 +92,10 @@ def _way(model: type[Model], direction: str) -> t.Any:
         direction: ``"reading"`` or ``"writing"``.
     """
     scope = current_scope(model.__dynamo__)
-    return _find_way(model, direction, None) if scope is None else scope.way(direction, model, _find_way)
+    return _find_codec(model, direction, None) if scope is None else scope.codec_for(direction, model, _find_codec)
 
 
-def _find_way(model: type[Model], direction: str, scope: Scope | None) -> t.Any:
+def _find_codec(model: type[Model], direction: str, scope: Scope | None) -> t.Any:
     kept = f"__{direction}__"
     plan: Plan[t.Any] | None = getattr(model, kept)
     if plan is None or plan.model is not model or not plan.holds():
@@ -123,7 +123,7 @@ class _FromRawData:
         return from_raw_data
 
 
-class Results(ResultIterator[t.Any]):
+class ModelResultIterator(ResultIterator[t.Any]):
     """A query's or a scan's results, whose items become objects as they are decoded. Its pages are PynamoDB's."""
 
     def _get_next_page(self) -> None:
@@ -136,7 +136,7 @@ class Results(ResultIterator[t.Any]):
             pages._operation = fetch_items
 
 
-class Paged:
+class BatchGetAdapter:
     """A model as PynamoDB's ``batch_get`` sees it, which then gives pages of items in place of objects.
 
     Args:
@@ -163,37 +163,37 @@ class Paged:
 BATCH_GET: t.Any = t.cast("t.Any", pynamodb.models.Model.batch_get).__func__
 
 
-class Model(Lookups, TenantReads, pynamodb.models.Model, metaclass=ModelMeta):
+class Model(GetOr404Mixin, TenantGuardMixin, pynamodb.models.Model, metaclass=ModelMeta):
     """PynamoDB's model, bound to an app at each use instead of once for the process.
 
     All that PynamoDB documents of its models holds inside an application context.
     """
 
     __dynamo__: t.ClassVar[Dynamo | None] = None
-    __declaration__: t.ClassVar[Declaration | None] = None
+    __declaration__: t.ClassVar[DeclaredMeta | None] = None
 
     @classmethod
     def query(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:
         """Items of one hash key; see PynamoDB."""
-        return _streamed(cls, super().query(*args, **kwargs))
+        return _with_page_decoder(cls, super().query(*args, **kwargs))
 
     @classmethod
     def scan(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:
         """All items; see PynamoDB."""
-        return _streamed(cls, super().scan(*args, **kwargs))
+        return _with_page_decoder(cls, super().scan(*args, **kwargs))
 
     @classmethod
     def batch_get(cls, *args: t.Any, **kwargs: t.Any) -> cabc.Iterator[t.Any]:
         """Items by their keys; see PynamoDB. The iterator stays on the destination that it was made for."""
-        scope, found = _held(cls), t.cast("t.Any", super().batch_get)
+        scope, found = _pinned_scope(cls), t.cast("t.Any", super().batch_get)
         if getattr(found, "__func__", found) is not BATCH_GET:
             return _in_scope(scope, found(*args, **kwargs))
-        return _objects(cls, _in_scope(scope, BATCH_GET(Paged(cls), *args, **kwargs)), scope=scope)
+        return _objects(cls, _in_scope(scope, BATCH_GET(BatchGetAdapter(cls), *args, **kwargs)), scope=scope)
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
         """Write items in batches; see PynamoDB. All go to the destination that the batch was made for."""
-        return BatchWrite(cls, auto_commit=auto_commit, scope=_held(cls))
+        return BatchWrite(cls, auto_commit=auto_commit, scope=_pinned_scope(cls))
 
     __reading__: t.ClassVar[Plan[Reader] | None] = None
     __writing__: t.ClassVar[Plan[Writer] | None] = None
@@ -223,7 +223,7 @@ def make_base(dynamo: Dynamo, parent: type[Model]) -> type[Model]:
     return t.cast("type[Model]", ModelMeta("Model", (parent,), namespace))
 
 
-def adopt(model: M, *, base: type[Model]) -> M:
+def scope_existing_model(model: M, *, base: type[Model]) -> M:
     """Make an existing PynamoDB model, and the subclasses that it has, app-scoped in place.
 
     Args:
@@ -251,7 +251,7 @@ def adopt(model: M, *, base: type[Model]) -> M:
     return model
 
 
-def _streamed(model: type[Model], results: t.Any) -> t.Any:
+def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
     """The results of a query or a scan, whose items become objects as they are decoded, where that is the same."""
     # PynamoDB keeps these to itself.
     is_known = hasattr(ResultIterator, "_get_next_page") and hasattr(results.page_iter, "_operation")
@@ -265,14 +265,14 @@ def _streamed(model: type[Model], results: t.Any) -> t.Any:
     if reader is not None and reader.is_closed and _has_own_from_raw_data(model):
         make = reader.make
         streamed = t.cast("t.Any", results)
-        streamed.__class__ = Results
-        streamed._fetch_objects = getattr(table.streaming(make), fetch.__name__)
-        streamed._map_fn = lambda item: item.instance if type(item) is Made else make(item)
+        streamed.__class__ = ModelResultIterator
+        streamed._fetch_objects = getattr(table.with_item_factory(make), fetch.__name__)
+        streamed._map_fn = lambda item: item.instance if type(item) is DecodedItem else make(item)
     return results
 
 
-def _held(model: type[Model]) -> Scope:
-    return require_scope(model.__name__, model.__dynamo__).holding(model)
+def _pinned_scope(model: type[Model]) -> Scope:
+    return require_scope(model.__name__, model.__dynamo__).pinned_to(model)
 
 
 def _has_own_from_raw_data(model: type[Model]) -> bool:
@@ -283,7 +283,7 @@ def _objects(model: type[Model], pages: cabc.Iterator[t.Any], *, scope: Scope) -
     # What the program does with an item it does in the scope. To enter that for each costs as much as to read it.
     is_own = _has_own_from_raw_data(model)
     for page in pages:
-        reader: Reader | None = scope.way("reading", model, _find_way)
+        reader: Reader | None = scope.codec_for("reading", model, _find_codec)
         if is_own and reader is not None and reader.is_closed:
             yield from map(reader.make, page)
         else:
@@ -293,11 +293,11 @@ def _objects(model: type[Model], pages: cabc.Iterator[t.Any], *, scope: Scope) -
 def _in_scope(scope: Scope, items: cabc.Iterator[t.Any]) -> cabc.Iterator[t.Any]:
     end = object()
     while True:
-        resumption = scope.resume()
+        resumption = scope.reenter()
         try:
             item = next(items, end)
         finally:
-            leave(resumption)
+            reset(resumption)
         if item is end:
             return
         yield item
@@ -310,14 +310,14 @@ def _scope_class(model: type[pynamodb.models.Model]) -> None:
     if inspect.isclass(declared):
         for name, value in _scoped(declared, name=model.__name__, namespace=vars(model)).items():
             setattr(model, name, value)
-    enlist(t.cast("type[Model]", model))
+    register_model(t.cast("type[Model]", model))
 
 
 def _scoped(meta_class: type, *, name: str, namespace: t.Any) -> dict[str, t.Any]:
     if hasattr(meta_class, "session_cls") or hasattr(meta_class, "request_timeout_seconds"):
         warnings.warn("The `session_cls` and `request_timeout_second` options are no longer supported", stacklevel=4)
     full = f"{namespace.get('__module__')}.{namespace.get('__qualname__', name)}"
-    declaration = Declaration(meta_class, model_name=name, full_name=full)
+    declaration = DeclaredMeta(meta_class, model_name=name, full_name=full)
     return {"Meta": ScopedMeta(declaration), "__declaration__": declaration}
 
 

@@ -15,8 +15,8 @@ from pynamodb.constants import PUT
 from pynamodb.constants import PUT_REQUEST
 from pynamodb.constants import UNPROCESSED_ITEMS
 
-from dynaflask.client.error_context import Facts
-from dynaflask.client.error_context import note
+from dynaflask.client.error_context import ErrorContext
+from dynaflask.client.error_context import attach
 from dynaflask.exceptions import BatchWriteError
 
 if t.TYPE_CHECKING:
@@ -73,16 +73,16 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
         Raises:
             BatchWriteError: It gave up. The error holds every item that was not written.
         """
-        with self._scope.resumed():
+        with self._scope.reentered():
             attempt = 0
             while self.pending_operations:
                 if attempt:
-                    time.sleep(wait_seconds(attempt))
+                    time.sleep(backoff_delay(attempt))
                 self._send()
                 attempt += 1
                 if self.pending_operations and attempt >= self.model.Meta.max_retry_attempts:
-                    error = self._given_up("Failed to batch write items: max_retry_attempts exceeded")
-                    note(error, Facts(self.model.Meta.bind_key, "BatchWriteItem"))
+                    error = self._batch_error("Failed to batch write items: max_retry_attempts exceeded")
+                    attach(error, ErrorContext(self.model.Meta.bind_key, "BatchWriteItem"))
                     raise error
 
     def _send(self) -> None:
@@ -91,7 +91,7 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
         try:
             answer = self.model._get_connection().batch_write_item(put_items=puts, delete_items=deletes)
         except pynamodb.exceptions.PutError as error:
-            raise self._given_up(error.msg, cause=error.cause) from error
+            raise self._batch_error(error.msg, cause=error.cause) from error
         # One table was asked for, whatever name it comes back under.
         self.failed_operations = [request for left in answer.get(UNPROCESSED_ITEMS, {}).values() for request in left]
         self.pending_operations = [self._operation(request) for request in self.failed_operations]
@@ -106,7 +106,7 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
         # A number may come back in other digits. Nothing is dropped, even if nothing seems to fit.
         return {"action": action, "item": self.model.from_raw_data(raw)}
 
-    def _given_up(self, message: str, *, cause: Exception | None = None) -> BatchWriteError:
+    def _batch_error(self, message: str, *, cause: Exception | None = None) -> BatchWriteError:
         pending, self.pending_operations = self.pending_operations, []
         unsaved, undeleted = (
             [operation["item"] for operation in pending if operation["action"] == action] for action in (PUT, DELETE)
@@ -118,7 +118,7 @@ def _has_key(raw: dict[str, dict[str, t.Any]], item: t.Any) -> bool:
     return all(value in raw.get(name, {}).values() for name, value in item._get_keys().items())
 
 
-def wait_seconds(attempt: int) -> float:
+def backoff_delay(attempt: int) -> float:
     """How long to wait before an attempt: longer from time to time, and at random."""
     # At random, lest all that were refused together come back together.
     return random.uniform(0, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311 - no secret

@@ -9,13 +9,13 @@ import flask
 if t.TYPE_CHECKING:
     from pynamodb.expressions.condition import Condition
 
-L = t.TypeVar("L", bound="Lookups")
+L = t.TypeVar("L", bound="GetOr404Mixin")
 
 # How many items a filter is given to choose from in one read. PynamoDB's own would be as many as are wanted: one.
 FILTERED_PAGE_SIZE = 100
 
 
-class Lookups:
+class GetOr404Mixin:
     """What a model has beyond PynamoDB's: each gives an item, or ends the request with 404."""
 
     @classmethod

@@ -14,12 +14,12 @@ from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
-from dynaflask.tenants import Who
+from dynaflask.tenants import Principal
 
 SEPARATOR = "#"
 
 
-class OwnedValue(str):
+class TenantKeyValue(str):
     """A key's value that remembers whose it is: an item that was read for one tenant is not written for another.
 
     Attributes:
@@ -30,7 +30,7 @@ class OwnedValue(str):
 
     tenant: str | None
 
-    def __new__(cls, value: str, tenant: str | None) -> OwnedValue:
+    def __new__(cls, value: str, tenant: str | None) -> TenantKeyValue:
         """A value of a tenant."""
         owned = super().__new__(cls, value)
         owned.tenant = tenant
@@ -57,31 +57,33 @@ class TenantKey(UnicodeAttribute):
         """
         if not isinstance(value, str):
             raise TypeError(f"{self.attr_name} is a TenantKey, and takes a string, not {type(value).__name__}.")
-        who = self._who()
-        owner = value.tenant if isinstance(value, OwnedValue) else who.name
-        if who.is_free:
+        principal = self._principal()
+        owner = value.tenant if isinstance(value, TenantKeyValue) else principal.name
+        if principal.is_unrestricted:
             return self._whole(value) if owner is None else f"{owner}{SEPARATOR}{value}"
-        if owner != who.name:
+        if owner != principal.name:
             raise TenantMismatch(
-                f"{self.attr_name} is of another tenant than {who.name!r}, for whom it is used. To copy it, pass"
+                f"{self.attr_name} is of another tenant than {principal.name!r}, for whom it is used. To copy it, pass"
                 " str(value)."
             )
         return f"{owner}{SEPARATOR}{value}"
 
-    def deserialize(self, value: t.Any) -> OwnedValue:
+    def deserialize(self, value: t.Any) -> TenantKeyValue:
         """The key without the tenant.
 
         Raises:
             TenantRequired: There is no tenant.
             TenantMismatch: It is another tenant's.
         """
-        who = self._who()
-        if who.is_free:
-            return OwnedValue(value, None)
+        principal = self._principal()
+        if principal.is_unrestricted:
+            return TenantKeyValue(value, None)
         owner, separator, rest = value.partition(SEPARATOR)
-        if owner != who.name or not separator:
-            raise TenantMismatch(f"An item was read for {who.name!r} whose {self.attr_name} is not that tenant's.")
-        return OwnedValue(rest, owner)
+        if owner != principal.name or not separator:
+            raise TenantMismatch(
+                f"An item was read for {principal.name!r} whose {self.attr_name} is not that tenant's."
+            )
+        return TenantKeyValue(rest, owner)
 
     def contains(self, item: t.Any) -> t.NoReturn:
         """Refuse: the tenant's name would be looked through as well.
@@ -94,14 +96,14 @@ class TenantKey(UnicodeAttribute):
     def __set__(self, instance: t.Any, value: t.Any) -> None:
         super().__set__(instance, _owned(value) if type(value) is str else value)
 
-    def _who(self) -> Who:
-        who = require_scope(f"{self.attr_name}, a TenantKey,").who
-        if who.tenant is None and not who.is_free:
+    def _principal(self) -> Principal:
+        principal = require_scope(f"{self.attr_name}, a TenantKey,").principal
+        if principal.tenant is None and not principal.is_unrestricted:
             raise TenantRequired(
                 f"{self.attr_name} is a TenantKey, and there is no tenant. Enter one with `with db.tenant(...):`, or"
                 " have @db.tenant_loader return it."
             )
-        return who
+        return principal
 
     def _whole(self, value: str) -> str:
         tenant, separator, _ = value.partition(SEPARATOR)
@@ -112,7 +114,7 @@ class TenantKey(UnicodeAttribute):
         return str(value)
 
 
-class TenantReads:
+class TenantGuardMixin:
     """What a model with a ``TenantKey`` refuses: to read, or to delete, what all tenants have."""
 
     __has_tenant_key__: t.ClassVar[bool] = False
@@ -148,7 +150,7 @@ class TenantReads:
     def delete_table(cls, **options: t.Any) -> t.Any:
         """Delete the table; see PynamoDB."""
         if cls.__has_tenant_key__:
-            require_for_nobody(cls, t.cast("t.Any", cls)._get_connection().connection.tenant)
+            require_no_tenant(cls, t.cast("t.Any", cls)._get_connection().connection.tenant)
         found: t.Any = super()
         return found.delete_table(**options)
 
@@ -192,7 +194,7 @@ def has_tenant_key(model: t.Any) -> bool:
     return bool(names)
 
 
-def require_for_nobody(model: t.Any, tenant: str | None) -> None:
+def require_no_tenant(model: t.Any, tenant: str | None) -> None:
     """Refuse what would end the items of all tenants.
 
     Args:
@@ -214,7 +216,7 @@ def _is_of_one_tenant(model: t.Any, index_name: str | None) -> bool:
 
 
 def _refuse(model: t.Any, what: str) -> None:
-    if not require_scope(model.__name__, model.__dynamo__).who.is_free:
+    if not require_scope(model.__name__, model.__dynamo__).principal.is_unrestricted:
         raise TenantMismatch(
             f"{what} of {model.__name__} would read the items of all tenants. Query with a TenantKey as the hash key,"
             " or write `with db.without_tenant(reason=...):` round it."
@@ -224,4 +226,4 @@ def _refuse(model: t.Any, what: str) -> None:
 def _owned(value: str) -> str:
     scope = current_scope()
     tenant = None if scope is None else scope.known_tenant
-    return value if tenant is None else OwnedValue(value, tenant)
+    return value if tenant is None else TenantKeyValue(value, tenant)

@@ -7,11 +7,11 @@ import typing as t
 import pynamodb.transactions
 
 from dynaflask.client.connection import Connection
-from dynaflask.config.bind import WHERE_AND_WHO
+from dynaflask.config.bind import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
 
 
-class OneDestination(pynamodb.transactions.Transaction):
+class SingleDestinationMixin(pynamodb.transactions.Transaction):
     """A transaction on the bind of the first model that it is given."""
 
     _first: t.Any = None
@@ -31,7 +31,7 @@ class OneDestination(pynamodb.transactions.Transaction):
         first = t.cast("Connection", self._connection).bind
         if connection.bind.destination != first.destination:
             differing = [
-                name for name in sorted(WHERE_AND_WHO) if getattr(connection.bind, name) != getattr(first, name)
+                name for name in sorted(DESTINATION_SETTINGS) if getattr(connection.bind, name) != getattr(first, name)
             ]
             raise ValueError(
                 f"A transaction goes to one destination: {_name(self._first)} is on {first!r}, and {_name(model)} on"
@@ -39,7 +39,7 @@ class OneDestination(pynamodb.transactions.Transaction):
             )
 
 
-class TransactGet(OneDestination, pynamodb.transactions.TransactGet):
+class TransactGet(SingleDestinationMixin, pynamodb.transactions.TransactGet):
     """PynamoDB's read transaction. A model of another destination is refused where it is added."""
 
     def get(self, model_cls: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
@@ -48,7 +48,7 @@ class TransactGet(OneDestination, pynamodb.transactions.TransactGet):
         return super().get(model_cls, *args, **kwargs)
 
 
-class TransactWrite(OneDestination, pynamodb.transactions.TransactWrite):
+class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite):
     """PynamoDB's write transaction. A model of another destination is refused where it is added."""
 
     def condition_check(self, model_cls: t.Any, *args: t.Any, **kwargs: t.Any) -> None:

@@ -10,7 +10,7 @@ import typing as t
 from dynaflask.exceptions import TenantLimitExceeded
 from dynaflask.operations.usage import MAX_TENANTS
 from dynaflask.operations.usage import OTHERS
-from dynaflask.operations.usage import PerTenant
+from dynaflask.operations.usage import TenantLRU
 
 # How many seconds' units a tenant that was quiet may use at once.
 BURST_SECONDS = 1
@@ -19,7 +19,7 @@ Capacity = float | cabc.Mapping[str, float | None]
 Clock = t.Callable[[], float]
 
 
-class Bucket:
+class TokenBucket:
     """A tenant's units. They come back at a steady rate, and what DynamoDB says a call consumed is taken afterwards.
 
     A call may consume more than there is: nobody knows before. The next ones wait until that is paid back.
@@ -50,7 +50,7 @@ class Bucket:
             return -self._units / self._rate
 
 
-class Limits:
+class TenantRateLimits:
     """An app's limits, for each tenant its own, in this process. Calls that are made for nobody have none.
 
     Args:
@@ -63,9 +63,9 @@ class Limits:
             capacity if isinstance(capacity, cabc.Mapping) else {OTHERS: capacity}
         )
         self._clock = clock
-        self._buckets = PerTenant(self._make, most=MAX_TENANTS, let_go=lambda *_: None)
+        self._buckets = TenantLRU(self._make, most=MAX_TENANTS, on_evict=lambda *_: None)
 
-    def admit(self, tenant: str | None) -> None:
+    def check_limit(self, tenant: str | None) -> None:
         """Let a call be made.
 
         Raises:
@@ -75,7 +75,7 @@ class Limits:
         if tenant is not None and wait_seconds > 0:
             raise TenantLimitExceeded(tenant, wait_seconds=wait_seconds)
 
-    def charge(self, tenant: str | None, units: float) -> None:
+    def debit(self, tenant: str | None, units: float) -> None:
         """Take what a call consumed."""
         self._take(tenant, units)
 
@@ -86,5 +86,5 @@ class Limits:
     def _rate(self, tenant: str) -> float | None:
         return self._capacity[tenant] if tenant in self._capacity else self._capacity.get(OTHERS)
 
-    def _make(self, tenant: str | None) -> Bucket:
-        return Bucket(t.cast("float", self._rate(t.cast("str", tenant))), clock=self._clock)
+    def _make(self, tenant: str | None) -> TokenBucket:
+        return TokenBucket(t.cast("float", self._rate(t.cast("str", tenant))), clock=self._clock)

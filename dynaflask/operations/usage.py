@@ -2,7 +2,7 @@
 
 Usage            counts, read at once
   Meter            an app's counts
-    PerTenant        something for each tenant, for so many of them
+    TenantLRU        something for each tenant, for so many of them
       Tally            a tenant's counts
 """
 
@@ -63,7 +63,7 @@ class Usage(t.NamedTuple):
         return Usage(*map(operator.add, self, other))
 
 
-class PerTenant(t.Generic[V]):
+class TenantLRU(t.Generic[V]):
     """A value for each tenant, made when it is first asked for. Finding it again takes no lock.
 
     Of more tenants than ``most``, those are let go that were not asked for lately.
@@ -71,15 +71,15 @@ class PerTenant(t.Generic[V]):
     Args:
         make: Makes a tenant's value.
         most: How many to keep at most.
-        let_go: Told of each tenant and value that is no longer kept.
+        on_evict: Told of each tenant and value that is no longer kept.
     """
 
     def __init__(
-        self, make: t.Callable[[str | None], V], *, most: int, let_go: t.Callable[[str | None, V], None]
+        self, make: t.Callable[[str | None], V], *, most: int, on_evict: t.Callable[[str | None, V], None]
     ) -> None:
         self._make = make
         self._most_of_an_age = (most + 1) // 2
-        self._let_go = let_go
+        self._let_go = on_evict
         self.clear()
         _all.add(self)
 
@@ -122,7 +122,7 @@ class PerTenant(t.Generic[V]):
 
 
 # No data of an app: it is only so that a forked child finds them all.
-_all: weakref.WeakSet[PerTenant[t.Any]] = weakref.WeakSet()
+_all: weakref.WeakSet[TenantLRU[t.Any]] = weakref.WeakSet()
 
 
 @in_child
@@ -131,7 +131,7 @@ def _begin_anew() -> None:
         per_tenant.clear()
 
 
-class Tally:
+class TenantCounters:
     """A tenant's counts. One thread at a time adds to them.
 
     Args:
@@ -169,7 +169,7 @@ class Meter:
     """
 
     def __init__(self, *, max_tenants: int = MAX_TENANTS) -> None:
-        self._tallies = PerTenant(Tally, most=max_tenants, let_go=self._fold)
+        self._tallies = TenantLRU(TenantCounters, most=max_tenants, on_evict=self._merge_evicted)
 
     def add(self, operation: Operation) -> None:
         """Count an operation."""
@@ -198,7 +198,7 @@ class Meter:
         while not self._tallies[tenant].add(model, operation, usage):
             pass
 
-    def _fold(self, _: str | None, tally: Tally) -> None:
+    def _merge_evicted(self, _: str | None, tally: TenantCounters) -> None:
         for key, usage in tally.read(last=True).items():
             self._add(OTHERS, key.model, key.operation, usage)
 

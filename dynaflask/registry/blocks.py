@@ -7,12 +7,12 @@ import functools
 import inspect
 import typing as t
 
-from dynaflask.registry.context import blocks
+from dynaflask.registry.context import scope_stack
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 
-class Using:
+class ScopedBlock:
     """A ``db.using`` block, or a decorator that puts one round each call of a function.
 
     Args:
@@ -35,7 +35,7 @@ class Using:
         block.__exit__(*exception)
 
     def _block_here(self) -> contextlib.AbstractContextManager[t.Any]:
-        here = (block for block in reversed(blocks.get()) if block in self._entered)
+        here = (block for block in reversed(scope_stack.get()) if block in self._entered)
         return next(here, self._entered[-1])
 
     def __call__(self, function: F) -> F:

@@ -27,9 +27,9 @@ request_ctx: t.Any = _request_ctx
 _ON_G = "_dynamo_scope"
 
 # The blocks that this thread or task is in, the innermost last, of whichever app contexts.
-blocks: contextvars.ContextVar[tuple[Scope, ...]] = contextvars.ContextVar("dynaflask_blocks", default=())
+scope_stack: contextvars.ContextVar[tuple[Scope, ...]] = contextvars.ContextVar("dynaflask_blocks", default=())
 
-Resumption = contextvars.Token[tuple["Scope", ...]]
+ScopeToken = contextvars.Token[tuple["Scope", ...]]
 
 
 def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
@@ -51,20 +51,20 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
         root = context.g.get(_ON_G)
         if root is None or not root.is_open:
             root = _open_scope(context)
-        if root is not None and root.opened_in is not None:
+        if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
-    for block in reversed(blocks.get()):
+    for block in reversed(scope_stack.get()):
         if block.root is root:
             return block
     return root
 
 
-def peek_scope() -> Scope | None:
+def existing_scope() -> Scope | None:
     """The scope that is used here already. None is opened."""
     root: Scope | None = app_ctx.g.get(_ON_G) if app_ctx else None
-    if root is not None and (other := _other_request(root)):
+    if root is not None and (other := _nested_request(root)):
         root = vars(other).get(_ON_G, {}).get(root)
-    return next((block for block in reversed(blocks.get()) if block.root is root), root)
+    return next((block for block in reversed(scope_stack.get()) if block.root is root), root)
 
 
 def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
@@ -95,9 +95,9 @@ def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
     )
 
 
-def leave(resumption: Resumption) -> None:
+def reset(resumption: ScopeToken) -> None:
     """End what :meth:`Scope.resume` began."""
-    blocks.reset(resumption)
+    scope_stack.reset(resumption)
 
 
 def close_scope(_: BaseException | None = None) -> None:
@@ -105,8 +105,8 @@ def close_scope(_: BaseException | None = None) -> None:
     scope: Scope | None = app_ctx._get_current_object().g.get(_ON_G)
     if scope is not None:
         scope.close()
-        for of_request in [*scope.of_requests]:
-            of_request.close()
+        for nested_scope in [*scope.nested_scopes]:
+            nested_scope.close()
 
 
 def close_request_scopes(_: BaseException | None = None) -> None:
@@ -123,9 +123,9 @@ def _open_scope(context: AppContext) -> Scope | None:
     # Threads may share a context, so that two may come here at once.
     scope: Scope = context.g.setdefault(_ON_G, open_scope())
     scope.is_open = True
-    if registry.tenants.are_loaded and scope.opened_in is None:
-        scope.opened_in = _request_of(context)
-        scope.of_requests = weakref.WeakSet()
+    if registry.tenants.has_loader and scope.owner_request is None:
+        scope.owner_request = _request_of(context)
+        scope.nested_scopes = weakref.WeakSet()
     return scope
 
 
@@ -141,22 +141,22 @@ def _request_of(context: AppContext) -> t.Any:
 def _scope_of_request(root: Scope) -> Scope:
     # Flask puts a request into the context of its app that is there already, of a test or of another request, with all
     # that is on flask.g. Its tenant is its own.
-    other = _other_request(root)
+    other = _nested_request(root)
     if other is None:
         return root
     # A request may be used in the contexts of several apps.
     scopes: dict[Scope, Scope] = vars(other).setdefault(_ON_G, {})
     if root not in scopes:
-        root.of_requests.add(scopes.setdefault(root, root.registry.open_scope()))
+        root.nested_scopes.add(scopes.setdefault(root, root.registry.open_scope()))
     scope = scopes[root]
     scope.is_open = True
     return scope
 
 
-def _other_request(root: Scope) -> t.Any:
+def _nested_request(root: Scope) -> t.Any:
     """The current request, if it is another than the one that the context was made for."""
-    current = None if root.opened_in is None else _current_request()
-    return None if current is root.opened_in else current
+    current = None if root.owner_request is None else _current_request()
+    return None if current is root.owner_request else current
 
 
 def _current_request() -> t.Any:

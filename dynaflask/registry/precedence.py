@@ -24,13 +24,13 @@ from pynamodb.settings import get_settings_value
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.config.bind import DEFAULT_BIND
-from dynaflask.config.bind import WHERE_AND_WHO
+from dynaflask.config.bind import DESTINATION_SETTINGS
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
-from dynaflask.config.bind import overlay
+from dynaflask.config.bind import merge_settings
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_identity
-from dynaflask.config.validators import MODEL_CHECKS
+from dynaflask.config.validators import MODEL_VALIDATORS
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.tenants import Tenant
@@ -56,7 +56,7 @@ TABLE_SETTINGS = frozenset({"table_name", "bind_key", "stream_view_type", "tags"
 MUTABLE = (dict, list, set, bytearray)
 
 
-class Declaration:
+class DeclaredMeta:
     """What the user wrote as one ``Meta``, and the table schema of the model classes that share it.
 
     Args:
@@ -94,10 +94,10 @@ class Declaration:
         return self._values
 
     def _read_values(self) -> dict[str, t.Any]:
-        declared = {name: getattr(self.meta_class, name, None) for name in MODEL_CHECKS}
+        declared = {name: getattr(self.meta_class, name, None) for name in MODEL_VALIDATORS}
         filled = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
         return {
-            name: MODEL_CHECKS[name](f"{self.model_name}.Meta.{name}", value)
+            name: MODEL_VALIDATORS[name](f"{self.model_name}.Meta.{name}", value)
             for name, value in declared.items()
             if value not in (None, "") and not (name in filled and value == filled[name])
         }
@@ -170,7 +170,7 @@ class TableSchema:
         add_missing(self.local_indexes, map(_index_keys, schema["local_secondary_indexes"]))
 
 
-class Resolved:
+class EffectiveSettings:
     """What a model's settings come to.
 
     Args:
@@ -204,27 +204,27 @@ class Resolved:
         """The settings by name; those that nobody gave are missing."""
         # Put together when they are asked for: a call needs none of them, and an app has many models.
         if self._values is None:
-            values = overlay(t.cast("Settings", self._settings).values_of(self.bind.key), self._given)
-            self._values = _answers(values, self.bind.key, self.table_name)
+            values = merge_settings(t.cast("Settings", self._settings).effective_values(self.bind.key), self._given)
+            self._values = _with_defaults(values, self.bind.key, self.table_name)
         return self._values
 
     def __repr__(self) -> str:
         return f"<Resolved {self.table_name!r} on {self.bind!r}>"
 
 
-class Source(t.Protocol):
+class MetaBackend(t.Protocol):
     """Where a ``Meta`` gets its values from, and takes its changes to."""
 
-    def resolve(self, declaration: Declaration) -> Resolved:
+    def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """What the model's settings come to."""
 
-    def change(self, declaration: Declaration, name: str, value: t.Any) -> None:
+    def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> None:
         """Set a value for this context alone."""
 
-    def undo(self, declaration: Declaration, name: str) -> bool:
+    def unset(self, declaration: DeclaredMeta, name: str) -> bool:
         """Take a change back; whether there was one."""
 
-    def keep(self, declaration: Declaration, name: str, value: t.Any) -> t.Any:
+    def copy_on_write(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.Any:
         """This context's own copy of a value that can be changed in place."""
 
 
@@ -233,26 +233,26 @@ class Meta:
 
     __slots__ = ("__declaration", "__source", "__weakref__")
 
-    def __init__(self, declaration: Declaration, source: Source) -> None:
+    def __init__(self, declaration: DeclaredMeta, source: MetaBackend) -> None:
         object.__setattr__(self, "_Meta__declaration", declaration)
         object.__setattr__(self, "_Meta__source", source)
 
     def __getattr__(self, name: str) -> t.Any:
         values = self.__source.resolve(self.__declaration).values
-        if name in MODEL_CHECKS and name not in values:
+        if name in MODEL_VALIDATORS and name not in values:
             raise AttributeError(f"{self.__declaration.model_name}.Meta has no {name!r}.", name=name, obj=self)
         value = values[name] if name in values else getattr(self.__declaration.meta_class, name)
         if isinstance(value, MUTABLE) and not isinstance(value, ImmutableDict):
-            return self.__source.keep(self.__declaration, name, value)
+            return self.__source.copy_on_write(self.__declaration, name, value)
         return value
 
     def __setattr__(self, name: str, value: t.Any) -> None:
-        if name in MODEL_CHECKS and value is not None:
-            value = MODEL_CHECKS[name](f"{self.__declaration.model_name}.Meta.{name}", value)
-        self.__source.change(self.__declaration, name, value)
+        if name in MODEL_VALIDATORS and value is not None:
+            value = MODEL_VALIDATORS[name](f"{self.__declaration.model_name}.Meta.{name}", value)
+        self.__source.set(self.__declaration, name, value)
 
     def __delattr__(self, name: str) -> None:
-        if not self.__source.undo(self.__declaration, name):
+        if not self.__source.unset(self.__declaration, name):
             raise AttributeError(f"This context has not set {self.__declaration.model_name}.Meta.{name}.")
 
     def __copy__(self) -> Meta:
@@ -273,20 +273,20 @@ class Meta:
         return f"<Meta of {self.__declaration.full_name}>"
 
 
-class DeclaredSource:
+class DeclaredMetaBackend:
     """What a model's ``Meta`` says where no application answers: the declaration, which nothing changes."""
 
-    def resolve(self, declaration: Declaration) -> Resolved:
+    def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """The declared values over PynamoDB's defaults."""
         declared = {
             name: getattr(declaration.meta_class, name)
-            for name in MODEL_CHECKS
+            for name in MODEL_VALIDATORS
             if hasattr(declaration.meta_class, name)
         }
         values = {**UPSTREAM_DEFAULTS, **declared}
-        return Resolved(NOWHERE, values.get("table_name"), is_static=False, values=values)
+        return EffectiveSettings(NOWHERE, values.get("table_name"), is_static=False, values=values)
 
-    def change(self, declaration: Declaration, name: str, value: t.Any) -> t.NoReturn:
+    def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.NoReturn:
         """Refuse: a change made here would reach every app.
 
         Raises:
@@ -298,28 +298,28 @@ class DeclaredSource:
             " context alone."
         )
 
-    def undo(self, declaration: Declaration, name: str) -> bool:
+    def unset(self, declaration: DeclaredMeta, name: str) -> bool:
         """There is never a change to take back."""
         return False
 
-    def keep(self, declaration: Declaration, name: str, value: t.Any) -> t.Any:
+    def copy_on_write(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.Any:
         """A copy: what is done to it changes no class."""
         return copy.deepcopy(value)
 
 
-DECLARED: t.Final = DeclaredSource()
+DECLARED: t.Final = DeclaredMetaBackend()
 NOWHERE: t.Final = Bind()
 
 
 def resolve(
-    declaration: Declaration,
+    declaration: DeclaredMeta,
     *,
     settings: Settings,
     binds: cabc.Mapping[str, Bind],
     configured: Values,
     context: cabc.Sequence[Values] = (),
     tenant: Tenant | None = None,
-) -> Resolved:
+) -> EffectiveSettings:
     """What a model's settings come to, by the order that this module states.
 
     Args:
@@ -336,23 +336,25 @@ def resolve(
         ConfigurationError: The values that win do not fit together.
     """
     declared = declaration.values()
-    decided = _decided(tenant, context)
-    bind_key = named_bind([declared, configured, *context, decided])
+    decided = _tenant_overrides(tenant, context)
+    bind_key = select_bind_key([declared, configured, *context, decided])
     says_no_more = not (context or decided or configured) and TABLE_SETTINGS.issuperset(declared)
     if says_no_more and bind_key in binds:
         bind = binds[bind_key]
         table_name = _real_name(declared.get("table_name"), bind)
         is_static = _is_static(declaration, bind)
-        return Resolved(bind, table_name, is_static=is_static, values=declared, settings=settings)
-    values = overlay(overlay(settings.values_of(bind_key), declared), configured)
+        return EffectiveSettings(bind, table_name, is_static=is_static, values=declared, settings=settings)
+    values = merge_settings(merge_settings(settings.effective_values(bind_key), declared), configured)
     declared_name = values.pop("table_name", None)
-    values = overlay(enter(values, settings=settings, bind_key=bind_key, context=context), decided)
+    values = merge_settings(
+        apply_context_layers(values, settings=settings, bind_key=bind_key, context=context), decided
+    )
     check_identity(f"{declaration.model_name}.Meta", values)
     bind = make_bind(bind_key, values)
     # A name that the context set is the real one.
     table_name = values.get("table_name") or _real_name(declared_name, bind)
     is_static = _is_static(declaration, bind)
-    return Resolved(bind, table_name, is_static=is_static, values=_answers(values, bind_key, table_name))
+    return EffectiveSettings(bind, table_name, is_static=is_static, values=_with_defaults(values, bind_key, table_name))
 
 
 def resolve_bind(
@@ -371,20 +373,24 @@ def resolve_bind(
         ConfigurationError: The values that win do not fit together.
         TenantMismatch: The context says otherwise what the tenant decides.
     """
-    decided = _decided(tenant, [*context, {"bind_key": bind_key}] if bind_key else context)
-    bind_key = bind_key or named_bind([*context, decided])
-    values = enter(settings.values_of(bind_key), settings=settings, bind_key=bind_key, context=context)
-    values = overlay(values, decided)
+    decided = _tenant_overrides(tenant, [*context, {"bind_key": bind_key}] if bind_key else context)
+    bind_key = bind_key or select_bind_key([*context, decided])
+    values = apply_context_layers(
+        settings.effective_values(bind_key), settings=settings, bind_key=bind_key, context=context
+    )
+    values = merge_settings(values, decided)
     check_identity(f"db.using({bind_key!r})", values)
     return make_bind(bind_key, values)
 
 
-def named_bind(layers: cabc.Sequence[Values]) -> str:
+def select_bind_key(layers: cabc.Sequence[Values]) -> str:
     """The bind that the innermost layer names."""
     return next((layer["bind_key"] for layer in reversed(layers) if layer.get("bind_key")), DEFAULT_BIND)
 
 
-def enter(values: Values, *, settings: Settings, bind_key: str, context: cabc.Sequence[Values]) -> dict[str, t.Any]:
+def apply_context_layers(
+    values: Values, *, settings: Settings, bind_key: str, context: cabc.Sequence[Values]
+) -> dict[str, t.Any]:
     """The values under what a context set and entered, for one bind.
 
     A layer that names another bind was meant for that bind, and is left out whole. The innermost layer that names this
@@ -393,11 +399,13 @@ def enter(values: Values, *, settings: Settings, bind_key: str, context: cabc.Se
     layers = [layer for layer in context if (layer.get("bind_key") or bind_key) == bind_key]
     named_at = max((position for position, layer in enumerate(layers) if layer.get("bind_key")), default=-1)
     for layer in layers[: max(named_at, 0)]:
-        values = overlay(values, {name: value for name, value in layer.items() if name not in WHERE_AND_WHO})
+        values = merge_settings(
+            values, {name: value for name, value in layer.items() if name not in DESTINATION_SETTINGS}
+        )
     if named_at >= 0:
-        values = overlay(values, settings.named_by(bind_key))
+        values = merge_settings(values, settings.own_values(bind_key))
     for layer in layers[max(named_at, 0) :]:
-        values = overlay(values, layer)
+        values = merge_settings(values, layer)
     return dict(values)
 
 
@@ -420,10 +428,10 @@ def apply_prefix(table_name: str, *, prefix: t.Any) -> str:
     return real_name
 
 
-def _decided(tenant: Tenant | None, context: cabc.Sequence[Values]) -> Values:
+def _tenant_overrides(tenant: Tenant | None, context: cabc.Sequence[Values]) -> Values:
     if tenant is None:
         return {}
-    tenant.require_alone(context)
+    tenant.check_conflicts(context)
     return tenant.changes
 
 
@@ -431,12 +439,12 @@ def _real_name(declared_name: str | None, bind: Bind) -> str | None:
     return None if declared_name is None else apply_prefix(declared_name, prefix=bind.table_prefix)
 
 
-def _is_static(declaration: Declaration, bind: Bind) -> bool:
+def _is_static(declaration: DeclaredMeta, bind: Bind) -> bool:
     return not declaration.is_dynamic and not callable(bind.table_prefix)
 
 
-def _answers(values: Values, bind_key: str, table_name: str | None) -> Values:
-    given = {name: value for name, value in values.items() if value is not None or name not in MODEL_CHECKS}
+def _with_defaults(values: Values, bind_key: str, table_name: str | None) -> Values:
+    given = {name: value for name, value in values.items() if value is not None or name not in MODEL_VALIDATORS}
     if table_name is not None:
         given["table_name"] = table_name
     return {**UPSTREAM_DEFAULTS, **given, "bind_key": bind_key}
@@ -444,7 +452,7 @@ def _answers(values: Values, bind_key: str, table_name: str | None) -> Values:
 
 def _is_dynamic(meta_class: type) -> bool:
     """Whether a value may change from one reading to the next: a class property, say, or a metaclass of its own."""
-    attributes = (value for cls in meta_class.__mro__ for name, value in vars(cls).items() if name in MODEL_CHECKS)
+    attributes = (value for cls in meta_class.__mro__ for name, value in vars(cls).items() if name in MODEL_VALIDATORS)
     return type(meta_class) is not type or any(hasattr(value, "__get__") for value in attributes)
 
 

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
-from dynaflask.client.connection import pattern_of
-from dynaflask.client.error_context import explained
+from dynaflask.client.connection import connection_template_of
+from dynaflask.client.error_context import annotated
 from dynaflask.client.key import ClientKey
 from dynaflask.client.pool import ClientPool
 from dynaflask.client.pool import Lease
@@ -23,22 +23,22 @@ from dynaflask.client.pool import pool
 from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
-from dynaflask.config.bind import overlay
+from dynaflask.config.bind import merge_settings
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import did_you_mean
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownModel
-from dynaflask.operations.recorder import Ledger
+from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import UsageKey
 from dynaflask.operations.usage import summed
 from dynaflask.registry.context import current_scope
-from dynaflask.registry.precedence import Declaration
-from dynaflask.registry.precedence import DeclaredSource
+from dynaflask.registry.precedence import DeclaredMeta
+from dynaflask.registry.precedence import DeclaredMetaBackend
+from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import Meta
-from dynaflask.registry.precedence import Resolved
 from dynaflask.registry.precedence import full_name
 from dynaflask.registry.precedence import has_own_declaration
 from dynaflask.registry.precedence import resolve
@@ -84,22 +84,22 @@ class Registry:
         dynamo: Dynamo,
         settings: Settings,
         *,
-        ledger: Ledger,
-        given: cabc.Iterable[type[Model]] | None = None,
+        recorder: OperationRecorder,
+        allowed_models: cabc.Iterable[type[Model]] | None = None,
     ) -> None:
         self.dynamo = dynamo
         self.settings = settings
-        self.ledger = ledger
+        self.recorder = recorder
         self.binds: cabc.Mapping[str, Bind] = {
-            key: make_bind(key, settings.values_of(key)) for key in settings.bind_keys
+            key: make_bind(key, settings.effective_values(key)) for key in settings.bind_keys
         }
-        self.models: cabc.Mapping[str, type[Model]] = OnDemand(self._model_names, self._model)
-        self.connections: cabc.Mapping[str, Connection] = OnDemand(lambda: self.binds, self.get_connection)
-        self.tables: cabc.Mapping[str, TableConnection] = OnDemand(self._table_names, self._table)
-        self.tenants = Tenants(settings, dynamo._tenant_functions)
-        self._given = None if given is None else {model.__declaration__ for model in given}
+        self.models: cabc.Mapping[str, type[Model]] = LazyMapping(self._model_names, self._model)
+        self.connections: cabc.Mapping[str, Connection] = LazyMapping(lambda: self.binds, self.get_connection)
+        self.tables: cabc.Mapping[str, TableConnection] = LazyMapping(self._table_names, self._table)
+        self.tenants = Tenants(settings, dynamo._tenant_callbacks)
+        self._allowed_models = None if allowed_models is None else {model.__declaration__ for model in allowed_models}
         # For nobody, and by tenant.
-        self._resolved: weakref.WeakKeyDictionary[Declaration, dict[Tenant | None, Resolved]] = (
+        self._resolved: weakref.WeakKeyDictionary[DeclaredMeta, dict[Tenant | None, EffectiveSettings]] = (
             weakref.WeakKeyDictionary()
         )
         self._static_binds = set(self.binds.values())
@@ -159,7 +159,7 @@ class Registry:
             UnknownBind: The app has no such bind.
             TenantRequired: ``DYNAMODB_REQUIRE_TENANT`` is set, and there is no tenant.
         """
-        return self.own_client(self._current_bind(bind_key))
+        return self.dedicated_client(self._current_bind(bind_key))
 
     def meta(self, model: type[Model]) -> Meta:
         """A model's ``Meta`` as this app has it: in a context of the app with what the context changed.
@@ -169,7 +169,7 @@ class Registry:
         """
         scope = self._scope()
         declaration = self.declaration_of(model)
-        return scope.meta(declaration) if scope else Meta(declaration, AppSource(self))
+        return scope.meta(declaration) if scope else Meta(declaration, AppMetaBackend(self))
 
     @property
     def scope(self) -> Scope:
@@ -203,8 +203,8 @@ class Registry:
         return self.binds[bind_key or DEFAULT_BIND]
 
     def resolve(
-        self, declaration: Declaration, context: cabc.Sequence[Values] = (), tenant: Tenant | None = None
-    ) -> Resolved:
+        self, declaration: DeclaredMeta, context: cabc.Sequence[Values] = (), tenant: Tenant | None = None
+    ) -> EffectiveSettings:
         """What a model's settings come to in this app, under what a context and a tenant change."""
         tenant = tenant if tenant and tenant.changes else None
         kept = self._resolved.get(declaration)
@@ -228,7 +228,7 @@ class Registry:
                     self._static_binds.add(resolved.bind)
         return resolved
 
-    def declaration_of(self, model: type[Model]) -> Declaration:
+    def declaration_of(self, model: type[Model]) -> DeclaredMeta:
         """What a model declares, if it is one of this app's.
 
         Raises:
@@ -255,11 +255,11 @@ class Registry:
                 name,
                 f"The app {self.app_name!r} was not given the model {name}. Add it to init_app(app, models=[...]).",
             )
-        return t.cast("Declaration", declaration)
+        return t.cast("DeclaredMeta", declaration)
 
-    def has(self, declaration: Declaration | None) -> bool:
+    def has(self, declaration: DeclaredMeta | None) -> bool:
         """Whether the app was given the models of this declaration."""
-        return declaration is not None and (self._given is None or declaration in self._given)
+        return declaration is not None and (self._allowed_models is None or declaration in self._allowed_models)
 
     def lease(self, bind: Bind) -> Lease:
         """The app's claim on the pooled client of a destination."""
@@ -269,22 +269,22 @@ class Registry:
             lease = Lease(bind, owner=self._owner if is_own else None)
             # Binds that differ in what no client knows, such as a table prefix, have one lease.
             lease = self._leases_by_key.setdefault(lease.key, lease)
-            self._remember(bind, lease)
+            self._cache_lease(bind, lease)
         return lease
 
-    def pattern(self, bind: Bind) -> dict[str, t.Any]:
+    def connection_template(self, bind: Bind) -> dict[str, t.Any]:
         """What a connection to a bind begins with, worked out once."""
-        pattern = self._patterns.get(bind)
-        if pattern is None:
+        connection_template = self._patterns.get(bind)
+        if connection_template is None:
             if len(self._patterns) >= MAX_BINDS:
                 self._patterns = {}
-            pattern = self._patterns[bind] = pattern_of(bind)
-        return pattern
+            connection_template = self._patterns[bind] = connection_template_of(bind)
+        return connection_template
 
-    def own_client(self, bind: Bind) -> t.Any:
+    def dedicated_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""
         # One that belongs to a block, whose values may be a request's own, may be evicted.
-        return self.lease(bind).own(self._owner, is_pinned=bind in self._static_binds)
+        return self.lease(bind).dedicated(self._owner, is_pinned=bind in self._static_binds)
 
     def ping(self, bind_key: str = DEFAULT_BIND) -> float:
         """Make one cheap signed call, ListTables of one table, as a readiness check.
@@ -304,7 +304,7 @@ class Registry:
         """
         bind = self.bind(bind_key)
         started = time.perf_counter()
-        with explained(bind, "ListTables"), self.lease(bind).call() as client:
+        with annotated(bind, "ListTables"), self.lease(bind).call() as client:
             client.list_tables(Limit=1)
         return time.perf_counter() - started
 
@@ -352,7 +352,7 @@ class Registry:
         Raises:
             RuntimeError: The app does not count.
         """
-        meter = self.ledger.meter
+        meter = self.recorder.meter
         if meter is None:
             raise RuntimeError(f"The app {self.app_name!r} counts no usage. Set DYNAMODB_METER = True.")
         return meter.read(reset=reset) if by is None else summed(meter.read(reset=reset), by)
@@ -364,7 +364,7 @@ class Registry:
         self._leases.clear()
         self._leases_by_key.clear()
 
-    def _remember(self, bind: Bind, lease: Lease) -> None:
+    def _cache_lease(self, bind: Bind, lease: Lease) -> None:
         if len(self._leases) >= MAX_BINDS:
             # A block per request with values of its own, such as a token, makes a bind per request.
             self._leases = {}
@@ -377,7 +377,7 @@ class Registry:
 
     def _current_bind(self, bind_key: str | None = None) -> Bind:
         scope = self._scope()
-        if scope is None and self.tenants.are_required:
+        if scope is None and self.tenants.is_required:
             raise TenantRequired("A client was asked for outside of a context, and so for no tenant.")
         return scope.bind(bind_key) if scope else self.bind(bind_key or DEFAULT_BIND)
 
@@ -405,7 +405,7 @@ class Registry:
             raise AmbiguousModel(name, candidates=map(full_name, found))
         return found[0]
 
-    def _configured(self, declaration: Declaration) -> Values:
+    def _configured(self, declaration: DeclaredMeta) -> Values:
         by_name = self.settings.models
         if not by_name:
             return by_name
@@ -413,7 +413,7 @@ class Registry:
         if declaration.model_name in by_name:
             self._model(declaration.model_name)
         short, full = (by_name.get(name, {}) for name in (declaration.model_name, declaration.full_name))
-        return overlay(short, full)
+        return merge_settings(short, full)
 
     def _warn_of_unknown_names(self) -> None:
         # Models may be declared after init_app, so that their names are known at the first use at the earliest.
@@ -435,7 +435,7 @@ class Registry:
             )
 
 
-class AppSource(DeclaredSource):
+class AppMetaBackend(DeclaredMetaBackend):
     """What a model's ``Meta`` says in an app, seen from outside of its contexts.
 
     Args:
@@ -445,12 +445,12 @@ class AppSource(DeclaredSource):
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def resolve(self, declaration: Declaration) -> Resolved:
+    def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """What the model's settings come to in the app."""
         return self._registry.resolve(declaration)
 
 
-class OnDemand(cabc.Mapping[str, V]):
+class LazyMapping(cabc.Mapping[str, V]):
     """A mapping whose values are made when they are asked for.
 
     Args:
@@ -472,4 +472,4 @@ class OnDemand(cabc.Mapping[str, V]):
         return len(self._keys())
 
     def __repr__(self) -> str:
-        return f"<OnDemand {list(self)}>"
+        return f"<LazyMapping {list(self)}>"

@@ -17,19 +17,19 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantRequired
-from dynaflask.operations.recorder import Ledger
-from dynaflask.registry.context import Resumption
-from dynaflask.registry.context import blocks
+from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.registry.context import ScopeToken
 from dynaflask.registry.context import current_scope
-from dynaflask.registry.context import leave
-from dynaflask.registry.precedence import Declaration
+from dynaflask.registry.context import reset
+from dynaflask.registry.context import scope_stack
+from dynaflask.registry.precedence import DeclaredMeta
+from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import Meta
-from dynaflask.registry.precedence import Resolved
 from dynaflask.registry.precedence import apply_prefix
-from dynaflask.registry.precedence import named_bind
-from dynaflask.tenants import NOBODY
+from dynaflask.registry.precedence import select_bind_key
+from dynaflask.tenants import NO_TENANT
+from dynaflask.tenants import Principal
 from dynaflask.tenants import Tenant
-from dynaflask.tenants import Who
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
@@ -38,13 +38,13 @@ if t.TYPE_CHECKING:
 MAX_SPARE = 100
 
 
-class Made:
+class ScopeCache:
     """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
 
     __slots__ = ("connections", "model_tables", "plain_tables", "reading", "resolved", "tables", "writing")
 
     def __init__(self) -> None:
-        self.resolved: dict[Declaration, Resolved] = {}
+        self.resolved: dict[DeclaredMeta, EffectiveSettings] = {}
         self.model_tables: dict[t.Any, TableConnection] = {}
         self.tables: dict[t.Any, TableConnection] = {}
         self.plain_tables: dict[str, TableConnection] = {}
@@ -67,13 +67,13 @@ class Scope:
         made: What was made for them before.
 
     Attributes:
-        opened_in: The request that the context was made for, or that there was none; ``None`` where the program does
+        owner_request: The request that the context was made for, or that there was none; ``None`` where the program does
             not say who the tenant is.
-        of_requests: The scopes of requests that ran in the context, and that it was not made for.
+        nested_scopes: The scopes of requests that ran in the context, and that it was not made for.
     """
 
-    opened_in: t.Any = None
-    of_requests: t.Any = ()
+    owner_request: t.Any = None
+    nested_scopes: t.Any = ()
 
     def __init__(
         self,
@@ -81,19 +81,19 @@ class Scope:
         *,
         outer: Scope | None = None,
         entered: Values | None = None,
-        who: Who | None = None,
-        made: Made | None = None,
+        principal: Principal | None = None,
+        made: ScopeCache | None = None,
     ) -> None:
         self.registry = registry
         self.is_open = True
         self._outer = outer
         self._entered: Values = entered or {}
-        self._who = who
+        self._principal = principal
         self._inner: list[Scope] = []
-        self._changes: dict[Declaration, dict[str, t.Any]] = {}
-        self._metas: dict[Declaration, Meta] = {}
-        self._made = made or Made()
-        self._spare: dict[Who, Made] = {}
+        self._changes: dict[DeclaredMeta, dict[str, t.Any]] = {}
+        self._metas: dict[DeclaredMeta, Meta] = {}
+        self._made = made or ScopeCache()
+        self._spare: dict[Principal, ScopeCache] = {}
 
     @property
     def tenant(self) -> str | None:
@@ -102,22 +102,22 @@ class Scope:
         Raises:
             UnknownTenant: The app has no such tenant.
         """
-        return self.who.name
+        return self.principal.name
 
     @property
     def known_tenant(self) -> str | None:
         """Whom this context acts for, as far as that was found out already."""
-        who = self._who
-        if who is None and self._outer is not None:
+        principal = self._principal
+        if principal is None and self._outer is not None:
             return self._outer.known_tenant
-        return None if who is None else who.name
+        return None if principal is None else principal.name
 
     @property
-    def who(self) -> Who:
+    def principal(self) -> Principal:
         """Whom this scope acts for, or that it is nobody."""
-        if self._who is not None:
-            return self._who
-        return self._settle() if self._outer is None else self._outer.who
+        if self._principal is not None:
+            return self._principal
+        return self._resolve_tenant() if self._outer is None else self._outer.principal
 
     @property
     def root(self) -> Scope:
@@ -173,25 +173,25 @@ class Scope:
 
     def bind(self, bind_key: str | None = None) -> Bind:
         """A bind, with what the enclosing ``db.using`` blocks change in it."""
-        return self.registry.bind(bind_key, self._context(), self._acting())
+        return self.registry.bind(bind_key, self._context(), self._required_tenant())
 
-    def meta(self, declaration: Declaration) -> Meta:
+    def meta(self, declaration: DeclaredMeta) -> Meta:
         """This context's copy of a model's ``Meta``."""
         meta = self._metas.get(declaration)
         return self._metas.setdefault(declaration, Meta(declaration, self)) if meta is None else meta
 
-    def resolve(self, declaration: Declaration) -> Resolved:
+    def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """What a model's settings come to in this scope."""
         self.require_open()
         made = self._made
         resolved = made.resolved.get(declaration)
         if resolved is None:
-            resolved = self.registry.resolve(declaration, self._context(declaration), self._acting())
+            resolved = self.registry.resolve(declaration, self._context(declaration), self._required_tenant())
             if resolved.is_static:
                 made.resolved[declaration] = resolved
         return resolved
 
-    def wants_stock(self, declaration: Declaration) -> bool:
+    def wants_stock(self, declaration: DeclaredMeta) -> bool:
         """Whether a model's calls are made as PynamoDB and botocore make them."""
         # An object of a model that this context cannot reach may be written to an item all the same.
         try:
@@ -199,7 +199,7 @@ class Scope:
         except (DynaflaskError, AttributeError, RuntimeError):
             return False
 
-    def way(self, direction: str, model: t.Any, find: t.Callable[[t.Any, str, Scope], t.Any]) -> t.Any:
+    def codec_for(self, direction: str, model: t.Any, find: t.Callable[[t.Any, str, Scope], t.Any]) -> t.Any:
         """How items of a model become objects, or the other way round. It is found once in a scope.
 
         Args:
@@ -212,7 +212,7 @@ class Scope:
             return ways[model]
         return ways.setdefault(model, find(model, direction, self))
 
-    def change(self, declaration: Declaration, name: str, value: t.Any) -> None:
+    def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> None:
         """Set a value of a model's ``Meta`` for this scope.
 
         Raises:
@@ -220,11 +220,11 @@ class Scope:
         """
         self.require_open()
         if name == "bind_key" and value is not None:
-            self.registry.settings.named_by(value)
+            self.registry.settings.own_values(value)
         self._changes.setdefault(declaration, {})[name] = value
         self._forget()
 
-    def undo(self, declaration: Declaration, name: str) -> bool:
+    def unset(self, declaration: DeclaredMeta, name: str) -> bool:
         """Take a change back; whether there was one."""
         changes = self._changes.get(declaration, {})
         was_changed = name in changes
@@ -232,7 +232,7 @@ class Scope:
         self._forget()
         return was_changed
 
-    def keep(self, declaration: Declaration, name: str, value: t.Any) -> t.Any:
+    def copy_on_write(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.Any:
         """This scope's own copy of a value that can be changed in place."""
         changes = self._changes.setdefault(declaration, {})
         if name not in changes:
@@ -244,22 +244,22 @@ class Scope:
         """The app's claim on the client of a destination."""
         return self.registry.lease(bind)
 
-    def pattern(self, bind: Bind) -> dict[str, t.Any]:
+    def connection_template(self, bind: Bind) -> dict[str, t.Any]:
         """What a connection to a bind begins with."""
-        return self.registry.pattern(bind)
+        return self.registry.connection_template(bind)
 
-    def own_client(self, bind: Bind) -> t.Any:
+    def dedicated_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
-        return self.registry.own_client(bind)
+        return self.registry.dedicated_client(bind)
 
-    def labels(self) -> tuple[str | None, str]:
+    def log_fields(self) -> tuple[str | None, str]:
         """The tenant's name and the bind's key, as far as they are known: nobody is asked."""
-        return self.known_tenant, named_bind(self._known_layers())
+        return self.known_tenant, select_bind_key(self._known_layers())
 
     @property
-    def ledger(self) -> Ledger:
+    def recorder(self) -> OperationRecorder:
         """What the app does with its operations."""
-        return self.registry.ledger
+        return self.registry.recorder
 
     def require_open(self) -> None:
         """Refuse what is used after its context.
@@ -274,13 +274,13 @@ class Scope:
                 " flask.stream_with_context."
             )
 
-    def using(self, entered: Values, *, who: Who | None = None) -> Scope:
+    def using(self, entered: Values, *, principal: Principal | None = None) -> Scope:
         """A block inside this scope that runs on other values, or for somebody else, while it is entered."""
         # What was made in an earlier block for the same tenant, and holds nothing of another.
-        made = None if who is None else self.root._spare.pop(who, None)
-        return Scope(self.registry, outer=self, entered=entered, who=who, made=made)
+        made = None if principal is None else self.root._spare.pop(principal, None)
+        return Scope(self.registry, outer=self, entered=entered, principal=principal, made=made)
 
-    def holding(self, model: t.Any) -> Scope:
+    def pinned_to(self, model: t.Any) -> Scope:
         """A block for work that goes on later: a model's table and settings stay what they are in this scope now.
 
         Args:
@@ -290,51 +290,51 @@ class Scope:
         block.model_table(model)
         return block
 
-    def acting_for(self, name: str) -> Scope:
+    def for_tenant(self, name: str) -> Scope:
         """A block inside this scope for a tenant.
 
         Raises:
             UnknownTenant: The app has no such tenant.
             ConfigurationError: What the tenant changes is wrong.
         """
-        return self.using({}, who=Who(self.registry.tenants.get(name, self.finding)))
+        return self.using({}, principal=Principal(self.registry.tenants.get(name, self.lookup_scope)))
 
-    def finding(self) -> Scope:
+    def lookup_scope(self) -> Scope:
         """A block round the program's function that finds a tenant."""
-        return Finding(self.registry, outer=self)
+        return TenantLookupScope(self.registry, outer=self)
 
     # Not a generator: whoever serves many tenants goes in and out of blocks all the time.
     def __enter__(self) -> Scope:
         outer = t.cast("Scope", self._outer)
         outer._inner.append(self)
-        others = blocks.get()
-        blocks.set((*(other for other in others if other.root.is_open), self) if others else (self,))
+        others = scope_stack.get()
+        scope_stack.set((*(other for other in others if other.root.is_open), self) if others else (self,))
         return self
 
     def __exit__(self, *exception: object) -> None:
         # Not what was there before: generators may end out of their order, or in another thread.
-        entered = blocks.get()
+        entered = scope_stack.get()
         is_last = bool(entered) and entered[-1] is self
-        blocks.set(entered[:-1] if is_last else tuple(other for other in entered if other is not self))
+        scope_stack.set(entered[:-1] if is_last else tuple(other for other in entered if other is not self))
         t.cast("Scope", self._outer)._inner.remove(self)
         self._metas.clear()
-        if self._who is not None and not self._changes:
-            self.root._put_by(self._who, self._made)
+        if self._principal is not None and not self._changes:
+            self.root._put_by(self._principal, self._made)
 
     @contextlib.contextmanager
-    def resumed(self) -> cabc.Iterator[None]:
+    def reentered(self) -> cabc.Iterator[None]:
         """Work on, in this scope, at what was begun in it.
 
         Raises:
             RuntimeError: Its context is not the current one.
         """
-        token = self.resume()
+        token = self.reenter()
         try:
             yield
         finally:
-            leave(token)
+            reset(token)
 
-    def resume(self) -> Resumption:
+    def reenter(self) -> ScopeToken:
         """Begin to work on: :meth:`resumed`, without what a ``with`` block costs each item of a page.
 
         Returns:
@@ -345,7 +345,7 @@ class Scope:
                 f"This was begun in an application context of {self.registry.app_name!r}, and can go on in that context"
                 " alone."
             )
-        return blocks.set((*blocks.get(), self))
+        return scope_stack.set((*scope_stack.get(), self))
 
     def close(self) -> None:
         """End the scope. Its connection objects refuse further use; the shared clients stay open.
@@ -378,62 +378,62 @@ class Scope:
         return Connection(bind, owner=self.root, tenant=self.tenant, model=model)
 
     def _known_layers(self) -> list[Values]:
-        if self._who is None and self._outer is not None:
+        if self._principal is None and self._outer is not None:
             return [*self._outer._known_layers(), self._entered]
-        tenant = None if self._who is None else self._who.tenant
+        tenant = None if self._principal is None else self._principal.tenant
         return [*([tenant.changes] if tenant else []), self._entered]
 
-    def _context(self, declaration: Declaration | None = None) -> list[Values]:
-        layers = [] if self._outer is None or self._who is not None else self._outer._context(declaration)
+    def _context(self, declaration: DeclaredMeta | None = None) -> list[Values]:
+        layers = [] if self._outer is None or self._principal is not None else self._outer._context(declaration)
         if self._entered:
             layers.append(self._entered)
         if declaration in self._changes:
             layers.append(self._changes[declaration])
         return layers
 
-    def _acting(self) -> Tenant | None:
-        who = self.who
-        if who.tenant is None and not who.is_free and self.registry.tenants.are_required:
+    def _required_tenant(self) -> Tenant | None:
+        principal = self.principal
+        if principal.tenant is None and not principal.is_unrestricted and self.registry.tenants.is_required:
             raise TenantRequired(
                 f"The app {self.registry.app_name!r} needs a tenant, and this context has none. Enter one with"
                 " `with db.tenant(...):`, have @db.tenant_loader return it, or write"
                 " `with db.without_tenant(reason=...):` round what is to be done for no tenant."
             )
-        return who.tenant
+        return principal.tenant
 
-    def _settle(self) -> Who:
+    def _resolve_tenant(self) -> Principal:
         tenants = self.registry.tenants
-        if not tenants.are_loaded:
-            self._who = NOBODY
-            return NOBODY
+        if not tenants.has_loader:
+            self._principal = NO_TENANT
+            return NO_TENANT
         # Threads may share a context, and the program is asked once.
-        with vars(self).setdefault("_settling", threading.RLock()):
-            if self._who is None:
-                self._who = tenants.load(self.finding)
-        return self._who
+        with vars(self).setdefault("_resolving", threading.RLock()):
+            if self._principal is None:
+                self._principal = tenants.load(self.lookup_scope)
+        return self._principal
 
     def _is_in_current_context(self) -> bool:
         current = current_scope(self.registry.dynamo)
         return current is not None and current.root is self.root
 
-    def _put_by(self, who: Who, made: Made) -> None:
+    def _put_by(self, principal: Principal, made: ScopeCache) -> None:
         if len(self._spare) >= MAX_SPARE:
             self._spare = {}
-        self._spare[who] = made
+        self._spare[principal] = made
 
     def _forget(self) -> None:
-        self._made = Made()
+        self._made = ScopeCache()
         self._spare = {}
         # A copy: another thread may leave a block meanwhile.
         for block in tuple(self._inner):
             block._forget()
 
 
-class Finding(Scope):
+class TenantLookupScope(Scope):
     """The scope of a function that finds a tenant, and can use nothing that depends on it."""
 
     @property
-    def who(self) -> Who:
+    def principal(self) -> Principal:
         """Nobody can tell yet.
 
         Raises:

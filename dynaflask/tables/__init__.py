@@ -10,13 +10,13 @@ import typing as t
 from pynamodb.exceptions import TableError
 
 from dynaflask.tables.schema import Json
-from dynaflask.tables.schema import described_by
+from dynaflask.tables.schema import from_description
 from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.schema_diff import compare
 from dynaflask.tables.schema_diff import time_to_live
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
-from dynaflask.tables.table import find
+from dynaflask.tables.table import find_tables
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
@@ -61,7 +61,7 @@ def create_all(
     Raises:
         TableError: DynamoDB refused.
     """
-    create(find(registry, bind_key=bind_key, models=models), wait=wait)
+    create(find_tables(registry, bind_key=bind_key, models=models), wait=wait)
 
 
 def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
@@ -102,7 +102,7 @@ def drop_all(
     Raises:
         TableError: DynamoDB refused, as it does where the table is protected.
     """
-    drop(find(registry, bind_key=bind_key, models=models), wait=wait)
+    drop(find_tables(registry, bind_key=bind_key, models=models), wait=wait)
 
 
 def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
@@ -120,7 +120,7 @@ def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     """
     tables = list(tables)
     for table in tables:
-        table.require_whole()
+        table.check_not_shared()
     present = [table for table in tables if table.describe() is not None]
     present = [table for table in present if _call_unless("ResourceNotFoundException", table, "DeleteTable", {})]
     for table in tables if wait else ():
@@ -140,7 +140,7 @@ def status(registry: Registry, *, bind_key: str | None = None, models: Models | 
     Raises:
         TableError: DynamoDB refused.
     """
-    return [_status(table) for table in find(registry, bind_key=bind_key, models=models)]
+    return [_status(table) for table in find_tables(registry, bind_key=bind_key, models=models)]
 
 
 def diff(
@@ -160,7 +160,7 @@ def diff(
     Raises:
         TableError: DynamoDB refused.
     """
-    tables = find(registry, bind_key=bind_key, models=models)
+    tables = find_tables(registry, bind_key=bind_key, models=models)
     drift = {table: _differences(table, table.describe(), prune=prune) for table in tables}
     return {table: differences for table, differences in drift.items() if differences}
 
@@ -209,13 +209,13 @@ def apply(
     """
     for table, differences in drift.items():
         for difference in differences:
-            if not difference.refusal:
+            if not difference.blocked_reason:
                 tell(table, difference)
                 _apply(table, difference)
     for table, differences in drift.items() if wait else ():
-        if not all(difference.refusal for difference in differences):
+        if not all(difference.blocked_reason for difference in differences):
             _wait(table)
-    left = {table: [found for found in differences if found.refusal] for table, differences in drift.items()}
+    left = {table: [found for found in differences if found.blocked_reason] for table, differences in drift.items()}
     return {table: differences for table, differences in left.items() if differences}
 
 
@@ -235,7 +235,7 @@ def _differences(table: Table, found: Json | None, *, prune: bool) -> list[Diffe
     # Each is a call of its own, and a permission of its own.
     ttl = table.call("DescribeTimeToLive", TableName=table.name) if schema.ttl_attribute else {}
     tags = list(_tags(table, found["TableArn"])) if schema.tags else None
-    return compare(schema, described_by(found, ttl=ttl.get("TimeToLiveDescription"), tags=tags), prune=prune)
+    return compare(schema, from_description(found, ttl=ttl.get("TimeToLiveDescription"), tags=tags), prune=prune)
 
 
 def _tags(table: Table, arn: str) -> cabc.Iterator[Json]:

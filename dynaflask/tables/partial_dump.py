@@ -18,7 +18,7 @@ from dynaflask.tables.json_lines import write_safely
 DONE: t.Final[Json] = {}
 
 
-class Part:
+class PartialDump:
     """The file that a dump becomes, called ``PATH.part`` until it is complete, and ``PATH.state`` beside it.
 
     The state is written after the items, and says how long the file is by then. What a killed process wrote beyond
@@ -53,7 +53,7 @@ class Part:
         """Where each segment goes on: after a key, at its beginning, or nowhere, because it is ``DONE``."""
         return list(self._state["starts"])
 
-    def __enter__(self) -> Part:
+    def __enter__(self) -> PartialDump:
         self._part_path.touch()
         self._file = self._part_path.open("r+b")
         self._file.truncate(self._state["bytes"])

@@ -38,7 +38,7 @@ class Capacity(t.NamedTuple):
     read: int | None = None
     write: int | None = None
 
-    def over(self, other: Capacity) -> Capacity:
+    def with_defaults(self, other: Capacity) -> Capacity:
         """This capacity, with what it leaves unsaid taken from the other."""
         return Capacity(
             other.read if self.read is None else self.read, other.write if self.write is None else self.write
@@ -54,7 +54,7 @@ class Capacity(t.NamedTuple):
         return f"{self.read} read, {self.write} write"
 
 
-UNSAID: t.Final = Capacity()
+UNSPECIFIED: t.Final = Capacity()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Index:
     name: str
     keys: tuple[Key, ...]
     projection: tuple[str, ...]
-    capacity: Capacity = UNSAID
+    capacity: Capacity = UNSPECIFIED
 
     @property
     def shape(self) -> tuple[t.Any, ...]:
@@ -83,7 +83,11 @@ class Index:
         kind, *attributes = self.projection
         projection = {"ProjectionType": kind, **({"NonKeyAttributes": attributes} if attributes else {})}
         entry: Json = {"IndexName": self.name, "KeySchema": key_schema(self.keys), "Projection": projection}
-        return entry if capacity is None else {**entry, "ProvisionedThroughput": self.capacity.over(capacity).request}
+        return (
+            entry
+            if capacity is None
+            else {**entry, "ProvisionedThroughput": self.capacity.with_defaults(capacity).request}
+        )
 
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.keys))}; {' '.join(self.projection)}"
@@ -109,7 +113,7 @@ class Schema:
     global_indexes: tuple[Index, ...] = ()
     local_indexes: tuple[Index, ...] = ()
     billing_mode: str | None = None
-    capacity: Capacity = UNSAID
+    capacity: Capacity = UNSPECIFIED
     stream_view_type: str | None = None
     ttl_attribute: str | None = None
     tags: cabc.Mapping[str, str] | None = None
@@ -135,7 +139,7 @@ class Schema:
         return {name: value for name, value in request.items() if value not in (None, [])}
 
 
-def declared_by(models: cabc.Sequence[type[Model]]) -> Schema:
+def from_models(models: cabc.Sequence[type[Model]]) -> Schema:
     """What the models of one table declare together, in the current scope. Each value is the first model's to say it.
 
     Args:
@@ -157,7 +161,7 @@ def declared_by(models: cabc.Sequence[type[Model]]) -> Schema:
     )
 
 
-def described_by(table: Json, *, ttl: Json | None = None, tags: cabc.Sequence[Json] | None = None) -> Schema:
+def from_description(table: Json, *, ttl: Json | None = None, tags: cabc.Sequence[Json] | None = None) -> Schema:
     """What a table is.
 
     Args:

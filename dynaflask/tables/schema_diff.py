@@ -50,7 +50,7 @@ class Difference:
     actual: str
     operation: str = ""
     request: Json = dataclasses.field(default_factory=dict, repr=False)
-    refusal: str = ""
+    blocked_reason: str = ""
 
 
 def compare(declared: Schema, actual: Schema | None, *, prune: bool = False) -> list[Difference]:
@@ -62,7 +62,7 @@ def compare(declared: Schema, actual: Schema | None, *, prune: bool = False) -> 
         prune: Whether a global index that no model declares is a difference.
     """
     if actual is None:
-        return [Difference("table", "a table", "none", refusal=NO_TABLE)]
+        return [Difference("table", "a table", "none", blocked_reason=NO_TABLE)]
     stray = _stray_indexes(declared, actual) if prune else ()
     kept = dataclasses.replace(
         actual, global_indexes=tuple(index for index in actual.global_indexes if index not in stray)
@@ -82,7 +82,7 @@ def compare(declared: Schema, actual: Schema | None, *, prune: bool = False) -> 
 
 def _keys(declared: Schema, actual: Schema) -> Differences:
     if declared.keys != actual.keys:
-        yield Difference("key", _text(declared.keys), _text(actual.keys), refusal=ANOTHER_TABLE)
+        yield Difference("key", _text(declared.keys), _text(actual.keys), blocked_reason=ANOTHER_TABLE)
 
 
 def _local_indexes(declared: Schema, actual: Schema) -> Differences:
@@ -90,7 +90,7 @@ def _local_indexes(declared: Schema, actual: Schema) -> Differences:
     for index in declared.local_indexes:
         found = present.get(index.name)
         if found is None or found.shape != index.shape:
-            yield Difference(f"local index {index.name!r}", str(index), _text(found), refusal=ANOTHER_TABLE)
+            yield Difference(f"local index {index.name!r}", str(index), _text(found), blocked_reason=ANOTHER_TABLE)
 
 
 def _billing(declared: Schema, actual: Schema) -> Differences:
@@ -99,7 +99,10 @@ def _billing(declared: Schema, actual: Schema) -> Differences:
         return
     if wanted != actual.billing_mode:
         yield _billing_mode(declared, actual)
-    elif wanted == PROVISIONED_BILLING_MODE and (units := declared.capacity.over(actual.capacity)) != actual.capacity:
+    elif (
+        wanted == PROVISIONED_BILLING_MODE
+        and (units := declared.capacity.with_defaults(actual.capacity)) != actual.capacity
+    ):
         yield _update("capacity", units, actual.capacity, ProvisionedThroughput=units.request)
 
 
@@ -108,8 +111,8 @@ def _billing_mode(declared: Schema, actual: Schema) -> Difference:
     if wanted == PAY_PER_REQUEST_BILLING_MODE:
         return _update("billing mode", wanted, actual.billing_mode, BillingMode=wanted)
     if None in declared.capacity:
-        return Difference("billing mode", str(wanted), str(actual.billing_mode), refusal=NO_CAPACITY)
-    said = {index.name: index.capacity.over(declared.capacity) for index in declared.global_indexes}
+        return Difference("billing mode", str(wanted), str(actual.billing_mode), blocked_reason=NO_CAPACITY)
+    said = {index.name: index.capacity.with_defaults(declared.capacity) for index in declared.global_indexes}
     # DynamoDB wants to hear the capacity of every index at once.
     updates = [_index_capacity(index.name, said.get(index.name, declared.capacity)) for index in actual.global_indexes]
     return _update(
@@ -137,7 +140,7 @@ def _global_indexes(declared: Schema, actual: Schema) -> Differences:
     present = {index.name: index for index in actual.global_indexes}
     billing_mode = declared.billing_mode or actual.billing_mode
     keeps_capacity = billing_mode == actual.billing_mode == PROVISIONED_BILLING_MODE
-    capacity = declared.capacity.over(actual.capacity) if billing_mode == PROVISIONED_BILLING_MODE else None
+    capacity = declared.capacity.with_defaults(actual.capacity) if billing_mode == PROVISIONED_BILLING_MODE else None
     keys = [index.keys for index in (*actual.local_indexes, *actual.global_indexes)]
     for index in declared.global_indexes:
         found = present.get(index.name)
@@ -145,8 +148,8 @@ def _global_indexes(declared: Schema, actual: Schema) -> Differences:
             keys.append(index.keys)
             yield _new_index(index, attribute_definitions(actual.keys, *keys), capacity)
         elif found.shape != index.shape:
-            yield Difference(_label(index), str(index), str(found), refusal=ANOTHER_INDEX)
-        elif keeps_capacity and (units := index.capacity.over(found.capacity)) != found.capacity:
+            yield Difference(_label(index), str(index), str(found), blocked_reason=ANOTHER_INDEX)
+        elif keeps_capacity and (units := index.capacity.with_defaults(found.capacity)) != found.capacity:
             updates = [_index_capacity(index.name, units)]
             what = f"capacity of {_label(index)}"
             yield _update(what, units, found.capacity, GlobalSecondaryIndexUpdates=updates)
@@ -166,7 +169,7 @@ def _stream(declared: Schema, actual: Schema) -> Differences:
     if found is None:
         yield _update("stream", wanted, "no stream", StreamSpecification=stream_specification(wanted))
     else:
-        yield Difference("stream", wanted, found, refusal=ANOTHER_STREAM)
+        yield Difference("stream", wanted, found, blocked_reason=ANOTHER_STREAM)
 
 
 def _time_to_live(declared: Schema, actual: Schema) -> Differences:
@@ -176,7 +179,7 @@ def _time_to_live(declared: Schema, actual: Schema) -> Differences:
     if found is None:
         yield time_to_live(wanted)
     else:
-        yield Difference("time to live", wanted, found, refusal=ANOTHER_TTL)
+        yield Difference("time to live", wanted, found, blocked_reason=ANOTHER_TTL)
 
 
 def time_to_live(attribute: str) -> Difference:

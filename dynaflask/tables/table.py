@@ -15,11 +15,11 @@ from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.model.base import Model
-from dynaflask.model.tenant_key import require_for_nobody
+from dynaflask.model.tenant_key import require_no_tenant
 from dynaflask.registry.precedence import full_name
 from dynaflask.tables.schema import Json
 from dynaflask.tables.schema import Schema
-from dynaflask.tables.schema import declared_by
+from dynaflask.tables.schema import from_models
 from dynaflask.tables.schema_diff import NO_TABLE
 
 if t.TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Table:
             raise TableError(f"{operation} failed for {self!r}: {error}", error) from error
         return answer
 
-    def require_own(self, items: cabc.Iterable[Json]) -> None:
+    def check_tenant_items(self, items: cabc.Iterable[Json]) -> None:
         """Refuse items of other tenants, where the table was found for one and its models have a ``TenantKey``.
 
         Args:
@@ -80,14 +80,14 @@ class Table:
             for item, key in itertools.product(items, keys):
                 key.deserialize(item[key.attr_name]["S"])
 
-    def require_whole(self) -> None:
+    def check_not_shared(self) -> None:
         """Refuse to end a table whose models have a ``TenantKey``, where it was found for one of the tenants.
 
         Raises:
             TenantMismatch: It is such a table.
         """
         for model in self.models:
-            require_for_nobody(model, self._connection.connection.tenant)
+            require_no_tenant(model, self._connection.connection.tenant)
 
     def describe(self) -> Json | None:
         """The answer of ``DescribeTable``; ``None`` where there is no such table."""
@@ -111,7 +111,7 @@ class Table:
         return found
 
 
-def find(registry: Registry, *, bind_key: str | None = None, models: Models | None = None) -> list[Table]:
+def find_tables(registry: Registry, *, bind_key: str | None = None, models: Models | None = None) -> list[Table]:
     """The tables of an app's models. Models on one table are one table together.
 
     Args:
@@ -124,7 +124,7 @@ def find(registry: Registry, *, bind_key: str | None = None, models: Models | No
         UnknownModel: The app was not given the model.
     """
     if bind_key is not None:
-        registry.settings.named_by(bind_key)
+        registry.settings.own_values(bind_key)
     asked = registry._models() if models is None else models
     groups: dict[t.Any, dict[type[Model], Bind]] = {}
     for model in asked:
@@ -147,7 +147,7 @@ def find_one(registry: Registry, model: type[Model]) -> Table:
     Raises:
         ValueError: The model has no table.
     """
-    for table in find(registry, models=[model]):
+    for table in find_tables(registry, models=[model]):
         return table
     raise ValueError(f"{full_name(model)} has no table: its Meta names none.")
 
@@ -167,4 +167,4 @@ def _join(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, mode
 def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:
     models = tuple(group)
     connection = registry.scope.model_table(models[0])
-    return Table(connection.table_name, connection.connection.bind, models, declared_by(models), connection)
+    return Table(connection.table_name, connection.connection.bind, models, from_models(models), connection)

@@ -15,12 +15,12 @@ from pynamodb.exceptions import TableError
 from pynamodb.pagination import RateLimiter
 
 from dynaflask.exceptions import TransferError
-from dynaflask.model.batch import wait_seconds
+from dynaflask.model.batch import backoff_delay
 from dynaflask.tables.json_lines import Json
 from dynaflask.tables.json_lines import read_items
 from dynaflask.tables.json_lines import read_lines
 from dynaflask.tables.partial_dump import DONE
-from dynaflask.tables.partial_dump import Part
+from dynaflask.tables.partial_dump import PartialDump
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_one
@@ -85,10 +85,10 @@ def dump(
     """
     table = find_one(registry, model)
     source = {"arn": table.require()["TableArn"], "endpoint": destination(registry, table)[1]}
-    with Part(pathlib.Path(path), source=source, segments=segments, resume=resume) as part:
+    with PartialDump(pathlib.Path(path), source=source, segments=segments, resume=resume) as part:
         progress(part.items)
         for segment, page in _pages(table, part.starts, limiter=_limiter(rate)):
-            table.require_own(page["Items"])
+            table.check_tenant_items(page["Items"])
             part.add(segment, page["Items"], start=page.get("LastEvaluatedKey", DONE))
             progress(len(page["Items"]))
     return part.items
@@ -169,7 +169,7 @@ class Writer:
                     f"The item has no {missing[0].name!r} of type {missing[0].type!r}, which is a key.",
                     line=number,
                 )
-            self._table.require_own([item])
+            self._table.check_tenant_items([item])
             yield Line(number, tuple(item[key.name][key.type] for key in keys), item)
 
     def write(self, lines: cabc.Sequence[Line]) -> None:
@@ -198,7 +198,7 @@ class Writer:
             if tries == MAX_TRIES:
                 raise TableError(f"{self._table.name} takes no more items for now: it is throttled.")
             if left:
-                time.sleep(wait_seconds(tries))
+                time.sleep(backoff_delay(tries))
             requests = left
 
     def _send(self, requests: list[Json]) -> list[Json]:

@@ -18,8 +18,8 @@ from dynaflask.testing.intercept import recorded
 from dynaflask.testing.recorder import Answer
 from dynaflask.testing.recorder import Request
 from dynaflask.testing.targets import KeyNames
-from dynaflask.testing.targets import Place
-from dynaflask.testing.targets import Seen
+from dynaflask.testing.targets import Observation
+from dynaflask.testing.targets import Target
 from dynaflask.testing.targets import seen_in
 
 SHOWN = 10
@@ -67,7 +67,7 @@ def assert_isolated(
     Raises:
         AssertionError: A request went astray, or a tenant made none.
     """
-    cast = _Cast(app, list(tenants), exercise, in_context=in_context)
+    cast = _TenantRuns(app, list(tenants), exercise, in_context=in_context)
     with recorded(answer, connections=threads) as recorder:
         for tenant in cast.tenants:
             cast.begin_anew()
@@ -82,12 +82,12 @@ def assert_isolated(
         if request.operation
         for seen in seen_in(request, names)
     ]
-    findings = _Findings(cast.tenants, [seen for was_alone, seen in looked_at if was_alone], shared=frozenset(shared))
+    findings = _Violations(cast.tenants, [seen for was_alone, seen in looked_at if was_alone], shared=frozenset(shared))
     findings.judge([seen for _, seen in looked_at])
     return len(looked_at)
 
 
-class _Cast:
+class _TenantRuns:
     """Who does what."""
 
     def __init__(self, app: Apps, tenants: list[str], exercise: Exercise, *, in_context: bool) -> None:
@@ -138,12 +138,12 @@ class _Cast:
         return t.cast("Registry", app.extensions[EXTENSION])
 
 
-class _Findings:
+class _Violations:
     """What is whose, and what was wrong."""
 
-    def __init__(self, tenants: list[str], alone: list[Seen], *, shared: frozenset[str]) -> None:
-        self._places: dict[str, set[Place]] = collections.defaultdict(set)
-        self._tenants_at: dict[Place, set[str]] = collections.defaultdict(set)
+    def __init__(self, tenants: list[str], alone: list[Observation], *, shared: frozenset[str]) -> None:
+        self._places: dict[str, set[Target]] = collections.defaultdict(set)
+        self._tenants_at: dict[Target, set[str]] = collections.defaultdict(set)
         self._shared = shared
         for seen in alone:
             self._places[seen.actor].add(seen.place)
@@ -151,14 +151,14 @@ class _Findings:
         idle = [tenant for tenant in tenants if tenant not in self._places]
         assert not idle, f"The exercise made no request for {', '.join(map(repr, idle))}."  # noqa: S101 - a test's
 
-    def judge(self, all_seen: list[Seen]) -> None:
+    def judge(self, all_seen: list[Observation]) -> None:
         """Fail if something is wrong."""
         wrong = [f"- {seen.operation} for {seen.actor!r}: {why}" for seen in all_seen if (why := self._why(seen))]
         shown = "\n".join(list(dict.fromkeys(wrong))[:SHOWN])
         if wrong:
             raise AssertionError(f"{len(wrong)} of {len(all_seen)} requests went astray:\n{shown}")
 
-    def _why(self, seen: Seen) -> str | None:
+    def _why(self, seen: Observation) -> str | None:
         if not seen.actor:
             return "it was made in a thread that does not know for whom. Run it in contextvars.copy_context()."
         if seen.place not in self._places[seen.actor]:
@@ -168,7 +168,7 @@ class _Findings:
             return self._why_in_common(seen, min(others))
         return None
 
-    def _strange(self, seen: Seen) -> cabc.Iterator[str]:
+    def _strange(self, seen: Observation) -> cabc.Iterator[str]:
         """What of a place is not the tenant's, and whose it is."""
         for name, value in seen.place._asdict().items():
             owners = sorted(
@@ -177,7 +177,7 @@ class _Findings:
             if seen.actor not in owners:
                 yield f"the {name} {value!r} belongs to {repr(owners[0]) if owners else 'nobody'}"
 
-    def _why_in_common(self, seen: Seen, other: str) -> str | None:
+    def _why_in_common(self, seen: Observation, other: str) -> str | None:
         table, prefix = seen.place.table, f"{seen.actor}{SEPARATOR}"
         for keys in seen.leading or ():
             if not keys:

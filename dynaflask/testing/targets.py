@@ -17,7 +17,7 @@ _EQUALS = re.compile(r"([#\w.-]+)\s*=\s*(:\w+)")
 KeyNames = cabc.Mapping[tuple[str, str | None], str]
 
 
-class Place(t.NamedTuple):
+class Target(t.NamedTuple):
     """Where a request goes, and as whom.
 
     Attributes:
@@ -33,7 +33,7 @@ class Place(t.NamedTuple):
     table: str | None
 
 
-class Seen(t.NamedTuple):
+class Observation(t.NamedTuple):
     """One table's part in a request.
 
     Attributes:
@@ -46,11 +46,11 @@ class Seen(t.NamedTuple):
 
     actor: str
     operation: str
-    place: Place
+    place: Target
     leading: tuple[tuple[str, ...], ...] | None
 
 
-def seen_in(request: Request, names: KeyNames) -> list[Seen]:
+def seen_in(request: Request, names: KeyNames) -> list[Observation]:
     """What a request to DynamoDB touches.
 
     Args:
@@ -59,7 +59,7 @@ def seen_in(request: Request, names: KeyNames) -> list[Seen]:
     """
     here = request.headers[ENDPOINT], request.region, request.access_key_id
     return [
-        Seen(actor_of(request), request.operation, Place(*here, part.table), _leading(part, names))
+        Observation(actor_of(request), request.operation, Target(*here, part.table), _leading(part, names))
         for part in _parts(request.operation, request.body)
     ]
 

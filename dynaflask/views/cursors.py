@@ -20,14 +20,14 @@ if t.TYPE_CHECKING:
     import flask
 
 # The key of an item, as DynamoDB writes it: {"subject": {"S": "Hello"}}.
-Position = dict[str, dict[str, t.Any]]
+ExclusiveStartKey = dict[str, dict[str, t.Any]]
 
 PURPOSE = b"dynaflask cursor 1\0"
 # A cursor's length tells the length of the keys no closer than this.
 PADDED_BYTES = 64
 
 
-class Seal:
+class CursorCodec:
     """Makes and opens the cursors of one query of one app.
 
     A cursor is a Fernet token of the package cryptography: encrypted with AES and authenticated with HMAC-SHA256. Its
@@ -49,14 +49,14 @@ class Seal:
         self._invalid: type[Exception] = fernet.InvalidToken
         self._fernet = fernet.MultiFernet([fernet.Fernet(base64.urlsafe_b64encode(key)) for key in keys])
 
-    def close(self, position: Position) -> str:
+    def close(self, position: ExclusiveStartKey) -> str:
         """The cursor of a position."""
         plain = json.dumps(position, default=_to_base64).encode()
         # JSON may end in spaces.
         padded = plain.ljust(-(-len(plain) // PADDED_BYTES) * PADDED_BYTES)
         return t.cast("str", self._fernet.encrypt(padded).decode().rstrip("="))
 
-    def open(self, cursor: t.Any) -> Position:
+    def open(self, cursor: t.Any) -> ExclusiveStartKey:
         """The position of a cursor.
 
         Args:
@@ -75,7 +75,7 @@ class Seal:
         # Base64 leaves some freedom; a cursor is one string and no other.
         if base64_encode(token).decode() != cursor:
             raise BadCursor
-        position: Position = json.loads(plain)
+        position: ExclusiveStartKey = json.loads(plain)
         return {name: _from_base64(value) for name, value in position.items()}
 
 

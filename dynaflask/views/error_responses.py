@@ -17,8 +17,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
 from werkzeug.exceptions import ServiceUnavailable
 
-from dynaflask.client.error_context import Facts
-from dynaflask.client.error_context import facts_of
+from dynaflask.client.error_context import ErrorContext
+from dynaflask.client.error_context import get_context
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.operations.operation import THROTTLED
 from dynaflask.registry.context import current_scope
@@ -47,7 +47,7 @@ OUT_OF_REACH: t.Final = (
     botocore.HTTPClientError,
 )
 RETRY_AFTER_SECONDS = 1
-UNKNOWN: t.Final = Facts("unknown", "a call")
+UNKNOWN: t.Final = ErrorContext("unknown", "a call")
 
 
 def install(app: flask.Flask) -> None:
@@ -124,7 +124,7 @@ def _call(handler: t.Callable[[t.Any], t.Any], error: Exception) -> ResponseRetu
 
 
 def _log(error: Exception, meant: HTTPException) -> None:
-    facts = facts_of(_cause(error)) or _missing(error) or UNKNOWN
+    facts = get_context(_cause(error)) or _missing(error) or UNKNOWN
     is_fault = isinstance(meant, ServiceUnavailable)
     flask.current_app.logger.log(
         logging.ERROR if is_fault else logging.INFO,
@@ -138,11 +138,13 @@ def _log(error: Exception, meant: HTTPException) -> None:
     )
 
 
-def _missing(error: Exception) -> Facts | None:
+def _missing(error: Exception) -> ErrorContext | None:
     """No call failed that could tell: the item that was asked for is not there."""
     scope = current_scope()
     models: t.Any = scope.registry._models() if scope else ()
     # The block of the tenant that it was asked for has ended. Nobody may be there now, and it is for the log alone.
     with contextlib.suppress(Exception):
-        return next(Facts(model.Meta.bind_key, "GetItem") for model in models if model.DoesNotExist is type(error))
+        return next(
+            ErrorContext(model.Meta.bind_key, "GetItem") for model in models if model.DoesNotExist is type(error)
+        )
     return None

@@ -16,8 +16,8 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.registry.precedence import full_name
-from dynaflask.views.cursors import Position
-from dynaflask.views.cursors import Seal
+from dynaflask.views.cursors import CursorCodec
+from dynaflask.views.cursors import ExclusiveStartKey
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
@@ -31,7 +31,7 @@ MAX_LIMIT = 2**31 - 1
 
 # What a request may differ in from one page to the next.
 NOT_BOUND = frozenset({"Limit", "ExclusiveStartKey", "ConsistentRead"})
-WHERE_AND_WHO = ("key", "region", "host", "profile", "role_arn", "external_id")
+CURSOR_BIND_FIELDS = ("key", "region", "host", "profile", "role_arn", "external_id")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -87,7 +87,7 @@ class Page(t.Generic[T]):
         return f"<Page of {len(self.items)} items, has_next={self.has_next}>"
 
 
-class Draft(Connection):
+class RequestCapture(Connection):
     """A connection that gives back what it would have sent."""
 
     def dispatch(self, operation_name: str, operation_kwargs: Json) -> Json:
@@ -96,7 +96,7 @@ class Draft(Connection):
 
 
 @dataclasses.dataclass(slots=True)
-class Reading(t.Generic[T]):
+class PreparedQuery(t.Generic[T]):
     """A query or a scan that is about to be read, and what it asks of DynamoDB."""
 
     results: ResultIterator[T]
@@ -134,7 +134,7 @@ def paginate(
     if max_reads < 1:
         raise ValueError(f"max_reads must be at least 1, not {max_reads}.")
     reading = _prepare(method, *args, **options)
-    seal = Seal(flask.current_app, bound_to=_bound_to(scope, model, reading))
+    seal = CursorCodec(flask.current_app, bound_to=_cursor_context(scope, model, reading))
     if cursor is None and flask.has_request_context():
         cursor = flask.request.args.get("cursor")
     if cursor is not None:
@@ -175,14 +175,14 @@ def _asked_page_size() -> int:
     return size if size >= 1 else flask.abort(400, "per_page must be a whole number, 1 or more.")
 
 
-def _prepare(method: t.Callable[..., ResultIterator[T]], *args: t.Any, **options: t.Any) -> Reading[T]:
+def _prepare(method: t.Callable[..., ResultIterator[T]], *args: t.Any, **options: t.Any) -> PreparedQuery[T]:
     results = method(*args, **options)
     # What PynamoDB keeps to itself of a query that it has not sent yet.
     pages: t.Any = results.page_iter
     table = pages._operation.__self__
     if not isinstance(table.connection, Connection):
         raise TypeError(f"{table.table_name} is no table of a model of this app. Pass the model to db.register.")
-    draft = Draft(table.connection.bind, owner=table.connection._owner)
+    draft = RequestCapture(table.connection.bind, owner=table.connection._owner)
     on_paper = TableConnection(table.table_name, connection=draft, meta_table=table.get_meta_table())
     request = getattr(on_paper, pages._operation.__name__)(*pages._args, **pages._kwargs)
     if "Limit" in request or "ExclusiveStartKey" in request:
@@ -190,17 +190,17 @@ def _prepare(method: t.Callable[..., ResultIterator[T]], *args: t.Any, **options
             "db.paginate decides how much is read, and from where. Leave limit, page_size and last_evaluated_key out,"
             " and use per_page and cursor."
         )
-    return Reading(results, request, table.connection.bind)
+    return PreparedQuery(results, request, table.connection.bind)
 
 
-def _bound_to(scope: Scope, model: t.Any, reading: Reading[t.Any]) -> Json:
+def _cursor_context(scope: Scope, model: t.Any, reading: PreparedQuery[t.Any]) -> Json:
     """All that a cursor must share with the query that it is used for."""
     bind = reading.bind
     # A key that is temporary is another one tomorrow, and in the process next door.
     identity = bind.aws_access_key_id if bind.aws_session_token is None else None
     return {
         "app": scope.registry.app_name,
-        "bind": [*(getattr(bind, name) for name in WHERE_AND_WHO), identity],
+        "bind": [*(getattr(bind, name) for name in CURSOR_BIND_FIELDS), identity],
         "tenant": scope.tenant,
         "model": full_name(model),
         "request": {name: _ordered(value) for name, value in reading.request.items() if name not in NOT_BOUND},
@@ -219,7 +219,7 @@ def _ordered(value: t.Any) -> t.Any:
     }
 
 
-def _read(reading: Reading[T], size: int, *, max_reads: int) -> tuple[list[T], Position | None, float]:
+def _read(reading: PreparedQuery[T], size: int, *, max_reads: int) -> tuple[list[T], ExclusiveStartKey | None, float]:
     results: t.Any = reading.results
     pages = results.page_iter
     # One more than the page holds, to know whether there is a next one.

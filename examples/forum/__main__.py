@@ -7,7 +7,7 @@ import sys
 
 from werkzeug.serving import make_server
 
-from dynaflask import EngineError
+from dynaflask import LocalServerError
 from examples.forum.sites import create_application
 from examples.forum.sites import create_sites
 from examples.forum.sites import create_tables
@@ -19,7 +19,7 @@ def main() -> None:
     sites = create_sites()
     try:
         create_tables(sites)
-    except EngineError as error:
+    except LocalServerError as error:
         sys.exit(str(error))
     if options.tables_only:
         return

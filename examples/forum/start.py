@@ -64,11 +64,11 @@ def everybody() -> list[str | None]:
 
 def threads_of(tenant: str | None) -> list[Thread]:
     """The threads of a tenant, or of the site itself."""
-    with acting_for(tenant):
+    with for_tenant(tenant):
         return list(Thread.scan(limit=MOST))
 
 
-def acting_for(tenant: str | None) -> contextlib.AbstractContextManager[None]:
+def for_tenant(tenant: str | None) -> contextlib.AbstractContextManager[None]:
     """A block for a tenant, or for the site itself."""
     return db.tenant(tenant) if tenant else contextlib.nullcontext()
 
@@ -77,5 +77,5 @@ def add_to(sites: cabc.Mapping[str, Flask], name: str, *, fields: cabc.Mapping[s
     """Create a thread on a site, in its context; 400 if there is no such site, 404 if it has no such tenant."""
     if name not in sites:
         raise BadRequest(f"site must be one of {', '.join(sites)}.")
-    with sites[name].app_context(), acting_for(fields.get("tenant")):
+    with sites[name].app_context(), for_tenant(fields.get("tenant")):
         add_thread(fields)

@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 import dynaflask
-from dynaflask.client.direct.transport import Direct
+from dynaflask.client.direct.transport import DirectTransport
 from tests.support import recorder as recorders
 
 Make = t.Callable[..., flask.Flask]
@@ -88,13 +88,13 @@ def test_direct_goes_round_botocore(
     made: list[str] = []
     with make_app(region="eu-west-1", transport="direct", **KEYS).app_context():
         thread_model.get("forum", "subject")
-        hand_over = Direct._hand_over
+        hand_over = DirectTransport._fall_back_to_botocore
 
-        def note(self: Direct, errand: t.Any) -> t.Any:
-            made.append(errand.operation.name)
-            return hand_over(self, errand)
+        def note(self: DirectTransport, pending: t.Any) -> t.Any:
+            made.append(pending.operation.name)
+            return hand_over(self, pending)
 
-        monkeypatch.setattr(Direct, "_hand_over", note)
+        monkeypatch.setattr(DirectTransport, "_fall_back_to_botocore", note)
         thread_model.get("forum", "subject")
         thread_model("forum", "subject").save()
         thread_model("forum", "subject").save()

@@ -31,33 +31,33 @@ def test_the_data_operations_are_dynamodbs(client: t.Any) -> None:
 @pytest.mark.parametrize("way", ["tuned", "stock"])
 def test_botocores_own_ways_are_the_clients(client: t.Any, way: str) -> None:
     """It makes its calls itself, and has no sockets beside its own."""
-    transport.equip(client, way=way)
+    transport.attach_transport(client, way=way)
     assert client.meta.dynaflask_transport == Transport(way, None)
-    assert transport.caller(client) is client
+    assert transport.api_caller(client) is client
     assert transport.count_sockets(client) == 0
     transport.close(client)
 
 
 def test_direct_is_another_callers(client: t.Any) -> None:
     """It goes round the client."""
-    transport.equip(client, way="direct")
-    caller = transport.caller(client)
+    transport.attach_transport(client, way="direct")
+    caller = transport.api_caller(client)
     assert caller is client.meta.dynaflask_transport is not client
     assert (caller.way, caller.reason) == ("direct", None)
 
 
 def test_direct_needs_its_extra(client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
-    monkeypatch.setattr(transport, "Direct", ModuleNotFoundError(name="httptools"))
+    monkeypatch.setattr(transport, "DirectTransport", ModuleNotFoundError(name="httptools"))
     with pytest.raises(ConfigurationError, match=r'httptools is not installed: pip install "dynaflask\[direct\]"'):
-        transport.equip(client, way="direct")
+        transport.attach_transport(client, way="direct")
 
 
 @pytest.mark.parametrize("made", [types.SimpleNamespace(meta=types.SimpleNamespace()), object()], ids=["client", "any"])
 def test_what_a_factory_made_is_left_as_it_is(made: t.Any) -> None:
     """It may be anything, and makes its calls itself."""
-    transport.leave(made, reason="a factory made it")
-    assert transport.caller(made) is made
+    transport.mark_unmanaged(made, reason="a factory made it")
+    assert transport.api_caller(made) is made
     assert transport.count_sockets(made) == 0
     transport.close(made)
     if hasattr(made, "meta"):

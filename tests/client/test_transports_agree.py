@@ -35,7 +35,7 @@ KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush", "aws_sessi
 API = botocore.session.Session().get_service_model("dynamodb")
 # New in each request.
 NEW_IDS = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-FRESH = {"authorization", "x-amz-date", "content-length", "amz-sdk-invocation-id"}
+PER_REQUEST_HEADERS = {"authorization", "x-amz-date", "content-length", "amz-sdk-invocation-id"}
 SETS = {"SS", "NS", "BS"}
 # What botocore looks into for the tables.
 EMPTY = {
@@ -81,7 +81,7 @@ def in_base64(value: t.Any) -> str:
 def sent(request: Request) -> t.Any:
     """What a request says, in whatever order it says it."""
     assert int(request.headers["content-length"]) == len(request.raw_body)
-    headers = {name: sorted(text.split()) for name, text in request.headers.items() if name not in FRESH}
+    headers = {name: sorted(text.split()) for name, text in request.headers.items() if name not in PER_REQUEST_HEADERS}
     signed = request.headers["authorization"].partition("Signature=")[0].replace(request.date, "")
     return headers, signed, json.dumps(json.loads(request.raw_body, object_hook=in_order), sort_keys=True)
 

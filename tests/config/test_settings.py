@@ -89,7 +89,7 @@ def test_the_default_bind_may_be_named() -> None:
 def test_an_unknown_bind_lists_the_known() -> None:
     """UnknownBind says which binds there are."""
     with pytest.raises(UnknownBind, match="'app' has no bind 'eu'. .* use one of 'default', 'us'") as caught:
-        read(binds={"us": {}}).named_by("eu")
+        read(binds={"us": {}}).own_values("eu")
     assert (caught.value.bind_key, caught.value.known) == ("eu", ("default", "us"))
 
 
@@ -115,7 +115,7 @@ def test_settings_from_the_environment_work_as_they_come(monkeypatch: pytest.Mon
     app = flask.Flask("app")
     app.config.from_prefixed_env()
     settings = read_settings("app", app.config)
-    eu = make_bind("eu", settings.values_of("eu"))
+    eu = make_bind("eu", settings.effective_values("eu"))
     assert (eu.region, eu.aws_access_key_id, eu.aws_secret_access_key) == ("eu-west-1", "123456789012", "7")
     assert (eu.connect_timeout_seconds, eu.extra_headers) == (2.5, {"X-Team": "forum"})
     assert settings.models["Thread"]["bind_key"] == "eu"

@@ -11,7 +11,7 @@ import pytest
 
 from dynaflask import ConfigurationError
 from dynaflask.config.bind import ROLE_SETTINGS
-from dynaflask.config.validators import BIND_CHECKS
+from dynaflask.config.validators import BIND_VALIDATORS
 from tests.support.settings import KEYS
 from tests.support.settings import bind
 from tests.support.settings import read
@@ -59,10 +59,10 @@ def test_a_retry_configuration_may_be_a_word() -> None:
 
 def test_every_setting_is_tried() -> None:
     """The list above is whole."""
-    assert GOOD.keys() | KEYS.keys() == BIND_CHECKS.keys()
+    assert GOOD.keys() | KEYS.keys() == BIND_VALIDATORS.keys()
 
 
-@pytest.mark.parametrize("name", BIND_CHECKS)
+@pytest.mark.parametrize("name", BIND_VALIDATORS)
 def test_a_setting_of_none_is_unset(name: str) -> None:
     """None leaves a setting to botocore, as if it were missing."""
     assert getattr(bind(**{name: None}), name) is None

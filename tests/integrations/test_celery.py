@@ -100,7 +100,7 @@ def jobs(site: Site) -> t.Iterator[Jobs]:
     """Both apps' tasks, and a worker for them."""
     site.recorder.requests.clear()
     yield site.jobs
-    site.db._tenant_functions.loader = None
+    site.db._tenant_callbacks.loader = None
     dynaflask.Registry.pool.close()  # the recorder's threads end with their connections
 
 

@@ -24,7 +24,7 @@ import pytest
 
 from dynaflask import local
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.exceptions import EngineError
+from dynaflask.exceptions import LocalServerError
 from dynaflask.local import server as engine
 
 START = "from dynaflask import local; print(local.endpoint(), flush=True);"
@@ -226,7 +226,7 @@ def test_an_engine_that_has_ended_is_an_error(ministack_script: t.Any, tmp_path:
     url = local.endpoint()
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert eventually(lambda: not answers(url))
-    with pytest.raises(EngineError, match="ended with exit code 137"):
+    with pytest.raises(LocalServerError, match="ended with exit code 137"):
         eventually(lambda: local.endpoint() is None)
 
 
@@ -307,7 +307,7 @@ def test_a_path_that_another_process_uses_is_refused(tmp_path: pathlib.Path, mon
     monkeypatch.setattr(local, "LOCK_SECONDS", 0.1)
     with python(START_ON + "input()", str(tmp_path)) as process:
         url = process.stdout.readline().strip()
-        with pytest.raises(EngineError, match=f"in use by the engine that process {process.pid} has at {url}"):
+        with pytest.raises(LocalServerError, match=f"in use by the engine that process {process.pid} has at {url}"):
             local.endpoint(str(tmp_path))
         process.communicate("\n")
 
@@ -350,7 +350,7 @@ def test_a_forked_process_is_told_that_its_parents_engine_has_ended() -> None:
             while True:
                 local.endpoint()
                 time.sleep(0.02)
-        except exceptions.EngineError as error:
+        except exceptions.LocalServerError as error:
             print(f"by process {parent}," in str(error), "flask dynamo local" in str(error))
     """
     output, complaints = python(code).communicate(timeout=60)
@@ -406,7 +406,7 @@ def test_not_installed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) 
     """The error gives the command that installs it."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineError, match=r'pip install "dynaflask\[local\]"'):
+    with pytest.raises(LocalServerError, match=r'pip install "dynaflask\[local\]"'):
         local.endpoint()
 
 
@@ -424,21 +424,21 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Old).serv
 def test_too_old(ministack_script: t.Any) -> None:
     """A release whose pages do not end at 1 MB is refused."""
     ministack_script(f"exec {sys.executable} -c '{OLD_MINISTACK}'")
-    with pytest.raises(EngineError, match=r"ministack 1\.4\.21, which is too old"):
+    with pytest.raises(LocalServerError, match=r"ministack 1\.4\.21, which is too old"):
         local.endpoint()
 
 
 def test_dies_at_its_start(ministack_script: t.Any) -> None:
     """The error gives the exit code and what it said last."""
     ministack_script("echo no such luck; exit 3")
-    with pytest.raises(EngineError, match=r"exit code 3.*\nno such luck"):
+    with pytest.raises(LocalServerError, match=r"exit code 3.*\nno such luck"):
         local.endpoint()
 
 
 def test_dies_at_its_start_without_a_word(ministack_script: t.Any) -> None:
     """The error says that there is nothing more to know."""
     ministack_script("exit 3")
-    with pytest.raises(EngineError, match="exit code 3. It said nothing"):
+    with pytest.raises(LocalServerError, match="exit code 3. It said nothing"):
         local.endpoint()
 
 
@@ -446,14 +446,14 @@ def test_does_not_answer(ministack_script: t.Any, monkeypatch: pytest.MonkeyPatc
     """Patience with a start has an end."""
     monkeypatch.setattr(engine, "START_SECONDS", 0.1)
     ministack_script("exec sleep 60")
-    with pytest.raises(EngineError, match="did not answer within 0.1 seconds"):
+    with pytest.raises(LocalServerError, match="did not answer within 0.1 seconds"):
         local.endpoint()
 
 
 def test_a_failed_start_is_tried_again_at_the_next_use(ministack_script: t.Any) -> None:
     """An error at the start is not the last word: the cause may have been mended."""
     ministack_script("exit 3")
-    with pytest.raises(EngineError):
+    with pytest.raises(LocalServerError):
         local.endpoint()
     ministack_script('exec "$REAL"')
     assert answers(local.endpoint())
@@ -468,7 +468,7 @@ def test_a_port_lost_to_another_is_no_error(ministack_script: t.Any) -> None:
 def test_all_ports_lost_is_an_error(ministack_script: t.Any) -> None:
     """After some tries, the error says that the port is taken."""
     ministack_script("echo already in use; exit 1")
-    with pytest.raises(EngineError, match=r"Port \d+ of 127.0.0.1 cannot be had: already in use"):
+    with pytest.raises(LocalServerError, match=r"Port \d+ of 127.0.0.1 cannot be had: already in use"):
         local.endpoint()
 
 
@@ -510,7 +510,7 @@ def test_run_on_a_taken_port_is_an_error() -> None:
     """The error says which port, and how to choose another."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(EngineError, match=f"Port {port} .*--port {port + 1}"):
+        with pytest.raises(LocalServerError, match=f"Port {port} .*--port {port + 1}"):
             local.run(port=port, path=None)
 
 
@@ -522,5 +522,5 @@ def test_run_tells_of_an_engine_that_ends_by_itself(ministack_script: t.Any, tmp
         def flush(self) -> None:
             (tmp_path / "end").touch()
 
-    with contextlib.redirect_stdout(EndAtFlush()), pytest.raises(EngineError, match="ended with exit code 3"):
+    with contextlib.redirect_stdout(EndAtFlush()), pytest.raises(LocalServerError, match="ended with exit code 3"):
         local.run(port=0, path=None)

@@ -330,7 +330,7 @@ class TestBatchGet:
         self, apps: list[flask.Flask], recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: t.Any
     ) -> None:
         """It is a private method of PynamoDB's that fetches them."""
-        monkeypatch.delattr(dynaflask.model.base.Paged, "_batch_get_page")
+        monkeypatch.delattr(dynaflask.model.base.BatchGetAdapter, "_batch_get_page")
         with apps[0].app_context():
             assert len(list(thread_model.batch_get(self.KEYS))) == len(self.KEYS)
 

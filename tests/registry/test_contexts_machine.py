@@ -195,7 +195,7 @@ def actual_bind(connection: t.Callable[[], t.Any]) -> Layer | str:
 class Block:
     """A context's own level, or a ``db.using`` block in it."""
 
-    leave: cabc.Callable[[], object]
+    reset: cabc.Callable[[], object]
     entered: Layer = dataclasses.field(default_factory=dict)
     changes: dict[str, Layer] = dataclasses.field(default_factory=lambda: {model: {} for model in MODELS})
     metas: dict[str, t.Any] = dataclasses.field(default_factory=lambda: {name: MODELS[name].Meta for name in MODELS})
@@ -206,11 +206,11 @@ class Context:
     """A pushed context: the app's name, and its levels."""
 
     app: str
-    blocks: list[Block]
+    scope_stack: list[Block]
 
     def layers(self, model: str | None = None) -> list[Layer]:
         """What the context says, to a model or to none, the innermost last."""
-        both = [(block.entered, block.changes[model] if model else {}) for block in self.blocks]
+        both = [(block.entered, block.changes[model] if model else {}) for block in self.scope_stack]
         return [layer for pair in both for layer in pair if layer]
 
 
@@ -263,22 +263,22 @@ class Contexts(RuleBasedStateMachine):
         context.push()
         self.contexts.append(Context(app, [Block(context.pop)]))
 
-    @precondition(lambda self: self.contexts and len(self.contexts[-1].blocks) < 5)
+    @precondition(lambda self: self.contexts and len(self.contexts[-1].scope_stack) < 5)
     @rule(bind_key=st.one_of(st.none(), BINDS), entered=SETTINGS)
     def enter(self, bind_key: str | None, entered: Layer) -> None:
         """Enter a block."""
         stack = contextlib.ExitStack()
         stack.enter_context(db.using(bind_key, **entered))
         named = {"bind_key": bind_key} if bind_key else {}
-        self.contexts[-1].blocks.append(Block(stack.close, {**entered, **named}))
+        self.contexts[-1].scope_stack.append(Block(stack.close, {**entered, **named}))
 
     @precondition(lambda self: self.contexts)
     @rule()
-    def leave(self) -> None:
+    def reset(self) -> None:
         """Leave the innermost block, or pop the context that has no more of them."""
-        block = self.contexts[-1].blocks.pop()
-        block.leave()
-        if not self.contexts[-1].blocks:
+        block = self.contexts[-1].scope_stack.pop()
+        block.reset()
+        if not self.contexts[-1].scope_stack:
             self.contexts.pop()
             for meta in block.metas.values():
                 with pytest.raises(RuntimeError, match="has ended"):
@@ -289,13 +289,13 @@ class Contexts(RuleBasedStateMachine):
     def change(self, model: str, change: tuple[str, t.Any]) -> None:
         """Set a value of a model's Meta."""
         setattr(MODELS[model].Meta, *change)
-        self.contexts[-1].blocks[-1].changes[model].update([change])
+        self.contexts[-1].scope_stack[-1].changes[model].update([change])
 
     @precondition(lambda self: self.contexts)
     @rule(model=st.sampled_from(sorted(MODELS)), change=CHANGES, data=st.data())
     def change_an_outer_one(self, model: str, change: tuple[str, t.Any], data: st.DataObject) -> None:
         """Set a value of a Meta that was kept from further out. What is further in that context sees it."""
-        block = data.draw(st.sampled_from(data.draw(st.sampled_from(self.contexts)).blocks))
+        block = data.draw(st.sampled_from(data.draw(st.sampled_from(self.contexts)).scope_stack))
         setattr(block.metas[model], *change)
         block.changes[model].update([change])
 
@@ -305,13 +305,13 @@ class Contexts(RuleBasedStateMachine):
         """Set all keys of a model's Meta."""
         for name, value in keys.items():
             setattr(MODELS[model].Meta, name, value)
-        self.contexts[-1].blocks[-1].changes[model].update(keys)
+        self.contexts[-1].scope_stack[-1].changes[model].update(keys)
 
     @precondition(lambda self: self.contexts)
     @rule(model=st.sampled_from(sorted(MODELS)), name=st.sampled_from(NAMES))
     def take_back(self, model: str, name: str) -> None:
         """Take back what this block set, and nothing that an outer one did."""
-        changes = self.contexts[-1].blocks[-1].changes[model]
+        changes = self.contexts[-1].scope_stack[-1].changes[model]
         try:
             delattr(MODELS[model].Meta, name)
         except AttributeError:
@@ -349,8 +349,8 @@ class Contexts(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Leave all."""
         while self.contexts:
-            for block in reversed(self.contexts.pop().blocks):
-                block.leave()
+            for block in reversed(self.contexts.pop().scope_stack):
+                block.reset()
 
 
 def destination(values: Layer | str) -> Layer | str:

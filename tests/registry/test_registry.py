@@ -232,7 +232,7 @@ class TestTables:
             tables = registry_of(app).tables
             assert tables["Audit"].table_name == "test-Audit"
             assert tables["Audit"] is tables["Audit"]
-            assert (list(tables), repr(tables)) == (["Audit"], "<OnDemand ['Audit']>")
+            assert (list(tables), repr(tables)) == (["Audit"], "<LazyMapping ['Audit']>")
 
     def test_a_computed_prefix_is_asked_each_time(self, make_app: Make) -> None:
         """A tenant that changes gets another table."""

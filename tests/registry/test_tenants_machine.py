@@ -165,7 +165,7 @@ class TenantsMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.levels) > 1)
     @rule()
-    def leave(self) -> None:
+    def reset(self) -> None:
         """Leave the innermost."""
         self.levels.pop().exit.close()
 

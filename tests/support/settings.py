@@ -17,4 +17,4 @@ def read(**config: t.Any) -> Settings:
 
 
 def bind(key: str = "default", **config: t.Any) -> Bind:
-    return make_bind(key, read(**config).values_of(key))
+    return make_bind(key, read(**config).effective_values(key))

@@ -229,7 +229,7 @@ def test_another_process_may_do_the_same(
 
     recorder.answer = answer
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
-        [table] = tables.find(db.registry, models=[thread_model])
+        [table] = tables.find_tables(db.registry, models=[thread_model])
         assert tables.create([table]) == []
         is_there = True
         assert tables.drop([table]) == []

@@ -9,15 +9,15 @@ import pytest
 
 import dynaflask
 from dynaflask.tables.partial_dump import DONE
-from dynaflask.tables.partial_dump import Part
+from dynaflask.tables.partial_dump import PartialDump
 
 SOURCE = {"arn": "arn:aws:dynamodb:us-east-1:111122223333:table/Board", "endpoint": "http://127.0.0.1"}
 ITEM = {"forum": {"B": b"\0"}}
 
 
-def open_part(path: pathlib.Path, **options: t.Any) -> Part:
+def open_part(path: pathlib.Path, **options: t.Any) -> PartialDump:
     """A part of two segments."""
-    return Part(path, **{"source": SOURCE, "segments": 2, "resume": False, **options})
+    return PartialDump(path, **{"source": SOURCE, "segments": 2, "resume": False, **options})
 
 
 def half(path: pathlib.Path) -> None:

@@ -53,7 +53,7 @@ def test_a_missing_table_is_one_difference() -> None:
     """And none that a change could mend."""
     found = only(with_(BARE, ttl_attribute="ttl"), None)
     assert (found.what, found.actual) == ("table", "none")
-    assert "flask dynamo create" in found.refusal
+    assert "flask dynamo create" in found.blocked_reason
 
 
 @pytest.mark.parametrize("key", [Key("forum", "HASH", "N"), Key("name", "HASH", "S")])
@@ -61,14 +61,14 @@ def test_a_key_cannot_be_changed(key: Key) -> None:
     """Neither its name nor its type."""
     found = only(with_(BARE, keys=(key,)), ON_DEMAND)
     assert (found.declared, found.actual) == (str(key), "forum S HASH")
-    assert "Only a new table" in found.refusal
+    assert "Only a new table" in found.blocked_reason
 
 
 @pytest.mark.parametrize("present", [(), (with_(t.cast("t.Any", BY_VIEWS), projection=("KEYS_ONLY",)),)])
 def test_a_local_index_cannot_be_changed(present: tuple[Index, ...]) -> None:
     """Neither made nor altered."""
     found = only(with_(BARE, local_indexes=(BY_VIEWS,)), with_(ON_DEMAND, local_indexes=present))
-    assert "Only a new table" in found.refusal
+    assert "Only a new table" in found.blocked_reason
 
 
 def test_a_local_index_that_is_there_is_no_difference() -> None:
@@ -96,7 +96,7 @@ class TestBilling:
     def test_it_takes_a_capacity(self) -> None:
         """Half of one is not enough."""
         declared = with_(BARE, billing_mode="PROVISIONED", capacity=Capacity(read=1))
-        assert "Declare read_capacity_units" in only(declared, ON_DEMAND).refusal
+        assert "Declare read_capacity_units" in only(declared, ON_DEMAND).blocked_reason
 
     def test_a_capacity_can_be_changed(self) -> None:
         """The half that is unsaid stays."""
@@ -154,7 +154,7 @@ class TestGlobalIndexes:
         """The way is another name."""
         present = (with_(t.cast("t.Any", BY_VIEWS), **changes),)
         found = only(with_(BARE, global_indexes=(BY_VIEWS,)), with_(ON_DEMAND, global_indexes=present))
-        assert "under another name" in found.refusal
+        assert "under another name" in found.blocked_reason
         assert found.operation == ""
 
     def test_a_stray_one_goes_on_demand_alone(self) -> None:
@@ -183,7 +183,7 @@ def test_a_stream_can_be_switched_on() -> None:
 def test_the_view_of_a_stream_cannot_be_changed() -> None:
     """A new stream would leave its readers behind."""
     found = only(with_(BARE, stream_view_type="NEW_IMAGE"), with_(ON_DEMAND, stream_view_type="KEYS_ONLY"))
-    assert "view type" in found.refusal
+    assert "view type" in found.blocked_reason
 
 
 def test_a_time_to_live_can_be_switched_on() -> None:
@@ -194,7 +194,7 @@ def test_a_time_to_live_can_be_switched_on() -> None:
 def test_the_attribute_of_a_time_to_live_cannot_be_changed() -> None:
     """There is an hour in between."""
     found = only(with_(BARE, ttl_attribute="ttl"), with_(ON_DEMAND, ttl_attribute="expires"))
-    assert "an hour" in found.refusal
+    assert "an hour" in found.blocked_reason
 
 
 def test_the_tags_that_are_declared_are_set() -> None:

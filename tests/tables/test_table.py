@@ -34,7 +34,7 @@ class TestFind:
     def test_models_on_one_table_are_one(self, db: dynaflask.Dynamo) -> None:
         """A model elsewhere has a table of its own."""
         declared = [models.declare_thread(db), *(boards.declare_board(db, name=name) for name in ("Board", "Post"))]
-        found = table.find(db.registry)
+        found = table.find_tables(db.registry)
         assert [each.model_names for each in found] == [["Thread"], ["Board", "Post"]]
         assert len(declared) == 3
 
@@ -42,8 +42,8 @@ class TestFind:
         """A table is a destination and a name."""
         boards.declare_board(db)
         boards.declare_board(db, name="Post", bind_key="eu")
-        assert [each.bind.key for each in table.find(db.registry)] == ["default", "eu"]
-        assert [each.bind.key for each in table.find(db.registry, bind_key="eu")] == ["eu"]
+        assert [each.bind.key for each in table.find_tables(db.registry)] == ["default", "eu"]
+        assert [each.bind.key for each in table.find_tables(db.registry, bind_key="eu")] == ["eu"]
 
     def test_a_table_has_all_of_its_models(self, db: dynaflask.Dynamo) -> None:
         """Whichever was asked for comes first."""
@@ -57,7 +57,7 @@ class TestFind:
             class Meta:
                 tags: t.ClassVar = {"team": "forum"}
 
-        assert table.find(db.registry) == []
+        assert table.find_tables(db.registry) == []
         with pytest.raises(ValueError, match="Base has no table"):
             table.find_one(db.registry, Base)
 
@@ -67,12 +67,12 @@ class TestFind:
         boards.declare_board(db, name="Post", bind_key="elsewhere")
         assert table.find_one(db.registry, board).models == (board,)
         with pytest.raises(dynaflask.UnknownBind):
-            table.find(db.registry)
+            table.find_tables(db.registry)
 
     def test_an_unknown_bind_is_an_error(self, db: dynaflask.Dynamo) -> None:
         """A misspelt key finds nothing by chance."""
         with pytest.raises(dynaflask.UnknownBind):
-            table.find(db.registry, bind_key="mars")
+            table.find_tables(db.registry, bind_key="mars")
 
     def test_it_stays_where_it_was_found(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
         """Also after the block that it was found in."""
@@ -118,7 +118,7 @@ def test_it_belongs_to_its_app(db: dynaflask.Dynamo, make_app: Make, recorder: r
         with theirs.app_context():
             found.describe()
             with pytest.raises(RuntimeError, match="outside of its application context"):
-                table.find(ours.extensions["dynamo"])
+                table.find_tables(ours.extensions["dynamo"])
     assert [request.region for request in recorder.requests] == ["us-west-2"]
     with pytest.raises(RuntimeError, match="has ended"):
         found.describe()

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import strategies
 
 import dynaflask
-from dynaflask.views.cursors import Position
-from dynaflask.views.cursors import Seal
+from dynaflask.views.cursors import CursorCodec
+from dynaflask.views.cursors import ExclusiveStartKey
 
-POSITION: Position = {"forum": {"S": "hush"}, "number": {"N": "-12.5"}, "token": {"B": b"\x00\xff"}}
+POSITION: ExclusiveStartKey = {"forum": {"S": "hush"}, "number": {"N": "-12.5"}, "token": {"B": b"\x00\xff"}}
 
 
-def make_seal(secret: str | bytes | None = "secret", *fallbacks: str | None, bound_to: object = "query") -> Seal:
+def make_seal(secret: str | bytes | None = "secret", *fallbacks: str | None, bound_to: object = "query") -> CursorCodec:
     app = flask.Flask("app")
     app.secret_key = secret
     app.config["SECRET_KEY_FALLBACKS"] = list(fallbacks) or None
-    return Seal(app, bound_to=bound_to)
+    return CursorCodec(app, bound_to=bound_to)
 
 
 SEAL = make_seal()
@@ -36,7 +36,7 @@ kinds = strategies.one_of(
 
 @hypothesis.settings(max_examples=50, deadline=None)
 @hypothesis.given(position=strategies.dictionaries(strategies.text(), kinds, max_size=4))
-def test_a_position_comes_back_as_it_was(position: Position) -> None:
+def test_a_position_comes_back_as_it_was(position: ExclusiveStartKey) -> None:
     """Keys of every type and length."""
     assert SEAL.open(SEAL.close(position)) == position
 
@@ -105,7 +105,7 @@ def test_the_refusal_explains_nothing() -> None:
     [make_seal("other"), make_seal(bound_to="other"), make_seal(bound_to=["query"])],
     ids=["key", "query", "type"],
 )
-def test_another_seal_does_not_open_it(seal: Seal) -> None:
+def test_another_seal_does_not_open_it(seal: CursorCodec) -> None:
     """One of another secret key, or for something else."""
     with pytest.raises(dynaflask.BadCursor):
         seal.open(CURSOR)

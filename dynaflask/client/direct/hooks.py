@@ -73,19 +73,19 @@ class Listeners:
         self._found: str | None = None
         self._told: dict[str, tuple[t.Any, ...]] = {}
 
-    def reason(self) -> str | None:
+    def blocking_reason(self) -> str | None:
         """Who listens; ``None`` if nobody does."""
         version, methods = events_version(self._client), _methods(self._client)
         # A wrapper says that it equals what it wraps.
         are_same = len(methods) == len(self._methods) and all(map(operator.is_, methods, self._methods))
         if version is None or version is not self._version or not are_same:
-            self._found = self._examine(is_shown=version is not None)
+            self._found = self._scan(is_shown=version is not None)
             self._version, self._methods, self._told = version, methods, {}
         if self._mocks and any(mock.enabled for mock in self._mocks):
             return "moto's mock is active"
         return self._found
 
-    def tell(self, event: str, **facts: t.Any) -> None:
+    def emit(self, event: str, **facts: t.Any) -> None:
         """Tell those that are known, as botocore would.
 
         Args:
@@ -98,7 +98,7 @@ class Listeners:
         for handler in told:
             handler(event_name=event, **facts)
 
-    def _examine(self, *, is_shown: bool) -> str | None:
+    def _scan(self, *, is_shown: bool) -> str | None:
         patch = _patch(self._client)
         if patch is not None or not is_shown:
             return patch or "this botocore does not show who listens"

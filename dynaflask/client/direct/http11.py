@@ -15,25 +15,25 @@ MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65536
 
 
-class Answer(t.NamedTuple):
+class Response(t.NamedTuple):
     """An answer.
 
     Attributes:
         status_code: As botocore calls it.
         headers: By lower-case name.
         body: As it came.
-        is_whole: Whether all of it came; the body may be cut short otherwise.
+        is_complete: Whether all of it came; the body may be cut short otherwise.
         keeps_alive: Whether its connection serves another call.
     """
 
     status_code: int
     headers: dict[str, str]
     body: bytes
-    is_whole: bool = True
+    is_complete: bool = True
     keeps_alive: bool = False
 
     @property
-    def is_sound(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether the body is what was sent: as its checksum says or, where there is none, JSON.
 
         Raises:
@@ -41,15 +41,15 @@ class Answer(t.NamedTuple):
         """
         expected = self.headers.get("x-amz-crc32")
         if expected is None:
-            return self.is_whole and _is_json(self.body)
-        return self.is_whole and zlib.crc32(self.body) == int(expected)
+            return self.is_complete and _is_json(self.body)
+        return self.is_complete and zlib.crc32(self.body) == int(expected)
 
     def stream(self) -> cabc.Iterator[bytes]:
         """The body, as botocore asks for it."""
         yield self.body
 
 
-class Incoming:
+class ResponseReader:
     """An answer that is coming in. httptools calls what begins with ``on_``: no more than will do, as each call counts.
 
     Attributes:
@@ -57,14 +57,14 @@ class Incoming:
     """
 
     def __init__(self) -> None:
-        self._is_over = self._is_whole = self._is_kept = False
+        self._is_over = self._is_complete = self._is_kept = False
         self._pairs: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._parts: int | None = None
         self._head_bytes = 0
         self.on_body = self._body.append
 
-    def read(self, receive: cabc.Callable[[int], bytes], *, size: int) -> Answer | None:
+    def read(self, receive: cabc.Callable[[int], bytes], *, size: int) -> Response | None:
         """Read until the answer is whole, or nothing more comes.
 
         Args:
@@ -85,9 +85,9 @@ class Incoming:
         if status < 100:  # noqa: PLR2004 - the least that HTTP has
             return None
         # DynamoDB has nothing to say before the answer, such as 100.
-        is_whole = self._is_whole and status >= 200  # noqa: PLR2004 - the least of a final answer
+        is_complete = self._is_complete and status >= 200  # noqa: PLR2004 - the least of a final answer
         body = b"".join(self._body[: self._parts])
-        return Answer(status, _headers(self._pairs), body, is_whole, is_whole and self._is_kept)
+        return Response(status, _headers(self._pairs), body, is_complete, is_complete and self._is_kept)
 
     def on_message_begin(self) -> None:
         """Begin; a second time, if there is more than the answer."""
@@ -103,7 +103,7 @@ class Incoming:
     def on_message_complete(self) -> None:
         """Be done."""
         if not self._is_over:
-            self._is_over = self._is_whole = True
+            self._is_over = self._is_complete = True
             self._is_kept, self._parts = self._parser.should_keep_alive(), len(self._body)
 
     def _feed(self, data: bytes) -> None:
@@ -118,7 +118,7 @@ class Incoming:
     def _end(self) -> None:
         # Without a length, the end of the connection is the end of the answer.
         lengths = {"content-length", "transfer-encoding"}
-        self._is_over, self._is_whole = True, bool(self._body) and lengths.isdisjoint(_headers(self._pairs))
+        self._is_over, self._is_complete = True, bool(self._body) and lengths.isdisjoint(_headers(self._pairs))
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -22,8 +22,8 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.exceptions import SSLError
 from urllib3.util import wait_for_read
 
-from dynaflask.client.direct.http11 import Answer
-from dynaflask.client.direct.http11 import Incoming
+from dynaflask.client.direct.http11 import Response
+from dynaflask.client.direct.http11 import ResponseReader
 
 READ_SIZE = 65536
 
@@ -52,7 +52,7 @@ class Origin(t.NamedTuple):
     max_idle: int
 
 
-class Channels:
+class ConnectionPool:
     """The connections to one origin. A list's append and pop are atomic, so that threads need no lock.
 
     Args:
@@ -61,13 +61,13 @@ class Channels:
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
-        self._idle: list[Channel] = []
+        self._idle: list[HTTPConnection] = []
         self._is_open = True
 
     def __len__(self) -> int:
         return len(self._idle)
 
-    def exchange(self, request: bytes) -> Answer:
+    def send(self, request: bytes) -> Response:
         """Send a request once, and read its answer.
 
         Args:
@@ -76,14 +76,14 @@ class Channels:
         Raises:
             BotoCoreError: Of the kind that botocore would have raised.
         """
-        channel = self._take()
+        connection = self._get()
         is_kept = False
         try:
-            answer = channel.exchange(request)
+            answer = connection.send(request)
             is_kept = answer.keeps_alive
         finally:
             # Also where a greenlet is killed: the rest of an answer must not meet the next question.
-            self._give_back(channel) if is_kept else channel.close()
+            self._put(connection) if is_kept else connection.close()
         return answer
 
     def close(self) -> None:
@@ -91,19 +91,19 @@ class Channels:
         self._is_open = False
         self._close_idle()
 
-    def _take(self) -> Channel:
+    def _get(self) -> HTTPConnection:
         try:
-            while (channel := self._idle.pop()).is_dropped:
-                channel.close()
+            while (connection := self._idle.pop()).is_dropped:
+                connection.close()
         except IndexError:
-            return Channel(self._origin)
-        return channel
+            return HTTPConnection(self._origin)
+        return connection
 
-    def _give_back(self, channel: Channel) -> None:
+    def _put(self, connection: HTTPConnection) -> None:
         if len(self._idle) < self._origin.max_idle:
-            self._idle.append(channel)
+            self._idle.append(connection)
         else:
-            channel.close()
+            connection.close()
         if not self._is_open:
             self._close_idle()
 
@@ -113,7 +113,7 @@ class Channels:
                 self._idle.pop().close()
 
 
-class Channel:
+class HTTPConnection:
     """One connection, made at once.
 
     Args:
@@ -133,7 +133,7 @@ class Channel:
         """Whether the server has closed it, or said what nobody asked for."""
         return bool(self._poll(0))
 
-    def exchange(self, request: bytes) -> Answer:
+    def send(self, request: bytes) -> Response:
         """Send a request, and read its answer."""
         try:
             self._socket.sendall(request)
@@ -142,9 +142,9 @@ class Channel:
         except OSError as error:
             raise closed(self._url, error) from error
         try:
-            answer = Incoming().read(self._socket.recv, size=READ_SIZE)
+            answer = ResponseReader().read(self._socket.recv, size=READ_SIZE)
         except OSError as error:
-            raise _named(error, self._url) from error
+            raise map_socket_error(error, self._url) from error
         if answer is None:
             raise closed(self._url, "There was no answer.")
         return answer
@@ -197,14 +197,14 @@ def _secure(connection: socket.socket, origin: Origin) -> socket.socket:
     except BaseException as error:
         secured.close()
         if isinstance(error, OSError):
-            raise _named(error, origin.url) from error
+            raise map_socket_error(error, origin.url) from error
         if isinstance(error, (OverflowError, ValueError)):
             raise HTTPClientError(error=error) from error
         raise
     return secured
 
 
-def _named(error: OSError, url: str) -> Exception:
+def map_socket_error(error: OSError, url: str) -> Exception:
     """What botocore calls an error of a connection that is there."""
     if isinstance(error, TimeoutError):
         return ReadTimeoutError(endpoint_url=url, error=error)

@@ -15,12 +15,12 @@ from dynaflask.client.tuned.shapes import check_of
 
 if t.TYPE_CHECKING:
     from dynaflask.client.direct.hooks import Listeners
-    from dynaflask.client.direct.http11 import Answer
-    from dynaflask.client.direct.page_decoder import Make
-    from dynaflask.client.direct.request_template import Letterhead
+    from dynaflask.client.direct.http11 import Response
+    from dynaflask.client.direct.page_decoder import ItemFactory
+    from dynaflask.client.direct.request_template import RequestTemplate
 
 
-class DataOperation:
+class OperationCodec:
     """One operation of a client's service, as far as a call needs to know it.
 
     Args:
@@ -37,7 +37,7 @@ class DataOperation:
 
     def __init__(self, client: t.Any, name: str) -> None:
         self.name = name
-        self.letterheads: dict[str | None, Letterhead] = {}
+        self.templates: dict[str | None, RequestTemplate] = {}
         self._model = client.meta.service_model.operation_model(name)
         self._fits = check_of(self._model.input_shape)
         self._members = self._model.input_shape.members.keys()
@@ -56,7 +56,7 @@ class DataOperation:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
         return None if b'"arn:' in body and names_an_arn(params) else body
 
-    def read(self, answer: Answer, *, listeners: Listeners, make: Make | None = None) -> dict[str, t.Any]:
+    def read(self, answer: Response, *, listeners: Listeners, make: ItemFactory | None = None) -> dict[str, t.Any]:
         """The result of a call, from a sound answer to its first attempt.
 
         Args:
@@ -67,10 +67,10 @@ class DataOperation:
         parsed = read(answer.body, self._model.output_shape, make)
         parsed = self._parse(answer) if parsed is None else with_metadata(parsed, answer.headers)
         parsed["ResponseMetadata"]["RetryAttempts"] = 0
-        listeners.tell(self._after_call, http_response=answer, parsed=parsed, model=self._model, context={})
+        listeners.emit(self._after_call, http_response=answer, parsed=parsed, model=self._model, context={})
         return parsed
 
-    def _parse(self, answer: Answer) -> dict[str, t.Any]:
+    def _parse(self, answer: Response) -> dict[str, t.Any]:
         response = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.body}
         return t.cast("dict[str, t.Any]", self._parser.walk(response, self._model.output_shape))
 

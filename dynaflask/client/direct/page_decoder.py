@@ -16,13 +16,13 @@ UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, Stop
 # The items of a smaller page stay near the processor until they are objects, and orjson makes them in less time.
 MIN_BYTES = 262_144
 
-Make = cabc.Callable[[t.Any], t.Any]
+ItemFactory = cabc.Callable[[t.Any], t.Any]
 
 # JSON's value at a place of a text, and where it ends.
 scan: t.Callable[[str, int], tuple[t.Any, int]] = t.cast("t.Any", json.JSONDecoder()).scan_once
 
 
-class Made:
+class DecodedItem:
     """An item that has become an object. It still tells its attributes: PynamoDB may ask it for its keys.
 
     Args:
@@ -43,11 +43,11 @@ class Made:
         return item[name]
 
 
-class Page(list[Made]):
+class DecodedPage(list[DecodedItem]):
     """The items of an answer, each of which was plain."""
 
 
-def load(body: bytes, make: Make) -> t.Any:
+def load(body: bytes, make: ItemFactory) -> t.Any:
     """What the answer to a query or a scan says; ``None`` where it is better decoded as a whole.
 
     Args:
@@ -62,7 +62,7 @@ def load(body: bytes, make: Make) -> t.Any:
         return None
 
 
-def _members(text: str, make: Make) -> dict[str, t.Any]:
+def _members(text: str, make: ItemFactory) -> dict[str, t.Any]:
     # DynamoDB writes nothing between the marks.
     members: dict[str, t.Any] = {}
     at, mark = 0, "{"
@@ -75,13 +75,13 @@ def _members(text: str, make: Make) -> dict[str, t.Any]:
     return members
 
 
-def _items(text: str, at: int, make: Make) -> tuple[Page, int]:
-    page, mark = Page(), "["
+def _items(text: str, at: int, make: ItemFactory) -> tuple[DecodedPage, int]:
+    page, mark = DecodedPage(), "["
     while text[at] == mark:
         start = at + 1
         item, at = scan(text, start)
         _require(is_plain_item(item))
-        page.append(Made(make(item), text, start))
+        page.append(DecodedItem(make(item), text, start))
         mark = ","
     _require(text[at] == "]")
     return page, at + 1

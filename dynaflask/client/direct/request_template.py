@@ -21,7 +21,7 @@ from dynaflask.client.tuned.signer import timestamp
 TRACE = "x-amzn-trace-id"
 TOKEN = "x-amz-security-token"  # noqa: S105 - a name
 # What is new in each request.
-FRESH = frozenset(
+PER_REQUEST_HEADERS = frozenset(
     {
         "authorization",
         "x-amz-date",
@@ -33,7 +33,7 @@ FRESH = frozenset(
 )
 
 
-class Letterhead:
+class RequestTemplate:
     """What stands above every request of an operation.
 
     Args:
@@ -51,7 +51,7 @@ class Letterhead:
         self.url = url
         self._is_traced = _is_traced()
         host = host_of(url)
-        self._top = request_line(url, {name: text for name, text in headers.items() if name not in FRESH})
+        self._top = request_line(url, {name: text for name, text in headers.items() if name not in PER_REQUEST_HEADERS})
         # AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=...
         *_, region, service, _ = headers["authorization"].partition(",")[0].split("/")
         self._destination = (region, service)
@@ -91,7 +91,9 @@ class Letterhead:
         return authorization(canonical, names=names, credentials=credentials, now=now, destination=self._destination)
 
 
-def learn(request: t.Any, headers: dict[str, str], *, credentials: t.Any, invocation_id: str) -> Letterhead | None:
+def capture(
+    request: t.Any, headers: dict[str, str], *, credentials: t.Any, invocation_id: str
+) -> RequestTemplate | None:
     """The letterhead of one of botocore's requests; ``None`` if there is more to it than a letterhead can say.
 
     Args:
@@ -108,14 +110,14 @@ def learn(request: t.Any, headers: dict[str, str], *, credentials: t.Any, invoca
     if TRACE in headers and f"{TRACE}: {headers[TRACE]}\r\n" != _trace():
         return None
     try:
-        letterhead = Letterhead(request.url, headers)
-        signature = letterhead.sign(request.body, credentials=credentials, now=headers["x-amz-date"])
+        template = RequestTemplate(request.url, headers)
+        signature = template.sign(request.body, credentials=credentials, now=headers["x-amz-date"])
     except (LookupError, ValueError):
         return None
-    return letterhead if signature == headers["authorization"] else None
+    return template if signature == headers["authorization"] else None
 
 
-def plain_headers(request: t.Any) -> dict[str, str] | None:
+def ascii_headers(request: t.Any) -> dict[str, str] | None:
     """The headers of a request that HTTP/1.1 can say in the plainest way, by lower-case name; ``None`` for any other.
 
     Args:

@@ -26,15 +26,15 @@ from dynaflask.client.botocore_internals import frozen_credentials
 from dynaflask.client.botocore_internals import has_proxy
 from dynaflask.client.botocore_internals import socket_options
 from dynaflask.client.direct.hooks import Listeners
-from dynaflask.client.direct.http11 import Answer
-from dynaflask.client.direct.http_pool import Channels
+from dynaflask.client.direct.http11 import Response
+from dynaflask.client.direct.http_pool import ConnectionPool
 from dynaflask.client.direct.http_pool import Origin
 from dynaflask.client.direct.http_pool import closed
-from dynaflask.client.direct.operation_codec import DataOperation
+from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
-from dynaflask.client.direct.page_decoder import Make
-from dynaflask.client.direct.request_template import learn
-from dynaflask.client.direct.request_template import plain_headers
+from dynaflask.client.direct.page_decoder import ItemFactory
+from dynaflask.client.direct.request_template import ascii_headers
+from dynaflask.client.direct.request_template import capture
 from dynaflask.client.direct.request_template import request_line
 from dynaflask.client.tls import strict_context
 from dynaflask.forks import in_child
@@ -46,10 +46,10 @@ SUCCESS = range(200, 300)
 ID_NUMBERS = 16**12
 
 
-Outcome = t.Union[Answer, BotoCoreError]  # noqa: UP007 - at run time, on Python 3.10
+Outcome = t.Union[Response, BotoCoreError]  # noqa: UP007 - at run time, on Python 3.10
 
 
-class Errand:
+class PendingCall:
     """One call on its way through botocore.
 
     Args:
@@ -72,8 +72,8 @@ class Errand:
 
     def __init__(
         self,
-        way: Direct,
-        operation: DataOperation,
+        way: DirectTransport,
+        operation: OperationCodec,
         params: dict[str, t.Any],
         *,
         invocation_id: str,
@@ -85,23 +85,23 @@ class Errand:
         self.invocation_id = invocation_id
         self.outcome = outcome
         self.attempts = 0
-        self.answer: Answer | None = None
+        self.answer: Response | None = None
         self.url = ""
 
-    def require_sound(self) -> None:
+    def check_integrity(self) -> None:
         """Raise if the last answer has not come as it was sent. botocore would take a part for the whole."""
         answer = self.answer
-        if answer is None or answer.status_code not in SUCCESS or answer.is_sound:
+        if answer is None or answer.status_code not in SUCCESS or answer.is_intact:
             return
-        if not answer.is_whole:
+        if not answer.is_complete:
             raise closed(self.url, "The answer was cut short.")
         raise HTTPClientError(error="The answer is damaged: it does not match its checksum, or is no JSON.")
 
 
-_errand: contextvars.ContextVar[Errand | None] = contextvars.ContextVar("dynaflask_errand", default=None)
+_pending_call: contextvars.ContextVar[PendingCall | None] = contextvars.ContextVar("dynaflask_errand", default=None)
 
 
-class Direct:
+class DirectTransport:
     """The way of a client's calls round botocore.
 
     Args:
@@ -110,12 +110,12 @@ class Direct:
 
     def __init__(self, client: t.Any) -> None:
         self._client = client
-        self._operations: dict[str, DataOperation] = {}
+        self._operations: dict[str, OperationCodec] = {}
         self._listeners = Listeners(client, operations=DATA_PLANE_OPERATIONS)
         self._context = strict_context(client)
-        self._channels: dict[str, Channels] = {}
+        self._pools: dict[str, ConnectionPool] = {}
         self._is_open = True
-        self._obstacle = self._find_obstacle()
+        self._unsupported_reason = self._find_unsupported_reason()
         service = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register_last(f"before-call.{service}", self._begin)
         # Last of all, so that it sees the request as it goes out.
@@ -124,7 +124,7 @@ class Direct:
     @property
     def reason(self) -> str | None:
         """Why the next call will be botocore's; ``None`` if it will not."""
-        return self._obstacle or self._listeners.reason()
+        return self._unsupported_reason or self._listeners.blocking_reason()
 
     @property
     def way(self) -> str:
@@ -135,20 +135,22 @@ class Direct:
         return f"<Direct way={self.way!r} reason={self.reason!r}>"
 
     def __len__(self) -> int:
-        return sum(map(len, list(self._channels.values())))
+        return sum(map(len, list(self._pools.values())))
 
     # The name by which PynamoDB calls a client.
-    def _make_api_call(self, operation_name: str, params: dict[str, t.Any], make: Make | None = None) -> t.Any:
+    def _make_api_call(self, operation_name: str, params: dict[str, t.Any], make: ItemFactory | None = None) -> t.Any:
         if operation_name not in DATA_PLANE_OPERATIONS or self.reason is not None:
             return self._client._make_api_call(operation_name, params)
         operation = self._operations.get(operation_name) or self._open(operation_name)
         invocation_id = _ids.next()
         outcome = self._attempt(operation, params, invocation_id)
-        if type(outcome) is Answer and outcome.status_code == OK and outcome.is_sound:
+        if type(outcome) is Response and outcome.status_code == OK and outcome.is_intact:
             return operation.read(outcome, listeners=self._listeners, make=make)
-        return self._hand_over(Errand(self, operation, params, invocation_id=invocation_id, outcome=outcome))
+        return self._fall_back_to_botocore(
+            PendingCall(self, operation, params, invocation_id=invocation_id, outcome=outcome)
+        )
 
-    def streaming(self, make: Make) -> t.Any:
+    def with_item_factory(self, make: ItemFactory) -> t.Any:
         """What PynamoDB calls in a client's place, for queries and scans whose plain items become objects.
 
         Args:
@@ -159,77 +161,77 @@ class Direct:
     def close(self) -> None:
         """Close the sockets. It touches nothing but this process's own, so that a forked child may call it, too."""
         self._is_open = False
-        for channels in list(self._channels.values()):
-            channels.close()
+        for pool in list(self._pools.values()):
+            pool.close()
 
-    def _open(self, name: str) -> DataOperation:
-        return self._operations.setdefault(name, DataOperation(self._client, name))
+    def _open(self, name: str) -> OperationCodec:
+        return self._operations.setdefault(name, OperationCodec(self._client, name))
 
-    def _attempt(self, operation: DataOperation, params: dict[str, t.Any], invocation_id: str) -> Outcome | None:
+    def _attempt(self, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str) -> Outcome | None:
         credentials = frozen_credentials(self._client)
-        letterhead = operation.letterheads.get(getattr(credentials, "account_id", None))
-        body = operation.write(params) if letterhead and credentials else None
-        if letterhead is None or body is None:
+        template = operation.templates.get(getattr(credentials, "account_id", None))
+        body = operation.write(params) if template and credentials else None
+        if template is None or body is None:
             return None
-        request = letterhead.write(body, credentials=credentials, invocation_id=invocation_id)
+        request = template.write(body, credentials=credentials, invocation_id=invocation_id)
         try:
-            return self._channels_to(letterhead.url).exchange(request)
+            return self._pool_for(template.url).send(request)
         except BotoCoreError as error:
             return error
 
-    def _hand_over(self, errand: Errand) -> t.Any:
-        token = _errand.set(errand)
+    def _fall_back_to_botocore(self, pending: PendingCall) -> t.Any:
+        token = _pending_call.set(pending)
         try:
-            result = self._client._make_api_call(errand.operation.name, errand.params)
+            result = self._client._make_api_call(pending.operation.name, pending.params)
         finally:
-            _errand.reset(token)
-        errand.require_sound()
+            _pending_call.reset(token)
+        pending.check_integrity()
         return result
 
-    def _errand_of(self, event_name: str) -> Errand | None:
-        errand = _errand.get()
-        is_ours = errand is not None and errand.way is self and event_name.endswith(f".{errand.operation.name}")
-        return errand if is_ours else None
+    def _pending_call_for(self, event_name: str) -> PendingCall | None:
+        pending = _pending_call.get()
+        is_ours = pending is not None and pending.way is self and event_name.endswith(f".{pending.operation.name}")
+        return pending if is_ours else None
 
     def _begin(self, context: dict[str, t.Any], event_name: str, **_: t.Any) -> None:
-        errand = self._errand_of(event_name)
-        if errand is not None:
-            context["retries"] = {"invocation-id": errand.invocation_id}
+        pending = self._pending_call_for(event_name)
+        if pending is not None:
+            context["retries"] = {"invocation-id": pending.invocation_id}
 
     def _send(self, request: t.Any, event_name: str, **_: t.Any) -> AWSResponse | None:
-        errand = self._errand_of(event_name)
-        headers = plain_headers(request) if errand else None
-        if errand is None or headers is None:
+        pending = self._pending_call_for(event_name)
+        headers = ascii_headers(request) if pending else None
+        if pending is None or headers is None:
             return None  # urllib3 sends it
-        errand.attempts += 1
-        outcome, errand.outcome, errand.answer = errand.outcome, None, None
+        pending.attempts += 1
+        outcome, pending.outcome, pending.answer = pending.outcome, None, None
         if outcome is None:
-            self._learn(errand, request, headers)
+            self._capture(pending, request, headers)
             head = f"{request_line(request.url, headers)}\r\n".encode()
-            outcome = self._channels_to(request.url).exchange(head + request.body)
+            outcome = self._pool_for(request.url).send(head + request.body)
         if isinstance(outcome, BotoCoreError):
             raise outcome
-        errand.answer, errand.url = outcome, request.url
+        pending.answer, pending.url = outcome, request.url
         return AWSResponse(request.url, outcome.status_code, t.cast("t.Any", outcome.headers), outcome)
 
-    def _learn(self, errand: Errand, request: t.Any, headers: dict[str, str]) -> None:
+    def _capture(self, pending: PendingCall, request: t.Any, headers: dict[str, str]) -> None:
         # The head of a further attempt is another one; a table's ARN may lead to an endpoint of its own.
-        if errand.attempts > 1 or names_an_arn(errand.params):
+        if pending.attempts > 1 or names_an_arn(pending.params):
             return
         credentials = frozen_credentials(self._client)
-        letterhead = None
+        template = None
         if credentials:
-            letterhead = learn(request, headers, credentials=credentials, invocation_id=errand.invocation_id)
-        if letterhead is not None:
-            errand.operation.letterheads[getattr(credentials, "account_id", None)] = letterhead
+            template = capture(request, headers, credentials=credentials, invocation_id=pending.invocation_id)
+        if template is not None:
+            pending.operation.templates[getattr(credentials, "account_id", None)] = template
 
-    def _channels_to(self, url: str) -> Channels:
-        channels = self._channels.get(url)
-        if channels is None:
-            channels = self._channels.setdefault(url, Channels(self._origin(url)))
+    def _pool_for(self, url: str) -> ConnectionPool:
+        pool = self._pools.get(url)
+        if pool is None:
+            pool = self._pools.setdefault(url, ConnectionPool(self._origin(url)))
             if not self._is_open:
-                channels.close()
-        return channels
+                pool.close()
+        return pool
 
     def _origin(self, url: str) -> Origin:
         parts, config = urlsplit(url), self._client.meta.config
@@ -245,7 +247,7 @@ class Direct:
             max_idle=config.max_pool_connections,
         )
 
-    def _find_obstacle(self) -> str | None:
+    def _find_unsupported_reason(self) -> str | None:
         if has_proxy(self._client):
             return "it goes through a proxy"
         if self._context is None and self._client.meta.endpoint_url.startswith("https"):

@@ -80,7 +80,7 @@ class Parser(JSONParser):
         return value
 
 
-def read(body: t.Any, shape: t.Any, make: streams.Make | None = None) -> dict[str, t.Any] | None:
+def read(body: t.Any, shape: t.Any, make: streams.ItemFactory | None = None) -> dict[str, t.Any] | None:
     """The result of a data operation; ``None`` if the stock parser would make something else of it.
 
     Args:
@@ -127,7 +127,7 @@ def _may_be_plain(response: t.Any, shape: t.Any) -> bool:
 
 
 def _are_items(value: t.Any) -> bool:
-    return type(value) is streams.Page or (type(value) is list and all(map(is_plain_item, value)))
+    return type(value) is streams.DecodedPage or (type(value) is list and all(map(is_plain_item, value)))
 
 
 def _are_tables(value: t.Any) -> bool:

@@ -8,24 +8,24 @@ import pytest
 
 from dynaflask.client.direct.http11 import MAX_HEAD_BYTES
 from dynaflask.client.direct.http11 import MAX_HEADERS
-from dynaflask.client.direct.http11 import Answer
-from dynaflask.client.direct.http11 import Incoming
+from dynaflask.client.direct.http11 import Response
+from dynaflask.client.direct.http11 import ResponseReader
 from tests.support.hostile import answer
 from tests.support.hostile import chunked
 
 HEADERS = {"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": "R1"}
 
 
-def read(*pieces: bytes) -> Answer | None:
+def read(*pieces: bytes) -> Response | None:
     """What comes of the pieces, after which the connection ends."""
     coming = iter(pieces)
-    return Incoming().read(lambda size: next(coming, b""), size=100)
+    return ResponseReader().read(lambda size: next(coming, b""), size=100)
 
 
 def is_cut_short(*pieces: bytes) -> bool:
     """Whether the answer is not all there, and its connection serves nobody."""
     found = read(*pieces)
-    return found is not None and (found.is_whole, found.keeps_alive) == (False, False)
+    return found is not None and (found.is_complete, found.keeps_alive) == (False, False)
 
 
 class TestWhole:
@@ -36,7 +36,7 @@ class TestWhole:
         """The pieces make no difference."""
         whole = read(data)
         assert whole is not None
-        assert (whole.status_code, whole.body, whole.is_whole, whole.keeps_alive) == (200, b'{"a": 1}', True, True)
+        assert (whole.status_code, whole.body, whole.is_complete, whole.keeps_alive) == (200, b'{"a": 1}', True, True)
         assert HEADERS.items() <= whole.headers.items()
         assert all(read(data[:at], data[at:]) == whole for at in range(1, len(data)))
         assert read(*(data[at : at + 1] for at in range(len(data)))) == whole
@@ -57,19 +57,19 @@ class TestWhole:
         """The answer is sound all the same."""
         found = read(answer({}, headers={"Connection": "close"}))
         assert found is not None
-        assert (found.is_whole, found.keeps_alive) == (True, False)
+        assert (found.is_complete, found.keeps_alive) == (True, False)
 
     def test_without_a_length_the_end_is_that_of_the_connection(self) -> None:
         """Nobody can tell whether more was to come but the checksum."""
         found = read(answer({"a": 1}, length=-1))
         assert found is not None
-        assert (found.body, found.is_sound, found.keeps_alive) == (b'{"a": 1}', True, False)
+        assert (found.body, found.is_intact, found.keeps_alive) == (b'{"a": 1}', True, False)
 
     def test_a_connection_with_more_than_the_answer_is_not_kept(self) -> None:
         """What comes unasked would be taken for the answer to the next question."""
         found = read(answer({"a": 1}) + answer({"a": 2}))
         assert found is not None
-        assert (found.body, found.is_whole, found.keeps_alive) == (b'{"a": 1}', True, False)
+        assert (found.body, found.is_complete, found.keeps_alive) == (b'{"a": 1}', True, False)
 
 
 class TestCutShort:
@@ -100,14 +100,14 @@ class TestCutShort:
     def test_a_line_that_is_no_header(self, line: str) -> None:
         """Two who read it differently would not agree where the answer ends."""
         found = read(answer({}).replace(b"x-amzn-RequestId: R1", line.encode()))
-        assert found is None or not found.is_whole
+        assert found is None or not found.is_complete
 
 
 class TestSound:
-    """``Answer.is_sound``: whether the body is what was sent."""
+    """``Answer.is_intact``: whether the body is what was sent."""
 
     @pytest.mark.parametrize(
-        ("data", "is_sound"),
+        ("data", "is_intact"),
         [
             (answer({"a": 1}), True),
             (answer({"a": 1}, crc=1), False),
@@ -118,17 +118,17 @@ class TestSound:
         ],
         ids=["right", "wrong", "none", "none, and no JSON", "none, and empty", "none, and cut"],
     )
-    def test_by_its_checksum(self, data: bytes, is_sound: bool) -> None:
+    def test_by_its_checksum(self, data: bytes, is_intact: bool) -> None:
         """Where there is none, by whether it is JSON."""
         found = read(data)
         assert found is not None
-        assert found.is_sound is is_sound
+        assert found.is_intact is is_intact
 
     def test_a_checksum_that_is_no_number(self) -> None:
         """botocore does not forgive it either."""
         found: t.Any = read(answer({}, crc="x"))
         with pytest.raises(ValueError, match="invalid literal for int"):
-            _ = found.is_sound
+            _ = found.is_intact
 
     def test_botocore_asks_for_the_body_in_pieces(self) -> None:
         """It gets one."""

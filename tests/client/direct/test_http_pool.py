@@ -14,7 +14,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.exceptions import HTTPClientError
 from botocore.exceptions import ReadTimeoutError
 
-from dynaflask.client.direct.http_pool import Channels
+from dynaflask.client.direct.http_pool import ConnectionPool
 from dynaflask.client.direct.http_pool import Origin
 from tests.support import hostile
 from tests.support.hostile import answer
@@ -45,9 +45,9 @@ def server() -> cabc.Iterator[hostile.Hostile]:
 
 
 @pytest.fixture
-def channels(server: hostile.Hostile) -> cabc.Iterator[Channels]:
+def channels(server: hostile.Hostile) -> cabc.Iterator[ConnectionPool]:
     """Connections to it."""
-    channels = Channels(origin_of(server.url))
+    channels = ConnectionPool(origin_of(server.url))
     yield channels
     channels.close()
 
@@ -55,20 +55,22 @@ def channels(server: hostile.Hostile) -> cabc.Iterator[Channels]:
 class TestExchange:
     """A request is sent once, and its answer read."""
 
-    def test_one_connection_serves_one_request_after_another(self, server: hostile.Hostile, channels: Channels) -> None:
+    def test_one_connection_serves_one_request_after_another(
+        self, server: hostile.Hostile, channels: ConnectionPool
+    ) -> None:
         """As long as the server keeps it."""
-        assert [channels.exchange(REQUEST).body for _ in range(5)] == [b'{"a": 1}'] * 5
+        assert [channels.send(REQUEST).body for _ in range(5)] == [b'{"a": 1}'] * 5
         assert (server.connections, len(channels)) == (1, 1)
 
-    def test_one_that_the_server_closed_is_not_used(self, server: hostile.Hostile, channels: Channels) -> None:
+    def test_one_that_the_server_closed_is_not_used(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
         """It is noticed before a byte is sent."""
         server.acts = [cut(GOOD), say(GOOD)]
-        channels.exchange(REQUEST)
+        channels.send(REQUEST)
         server.wait_for_closings(1)
-        channels.exchange(REQUEST)
+        channels.send(REQUEST)
         assert (len(server.requests), server.connections) == (2, 2)
 
-    def test_one_that_has_something_to_say_is_not_used(self, server: hostile.Hostile, channels: Channels) -> None:
+    def test_one_that_has_something_to_say_is_not_used(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
         """It would be taken for the answer to the next question."""
         has_spoken = threading.Event()
 
@@ -78,17 +80,17 @@ class TestExchange:
             return True
 
         server.acts = [speak, say(GOOD)]
-        channels.exchange(REQUEST)
+        channels.send(REQUEST)
         assert has_spoken.wait(timeout=20)
-        assert channels.exchange(REQUEST).body == b'{"a": 1}'
+        assert channels.send(REQUEST).body == b'{"a": 1}'
         assert server.connections == 2
 
-    def test_the_last_used_goes_first(self, server: hostile.Hostile, channels: Channels) -> None:
+    def test_the_last_used_goes_first(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
         """The others may rest until the server closes them."""
         threads_of(channels, 2)
         assert len(channels) == 2
         for _ in range(5):
-            channels.exchange(REQUEST)
+            channels.send(REQUEST)
         assert server.connections == 2
 
     @pytest.mark.parametrize(
@@ -104,18 +106,18 @@ class TestExchange:
         self, server: hostile.Hostile, act: hostile.Act, error: type[HTTPClientError]
     ) -> None:
         """Its connection is closed, and the next request gets another."""
-        channels = Channels(origin_of(server.url, read_timeout=0.2))
+        channels = ConnectionPool(origin_of(server.url, read_timeout=0.2))
         server.acts = [act, say(GOOD)]
         with pytest.raises(error):
-            channels.exchange(REQUEST)
+            channels.send(REQUEST)
         assert (len(channels), len(server.requests)) == (0, 1)
-        assert channels.exchange(REQUEST).is_whole
+        assert channels.send(REQUEST).is_complete
         channels.close()
 
-    def test_an_answer_that_is_cut_short_is_given_out(self, server: hostile.Hostile, channels: Channels) -> None:
+    def test_an_answer_that_is_cut_short_is_given_out(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
         """Whoever asked decides; its connection serves nobody else."""
         server.acts = [cut(GOOD, at=-2)]
-        assert not channels.exchange(REQUEST).is_whole
+        assert not channels.send(REQUEST).is_complete
         assert len(channels) == 0
 
     def test_nobody_listens(self) -> None:
@@ -123,7 +125,7 @@ class TestExchange:
         with socket.create_server(("127.0.0.1", 0)) as closed:
             url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with pytest.raises(EndpointConnectionError, match=url):
-            Channels(origin_of(url)).exchange(REQUEST)
+            ConnectionPool(origin_of(url)).send(REQUEST)
 
     @pytest.mark.parametrize(
         ("options", "error"),
@@ -135,7 +137,7 @@ class TestExchange:
     ) -> None:
         """The connection that was made for it is closed."""
         with pytest.raises(error):
-            Channels(origin_of(server.url, **options)).exchange(REQUEST)
+            ConnectionPool(origin_of(server.url, **options)).send(REQUEST)
         server.wait_for_closings(1)
 
     def test_a_connection_is_not_made_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,24 +150,24 @@ class TestExchange:
 
         monkeypatch.setattr(socket, "create_connection", create_connection)
         with pytest.raises(ConnectTimeoutError):
-            Channels(origin_of("http://127.0.0.1:1", connect_timeout=0.5)).exchange(REQUEST)
+            ConnectionPool(origin_of("http://127.0.0.1:1", connect_timeout=0.5)).send(REQUEST)
         assert waited == [0.5]
 
 
 class TestMany:
     """Threads share them without a lock."""
 
-    def test_no_more_are_kept_than_the_setting_says(self, channels: Channels) -> None:
+    def test_no_more_are_kept_than_the_setting_says(self, channels: ConnectionPool) -> None:
         """Those that are too many are closed after their answer."""
         threads_of(channels, 5)
         assert len(channels) == MAX_IDLE
 
-    def test_two_origins_have_connections_of_their_own(self, server: hostile.Hostile, channels: Channels) -> None:
+    def test_two_origins_have_connections_of_their_own(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
         """Each app's requests go to its own server."""
         with hostile.Hostile() as other:
             other.acts = [say(answer({"a": 2}))]
-            others = Channels(origin_of(other.url))
-            assert [c.exchange(REQUEST).body for c in (channels, others, channels)] == [
+            others = ConnectionPool(origin_of(other.url))
+            assert [c.send(REQUEST).body for c in (channels, others, channels)] == [
                 b'{"a": 1}',
                 b'{"a": 2}',
                 b'{"a": 1}',
@@ -177,29 +179,29 @@ class TestMany:
 class TestClose:
     """After ``close`` none is kept."""
 
-    def test_what_is_idle_is_closed(self, server: hostile.Hostile, channels: Channels) -> None:
+    def test_what_is_idle_is_closed(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
         """At once."""
-        channels.exchange(REQUEST)
+        channels.send(REQUEST)
         channels.close()
         assert len(channels) == 0
         server.wait_for_closings(1)
 
-    def test_what_is_in_use_is_closed_after_its_answer(self, server: hostile.Hostile, channels: Channels) -> None:
+    def test_what_is_in_use_is_closed_after_its_answer(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
         """The call ends as it would have."""
         channels.close()
-        assert channels.exchange(REQUEST).is_whole
+        assert channels.send(REQUEST).is_complete
         assert len(channels) == 0
         server.wait_for_closings(1)
 
 
-def threads_of(channels: Channels, number: int) -> None:
+def threads_of(channels: ConnectionPool, number: int) -> None:
     """Send so many requests at once, and no sooner end one than all have begun."""
     barrier = threading.Barrier(number)
-    taken = [channels._take() for _ in range(number)]
+    taken = [channels._get() for _ in range(number)]
 
     def give_back(channel: t.Any) -> None:
         barrier.wait(timeout=20)
-        channels._give_back(channel)
+        channels._put(channel)
 
     threads = [threading.Thread(target=give_back, args=(channel,)) for channel in taken]
     for thread in threads:

@@ -302,10 +302,10 @@ class TestQueries:
     ) -> None:
         """What it keeps to itself may be gone."""
 
-        class Results(pynamodb.pagination.ResultIterator[t.Any]):
+        class ModelResultIterator(pynamodb.pagination.ResultIterator[t.Any]):
             pass
 
-        monkeypatch.setattr(pynamodb.models, "ResultIterator", Results)
+        monkeypatch.setattr(pynamodb.models, "ResultIterator", ModelResultIterator)
         with apps["direct"].app_context():
             for _ in range(2):
                 assert len(list(post.query("f"))) == 2 * PAGE

@@ -11,9 +11,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from dynaflask.client.direct import request_template as letterheads
-from dynaflask.client.direct.request_template import Letterhead
-from dynaflask.client.direct.request_template import learn
-from dynaflask.client.direct.request_template import plain_headers
+from dynaflask.client.direct.request_template import RequestTemplate
+from dynaflask.client.direct.request_template import ascii_headers
+from dynaflask.client.direct.request_template import capture
 
 URL = "https://dynamodb.eu-west-1.amazonaws.com/"
 HEADERS = {
@@ -36,11 +36,11 @@ def request_of(credentials: t.Any = PERMANENT, *, body: bytes = b"{}", **headers
     return t.cast("AWSPreparedRequest", request.prepare())
 
 
-def learnt(request: t.Any, credentials: t.Any = PERMANENT, **others: str) -> Letterhead | None:
+def learnt(request: t.Any, credentials: t.Any = PERMANENT, **others: str) -> RequestTemplate | None:
     """What is learnt of a request, some of whose headers are others."""
-    headers = plain_headers(request)
+    headers = ascii_headers(request)
     assert headers is not None
-    return learn(request, {**headers, **others}, credentials=credentials, invocation_id="I0")
+    return capture(request, {**headers, **others}, credentials=credentials, invocation_id="I0")
 
 
 def headers_of(request: bytes) -> dict[str, str]:
@@ -56,7 +56,7 @@ class TestLetterhead:
     def test_it_writes_botocores_request(self, credentials: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of another body, at another time."""
         first = learnt(request_of(credentials), credentials)
-        theirs = plain_headers(request_of(credentials, body=b'{"a":1}'))
+        theirs = ascii_headers(request_of(credentials, body=b'{"a":1}'))
         assert first is not None
         assert theirs is not None
         monkeypatch.setattr(letterheads, "timestamp", lambda second: theirs["x-amz-date"])
@@ -116,11 +116,11 @@ class TestLearn:
 
 
 class TestPlainHeaders:
-    """``plain_headers``: what HTTP/1.1 can say in the plainest way."""
+    """``ascii_headers``: what HTTP/1.1 can say in the plainest way."""
 
     def test_of_botocores_request(self) -> None:
         """By lower-case name, as text."""
-        headers = plain_headers(request_of())
+        headers = ascii_headers(request_of())
         assert headers is not None
         assert headers.items() >= {name.lower(): text for name, text in HEADERS.items()}.items()
 
@@ -140,4 +140,4 @@ class TestPlainHeaders:
         """botocore sends it, or says what is wrong with it."""
         request = request_of()
         vars(request).update(change)
-        assert plain_headers(request) is None
+        assert ascii_headers(request) is None
