@@ -134,7 +134,7 @@ def in_context(app: flask.Flask, principal: Principal) -> cabc.Iterator[None]:
 
     Args:
         app: The app.
-        who: Whom to act for.
+        principal: The tenant to act for, or none.
     """
     with app.app_context(), app.extensions[EXTENSION].scope.using({}, principal=principal):
         yield

@@ -13,8 +13,7 @@ import pytest
 import dynaflask
 from tests.support import models
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 
 def test_it_takes_an_app_at_once() -> None:
@@ -25,7 +24,7 @@ def test_it_takes_an_app_at_once() -> None:
         assert db.registry is app.extensions["dynamo"]
 
 
-def test_init_app_sends_nothing(make_app: Make, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+def test_init_app_sends_nothing(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
     """Neither does pushing a context, nor reading Meta."""
     with make_app(host=recorder.url, region="us-east-1").app_context():
         assert thread_model.Meta.table_name == "Thread"
@@ -40,7 +39,7 @@ def test_init_app_leaves_the_configuration_as_it_is(db: dynaflask.Dynamo) -> Non
     assert dict(app.config) == before
 
 
-def test_a_second_call_is_an_error(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_a_second_call_is_an_error(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """It is said whose app it is."""
     app = make_app("forum")
     with pytest.raises(RuntimeError, match="The app 'forum' is initialised already"):
@@ -55,7 +54,7 @@ def test_a_stranger_in_its_place_is_an_error(db: dynaflask.Dynamo) -> None:
         db.init_app(app)
 
 
-def test_a_stranger_that_comes_later_is_not_taken_for_ours(make_app: Make, thread_model: t.Any) -> None:
+def test_a_stranger_that_comes_later_is_not_taken_for_ours(make_app: MakeApp, thread_model: t.Any) -> None:
     """The model says that the app is not initialised."""
     app = make_app()
     app.extensions["dynamo"] = object()
@@ -92,20 +91,20 @@ def test_an_app_that_has_served_already_is_left_as_it_was(db: dynaflask.Dynamo) 
     assert "dynamo" not in app.extensions
 
 
-def test_only_own_models_can_be_given(make_app: Make) -> None:
+def test_only_own_models_can_be_given(make_app: MakeApp) -> None:
     """init_app(models=...) refuses what is not a model of this object."""
     stranger = models.declare_thread(dynaflask.Dynamo())
     with pytest.raises(TypeError, match="takes subclasses of db.Model and registered models"):
         make_app(given=[stranger])
 
 
-def test_one_model_is_no_list_of_models(make_app: Make, thread_model: t.Any) -> None:
+def test_one_model_is_no_list_of_models(make_app: MakeApp, thread_model: t.Any) -> None:
     """The message shows the list that was meant."""
     with pytest.raises(TypeError, match=r"takes a list of models: \[Thread\]"):
         make_app(given=thread_model)
 
 
-def test_the_names_of_the_registry_stand_on_it(make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+def test_the_names_of_the_registry_stand_on_it(make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
     """db.connection is current_app.extensions["dynamo"].connection, and so on."""
     keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
     with make_app(region="us-east-1", binds={"eu": {}}, **keys).app_context():
@@ -117,7 +116,7 @@ def test_the_names_of_the_registry_stand_on_it(make_app: Make, db: dynaflask.Dyn
         assert db.meta(thread_model) is registry.meta(thread_model)
 
 
-def test_another_object_than_the_apps_is_an_error(make_app: Make) -> None:
+def test_another_object_than_the_apps_is_an_error(make_app: MakeApp) -> None:
     """Two extension objects are a mistake that is named."""
     with make_app("forum").app_context():
         with pytest.raises(RuntimeError, match="db.connection was asked of another Dynamo than .* 'forum'"):
@@ -130,7 +129,7 @@ def test_outside_of_a_context_it_says_what_was_asked(db: dynaflask.Dynamo) -> No
         db.client  # noqa: B018
 
 
-def test_two_apps_have_a_registry_each(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_two_apps_have_a_registry_each(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """db.registry follows the current app."""
     us, eu = make_app("us"), make_app("eu")
     with us.app_context():
@@ -139,7 +138,7 @@ def test_two_apps_have_a_registry_each(make_app: Make, db: dynaflask.Dynamo) -> 
             assert db.registry is eu.extensions["dynamo"]
 
 
-def test_it_holds_no_app(make_app: Make) -> None:
+def test_it_holds_no_app(make_app: MakeApp) -> None:
     """An app that nobody holds any more goes, with its registry."""
     app = make_app()
     with app.app_context():
@@ -150,6 +149,6 @@ def test_it_holds_no_app(make_app: Make) -> None:
     assert [reference() for reference in held] == [None, None]
 
 
-def test_it_offers_its_commands(make_app: Make) -> None:
+def test_it_offers_its_commands(make_app: MakeApp) -> None:
     """flask dynamo is there without more ado."""
     assert "dynamo" in make_app().cli.commands

@@ -20,10 +20,9 @@ from dynaflask import TenantMismatch
 from dynaflask import TenantRequired
 from dynaflask import UnknownTenant
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 TENANTS = {"acme": {"table_prefix": "acme-"}, "globex": {"region": "eu-west-1"}, "plain": {}}
 
 USES: dict[str, cabc.Callable[..., t.Any]] = {
@@ -43,7 +42,7 @@ USES: dict[str, cabc.Callable[..., t.Any]] = {
 
 
 @pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder) -> flask.Flask:
+def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
     """An app of three tenants, whose calls the recorder answers."""
     binds = {"archive": {"table_prefix": "archive-", "region": "us-west-1"}}
     return make_app(host=recorder.url, region="us-east-1", tenants=TENANTS, binds=binds, **KEYS)
@@ -147,7 +146,7 @@ class TestLoader:
                 taken.get_item("forum", "subject")
 
     def test_one_request_in_the_contexts_of_two_apps_has_two_scopes(
-        self, make_app: Make, app: flask.Flask, loaded: list[str], thread_model: t.Any
+        self, make_app: MakeApp, app: flask.Flask, loaded: list[str], thread_model: t.Any
     ) -> None:
         """Though its tenant has one name."""
         second = make_app("second", tenants={"acme": {"table_prefix": "second-"}})
@@ -436,7 +435,7 @@ class TestDecided:
         with app.app_context(), db.tenant("acme"), db.using("archive"):
             assert (thread_model.Meta.region, thread_model.Meta.table_name) == ("us-west-1", "acme-Thread")
 
-    def test_a_models_own_place_does_not_undo_it(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_a_models_own_place_does_not_undo_it(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Neither what its Meta declares, nor what DYNAMODB_MODELS says."""
 
         class Note(db.Model):  # type: ignore[name-defined]
@@ -450,7 +449,7 @@ class TestDecided:
         with app.app_context(), db.tenant("t"):
             assert Note.Meta.region == "eu-west-1"
 
-    def test_a_bind_brings_its_place_along(self, make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    def test_a_bind_brings_its_place_along(self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """What the tenant's bind names is decided, as if the tenant named it."""
         app = make_app(binds={"eu": {"region": "eu-west-1"}}, tenants={"t": {"bind_key": "eu"}}, region="us-east-1")
         with app.app_context(), db.tenant("t"):
@@ -458,7 +457,7 @@ class TestDecided:
             with db.using(region="us-west-2"), pytest.raises(TenantMismatch, match="'region'"):
                 _ = db.connection
 
-    def test_another_bind_cannot_be_asked_for(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_another_bind_cannot_be_asked_for(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Neither its connection nor its client; the tenant's own can."""
         app = make_app(binds={"eu": {}, "us": {}}, tenants={"t": {"bind_key": "eu"}}, region="us-east-1")
         with app.app_context(), db.tenant("t"):
@@ -467,7 +466,7 @@ class TestDecided:
                 with pytest.raises(TenantMismatch, match="'bind_key'"):
                     ask("us")
 
-    def test_the_value_of_a_secret_is_not_in_the_message(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_the_value_of_a_secret_is_not_in_the_message(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """An identity is decided as one, and refused by the name of the setting."""
         app = make_app(region="us-east-1", tenants={"t": KEYS})
         with app.app_context(), db.tenant("t"), db.using(profile="secret-one"):
@@ -481,7 +480,7 @@ class TestRequired:
     """With DYNAMODB_REQUIRE_TENANT nothing is used for nobody."""
 
     @pytest.fixture
-    def strict(self, make_app: Make, recorder: recorders.Recorder) -> flask.Flask:
+    def strict(self, make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
         """An app that needs a tenant."""
         return make_app("strict", host=recorder.url, region="us-east-1", require_tenant=True, tenants=TENANTS, **KEYS)
 
@@ -556,7 +555,7 @@ class TestRequired:
 class TestTwoApps:
     """The functions are the program's; what they say is kept with the app."""
 
-    def test_one_name_is_two_tenants(self, make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    def test_one_name_is_two_tenants(self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """Each app has its own settings of it."""
         eu = make_app("eu", region="eu-west-1", tenants={"acme": {"table_prefix": "eu-acme-"}})
         us = make_app("us", region="us-east-1", tenants={"acme": {"table_prefix": "us-acme-"}})
@@ -571,7 +570,7 @@ class TestTwoApps:
         ]
 
     def test_the_functions_are_called_in_the_current_app(
-        self, make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
         """So that they can answer for it; what one app was told is not the other's."""
         db.tenant_loader(lambda: f"of-{flask.current_app.name}")
@@ -581,7 +580,7 @@ class TestTwoApps:
                 assert thread_model.Meta.table_name == f"{name}-of-{name}-Thread"
 
     def test_a_block_of_one_app_does_not_reach_into_the_other(
-        self, make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
         """Nested contexts are contexts of their own."""
         eu, us = (make_app(name, region="us-east-1", tenants={"acme": {}}) for name in ("eu", "us"))
@@ -623,7 +622,7 @@ class TestElsewhere:
         assert asyncio.run(copied()) == "acme"
 
     def test_two_apps_are_taken_along_each_for_itself(
-        self, make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
         """In whatever order they run."""
         copied = []
@@ -689,7 +688,7 @@ class TestElsewhere:
         assert recorder.requests[0].body["TableName"] == "acme-Thread"
 
     def test_a_transaction_is_for_one_tenant(
-        self, make_app: Make, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """A second one is refused where it is added, though both are in one place."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
@@ -724,7 +723,7 @@ class TestNames:
         with app.app_context(), pytest.raises(RuntimeError, match="without_tenant"):
             _ = db.tenant_names
 
-    def test_where_nobody_says_the_error_tells_how(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_where_nobody_says_the_error_tells_how(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Both ways are named."""
         with (
             make_app("pool").app_context(),

@@ -14,8 +14,7 @@ import dynaflask
 from dynaflask import ConfigurationError
 from dynaflask import UnknownTenant
 from dynaflask import tenants
-
-Make = t.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 AT_ONCE = 1e-9
 
@@ -39,21 +38,21 @@ def calls(db: dynaflask.Dynamo) -> list[str]:
     return asked
 
 
-def test_a_tenant_is_looked_up_once(make_app: Make, db: dynaflask.Dynamo, calls: list[str]) -> None:
+def test_a_tenant_is_looked_up_once(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
     """What it changes is kept for other contexts."""
     app = make_app(region="us-east-1")
     assert [prefix(app, db, name) for name in ("abc", "xyz", "abc")] == ["abc-", "xyz-", "abc-"]
     assert calls == ["abc", "xyz"]
 
 
-def test_a_tenant_is_looked_up_again_after_its_time(make_app: Make, db: dynaflask.Dynamo, calls: list[str]) -> None:
+def test_a_tenant_is_looked_up_again_after_its_time(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
     """So that a change of it is seen."""
     app = make_app(region="us-east-1", tenant_ttl_seconds=AT_ONCE)
     assert [prefix(app, db, "abc") for _ in range(2)] == ["abc-", "abc-"]
     assert calls == ["abc", "abc"]
 
 
-def test_a_change_is_seen_by_the_next_context(make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+def test_a_change_is_seen_by_the_next_context(make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
     """The one that is under way goes on as it began."""
     answers = iter([{"table_prefix": "old-"}, {"table_prefix": "new-"}])
     db.tenant_settings(lambda name: next(answers))
@@ -65,7 +64,7 @@ def test_a_change_is_seen_by_the_next_context(make_app: Make, db: dynaflask.Dyna
         assert thread_model.Meta.table_name == "old-Thread"
 
 
-def test_many_threads_look_a_tenant_up_once(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_many_threads_look_a_tenant_up_once(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """One asks the program while the others wait, and nobody waits for another tenant."""
     is_asked, may_answer, asked = threading.Event(), threading.Event(), []
 
@@ -88,7 +87,7 @@ def test_many_threads_look_a_tenant_up_once(make_app: Make, db: dynaflask.Dynamo
 
 
 def test_what_is_kept_is_bounded(
-    make_app: Make, db: dynaflask.Dynamo, calls: list[str], monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that were looked up the longest ago are forgotten."""
     monkeypatch.setattr(tenants, "MAX_TENANTS", 10)
@@ -101,7 +100,7 @@ def test_what_is_kept_is_bounded(
     assert calls == [*names, names[0]]
 
 
-def test_an_unknown_tenant_is_asked_for_each_time(make_app: Make, db: dynaflask.Dynamo, calls: list[str]) -> None:
+def test_an_unknown_tenant_is_asked_for_each_time(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
     """It may have signed up meanwhile."""
     app = make_app(region="us-east-1")
     for _ in range(2):
@@ -110,7 +109,7 @@ def test_an_unknown_tenant_is_asked_for_each_time(make_app: Make, db: dynaflask.
     assert calls == ["nobody", "nobody"]
 
 
-def test_what_the_program_raises_is_not_kept(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_what_the_program_raises_is_not_kept(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """The error is the program's own."""
     db.tenant_settings(lambda name: {}[name])
     app = make_app(region="us-east-1")
@@ -120,27 +119,29 @@ def test_what_the_program_raises_is_not_kept(make_app: Make, db: dynaflask.Dynam
     assert prefix(app, db, "abc") == "now-"
 
 
-def test_the_setting_is_asked_before_the_program(make_app: Make, db: dynaflask.Dynamo, calls: list[str]) -> None:
+def test_the_setting_is_asked_before_the_program(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
     """A tenant that is in both is as the setting says."""
     app = make_app(region="us-east-1", tenants={"abc": {"table_prefix": "set-"}})
     assert [prefix(app, db, name) for name in ("abc", "xyz")] == ["set-", "xyz-"]
     assert calls == ["xyz"]
 
 
-def test_without_either_any_name_is_a_tenant(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_without_either_any_name_is_a_tenant(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """One that changes nothing: a pool needs no more."""
     app = make_app(region="us-east-1")
     assert prefix(app, db, "whoever") is None
 
 
-def test_with_the_setting_alone_other_names_are_unknown(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_with_the_setting_alone_other_names_are_unknown(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """An empty setting knows nobody."""
     with pytest.raises(UnknownTenant):
         prefix(make_app(region="us-east-1", tenants={}), db, "whoever")
 
 
 @pytest.mark.parametrize("name", ["", "a#b", "*", "a?", "${x}", 'a"b', "a\nb", "a\n", "x" * 257, "\x00", "a%b"])
-def test_what_may_not_be_a_name_is_unknown(make_app: Make, db: dynaflask.Dynamo, calls: list[str], name: str) -> None:
+def test_what_may_not_be_a_name_is_unknown(
+    make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str], name: str
+) -> None:
     """The program is not even asked: no name can end a key early, or be a wildcard in a policy."""
     with pytest.raises(UnknownTenant):
         prefix(make_app(region="us-east-1"), db, name)
@@ -151,7 +152,7 @@ class TestUnknown:
     """What the error of an unknown tenant says, and to whom."""
 
     @pytest.fixture
-    def app(self, make_app: Make) -> flask.Flask:
+    def app(self, make_app: MakeApp) -> flask.Flask:
         """An app of one tenant."""
         return make_app("shop", region="us-east-1", tenants={"acme": {}})
 
@@ -170,7 +171,7 @@ class TestUnknown:
         with pytest.raises(UnknownTenant, match=r"at most, not 'x{79}\.$"):
             prefix(app, db, "x" * 10_000)
 
-    def test_each_app_speaks_for_itself(self, app: flask.Flask, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_each_app_speaks_for_itself(self, app: flask.Flask, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Neither offers a tenant of the other."""
         other = make_app("mall", region="us-east-1", tenants={"globex": {}})
         with pytest.raises(UnknownTenant, match="'mall' has no tenant 'acme'. Add"):
@@ -201,7 +202,7 @@ class TestUnknown:
 
 
 @pytest.mark.parametrize("name", ["acme", "Müller & Söhne".replace("&", "und"), "a.b_c:d/e=f+g-h@i", "42", "x" * 256])
-def test_what_sts_takes_as_a_tag_may_be_a_name(make_app: Make, db: dynaflask.Dynamo, name: str) -> None:
+def test_what_sts_takes_as_a_tag_may_be_a_name(make_app: MakeApp, db: dynaflask.Dynamo, name: str) -> None:
     """Letters of any script, digits, spaces and a few signs."""
     with make_app(region="us-east-1").app_context(), db.tenant(name):
         assert db.current_tenant == name
@@ -218,7 +219,9 @@ def test_what_sts_takes_as_a_tag_may_be_a_name(make_app: Make, db: dynaflask.Dyn
         ({"table_name": "x"}, "has no setting 'table_name'"),
     ],
 )
-def test_a_wrong_answer_names_tenant_and_key(make_app: Make, db: dynaflask.Dynamo, values: t.Any, message: str) -> None:
+def test_a_wrong_answer_names_tenant_and_key(
+    make_app: MakeApp, db: dynaflask.Dynamo, values: t.Any, message: str
+) -> None:
     """As a wrong setting does."""
     db.tenant_settings(lambda name: values)
     with pytest.raises(ConfigurationError, match=message):
@@ -234,13 +237,13 @@ def test_a_wrong_answer_names_tenant_and_key(make_app: Make, db: dynaflask.Dynam
         (["abc"], "DYNAMODB_TENANTS must be a dict of dicts"),
     ],
 )
-def test_a_wrong_setting_is_refused_by_init_app(make_app: Make, value: t.Any, message: str) -> None:
+def test_a_wrong_setting_is_refused_by_init_app(make_app: MakeApp, value: t.Any, message: str) -> None:
     """Before any request."""
     with pytest.raises(ConfigurationError, match=message):
         make_app(tenants=value)
 
 
-def test_a_secret_that_is_wrong_is_not_shown(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_a_secret_that_is_wrong_is_not_shown(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """By its type alone."""
     db.tenant_settings(lambda name: {"aws_secret_access_key": b"hush"})
     with pytest.raises(ConfigurationError) as caught:
@@ -248,7 +251,7 @@ def test_a_secret_that_is_wrong_is_not_shown(make_app: Make, db: dynaflask.Dynam
     assert "hush" not in str(caught.value)
 
 
-def test_a_role_may_be_named_by_the_app_and_its_session_by_the_tenant(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_a_role_may_be_named_by_the_app_and_its_session_by_the_tenant(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """One role for all, with tags of each tenant's own."""
     app = make_app(
         region="us-east-1", role_arn="arn:aws:iam::123456789012:role/r", tenants={"a": {"session_tags": {"t": "a"}}}
@@ -258,14 +261,14 @@ def test_a_role_may_be_named_by_the_app_and_its_session_by_the_tenant(make_app: 
         assert (bind.role_arn, dict(bind.session_tags or {})) == ("arn:aws:iam::123456789012:role/r", {"t": "a"})
 
 
-def test_a_session_without_a_role_is_refused(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_a_session_without_a_role_is_refused(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """It would be nobody's, and its limits nobody's limits."""
     app = make_app(region="us-east-1", tenants={"a": {"session_tags": {"t": "a"}}})
     with app.app_context(), db.tenant("a"), pytest.raises(ConfigurationError, match="session_tags.*without.*role_arn"):
         _ = db.connection
 
 
-def test_a_computed_prefix_is_computed_each_time(make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+def test_a_computed_prefix_is_computed_each_time(make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
     """As of any bind."""
     numbers = iter(range(9))
     app = make_app(region="us-east-1", tenants={"a": {"table_prefix": lambda name: f"{next(numbers)}-{name}"}})
@@ -279,7 +282,7 @@ def test_the_repr_shows_the_name_alone() -> None:
 
 
 def test_what_is_resolved_for_tenants_is_bounded(
-    make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is forgotten is worked out anew, and right."""
     monkeypatch.setattr("dynaflask.registry.registry.MAX_BINDS", 3)

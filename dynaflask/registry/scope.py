@@ -67,8 +67,8 @@ class Scope:
         made: What was made for them before.
 
     Attributes:
-        owner_request: The request that the context was made for, or that there was none; ``None`` where the program does
-            not say who the tenant is.
+        owner_request: The request that the context was made for, or that there was none; ``None`` where
+            the program has no tenant loader.
         nested_scopes: The scopes of requests that ran in the context, and that it was not made for.
     """
 

@@ -21,6 +21,8 @@ from dynaflask.cli.commands import dynamo
 from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 URL = "http://127.0.0.1:"
 
@@ -118,9 +120,6 @@ def test_help_names_the_commands(app: flask.Flask) -> None:
     """``flask dynamo --help`` lists what there is."""
     assert "local" in app.test_cli_runner().invoke(args=["dynamo", "--help"]).output
 
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 
 PROGRAM = """
 import json, pathlib, flask, dynaflask
@@ -249,7 +248,7 @@ class TestTables:
             assert [item.subject for item in board.scan()] == ["hello"]
 
 
-def test_models_shows_where_they_go(make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
+def test_models_shows_where_they_go(make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
     """By what the app is configured with; nothing is called."""
     app = make_app(
         host=recorder.url, region="us-east-1", table_prefix="t-", binds={"eu": {"region": "eu-west-1"}}, **KEYS
@@ -270,7 +269,7 @@ def test_models_shows_where_they_go(make_app: Make, recorder: recorders.Recorder
     assert recorder.requests == []
 
 
-def test_ping_calls_each_bind(make_app: Make, recorder: recorders.Recorder) -> None:
+def test_ping_calls_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -> None:
     """Or the one that is named; one that does not answer is an error."""
     binds = {"eu": {"region": "eu-west-1"}, "far": {"host": "http://127.0.0.1:1", "max_retry_attempts": 0}}
     app = make_app(host=recorder.url, region="us-east-1", binds=binds, **KEYS)
@@ -292,7 +291,7 @@ def test_ping_calls_each_bind(make_app: Make, recorder: recorders.Recorder) -> N
         ["sync", "--dry"],
     ],
 )
-def test_a_wrong_name_is_exit_code_2(make_app: Make, db: dynaflask.Dynamo, arguments: list[str]) -> None:
+def test_a_wrong_name_is_exit_code_2(make_app: MakeApp, db: dynaflask.Dynamo, arguments: list[str]) -> None:
     """With the usage, and what would do."""
     boards.declare_board(db)
     result = run(make_app(), *arguments)
@@ -301,7 +300,7 @@ def test_a_wrong_name_is_exit_code_2(make_app: Make, db: dynaflask.Dynamo, argum
 
 
 def test_two_apps_have_each_their_tables(
-    make_app: Make, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+    make_app: MakeApp, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
 ) -> None:
     """What the one app's commands do is not seen by the other's."""
     boards.declare_board(db)
@@ -383,14 +382,14 @@ def read(terminal: int) -> bytes:
 class TestShell:
     """``flask shell``."""
 
-    def test_db_and_all_models_stand_in_it(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_db_and_all_models_stand_in_it(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Those that the app was given."""
         board, post = boards.declare_board(db), boards.declare_board(db, name="Post")
         context = make_app().make_shell_context()
         assert (context["db"], context["Board"], context["Post"]) == (db, board, post)
         assert "Post" not in make_app("other", given=[board]).make_shell_context()
 
-    def test_a_model_hides_no_name_of_the_users(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_a_model_hides_no_name_of_the_users(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Nor one of Flask's, nor db."""
         for name in ("Board", "app", "g", "db"):
             boards.declare_board(db, name=name)
@@ -400,7 +399,7 @@ class TestShell:
         context = app.make_shell_context()
         assert (context["app"], context["g"], context["db"], context["Board"]) == (app, flask.g, db, "mine")
 
-    def test_a_name_of_two_models_is_left_out(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_a_name_of_two_models_is_left_out(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """It would be either."""
         for name in ("one", "two"):
             boards.declare_board(db, table_name=name)

@@ -15,15 +15,14 @@ import dynaflask
 from dynaflask.cli.tenant_command import TenantCommand
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 TENANTS = {name: {"table_prefix": f"{name}-"} for name in ("acme", "globex", "initech")}
 
 
 @pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder, thread_model: t.Any) -> flask.Flask:
+def app(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> flask.Flask:
     """An app of three tenants with a command of its own."""
     app = make_app(host=recorder.url, region="us-east-1", tenants=TENANTS, require_tenant=True, **KEYS)
 
@@ -150,14 +149,14 @@ def test_a_command_that_needs_no_tenant_runs_for_nobody(app: flask.Flask, db: dy
     assert (run(app, "tidy").exit_code, run(app, "tidy").stdout) == (0, "None\n")
 
 
-def test_nobody_says_which_tenants_there_are(make_app: Make, recorder: recorders.Recorder) -> None:
+def test_nobody_says_which_tenants_there_are(make_app: MakeApp, recorder: recorders.Recorder) -> None:
     """The message says how to."""
     done = run(make_app(host=recorder.url, region="us-east-1"), "dynamo", "status", "--all-tenants")
     assert (done.exit_code, "tenant_lister" in done.output) == (1, True)
 
 
 def test_two_apps_have_their_own(
-    make_app: Make, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:
     """Each its tenants, in its region."""
     for region in ("eu-west-1", "us-east-1"):

@@ -21,9 +21,9 @@ from botocore.credentials import Credentials
 import dynaflask
 from dynaflask.client.direct.transport import DirectTransport
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 WAYS = ["stock", "tuned", "direct"]
 NAMES = [
     *("*.eu-west-1.amazonaws.com", "*.us-west-2.amazonaws.com", "*.cn-north-1.amazonaws.com.cn"),
@@ -68,7 +68,7 @@ def is_signed(request: recorders.Request, region: str) -> bool:
 
 
 @every_way
-def test_a_region_is_enough(make_app: Make, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
+def test_a_region_is_enough(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
     """And the way that was asked for is the one that is taken, by the first call and the others."""
     app = make_app(region="eu-west-1", transport=way, **KEYS)
     with app.app_context():
@@ -82,7 +82,7 @@ def test_a_region_is_enough(make_app: Make, thread_model: t.Any, aws: recorders.
 
 
 def test_direct_goes_round_botocore(
-    make_app: Make, thread_model: t.Any, aws: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """botocore makes the first call of each operation, and no other."""
     made: list[str] = []
@@ -103,7 +103,7 @@ def test_direct_goes_round_botocore(
 
 
 @every_way
-def test_two_apps_have_their_regions(make_app: Make, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
+def test_two_apps_have_their_regions(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
     """One in the other's context, too."""
     eu = make_app("eu", region="eu-west-1", transport=way, **KEYS)
     cn = make_app("cn", region="cn-north-1", transport=way, **KEYS)
@@ -128,7 +128,7 @@ VARIANTS = {
 @every_way
 @pytest.mark.parametrize("option", VARIANTS)
 def test_a_variant_of_the_endpoint(
-    make_app: Make, thread_model: t.Any, aws: recorders.Recorder, way: str, option: str
+    make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str, option: str
 ) -> None:
     """As botocore's options ask for."""
     app = make_app(region="eu-west-1", transport=way, client_config=Config(**{option: True}), **KEYS)
@@ -141,7 +141,7 @@ def test_a_variant_of_the_endpoint(
 
 @every_way
 def test_an_accounts_own_endpoint(
-    make_app: Make, thread_model: t.Any, aws: recorders.Recorder, way: str, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """botocore goes there where the credentials say whose they are, if it knows of such endpoints."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
@@ -157,7 +157,7 @@ def test_an_accounts_own_endpoint(
 
 
 @every_way
-def test_a_vpc_endpoint(make_app: Make, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
+def test_a_vpc_endpoint(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
     """Which is a host."""
     host = "vpce-1a2b.dynamodb.eu-west-1.vpce.amazonaws.com"
     app = make_app(host=f"https://{host}", region="eu-west-1", transport=way, **KEYS)
@@ -168,7 +168,7 @@ def test_a_vpc_endpoint(make_app: Make, thread_model: t.Any, aws: recorders.Reco
     assert transport(app) == (way, None)
 
 
-def test_endpoint_discovery_is_botocores(make_app: Make) -> None:
+def test_endpoint_discovery_is_botocores(make_app: MakeApp) -> None:
     """It may lead a call elsewhere."""
     config = Config(endpoint_discovery_enabled=True)
     way, reason = transport(make_app(region="eu-west-1", transport="direct", client_config=config, **KEYS))
@@ -178,7 +178,7 @@ def test_endpoint_discovery_is_botocores(make_app: Make) -> None:
 
 
 def test_a_context_may_choose_another_region(
-    make_app: Make, db: dynaflask.Dynamo, thread_model: t.Any, aws: recorders.Recorder
+    make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, aws: recorders.Recorder
 ) -> None:
     """For itself alone."""
     with make_app(region="eu-west-1", transport="direct", **KEYS).app_context():

@@ -5,15 +5,14 @@ from __future__ import annotations
 import types
 import typing as t
 
-import flask
 import pytest
 from botocore.awsrequest import HeadersDict
 
 from dynaflask.client import botocore_internals
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 UNKNOWN = {
     botocore_internals.has_credentials: True,
     botocore_internals.http_session: None,
@@ -49,7 +48,7 @@ GONE = {
     ],
 )
 def test_calls_are_made_without_it(
-    make_app: Make, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch, name: str
+    make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """They are botocore's, and right."""
     monkeypatch.setattr(f"dynaflask.client.{name}", lambda client: None)

@@ -15,13 +15,12 @@ import dynaflask
 from dynaflask.client.connection import TableKeys
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
+def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
     """An app in a context, whose calls the recorder answers."""
     app = make_app(host=recorder.url, region="us-east-1", max_retry_attempts=0, table_prefix="test-", **KEYS)
     with app.app_context():
@@ -55,7 +54,7 @@ class TestConnection:
         with pytest.raises(TableDoesNotExist):
             db.tables["Audit"].get_item("key")
 
-    def test_a_dead_server_is_pynamodbs_error(self, make_app: Make, thread_model: t.Any) -> None:
+    def test_a_dead_server_is_pynamodbs_error(self, make_app: MakeApp, thread_model: t.Any) -> None:
         """Nothing new has to be caught."""
         with make_app(
             "dead", host="http://127.0.0.1:1", region="us-east-1", max_retry_attempts=0, **KEYS
@@ -89,7 +88,7 @@ def test_the_type_of_a_key_is_pynamodbs(asked: tuple[t.Any, ...]) -> None:
     assert outcome(lambda: ours.get_attribute_type(*asked)) == outcome(lambda: theirs.get_attribute_type(*asked))
 
 
-def test_two_apps_have_connections_of_their_own(make_app: Make, db: dynaflask.Dynamo) -> None:
+def test_two_apps_have_connections_of_their_own(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """A nested context's connection is another one."""
     with make_app("us", region="us-west-2").app_context():
         outer = db.connection

@@ -17,15 +17,15 @@ from pynamodb.exceptions import GetError
 import dynaflask
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 ROLE = "arn:aws:iam::123456789012:role/forum"
 DEAD = "http://127.0.0.1:1"
 
 
 @pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder, tmp_path: pathlib.Path) -> t.Iterator[flask.Flask]:
+def app(make_app: MakeApp, recorder: recorders.Recorder, tmp_path: pathlib.Path) -> t.Iterator[flask.Flask]:
     """An app with a bind for each fault, in a context."""
     (tmp_path / "empty.pem").touch()
     binds = {
@@ -128,7 +128,7 @@ def refuse(recorder: recorders.Recorder, code: str) -> None:
 @pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
 @pytest.mark.parametrize(("call", "error"), CALLS.values(), ids=CALLS)
 def test_a_table_that_is_not_there_says_where_that_is_and_what_makes_it(  # noqa: PLR0917 - fixtures
-    make_app: Make,
+    make_app: MakeApp,
     recorder: recorders.Recorder,
     thread_model: t.Any,
     db: dynaflask.Dynamo,
@@ -164,7 +164,7 @@ def test_a_transaction_keeps_pynamodbs_own_words(app: flask.Flask, recorder: rec
 
 
 def test_a_table_of_a_tenant_is_made_for_that_tenant(
-    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
 ) -> None:
     """The command is given as it has to be typed."""
     refuse(recorder, "ResourceNotFoundException")
@@ -174,7 +174,7 @@ def test_a_table_of_a_tenant_is_made_for_that_tenant(
 
 
 def test_a_missing_table_of_two_apps_is_named_by_the_place_of_each(
-    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:
     """Neither knows of the other."""
     refuse(recorder, "ResourceNotFoundException")
@@ -214,7 +214,7 @@ def test_a_ping_that_is_refused_says_what_decides_who_signs(app: flask.Flask, re
 
 
 def test_what_only_the_client_knows_is_said_without_its_password(
-    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:
     """Region and endpoint may come from elsewhere than the settings."""
     refuse(recorder, "ResourceNotFoundException")
@@ -234,7 +234,7 @@ def test_what_only_the_client_knows_is_said_without_its_password(
     assert "hush" not in str(caught.value)
 
 
-def test_a_client_that_knows_no_place_is_told_by_its_bind(make_app: Make, thread_model: t.Any) -> None:
+def test_a_client_that_knows_no_place_is_told_by_its_bind(make_app: MakeApp, thread_model: t.Any) -> None:
     """A program's own fake, for example."""
 
     def fail(*_: t.Any) -> t.NoReturn:
@@ -260,7 +260,7 @@ def test_a_ping_gives_its_latency(app: flask.Flask) -> None:
     assert 0 < app.extensions["dynamo"].ping() < 60
 
 
-def test_warm_opens_a_connection_for_each_bind(make_app: Make, recorder: recorders.Recorder) -> None:
+def test_warm_opens_a_connection_for_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -> None:
     """The first request finds them open."""
     app = make_app(host=recorder.url, region="us-east-1", binds={"eu": {"region": "eu-west-1"}}, **KEYS)
     app.extensions["dynamo"].warm()

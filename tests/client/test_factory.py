@@ -21,14 +21,14 @@ from dynaflask import ConfigurationError
 from dynaflask.config.bind import Bind
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 ROLE = "arn:aws:iam::123456789012:role/forum"
 
 
 @pytest.fixture
-def wire(recorder: recorders.Recorder, make_app: Make) -> t.Callable[..., recorders.Request]:
+def wire(recorder: recorders.Recorder, make_app: MakeApp) -> t.Callable[..., recorders.Request]:
     """Makes one call with the given settings, and gives back the request that arrived."""
 
     def call(**settings: t.Any) -> recorders.Request:
@@ -118,7 +118,7 @@ class TestIdentity:
 
     @pytest.mark.parametrize("source", ["profile", "session"])
     def test_a_role_is_used_in_the_region_of_its_source(
-        self, source: str, make_app: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+        self, source: str, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
     ) -> None:
         """The region of a profile or a session is not lost with the role."""
         (tmp_path / "config").write_text(
@@ -142,7 +142,7 @@ class TestIdentity:
         assert seen == ["FIRST", "SECOND"]
 
     def test_an_environment_that_changed_is_seen_by_a_client_that_is_made_anew(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """And an app of the former environment does not get that client."""
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
@@ -154,7 +154,7 @@ class TestIdentity:
             if name == "FIRST":
                 dynaflask.Registry.pool.close()
 
-    def test_a_connections_session_has_its_identity(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_a_connections_session_has_its_identity(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """What the program calls with it is signed by the bind, and what it sets stays with it."""
         binds = {"default": KEYS, "other": {"profile": None}}
         with make_app(region="us-east-1", binds=binds).app_context():
@@ -164,19 +164,19 @@ class TestIdentity:
             session.set_credentials("MINE", "hush")
             assert db.get_connection("other").session.get_credentials() is None
 
-    def test_a_factory_that_makes_nothing_says_so(self, make_app: Make) -> None:
+    def test_a_factory_that_makes_nothing_says_so(self, make_app: MakeApp) -> None:
         """It does not hang."""
         app = make_app(client_factory=lambda bind: None)
         with pytest.raises(ConfigurationError, match="DYNAMODB_CLIENT_FACTORY returned no client"):
             ping(app)
 
-    def test_a_factory_that_asks_for_its_own_client_says_so(self, make_app: Make) -> None:
+    def test_a_factory_that_asks_for_its_own_client_says_so(self, make_app: MakeApp) -> None:
         """It does not hang either."""
         app = make_app(client_factory=lambda bind: app.extensions["dynamo"].get_client(bind.key))
         with pytest.raises(ConfigurationError, match="which it is to make"):
             ping(app)
 
-    def test_a_factorys_stub_takes_no_handlers(self, make_app: Make) -> None:
+    def test_a_factorys_stub_takes_no_handlers(self, make_app: MakeApp) -> None:
         """A client that is not botocore's is left alone when a library adds handlers."""
         client = types.SimpleNamespace(list_tables=lambda **_: None)
         app = make_app(client_factory=lambda bind: client)
@@ -187,7 +187,7 @@ class TestIdentity:
         finally:
             BUILTIN_HANDLERS.pop()
 
-    def test_a_factory(self, make_app: Make) -> None:
+    def test_a_factory(self, make_app: MakeApp) -> None:
         """A callable that gets the bind makes the client itself."""
         seen: list[Bind] = []
         client = object.__new__(type("Client", (), {"__slots__": ("__weakref__",)}))
@@ -210,7 +210,7 @@ class TestLocal:
     """The embedded engine needs neither keys nor a region."""
 
     def test_it_takes_none_of_the_developers_keys(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Real keys in the environment stay at home."""
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
@@ -220,7 +220,7 @@ class TestLocal:
         assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("local", "us-east-1")
 
     def test_it_takes_those_of_the_settings(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A 12-digit key is an account of the engine's, and the region of the environment counts."""
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
@@ -230,14 +230,14 @@ class TestLocal:
         assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("123456789012", "eu-west-1")
 
     def test_its_sts_lends_roles(
-        self, make_app: Make, ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A role is assumed at the engine, not at AWS."""
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: ministack.url)
         ping(make_app(host="local", role_arn=ROLE, **KEYS))
 
     def test_a_boto3_session_does_too(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Its region counts."""
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
@@ -250,7 +250,7 @@ class TestRefresh:
     """Credentials that expire, and a session that serves all clients of an identity."""
 
     def test_a_roles_credentials_are_fetched_once_for_many_threads(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One thread asks STS, the others wait for its answer or go on with what they have."""
         with sts(expires_in=3600) as server:
@@ -263,7 +263,7 @@ class TestRefresh:
         assert {request.access_key_id for request in recorder.requests} == {"ASIA1"}
 
     def test_they_are_refreshed_before_they_expire(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """botocore renews them in their last minutes, while they still hold."""
         with sts(expires_in=300) as server:
@@ -275,7 +275,7 @@ class TestRefresh:
         assert first != second
 
     def test_many_roles_are_assumed_one_after_another_with_one_session(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """botocore's sessions are not thread-safe, and each would fetch the same credentials for itself."""
         sessions: list[t.Any] = []
@@ -308,7 +308,7 @@ class TestRefresh:
         assert (together, len(sessions)) == ([1], len(roles) + 1)
 
     def test_two_roles_never_share(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each has credentials of its own."""
         with sts(expires_in=3600) as server:
@@ -317,7 +317,7 @@ class TestRefresh:
                 ping(make_app(role, host=recorder.url, region="us-east-1", role_arn=f"{ROLE}-{role}", **KEYS))
         assert [request.access_key_id for request in recorder.requests] == ["ASIA1", "ASIA2"]
 
-    def test_a_role_without_anybody_to_assume_it_says_so(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_a_role_without_anybody_to_assume_it_says_so(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """At the call, and not at init_app."""
         app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE)
         with pytest.raises(ConfigurationError, match="DYNAMODB_ROLE_ARN is set, and there are no credentials"):

@@ -15,9 +15,8 @@ import dynaflask
 from dynaflask.client.pool import Lease
 from dynaflask.client.pool import pool
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 def ping(app: flask.Flask) -> float:
@@ -40,7 +39,7 @@ def mark(client: t.Any) -> None:
     client.meta.events.register("before-send", lambda request, **_: request.headers.update({"X-Mark": "1"}))
 
 
-def bounded(make_app: Make, url: str, max_clients: int) -> list[flask.Flask]:
+def bounded(make_app: MakeApp, url: str, max_clients: int) -> list[flask.Flask]:
     """Three apps of three destinations, with a bound on the clients of the process."""
     pool.close()
     regions = ("us-east-1", "us-east-2", "us-west-1")
@@ -50,7 +49,7 @@ def bounded(make_app: Make, url: str, max_clients: int) -> list[flask.Flask]:
 class TestSharing:
     """Equal keys share a client, until an app asks for one of its own."""
 
-    def test_two_apps_of_one_destination_share(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_two_apps_of_one_destination_share(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """One client, one socket."""
         before = pool.stats()
         for name in ("a", "b"):
@@ -60,7 +59,7 @@ class TestSharing:
         assert after.open_sockets - before.open_sockets == 1
 
     def test_a_handler_of_one_app_is_not_felt_by_another(
-        self, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any
+        self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """The client that is given to the user is the app's own from then on, and serves its models."""
         mine, other = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("mine", "other"))
@@ -82,7 +81,7 @@ class TestSharing:
         ]
 
     def test_a_cold_call_does_not_take_the_apps_own_client_away(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A thread that was waiting for the shared client, while another asked for one of the app's own."""
         app, other = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("app", "other"))
@@ -101,7 +100,7 @@ class TestSharing:
         assert ["x-mark" in request.headers for request in recorder.requests] == [False, True, False]
 
     def test_a_connections_client_is_the_apps_own_as_well(
-        self, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+        self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
     ) -> None:
         """connection.client is registry.client."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
@@ -111,14 +110,16 @@ class TestSharing:
         save(app, thread_model)
         assert "x-mark" in recorder.requests[0].headers
 
-    def test_an_app_may_have_its_own_from_the_start(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_an_app_may_have_its_own_from_the_start(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """DYNAMODB_SHARE_CLIENT = False."""
         before = pool.stats().creations
         for name in ("a", "b"):
             ping(make_app(name, host=recorder.url, region="us-east-1", share_client=False, **KEYS))
         assert pool.stats().creations - before == 2
 
-    def test_extra_headers_never_leak(self, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+    def test_extra_headers_never_leak(
+        self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
         """Apps that differ in a header have clients of their own."""
         apps = [
             make_app(name, host=recorder.url, region="us-east-1", extra_headers={"X-Team": name}, **KEYS)
@@ -128,7 +129,7 @@ class TestSharing:
             save(app, thread_model)
         assert [request.headers["x-team"] for request in recorder.requests] == ["a", "b", "a", "b"]
 
-    def test_a_dropped_app_releases_its_client(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_a_dropped_app_releases_its_client(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """The sockets are closed when the last app of the destination goes."""
         gc.collect()
         before = pool.stats()
@@ -142,7 +143,7 @@ class TestSharing:
         gc.collect()
         assert (pool.stats().clients, pool.stats().open_sockets) == (before.clients, before.open_sockets)
 
-    def test_a_closed_registry_releases_its_client(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_a_closed_registry_releases_its_client(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """And gets another when it is used again."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
         gc.collect()
@@ -157,7 +158,7 @@ class TestSharing:
 class TestBounds:
     """``DYNAMODB_MAX_CLIENTS`` and ``DYNAMODB_CLIENT_IDLE_SECONDS``."""
 
-    def test_the_least_recently_used_goes_first(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_the_least_recently_used_goes_first(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """Its sockets are closed, and the app goes on with a new one."""
         first, second, third = bounded(make_app, recorder.url, 2)
         for app in (first, second, first, third):
@@ -168,7 +169,7 @@ class TestBounds:
         ping(second)
         assert pool.stats().creations == stats.creations + 1
 
-    def test_one_in_use_is_never_closed(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_one_in_use_is_never_closed(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """A call that is under way keeps its client."""
         first, second, third = bounded(make_app, recorder.url, 1)
         with lease(first).call() as client:
@@ -179,7 +180,7 @@ class TestBounds:
         ping(first)
         assert (pool.stats().evictions, pool.stats().creations) == (evictions, creations)
 
-    def test_one_that_the_user_has_is_never_closed(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_one_that_the_user_has_is_never_closed(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """Its handlers would be lost."""
         first, second, third = bounded(make_app, recorder.url, 1)
         mine = first.extensions["dynamo"].client
@@ -187,7 +188,9 @@ class TestBounds:
         ping(third)
         assert first.extensions["dynamo"].client is mine
 
-    def test_the_bound_goes_with_the_app_that_asked_for_it(self, make_app: Make, recorder: recorders.Recorder) -> None:
+    def test_the_bound_goes_with_the_app_that_asked_for_it(
+        self, make_app: MakeApp, recorder: recorders.Recorder
+    ) -> None:
         """Another app's strictness is not for ever."""
         bounded(make_app, recorder.url, 1)
         gc.collect()
@@ -197,7 +200,7 @@ class TestBounds:
         assert pool.stats().evictions == evictions
 
     def test_a_block_leaves_the_programs_own_client_alone(
-        self, make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo
+        self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
     ) -> None:
         """Which the program holds, and may have registered handlers on."""
         app = make_app(
@@ -211,7 +214,7 @@ class TestBounds:
             assert db.client is mine
 
     def test_an_idle_one_is_closed(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """At the end of some later context, once its time has passed."""
         start = time.monotonic()
@@ -228,7 +231,7 @@ class TestBounds:
             assert closed == (seconds > 60)
 
     def test_one_that_is_closed_before_its_call_is_made_anew(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another thread may close it just before it sees the call."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
@@ -245,7 +248,7 @@ class TestBounds:
         assert len(recorder.requests) == 1
 
     def test_one_that_cannot_be_closed_is_let_go(
-        self, make_app: Make, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+        self, make_app: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The failure is logged, and the rest goes on."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
@@ -258,7 +261,7 @@ class TestBounds:
 
     def test_binds_made_by_blocks_are_not_remembered_for_ever(
         self,
-        make_app: Make,
+        make_app: MakeApp,
         recorder: recorders.Recorder,
         db: dynaflask.Dynamo,
         monkeypatch: pytest.MonkeyPatch,
@@ -276,7 +279,7 @@ class TestBounds:
         assert pool.stats().clients == before
 
     def test_clients_of_blocks_are_bounded_as_well(
-        self, make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo
+        self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
     ) -> None:
         """Those that the user asked for in a block may be evicted, or each request would leave one."""
         app = bounded(make_app, recorder.url, 3)[0]
@@ -291,7 +294,7 @@ class TestMoto:
     """``moto.mock_aws`` takes effect, and leaves nothing behind."""
 
     def test_it_takes_effect_on_clients_that_exist(
-        self, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+        self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
     ) -> None:
         """Also in a context that was pushed before."""
         app = make_app(region="us-east-1", host=recorder.url, **KEYS)
@@ -303,7 +306,7 @@ class TestMoto:
         assert len(recorder.requests) == 1
 
     def test_its_credentials_do_not_survive_it(
-        self, make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A client that was made under the mock is not used after it."""
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "REAL")
@@ -315,7 +318,7 @@ class TestMoto:
         assert [request.access_key_id for request in recorder.requests] == ["REAL"]
 
     def test_a_handler_that_comes_later_reaches_clients_that_exist(
-        self, make_app: Make, recorder: recorders.Recorder
+        self, make_app: MakeApp, recorder: recorders.Recorder
     ) -> None:
         """As moto's does, where it is imported after the first call."""
         app = make_app(region="us-east-1", host=recorder.url, **KEYS)
@@ -331,7 +334,7 @@ class TestMoto:
 
 
 def test_a_client_without_credentials_is_not_kept(
-    make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A metadata service that failed once does not leave the app without credentials for good."""
     registry = make_app(host=recorder.url, region="us-east-1").extensions["dynamo"]

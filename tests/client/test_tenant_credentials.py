@@ -18,10 +18,9 @@ import dynaflask
 from dynaflask.client.pool import pool
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 ROLE = "arn:aws:iam::123456789012:role/forum"
 ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
 <AccessKeyId>{key}</AccessKeyId><SecretAccessKey>hush</SecretAccessKey><SessionToken>{key}-token</SessionToken>
@@ -88,7 +87,7 @@ def sts(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Sts]:
 
 
 @pytest.fixture
-def make_tenants(make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> Make:
+def make_tenants(make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> MakeApp:
     """Makes an app whose tenants have their credentials in one of the ways."""
 
     def make(way: str, name: str = "app", **settings: t.Any) -> flask.Flask:
@@ -119,7 +118,7 @@ class TestWays:
 
     def test_each_tenant_signs_with_its_own(
         self,
-        make_tenants: Make,
+        make_tenants: MakeApp,
         sts: Sts,
         recorder: recorders.Recorder,
         db: dynaflask.Dynamo,
@@ -138,7 +137,7 @@ class TestWays:
         assert len(sts.requests) == 2
 
     def test_what_sts_is_asked_names_the_tenant_alone(
-        self, make_tenants: Make, sts: Sts, db: dynaflask.Dynamo, thread_model: t.Any, way: str
+        self, make_tenants: MakeApp, sts: Sts, db: dynaflask.Dynamo, thread_model: t.Any, way: str
     ) -> None:
         """The key of the credentials is the whole request."""
         app = make_tenants(way)
@@ -148,7 +147,7 @@ class TestWays:
         assert ("acme" in acme, "globex" in acme, "acme" in globex, "globex" in globex) == (True, False, False, True)
 
 
-def test_tags_and_policy_arrive_at_sts(make_app: Make, sts: Sts, recorder: recorders.Recorder) -> None:
+def test_tags_and_policy_arrive_at_sts(make_app: MakeApp, sts: Sts, recorder: recorders.Recorder) -> None:
     """As STS spells them."""
     app = make_app(
         host=recorder.url,
@@ -165,7 +164,7 @@ def test_tags_and_policy_arrive_at_sts(make_app: Make, sts: Sts, recorder: recor
 
 
 def test_many_threads_ask_once_for_each_tenant(
-    make_tenants: Make, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    make_tenants: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
     """One thread asks while the others of its tenant wait."""
     app = make_tenants("tags")
@@ -179,7 +178,7 @@ def test_many_threads_ask_once_for_each_tenant(
 
 
 def test_credentials_are_fetched_anew_before_they_expire(
-    make_tenants: Make, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    make_tenants: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
     """For the tenant whose they are, and with that tenant's request."""
     sts.expires_in = 60  # less than botocore leaves between a refresh and the end
@@ -195,7 +194,7 @@ def test_credentials_are_fetched_anew_before_they_expire(
 
 
 def test_a_client_that_was_evicted_comes_back_as_the_same_tenant(
-    make_tenants: Make, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    make_tenants: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
     """The bound of the pool is the bound of the credentials."""
     pool.close()
@@ -209,7 +208,7 @@ def test_a_client_that_was_evicted_comes_back_as_the_same_tenant(
 
 
 def test_two_apps_with_tenants_of_one_name_are_two(
-    make_app: Make, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    make_app: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
     """Each app's acme has that app's role."""
     apps = [
@@ -224,7 +223,7 @@ def test_two_apps_with_tenants_of_one_name_are_two(
 
 
 def test_a_refused_role_is_one_tenants_trouble(
-    make_tenants: Make, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    make_tenants: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
     """The others go on, and nobody falls back to the app's own identity."""
     plain = sts.answer

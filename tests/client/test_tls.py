@@ -16,9 +16,8 @@ from dynaflask.client.botocore_internals import http_session
 from dynaflask.client.pool import Lease
 from dynaflask.client.tls import share_context
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def call(app: flask.Flask) -> t.Any:
 
 
 @pytest.mark.usefixtures("bundle")
-def test_two_destinations_use_one_context(make_app: Make, server: recorders.Recorder) -> None:
+def test_two_destinations_use_one_context(make_app: MakeApp, server: recorders.Recorder) -> None:
     """Two apps, two clients, and the bundle is read once."""
     url = f"https://localhost:{server.port}"
     apps = [make_app(region, host=url, region=region, **KEYS) for region in ("us-east-1", "eu-west-1")]
@@ -63,7 +62,7 @@ def test_two_destinations_use_one_context(make_app: Make, server: recorders.Reco
     assert [request.region for request in server.requests] == ["us-east-1", "eu-west-1"]
 
 
-def test_a_stranger_is_not_trusted(make_app: Make, server: recorders.Recorder, bundle: pathlib.Path) -> None:
+def test_a_stranger_is_not_trusted(make_app: MakeApp, server: recorders.Recorder, bundle: pathlib.Path) -> None:
     """A server of another authority than the bundle's is refused."""
     trustme.CA().cert_pem.write_to_path(str(bundle))
     app = make_app(host=f"https://localhost:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
@@ -72,7 +71,7 @@ def test_a_stranger_is_not_trusted(make_app: Make, server: recorders.Recorder, b
 
 
 @pytest.mark.usefixtures("bundle")
-def test_a_name_that_does_not_fit_is_refused(make_app: Make, server: recorders.Recorder) -> None:
+def test_a_name_that_does_not_fit_is_refused(make_app: MakeApp, server: recorders.Recorder) -> None:
     """The certificate is for localhost, and not for its address."""
     app = make_app(host=f"https://127.0.0.1:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
     with pytest.raises(botocore.exceptions.SSLError):
@@ -80,7 +79,7 @@ def test_a_name_that_does_not_fit_is_refused(make_app: Make, server: recorders.R
 
 
 def test_a_bundle_that_is_none_is_an_error_at_the_call(
-    make_app: Make, server: recorders.Recorder, bundle: pathlib.Path
+    make_app: MakeApp, server: recorders.Recorder, bundle: pathlib.Path
 ) -> None:
     """botocore says so, and the other binds go on."""
     bundle.write_text("nothing")
@@ -91,7 +90,7 @@ def test_a_bundle_that_is_none_is_an_error_at_the_call(
 
 @pytest.mark.usefixtures("bundle")
 def test_a_client_with_a_certificate_of_its_own_has_a_context_of_its_own(
-    make_app: Make, server: recorders.Recorder, authority: trustme.CA, tmp_path: pathlib.Path
+    make_app: MakeApp, server: recorders.Recorder, authority: trustme.CA, tmp_path: pathlib.Path
 ) -> None:
     """What one client sets up is not set up for the others."""
     authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import multiprocessing
 import os
 import threading
@@ -21,8 +20,7 @@ from dynaflask import TenantRequired
 from dynaflask.compat import flask_dynamo
 from dynaflask.compat.flask_dynamo import Dynamo
 from tests.support import engines
-
-MakeApp = cabc.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 
 def describe(name: str, key: str) -> dict[str, t.Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import pathlib
 import subprocess
 import sys
@@ -19,8 +18,7 @@ from pynamodb.connection import Connection
 from dynaflask import ConfigurationError
 from dynaflask.compat.flask_pynamodb import PynamoDB
 from tests.support import engines
-
-MakeApp = cabc.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 PROGRAM = """
 from flask import Flask

@@ -14,8 +14,7 @@ import dynaflask
 from dynaflask.integrations.celery import tenant_task
 from tests.support import models
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 KEYS = {"DYNAMODB_AWS_ACCESS_KEY_ID": "AKIA", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "hush"}
 TENANTS = {"acme": {"table_prefix": "acme-"}, "globex": {"table_prefix": "globex-"}}
@@ -168,7 +167,7 @@ class TestSending:
     """What a task is sent with, without a worker."""
 
     def test_outside_of_contexts_one_app_is_meant(
-        self, make_app: Make, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """And nobody, whom an app that requires a tenant refuses."""
         app = make_app(
@@ -194,7 +193,7 @@ class TestSending:
             jobs.tell.delay()
 
     def test_another_app_is_refused(
-        self, make_app: Make, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """The worker does not have it."""
         jobs = declare(make_jobs(make_apps(db, recorder.url)), db, thread_model)

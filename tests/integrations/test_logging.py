@@ -12,9 +12,9 @@ import pytest
 import dynaflask
 from dynaflask.integrations.logging import ContextFilter
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 FORMAT = logging.Formatter("%(app)s %(tenant)s %(bind)s %(message)s")
 
 
@@ -56,7 +56,7 @@ def test_outside_of_a_context_there_is_nothing_to_add(lines: list[str]) -> None:
     assert lines == ["- - - hello"]
 
 
-def test_in_a_context_it_is_the_apps(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+def test_in_a_context_it_is_the_apps(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
     """With the bind of the block, once the database was used."""
     with make_app("forum", binds={"archive": {}}).app_context():
         log("before")
@@ -67,7 +67,7 @@ def test_in_a_context_it_is_the_apps(make_app: Make, db: dynaflask.Dynamo, lines
     assert lines == ["forum - - before", "forum - default after", "forum - archive inside"]
 
 
-def test_nested_apps_have_each_their_own(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+def test_nested_apps_have_each_their_own(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
     """A block of the one is not the other's."""
     us, eu = make_app("us", binds={"archive": {}}), make_app("eu")
     with us.app_context(), db.using("archive"):
@@ -85,14 +85,14 @@ def test_another_app_has_a_name_too(lines: list[str]) -> None:
     assert lines == ["plain - - hello"]
 
 
-def test_what_the_program_says_stays(make_app: Make, lines: list[str]) -> None:
+def test_what_the_program_says_stays(make_app: MakeApp, lines: list[str]) -> None:
     """It knows better."""
     with make_app("forum").app_context():
         log("hello", tenant="acme")
     assert lines == ["forum acme - hello"]
 
 
-def test_it_opens_nothing(make_app: Make, recorder: recorders.Recorder, lines: list[str]) -> None:
+def test_it_opens_nothing(make_app: MakeApp, recorder: recorders.Recorder, lines: list[str]) -> None:
     """A log line costs no call, and leaves the context as it was."""
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
         before = list(flask.g)
@@ -101,7 +101,7 @@ def test_it_opens_nothing(make_app: Make, recorder: recorders.Recorder, lines: l
     assert recorder.requests == []
 
 
-def test_it_has_the_tenant_once_that_is_known(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+def test_it_has_the_tenant_once_that_is_known(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
     """No log line asks who it is, not even one that the loader writes."""
     asked = []
 
@@ -119,7 +119,9 @@ def test_it_has_the_tenant_once_that_is_known(make_app: Make, db: dynaflask.Dyna
     assert lines == ["forum - - before", "forum - default loading", "forum acme default after"]
 
 
-def test_a_request_within_a_context_has_its_own_tenant(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+def test_a_request_within_a_context_has_its_own_tenant(
+    make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]
+) -> None:
     """As soon as that is known, and the context goes on with its own."""
     db.tenant_loader(lambda: flask.request.headers["X-Tenant"] if flask.has_request_context() else "acme")
     app = make_app("forum")
@@ -133,7 +135,7 @@ def test_a_request_within_a_context_has_its_own_tenant(make_app: Make, db: dynaf
     assert lines == ["forum - - not yet", "forum globex default theirs", "forum acme default hers"]
 
 
-def test_a_block_of_a_tenant_begins_anew(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+def test_a_block_of_a_tenant_begins_anew(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
     """With the bind that the tenant has."""
     app = make_app("forum", binds={"eu": {}, "archive": {}}, tenants={"acme": {"bind_key": "eu"}, "globex": {}})
     with app.app_context(), db.using("archive"):
@@ -152,7 +154,7 @@ def test_a_block_of_a_tenant_begins_anew(make_app: Make, db: dynaflask.Dynamo, l
     ]
 
 
-def test_a_request_in_another_context_has_its_own(make_app: Make, db: dynaflask.Dynamo, lines: list[str]) -> None:
+def test_a_request_in_another_context_has_its_own(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
     """It is asked for its tenant itself, and until then there is none."""
     db.tenant_loader(lambda: flask.request.headers.get("X-Tenant") if flask.has_request_context() else "job")
     app = make_app("forum")

@@ -19,9 +19,8 @@ import dynaflask
 import dynaflask.model.base
 from tests.support import engines
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 def declare_plain(name: str = "Legacy", *, base: t.Any = pynamodb.models.Model, **meta: t.Any) -> t.Any:
@@ -32,7 +31,7 @@ def declare_plain(name: str = "Legacy", *, base: t.Any = pynamodb.models.Model, 
 
 
 @pytest.fixture
-def apps(make_app: Make, recorder: recorders.Recorder) -> list[flask.Flask]:
+def apps(make_app: MakeApp, recorder: recorders.Recorder) -> list[flask.Flask]:
     """Two apps whose calls the recorder answers."""
     return [
         make_app(region, host=recorder.url, region=region, table_prefix=f"{region}-", **KEYS)
@@ -58,7 +57,7 @@ class TestModel:
         assert issubclass(thread_model, pynamodb.models.Model)
         assert isinstance(thread_model, MetaModel)
 
-    def test_a_model_without_meta_is_an_error_at_use(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_a_model_without_meta_is_an_error_at_use(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """As in PynamoDB, it is an AttributeError that names the model."""
 
         class Bare(db.Model):  # type: ignore[name-defined,misc]
@@ -67,7 +66,7 @@ class TestModel:
         with make_app().app_context(), pytest.raises(AttributeError, match="Bare needs a Meta class with a table_name"):
             Bare.get("key")
 
-    def test_a_model_without_a_table_name_is_an_error_at_use(self, make_app: Make, db: dynaflask.Dynamo) -> None:
+    def test_a_model_without_a_table_name_is_an_error_at_use(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """A Meta without a table_name may be a base's, and has no table."""
 
         class Base(db.Model):  # type: ignore[name-defined,misc]
@@ -194,7 +193,7 @@ class TestRegister:
             assert Legacy.Meta.table_name == "us-west-2-Legacy"
 
     def test_what_pynamodb_filled_in_does_not_hide_the_apps_settings(
-        self, make_app: Make, db: dynaflask.Dynamo
+        self, make_app: MakeApp, db: dynaflask.Dynamo
     ) -> None:
         """PynamoDB wrote its defaults into Meta when the class was made. They are not the user's word."""
         legacy = db.register(declare_plain(region="ap-south-1"))

@@ -16,9 +16,9 @@ from pynamodb.exceptions import PutError
 import dynaflask
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 REFUSAL = (400, {"__type": "AccessDeniedException", "message": "no"})
 
 
@@ -31,7 +31,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def recorded(make_app: Make, recorder: recorders.Recorder) -> t.Iterator[recorders.Recorder]:
+def recorded(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[recorders.Recorder]:
     """The server of an app in whose context the test is."""
     with make_app(host=recorder.url, region="us-east-1", max_retry_attempts=3, **KEYS).app_context():
         yield recorder
@@ -217,7 +217,7 @@ class TestMidway:
         assert recorded.requests == []
 
 
-def test_two_apps_have_their_own_batches(make_app: Make, recorder: recorders.Recorder, visit: t.Any) -> None:
+def test_two_apps_have_their_own_batches(make_app: MakeApp, recorder: recorders.Recorder, visit: t.Any) -> None:
     """Each gives up after as many attempts as its own settings say."""
     recorder.answer = leave(1)
     for region, attempts in (("us-west-2", 1), ("eu-west-1", 2)):

@@ -14,9 +14,8 @@ import dynaflask
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def thread(ministack: engines.Engine, account: engines.Account, db: dynaflask.Dy
 
 
 @pytest.fixture
-def recorded(make_app: Make, recorder: recorders.Recorder) -> t.Iterator[recorders.Recorder]:
+def recorded(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[recorders.Recorder]:
     """The server of an app in whose context the test is. It finds nothing."""
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
         yield recorder
@@ -92,7 +91,9 @@ def test_without_a_message_the_answer_says_what_every_404_says(thread: t.Any) ->
     assert caught.value.description == NotFound.description
 
 
-def test_a_view_ends_with_the_apps_own_404(make_app: Make, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+def test_a_view_ends_with_the_apps_own_404(
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
+) -> None:
     """The app's handler for 404 makes the page."""
     recorder.answer = lambda request: {}
     app = make_app(host=recorder.url, region="us-east-1", **KEYS)
@@ -142,7 +143,9 @@ def test_a_condition_on_the_range_key_needs_a_hash_key(thread_model: t.Any) -> N
         thread_model.first_or_404(range_key_condition=thread_model.subject > "a")
 
 
-def test_two_apps_look_in_their_own_tables(make_app: Make, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+def test_two_apps_look_in_their_own_tables(
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
+) -> None:
     """What one app finds is a 404 in the other."""
     recorder.answer = lambda request: None if request.region == "us-west-2" else {"Count": 0, "ScannedCount": 0}
     us, eu = (make_app(region, host=recorder.url, region=region, **KEYS) for region in ("us-west-2", "eu-west-1"))

@@ -27,10 +27,9 @@ from dynaflask.tables import transfer
 from dynaflask.views.json_provider import JSONProvider
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 TRANSPORTS = ["tuned", "direct", "stock"]
 
 
@@ -100,7 +99,7 @@ def note(db: dynaflask.Dynamo) -> t.Any:
 
 
 @pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder) -> flask.Flask:
+def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
     """An app whose calls the recorder answers."""
     return make_app(host=recorder.url, region="us-east-1", **KEYS)
 
@@ -554,7 +553,7 @@ class TestTwoApps:
     """Two apps in one process, each with a tenant of the same name."""
 
     def test_each_has_its_own(
-        self, make_app: Make, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
+        self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
     ) -> None:
         """The key is the same, and the place is not."""
         for name, region in (("eu", "eu-west-1"), ("us", "us-east-1")):
@@ -564,7 +563,7 @@ class TestTwoApps:
         went = [(request.region, request.body["Key"]["folder"]["S"]) for request in recorder.requests]
         assert went == [("eu-west-1", "acme#in"), ("us-east-1", "acme#in")]
 
-    def test_a_nested_context_is_nobodys(self, make_app: Make, db: dynaflask.Dynamo, note: t.Any) -> None:
+    def test_a_nested_context_is_nobodys(self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
         """The outer app's tenant does not act in the inner app."""
         eu, us = make_app("eu", region="eu-west-1"), make_app("us", region="us-east-1")
         with eu.app_context(), db.tenant("acme"), us.app_context():

@@ -12,12 +12,11 @@ from pynamodb.attributes import UnicodeAttribute
 import dynaflask
 from tests.support import models
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
+def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
     """An app with a second bind, in a context."""
     settings = {"host": recorder.url, "aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
     app = make_app(
@@ -115,7 +114,7 @@ class TestOneDestination:
 
 
 def test_two_apps_send_each_their_own(
-    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
     """A transaction belongs to the current app."""
     for region in ("us-west-2", "eu-west-1"):

@@ -15,9 +15,8 @@ import dynaflask
 from dynaflask import Operation
 from dynaflask import operation_finished
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def heard() -> cabc.Iterator[list[Operation]]:
 
 
 @pytest.fixture(params=["tuned", "direct", "stock"])
-def app(request: pytest.FixtureRequest, make_app: Make, recorder: recorders.Recorder) -> cabc.Iterator[flask.Flask]:
+def app(request: pytest.FixtureRequest, make_app: MakeApp, recorder: recorders.Recorder) -> cabc.Iterator[flask.Flask]:
     """An app in a context, whose calls the recorder answers, on each transport."""
     settings = {"host": recorder.url, "region": "us-east-1", "transport": request.param, "max_retry_attempts": 1}
     app = make_app("forum", table_prefix="test-", **settings, **KEYS)
@@ -170,7 +169,9 @@ def test_a_transaction_is_throttled_for_a_reason(
     assert (heard[0].error, heard[0].is_throttled) == ("TransactionCanceledException", is_throttled)
 
 
-def test_what_is_not_dynamodbs_error_has_its_class(make_app: Make, thread_model: t.Any, heard: list[Operation]) -> None:
+def test_what_is_not_dynamodbs_error_has_its_class(
+    make_app: MakeApp, thread_model: t.Any, heard: list[Operation]
+) -> None:
     """Nobody listens there."""
     app = make_app(host="http://127.0.0.1:1", region="us-east-1", max_retry_attempts=0, **KEYS)
     with app.app_context(), pytest.raises(GetError):

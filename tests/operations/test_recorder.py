@@ -12,13 +12,12 @@ from dynaflask import Operation
 from dynaflask import TenantLimitExceeded
 from dynaflask import operation_finished
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
-def make(make_app: Make, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any) -> Make:
+def make(make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any) -> MakeApp:
     """Makes an app that acts for the tenant that the request names, and gets a thread."""
     db.tenant_loader(lambda: flask.request.headers["tenant"])
 
@@ -40,7 +39,7 @@ def expensive(request: recorders.Request) -> t.Any:
     return {"Item": request.body["Key"], "ConsumedCapacity": {"TableName": "Thread", "CapacityUnits": 1e6}}
 
 
-def test_calls_are_counted_by_tenant(make: Make) -> None:
+def test_calls_are_counted_by_tenant(make: MakeApp) -> None:
     """Each request has its own."""
     app = make()
     for tenant in ("acme", "globex", "acme"):
@@ -49,7 +48,7 @@ def test_calls_are_counted_by_tenant(make: Make) -> None:
     assert {tenant: counts.calls for tenant, counts in usage.items()} == {"acme": 2, "globex": 1}
 
 
-def test_operations_tell_the_tenant(make: Make) -> None:
+def test_operations_tell_the_tenant(make: MakeApp) -> None:
     """Of whoever made the call."""
     heard: list[str | None] = []
 
@@ -61,7 +60,7 @@ def test_operations_tell_the_tenant(make: Make) -> None:
     assert heard == ["acme"]
 
 
-def test_a_tenant_over_its_limit_gets_429(make: Make, recorder: recorders.Recorder) -> None:
+def test_a_tenant_over_its_limit_gets_429(make: MakeApp, recorder: recorders.Recorder) -> None:
     """Nothing is sent, and the others are served."""
     app, recorder.answer = make(tenant_capacity=1000), expensive
     assert visit(app, "acme").status_code == 200
@@ -71,14 +70,14 @@ def test_a_tenant_over_its_limit_gets_429(make: Make, recorder: recorders.Record
     assert visit(app, "globex").status_code == 200
 
 
-def test_an_app_has_limits_of_its_own(make: Make, recorder: recorders.Recorder) -> None:
+def test_an_app_has_limits_of_its_own(make: MakeApp, recorder: recorders.Recorder) -> None:
     """A tenant that is over it in one app is served by the other."""
     recorder.answer = expensive
     us, eu = make("us", tenant_capacity=1000), make("eu", tenant_capacity=1000, table_prefix="eu-")
     assert [visit(app, "acme").status_code for app in (us, us, eu)] == [200, 429, 200]
 
 
-def test_a_program_may_catch_it(make: Make, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+def test_a_program_may_catch_it(make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
     """It is no error of PynamoDB's."""
     app, recorder.answer = make(tenant_capacity=1000), expensive
     with app.test_request_context(headers={"tenant": "acme"}):
@@ -88,7 +87,7 @@ def test_a_program_may_catch_it(make: Make, recorder: recorders.Recorder, thread
     assert caught.value.tenant == "acme"
 
 
-def test_a_block_is_counted_for_its_tenant(make: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+def test_a_block_is_counted_for_its_tenant(make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
     """Nested blocks, each for its own; and nobody's, which are nobody's."""
     with make().app_context(), db.tenant("acme"):
         thread_model.get("forum", "subject")

@@ -10,13 +10,12 @@ from pynamodb.exceptions import GetError
 
 from dynaflask import operation_finished
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
-def apps(make_app: Make, recorder: recorders.Recorder) -> list[flask.Flask]:
+def apps(make_app: MakeApp, recorder: recorders.Recorder) -> list[flask.Flask]:
     """Two apps in two regions."""
     return [
         make_app(name, host=recorder.url, region=region, max_retry_attempts=0, **KEYS)

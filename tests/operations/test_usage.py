@@ -17,13 +17,12 @@ from dynaflask import UsageKey
 from dynaflask.operations.usage import OTHERS
 from dynaflask.operations.usage import Meter
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
-def make(make_app: Make, recorder: recorders.Recorder) -> Make:
+def make(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
     """Makes an app that counts, and whose calls the recorder answers with one unit each."""
 
     def make(name: str = "app", **settings: t.Any) -> flask.Flask:
@@ -49,7 +48,7 @@ def calls(meter: Meter) -> dict[str | None, int]:
 class TestUsage:
     """What an app tells."""
 
-    def test_it_counts_by_model_and_operation(self, make: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    def test_it_counts_by_model_and_operation(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """Calls and units; reads apart from writes."""
         with make().app_context():
             for _ in range(3):
@@ -62,7 +61,7 @@ class TestUsage:
         assert (puts.calls, puts.read_units, puts.write_units) == (1, 0, 1)
         assert gets.seconds > 0
 
-    def test_it_counts_what_fails(self, make: Make, thread_model: t.Any, recorder: recorders.Recorder) -> None:
+    def test_it_counts_what_fails(self, make: MakeApp, thread_model: t.Any, recorder: recorders.Recorder) -> None:
         """And what is throttled."""
         app = make()
         for code in ("ValidationException", "ThrottlingException"):
@@ -72,7 +71,7 @@ class TestUsage:
         (usage,) = app.extensions["dynamo"].usage().values()
         assert (usage.calls, usage.errors, usage.throttles, usage.read_units) == (2, 2, 1, 0)
 
-    def test_it_is_summed_up(self, make: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    def test_it_is_summed_up(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """By one part of its keys."""
         with make().app_context():
             thread_model.get("forum", "subject")
@@ -83,12 +82,12 @@ class TestUsage:
             assert db.usage(by="tenant")[None].calls == 3
             assert db.usage(by="operation")["ListTables"].calls == 1
 
-    def test_it_is_not_summed_up_by_anything_else(self, make: Make, db: dynaflask.Dynamo) -> None:
+    def test_it_is_not_summed_up_by_anything_else(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
         """The message says by what."""
         with make().app_context(), pytest.raises(ValueError, match="'tenant', 'model', 'operation'"):
             db.usage(by="table")
 
-    def test_it_begins_anew_when_it_is_reset(self, make: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    def test_it_begins_anew_when_it_is_reset(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """Whoever resets it gets what is taken away."""
         with make().app_context():
             thread_model.get("forum", "subject")
@@ -97,7 +96,7 @@ class TestUsage:
             thread_model.get("forum", "subject")
             assert db.usage(by="operation")["GetItem"].calls == 1
 
-    def test_each_app_has_its_own(self, make: Make, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    def test_each_app_has_its_own(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """A nested context counts for its own app."""
         us, eu = make("us", region="us-west-2"), make("eu", region="eu-west-1", table_prefix="eu-")
         with us.app_context():
@@ -108,12 +107,12 @@ class TestUsage:
                 assert db.usage(by="tenant")[None].calls == 2
             assert db.usage(by="tenant")[None].calls == 1
 
-    def test_an_app_that_does_not_count_says_so(self, make: Make, db: dynaflask.Dynamo) -> None:
+    def test_an_app_that_does_not_count_says_so(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
         """And what to do."""
         with make(meter=False).app_context(), pytest.raises(RuntimeError, match="DYNAMODB_METER = True"):
             db.usage()
 
-    def test_a_forked_child_begins_with_nothing(self, make: Make, thread_model: t.Any) -> None:
+    def test_a_forked_child_begins_with_nothing(self, make: MakeApp, thread_model: t.Any) -> None:
         """What the parent has counted is the parent's."""
         app = make()
         with app.app_context():

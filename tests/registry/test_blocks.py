@@ -16,8 +16,7 @@ import dynaflask
 from dynaflask import ConfigurationError
 from dynaflask import UnknownBind
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 
 class TestUsing:
@@ -54,7 +53,7 @@ class TestUsing:
                 assert pool.submit(before.run, lambda: thread_model.Meta.region).result() == "us-west-2"
 
     def test_another_app_inside_the_block_does_not_feel_it(
-        self, app: flask.Flask, db: dynaflask.Dynamo, make_app: Make, thread_model: t.Any
+        self, app: flask.Flask, db: dynaflask.Dynamo, make_app: MakeApp, thread_model: t.Any
     ) -> None:
         """A block belongs to the context that it was entered in, and holds again when that one is back."""
         outer = app.app_context()
@@ -163,7 +162,7 @@ class TestUsing:
         assert found == [("us-west-2", "Thread"), ("us-west-2", "Thread"), ("sa-east-1", "Other")]
 
     def test_a_batch_of_one_app_is_not_written_in_anothers_context(
-        self, app: flask.Flask, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any
+        self, app: flask.Flask, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """It is refused, and nothing is sent."""
         with app.app_context():

@@ -9,7 +9,7 @@ import typing as t
 import flask
 import pytest
 
-Make = t.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 
 class TestFinding:
@@ -28,7 +28,7 @@ class TestFinding:
             with pytest.raises(RuntimeError, match="'bare', which was not initialised. Call db.init_app"):
                 thread_model.get("forum", "subject")
 
-    def test_a_nested_context_of_another_app_answers_for_that_app(self, make_app: Make, thread_model: t.Any) -> None:
+    def test_a_nested_context_of_another_app_answers_for_that_app(self, make_app: MakeApp, thread_model: t.Any) -> None:
         """The innermost app context counts, and the outer one is back when it ends."""
         with make_app("us", region="us-west-2").app_context():
             with make_app("eu", region="eu-west-1").app_context():

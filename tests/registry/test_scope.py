@@ -12,8 +12,7 @@ import werkzeug.test
 
 import dynaflask
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
+from tests.support.settings import MakeApp
 
 
 class TestEnd:
@@ -79,7 +78,7 @@ class TestEnd:
             pass
 
     def test_a_teardown_of_the_users_may_still_call(
-        self, make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+        self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
     ) -> None:
         """Teardown functions that were registered before init_app run after ours."""
         app = flask.Flask("app")

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import typing as t
 
+import flask
+
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import read_settings
+
+#: Makes an app with these settings; see the fixture ``make_app``.
+MakeApp = t.Callable[..., flask.Flask]
 
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 

@@ -18,10 +18,10 @@ from tests.support import boards
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
 THREE_TWO = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 2}
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ class TestAll:
     ],
 )
 def test_a_table_is_billed_per_request_unless_its_capacity_is_said(
-    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, meta: dict[str, t.Any], billing: t.Any
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, meta: dict[str, t.Any], billing: t.Any
 ) -> None:
     """PynamoDB alone would ask for a provisioned table of no capacity."""
     thread = models.declare_thread(db, **meta)
@@ -153,7 +153,7 @@ def test_a_table_is_billed_per_request_unless_its_capacity_is_said(
 
 
 def test_models_on_one_table_share_what_the_first_says(
-    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
 ) -> None:
     """Two classes of one table without a stream make a table without one."""
     kept = [models.declare_thread(db), type(db.Model)("User", (models.declare_thread(db),), {"__module__": __name__})]
@@ -171,7 +171,7 @@ def missing_at_first(request: recorders.Request) -> recorders.Answer:
 
 
 def test_it_waits_until_the_tables_can_be_used(
-    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo, monkeypatch: t.Any
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo, monkeypatch: t.Any
 ) -> None:
     """A table that is being created or deleted is asked for again."""
     monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0.01)
@@ -194,7 +194,7 @@ def test_it_waits_until_the_tables_can_be_used(
 
 @pytest.mark.parametrize("state", [None, "ARCHIVED"])
 def test_it_does_not_wait_for_what_will_not_come(
-    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any, state: str | None
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any, state: str | None
 ) -> None:
     """A table that is gone again, or that DynamoDB has put away."""
     monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0)
@@ -213,7 +213,7 @@ def test_it_does_not_wait_for_what_will_not_come(
 
 
 def test_another_process_may_do_the_same(
-    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
 ) -> None:
     """What it has made, or dropped, in between is there, or gone. Any other refusal is an error."""
     codes = {"CreateTable": "ResourceInUseException", "DeleteTable": "ResourceNotFoundException"}
@@ -239,7 +239,7 @@ def test_another_process_may_do_the_same(
 
 
 def test_two_apps_create_each_their_own(
-    make_app: Make, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
 ) -> None:
     """No call of the one goes to the other's account."""
     for name, key in (("us-west-2", "US"), ("eu-west-1", "EU")):
@@ -349,7 +349,7 @@ class TestSync:
 
 
 def test_each_change_waits_for_the_last(
-    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any
 ) -> None:
     """Until the table and its indexes are at rest, as DynamoDB demands."""
     monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0.01)
@@ -381,7 +381,7 @@ def described(state: str, index_state: str | None) -> recorders.Json:
     return {"Table": table}
 
 
-def test_tags_may_come_in_pages(make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
+def test_tags_may_come_in_pages(make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
     """A tag of the second page is no difference."""
     pages = iter([{"Tags": [{"Key": "a", "Value": "1"}], "NextToken": "more"}, {"Tags": [{"Key": "b", "Value": "2"}]}])
     recorder.answer = lambda request: (
@@ -394,7 +394,7 @@ def test_tags_may_come_in_pages(make_app: Make, recorder: recorders.Recorder, db
 
 
 def test_two_apps_mend_each_their_own(
-    make_app: Make, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+    make_app: MakeApp, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
 ) -> None:
     """What the one app's settings say of a model changes no table of the other's."""
     board = boards.declare_board(db)

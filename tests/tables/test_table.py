@@ -13,13 +13,12 @@ from dynaflask.tables import table
 from tests.support import boards
 from tests.support import models
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
+def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
     """An app with the binds eu and archive."""
     binds = {"eu": {"region": "eu-west-1"}, "archive": {"table_prefix": "archive-"}}
     app = make_app(host=recorder.url, region="us-east-1", binds=binds, **KEYS)
@@ -109,7 +108,7 @@ def test_a_table_that_is_missing_is_none(db: dynaflask.Dynamo, recorder: recorde
         found.require()
 
 
-def test_it_belongs_to_its_app(db: dynaflask.Dynamo, make_app: Make, recorder: recorders.Recorder) -> None:
+def test_it_belongs_to_its_app(db: dynaflask.Dynamo, make_app: MakeApp, recorder: recorders.Recorder) -> None:
     """In the context of another app it goes on to its own, and with its context it ends."""
     board = boards.declare_board(db)
     ours, theirs = (make_app(name, host=recorder.url, region=name, **KEYS) for name in ("us-west-2", "eu-west-1"))

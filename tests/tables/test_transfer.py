@@ -26,9 +26,9 @@ from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.paths import SUPPORT
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 PROGRAM = SUPPORT / "dump_program.py"
 
 EVERY_TYPE: dict[str, t.Any] = {
@@ -56,7 +56,7 @@ def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) 
 
 
 @pytest.fixture
-def fake(make_app: Make, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
+def fake(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
     """An app on a server that answers next to nothing."""
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context() as context:
         yield context.app
@@ -351,7 +351,7 @@ class TestLoad:
 
 
 def test_two_apps_fill_each_their_own(
-    make_app: Make, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo, tmp_path: pathlib.Path
+    make_app: MakeApp, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo, tmp_path: pathlib.Path
 ) -> None:
     """A table of the same name in the other app's region is not touched, and its dump is not gone on with."""
     board = boards.declare_board(db)

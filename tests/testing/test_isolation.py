@@ -21,9 +21,9 @@ from dynaflask.client.key import ClientKey
 from dynaflask.registry.registry import Registry
 from dynaflask.testing import assert_isolated
 from dynaflask.testing import assumed_role
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 ALIKE = {"region": "eu-west-1", "host": "https://one.example", **KEYS}
 KEYED = ("GetItem", "PutItem", "UpdateItem", "Query", "BatchGetItem", "BatchWriteItem", "TransactWriteItems")
 NAMES = ("acme", "globex", "initech")
@@ -58,7 +58,7 @@ def thread_model(db: dynaflask.Dynamo) -> t.Any:
 
 
 @pytest.fixture
-def silo(make_app: Make) -> flask.Flask:
+def silo(make_app: MakeApp) -> flask.Flask:
     """An app that has a region, an endpoint, a key and a prefix for each tenant."""
     regions = dict(zip(NAMES, ("eu-west-1", "us-west-2", "ap-south-1"), strict=True))
     tenants = {
@@ -75,7 +75,7 @@ def silo(make_app: Make) -> flask.Flask:
 
 
 @pytest.fixture
-def pool(make_app: Make) -> flask.Flask:
+def pool(make_app: MakeApp) -> flask.Flask:
     """An app whose tenants have one table in common."""
     return make_app(region="eu-west-1", tenants={name: {} for name in NAMES}, **KEYS)
 
@@ -120,7 +120,7 @@ class TestWhatIsRight:
         """Each key begins with its tenant."""
         assert assert_isolated(pool, NAMES, everything, rounds=2) == 90
 
-    def test_an_app_for_each_tenant(self, make_app: Make, everything: t.Any) -> None:
+    def test_an_app_for_each_tenant(self, make_app: MakeApp, everything: t.Any) -> None:
         """Two apps in two regions."""
         apps = {
             name: make_app(name, region=region, table_prefix=f"{name}-", **KEYS)
@@ -128,7 +128,7 @@ class TestWhatIsRight:
         }
         assert assert_isolated(apps, apps, everything, rounds=2) == 60
 
-    def test_a_role_for_each_tenant(self, make_app: Make, everything: t.Any) -> None:
+    def test_a_role_for_each_tenant(self, make_app: MakeApp, everything: t.Any) -> None:
         """STS answers, with credentials of each role, which may expire at once."""
         role = "arn:aws:iam::111122223333:role/"
         asked = []
@@ -228,7 +228,7 @@ class TestPlantedFaults:
         with found("GetItem for 'acme': the key 'f' does not begin with 'acme#', and 'globex' has the table"):
             assert_isolated(silo, NAMES, lambda _: thread_model.get("f", "s"))
 
-    def test_a_prefix_that_changes_under_way(self, make_app: Make, thread_model: t.Any) -> None:
+    def test_a_prefix_that_changes_under_way(self, make_app: MakeApp, thread_model: t.Any) -> None:
         """Alone it was another."""
         names = {"acme": "acme-", "globex": "globex-"}
         app = make_app(region="eu-west-1", tenants={name: {} for name in names}, **KEYS)
@@ -260,7 +260,7 @@ class TestPlantedFaults:
         with found("the region 'eu-north-1' belongs to nobody", "the identity 'X' belongs to nobody"):
             assert_isolated(silo, NAMES, exercise)
 
-    def test_a_mixture_of_what_is_its_own(self, make_app: Make, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
+    def test_a_mixture_of_what_is_its_own(self, make_app: MakeApp, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
         """Each part was seen before, but not together."""
         apps = {name: make_app(name, region="eu-west-1", table_prefix=f"{name}-", **KEYS) for name in ("us", "eu")}
         turns: list[str] = []

@@ -17,14 +17,14 @@ from pynamodb.exceptions import PynamoDBException
 
 import dynaflask
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 DEAD = "http://127.0.0.1:1"
 
 
 @pytest.fixture
-def make(make_app: Make, recorder: recorders.Recorder, thread_model: t.Any) -> Make:
+def make(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> MakeApp:
     """Makes an app with one view, which gets a thread, and with this setting."""
 
     def make(name: str = "app", *, error_handlers: bool = True, **settings: t.Any) -> flask.Flask:
@@ -54,13 +54,13 @@ def get(app: flask.Flask, view: t.Callable[[], object] | None = None) -> t.Any:
 class TestAnswers:
     """What becomes of which error."""
 
-    def test_a_missing_item_is_a_404(self, make: Make, recorder: recorders.Recorder) -> None:
+    def test_a_missing_item_is_a_404(self, make: MakeApp, recorder: recorders.Recorder) -> None:
         """It is what DoesNotExist says."""
         recorder.answer = lambda request: {}
         assert get(make()).status_code == 404
 
     def test_a_tenants_missing_item_is_a_404(
-        self, make: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+        self, make: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
         """Though the tenant's block has ended by then, and a tenant is required."""
         recorder.answer = lambda request: {}
@@ -69,7 +69,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "TransactionConflictException"])
     def test_a_failed_condition_is_a_409(
-        self, make: Make, recorder: recorders.Recorder, thread_model: t.Any, code: str
+        self, make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, code: str
     ) -> None:
         """So is an item that a transaction is about to change."""
         refuse(recorder, code)
@@ -86,7 +86,7 @@ class TestAnswers:
         ],
     )
     def test_a_cancelled_transaction_is_what_cancelled_it(
-        self, make: Make, recorder: recorders.Recorder, thread_model: t.Any, reason: str, status: int
+        self, make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, reason: str, status: int
     ) -> None:
         """Through a model, and through a client, where botocore's own error leaves the view."""
         refuse(recorder, "TransactionCanceledException", "None", reason)
@@ -103,14 +103,14 @@ class TestAnswers:
     @pytest.mark.parametrize(
         "code", ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
     )
-    def test_throttling_is_a_503_with_retry_after(self, make: Make, recorder: recorders.Recorder, code: str) -> None:
+    def test_throttling_is_a_503_with_retry_after(self, make: MakeApp, recorder: recorders.Recorder, code: str) -> None:
         """The client may come again."""
         refuse(recorder, code)
         answer = get(make())
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 
     def test_a_batch_that_gave_up_is_throttled_too(
-        self, make: Make, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+        self, make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Unless DynamoDB refused it for another reason."""
         monkeypatch.setattr(time, "sleep", lambda seconds: None)
@@ -130,15 +130,15 @@ class TestAnswers:
         [{"host": DEAD}, {"aws_access_key_id": None, "aws_secret_access_key": None}, {"region": None}],
         ids=str,
     )
-    def test_what_cannot_be_reached_is_a_503(self, make: Make, settings: dict[str, t.Any]) -> None:
+    def test_what_cannot_be_reached_is_a_503(self, make: MakeApp, settings: dict[str, t.Any]) -> None:
         """No endpoint, no credentials, no region."""
         assert get(make(**settings)).status_code == 503
 
-    def test_so_is_it_without_pynamodb(self, make: Make, db: dynaflask.Dynamo) -> None:
+    def test_so_is_it_without_pynamodb(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
         """botocore's own error leaves the view."""
         assert get(make(host=DEAD), lambda: db.client.list_tables()).status_code == 503  # noqa: PLW0108 - needs a context
 
-    def test_what_is_the_programs_fault_is_a_500(self, make: Make, recorder: recorders.Recorder) -> None:
+    def test_what_is_the_programs_fault_is_a_500(self, make: MakeApp, recorder: recorders.Recorder) -> None:
         """As it is without the setting, and in a test it is raised."""
         refuse(recorder, "ValidationException")
         app = make()
@@ -152,7 +152,7 @@ class TestLog:
     """Each answer is logged with the bind and the operation."""
 
     def test_what_is_nobodys_fault(
-        self, make: Make, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+        self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
     ) -> None:
         """In one line, for whoever wants to know."""
         app = make(binds={"eu": {}}, models={"Thread": {"bind_key": "eu"}})
@@ -164,7 +164,7 @@ class TestLog:
         assert record.message.endswith("Thread.DoesNotExist of GetItem on the bind 'eu': Item does not exist")
 
     def test_what_somebody_has_to_mend(
-        self, make: Make, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture, thread_model: t.Any
+        self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture, thread_model: t.Any
     ) -> None:
         """With the traceback."""
         app = make(binds={"eu": {}})
@@ -180,7 +180,7 @@ class TestLog:
         assert record.message.startswith("503 for PutError of PutItem on the bind 'eu': Failed to put item: An error")
 
     def test_a_batch(
-        self, make: Make, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture, thread_model: t.Any
+        self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture, thread_model: t.Any
     ) -> None:
         """No call of it failed, and yet it is known."""
 
@@ -192,7 +192,7 @@ class TestLog:
         get(make(), write)
         assert "503 for BatchWriteError of BatchWriteItem on the bind 'default'" in caplog.text
 
-    def test_an_error_of_unknown_origin(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_error_of_unknown_origin(self, make: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
         """A view may raise one itself."""
 
         def view() -> t.NoReturn:
@@ -267,7 +267,7 @@ class TestOthers:
         assert bare.error_handler_spec[None][None] == before
 
 
-def test_it_is_off_unless_it_is_asked_for(make: Make, recorder: recorders.Recorder) -> None:
+def test_it_is_off_unless_it_is_asked_for(make: MakeApp, recorder: recorders.Recorder) -> None:
     """Of two apps, one may have it."""
     recorder.answer = lambda request: {}
     apps = [make("one", error_handlers=True), make("two", error_handlers=False)]
@@ -275,7 +275,7 @@ def test_it_is_off_unless_it_is_asked_for(make: Make, recorder: recorders.Record
 
 
 def test_two_apps_log_each_their_own(
-    make: Make, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+    make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the app's logger, and the bind that the app has."""
     refuse(recorder, "ThrottlingException")
@@ -286,7 +286,7 @@ def test_two_apps_log_each_their_own(
 
 
 def test_an_error_that_is_caught_is_the_views_own(
-    make: Make, recorder: recorders.Recorder, thread_model: t.Any
+    make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:
     """Nothing leaves the view, and nothing is answered for it."""
     refuse(recorder, "ThrottlingException")

@@ -25,9 +25,8 @@ import dynaflask
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 class ByDay(GlobalSecondaryIndex[t.Any]):
@@ -80,7 +79,7 @@ def visit(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
 
 
 @pytest.fixture
-def app(make_app: Make, recorder: recorders.Recorder) -> flask.Flask:
+def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
     """An app on the recorder."""
     app = make_app(host=recorder.url, region="us-east-1", **KEYS)
     app.secret_key = "secret"
@@ -397,7 +396,7 @@ class TestBound:
         with second.app_context(), pytest.raises(dynaflask.BadCursor):
             db.paginate(thread_model.query, "hush", cursor=cursor)
 
-    def test_another_bind_does_not_take_it(self, make_app: Make, recorder: recorders.Recorder, db: t.Any) -> None:
+    def test_another_bind_does_not_take_it(self, make_app: MakeApp, recorder: recorders.Recorder, db: t.Any) -> None:
         """Not even one that leads to the same place."""
         app = make_app(host=recorder.url, region="us-east-1", binds={"other": {}}, **KEYS)
         app.secret_key = "secret"
@@ -505,7 +504,7 @@ class TestRequests:
 
 
 def test_two_apps_give_pages_of_their_own(
-    make_app: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
     """Each from its own region, and with its own cursors."""
     recorder.answer = answer_with_a_thread

@@ -24,11 +24,11 @@ from opentelemetry.trace import StatusCode
 from pynamodb.exceptions import GetError
 
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
 Traced = t.Callable[[], list[tuple[str, bool]]]
 Tracer = t.Callable[[], contextlib.AbstractContextManager[Traced]]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 DIRECT = ("direct", None)
 ASIDE = ("tuned", "the client's _make_api_call is patched")
 
@@ -85,7 +85,7 @@ every_tracer = pytest.mark.parametrize("tracer", TRACERS.values(), ids=TRACERS)
 
 
 @pytest.fixture
-def make_direct(make_app: Make, recorder: recorders.Recorder) -> Make:
+def make_direct(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
     """Makes an app that goes the direct way to the recorder."""
     options = {"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS}
     return lambda name="app", /, **settings: make_app(name, **{**options, **settings})
@@ -105,7 +105,7 @@ def read(app: flask.Flask, model: t.Any) -> str:
 
 @every_tracer
 def test_a_tracer_sees_the_calls_of_clients_that_are_there(
-    make_direct: Make, thread_model: t.Any, tracer: Tracer
+    make_direct: MakeApp, thread_model: t.Any, tracer: Tracer
 ) -> None:
     """From the moment when it comes until it goes."""
     app = make_direct()
@@ -120,7 +120,7 @@ def test_a_tracer_sees_the_calls_of_clients_that_are_there(
 
 @every_tracer
 def test_a_tracer_sees_the_calls_of_clients_that_come_later(
-    make_direct: Make, thread_model: t.Any, tracer: Tracer
+    make_direct: MakeApp, thread_model: t.Any, tracer: Tracer
 ) -> None:
     """Of every app; what was made under a tracer goes the direct way when it is gone."""
     with tracer() as traced:
@@ -134,7 +134,7 @@ def test_a_tracer_sees_the_calls_of_clients_that_come_later(
 
 @every_tracer
 def test_a_tracer_sees_that_a_call_failed(
-    make_direct: Make, thread_model: t.Any, recorder: recorders.Recorder, tracer: Tracer
+    make_direct: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, tracer: Tracer
 ) -> None:
     """And the caller sees it, too."""
     app = make_direct()
@@ -147,7 +147,7 @@ def test_a_tracer_sees_that_a_call_failed(
 
 @every_tracer
 def test_the_request_carries_the_trace(
-    make_direct: Make, thread_model: t.Any, recorder: recorders.Recorder, tracer: Tracer
+    make_direct: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, tracer: Tracer
 ) -> None:
     """As it does with botocore alone; what is sent later carries none."""
     app = make_direct()

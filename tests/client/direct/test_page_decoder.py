@@ -17,8 +17,8 @@ import dynaflask
 from dynaflask.client.direct import page_decoder as streams
 from tests.support import recorder as recorders
 from tests.support.comparing import shape
+from tests.support.settings import KEYS
 
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 ITEMS = [{"a": {"S": "x"}}, {}, {"b": {"N": "1"}, "c": {"M": {"d": {"L": [{"NULL": True}, {"SS": ["]", "}"]}]}}}}]
 ANSWER = {"ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.5}, "Items": ITEMS, "Count": 3, "ScannedCount": 3}
 

@@ -45,10 +45,10 @@ from tests.support.hostile import error
 from tests.support.hostile import say
 from tests.support.paths import SUPPORT
 from tests.support.paths import environment
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
 Call = t.Callable[[], t.Any]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 WAYS = ("stock", "direct")
 FOUND = {"Item": {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}, "views": {"N": "7"}}}
 GOOD = answer(FOUND)
@@ -75,7 +75,7 @@ class Played(t.NamedTuple):
 class Play:
     """Calls a hostile server, in each of the ways: ``play("direct", acts=[...])``."""
 
-    def __init__(self, make_app: Make, model: t.Any, sleeps: list[float]) -> None:
+    def __init__(self, make_app: MakeApp, model: t.Any, sleeps: list[float]) -> None:
         self._make_app = make_app
         self._model = model
         self._sleeps = sleeps
@@ -119,7 +119,7 @@ class Play:
 
 
 @pytest.fixture
-def play(make_app: Make, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch) -> Play:
+def play(make_app: MakeApp, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch) -> Play:
     """A play without pauses between the attempts."""
     sleeps: list[float] = []
     monkeypatch.setattr("botocore.endpoint.time", types.SimpleNamespace(sleep=sleeps.append))
@@ -142,7 +142,7 @@ def transport(app: flask.Flask) -> tuple[str, str | None]:
 
 
 @pytest.fixture
-def make_direct(make_app: Make, recorder: recorders.Recorder) -> Make:
+def make_direct(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
     """Makes an app that goes the direct way to the recorder."""
 
     def make(name: str = "app", /, **settings: t.Any) -> flask.Flask:
@@ -306,7 +306,7 @@ def test_a_connection_that_fails_is_tried_again(play: Play, monkeypatch: pytest.
 class TestSockets:
     """Connections are kept, and nobody reads another's answer."""
 
-    def test_one_connection_serves_one_call_after_another(self, make_direct: Make, thread_model: t.Any) -> None:
+    def test_one_connection_serves_one_call_after_another(self, make_direct: MakeApp, thread_model: t.Any) -> None:
         """The first call's included."""
         with hostile.Hostile() as server, make_direct(host=server.url).app_context():
             server.acts = [say(GOOD)]
@@ -314,7 +314,7 @@ class TestSockets:
                 thread_model.get("forum", "subject")
             assert server.connections == 1
 
-    def test_a_connection_dropped_while_idle_costs_no_attempt(self, make_direct: Make, thread_model: t.Any) -> None:
+    def test_a_connection_dropped_while_idle_costs_no_attempt(self, make_direct: MakeApp, thread_model: t.Any) -> None:
         """It is noticed before a byte is sent."""
         with hostile.Hostile() as server, make_direct(host=server.url, max_retry_attempts=0).app_context():
             server.acts = [say(GOOD), cut(GOOD), say(GOOD)]
@@ -324,7 +324,7 @@ class TestSockets:
             thread_model.get("forum", "subject")
             assert (len(server.requests), server.connections) == (3, 2)
 
-    def test_threads_get_the_answers_to_their_questions(self, make_direct: Make, thread_model: t.Any) -> None:
+    def test_threads_get_the_answers_to_their_questions(self, make_direct: MakeApp, thread_model: t.Any) -> None:
         """And no more connections are kept than the setting says."""
         app = make_direct(max_pool_connections=2)
 
@@ -336,7 +336,7 @@ class TestSockets:
             assert list(threads.map(read, range(300))) == [str(number) for number in range(300)]
         assert len(_direct(app)) <= 2
 
-    def test_the_pool_counts_and_closes_them(self, make_direct: Make, thread_model: t.Any) -> None:
+    def test_the_pool_counts_and_closes_them(self, make_direct: MakeApp, thread_model: t.Any) -> None:
         """As it does botocore's."""
         pool.close()
         app = make_direct()
@@ -348,7 +348,7 @@ class TestSockets:
             assert len(way) == 0
             assert thread_model.get("forum", "subject").subject == "subject"
 
-    def test_a_call_that_outlasts_its_client_closes_its_socket(self, make_direct: Make) -> None:
+    def test_a_call_that_outlasts_its_client_closes_its_socket(self, make_direct: MakeApp) -> None:
         """It ends as it would have."""
         way = _direct(make_direct())
         way.close()
@@ -449,7 +449,7 @@ class TestRequests:
     """What is sent is what botocore would have sent."""
 
     def test_the_first_and_the_second_call_send_the_same(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """But for time, signature, length and invocation."""
         new = {"x-amz-date", "authorization", "content-length", "amz-sdk-invocation-id"}
@@ -465,7 +465,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("token", [None, "token"])
     def test_the_signature_is_right(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, token: str | None
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, token: str | None
     ) -> None:
         """As botocore's signer sees it."""
         with make_direct(aws_session_token=token).app_context():
@@ -483,7 +483,7 @@ class TestRequests:
         assert first != second == third
 
     def test_no_two_calls_share_an_invocation(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """Its id looks like botocore's."""
         with make_direct().app_context():
@@ -499,7 +499,7 @@ class TestRequests:
         assert len({*lines}) == len({line[:-12] for line in lines}) + 2 == 4
 
     def test_credentials_are_renewed(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """Each call signs with what is valid by then."""
         start = dt.datetime.now(dt.timezone.utc)
@@ -525,7 +525,7 @@ class TestRequests:
         assert "Unable to locate credentials" in str(direct.outcome)
 
     def test_a_lambda_functions_trace_is_passed_on(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each invocation's own."""
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")
@@ -538,7 +538,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("headers", [{"X-Amzn-Trace-Id": "mine"}, {"X-Name": "J\xf6rg"}])
     def test_headers_that_are_not_plain_are_botocores_to_send(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, headers: dict[str, str]
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, headers: dict[str, str]
     ) -> None:
         """Or a trace of someone's own."""
         with make_direct(extra_headers=headers).app_context():
@@ -549,7 +549,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("name", ["Host", "Accept-Encoding", "Amz-Sdk-Invocation-Id", "X-Amz-Security-Token"])
     def test_somebodys_own_in_place_of_a_usual_header(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, name: str
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, name: str
     ) -> None:
         """It is sent in each call, and once: two of one name are one too many."""
         with make_direct(extra_headers={name: "mine"}).app_context():
@@ -565,7 +565,7 @@ class TestRequests:
         assert "Invalid header name" in direct.outcome[0][1]
 
     def test_credentials_that_come_from_dynamodb(
-        self, make_direct: Make, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+        self, make_direct: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
         """The calls that fetch them, within a call, keep to their own destination."""
 
@@ -590,7 +590,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("version", [UNSIGNED, "v3"])
     def test_requests_that_are_signed_otherwise_or_not_at_all_are_botocores(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any, version: t.Any
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, version: t.Any
     ) -> None:
         """There is nothing to learn from them."""
         with make_direct(client_config=Config(signature_version=version)).app_context():
@@ -599,7 +599,7 @@ class TestRequests:
         assert not any("authorization" in request.headers for request in recorder.requests)
 
     def test_an_endpoint_with_a_path_is_botocores(
-        self, make_direct: Make, recorder: recorders.Recorder, thread_model: t.Any
+        self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
         """It is no endpoint of AWS's."""
         with make_direct(host=f"{recorder.url}/path").app_context():
@@ -608,7 +608,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("table", ["Thread", "arn:aws:dynamodb:us-east-1:123456789012:table/Thread"])
     def test_a_table_is_named_or_given_by_arn(
-        self, make_direct: Make, recorder: recorders.Recorder, table: str
+        self, make_direct: MakeApp, recorder: recorders.Recorder, table: str
     ) -> None:
         """An ARN may lead elsewhere, which botocore knows."""
         way = _direct(make_direct())
@@ -623,7 +623,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("value", [{"S": "\ud800"}, {"B": b"\x00"}, {"BS": [b"\x01"]}, {"M": {"x": {"B": "text"}}}])
     def test_a_value_is_written_as_botocore_does(
-        self, make_direct: Make, recorder: recorders.Recorder, value: t.Any
+        self, make_direct: MakeApp, recorder: recorders.Recorder, value: t.Any
     ) -> None:
         """Binary values in base 64, and lone surrogates."""
         way = _direct(make_direct())
@@ -632,7 +632,7 @@ class TestRequests:
         assert recorder.requests[0].body == recorder.requests[1].body
 
     @pytest.mark.parametrize("params", [{"Table": "Thread"}, {"TableName": "Thread", "Key": {"id": {"S": object()}}}])
-    def test_what_cannot_be_written_is_botocores_error(self, make_direct: Make, params: t.Any) -> None:
+    def test_what_cannot_be_written_is_botocores_error(self, make_direct: MakeApp, params: t.Any) -> None:
         """A parameter that does not exist, or a value that is none."""
         app = make_direct()
         way = _direct(app)
@@ -644,7 +644,7 @@ class TestRequests:
         assert ours == theirs
 
     def test_without_orjson_the_standard_json_writes(
-        self, make_direct: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_direct: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The extra ``direct`` brings it, and nothing needs it."""
         monkeypatch.setattr(json_codec, "_dumps", json_codec._standard_dumps)
@@ -654,7 +654,7 @@ class TestRequests:
             way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "\N{SNOWMAN}"}}})
         assert recorder.requests[0].body == recorder.requests[1].body
 
-    def test_a_transaction_has_a_token(self, make_direct: Make, recorder: recorders.Recorder) -> None:
+    def test_a_transaction_has_a_token(self, make_direct: MakeApp, recorder: recorders.Recorder) -> None:
         """A new one for each call, so that its attempts write once."""
         way = _direct(make_direct())
         for _ in range(3):
@@ -684,7 +684,7 @@ class TestOperations:
     """All ten, on an engine."""
 
     def test_they_do_what_they_did(
-        self, make_app: Make, db: dynaflask.Dynamo, ministack: t.Any, account: t.Any
+        self, make_app: MakeApp, db: dynaflask.Dynamo, ministack: t.Any, account: t.Any
     ) -> None:
         """The same values come back in both ways, the first time and after."""
 
@@ -711,7 +711,7 @@ class TestOperations:
         assert results[0] == results[1]
         assert results[1][0] == results[1][2]
 
-    def test_two_apps_keep_to_their_own_servers(self, make_direct: Make, thread_model: t.Any) -> None:
+    def test_two_apps_keep_to_their_own_servers(self, make_direct: MakeApp, thread_model: t.Any) -> None:
         """One in the other's context, too."""
         with recorders.Recorder() as other:
             first, second = make_direct("first"), make_direct("second", host=other.url)
@@ -722,7 +722,7 @@ class TestOperations:
                         thread_model.get("b", "1")
             assert {request.body["Key"]["forum_name"]["S"] for request in other.requests} == {"b"}
 
-    def test_others_are_botocores(self, make_direct: Make) -> None:
+    def test_others_are_botocores(self, make_direct: MakeApp) -> None:
         """They are rare, and many."""
         assert _direct(make_direct())._make_api_call("ListTables", {})["TableNames"] == []
 
@@ -770,7 +770,7 @@ def ignore(**_: t.Any) -> None:
 class TestSteppingAside:
     """Where someone listens, the calls are botocore's."""
 
-    def test_it_says_which_way(self, make_direct: Make, make_app: Make) -> None:
+    def test_it_says_which_way(self, make_direct: MakeApp, make_app: MakeApp) -> None:
         """And why it is not the one that was asked for."""
         assert transport(make_direct()) == DIRECT
         assert transport(make_direct("tuned", transport="tuned")) == ("tuned", None)
@@ -778,7 +778,7 @@ class TestSteppingAside:
         assert repr(_direct(make_direct())) == "<Direct way='direct' reason=None>"
 
     @pytest.mark.parametrize("event", ["before-send", "request-created", "needs-retry.dynamodb", "*.*.GetItem"])
-    def test_a_handler(self, make_direct: Make, thread_model: t.Any, event: str) -> None:
+    def test_a_handler(self, make_direct: MakeApp, thread_model: t.Any, event: str) -> None:
         """It hears each call, from when it is registered until it is not any more."""
         app, heard = make_direct(), []
 
@@ -796,7 +796,7 @@ class TestSteppingAside:
             client.meta.events.unregister(event, hear)
             assert transport(app) == DIRECT
 
-    def test_a_handler_of_another_service_is_none_of_ours(self, make_direct: Make) -> None:
+    def test_a_handler_of_another_service_is_none_of_ours(self, make_direct: MakeApp) -> None:
         """Nor is one of an operation that goes botocore's way anyway."""
         app = make_direct()
         client = app.extensions["dynamo"].get_client()
@@ -804,7 +804,7 @@ class TestSteppingAside:
         client.meta.events.register("before-send.dynamodb.ListTables", ignore)
         assert transport(app) == DIRECT
 
-    def test_a_stubber(self, make_direct: Make, thread_model: t.Any, recorder: recorders.Recorder) -> None:
+    def test_a_stubber(self, make_direct: MakeApp, thread_model: t.Any, recorder: recorders.Recorder) -> None:
         """Also one that comes late; nothing is sent while it is there."""
         app = make_direct()
         with app.app_context():
@@ -816,7 +816,7 @@ class TestSteppingAside:
         assert transport(app) == DIRECT
         assert len(recorder.requests) == 2
 
-    def test_moto(self, make_app: Make, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
+    def test_moto(self, make_app: MakeApp, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
         """It answers while it is active, and not after."""
         app = make_app(region="us-east-1", transport="direct", **KEYS)
         with moto.mock_aws(), app.app_context():
@@ -826,7 +826,7 @@ class TestSteppingAside:
             assert thread_model.get("forum", "subject").views == 7
             assert transport(app) == ("tuned", "moto's mock is active")
 
-    def test_moto_on_a_client_that_is_there(self, make_direct: Make) -> None:
+    def test_moto_on_a_client_that_is_there(self, make_direct: MakeApp) -> None:
         """From the beginning of the mock to its end."""
         app = make_direct()
         app.extensions["dynamo"].ping()
@@ -843,7 +843,7 @@ class TestSteppingAside:
             "botocore.httpsession.URLLib3Session.send",
         ],
     )
-    def test_a_patch(self, make_direct: Make, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    def test_a_patch(self, make_direct: MakeApp, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
         """As tracers and tests make them."""
         app = make_direct()
         assert transport(app) == DIRECT
@@ -853,7 +853,7 @@ class TestSteppingAside:
         assert transport(app) == DIRECT
 
     def test_a_patch_of_the_client_itself(
-        self, make_direct: Make, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+        self, make_direct: MakeApp, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It gets the call."""
         app = make_direct()
@@ -861,33 +861,33 @@ class TestSteppingAside:
         with app.app_context():
             assert thread_model.get("forum", "subject").views == 7
 
-    def test_a_proxy(self, make_direct: Make) -> None:
+    def test_a_proxy(self, make_direct: MakeApp) -> None:
         """It is botocore that speaks to it."""
         app = make_direct(client_config=Config(proxies={"http": "http://127.0.0.1:1"}))
         assert transport(app) == ("tuned", "it goes through a proxy")
 
-    def test_tls_of_its_own(self, make_direct: Make) -> None:
+    def test_tls_of_its_own(self, make_direct: MakeApp) -> None:
         """Such as a client's certificate."""
         app = make_direct(host="https://localhost:1", client_config=Config(client_cert="/no/such/file"))
         assert transport(app) == ("tuned", "its TLS is set up otherwise")
 
-    def test_adaptive_retries(self, make_direct: Make) -> None:
+    def test_adaptive_retries(self, make_direct: MakeApp) -> None:
         """They see each request and each answer."""
         assert "adaptive" in str(transport(make_direct(retry_configuration={"mode": "adaptive"}))[1])
 
-    def test_a_client_factory(self, make_direct: Make) -> None:
+    def test_a_client_factory(self, make_direct: MakeApp) -> None:
         """The client is as it was made."""
         session = botocore.session.Session()
         client = session.create_client("dynamodb", region_name="us-east-1", endpoint_url="http://127.0.0.1:1")
         assert transport(make_direct(client_factory=lambda _: client)) == ("stock", "DYNAMODB_CLIENT_FACTORY made it")
 
-    def test_a_factorys_client_may_be_anything(self, make_direct: Make, thread_model: t.Any) -> None:
+    def test_a_factorys_client_may_be_anything(self, make_direct: MakeApp, thread_model: t.Any) -> None:
         """A fake, for example."""
         fake = types.SimpleNamespace(_make_api_call=lambda *_: FOUND)
         with make_direct(client_factory=lambda _: fake).app_context():
             assert thread_model.get("forum", "subject").views == 7
 
-    def test_a_signature_of_another_kind(self, make_direct: Make, recorder: recorders.Recorder) -> None:
+    def test_a_signature_of_another_kind(self, make_direct: MakeApp, recorder: recorders.Recorder) -> None:
         """It is never learnt, so that each request is signed by botocore."""
         way = _direct(make_direct(client_config=Config(signature_version=botocore.UNSIGNED)))
         for _ in range(2):
@@ -895,7 +895,7 @@ class TestSteppingAside:
         assert ["authorization" in request.headers for request in recorder.requests] == [False, False]
 
     def test_a_botocore_that_does_not_show_its_handlers(
-        self, make_direct: Make, monkeypatch: pytest.MonkeyPatch
+        self, make_direct: MakeApp, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It cannot be known who listens."""
         app = make_direct()

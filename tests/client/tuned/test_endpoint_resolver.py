@@ -8,7 +8,6 @@ import importlib
 import typing as t
 
 import botocore.session
-import flask
 import hypothesis
 import pytest
 from botocore.config import Config
@@ -20,10 +19,10 @@ from hypothesis import strategies as st
 from dynaflask.client.tuned import endpoint_resolver as endpoints
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 from tests.support.strategies import Shapes
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 EVENT = "before-endpoint-resolution.dynamodb"
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/Thread"
 MODES = ["preferred", "disabled", "required"] if hasattr(EndpointResolverBuiltins, "ACCOUNT_ID") else [None]
@@ -205,14 +204,14 @@ def test_a_client_without_a_ruleset_is_left(monkeypatch: pytest.MonkeyPatch) -> 
         assert client._ruleset_resolver is resolver
 
 
-def test_stock_is_botocores_own(make_app: Make, recorder: recorders.Recorder) -> None:
+def test_stock_is_botocores_own(make_app: MakeApp, recorder: recorders.Recorder) -> None:
     """Nothing of ours is in the way of such a client."""
     given = {"host": recorder.url, "region": "us-east-1", **KEYS}
     found = [make_app(way, transport=way, **given).extensions["dynamo"].client for way in ("tuned", "stock")]
     assert [type(client._ruleset_resolver) for client in found] == [endpoints.Resolver, EndpointRulesetResolver]
 
 
-def test_two_apps_keep_apart(make_app: Make) -> None:
+def test_two_apps_keep_apart(make_app: MakeApp) -> None:
     """Each calls the endpoint of its region, and of what its own client's handlers say."""
     with recorders.Recorder() as one, recorders.Recorder() as other:
         apps = [make_app(server.url, host=server.url, region="us-east-1", **KEYS) for server in (one, other)]

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from dynaflask.client.tuned import request_serializer as serializer
 from dynaflask.client.tuned.request_serializer import Serializer
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
+from tests.support.settings import KEYS
 from tests.support.strategies import ASKED
 
 MODEL = botocore.session.Session().get_service_model("dynamodb")
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 
 
 def write(kind: type[JSONSerializer], parameters: t.Any, operation: str) -> str:

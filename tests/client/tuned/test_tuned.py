@@ -7,7 +7,6 @@ import json
 import typing as t
 
 import botocore.session
-import flask
 import moto
 import pytest
 from botocore.auth import SigV4Auth
@@ -26,15 +25,15 @@ from pynamodb.attributes import UTCDateTimeAttribute
 import dynaflask
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 WAYS = ("stock", "tuned")
 ITEM = {"id": {"S": "1"}, "data": {"B": b"\0\xff"}, "more": {"M": {"list": {"L": [{"BS": [b"\1"]}, {"NULL": True}]}}}}
 
 
 @pytest.fixture
-def clients(make_app: Make, recorder: recorders.Recorder) -> tuple[t.Any, t.Any]:
+def clients(make_app: MakeApp, recorder: recorders.Recorder) -> tuple[t.Any, t.Any]:
     """A stock client and a tuned one, to the same server."""
     given = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
     apps = [make_app(way, transport=way, aws_session_token="token", **given) for way in WAYS]
@@ -113,7 +112,9 @@ def signature_versions(client: t.Any) -> list[str]:
     return seen
 
 
-def test_stock_is_botocores_own(make_app: Make, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stock_is_botocores_own(
+    make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing of ours is in the way of such a client, whatever other apps of the process ask for."""
     made = []
     create = botocore.session.Session.create_client
@@ -131,7 +132,7 @@ def test_stock_is_botocores_own(make_app: Make, recorder: recorders.Recorder, mo
     assert type(made[1].get_component("user_agent_creator")) is UserAgentString
 
 
-def test_the_users_session_stays_as_it_is(make_app: Make, recorder: recorders.Recorder) -> None:
+def test_the_users_session_stays_as_it_is(make_app: MakeApp, recorder: recorders.Recorder) -> None:
     """Its other clients would feel a change. Its client for DynamoDB signs with ours."""
     session = botocore.session.Session()
     session.set_credentials("AKIA", "hush")
@@ -143,7 +144,7 @@ def test_the_users_session_stays_as_it_is(make_app: Make, recorder: recorders.Re
     assert signature_versions(other) == ["v4"]
 
 
-def test_a_factorys_client_stays_as_it_is(make_app: Make, recorder: recorders.Recorder) -> None:
+def test_a_factorys_client_stays_as_it_is(make_app: MakeApp, recorder: recorders.Recorder) -> None:
     """It is the user's affair."""
     session = botocore.session.Session()
     session.set_credentials("AKIA", "hush")
@@ -153,7 +154,7 @@ def test_a_factorys_client_stays_as_it_is(make_app: Make, recorder: recorders.Re
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_stubber_is_obeyed(make_app: Make, recorder: recorders.Recorder, way: str) -> None:
+def test_a_stubber_is_obeyed(make_app: MakeApp, recorder: recorders.Recorder, way: str) -> None:
     """It checks the parameters, and answers in the server's place."""
     client = make_app(host=recorder.url, region="us-east-1", transport=way, **KEYS).extensions["dynamo"].client
     with Stubber(client) as stubber:
@@ -192,7 +193,7 @@ def round_trip(post: t.Any) -> t.Any:
     return sorted(repr(sorted(item.serialize().items())) for item in found)
 
 
-def test_an_engine_gives_the_same_back(db: dynaflask.Dynamo, make_app: Make, engine: engines.Engine) -> None:
+def test_an_engine_gives_the_same_back(db: dynaflask.Dynamo, make_app: MakeApp, engine: engines.Engine) -> None:
     """Binary values among it."""
     post, found = declare(db), []
     for way in WAYS:
@@ -207,7 +208,7 @@ def test_an_engine_gives_the_same_back(db: dynaflask.Dynamo, make_app: Make, eng
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_mock_takes_the_calls(db: dynaflask.Dynamo, make_app: Make, way: str) -> None:
+def test_a_mock_takes_the_calls(db: dynaflask.Dynamo, make_app: MakeApp, way: str) -> None:
     """``moto.mock_aws`` stands in for AWS."""
     post = declare(db)
     app = make_app(way, transport=way, region="us-east-1", **KEYS)

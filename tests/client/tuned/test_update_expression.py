@@ -22,9 +22,8 @@ from dynaflask.client.tuned.update_expression import update_of
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
 from tests.support.recorder import Request
-
-Make = t.Callable[..., flask.Flask]
-KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 ATTRIBUTES = [
     NumberAttribute(attr_name="views"),
@@ -109,7 +108,7 @@ class TestRequests:
     """What is sent is what PynamoDB would send."""
 
     @pytest.fixture
-    def app(self, make_app: Make, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
+    def app(self, make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
         """An app in a context."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
         with app.app_context():
@@ -147,7 +146,7 @@ class TestRequests:
         assert connection.get_operation_kwargs(*asked) == stock(connection, *asked)
 
     def test_two_apps_update_tables_of_their_own(
-        self, make_app: Make, thread_model: t.Any, recorder: recorders.Recorder
+        self, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder
     ) -> None:
         """With the same actions, made once."""
         asked: list[tuple[str, str]] = []
@@ -165,7 +164,7 @@ class TestRequests:
         assert asked == [("a-Thread", "SET #0 = #0 + :0"), ("b-Thread", "SET #0 = #0 + :0")]
 
     def test_stock_is_pynamodbs_own(
-        self, make_app: Make, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nothing of ours writes its expressions."""
         monkeypatch.setattr("dynaflask.client.connection.update_of", pytest.fail)
