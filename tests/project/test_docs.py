@@ -21,7 +21,7 @@ import urllib3
 import dynaflask
 from dynaflask import local
 from dynaflask.cli import commands
-from dynaflask.config.bind import BIND_FIELDS
+from dynaflask.config.fields import BIND_FIELDS
 from tests.support.paths import PROJECT
 
 PAGES = {
