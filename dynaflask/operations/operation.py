@@ -32,13 +32,6 @@ READ_OPERATIONS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "Transa
 Json = cabc.Mapping[str, t.Any]
 
 
-#: Signal: a call has ended, with or without success. The sender is the app; ``operation`` is the :class:`Operation`.
-#:
-#:     @operation_finished.connect_via(app)
-#:     def log(app, *, operation): ...
-operation_finished: t.Final = blinker.Namespace().signal("operation-finished")
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One finished call to DynamoDB with all its attempts. Each page of a query is an operation, and so is each batch.
@@ -70,6 +63,11 @@ class Operation:
     retries: int = 0
     error: str | None = None
     is_throttled: bool = False
+
+
+#: Signal: a call has ended, with or without success. The sender is the app; ``operation`` is the
+#: :class:`~dynaflask.Operation`.
+operation_finished: t.Final = blinker.Namespace().signal("operation-finished")
 
 
 def table_of(params: Json) -> str | None:

@@ -190,6 +190,7 @@ class TestTenantLRU:
         assert evicted == [("b", "value of b")]
         assert lru.values() == ["value of a", "value of c"]
 
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
     def test_a_child_does_not_wait_for_a_lock_of_the_parent(self) -> None:
         """A fork while another thread holds the lock leaves the child an empty object with a free lock."""
         is_held, may_end = threading.Event(), threading.Event()
