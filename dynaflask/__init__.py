@@ -21,7 +21,7 @@ from dynaflask.exceptions import UnknownTenant
 from dynaflask.extension import Dynamo
 from dynaflask.model.tenant_key import TenantKey
 from dynaflask.operations.operation import Operation
-from dynaflask.operations.signals import operation_finished
+from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import UsageKey
 from dynaflask.registry.registry import Registry

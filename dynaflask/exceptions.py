@@ -1,18 +1,18 @@
-"""The errors that a program may want to catch. Misuse of the API is a built-in error instead.
+"""Errors that a program may want to catch. Misuse of the API raises a built-in error instead.
 
 DynaflaskError
-├── ConfigurationError   a setting is wrong                          (also a ValueError)
-├── UnknownBind          the app has no bind of that key             (also a KeyError)
-├── UnknownModel         the app has no model of that name           (also a KeyError)
-├── AmbiguousModel       two models share the name                   (also a LookupError)
-├── BatchWriteError      a batch gave up, and holds what is left     (also PynamoDB's PutError)
-├── BadCursor            a cursor that no page of this app gave      (also werkzeug's BadRequest)
-├── LocalServerError          the embedded engine cannot be had           (also a RuntimeError)
-├── TransferError        a dump or a load cannot go on
-├── UnknownTenant        the app has no such tenant                  (also werkzeug's NotFound)
-├── TenantRequired       something was used for no tenant            (also a RuntimeError)
-├── TenantMismatch       it is another tenant's                      (also a RuntimeError)
-└── TenantLimitExceeded  a tenant has used up its share for now      (also werkzeug's TooManyRequests)
+├── ConfigurationError   a setting is wrong                         (also ValueError)
+├── UnknownBind          the app has no bind with this key          (also KeyError)
+├── UnknownModel         the app has no model with this name        (also KeyError)
+├── AmbiguousModel       several models have this name              (also LookupError)
+├── BatchWriteError      a batch failed; holds the unwritten items  (also PynamoDB's PutError)
+├── BadCursor            the cursor is not valid for this query     (also werkzeug's BadRequest)
+├── LocalServerError     the local server cannot be used            (also RuntimeError)
+├── TransferError        a dump or a load cannot continue
+├── UnknownTenant        the app has no tenant with this name       (also werkzeug's NotFound)
+├── TenantRequired       the operation needs a tenant               (also RuntimeError)
+├── TenantMismatch       the data or setting is another tenant's    (also RuntimeError)
+└── TenantLimitExceeded  the tenant has used up its capacity        (also werkzeug's TooManyRequests)
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ import werkzeug.exceptions
 
 
 def install_hint(error: ModuleNotFoundError, *, extra: str) -> str:
-    """How to install a package that is missing.
+    """The command that installs a missing package.
 
     Args:
-        error: The error of its import.
-        extra: The extra that brings it.
+        error: Error of the import.
+        extra: Extra of dynaflask that installs the package.
     """
-    # In quotes: zsh takes brackets for a pattern.
+    # The quotes are for zsh, which reads brackets as a pattern.
     return f'{error.name} is not installed: pip install "dynaflask[{extra}]"'
 
 
 class DynaflaskError(Exception):
-    """The base of every error in this module."""
+    """Base class of all errors in this module."""
 
 
 class ConfigurationError(DynaflaskError, ValueError):
-    """A setting is wrong; the message names it as it was typed and says what would do."""
+    """A setting is wrong. The message names the setting as it was typed and says what is valid."""
 
 
 class _Unknown(DynaflaskError, KeyError):
-    # KeyError shows its message as a quoted key.
+    # str() of a KeyError quotes the message, as if it were a key.
     __str__ = Exception.__str__
 
 
 class UnknownBind(_Unknown):
-    """The app has no such bind.
+    """The app has no bind with this key.
 
     Attributes:
-        bind_key: The key that was asked for.
-        known: The keys that the app has.
+        bind_key: The unknown key.
+        known: Keys of the app's binds.
     """
 
     def __init__(self, bind_key: str, *, known: cabc.Iterable[str], app_name: str) -> None:
@@ -68,10 +68,10 @@ class UnknownBind(_Unknown):
 
 
 class UnknownModel(_Unknown):
-    """The app has no such model.
+    """The app has no model with this name.
 
     Attributes:
-        name: The name that was asked for.
+        name: The unknown name.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -80,11 +80,11 @@ class UnknownModel(_Unknown):
 
 
 class AmbiguousModel(DynaflaskError, LookupError):
-    """Several models share the name.
+    """Several models have this name.
 
     Attributes:
-        name: The name that was asked for.
-        candidates: The full names, ``module.ClassName``, of the models that share it.
+        name: The shared name.
+        candidates: Full names of the models, ``module.ClassName``.
     """
 
     def __init__(self, name: str, *, candidates: cabc.Iterable[str]) -> None:
@@ -97,12 +97,12 @@ class AmbiguousModel(DynaflaskError, LookupError):
 
 
 class BatchWriteError(DynaflaskError, pynamodb.exceptions.PutError):
-    """A batch gave up: DynamoDB refused a request, or left items of it undone too often.
+    """A batch failed: DynamoDB refused a request, or returned unprocessed items too often.
 
     Attributes:
-        unsaved: The items that were to be saved and were not, as they were given to the batch.
-        undeleted: The items that were to be deleted and were not.
-        cause: botocore's error; ``None`` where DynamoDB left items undone.
+        unsaved: Items that the batch was given to save and did not save.
+        undeleted: Items that the batch was given to delete and did not delete.
+        cause: Error of botocore; ``None`` if DynamoDB returned unprocessed items.
     """
 
     def __init__(
@@ -114,22 +114,22 @@ class BatchWriteError(DynaflaskError, pynamodb.exceptions.PutError):
 
 
 class BadCursor(DynaflaskError, werkzeug.exceptions.BadRequest):
-    """A cursor is none of this app's for this query. The answer is 400, and says no more than that."""
+    """The cursor is not one of this app for this query. The response is 400 and gives no reason."""
 
     description = "The cursor is not valid."
 
 
 class UnknownTenant(DynaflaskError, werkzeug.exceptions.NotFound):
-    """The app has no such tenant. The answer is 404, and does not name it.
+    """The app has no tenant with this name. The response is 404 and does not show the name.
 
     Attributes:
-        tenant: The name that was asked for.
+        tenant: The unknown name.
     """
 
     def __init__(self, tenant: str, message: str | None = None) -> None:
         self.tenant = tenant
         super().__init__()
-        # For whoever takes it to another process, as a queue of tasks does.
+        # Pickle calls the class with `args`; a task queue pickles errors.
         self.args = (tenant, message)
 
     def __str__(self) -> str:
@@ -137,38 +137,38 @@ class UnknownTenant(DynaflaskError, werkzeug.exceptions.NotFound):
 
 
 class TenantRequired(DynaflaskError, RuntimeError):
-    """Something was used for no tenant, where there has to be one."""
+    """An operation needs a tenant, and the context has none."""
 
 
 class TenantMismatch(DynaflaskError, RuntimeError):
-    """What was read, or is to be written, is another tenant's. The message does not say what it is."""
+    """Code reads or writes data of another tenant, or contradicts a tenant's settings. The message shows no data."""
 
 
 class TenantLimitExceeded(DynaflaskError, werkzeug.exceptions.TooManyRequests):
-    """A tenant has used up its share of the database for now. Nothing was sent; Flask answers 429 with ``Retry-After``.
+    """A tenant has used up its capacity for now. Nothing was sent; Flask's response is 429 with ``Retry-After``.
 
     Attributes:
-        tenant: Whose call it was.
-        retry_after: After how many seconds, whole ones, it is worth to try again.
+        tenant: Name of the tenant.
+        retry_after: Whole seconds until a call is admitted again.
     """
 
     def __init__(self, tenant: str, *, wait_seconds: float) -> None:
         self.tenant = tenant
         seconds = math.ceil(wait_seconds)
-        # The name is not in it: this is what the client is told.
-        super().__init__(f"This uses more of the database than it may. Try again in {seconds} s.", retry_after=seconds)
+        # Clients see this text, so that it does not name the tenant.
+        super().__init__(f"Too many requests for this account. Try again in {seconds} s.", retry_after=seconds)
 
 
 class LocalServerError(DynaflaskError, RuntimeError):
-    """The embedded engine is not there, or not fit; the message gives the command that mends it."""
+    """The local server cannot be started or used. The message says how to fix it."""
 
 
 class TransferError(DynaflaskError):
-    """A dump or a load cannot go on; the message names the file.
+    """A dump or a load cannot continue. The message names the file.
 
     Attributes:
-        path: The file.
-        line: The line to mend, or to go on from; ``None`` where it is none's.
+        path: Path of the file.
+        line: Number of the line to fix or to continue from; ``None`` if the error concerns no single line.
     """
 
     def __init__(self, path: pathlib.Path, message: str, *, line: int | None = None) -> None:

@@ -14,10 +14,10 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.pool import pool
 from dynaflask.config.bind import Bind
+from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_values
 from dynaflask.config.settings import read_settings
-from dynaflask.config.validators import BIND_VALIDATORS
 from dynaflask.config.validators import Values
 from dynaflask.model import transactions
 from dynaflask.model.base import M

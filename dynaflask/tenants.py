@@ -1,15 +1,16 @@
-"""Tenants: whom an app acts for, and what that changes in its binds.
+"""Tenants of an app, and the settings that each of them overrides.
 
-Functions    the program's own: who is it, what does that change, who is there
-Tenants        one app's tenants, looked up once and kept for a time
-  Tenant         a name, and what it decides
-  Who            the answer that a scope keeps: a tenant, nobody, or nobody on purpose
+Tenants           looks up the tenants of one app, and caches them
+  TenantCallbacks   the functions that the program registered to find tenants
+  Tenant            a name and its settings
+Principal         who a scope acts for: a tenant, no tenant yet, or no tenant on purpose
 """
 
 from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -18,21 +19,22 @@ import typing as t
 import flask
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.config.bind import CREDENTIAL_SETTINGS
-from dynaflask.config.bind import ROLE_SETTINGS
 from dynaflask.config.bind import merge_settings
+from dynaflask.config.fields import TENANT_GROUPS
+from dynaflask.config.fields import TENANT_VALIDATORS
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_values
 from dynaflask.config.settings import did_you_mean
-from dynaflask.config.validators import TENANT_VALIDATORS
 from dynaflask.config.validators import Values
 from dynaflask.config.validators import is_tenant_name
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import UnknownTenant
 
+logger: t.Final = logging.getLogger("dynaflask.tenants")
+
 TTL_SECONDS = 300
-# How many tenants an app remembers. Those that it forgets are looked up again.
+# Largest number of tenants in the cache of an app. An evicted tenant is looked up again.
 MAX_TENANTS = 20_000
 
 Loader = t.Callable[[], "str | None"]
@@ -40,18 +42,13 @@ SettingsOf = t.Callable[[str], "Values | None"]
 Lister = t.Callable[[], cabc.Iterable[str]]
 LookupGuard = t.Callable[[], contextlib.AbstractContextManager[t.Any]]
 
-# Settings that are decided together: who decides one of a group decides the group.
-PLACE = frozenset({"bind_key", "region", "host"})
-TABLE = frozenset({"table_prefix", "table_name"})
-GROUPS = (PLACE, TABLE, CREDENTIAL_SETTINGS | ROLE_SETTINGS)
-
 
 class Tenant:
-    """Whom a context acts for, and what that decides. Each is equal to itself alone: what is kept for it is its own.
+    """A tenant and its settings. Tenants compare by identity, so that caches keyed by a tenant end with it.
 
     Args:
-        name: The tenant's name.
-        changes: What it changes in a bind, with what the bind that it names brings along.
+        name: Name of the tenant.
+        changes: Settings that override those of a bind, including the settings of the bind that the tenant names.
     """
 
     __slots__ = ("changes", "name")
@@ -64,30 +61,32 @@ class Tenant:
         return f"<Tenant {self.name!r}>"
 
     def check_conflicts(self, layers: cabc.Iterable[Values]) -> None:
-        """Refuse what a context says otherwise of what the tenant decides.
+        """Raise an error if a context contradicts the tenant's settings.
 
         Args:
-            layers: What the context set and entered.
+            layers: Settings that the context set and entered.
 
         Raises:
-            TenantMismatch: A layer names what the tenant decides. Its value is not in the message.
+            TenantMismatch: A layer sets what the tenant decides. The message does not show the value.
         """
-        decided = frozenset(self.changes).union(*(group for group in GROUPS if group & self.changes.keys()))
+        tenant_settings = frozenset(self.changes).union(
+            *(group for group in TENANT_GROUPS if group & self.changes.keys())
+        )
         for layer in layers:
             for name, value in layer.items():
-                if name in decided and (name not in self.changes or self.changes[name] != value):
+                if name in tenant_settings and (name not in self.changes or self.changes[name] != value):
                     raise TenantMismatch(
-                        f"This context sets {name!r}, which the tenant {self.name!r} decides. Leave it out, or write"
-                        " `with db.without_tenant(reason=...):` round what is to be done for no tenant."
+                        f"This context sets {name!r}, which the tenant {self.name!r} decides. Remove it, or do the work"
+                        " without a tenant in `with db.without_tenant(reason=...):`."
                     )
 
 
 class Principal(t.NamedTuple):
-    """Whom a scope acts for.
+    """Who a scope acts for.
 
     Attributes:
-        tenant: The tenant, if there is one.
-        is_unrestricted: Whether there is none on purpose: ``db.without_tenant``.
+        tenant: The tenant, or ``None``.
+        is_unrestricted: True if there is no tenant on purpose, as in ``db.without_tenant``.
     """
 
     tenant: Tenant | None = None
@@ -95,7 +94,7 @@ class Principal(t.NamedTuple):
 
     @property
     def name(self) -> str | None:
-        """The tenant's name."""
+        """Name of the tenant, or ``None``."""
         return None if self.tenant is None else self.tenant.name
 
 
@@ -104,12 +103,12 @@ UNRESTRICTED: t.Final = Principal(is_unrestricted=True)
 
 
 class TenantCallbacks:
-    """What the program itself says of tenants. The functions are code, and are called with the current app's context.
+    """Functions that the program registered. They run in a context of the app that needs the tenant.
 
     Attributes:
-        loader: Who the current tenant is: ``db.tenant_loader``.
-        settings: What a tenant changes: ``db.tenant_settings``.
-        lister: Which tenants there are: ``db.tenant_lister``.
+        loader: Returns the name of the current tenant: ``db.tenant_loader``.
+        settings: Returns the settings of a tenant: ``db.tenant_settings``.
+        lister: Returns the names of all tenants: ``db.tenant_lister``.
     """
 
     def __init__(self) -> None:
@@ -119,42 +118,45 @@ class TenantCallbacks:
 
 
 class Tenants:
-    """One app's tenants. Each is looked up once, by one thread while others of the same tenant wait, and kept.
+    """The tenants of one app. A tenant is looked up by one thread, while others that need it wait, and cached.
 
     Args:
-        settings: The app's settings, ``DYNAMODB_TENANTS`` among them.
-        functions: What the program says.
+        settings: Settings of the app, with ``DYNAMODB_TENANTS``.
+        callbacks: Functions that the program registered.
     """
 
     def __init__(self, settings: Settings, callbacks: TenantCallbacks) -> None:
         self._settings = settings
         self._callbacks = callbacks
         self._ttl_seconds: float = settings.plain.get("tenant_ttl_seconds", TTL_SECONDS)
-        self._kept: dict[str, tuple[Tenant, float]] = {}
-        self._locks: dict[t.Any, t.Any] = {}
+        # By name, with the time of expiry on the monotonic clock; the oldest look-up comes first.
+        self._cache: dict[str, tuple[Tenant, float]] = {}
+        # By process id and name, for the time of a look-up.
+        self._locks: dict[tuple[int, str], threading.RLock] = {}
 
     @property
     def has_loader(self) -> bool:
-        """Whether the program says who the current tenant is."""
+        """True if the program registered a ``db.tenant_loader``."""
         return self._callbacks.loader is not None
 
     @property
     def is_required(self) -> bool:
-        """Whether nothing may be used without a tenant."""
+        """True if any use without a tenant is an error: ``DYNAMODB_REQUIRE_TENANT``."""
         return bool(self._settings.plain.get("require_tenant"))
 
     def load(self, guard: LookupGuard) -> Principal:
-        """Ask the program's loader who it is.
+        """The current tenant, as the program's loader names it.
 
         Args:
-            guard: What is put round calls of the program's functions.
+            guard: Context manager around calls of the program's functions.
 
         Raises:
             UnknownTenant: The app has no such tenant.
-            TypeError: The loader returned something else than a name.
+            TypeError: The loader returned neither a string nor ``None``.
         """
         with guard():
             name = t.cast("Loader", self._callbacks.loader)()
+        logger.debug("The loader of app %r returned the tenant %r", self._settings.app_name, name)
         if name is None:
             return NO_TENANT
         if not isinstance(name, str):
@@ -164,70 +166,75 @@ class Tenants:
         return Principal(self.get(name, guard))
 
     def get(self, name: str, guard: LookupGuard) -> Tenant:
-        """One tenant, by its name.
+        """The tenant of this name, from the cache or looked up.
 
         Args:
-            name: The name.
-            guard: As of :meth:`load`.
+            name: Name of the tenant.
+            guard: See :meth:`load`.
 
         Raises:
             UnknownTenant: The app has no such tenant.
-            ConfigurationError: What it changes is wrong.
+            ConfigurationError: A setting of the tenant is wrong.
         """
-        return self._find(name) or self._look_up(name, guard)
+        return self._cached(name) or self._look_up(name, guard)
 
     def names(self, guard: LookupGuard) -> list[str]:
         """The names of all tenants.
 
         Args:
-            guard: As of :meth:`load`.
+            guard: See :meth:`load`.
 
         Raises:
-            ConfigurationError: Nobody says which tenants there are.
+            ConfigurationError: Neither ``DYNAMODB_TENANTS`` nor a ``db.tenant_lister`` is set.
         """
         if self._callbacks.lister is not None:
             with guard():
                 return list(self._callbacks.lister())
         if self._settings.tenants is None:
             raise ConfigurationError(
-                f"Nobody says which tenants the app {self._settings.app_name!r} has. Set DYNAMODB_TENANTS, or decorate"
+                f"The app {self._settings.app_name!r} has no list of its tenants. Set DYNAMODB_TENANTS, or decorate"
                 " a function that returns their names with @db.tenant_lister."
             )
         return list(self._settings.tenants)
 
-    def _find(self, name: str) -> Tenant | None:
-        tenant, until = self._kept.get(name, (None, 0.0))
-        return tenant if time.monotonic() < until else None
+    def _cached(self, name: str) -> Tenant | None:
+        tenant, expires_at = self._cache.get(name, (None, 0.0))
+        return tenant if time.monotonic() < expires_at else None
 
     def _look_up(self, name: str, guard: LookupGuard) -> Tenant:
-        # Of this process: a forked child has not the thread that holds a lock.
+        # A forked child has a copy of a held lock, but not the thread that would release it. The process id gives the
+        # child locks of its own. They are reentrant, since the program's function may use the tenant that it looks up.
         key = (os.getpid(), name)
         try:
             with self._locks.setdefault(key, threading.RLock()):
-                return self._find(name) or self._keep(self._make(name, guard))
+                return self._cached(name) or self._store(self._make(name, guard))
         finally:
             self._locks.pop(key, None)
 
     def _make(self, name: str, guard: LookupGuard) -> Tenant:
-        values = self._values_of(name, guard) if is_tenant_name(name) else None
+        values = self._load_settings(name, guard) if is_tenant_name(name) else None
         if values is None:
-            # What a view's error says may be shown to whoever sent the name, and is asked for by whoever tries names.
-            raise UnknownTenant(name, None if flask.has_request_context() else self._unknown(name))
-        named = self._settings.binds.get(t.cast("str", values.get("bind_key")), {})
-        changes = ImmutableDict(merge_settings(named, values))
-        former, _ = self._kept.get(name, (None, 0.0))
-        return former if former is not None and former.changes == changes else Tenant(name, changes)
+            # A client that tries names may see the error of a view: it tells nothing about other tenants.
+            raise UnknownTenant(name, None if flask.has_request_context() else self._unknown_message(name))
+        bind_values = self._settings.binds.get(t.cast("str", values.get("bind_key")), {})
+        changes = ImmutableDict(merge_settings(bind_values, values))
+        expired, _ = self._cache.get(name, (None, 0.0))
+        if expired is None:
+            return Tenant(name, changes)
+        logger.debug("The tenant %r has expired in app %r", name, self._settings.app_name)
+        # Caches of the registry are keyed by the object: unchanged settings keep them.
+        return expired if expired.changes == changes else Tenant(name, changes)
 
-    def _unknown(self, name: str) -> str:
+    def _unknown_message(self, name: str) -> str:
         if not is_tenant_name(name):
-            return f"A tenant is called by 256 letters, digits, spaces and _.:/=+-@ at most, not {name!r:.80}."
+            return f"The name of a tenant has at most 256 letters, digits, spaces and _.:/=+-@, not {name!r:.80}."
         nearest = did_you_mean(name, self._settings.tenants or ())
         return (
-            f"The app {self._settings.app_name!r} has no tenant {name!r}.{nearest} Add it to DYNAMODB_TENANTS, or have"
-            " @db.tenant_settings know it."
+            f"The app {self._settings.app_name!r} has no tenant {name!r}.{nearest} Add it to DYNAMODB_TENANTS, or"
+            " return its settings from @db.tenant_settings."
         )
 
-    def _values_of(self, name: str, guard: LookupGuard) -> Values | None:
+    def _load_settings(self, name: str, guard: LookupGuard) -> Values | None:
         configured = self._settings.tenants
         if configured is not None and name in configured:
             return configured[name]
@@ -235,18 +242,18 @@ class Tenants:
             return {} if configured is None else None
         with guard():
             values = self._callbacks.settings(name)
-        return None if values is None else self._checked(name, values)
-
-    def _checked(self, name: str, values: Values) -> Values:
+        if values is None:
+            return None
         label = f"db.tenant_settings({name!r})"
         checked = check_values(label, values, TENANT_VALIDATORS, has_role=True)
         self._settings.check_bind_key(label, checked)
         return checked
 
-    def _keep(self, tenant: Tenant) -> Tenant:
-        # Written anew at the end, so that the first ones are those that were looked up the longest ago.
-        self._kept.pop(tenant.name, None)
-        self._kept[tenant.name] = (tenant, time.monotonic() + self._ttl_seconds)
-        if len(self._kept) > MAX_TENANTS:
-            self._kept = dict(list(self._kept.items())[MAX_TENANTS // 10 :])
+    def _store(self, tenant: Tenant) -> Tenant:
+        logger.debug("App %r looked up the tenant %r", self._settings.app_name, tenant.name)
+        # Removed first, so that it goes to the end of the dict and the oldest look-ups stay in front.
+        self._cache.pop(tenant.name, None)
+        self._cache[tenant.name] = (tenant, time.monotonic() + self._ttl_seconds)
+        if len(self._cache) > MAX_TENANTS:
+            self._cache = dict(list(self._cache.items())[MAX_TENANTS // 10 :])
         return tenant

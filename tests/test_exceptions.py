@@ -1,4 +1,4 @@
-"""The errors that a program may want to catch."""
+"""Errors that a program may want to catch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dynaflask import exceptions
 
 
 @pytest.mark.parametrize(
-    ("error", "known"),
+    ("error", "other"),
     [
         (dynaflask.ConfigurationError, ValueError),
         (dynaflask.UnknownBind, KeyError),
@@ -20,25 +20,29 @@ from dynaflask import exceptions
         (dynaflask.BatchWriteError, pynamodb.exceptions.PutError),
         (dynaflask.BadCursor, werkzeug.exceptions.BadRequest),
         (dynaflask.LocalServerError, RuntimeError),
+        (dynaflask.UnknownTenant, werkzeug.exceptions.NotFound),
+        (dynaflask.TenantRequired, RuntimeError),
+        (dynaflask.TenantMismatch, RuntimeError),
+        (dynaflask.TenantLimitExceeded, werkzeug.exceptions.TooManyRequests),
     ],
 )
-def test_each_is_of_the_one_base_and_one_that_was_there(error: type[Exception], known: type[Exception]) -> None:
-    """One except clause catches all of ours, and code that knows the other class catches it, too."""
+def test_each_error_has_two_base_classes(error: type[Exception], other: type[Exception]) -> None:
+    """Each error is a DynaflaskError, and of the class that code without dynaflask would catch."""
     assert issubclass(error, dynaflask.DynaflaskError)
-    assert issubclass(error, known)
+    assert issubclass(error, other)
 
 
-def test_all_are_public() -> None:
-    """Whatever can be raised can be imported from the package."""
+def test_all_errors_are_public() -> None:
+    """Each error can be imported from the package."""
     errors = {name for name, value in vars(exceptions).items() if isinstance(value, type) and not name.startswith("_")}
     assert errors <= set(dynaflask.__all__)
 
 
-def test_a_key_errors_message_is_read_as_written() -> None:
-    """KeyError would show it as a quoted key."""
+def test_the_message_of_a_key_error_is_not_quoted() -> None:
+    """str() returns the message as it is, where KeyError would quote it."""
     assert str(dynaflask.UnknownModel("Tread", "No such model.")) == "No such model."
 
 
-def test_an_ambiguous_name_may_not_be_taken_for_a_missing_one() -> None:
-    """It is no KeyError, which mappings swallow."""
+def test_an_ambiguous_name_is_not_a_missing_name() -> None:
+    """AmbiguousModel is no KeyError, which Mapping.get() would turn into None."""
     assert not issubclass(dynaflask.AmbiguousModel, KeyError)

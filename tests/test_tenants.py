@@ -1,4 +1,4 @@
-"""One app's tenants: what each changes, looked up once and kept for a time."""
+"""``Tenants``: the tenants of one app, looked up and cached."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from dynaflask import UnknownTenant
 from dynaflask import tenants
 from tests.support.settings import MakeApp
 
-AT_ONCE = 1e-9
+EXPIRED_AT_ONCE = 1e-9
 
 
 def prefix(app: flask.Flask, db: dynaflask.Dynamo, name: str) -> t.Any:
-    """The table prefix of a tenant, in a context of its own."""
+    """The table prefix of a tenant, read in a context of its own."""
     with app.app_context(), db.tenant(name):
         return db.connection.bind.table_prefix
 
 
 @pytest.fixture
 def calls(db: dynaflask.Dynamo) -> list[str]:
-    """The names that the program was asked for. Each tenant has its name as its prefix, and is one of three letters."""
-    asked: list[str] = []
+    """The names that were looked up. A name of three letters is a tenant, with its name as table prefix."""
+    names: list[str] = []
 
     @db.tenant_settings
     def look_up(name: str) -> dict[str, t.Any] | None:
-        asked.append(name)
+        names.append(name)
         return {"table_prefix": f"{name}-"} if len(name) == 3 else None
 
-    return asked
+    return names
 
 
 def test_a_tenant_is_looked_up_once(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
-    """What it changes is kept for other contexts."""
+    """The settings of a tenant are cached for other contexts."""
     app = make_app(region="us-east-1")
     assert [prefix(app, db, name) for name in ("abc", "xyz", "abc")] == ["abc-", "xyz-", "abc-"]
     assert calls == ["abc", "xyz"]
 
 
 def test_a_tenant_is_looked_up_again_after_its_time(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
-    """So that a change of it is seen."""
-    app = make_app(region="us-east-1", tenant_ttl_seconds=AT_ONCE)
+    """After DYNAMODB_TENANT_TTL_SECONDS a tenant is looked up again."""
+    app = make_app(region="us-east-1", tenant_ttl_seconds=EXPIRED_AT_ONCE)
     assert [prefix(app, db, "abc") for _ in range(2)] == ["abc-", "abc-"]
     assert calls == ["abc", "abc"]
 
 
 def test_a_change_is_seen_by_the_next_context(make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-    """The one that is under way goes on as it began."""
-    answers = iter([{"table_prefix": "old-"}, {"table_prefix": "new-"}])
-    db.tenant_settings(lambda name: next(answers))
-    app = make_app(region="us-east-1", tenant_ttl_seconds=AT_ONCE)
+    """Changed settings apply in new contexts; a context that has begun keeps the old ones."""
+    settings = iter([{"table_prefix": "old-"}, {"table_prefix": "new-"}])
+    db.tenant_settings(lambda name: next(settings))
+    app = make_app(region="us-east-1", tenant_ttl_seconds=EXPIRED_AT_ONCE)
     with app.app_context(), db.tenant("abc"):
         assert thread_model.Meta.table_name == "old-Thread"
         with app.app_context(), db.tenant("abc"):
@@ -65,31 +65,31 @@ def test_a_change_is_seen_by_the_next_context(make_app: MakeApp, db: dynaflask.D
 
 
 def test_many_threads_look_a_tenant_up_once(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """One asks the program while the others wait, and nobody waits for another tenant."""
-    is_asked, may_answer, asked = threading.Event(), threading.Event(), []
+    """One thread calls the program's function; others wait only for the same tenant."""
+    is_called, may_return, names = threading.Event(), threading.Event(), []
 
     @db.tenant_settings
     def look_up(name: str) -> dict[str, t.Any]:
-        asked.append(name)
+        names.append(name)
         if name == "slow":
-            is_asked.set()
-            assert may_answer.wait(30)
+            is_called.set()
+            assert may_return.wait(30)
         return {"table_prefix": f"{name}-"}
 
     app = make_app(region="us-east-1")
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         slow = [threads.submit(prefix, app, db, "slow") for _ in range(7)]
-        assert is_asked.wait(30)
+        assert is_called.wait(30)
         assert threads.submit(prefix, app, db, "fast").result(30) == "fast-"
-        may_answer.set()
-        assert {found.result(30) for found in slow} == {"slow-"}
-    assert sorted(asked) == ["fast", "slow"]
+        may_return.set()
+        assert {future.result(30) for future in slow} == {"slow-"}
+    assert sorted(names) == ["fast", "slow"]
 
 
-def test_what_is_kept_is_bounded(
+def test_the_cache_is_bounded(
     make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that were looked up the longest ago are forgotten."""
+    """Above MAX_TENANTS the tenants with the oldest look-up are evicted."""
     monkeypatch.setattr(tenants, "MAX_TENANTS", 10)
     app = make_app(region="us-east-1")
     names = [f"t{number:02}" for number in range(11)]
@@ -100,17 +100,17 @@ def test_what_is_kept_is_bounded(
     assert calls == [*names, names[0]]
 
 
-def test_an_unknown_tenant_is_asked_for_each_time(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
-    """It may have signed up meanwhile."""
+def test_an_unknown_tenant_is_looked_up_each_time(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
+    """An unknown name is not cached, since it may become a tenant."""
     app = make_app(region="us-east-1")
     for _ in range(2):
         with pytest.raises(UnknownTenant):
-            prefix(app, db, "nobody")
-    assert calls == ["nobody", "nobody"]
+            prefix(app, db, "unknown")
+    assert calls == ["unknown", "unknown"]
 
 
-def test_what_the_program_raises_is_not_kept(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """The error is the program's own."""
+def test_an_error_of_the_program_is_not_cached(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+    """The error passes through unchanged, and the next use calls the function again."""
     db.tenant_settings(lambda name: {}[name])
     app = make_app(region="us-east-1")
     with pytest.raises(KeyError, match="abc"):
@@ -119,60 +119,58 @@ def test_what_the_program_raises_is_not_kept(make_app: MakeApp, db: dynaflask.Dy
     assert prefix(app, db, "abc") == "now-"
 
 
-def test_the_setting_is_asked_before_the_program(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
-    """A tenant that is in both is as the setting says."""
+def test_the_setting_wins_over_the_function(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
+    """The function is not called for a tenant of DYNAMODB_TENANTS."""
     app = make_app(region="us-east-1", tenants={"abc": {"table_prefix": "set-"}})
     assert [prefix(app, db, name) for name in ("abc", "xyz")] == ["set-", "xyz-"]
     assert calls == ["xyz"]
 
 
 def test_without_either_any_name_is_a_tenant(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """One that changes nothing: a pool needs no more."""
+    """Without DYNAMODB_TENANTS and a function, each valid name is a tenant without settings."""
     app = make_app(region="us-east-1")
-    assert prefix(app, db, "whoever") is None
+    assert prefix(app, db, "anyone") is None
 
 
 def test_with_the_setting_alone_other_names_are_unknown(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """An empty setting knows nobody."""
+    """If only DYNAMODB_TENANTS is set, also to an empty dict, all other names are unknown."""
     with pytest.raises(UnknownTenant):
-        prefix(make_app(region="us-east-1", tenants={}), db, "whoever")
+        prefix(make_app(region="us-east-1", tenants={}), db, "anyone")
 
 
 @pytest.mark.parametrize("name", ["", "a#b", "*", "a?", "${x}", 'a"b', "a\nb", "a\n", "x" * 257, "\x00", "a%b"])
-def test_what_may_not_be_a_name_is_unknown(
-    make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str], name: str
-) -> None:
-    """The program is not even asked: no name can end a key early, or be a wildcard in a policy."""
+def test_an_invalid_name_is_unknown(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str], name: str) -> None:
+    """An invalid name is never looked up: it could end a key early, or be a wildcard in an IAM policy."""
     with pytest.raises(UnknownTenant):
         prefix(make_app(region="us-east-1"), db, name)
     assert calls == []
 
 
 class TestUnknown:
-    """What the error of an unknown tenant says, and to whom."""
+    """``UnknownTenant``: its message, and its response."""
 
     @pytest.fixture
     def app(self, make_app: MakeApp) -> flask.Flask:
-        """An app of one tenant."""
+        """An app with one tenant."""
         return make_app("shop", region="us-east-1", tenants={"acme": {}})
 
     def test_it_says_what_to_do(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """With the name that was meant, if it was misspelt."""
+        """The message says where to add the tenant, and suggests a similar name."""
         for name, hint in (("acmee", " Did you mean 'acme'?"), ("initech", "")):
             with pytest.raises(UnknownTenant) as caught:
                 prefix(app, db, name)
             assert str(caught.value) == (
-                f"The app 'shop' has no tenant {name!r}.{hint} Add it to DYNAMODB_TENANTS, or have @db.tenant_settings"
-                " know it."
+                f"The app 'shop' has no tenant {name!r}.{hint} Add it to DYNAMODB_TENANTS, or return its settings"
+                " from @db.tenant_settings."
             )
 
-    def test_it_says_what_may_be_a_name(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """Of one that may not be one it shows no more than its beginning."""
-        with pytest.raises(UnknownTenant, match=r"at most, not 'x{79}\.$"):
+    def test_it_says_which_names_are_valid(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """The message shows the first characters of an invalid name only."""
+        with pytest.raises(UnknownTenant, match=r"at most 256 letters, .* not 'x{79}\.$"):
             prefix(app, db, "x" * 10_000)
 
-    def test_each_app_speaks_for_itself(self, app: flask.Flask, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """Neither offers a tenant of the other."""
+    def test_it_names_tenants_of_its_app_only(self, app: flask.Flask, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """The message does not suggest a tenant of another app."""
         other = make_app("mall", region="us-east-1", tenants={"globex": {}})
         with pytest.raises(UnknownTenant, match="'mall' has no tenant 'acme'. Add"):
             prefix(other, db, "acme")
@@ -180,20 +178,20 @@ class TestUnknown:
             prefix(app, db, "globex")
 
     def test_in_a_request_it_is_a_bare_404(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """With the page of any other."""
+        """In a request the response is the same as for an unknown URL."""
         app.add_url_rule("/", view_func=db.tenant("acmee")(lambda: ""))
         answer, other = (app.test_client().get(path) for path in ("/", "/no-such-page"))
         assert (answer.status_code, answer.text) == (404, other.text)
 
     def test_a_handler_may_show_its_text(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """As Flask's documentation has it, and as werkzeug words it."""
+        """In a request the text of the error is werkzeug's text for 404."""
         app.add_url_rule("/", view_func=db.tenant("acmee")(lambda: ""))
         app.register_error_handler(404, lambda error: (str(error), 404))
         answer, other = (app.test_client().get(path) for path in ("/", "/no-such-page"))
         assert (answer.status_code, answer.text) == (404, other.text)
 
-    def test_it_can_be_taken_to_another_process(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """With its name and its text; as it has always been made, too."""
+    def test_it_can_be_pickled(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """A pickled error keeps tenant, message and status code, and the message is optional."""
         with pytest.raises(UnknownTenant) as caught:
             prefix(app, db, "acmee")
         for copied in (pickle.loads(pickle.dumps(caught.value)), UnknownTenant(*caught.value.args)):  # noqa: S301 - ours
@@ -202,8 +200,8 @@ class TestUnknown:
 
 
 @pytest.mark.parametrize("name", ["acme", "Müller & Söhne".replace("&", "und"), "a.b_c:d/e=f+g-h@i", "42", "x" * 256])
-def test_what_sts_takes_as_a_tag_may_be_a_name(make_app: MakeApp, db: dynaflask.Dynamo, name: str) -> None:
-    """Letters of any script, digits, spaces and a few signs."""
+def test_a_value_of_an_sts_tag_is_a_valid_name(make_app: MakeApp, db: dynaflask.Dynamo, name: str) -> None:
+    """A name may have letters of any script, digits, spaces and _.:/=+-@."""
     with make_app(region="us-east-1").app_context(), db.tenant(name):
         assert db.current_tenant == name
 
@@ -219,10 +217,10 @@ def test_what_sts_takes_as_a_tag_may_be_a_name(make_app: MakeApp, db: dynaflask.
         ({"table_name": "x"}, "has no setting 'table_name'"),
     ],
 )
-def test_a_wrong_answer_names_tenant_and_key(
+def test_wrong_settings_of_a_tenant_are_an_error(
     make_app: MakeApp, db: dynaflask.Dynamo, values: t.Any, message: str
 ) -> None:
-    """As a wrong setting does."""
+    """The message names db.tenant_settings, the tenant and the setting."""
     db.tenant_settings(lambda name: values)
     with pytest.raises(ConfigurationError, match=message):
         prefix(make_app(region="us-east-1"), db, "abc")
@@ -233,18 +231,18 @@ def test_a_wrong_answer_names_tenant_and_key(
     [
         ({"abc": {"region": 5.5}}, r"DYNAMODB_TENANTS\['abc'\]\['region'\] must be a string"),
         ({"abc": {"bind_key": "moon"}}, r"DYNAMODB_TENANTS\['abc'\]\['bind_key'\] is 'moon'"),
-        ({"a#b": {}}, r"DYNAMODB_TENANTS\['a#b'\] must be called by"),
+        ({"a#b": {}}, r"DYNAMODB_TENANTS\['a#b'\] must have a name of"),
         (["abc"], "DYNAMODB_TENANTS must be a dict of dicts"),
     ],
 )
-def test_a_wrong_setting_is_refused_by_init_app(make_app: MakeApp, value: t.Any, message: str) -> None:
-    """Before any request."""
+def test_init_app_checks_the_tenants(make_app: MakeApp, value: t.Any, message: str) -> None:
+    """A wrong value in DYNAMODB_TENANTS is an error of init_app."""
     with pytest.raises(ConfigurationError, match=message):
         make_app(tenants=value)
 
 
 def test_a_secret_that_is_wrong_is_not_shown(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """By its type alone."""
+    """The message about a wrong secret shows its type and not its value."""
     db.tenant_settings(lambda name: {"aws_secret_access_key": b"hush"})
     with pytest.raises(ConfigurationError) as caught:
         prefix(make_app(region="us-east-1"), db, "abc")
@@ -252,7 +250,7 @@ def test_a_secret_that_is_wrong_is_not_shown(make_app: MakeApp, db: dynaflask.Dy
 
 
 def test_a_role_may_be_named_by_the_app_and_its_session_by_the_tenant(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """One role for all, with tags of each tenant's own."""
+    """A tenant may set session_tags for the role of the app."""
     app = make_app(
         region="us-east-1", role_arn="arn:aws:iam::123456789012:role/r", tenants={"a": {"session_tags": {"t": "a"}}}
     )
@@ -261,15 +259,15 @@ def test_a_role_may_be_named_by_the_app_and_its_session_by_the_tenant(make_app: 
         assert (bind.role_arn, dict(bind.session_tags or {})) == ("arn:aws:iam::123456789012:role/r", {"t": "a"})
 
 
-def test_a_session_without_a_role_is_refused(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """It would be nobody's, and its limits nobody's limits."""
+def test_session_tags_without_a_role_are_an_error(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+    """Tags without any role would restrict nothing."""
     app = make_app(region="us-east-1", tenants={"a": {"session_tags": {"t": "a"}}})
     with app.app_context(), db.tenant("a"), pytest.raises(ConfigurationError, match="session_tags.*without.*role_arn"):
         _ = db.connection
 
 
 def test_a_computed_prefix_is_computed_each_time(make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-    """As of any bind."""
+    """A callable table_prefix of a tenant runs at each use."""
     numbers = iter(range(9))
     app = make_app(region="us-east-1", tenants={"a": {"table_prefix": lambda name: f"{next(numbers)}-{name}"}})
     with app.app_context(), db.tenant("a"):
@@ -277,16 +275,49 @@ def test_a_computed_prefix_is_computed_each_time(make_app: MakeApp, db: dynaflas
 
 
 def test_the_repr_shows_the_name_alone() -> None:
-    """What a tenant changes may be a secret."""
+    """The repr shows no setting, which may be a secret."""
     assert repr(tenants.Tenant("acme", {"aws_secret_access_key": "hush"})) == "<Tenant 'acme'>"
 
 
-def test_what_is_resolved_for_tenants_is_bounded(
+def test_the_binds_of_tenants_are_bounded(
     make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is forgotten is worked out anew, and right."""
+    """Above MAX_BINDS the binds of tenants are evicted, and resolved again when needed."""
     monkeypatch.setattr("dynaflask.registry.registry.MAX_BINDS", 3)
     app = make_app(region="us-east-1", tenants={f"t{n}": {"table_prefix": f"{n}-"} for n in range(7)})
     for number in [*range(7), *range(7)]:
         with app.app_context(), db.tenant(f"t{number}"):
             assert thread_model.Meta.table_name == f"{number}-Thread"
+
+
+class TestLogging:
+    """The logger ``dynaflask.tenants`` at DEBUG."""
+
+    @pytest.fixture
+    def app(self, make_app: MakeApp, db: dynaflask.Dynamo) -> flask.Flask:
+        """An app whose loader returns the tenant of the header, and whose tenants expire at once."""
+        db.tenant_loader(lambda: flask.request.headers.get("tenant"))
+        db.tenant_settings(lambda name: {"table_prefix": f"{name}-"})
+        return make_app("shop", region="us-east-1", tenant_ttl_seconds=EXPIRED_AT_ONCE)
+
+    def use(self, app: flask.Flask, db: dynaflask.Dynamo, **headers: str) -> None:
+        """Use the current tenant in a request."""
+        with app.test_request_context(headers=headers):
+            _ = db.connection
+
+    def test_it_tells_of_look_ups(
+        self, app: flask.Flask, db: dynaflask.Dynamo, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A message for each: the result of the loader, a look-up, an expired tenant."""
+        caplog.set_level("DEBUG", "dynaflask.tenants")
+        self.use(app, db, tenant="abc")
+        self.use(app, db, tenant="abc")
+        self.use(app, db)
+        assert [record.getMessage() for record in caplog.records if record.name == "dynaflask.tenants"] == [
+            "The loader of app 'shop' returned the tenant 'abc'",
+            "App 'shop' looked up the tenant 'abc'",
+            "The loader of app 'shop' returned the tenant 'abc'",
+            "The tenant 'abc' has expired in app 'shop'",
+            "App 'shop' looked up the tenant 'abc'",
+            "The loader of app 'shop' returned the tenant None",
+        ]

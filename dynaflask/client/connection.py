@@ -35,10 +35,10 @@ from dynaflask.config.bind import Bind
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import failure_of
+from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.operation import outcome_of
 from dynaflask.operations.operation import table_of
 from dynaflask.operations.recorder import OperationRecorder
-from dynaflask.operations.signals import operation_finished
 
 _log = logging.getLogger("pynamodb.connection.base")
 

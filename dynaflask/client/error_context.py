@@ -12,6 +12,8 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
 from dynaflask.config.bind import Bind
+from dynaflask.operations.error_codes import ACCESS_DENIED
+from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 
 SIGNER: t.Final = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
 SETTINGS: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
@@ -21,17 +23,6 @@ SETTINGS: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
     ((botocore.SSLError,), "DYNAMODB_HOST, AWS_CA_BUNDLE"),
     ((botocore.EndpointConnectionError, botocore.ConnectTimeoutError), "DYNAMODB_HOST, DYNAMODB_REGION"),
     ((botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError), SIGNER),
-)
-NO_TABLE: t.Final = "ResourceNotFoundException"
-REFUSED: t.Final = frozenset(
-    {
-        "AccessDeniedException",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidSignatureException",
-        "MissingAuthenticationTokenException",
-        "UnrecognizedClientException",
-    }
 )
 
 FAULTS = (BotoCoreError, ClientError)
@@ -115,14 +106,14 @@ def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> 
     setting, code = _setting(error), _code(error)
     if setting is not None:
         return f"(The bind is {bind.key!r}; see {setting}.)"
-    if code == NO_TABLE:
+    if code == TABLE_NOT_FOUND:
         command = "flask dynamo create" + ("" if tenant is None else f" --tenant {tenant!r}")
         return (
             f"({_place(bind, client)} There is no such table, or not yet: `{command}` or db.create_all"
             " makes it, if a model declares it. If it is elsewhere, see DYNAMODB_REGION, DYNAMODB_HOST,"
             " DYNAMODB_TABLE_PREFIX.)"
         )
-    return f"({_place(bind, client)} Whoever signed was refused; see {SIGNER}.)" if code in REFUSED else ""
+    return f"({_place(bind, client)} Whoever signed was refused; see {SIGNER}.)" if code in ACCESS_DENIED else ""
 
 
 def _place(bind: Bind, client: t.Any) -> str:

@@ -11,8 +11,8 @@ from botocore.config import Config
 from pynamodb.settings import get_settings_value
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.config.bind import BIND_FIELDS
 from dynaflask.config.bind import Bind
+from dynaflask.config.fields import BIND_FIELDS
 
 LOCAL = "local"
 TUNED = "tuned"

@@ -23,9 +23,9 @@ from dynaflask.compat.fallback import OneAppDynamo
 from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import merge_settings
+from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
-from dynaflask.config.validators import BIND_VALIDATORS
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.forks import in_child
 from dynaflask.registry.precedence import apply_prefix

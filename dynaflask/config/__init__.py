@@ -1,1 +1,1 @@
-"""Configuration: ``app.config`` becomes binds and settings, checked once."""
+"""Configuration: reads ``app.config`` into settings and binds, and checks it once."""

@@ -7,7 +7,7 @@ import typing as t
 import pynamodb.transactions
 
 from dynaflask.client.connection import Connection
-from dynaflask.config.bind import DESTINATION_SETTINGS
+from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
 
 

@@ -1,1 +1,1 @@
-"""What a call to DynamoDB was, and what an app does with it."""
+"""Operations: finished calls to DynamoDB, and how an app counts and limits them."""

@@ -1,4 +1,4 @@
-"""One call of an app to DynamoDB, as it ended."""
+"""An operation: one finished call to DynamoDB, and the signal that carries it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ import collections.abc as cabc
 import dataclasses
 import typing as t
 
+import blinker
 from botocore.exceptions import ClientError
 
-# As an error's code, and as a reason for which a transaction was cancelled.
-THROTTLED = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "ProvisionedThroughputExceeded",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "ThrottlingError",
-    }
-)
+from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import TRANSACTION_CANCELED
+
 #: The operations on items, which AWS calls the data plane.
 DATA_PLANE_OPERATIONS = frozenset(
     {
@@ -33,31 +27,28 @@ DATA_PLANE_OPERATIONS = frozenset(
         "TransactWriteItems",
     }
 )
-CANCELED = "TransactionCanceledException"
-READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
+READ_OPERATIONS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 
 Json = cabc.Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One call to DynamoDB with all of its attempts, as it ended. Each page of a query is one, and each batch.
+    """One finished call to DynamoDB with all its attempts. Each page of a query is an operation, and so is each batch.
 
     Attributes:
-        name: As DynamoDB calls it: ``"GetItem"``.
-        app_name: The app's name.
-        bind_key: The bind's key in ``DYNAMODB_BINDS``, or ``"default"``.
-        model: The name of the model class that declares the table; of a transaction's models the first. ``None`` for a
-            call that was made without a model.
-        table: The table's real name; ``None`` for a call to several tables, or to none.
-        tenant: Whom the call was made for.
-        duration_seconds: From the first attempt to the end of the last, with the waits between them.
-        read_units: The read capacity units that DynamoDB says the call consumed.
-        write_units: The write capacity units.
-        retries: How many attempts there were after the first, as far as botocore tells.
-        error: DynamoDB's code for what went wrong, or the class of an error that is not DynamoDB's; ``None`` if all
-            went well.
-        is_throttled: Whether the last attempt was throttled.
+        name: Name of the operation in DynamoDB's API, such as ``"GetItem"``.
+        app_name: Name of the app.
+        bind_key: Key of the bind in ``DYNAMODB_BINDS``, or ``"default"``.
+        model: Name of the model class, for a transaction the first one; ``None`` for a call without a model.
+        table: Real name of the table; ``None`` for a call to several tables or to none.
+        tenant: Tenant that the call was made for, or ``None``.
+        duration_seconds: Time from the start of the first attempt to the end of the last, including the waits.
+        read_units: Read capacity units that the call consumed, as DynamoDB reports them.
+        write_units: Write capacity units that the call consumed.
+        retries: Number of attempts after the first, as botocore reports them.
+        error: Error code of DynamoDB, or the name of the exception class for any other error; ``None`` on success.
+        is_throttled: True if DynamoDB throttled the last attempt.
     """
 
     name: str
@@ -74,11 +65,16 @@ class Operation:
     is_throttled: bool = False
 
 
+#: Signal: a call has ended, with or without success. The sender is the app; ``operation`` is the
+#: :class:`~dynaflask.Operation`.
+operation_finished: t.Final = blinker.Namespace().signal("operation-finished")
+
+
 def table_of(params: Json) -> str | None:
-    """The table that a call names, if it is one.
+    """The table of a call; ``None`` if it has several or none.
 
     Args:
-        params: What the operation is called with.
+        params: Parameters of the operation.
     """
     if "TableName" in params:
         return t.cast("str", params["TableName"])
@@ -88,11 +84,11 @@ def table_of(params: Json) -> str | None:
 
 
 def outcome_of(name: str, result: Json) -> dict[str, t.Any]:
-    """What an operation's result tells of it.
+    """The fields of :class:`Operation` that the result of a successful call determines.
 
     Args:
-        name: The operation's name.
-        result: As botocore gives it.
+        name: Name of the operation.
+        result: Result as botocore returns it.
     """
     consumed = result.get("ConsumedCapacity", ())
     units = [_units(name, table) for table in (consumed if isinstance(consumed, list) else [consumed]) if table]
@@ -104,28 +100,28 @@ def outcome_of(name: str, result: Json) -> dict[str, t.Any]:
 
 
 def failure_of(error: BaseException) -> dict[str, t.Any]:
-    """What an operation's error tells of it.
+    """The fields of :class:`Operation` that the error of a failed call determines.
 
     Args:
-        error: As PynamoDB's connection raises it.
+        error: Error as PynamoDB's connection raises it.
     """
-    # PynamoDB's own error keeps less than its cause.
+    # PynamoDB's error has no retries and no cancellation reasons; its cause has both.
     cause = error.__cause__ if isinstance(error.__cause__, ClientError) else error
     if not isinstance(cause, ClientError):
         return {"error": type(error).__name__}
     response = t.cast("dict[str, t.Any]", cause.response)
     code = response.get("Error", {}).get("Code") or type(error).__name__
     reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
-    is_throttled = code in THROTTLED or (code == CANCELED and bool(reasons & THROTTLED))
+    is_throttled = code in THROTTLED or (code == TRANSACTION_CANCELED and bool(reasons & THROTTLED))
     return {"error": code, "is_throttled": is_throttled, "retries": _retries(response)}
 
 
 def _units(name: str, table: Json) -> tuple[float, float]:
-    """What was read of a table and what was written. The total is of one kind where DynamoDB does not say more."""
+    """Read and write units of a table. If DynamoDB reports one total only, the operation tells which of them it is."""
     if "ReadCapacityUnits" in table or "WriteCapacityUnits" in table:
         return table.get("ReadCapacityUnits", 0.0), table.get("WriteCapacityUnits", 0.0)
     total = table.get("CapacityUnits", 0.0)
-    return (total, 0.0) if name in READS else (0.0, total)
+    return (total, 0.0) if name in READ_OPERATIONS else (0.0, total)
 
 
 def _retries(response: Json) -> int:

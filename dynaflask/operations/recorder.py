@@ -1,4 +1,4 @@
-"""What an app does with its operations: it counts them, limits them, and tells of them."""
+"""An app's recorder: it counts finished operations, limits tenants, and sends the signal."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import typing as t
 import weakref
 
 from dynaflask.config.validators import Values
+from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.rate_limits import TenantRateLimits
-from dynaflask.operations.signals import operation_finished
 from dynaflask.operations.usage import MAX_TENANTS
 from dynaflask.operations.usage import Meter
 
 if t.TYPE_CHECKING:
     import flask
 
-    from dynaflask.operations.operation import Operation
-
 
 class OperationRecorder:
-    """An app's operations, as they end.
+    """Records the operations of one app.
 
     Args:
-        app: The app. It is not kept alive.
-        settings: The app's plain settings.
+        app: The app.
+        settings: Plain settings of the app.
 
     Attributes:
-        app_name: The app's name.
-        meter: Counts them, if ``DYNAMODB_METER`` asks for it.
-        limits: Bounds each tenant's, if there is a ``DYNAMODB_TENANT_CAPACITY``.
-        is_enabled: Whether it is told of operations that nobody listens for.
+        app_name: Name of the app.
+        meter: Counts operations, if ``DYNAMODB_METER`` is true.
+        limits: Limits each tenant, if ``DYNAMODB_TENANT_CAPACITY`` is set.
+        is_enabled: True if it records operations even when the signal has no receivers.
     """
 
     def __init__(self, app: flask.Flask, settings: Values) -> None:
         self.app_name = app.name
+        # The app refers to the recorder through its registry: a strong reference would be a cycle, which keeps a
+        # dropped app alive until the garbage collector runs.
         self._app = weakref.ref(app)
         self.meter = (
             Meter(max_tenants=settings.get("meter_max_tenants", MAX_TENANTS)) if settings.get("meter") else None
@@ -41,16 +42,16 @@ class OperationRecorder:
         self.is_enabled = self.meter is not None or self.limits is not None
 
     def check_limit(self, tenant: str | None) -> None:
-        """Let a call be made for a tenant.
+        """Return if a call for the tenant may be made now.
 
         Raises:
-            TenantLimitExceeded: The tenant has used up its share for now.
+            TenantLimitExceeded: The tenant has used up its capacity for now.
         """
         if self.limits is not None:
             self.limits.check_limit(tenant)
 
     def record(self, operation: Operation) -> None:
-        """Take note of a call that has ended, and tell who listens."""
+        """Count a finished operation, and send ``operation_finished``."""
         if self.limits is not None:
             self.limits.debit(operation.tenant, operation.read_units + operation.write_units)
         if self.meter is not None:

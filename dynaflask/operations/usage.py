@@ -1,9 +1,8 @@
-"""What an app's calls consumed in this process, by tenant, model and operation.
+"""Usage of an app in this process: calls and consumed capacity, by tenant, model and operation.
 
-Usage            counts, read at once
-  Meter            an app's counts
-    TenantLRU        something for each tenant, for so many of them
-      Tally            a tenant's counts
+Meter                counts the operations of an app
+  TenantLRU            holds one value per tenant, up to a number of tenants
+    TenantCounters       counts the operations of one tenant
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from __future__ import annotations
 import collections
 import collections.abc as cabc
 import operator
+import os
 import threading
 import typing as t
-import weakref
 
-from dynaflask.forks import in_child
 from dynaflask.operations.operation import Operation
 
 V = t.TypeVar("V")
@@ -25,12 +23,12 @@ OTHERS = "*"
 
 
 class UsageKey(t.NamedTuple):
-    """Whose calls are counted together.
+    """The calls that are counted together.
 
     Attributes:
-        tenant: Whom they were made for; ``None`` for nobody, ``"*"`` for those that were too many to keep apart.
-        model: The model's name; ``None`` for calls without one.
-        operation: The operation's name.
+        tenant: Tenant that the calls were made for; ``None`` for no tenant, ``"*"`` for all tenants above the limit.
+        model: Name of the model; ``None`` for calls without one.
+        operation: Name of the operation.
     """
 
     tenant: str | None
@@ -39,16 +37,16 @@ class UsageKey(t.NamedTuple):
 
 
 class Usage(t.NamedTuple):
-    """What calls came to.
+    """Sums over calls.
 
     Attributes:
-        calls: How many there were.
-        errors: How many of them failed.
-        throttles: How many failed because they were throttled.
-        retries: How many attempts there were after the first ones.
-        read_units: The read capacity units that they consumed.
-        write_units: The write capacity units.
-        seconds: How long they took.
+        calls: Number of calls.
+        errors: Number of calls that failed.
+        throttles: Number of calls that failed because DynamoDB throttled them.
+        retries: Number of attempts after the first of each call.
+        read_units: Read capacity units consumed.
+        write_units: Write capacity units consumed.
+        seconds: Total duration.
     """
 
     calls: int = 0
@@ -64,112 +62,116 @@ class Usage(t.NamedTuple):
 
 
 class TenantLRU(t.Generic[V]):
-    """A value for each tenant, made when it is first asked for. Finding it again takes no lock.
+    """One value per tenant, made at first use. Above ``max_tenants`` the least recently used is evicted.
 
-    Of more tenants than ``most``, those are let go that were not asked for lately.
+    A forked child starts empty.
 
     Args:
-        make: Makes a tenant's value.
-        most: How many to keep at most.
-        on_evict: Told of each tenant and value that is no longer kept.
+        make: Makes the value of a tenant.
+        max_tenants: Largest number of values to keep, at least 2.
+        on_evict: Called with each evicted tenant and value, outside of the lock.
     """
 
     def __init__(
-        self, make: t.Callable[[str | None], V], *, most: int, on_evict: t.Callable[[str | None, V], None]
+        self, make: t.Callable[[str | None], V], *, max_tenants: int, on_evict: t.Callable[[str | None, V], object]
     ) -> None:
         self._make = make
-        self._most_of_an_age = (most + 1) // 2
-        self._let_go = on_evict
-        self.clear()
-        _all.add(self)
+        self._max_tenants = max_tenants
+        self._on_evict = on_evict
+        # By process id, with one entry. The lock protects the dict beside it.
+        self._states: dict[int, tuple[threading.Lock, collections.OrderedDict[str | None, V]]] = {}
 
     def __getitem__(self, tenant: str | None) -> V:
-        value = self._young.get(tenant)
-        return self._renew(tenant) if value is None else value
-
-    def clear(self) -> None:
-        """Begin anew, without a word to anybody."""
-        # Also with a new lock: in a forked child, the old one may be held by a thread that is not there.
-        # Guards the two dicts while one of them changes.
-        self._lock = threading.Lock()
-        self._young: dict[str | None, V] = {}
-        self._old: dict[str | None, V] = {}
-
-    def take(self) -> list[tuple[str | None, V]]:
-        """All there is; none of it is kept."""
-        with self._lock:
-            young, old, self._young, self._old = self._young, self._old, {}, {}
-        return [*young.items(), *old.items()]
-
-    def items(self) -> list[tuple[str | None, V]]:
-        """All there is."""
-        with self._lock:
-            return [*self._young.items(), *self._old.items()]
-
-    def _renew(self, tenant: str | None) -> V:
-        # Two generations in place of a list by last use: whoever is found in the younger one leaves no mark.
-        aged: dict[str | None, V] = {}
-        with self._lock:
-            if len(self._young) >= self._most_of_an_age:
-                aged, self._old, self._young = self._old, self._young, {}
-            value = self._young.get(tenant)
-            if value is None:
-                value = self._old.pop(tenant, None) or aged.pop(tenant, None) or self._make(tenant)
-                self._young[tenant] = value
-        for gone, its_value in aged.items():
-            self._let_go(gone, its_value)
+        lock, values = self._state()
+        evicted = None
+        with lock:
+            value = values.get(tenant)
+            if value is not None:
+                values.move_to_end(tenant)
+                return value
+            value = values[tenant] = self._make(tenant)
+            if len(values) > self._max_tenants:
+                evicted = values.popitem(last=False)
+        # on_evict may use this object, and the lock is not reentrant.
+        if evicted is not None:
+            self._on_evict(*evicted)
         return value
 
+    def values(self) -> list[V]:
+        """All values."""
+        lock, values = self._state()
+        with lock:
+            return list(values.values())
 
-# No data of an app: it is only so that a forked child finds them all.
-_all: weakref.WeakSet[TenantLRU[t.Any]] = weakref.WeakSet()
+    def pop_all(self) -> list[V]:
+        """Remove and return all values."""
+        lock, values = self._state()
+        with lock:
+            removed = list(values.values())
+            values.clear()
+        return removed
 
-
-@in_child
-def _begin_anew() -> None:
-    for per_tenant in list(_all):
-        per_tenant.clear()
+    def _state(self) -> tuple[threading.Lock, collections.OrderedDict[str | None, V]]:
+        # The child of a fork has one thread. A lock that another thread of the parent held stays locked there for
+        # ever, so that the process is checked before the lock is taken. A hook of os.register_at_fork would not do:
+        # uWSGI forks in C and runs none by default.
+        pid = os.getpid()
+        state = self._states.get(pid)
+        if state is None:
+            # Two threads of a child may come here at once: setdefault() is atomic, and both get the same state.
+            state = self._states.setdefault(pid, (threading.Lock(), collections.OrderedDict()))
+            self._states = {pid: state}
+        return state
 
 
 class TenantCounters:
-    """A tenant's counts. One thread at a time adds to them.
+    """The counts of one tenant.
 
     Args:
-        tenant: Whose.
+        tenant: The tenant.
     """
 
     def __init__(self, tenant: str | None) -> None:
         self._tenant = tenant
-        # Guards the counts of this tenant, while a call is added to them.
+        # Protects the counts: `+` on them is a read and a write, and a call of another thread may end in between.
         self._lock = threading.Lock()
         self._is_open = True
         self._counts: dict[UsageKey, Usage] = {}
 
     def add(self, model: str | None, operation: str, usage: Usage) -> bool:
-        """Add to the counts; whether they are still the ones to add to."""
+        """Add to the counts.
+
+        Returns:
+            True if the usage was added; False if the counters are closed.
+        """
         key = UsageKey(self._tenant, model, operation)
         with self._lock:
             if self._is_open:
-                self._counts[key] = self._counts.get(key, NOTHING) + usage
+                self._counts[key] = self._counts.get(key, NO_USAGE) + usage
             return self._is_open
 
-    def read(self, *, last: bool = False) -> dict[UsageKey, Usage]:
-        """The counts. With ``last``, nothing is added to them any more."""
+    def read(self, *, close: bool = False) -> dict[UsageKey, Usage]:
+        """The counts.
+
+        Args:
+            close: Let no later call add to them.
+        """
         with self._lock:
-            self._is_open = not last
+            self._is_open = self._is_open and not close
             return dict(self._counts)
 
 
 class Meter:
-    """Counts an app's operations in this process. A forked child begins with none.
+    """Counts the operations of an app in this process. A forked child starts at zero.
 
     Args:
-        max_tenants: How many tenants to keep apart; those beyond, the ones without a call for longest, are counted
-            together as ``"*"``.
+        max_tenants: Largest number of tenants to count separately. Tenants above it, those without a call for the
+            longest time, are counted together as ``"*"``.
     """
 
     def __init__(self, *, max_tenants: int = MAX_TENANTS) -> None:
-        self._tallies = TenantLRU(TenantCounters, most=max_tenants, on_evict=self._merge_evicted)
+        # One place is for "*", and one for the tenant that is being counted.
+        self._counters = TenantLRU(TenantCounters, max_tenants=max(2, max_tenants), on_evict=self._merge_evicted)
 
     def add(self, operation: Operation) -> None:
         """Count an operation."""
@@ -188,37 +190,38 @@ class Meter:
         """The counts so far.
 
         Args:
-            reset: Begin anew. No call is lost, and none is counted twice.
+            reset: Start again at zero. Each call is in the counts of exactly one reset.
         """
-        tallies = self._tallies.take() if reset else self._tallies.items()
-        return {key: usage for _, tally in tallies for key, usage in tally.read(last=reset).items()}
+        all_counters = self._counters.pop_all() if reset else self._counters.values()
+        return {key: usage for counters in all_counters for key, usage in counters.read(close=reset).items()}
 
     def _add(self, tenant: str | None, model: str | None, operation: str, usage: Usage) -> None:
-        # A tally that was let go meanwhile takes no more.
-        while not self._tallies[tenant].add(model, operation, usage):
+        # Another thread may evict or reset the counters after they are looked up. They are closed then, and take
+        # nothing: look up the new ones.
+        while not self._counters[tenant].add(model, operation, usage):
             pass
 
-    def _merge_evicted(self, _: str | None, tally: TenantCounters) -> None:
-        for key, usage in tally.read(last=True).items():
+    def _merge_evicted(self, _: str | None, counters: TenantCounters) -> None:
+        for key, usage in counters.read(close=True).items():
             self._add(OTHERS, key.model, key.operation, usage)
 
 
 def summed(usage: cabc.Mapping[UsageKey, Usage], by: str) -> dict[str | None, Usage]:
-    """Counts, summed up by one part of their keys.
+    """The usage, summed by one field of the keys.
 
     Args:
-        usage: The counts.
+        usage: The usage by key.
         by: ``"tenant"``, ``"model"`` or ``"operation"``.
 
     Raises:
-        ValueError: A key has no such part.
+        ValueError: The keys have no such field.
     """
     if by not in UsageKey._fields:
-        raise ValueError(f"usage(by={by!r}): it is one of {', '.join(map(repr, UsageKey._fields))}.")
+        raise ValueError(f"usage(by={by!r}): use one of {', '.join(map(repr, UsageKey._fields))}.")
     sums: dict[str | None, Usage] = collections.defaultdict(Usage)
     for key, counts in usage.items():
         sums[getattr(key, by)] += counts
     return dict(sums)
 
 
-NOTHING: t.Final = Usage()
+NO_USAGE: t.Final = Usage()

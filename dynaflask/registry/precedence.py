@@ -20,39 +20,22 @@ import copy
 import typing as t
 import weakref
 
-from pynamodb.settings import get_settings_value
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.config.bind import DEFAULT_BIND
-from dynaflask.config.bind import DESTINATION_SETTINGS
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.bind import merge_settings
+from dynaflask.config.fields import DESTINATION_SETTINGS
+from dynaflask.config.fields import MODEL_ONLY_SETTINGS
+from dynaflask.config.fields import MODEL_VALIDATORS
+from dynaflask.config.fields import UPSTREAM_DEFAULTS
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_identity
-from dynaflask.config.validators import MODEL_VALIDATORS
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.tenants import Tenant
 
-# PynamoDB fills these into the Meta of each model that declares them not.
-UPSTREAM_DEFAULTS: t.Final[cabc.Mapping[str, t.Any]] = {
-    **dict.fromkeys(("aws_access_key_id", "aws_secret_access_key", "aws_session_token")),
-    **{
-        name: get_settings_value(name)
-        for name in (
-            "region",
-            "host",
-            "connect_timeout_seconds",
-            "read_timeout_seconds",
-            "max_retry_attempts",
-            "max_pool_connections",
-            "extra_headers",
-        )
-    },
-}
-# What says nothing of a bind.
-TABLE_SETTINGS = frozenset({"table_name", "bind_key", "stream_view_type", "tags", "deletion_protection"})
 MUTABLE = (dict, list, set, bytearray)
 
 
@@ -338,7 +321,7 @@ def resolve(
     declared = declaration.values()
     decided = _tenant_overrides(tenant, context)
     bind_key = select_bind_key([declared, configured, *context, decided])
-    says_no_more = not (context or decided or configured) and TABLE_SETTINGS.issuperset(declared)
+    says_no_more = not (context or decided or configured) and MODEL_ONLY_SETTINGS.issuperset(declared)
     if says_no_more and bind_key in binds:
         bind = binds[bind_key]
         table_name = _real_name(declared.get("table_name"), bind)

@@ -9,6 +9,8 @@ import typing as t
 
 from pynamodb.exceptions import TableError
 
+from dynaflask.operations.error_codes import TABLE_EXISTS
+from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.tables.schema import Json
 from dynaflask.tables.schema import from_description
 from dynaflask.tables.schema_diff import Difference
@@ -77,7 +79,7 @@ def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     tables = list(tables)
     missing = [table for table in tables if table.describe() is None]
     # Another process may be doing the same.
-    there = "ResourceInUseException"
+    there = TABLE_EXISTS
     created = [table for table in missing if _call_unless(there, table, "CreateTable", table.schema.create_request())]
     for table in created:
         if table.schema.ttl_attribute:
@@ -122,7 +124,7 @@ def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     for table in tables:
         table.check_not_shared()
     present = [table for table in tables if table.describe() is not None]
-    present = [table for table in present if _call_unless("ResourceNotFoundException", table, "DeleteTable", {})]
+    present = [table for table in present if _call_unless(TABLE_NOT_FOUND, table, "DeleteTable", {})]
     for table in tables if wait else ():
         while table.describe() is not None:
             time.sleep(POLL_SECONDS)

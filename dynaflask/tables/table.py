@@ -16,6 +16,7 @@ from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.model.base import Model
 from dynaflask.model.tenant_key import require_no_tenant
+from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.registry.precedence import full_name
 from dynaflask.tables.schema import Json
 from dynaflask.tables.schema import Schema
@@ -94,7 +95,7 @@ class Table:
         try:
             found = self.call("DescribeTable", TableName=self.name)["Table"]
         except TableError as error:
-            if error.cause_response_code == "ResourceNotFoundException":
+            if error.cause_response_code == TABLE_NOT_FOUND:
                 return None
             raise
         return t.cast("Json", found)

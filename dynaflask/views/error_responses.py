@@ -20,7 +20,8 @@ from werkzeug.exceptions import ServiceUnavailable
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import get_context
 from dynaflask.exceptions import BatchWriteError
-from dynaflask.operations.operation import THROTTLED
+from dynaflask.operations.error_codes import CONFLICTS
+from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.registry.context import current_scope
 
 if t.TYPE_CHECKING:
@@ -29,15 +30,6 @@ if t.TYPE_CHECKING:
 # The broadest classes: whatever handler the app has for a narrower one goes first.
 HANDLED: t.Final = (PynamoDBException, ClientError, BotoCoreError)
 
-# As an error's code, and as a reason for which a transaction was cancelled.
-CONFLICTS = frozenset(
-    {
-        "ConditionalCheckFailedException",
-        "ConditionalCheckFailed",
-        "TransactionConflictException",
-        "TransactionConflict",
-    }
-)
 OUT_OF_REACH: t.Final = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,

@@ -15,6 +15,7 @@ from pynamodb.pagination import ResultIterator
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
+from dynaflask.config.fields import CURSOR_SETTINGS
 from dynaflask.registry.precedence import full_name
 from dynaflask.views.cursors import CursorCodec
 from dynaflask.views.cursors import ExclusiveStartKey
@@ -31,7 +32,6 @@ MAX_LIMIT = 2**31 - 1
 
 # What a request may differ in from one page to the next.
 NOT_BOUND = frozenset({"Limit", "ExclusiveStartKey", "ConsistentRead"})
-CURSOR_BIND_FIELDS = ("key", "region", "host", "profile", "role_arn", "external_id")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -200,7 +200,7 @@ def _cursor_context(scope: Scope, model: t.Any, reading: PreparedQuery[t.Any]) -
     identity = bind.aws_access_key_id if bind.aws_session_token is None else None
     return {
         "app": scope.registry.app_name,
-        "bind": [*(getattr(bind, name) for name in CURSOR_BIND_FIELDS), identity],
+        "bind": [bind.key, *(getattr(bind, name) for name in CURSOR_SETTINGS), identity],
         "tenant": scope.tenant,
         "model": full_name(model),
         "request": {name: _ordered(value) for name, value in reading.request.items() if name not in NOT_BOUND},

@@ -13,8 +13,8 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.client.key import client_config
 from dynaflask.client.key import client_key
-from dynaflask.config.bind import BIND_FIELDS
 from dynaflask.config.bind import Bind
+from dynaflask.config.fields import BIND_FIELDS
 
 ROLE = "arn:aws:iam::123456789012:role/forum"
 

@@ -1,4 +1,4 @@
-"""``app.config`` becomes settings."""
+"""``read_settings``: ``app.config``, checked and frozen."""
 
 from __future__ import annotations
 
@@ -18,89 +18,89 @@ from tests.support.settings import read
 
 
 @pytest.mark.parametrize(
-    "given", [["aws_access_key_id"], ["aws_secret_access_key"], ["aws_session_token"], ["aws_session_token", "profile"]]
+    "names", [["aws_access_key_id"], ["aws_secret_access_key"], ["aws_session_token"], ["aws_session_token", "profile"]]
 )
-def test_half_a_key_pair_is_an_error(given: list[str]) -> None:
-    """Keys come in pairs; the message names what is missing and shows no value."""
+def test_half_a_key_pair_is_an_error(names: list[str]) -> None:
+    """Each part of a key pair needs the others; the message names the missing ones and shows no value."""
     with pytest.raises(ConfigurationError, match="is set without DYNAMODB_AWS_.* Set both, or neither") as caught:
-        read(**dict.fromkeys(given, "hush-hush"))
+        read(**dict.fromkeys(names, "hush-hush"))
     assert "hush" not in str(caught.value)
 
 
 def test_a_roles_settings_without_the_role_are_an_error() -> None:
-    """They would go unheard."""
+    """A setting of the role without DYNAMODB_ROLE_ARN would have no effect."""
     with pytest.raises(ConfigurationError, match="DYNAMODB_EXTERNAL_ID is set without DYNAMODB_ROLE_ARN"):
         read(external_id="42")
 
 
 def test_two_identities_are_an_error() -> None:
-    """Keys and a profile at once would leave it to chance who calls."""
+    """A key pair and a profile together are refused: it would not be clear which of them signs."""
     with pytest.raises(ConfigurationError, match="DYNAMODB_PROFILE name more than one identity"):
         read(**KEYS, profile="dev")
 
 
 def test_an_unknown_key_is_a_warning_with_the_nearest() -> None:
-    """A misspelt key is no error, as other code may own it, but it does not go by in silence."""
+    """A misspelt key is a warning, not an error, since other code may own the key."""
     with pytest.warns(UserWarning, match="DYNAMODB_REGOIN is not a setting .* 'DYNAMODB_REGION'"):
         read(regoin="eu-west-1")
 
 
 def test_an_unknown_key_like_no_other_is_a_warning_too() -> None:
-    """No nearest key is offered where none is near."""
+    """The warning suggests no key if no valid key is similar."""
     with pytest.warns(UserWarning, match=r"DYNAMODB_ZZZ is not a setting of dynaflask\.$"):
         read(zzz=1)
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_key_of_others_is_left_alone() -> None:
-    """Only keys of our own prefix are looked at."""
+def test_a_key_without_the_prefix_is_ignored() -> None:
+    """Only keys that begin with DYNAMODB_ are checked."""
     read_settings("app", {"SECRET_KEY": "x", "AWS_REGION": 7, "DYNAMO_TABLES": []})
 
 
 def test_an_unknown_setting_of_a_bind_is_an_error() -> None:
-    """What stands inside DYNAMODB_BINDS is ours alone."""
+    """An unknown name inside DYNAMODB_BINDS raises an error that suggests the most similar one."""
     with pytest.raises(ConfigurationError, match=r"DYNAMODB_BINDS\['eu'\] has no setting 'regoin'. .* 'region'"):
         read(binds={"eu": {"regoin": "eu-west-1"}})
 
 
-def test_a_setting_that_is_there_twice_is_an_error() -> None:
-    """Nobody could tell which of the two counts."""
+def test_a_setting_in_upper_and_lower_case_is_an_error() -> None:
+    """One dict may contain a setting once, in either case."""
     with pytest.raises(ConfigurationError, match=r"DYNAMODB_BINDS\['eu'\] has 'region' twice"):
         read(binds={"eu": {"region": "eu-west-1", "REGION": "us-east-1"}})
 
 
 def test_an_error_inside_a_bind_names_the_place() -> None:
-    """The message leads to the very value."""
+    """The message names the dict, the bind and the setting as it was typed."""
     with pytest.raises(ConfigurationError, match=r"DYNAMODB_BINDS\['eu'\]\['Host'\] must be a URL"):
         read(binds={"eu": {"Host": "localhost"}})
 
 
 def test_half_a_key_pair_inside_a_bind_names_the_place() -> None:
-    """A bind's own keys come in pairs as well."""
+    """Half a key pair in a bind is an error that names the bind."""
     with pytest.raises(ConfigurationError, match=r"DYNAMODB_BINDS\['eu'\]\['aws_access_key_id'\] is set without"):
         read(binds={"eu": {"aws_access_key_id": "AKIA"}})
 
 
 def test_the_default_bind_may_be_named() -> None:
-    """DYNAMODB_BINDS["default"] goes over the plain keys like any other."""
+    """DYNAMODB_BINDS["default"] takes precedence over the plain keys, as any other bind does."""
     assert bind(region="us-east-1", binds={"default": {"region": "eu-west-1"}}).region == "eu-west-1"
 
 
-def test_an_unknown_bind_lists_the_known() -> None:
-    """UnknownBind says which binds there are."""
+def test_an_unknown_bind_lists_the_binds_of_the_app() -> None:
+    """UnknownBind has the key and the keys of all binds."""
     with pytest.raises(UnknownBind, match="'app' has no bind 'eu'. .* use one of 'default', 'us'") as caught:
         read(binds={"us": {}}).own_values("eu")
     assert (caught.value.bind_key, caught.value.known) == ("eu", ("default", "us"))
 
 
 def test_a_model_on_an_unknown_bind_is_an_error() -> None:
-    """DYNAMODB_MODELS may name the binds of DYNAMODB_BINDS alone."""
+    """A bind_key in DYNAMODB_MODELS must be a key of DYNAMODB_BINDS."""
     with pytest.raises(ConfigurationError, match=r"DYNAMODB_MODELS\['Thread'\]\['bind_key'\] is 'eu'"):
         read(models={"Thread": {"bind_key": "eu"}})
 
 
-def test_settings_from_the_environment_work_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flask reads numbers, nested keys and JSON from the environment: an account id of 12 digits is a number then."""
+def test_settings_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that from_prefixed_env reads are valid: numbers, nested keys, JSON, and an account id as a number."""
     environment = {
         "DYNAMODB_REGION": "us-east-1",
         "DYNAMODB_AWS_ACCESS_KEY_ID": "123456789012",
@@ -121,8 +121,8 @@ def test_settings_from_the_environment_work_as_they_come(monkeypatch: pytest.Mon
     assert settings.models["Thread"]["bind_key"] == "eu"
 
 
-def test_what_the_caller_passed_is_copied() -> None:
-    """A dict that is changed after init_app changes no bind."""
+def test_dicts_are_copied() -> None:
+    """A dict of app.config that changes later changes no setting."""
     headers, binds = {"X-Team": "forum"}, {"eu": {"extra_headers": {"X-Team": "eu"}}}
     settings = read(extra_headers=headers, binds=binds)
     headers["X-Team"] = binds["eu"]["extra_headers"]["X-Team"] = "other"
@@ -131,11 +131,11 @@ def test_what_the_caller_passed_is_copied() -> None:
 
 
 def test_two_apps_share_nothing() -> None:
-    """The settings of one app are no start for the next one's."""
+    """The settings of one app do not become defaults of the next."""
     read(region="us-west-2", **KEYS, binds={"eu": {"region": "eu-west-1"}})
     assert bind() == Bind()
 
 
 def test_settings_show_no_secret() -> None:
-    """Error trackers record what they can see."""
+    """The repr shows no value, since error trackers record it."""
     assert "hush" not in repr(read(**KEYS))

@@ -1,4 +1,4 @@
-"""What each setting takes, and what is said of a value that it does not take."""
+"""Validators: the values that each setting accepts, and the error for any other value."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import botocore.session
 import pytest
 
 from dynaflask import ConfigurationError
-from dynaflask.config.bind import ROLE_SETTINGS
-from dynaflask.config.validators import BIND_VALIDATORS
+from dynaflask.config.fields import BIND_VALIDATORS
+from dynaflask.config.fields import ROLE_SETTINGS
 from tests.support.settings import KEYS
 from tests.support.settings import bind
 from tests.support.settings import read
 
-GOOD = {
+VALID = {
     "region": "eu-west-1",
     "host": "http://localhost:8000",
     "connect_timeout_seconds": 0.5,
@@ -45,26 +45,26 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(GOOD.keys() - {"aws_session_token"}))
-def test_a_good_value_arrives_as_it_is(name: str) -> None:
-    """Each setting reaches the bind under its own name."""
-    needed = {"role_arn": GOOD["role_arn"]} if name in ROLE_SETTINGS else {}
-    assert getattr(bind(**{**needed, name: GOOD[name]}), name) == GOOD[name]
+@pytest.mark.parametrize("name", sorted(VALID.keys() - {"aws_session_token"}))
+def test_a_valid_value_reaches_the_bind(name: str) -> None:
+    """A valid value is the value of the field of the same name."""
+    role = {"role_arn": VALID["role_arn"]} if name in ROLE_SETTINGS else {}
+    assert getattr(bind(**{**role, name: VALID[name]}), name) == VALID[name]
 
 
 def test_a_retry_configuration_may_be_a_word() -> None:
-    """PynamoDB has two of them."""
+    """PynamoDB's words LEGACY and UNSET are valid."""
     assert [bind(retry_configuration=word).retry_configuration for word in ("LEGACY", "UNSET")] == ["LEGACY", "UNSET"]
 
 
-def test_every_setting_is_tried() -> None:
-    """The list above is whole."""
-    assert GOOD.keys() | KEYS.keys() == BIND_VALIDATORS.keys()
+def test_each_setting_of_a_bind_has_an_example() -> None:
+    """VALID and KEYS together have each setting of a bind."""
+    assert VALID.keys() | KEYS.keys() == BIND_VALIDATORS.keys()
 
 
 @pytest.mark.parametrize("name", BIND_VALIDATORS)
 def test_a_setting_of_none_is_unset(name: str) -> None:
-    """None leaves a setting to botocore, as if it were missing."""
+    """None has the effect of a missing setting."""
     assert getattr(bind(**{name: None}), name) is None
 
 
@@ -150,22 +150,22 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("models", {"Thread": "Thread"}),
     ],
 )
-def test_a_wrong_value_names_its_key(name: str, value: object) -> None:
-    """A wrong value is a ConfigurationError that begins with the key as it was typed."""
+def test_a_wrong_value_is_an_error_that_names_its_key(name: str, value: object) -> None:
+    """The message of the ConfigurationError begins with the key."""
     with pytest.raises(ConfigurationError, match=f"DYNAMODB_{name.upper()}"):
         read(**{name: value})
 
 
 @pytest.mark.parametrize("secret", ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"])
 def test_no_message_shows_a_secret(secret: str) -> None:
-    """A message about a secret gives its type and never its value."""
+    """The message about a wrong secret shows the type and not the value."""
     with pytest.raises(ConfigurationError, match="must be a string, not list") as caught:
         read(**{secret: ["hush-hush"]})
     assert "hush" not in str(caught.value)
 
 
 def test_a_session_that_cannot_be_hashed_is_an_error() -> None:
-    """Two apps with one session are told by it."""
+    """A session is part of the key of a client, so that it must be hashable."""
 
     class Session(botocore.session.Session):
         __hash__ = None  # type: ignore[assignment]
@@ -174,19 +174,19 @@ def test_a_session_that_cannot_be_hashed_is_an_error() -> None:
         read(session=Session())
 
 
-def test_a_boto3_session_will_do() -> None:
-    """DYNAMODB_SESSION takes a session of boto3's as well as of botocore's."""
+def test_a_session_may_be_of_boto3() -> None:
+    """DYNAMODB_SESSION accepts a session of boto3."""
     session = boto3.session.Session(region_name="eu-west-1")
     assert bind(session=session).session is session
 
 
 def test_a_path_may_be_a_path_object(tmp_path: t.Any) -> None:
-    """DYNAMODB_LOCAL_PATH takes what open() takes."""
+    """DYNAMODB_LOCAL_PATH accepts a path object and stores it as a string."""
     assert bind(local_path=tmp_path).local_path == str(tmp_path)
 
 
-def test_a_callable_object_of_the_users_will_do() -> None:
-    """Also one that cannot be hashed, as binds are."""
+def test_a_callable_need_not_be_hashable() -> None:
+    """A callable that is not hashable works, and the bind is hashable still."""
 
     class Prefix:
         __hash__ = None  # type: ignore[assignment]
@@ -202,12 +202,12 @@ def test_a_callable_object_of_the_users_will_do() -> None:
 
 @pytest.mark.parametrize("capacity", [100, 0.5, {"*": 100, "acme": 500.5, "internal": None}])
 def test_a_tenants_capacity_is_a_number_or_numbers_by_tenant(capacity: t.Any) -> None:
-    """None is no limit."""
+    """DYNAMODB_TENANT_CAPACITY accepts a number, or a dict of numbers and None by tenant."""
     assert read(tenant_capacity=capacity).plain["tenant_capacity"] == capacity
 
 
 def test_a_dict_of_capacities_is_copied() -> None:
-    """What becomes of the app's own has no effect."""
+    """A dict of capacities that changes later changes no limit."""
     capacity = {"acme": 500}
     settings = read(tenant_capacity=capacity)
     capacity["acme"] = 1

@@ -1,4 +1,4 @@
-"""``DYNAMODB_TENANT_CAPACITY``: how much of the database a tenant may use per second."""
+"""``DYNAMODB_TENANT_CAPACITY``: the capacity units per second that a tenant may use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dynaflask.operations.rate_limits import TenantRateLimits
 
 
 class Clock:
-    """A clock that stands still until it is told."""
+    """A clock that moves only when a test sets ``now``."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -35,7 +35,7 @@ def make(clock: Clock) -> cabc.Callable[[t.Any], TenantRateLimits]:
 
 
 def is_admitted(limits: TenantRateLimits, tenant: str | None) -> bool:
-    """Whether a tenant may make a call."""
+    """True if the tenant may make a call."""
     try:
         limits.check_limit(tenant)
     except TenantLimitExceeded:
@@ -43,8 +43,8 @@ def is_admitted(limits: TenantRateLimits, tenant: str | None) -> bool:
     return True
 
 
-def test_a_tenant_that_has_used_up_its_share_is_refused(make: t.Any) -> None:
-    """The call before may use more than there was left."""
+def test_a_tenant_below_zero_is_refused(make: t.Any) -> None:
+    """A call may consume more than is left; the next call is refused."""
     limits = make(10)
     limits.debit("acme", 10)
     assert is_admitted(limits, "acme")
@@ -52,8 +52,8 @@ def test_a_tenant_that_has_used_up_its_share_is_refused(make: t.Any) -> None:
     assert not is_admitted(limits, "acme")
 
 
-def test_units_come_back_at_a_steady_rate(make: t.Any, clock: Clock) -> None:
-    """A debt of five units is paid in half a second at ten per second."""
+def test_units_refill_at_a_steady_rate(make: t.Any, clock: Clock) -> None:
+    """At ten units per second, five missing units take half a second."""
     limits = make(10)
     limits.debit("acme", 15)
     clock.now += 0.25
@@ -63,7 +63,7 @@ def test_units_come_back_at_a_steady_rate(make: t.Any, clock: Clock) -> None:
 
 
 def test_no_more_than_a_second_is_saved(make: t.Any, clock: Clock) -> None:
-    """However long a tenant was quiet."""
+    """An idle tenant saves the units of one second, however long it was idle."""
     limits = make(10)
     limits.debit("acme", 1)
     clock.now += 3600
@@ -71,8 +71,8 @@ def test_no_more_than_a_second_is_saved(make: t.Any, clock: Clock) -> None:
     assert not is_admitted(limits, "acme")
 
 
-def test_the_error_says_when_to_come_again(make: t.Any) -> None:
-    """In whole seconds, for the header, and never too early."""
+def test_the_error_has_the_time_to_wait(make: t.Any) -> None:
+    """retry_after and the header Retry-After are the seconds to wait, rounded up."""
     limits = make(10)
     limits.debit("acme", 31)
     with pytest.raises(TenantLimitExceeded) as caught:
@@ -82,47 +82,49 @@ def test_the_error_says_when_to_come_again(make: t.Any) -> None:
     assert caught.value.code == 429
 
 
-def test_the_answer_does_not_name_the_tenant(make: t.Any) -> None:
-    """It goes to whoever asked."""
+def test_the_response_says_what_to_do_and_does_not_name_the_tenant(make: t.Any) -> None:
+    """The body of the 429 response says when to try again, and not for which tenant."""
     limits = make(10)
     limits.debit("acme", 100)
     with pytest.raises(TenantLimitExceeded) as caught:
         limits.check_limit("acme")
-    assert "acme" not in caught.value.get_response().get_data(as_text=True)
+    body = caught.value.get_response().get_data(as_text=True)
+    assert "Too many requests for this account. Try again in 9 s." in body
+    assert "acme" not in body
 
 
-def test_each_tenant_has_its_own(make: t.Any) -> None:
-    """The others go on."""
+def test_each_tenant_has_its_own_limit(make: t.Any) -> None:
+    """A tenant above its limit does not slow another tenant."""
     limits = make(10)
     limits.debit("acme", 1000)
     assert is_admitted(limits, "globex")
     assert not is_admitted(limits, "acme")
 
 
-def test_nobody_has_none(make: t.Any) -> None:
+def test_a_call_without_a_tenant_has_no_limit(make: t.Any) -> None:
     """A call without a tenant is never refused."""
     limits = make(10)
     limits.debit(None, 1000)
     assert is_admitted(limits, None)
 
 
-def test_some_tenants_have_another_share(make: t.Any) -> None:
-    """A star is for those that are not named, and None is no limit."""
+def test_tenants_may_have_different_limits(make: t.Any) -> None:
+    """In a dict, None is no limit, and "*" is the limit of all tenants that it does not name."""
     limits = make({"acme": 100, "us": None, "*": 10})
     for tenant in ("acme", "us", "globex"):
         limits.debit(tenant, 50)
     assert [is_admitted(limits, tenant) for tenant in ("acme", "us", "globex")] == [True, True, False]
 
 
-def test_those_that_are_not_named_have_none_without_a_star(make: t.Any) -> None:
-    """A dict limits whom it names."""
+def test_without_a_star_other_tenants_have_no_limit(make: t.Any) -> None:
+    """A dict without "*" limits only the tenants that it names."""
     limits = make({"acme": 10})
     limits.debit("globex", 1000)
     assert is_admitted(limits, "globex")
 
 
 def test_no_unit_is_lost_between_threads(make: t.Any, clock: Clock) -> None:
-    """What eight threads charge is paid back to the last unit."""
+    """The units that eight threads take are all counted."""
     limits = make(1000)
     with concurrent.futures.ThreadPoolExecutor(8) as executor:
         list(executor.map(lambda _: [limits.debit("acme", 1) for _ in range(1000)], range(8)))

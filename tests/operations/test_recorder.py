@@ -1,4 +1,4 @@
-"""What an app does with its operations: it counts them, limits them, and tells of them."""
+"""``OperationRecorder``: an app counts operations and limits tenants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.settings import MakeApp
 
 @pytest.fixture
 def make(make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any) -> MakeApp:
-    """Makes an app that acts for the tenant that the request names, and gets a thread."""
+    """Makes an app whose view reads a thread for the tenant in the header of the request."""
     db.tenant_loader(lambda: flask.request.headers["tenant"])
 
     def make(name: str = "app", **settings: t.Any) -> flask.Flask:
@@ -35,12 +35,12 @@ def visit(app: flask.Flask, tenant: str) -> t.Any:
 
 
 def expensive(request: recorders.Request) -> t.Any:
-    """An answer that consumed very much."""
+    """An answer of the recorder that consumed 1,000,000 units."""
     return {"Item": request.body["Key"], "ConsumedCapacity": {"TableName": "Thread", "CapacityUnits": 1e6}}
 
 
 def test_calls_are_counted_by_tenant(make: MakeApp) -> None:
-    """Each request has its own."""
+    """The calls of a request are counted for its tenant."""
     app = make()
     for tenant in ("acme", "globex", "acme"):
         assert visit(app, tenant).status_code == 200
@@ -48,20 +48,20 @@ def test_calls_are_counted_by_tenant(make: MakeApp) -> None:
     assert {tenant: counts.calls for tenant, counts in usage.items()} == {"acme": 2, "globex": 1}
 
 
-def test_operations_tell_the_tenant(make: MakeApp) -> None:
-    """Of whoever made the call."""
-    heard: list[str | None] = []
+def test_an_operation_has_the_tenant(make: MakeApp) -> None:
+    """The operation of a call has the tenant that the call was made for."""
+    tenants: list[str | None] = []
 
-    def hear(app: flask.Flask, *, operation: Operation) -> None:
-        heard.append(operation.tenant)
+    def receive(app: flask.Flask, *, operation: Operation) -> None:
+        tenants.append(operation.tenant)
 
-    with operation_finished.connected_to(hear):
+    with operation_finished.connected_to(receive):
         visit(make(), "acme")
-    assert heard == ["acme"]
+    assert tenants == ["acme"]
 
 
 def test_a_tenant_over_its_limit_gets_429(make: MakeApp, recorder: recorders.Recorder) -> None:
-    """Nothing is sent, and the others are served."""
+    """A tenant above its limit gets 429 and nothing is sent; other tenants are served."""
     app, recorder.answer = make(tenant_capacity=1000), expensive
     assert visit(app, "acme").status_code == 200
     refused = visit(app, "acme")
@@ -71,14 +71,14 @@ def test_a_tenant_over_its_limit_gets_429(make: MakeApp, recorder: recorders.Rec
 
 
 def test_an_app_has_limits_of_its_own(make: MakeApp, recorder: recorders.Recorder) -> None:
-    """A tenant that is over it in one app is served by the other."""
+    """A tenant above its limit in one app is served by another app."""
     recorder.answer = expensive
     us, eu = make("us", tenant_capacity=1000), make("eu", tenant_capacity=1000, table_prefix="eu-")
     assert [visit(app, "acme").status_code for app in (us, us, eu)] == [200, 429, 200]
 
 
-def test_a_program_may_catch_it(make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
-    """It is no error of PynamoDB's."""
+def test_the_limit_is_an_error_of_dynaflask(make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+    """Code catches TenantLimitExceeded itself; PynamoDB does not wrap it."""
     app, recorder.answer = make(tenant_capacity=1000), expensive
     with app.test_request_context(headers={"tenant": "acme"}):
         thread_model.get("forum", "subject")
@@ -88,7 +88,7 @@ def test_a_program_may_catch_it(make: MakeApp, recorder: recorders.Recorder, thr
 
 
 def test_a_block_is_counted_for_its_tenant(make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-    """Nested blocks, each for its own; and nobody's, which are nobody's."""
+    """A call in nested blocks is counted for the innermost tenant, and for None in without_tenant."""
     with make().app_context(), db.tenant("acme"):
         thread_model.get("forum", "subject")
         with db.tenant("globex"):

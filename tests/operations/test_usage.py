@@ -1,9 +1,11 @@
-"""``db.usage()``: what an app's calls consumed, by tenant, model and operation."""
+"""``db.usage()``: calls and consumed capacity of an app, by tenant, model and operation."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import os
+import signal
+import threading
 import typing as t
 
 import flask
@@ -16,6 +18,8 @@ from dynaflask import Usage
 from dynaflask import UsageKey
 from dynaflask.operations.usage import OTHERS
 from dynaflask.operations.usage import Meter
+from dynaflask.operations.usage import TenantCounters
+from dynaflask.operations.usage import TenantLRU
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -23,7 +27,7 @@ from tests.support.settings import MakeApp
 
 @pytest.fixture
 def make(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
-    """Makes an app that counts, and whose calls the recorder answers with one unit each."""
+    """Makes an app with a meter. The recorder answers each call with one consumed unit."""
 
     def make(name: str = "app", **settings: t.Any) -> flask.Flask:
         settings = {"host": recorder.url, "region": "us-east-1", "meter": True, **KEYS, **settings}
@@ -32,24 +36,24 @@ def make(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
     return make
 
 
-def called(tenant: str | None, **facts: t.Any) -> Operation:
-    """A call of a tenant's."""
-    facts = {"read_units": 1.0, "duration_seconds": 0.5, **facts}
+def make_operation(tenant: str | None, **values: t.Any) -> Operation:
+    """An operation for a tenant."""
+    values = {"read_units": 1.0, "duration_seconds": 0.5, **values}
     return Operation(
-        name="GetItem", app_name="app", bind_key="default", model="Thread", table="Thread", tenant=tenant, **facts
+        name="GetItem", app_name="app", bind_key="default", model="Thread", table="Thread", tenant=tenant, **values
     )
 
 
 def calls(meter: Meter) -> dict[str | None, int]:
-    """How many calls each tenant made."""
+    """Number of calls by tenant."""
     return {key.tenant: usage.calls for key, usage in meter.read().items()}
 
 
 class TestUsage:
-    """What an app tells."""
+    """Usage of an app."""
 
     def test_it_counts_by_model_and_operation(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """Calls and units; reads apart from writes."""
+        """Each model and operation has its own calls and units."""
         with make().app_context():
             for _ in range(3):
                 thread_model.get("forum", "subject")
@@ -61,8 +65,8 @@ class TestUsage:
         assert (puts.calls, puts.read_units, puts.write_units) == (1, 0, 1)
         assert gets.seconds > 0
 
-    def test_it_counts_what_fails(self, make: MakeApp, thread_model: t.Any, recorder: recorders.Recorder) -> None:
-        """And what is throttled."""
+    def test_it_counts_failed_calls(self, make: MakeApp, thread_model: t.Any, recorder: recorders.Recorder) -> None:
+        """A failed call is an error, and also a throttle if DynamoDB throttled it."""
         app = make()
         for code in ("ValidationException", "ThrottlingException"):
             recorder.answer = lambda request, code=code: (400, {"__type": f"x#{code}", "message": "no"})
@@ -71,8 +75,8 @@ class TestUsage:
         (usage,) = app.extensions["dynamo"].usage().values()
         assert (usage.calls, usage.errors, usage.throttles, usage.read_units) == (2, 2, 1, 0)
 
-    def test_it_is_summed_up(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """By one part of its keys."""
+    def test_it_sums_by_one_field(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """usage(by=...) sums by tenant, model or operation."""
         with make().app_context():
             thread_model.get("forum", "subject")
             thread_model("forum", "subject").save()
@@ -82,13 +86,13 @@ class TestUsage:
             assert db.usage(by="tenant")[None].calls == 3
             assert db.usage(by="operation")["ListTables"].calls == 1
 
-    def test_it_is_not_summed_up_by_anything_else(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
-        """The message says by what."""
+    def test_an_unknown_field_is_an_error(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
+        """The message of usage(by=...) lists the valid fields."""
         with make().app_context(), pytest.raises(ValueError, match="'tenant', 'model', 'operation'"):
             db.usage(by="table")
 
-    def test_it_begins_anew_when_it_is_reset(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """Whoever resets it gets what is taken away."""
+    def test_reset_starts_at_zero(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """usage(reset=True) returns the counts and removes them."""
         with make().app_context():
             thread_model.get("forum", "subject")
             assert db.usage(by="operation", reset=True)["GetItem"].calls == 1
@@ -96,8 +100,8 @@ class TestUsage:
             thread_model.get("forum", "subject")
             assert db.usage(by="operation")["GetItem"].calls == 1
 
-    def test_each_app_has_its_own(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """A nested context counts for its own app."""
+    def test_each_app_has_its_own_usage(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """A call in a nested context is counted for the app of that context."""
         us, eu = make("us", region="us-west-2"), make("eu", region="eu-west-1", table_prefix="eu-")
         with us.app_context():
             thread_model.get("forum", "subject")
@@ -107,13 +111,13 @@ class TestUsage:
                 assert db.usage(by="tenant")[None].calls == 2
             assert db.usage(by="tenant")[None].calls == 1
 
-    def test_an_app_that_does_not_count_says_so(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
-        """And what to do."""
+    def test_an_app_without_a_meter_raises(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
+        """The message names the setting to change."""
         with make(meter=False).app_context(), pytest.raises(RuntimeError, match="DYNAMODB_METER = True"):
             db.usage()
 
-    def test_a_forked_child_begins_with_nothing(self, make: MakeApp, thread_model: t.Any) -> None:
-        """What the parent has counted is the parent's."""
+    def test_a_forked_child_starts_at_zero(self, make: MakeApp, thread_model: t.Any) -> None:
+        """The counts of the parent stay in the parent."""
         app = make()
         with app.app_context():
             thread_model.get("forum", "subject")
@@ -125,53 +129,101 @@ class TestUsage:
 
 
 class TestMeter:
-    """What keeps the counts."""
+    """``Meter``: counts under threads, resets and evictions."""
 
     def test_no_call_is_lost_between_threads(self) -> None:
-        """Not by a reset, nor by tenants that come and go."""
-        meter, taken = Meter(max_tenants=4), []
+        """Each call is counted once under resets, reads and evictions."""
+        meter, resets = Meter(max_tenants=4), []
 
         def work(number: int) -> None:
             for turn in range(1000):
-                meter.add(called(f"tenant-{(number + turn) % 12}"))
+                meter.add(make_operation(f"tenant-{(number + turn) % 12}"))
+                if turn % 10 == 0:
+                    meter.read()
                 if turn % 100 == 0:
-                    taken.append(meter.read(reset=True))
+                    resets.append(meter.read(reset=True))
 
         with concurrent.futures.ThreadPoolExecutor(8) as executor:
             list(executor.map(work, range(8)))
-        taken.append(meter.read())
-        usages = [usage for counts in taken for usage in counts.values()]
+        resets.append(meter.read())
+        usages = [usage for counts in resets for usage in counts.values()]
         assert sum(usage.calls for usage in usages) == 8000
         assert sum(usage.read_units for usage in usages) == 8000
 
-    def test_tenants_that_are_too_many_are_counted_together(self) -> None:
-        """Those that have not been heard of for longest."""
+    def test_tenants_above_the_limit_are_counted_together(self) -> None:
+        """The tenants without a call for the longest time are counted as "*"."""
         meter = Meter(max_tenants=4)
         for number in range(100):
-            meter.add(called("regular"))
-            meter.add(called(f"passing-{number}"))
+            meter.add(make_operation("regular"))
+            meter.add(make_operation(f"passing-{number}"))
         counts = calls(meter)
         assert len(counts) <= 4
         assert counts["regular"] == 100
         assert sum(counts.values()) == 200
         assert counts[OTHERS] > 90
 
-    def test_as_many_as_it_may_keep_are_kept_apart(self) -> None:
-        """However little each does."""
+    def test_tenants_up_to_the_limit_are_counted_separately(self) -> None:
+        """No tenant is counted as "*" before there are more than max_tenants."""
         meter = Meter(max_tenants=10)
-        for number in range(5):
-            meter.add(called(f"tenant-{number}"))
-        assert calls(meter) == {f"tenant-{number}": 1 for number in range(5)}
+        for number in range(10):
+            meter.add(make_operation(f"tenant-{number}"))
+        assert calls(meter) == {f"tenant-{number}": 1 for number in range(10)}
 
     @pytest.mark.parametrize("most", [1, 2, 3])
-    def test_it_counts_with_room_for_hardly_anybody(self, most: int) -> None:
-        """The sum is right."""
+    def test_it_counts_with_a_limit_of_few_tenants(self, most: int) -> None:
+        """No call is lost if nearly every call evicts a tenant."""
         meter = Meter(max_tenants=most)
         for number in range(20):
-            meter.add(called(f"tenant-{number % 7}"))
+            meter.add(make_operation(f"tenant-{number % 7}"))
         assert sum(calls(meter).values()) == 20
 
 
+class TestTenantLRU:
+    """``TenantLRU``: one value per tenant, in the process that made it."""
+
+    def test_the_least_recently_used_is_evicted(self) -> None:
+        """A look-up protects a value from the next eviction."""
+        evicted: list[t.Any] = []
+        lru = TenantLRU(lambda tenant: f"value of {tenant}", max_tenants=2, on_evict=lambda *item: evicted.append(item))
+        for tenant in ("a", "b", "a", "c"):
+            assert lru[tenant] == f"value of {tenant}"
+        assert evicted == [("b", "value of b")]
+        assert lru.values() == ["value of a", "value of c"]
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+    def test_a_child_does_not_wait_for_a_lock_of_the_parent(self) -> None:
+        """A fork while another thread holds the lock leaves the child an empty object with a free lock."""
+        is_held, may_end = threading.Event(), threading.Event()
+
+        def make(tenant: str | None) -> str:
+            if tenant == "slow":
+                is_held.set()
+                may_end.wait(30)
+            return "value"
+
+        lru = TenantLRU(make, max_tenants=10, on_evict=lambda *_: None)
+        assert lru["before"] == "value"
+        holder = threading.Thread(target=lambda: lru["slow"])
+        holder.start()
+        assert is_held.wait(30)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            os._exit(0 if lru.values() == [] and lru["after"] == "value" and lru.values() == ["value"] else 1)
+        exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        may_end.set()
+        holder.join()
+        assert exit_code == 0
+
+
+def test_closed_counters_stay_closed() -> None:
+    """A read of counters that were evicted does not let another thread add to them."""
+    counters = TenantCounters("acme")
+    counters.read(close=True)
+    counters.read()
+    assert not counters.add("Thread", "GetItem", Usage(calls=1))
+
+
 def test_counts_add_up() -> None:
-    """Part by part."""
+    """The sum of two usages is the sum of each field."""
     assert Usage(1, 0, 0, 2, 0.5, 0, 1.0) + Usage(1, 1, 1, 0, 0.5, 3, 0.5) == Usage(2, 1, 1, 2, 1.0, 3, 1.5)

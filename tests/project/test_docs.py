@@ -21,7 +21,8 @@ import urllib3
 import dynaflask
 from dynaflask import local
 from dynaflask.cli import commands
-from dynaflask.config.bind import BIND_FIELDS
+from dynaflask.config.fields import MODEL_ONLY_SETTINGS
+from dynaflask.config.fields import SETTINGS
 from tests.support.paths import PROJECT
 
 PAGES = {
@@ -38,20 +39,7 @@ EXAMPLES = dict(
         re.MULTILINE,
     )
 )
-APP_SETTINGS = {
-    "DYNAMODB_BINDS",
-    "DYNAMODB_MODELS",
-    "DYNAMODB_MAX_CLIENTS",
-    "DYNAMODB_CLIENT_IDLE_SECONDS",
-    "DYNAMODB_ERROR_HANDLERS",
-    "DYNAMODB_METER",
-    "DYNAMODB_METER_MAX_TENANTS",
-    "DYNAMODB_TENANT_CAPACITY",
-    "DYNAMODB_TENANTS",
-    "DYNAMODB_TENANT_TTL_SECONDS",
-    "DYNAMODB_REQUIRE_TENANT",
-}
-BIND_SETTINGS = {f"DYNAMODB_{name.upper()}" for name in BIND_FIELDS}
+ALL_SETTINGS = {f"DYNAMODB_{setting.name.upper()}" for setting in SETTINGS if setting.name not in MODEL_ONLY_SETTINGS}
 ROLE = {"DYNAMODB_ROLE_ARN": "arn:aws:iam::111122223333:role/forum"}
 KEY_PAIR = {"DYNAMODB_AWS_ACCESS_KEY_ID": "key", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "secret"}
 
@@ -135,7 +123,7 @@ def test_every_captioned_block_is_a_file() -> None:
 
 def test_the_settings_page_names_every_setting_and_no_other() -> None:
     """A setting that is added, renamed or removed has its row."""
-    assert EXAMPLES.keys() == APP_SETTINGS | BIND_SETTINGS
+    assert EXAMPLES.keys() == ALL_SETTINGS
 
 
 @pytest.mark.parametrize("setting", sorted(EXAMPLES))

@@ -1,0 +1,43 @@
+"""The error codes of DynamoDB that dynaflask acts on.
+
+A transaction that DynamoDB cancels has a code per item as well, its cancellation reason. Some reasons are spelt
+differently from the code of the same error, and both spellings are in the table. The codes are listed in
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+TABLE_NOT_FOUND: t.Final = "ResourceNotFoundException"
+TABLE_EXISTS: t.Final = "ResourceInUseException"
+TRANSACTION_CANCELED: t.Final = "TransactionCanceledException"
+
+THROTTLED: t.Final = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "ThrottlingError",
+    }
+)
+CONFLICTS: t.Final = frozenset(
+    {
+        "ConditionalCheckFailedException",
+        "ConditionalCheckFailed",
+        "TransactionConflictException",
+        "TransactionConflict",
+    }
+)
+# The credentials are wrong, or the IAM policy does not allow the call.
+ACCESS_DENIED: t.Final = frozenset(
+    {
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "UnrecognizedClientException",
+    }
+)
