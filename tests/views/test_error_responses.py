@@ -217,13 +217,16 @@ class TestOtherHandlers:
         app.add_url_rule("/", "index", lambda: thread_model.get("flask", "a").subject)
         return app
 
-    @pytest.mark.parametrize("kind", [DoesNotExist, PynamoDBException])
+    @pytest.mark.parametrize("error_class", [DoesNotExist, PynamoDBException])
     @pytest.mark.parametrize("is_first", [True, False], ids=["before init_app", "after init_app"])
     def test_a_handler_for_the_class(
-        self, bare: flask.Flask, db: dynaflask.Dynamo, kind: type[Exception], is_first: bool
+        self, bare: flask.Flask, db: dynaflask.Dynamo, error_class: type[Exception], is_first: bool
     ) -> None:
         """A handler for the error's class or a base class wins, before and after ``init_app``."""
-        steps = [lambda: bare.register_error_handler(kind, lambda error: ("mine", 410)), lambda: db.init_app(bare)]
+        steps = [
+            lambda: bare.register_error_handler(error_class, lambda error: ("mine", 410)),
+            lambda: db.init_app(bare),
+        ]
         for step in steps if is_first else reversed(steps):
             step()
         assert get(bare).status_code == 410
@@ -241,10 +244,10 @@ class TestOtherHandlers:
     def test_a_handler_of_a_blueprint(self, bare: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """A blueprint's handler for the class or the status serves the blueprint's views only."""
         db.init_app(bare)
-        for name, kind in (("class", PynamoDBException), ("status", 404)):
+        for name, error_class in (("class", PynamoDBException), ("status", 404)):
             blueprint = flask.Blueprint(name, "app", url_prefix=f"/{name}")
             blueprint.add_url_rule("/", "index", lambda: thread_model.get("flask", "a").subject)
-            blueprint.register_error_handler(kind, lambda error: ("mine", 410))  # type: ignore[arg-type]
+            blueprint.register_error_handler(error_class, lambda error: ("mine", 410))  # type: ignore[arg-type]
             bare.register_blueprint(blueprint)
         client = bare.test_client()
         assert [client.get(path).status_code for path in ("/class/", "/status/", "/")] == [410, 410, 404]
@@ -261,8 +264,8 @@ class TestOtherHandlers:
 
     def test_an_app_may_handle_all_three_classes(self, bare: flask.Flask, db: dynaflask.Dynamo) -> None:
         """If the app handles all three base classes, ``init_app`` registers no handler."""
-        for kind in (PynamoDBException, ClientError, BotoCoreError):
-            bare.register_error_handler(kind, lambda error: ("mine", 410))
+        for error_class in (PynamoDBException, ClientError, BotoCoreError):
+            bare.register_error_handler(error_class, lambda error: ("mine", 410))
         before = dict(bare.error_handler_spec[None][None])
         db.init_app(bare)
         assert bare.error_handler_spec[None][None] == before
