@@ -1,4 +1,4 @@
-"""Every check of the project: ``nox`` runs them all, ``nox --session lint`` one of them."""
+"""The checks of the project: ``nox`` runs all of them, ``nox --session quick`` the fast tests."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import pathlib
 
 import nox
 
-nox.options.sessions = ["lint", "typing", "docs", "proof", "tests", "minimums", "newest"]
+nox.options.sessions = ["lint", "typing", "docs", "proof", "benchmarks_smoke", "tests", "minimums", "newest"]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
 
 def run_tests(session: nox.Session) -> None:
-    """Run pytest: all of the package must be covered, unless arguments choose what to run."""
+    """Run pytest with the session's arguments; without any, require full coverage."""
     session.run("pytest", *(session.posargs or ["--cov-fail-under=100"]))
 
 
 def read_requirements(section: str, option: str) -> list[str]:
-    """Read the requirements that one option of setup.cfg lists."""
+    """The requirements in one option of setup.cfg."""
     config = configparser.ConfigParser()
     config.read(pathlib.Path(__file__).with_name("setup.cfg"))
     return config[section][option].split()
@@ -31,6 +31,13 @@ def tests(session: nox.Session) -> None:
     run_tests(session)
 
 
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Run the fast tests on one Python, without coverage: under a minute on two cores."""
+    session.install("--editable", ".[tests]")
+    session.run("pytest", "--no-cov", "-m", "not slow", *session.posargs)
+
+
 @nox.session(python=PYTHONS[0])
 def minimums(session: nox.Session) -> None:
     """Run the tests on the oldest Python with every dependency at its lower bound."""
@@ -41,7 +48,7 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session
 def newest(session: nox.Session) -> None:
-    """Run the tests on the newest dependencies, those not yet released among them."""
+    """Run the tests on the newest dependencies, including pre-releases."""
     names = [bound.partition(">=")[0] for bound in read_requirements("options", "install_requires")]
     session.install("--editable", ".[tests]")
     session.install("--upgrade", "--pre", *names)
@@ -57,8 +64,8 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the code, its format and the floors that its imports keep to."""
-    # A new minor version of ruff brings new rules and a new format; it is taken up on purpose, not by the calendar.
+    """Check the code, its format and the layers of its imports."""
+    # Pinned, because a new minor version of ruff brings new rules and a new format.
     session.install("ruff==0.17.*", "import-linter>=2.5")
     session.run("ruff", "check", "--quiet", *session.posargs)
     session.run("ruff", "format", "--check", "--quiet")
@@ -67,21 +74,29 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning fails it."""
+    """Build the documentation with warnings as errors."""
     session.install("--editable", ".[docs]")
     session.run("sphinx-build", "-W", "--keep-going", "--quiet", "docs", "docs/_build/html", *session.posargs)
 
 
 @nox.session
 def proof(session: nox.Session) -> None:
-    """Make 50,000 calls for a hundred tenants at once, and look where each of them went."""
+    """Make 50,000 calls for a hundred concurrent tenants, and check the destination of each."""
     session.install("--editable", ".[tests]")
     session.run("python", "tests/support/tenant_program.py", *session.posargs, env={"PYTHONPATH": "."})
 
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Run every benchmark, or the scripts that the arguments name."""
+    """Run every benchmark, or the scripts in the arguments."""
     session.install("--editable", ".[tests]")
-    for script in session.posargs or sorted(map(str, pathlib.Path("benchmarks").glob("[!_]*.py"))):
+    scripts = sorted(str(path) for path in pathlib.Path("benchmarks").glob("[!_]*.py") if path.stem != "test_smoke")
+    for script in session.posargs or scripts:
         session.run("python", script)
+
+
+@nox.session
+def benchmarks_smoke(session: nox.Session) -> None:
+    """Run every benchmark at its smallest sizes, and compare its table with the recorded results."""
+    session.install("--editable", ".[tests]")
+    session.run("pytest", "--no-cov", "-n0", "benchmarks/test_smoke.py", *session.posargs)

@@ -1,1 +1,1 @@
-"""Programs that show dynaflask at work."""
+"""Example programs."""

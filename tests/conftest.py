@@ -17,23 +17,20 @@ import dynaflask
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support.paths import SLOW_FILES
 
-# What takes longest goes first, so that no process is left with it while the other is done.
-LONG = (
-    "test_isolation",
-    "test_benchmarks",
-    "test_tenant_isolation",
-    "test_docs",
-    "test_contexts_machine",
-    "test_leaks",
-)
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
 
+# First, because pytest deselects by marker in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest."""
-    ranks = {name: rank for rank, name in enumerate(LONG)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+    """Mark the tests of slow files, and start with the slowest file, so that the processes end at the same time."""
+    ranks = {path: rank for rank, path in enumerate(SLOW_FILES)}
+    for item in items:
+        if item.path in ranks:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.fixture(scope="session", autouse=True)

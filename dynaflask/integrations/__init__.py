@@ -1,1 +1,1 @@
-"""One module for each library that it serves."""
+"""Integrations: one module or package for each library. Each imports its library and names the extra to install."""

@@ -1,9 +1,9 @@
-"""What the tests of an app need of this package's own: proof that its tenants are kept apart.
+"""Helpers for the tests of an app: proof that no tenant reaches the data of another.
 
-isolation.py   assert_isolated
-places.py        where a request goes, and whose keys it names
-wire.py          every request, wherever it is meant to go, to one recording engine
-recorder.py        the engine
+isolation.py     assert_isolated
+targets.py       where a request goes, and which keys it names
+intercept.py     sends every request of botocore to one recording server
+recorder.py      the recording server
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every request of botocore's, wherever it is meant to go, to one recording engine on loopback."""
+"""Redirect every request of botocore to one recording server on loopback."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from dynaflask.testing.recorder import plain_answer
 
 ENDPOINT = "x-recorded-endpoint"
 ACTOR = "x-recorded-actor"
-# As botocore's clients have it.
-AT_ONCE: t.Final[t.Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+# The option that botocore sets on its clients' sockets.
+SOCKET_OPTIONS: t.Final[t.Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 CREDENTIALS_SECONDS = 3600
-# botocore makes these up anew for each request.
-PASSING = frozenset({"DurationSeconds", "RoleSessionName"})
+# botocore chooses new values of these for each request.
+VARYING_PARAMETERS = frozenset({"DurationSeconds", "RoleSessionName"})
 
-ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+ASSUME_ROLE_RESPONSE = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
 <AccessKeyId>{key}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>{key}</SessionToken>
-<Expiration>{until}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+<Expiration>{expiration}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 
 _actor: contextvars.ContextVar[str] = contextvars.ContextVar("dynaflask_actor", default="")
 
 
 @contextlib.contextmanager
 def acting(name: str) -> cabc.Iterator[None]:
-    """Say for whom the requests of a block are.
+    """Mark the requests of a block as made for one tenant.
 
     Args:
-        name: The tenant.
+        name: The tenant's name.
     """
     token = _actor.set(name)
     try:
@@ -51,65 +51,65 @@ def acting(name: str) -> cabc.Iterator[None]:
 
 @contextlib.contextmanager
 def recorded(answer: t.Callable[[Request], Answer] | None, *, connections: int) -> cabc.Iterator[Recorder]:
-    """An engine that gets every request of the block.
+    """A recording server that receives every request of the block.
 
     Args:
-        answer: Answers them; ``None`` where it is not asked or does not care, so that the plain answers do.
-        connections: How many requests there may be at once.
+        answer: Called with each request. Without it, or where it returns ``None``, the default answer is sent.
+        connections: The most concurrent requests.
     """
 
     def respond(request: Request) -> Answer:
-        given = answer(request) if answer else None
-        return default_answer(request) if given is None else given
+        response = answer(request) if answer else None
+        return default_answer(request) if response is None else response
 
-    with Recorder() as recorder, _diverted(recorder.url, connections=connections):
+    with Recorder() as recorder, _redirected(recorder.url, connections=connections):
         recorder.answer = respond
         yield recorder
 
 
 def actor_of(request: Request) -> str:
-    """For whom a recorded request was made; empty if it was for nobody that is known."""
+    """The tenant that a recorded request was made for; empty if unknown."""
     return urllib.parse.unquote(request.headers.get(ACTOR, ""))
 
 
 def default_answer(request: Request) -> Answer:
-    """Temporary credentials from STS, and plain answers from DynamoDB."""
+    """Temporary credentials for a request to STS, the plain answer for one to DynamoDB."""
     return assumed_role(request) if request.service == "sts" else plain_answer(request)
 
 
 def assumed_role(request: Request, *, seconds: float = CREDENTIALS_SECONDS) -> str:
-    """What STS answers: credentials whose access key stands for all that was asked for, and by whom.
+    """The answer of STS to an ``AssumeRole``: credentials whose access key identifies the caller and the parameters.
 
     Args:
-        request: An AssumeRole.
-        seconds: How long they hold.
+        request: An ``AssumeRole`` request.
+        seconds: How long the credentials are valid.
     """
-    until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=seconds)
-    return ASSUMED.format(key=assumed_key(request), until=until.isoformat())
+    expiration = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=seconds)
+    return ASSUME_ROLE_RESPONSE.format(key=assumed_key(request), expiration=expiration.isoformat())
 
 
 def assumed_key(request: Request) -> str:
-    """The access key of the credentials that are the answer to an AssumeRole."""
-    asked = urllib.parse.parse_qsl(request.raw_body.decode())
-    lasting = sorted((name, value) for name, value in asked if name not in PASSING)
-    return "ASIA" + hashlib.sha256(repr((request.access_key_id, lasting)).encode()).hexdigest()[:16].upper()
+    """The access key id in the answer to an ``AssumeRole`` request."""
+    parameters = urllib.parse.parse_qsl(request.raw_body.decode())
+    identifying = sorted((name, value) for name, value in parameters if name not in VARYING_PARAMETERS)
+    return "ASIA" + hashlib.sha256(repr((request.access_key_id, identifying)).encode()).hexdigest()[:16].upper()
 
 
 @contextlib.contextmanager
-def _diverted(url: str, *, connections: int) -> cabc.Iterator[None]:
+def _redirected(url: str, *, connections: int) -> cabc.Iterator[None]:
     send = URLLib3Session.send
-    own = URLLib3Session(max_pool_connections=connections, socket_options=AT_ONCE)
+    # A session of its own, because the client's may use a proxy.
+    session = URLLib3Session(max_pool_connections=connections, socket_options=SOCKET_OPTIONS)
 
-    # Of its own session, which knows of no proxy.
-    def divert(_: URLLib3Session, request: t.Any) -> t.Any:
-        return send(own, _addressed(request, url))
+    def redirect(_: URLLib3Session, request: t.Any) -> t.Any:
+        return send(session, _readdressed(request, url))
 
-    with unittest.mock.patch.object(URLLib3Session, "send", divert):
+    with unittest.mock.patch.object(URLLib3Session, "send", redirect):
         yield
-    own.close()
+    session.close()
 
 
-def _addressed(request: t.Any, url: str) -> AWSPreparedRequest:
+def _readdressed(request: t.Any, url: str) -> AWSPreparedRequest:
     parts = urllib.parse.urlsplit(request.url)
     headers = request.headers.copy()
     headers[ENDPOINT] = f"{parts.scheme}://{parts.netloc}"

@@ -1,4 +1,4 @@
-"""Proof that no request of one tenant goes where another's belong."""
+"""Proof that no request of one tenant goes to the data of another."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from dynaflask.testing.recorder import Request
 from dynaflask.testing.targets import KeyNames
 from dynaflask.testing.targets import Observation
 from dynaflask.testing.targets import Target
-from dynaflask.testing.targets import seen_in
+from dynaflask.testing.targets import observe
 
-SHOWN = 10
+MAX_REPORTED = 10
 SEPARATOR = "#"
 
 Apps = flask.Flask | cabc.Mapping[str, flask.Flask]
@@ -40,58 +40,55 @@ def assert_isolated(
     shared: cabc.Iterable[str] = (),
     answer: t.Callable[[Request], Answer] | None = None,
 ) -> int:
-    """Fail if a request of one tenant goes where another's belong.
+    """Fail if a request of one tenant goes to the data of another.
 
-    Each tenant does the exercise alone, on clients of its own. So it is found out which endpoint, region, identity and
-    tables are its. Then all do it at once, in threads, on clients that they share, and each request must go where its
-    tenant's went before. Where two tenants have a table in common, each key that a request names must begin with its
-    tenant, as a ``TenantKey`` does.
+    First each tenant runs the exercise alone, on clients of its own. These requests show which endpoint, region,
+    identity and tables belong to the tenant. Then all tenants run it concurrently, in threads, on shared clients, and
+    each request must go to a target of its tenant. If two tenants share a table, each key that a request names must
+    begin with its tenant, as a ``TenantKey`` does.
 
-    Nothing is sent to the endpoints that the app has. All requests, those to STS among them, go to an engine on
-    loopback, which records them, and answers that there is an item of each key, and none for any search.
+    No request reaches the app's endpoints. All requests, including those to STS, go to a server on loopback that
+    records them. The server has an item for each key and no item for a query or a scan.
 
     Args:
         app: The app of all tenants; or, with an app for each tenant, the apps by tenant.
         tenants: The tenants' names, two or more.
-        exercise: Called with a tenant's name, in an app context for that tenant. It makes calls, and is the same for
-            all tenants. What it raises is raised.
-        threads: How many do it at once.
-        rounds: How often each tenant does it.
+        exercise: Called with a tenant's name, in an app context for that tenant. It makes the same calls for each
+            tenant. Its exceptions propagate.
+        threads: The number of threads.
+        rounds: How often each tenant runs the exercise concurrently.
         in_context: ``False`` if the exercise enters its contexts itself, such as those of a test client's requests.
-        shared: Tables, by their real names, that all tenants have in common on purpose, such as one of prices.
-        answer: Answers a request in place of the engine; ``None`` leaves it to the engine.
+        shared: The real names of tables that all tenants share on purpose, such as a price list.
+        answer: Answers a request instead of the server; ``None`` leaves the request to the server.
 
     Returns:
-        How many requests to DynamoDB were looked at.
+        The number of requests to DynamoDB that were checked.
 
     Raises:
-        AssertionError: A request went astray, or a tenant made none.
+        AssertionError: A request went to another tenant's data, or a tenant made no request.
     """
-    cast = _TenantRuns(app, list(tenants), exercise, in_context=in_context)
+    runs = _TenantRuns(app, list(tenants), exercise, in_context=in_context)
     with recorded(answer, connections=threads) as recorder:
-        for tenant in cast.tenants:
-            cast.begin_anew()
-            cast.act(tenant)
-        count = len(recorder.requests)
-        cast.begin_anew()
-        cast.act_at_once(threads=threads, rounds=rounds)
-        names = cast.key_names()
-    looked_at = [
-        (position < count, seen)
-        for position, request in enumerate(recorder.requests)
-        if request.operation
-        for seen in seen_in(request, names)
-    ]
-    findings = _Violations(cast.tenants, [seen for was_alone, seen in looked_at if was_alone], shared=frozenset(shared))
-    findings.judge([seen for _, seen in looked_at])
-    return len(looked_at)
+        for tenant in runs.tenants:
+            runs.close_clients()
+            runs.run(tenant)
+        alone_count = len(recorder.requests)
+        runs.close_clients()
+        runs.run_concurrently(threads=threads, rounds=rounds)
+        names = runs.key_names()
+    alone, concurrent = (
+        [observation for request in requests if request.operation for observation in observe(request, names)]
+        for requests in (recorder.requests[:alone_count], recorder.requests[alone_count:])
+    )
+    _Violations(runs.tenants, alone, shared=frozenset(shared)).check(alone + concurrent)
+    return len(alone) + len(concurrent)
 
 
 class _TenantRuns:
-    """Who does what."""
+    """Runs the exercise for each tenant, alone and concurrently."""
 
     def __init__(self, app: Apps, tenants: list[str], exercise: Exercise, *, in_context: bool) -> None:
-        if len(set(tenants)) < 2:  # noqa: PLR2004 - one alone cannot go astray
+        if len(set(tenants)) < 2:  # noqa: PLR2004 - one tenant has no other to be isolated from
             raise ValueError("assert_isolated takes the names of two tenants or more.")
         self.tenants = tenants
         self._apps = app if isinstance(app, cabc.Mapping) else dict.fromkeys(tenants, app)
@@ -99,26 +96,26 @@ class _TenantRuns:
         self._exercise = exercise
         self._in_context = in_context
 
-    def begin_anew(self) -> None:
-        """Let the apps' clients go."""
+    def close_clients(self) -> None:
+        """Close the apps' clients, so that the next run gets new ones."""
         for app in {id(app): app for app in self._apps.values()}.values():
             self._registry(app).close()
 
-    def act(self, tenant: str) -> None:
-        """Do the exercise as a tenant."""
+    def run(self, tenant: str) -> None:
+        """Run the exercise for one tenant."""
         with acting(tenant), self._context(tenant) if self._in_context else contextlib.nullcontext():
             self._exercise(tenant)
 
-    def act_at_once(self, *, threads: int, rounds: int) -> None:
-        """Do the exercise as all tenants, in no order."""
+    def run_concurrently(self, *, threads: int, rounds: int) -> None:
+        """Run the exercise for all tenants at once, in random order."""
         turns = self.tenants * rounds
         random.shuffle(turns)
         with concurrent.futures.ThreadPoolExecutor(threads) as executor:
-            for _ in executor.map(self.act, turns):
+            for _ in executor.map(self.run, turns):
                 pass
 
     def key_names(self) -> KeyNames:
-        """The names of the leading keys of the models' tables, and of their indexes."""
+        """The names of the leading keys of the models' tables and indexes."""
         names: dict[tuple[str, str | None], str] = {}
         for tenant in self.tenants:
             with self._context(tenant):
@@ -139,53 +136,61 @@ class _TenantRuns:
 
 
 class _Violations:
-    """What is whose, and what was wrong."""
+    """Compares observations with the targets that each tenant used alone."""
 
     def __init__(self, tenants: list[str], alone: list[Observation], *, shared: frozenset[str]) -> None:
-        self._places: dict[str, set[Target]] = collections.defaultdict(set)
+        self._targets: dict[str, set[Target]] = collections.defaultdict(set)
         self._tenants_at: dict[Target, set[str]] = collections.defaultdict(set)
         self._shared = shared
-        for seen in alone:
-            self._places[seen.actor].add(seen.place)
-            self._tenants_at[seen.place].add(seen.actor)
-        idle = [tenant for tenant in tenants if tenant not in self._places]
-        assert not idle, f"The exercise made no request for {', '.join(map(repr, idle))}."  # noqa: S101 - a test's
+        for observation in alone:
+            self._targets[observation.actor].add(observation.target)
+            self._tenants_at[observation.target].add(observation.actor)
+        idle = [tenant for tenant in tenants if tenant not in self._targets]
+        assert not idle, f"The exercise made no request for {', '.join(map(repr, idle))}."  # noqa: S101 - an assertion of the user's test
 
-    def judge(self, all_seen: list[Observation]) -> None:
-        """Fail if something is wrong."""
-        wrong = [f"- {seen.operation} for {seen.actor!r}: {why}" for seen in all_seen if (why := self._why(seen))]
-        shown = "\n".join(list(dict.fromkeys(wrong))[:SHOWN])
-        if wrong:
-            raise AssertionError(f"{len(wrong)} of {len(all_seen)} requests went astray:\n{shown}")
+    def check(self, observations: list[Observation]) -> None:
+        """Fail if an observation violates the isolation of tenants."""
+        violations = [
+            f"- {observation.operation} for {observation.actor!r}: {reason}"
+            for observation in observations
+            if (reason := self._reason(observation))
+        ]
+        report = "\n".join(list(dict.fromkeys(violations))[:MAX_REPORTED])
+        if violations:
+            raise AssertionError(
+                f"{len(violations)} of {len(observations)} requests violate the isolation of tenants:\n{report}"
+            )
 
-    def _why(self, seen: Observation) -> str | None:
-        if not seen.actor:
-            return "it was made in a thread that does not know for whom. Run it in contextvars.copy_context()."
-        if seen.place not in self._places[seen.actor]:
-            return "; ".join(self._strange(seen)) or f"{seen.place} is a mixture of its own."
-        others = self._tenants_at[seen.place] - {seen.actor}
-        if others and seen.leading is not None and seen.place.table not in self._shared:
-            return self._why_in_common(seen, min(others))
+    def _reason(self, observation: Observation) -> str | None:
+        target = observation.target
+        if not observation.actor:
+            return "its tenant is unknown in the thread that made it. Run the thread in contextvars.copy_context()."
+        if target not in self._targets[observation.actor]:
+            return "; ".join(self._foreign_parts(observation)) or f"{target} combines parts of several targets."
+        others = self._tenants_at[target] - {observation.actor}
+        if others and observation.leading_keys is not None and target.table not in self._shared:
+            return self._foreign_key(observation, min(others))
         return None
 
-    def _strange(self, seen: Observation) -> cabc.Iterator[str]:
-        """What of a place is not the tenant's, and whose it is."""
-        for name, value in seen.place._asdict().items():
+    def _foreign_parts(self, observation: Observation) -> cabc.Iterator[str]:
+        """The parts of the target that do not belong to the tenant, each with its owner."""
+        for name, value in observation.target._asdict().items():
             owners = sorted(
-                tenant for tenant, places in self._places.items() if any(getattr(p, name) == value for p in places)
+                tenant
+                for tenant, targets in self._targets.items()
+                if any(getattr(target, name) == value for target in targets)
             )
-            if seen.actor not in owners:
-                yield f"the {name} {value!r} belongs to {repr(owners[0]) if owners else 'nobody'}"
+            if observation.actor not in owners:
+                yield f"the {name} {value!r} belongs to {repr(owners[0]) if owners else 'no tenant'}"
 
-    def _why_in_common(self, seen: Observation, other: str) -> str | None:
-        table, prefix = seen.place.table, f"{seen.actor}{SEPARATOR}"
-        for keys in seen.leading or ():
+    def _foreign_key(self, observation: Observation, other: str) -> str | None:
+        """The first access to a shared table that is not limited to the tenant's own keys."""
+        table, prefix = observation.target.table, f"{observation.actor}{SEPARATOR}"
+        for keys in observation.leading_keys or ():
             if not keys:
-                return f"it goes through the whole table {table!r}, which {other!r} has as well"
+                return f"it reads the whole table {table!r}, which {other!r} uses too"
             if not any(key.startswith(prefix) for key in keys):
-                return (
-                    f"the key {keys[0]!r} does not begin with {prefix!r}, and {other!r} has the table {table!r} as well"
-                )
+                return f"the key {keys[0]!r} does not begin with {prefix!r}, and {other!r} uses the table {table!r} too"
         return None
 
 

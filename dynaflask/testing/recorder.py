@@ -1,4 +1,4 @@
-"""A server that answers every DynamoDB call with next to nothing, and remembers how it was signed and what it said.
+"""A server that records each DynamoDB request and sends a minimal answer.
 
 with Recorder() as server:
     ...                                      # calls to server.url
@@ -30,12 +30,12 @@ _CREDENTIAL = re.compile(r"Credential=(\S*)/(\d{8})/([^/]+)/([^/]+)/aws4_request
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One request. The access key, date, region and service are the signature's.
+    """One recorded request. Its access key, date, region and service come from the signature.
 
     Attributes:
-        headers: By lower-case name.
-        body: As parsed; empty if it is not DynamoDB's JSON.
-        raw_body: As it came.
+        headers: The headers, by lower-case name.
+        body: The parsed JSON body; empty for a request to another service than DynamoDB.
+        raw_body: The body's bytes.
     """
 
     headers: cabc.Mapping[str, str]
@@ -44,52 +44,57 @@ class Request:
 
     @property
     def host(self) -> str:
-        """The host and port that it asked for."""
+        """The host and port in the ``Host`` header."""
         return self.headers["host"]
 
     @property
     def operation(self) -> str:
-        """``GetItem``, for example."""
+        """The operation, such as ``GetItem``; empty for a request to another service than DynamoDB."""
         return self.headers.get("x-amz-target", "").rpartition(".")[2]
 
     @property
     def session_token(self) -> str | None:
-        """The token of temporary credentials."""
+        """The session token of temporary credentials, or None."""
         return self.headers.get("x-amz-security-token")
 
     @property
     def access_key_id(self) -> str:
-        """Whose call it was."""
+        """The access key id of the credentials that signed the request."""
         return self._credential[0]
 
     @property
     def date(self) -> str:
-        """The day of the signature."""
+        """The date in the signature: ``YYYYMMDD``."""
         return self._credential[1]
 
     @property
     def region(self) -> str:
-        """The region that it was signed for."""
+        """The region in the signature."""
         return self._credential[2]
 
     @property
     def service(self) -> str:
-        """The service that it was signed for."""
+        """The service in the signature, such as ``dynamodb``."""
         return self._credential[3]
 
     @functools.cached_property
     def _credential(self) -> tuple[str, ...]:
-        found = _CREDENTIAL.search(self.headers.get("authorization", ""))
-        return found.groups() if found else ("", "", "", "")
+        match = _CREDENTIAL.search(self.headers.get("authorization", ""))
+        return match.groups() if match else ("", "", "", "")
 
 
 class Recorder:
-    """The server; it listens on a free port of loopback within its ``with`` block.
+    """The server. Within its ``with`` block it listens on a free port of loopback.
+
+    Args:
+        tls: Serve TLS with this context. By default the server speaks plain HTTP.
 
     Attributes:
-        requests: All requests in the order of their arrival.
-        answer: Called with each request. What it returns, the body or the status and the body, is the answer; a string
-            is sent as it is, and None leaves it to ``plain_answer``.
+        requests: All requests in order of arrival.
+        answer: Called with each request. It returns the body, or the status and the body. A string is sent unchanged;
+            None sends ``plain_answer``.
+        port: The server's port.
+        url: The server's URL.
     """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
@@ -111,7 +116,7 @@ class Recorder:
         self._thread.join()
 
     def respond(self, request: Request) -> tuple[int, Json | str]:
-        """Remember the request, and make its answer."""
+        """Record the request and return the status and body of its answer."""
         self.requests.append(request)
         answer = self.answer(request)
         answer = t.cast("Json", plain_answer(request)) if answer is None else answer
@@ -119,7 +124,7 @@ class Recorder:
 
 
 def plain_answer(request: Request) -> Answer:
-    """The smallest answer that DynamoDB could give: reads of a key find that key alone, searches find nothing."""
+    """The smallest valid answer: a read of a key returns an item of that key alone, a query returns no items."""
     answer = _ANSWERS.get(request.operation)
     if answer is None:
         return 400, {"__type": "com.amazon.coral.service#UnknownOperationException"}
@@ -138,8 +143,8 @@ def _table(body: Json) -> Json:
 
 
 def _batch_get(body: Json) -> Json:
-    found = {table: asked["Keys"] for table, asked in body["RequestItems"].items()}
-    return {"Responses": found, "UnprocessedKeys": {}}
+    items = {table: batch["Keys"] for table, batch in body["RequestItems"].items()}
+    return {"Responses": items, "UnprocessedKeys": {}}
 
 
 def _transact_get(body: Json) -> Json:
@@ -167,7 +172,7 @@ _ANSWERS: dict[str, cabc.Callable[[Json], Json]] = {
 
 
 def _consumed(body: Json) -> Json:
-    """One unit for each table, if the request asks to know."""
+    """One capacity unit for each table, if the request asks for its consumption."""
     if body.get("ReturnConsumedCapacity", "NONE") == "NONE":
         return {}
     if "TableName" in body:
@@ -180,13 +185,13 @@ def _unit(table: str) -> Json:
 
 
 def _tables(body: Json) -> list[str]:
-    """Those of a batch or a transaction."""
+    """The tables of a batch or a transaction."""
     actions = [action for item in body.get("TransactItems", ()) for action in item.values()]
     return sorted({*body.get("RequestItems", ()), *(action["TableName"] for action in actions)})
 
 
 def read_request(stream: t.Any) -> Request | None:
-    """The next request of a connection; None at its end."""
+    """The next request on a connection, or None at its end."""
     if not stream.readline():
         return None
     headers = {}
@@ -194,8 +199,8 @@ def read_request(stream: t.Any) -> Request | None:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     body = stream.read(int(headers.get("content-length", 0)))
-    is_json = "x-amz-target" in headers
-    return Request(headers, json.loads(body) if is_json else {}, body)
+    is_dynamodb = "x-amz-target" in headers
+    return Request(headers, json.loads(body) if is_dynamodb else {}, body)
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -210,7 +215,7 @@ class _Server(socketserver.ThreadingTCPServer):
     def get_request(self) -> tuple[socket.socket, t.Any]:
         connection, address = super().get_request()
         if self._tls:
-            # The handshake is made by the first read, in the connection's own thread.
+            # The first read performs the handshake, in the connection's thread. Here it would block the accept loop.
             connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, address
 
@@ -220,12 +225,12 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def close_connections(self) -> None:
         for connection in self._connections:
-            with contextlib.suppress(OSError):  # the client may have been first
+            with contextlib.suppress(OSError):  # the client may have closed it already
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    """One connection, kept for as many requests as the client sends. http.server is some five times slower."""
+    """One persistent connection. ``http.server`` is about five times slower."""
 
     server: _Server
     disable_nagle_algorithm = True
@@ -235,7 +240,7 @@ class _Handler(socketserver.StreamRequestHandler):
             while request := read_request(self.rfile):
                 self._write(*self.server.recorder.respond(request))
         except (ConnectionError, ssl.SSLError):
-            pass  # the client has what it came for
+            pass  # the client closed the connection
 
     def _write(self, status: int, body: Json | str) -> None:
         content = (body if isinstance(body, str) else json.dumps(body)).encode()

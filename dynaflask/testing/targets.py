@@ -1,4 +1,4 @@
-"""Where a request goes, and whose keys it names."""
+"""Where a request goes, and which leading keys it names."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dynaflask.testing.recorder import Request
 
 _EQUALS = re.compile(r"([#\w.-]+)\s*=\s*(:\w+)")
 
-# The name of the leading key, by table and index.
+# The name of the leading key (the hash key), by table and index.
 KeyNames = cabc.Mapping[tuple[str, str | None], str]
 
 
 class Target(t.NamedTuple):
-    """Where a request goes, and as whom.
+    """Where a request goes, and the identity that signed it.
 
     Attributes:
         endpoint: The URL, up to the path.
-        region: The region that it was signed for.
-        identity: The access key id.
-        table: The table's real name; ``None`` for a call that names none.
+        region: The region in the signature.
+        identity: The access key id in the signature.
+        table: The table's real name; ``None`` for a call without a table.
     """
 
     endpoint: str
@@ -34,32 +34,32 @@ class Target(t.NamedTuple):
 
 
 class Observation(t.NamedTuple):
-    """One table's part in a request.
+    """What one request does to one table.
 
     Attributes:
-        actor: For whom it was; empty if that is not known.
-        operation: ``GetItem``, for example.
-        place: Where it went.
-        leading: What may be the leading key, for each item that it names; nothing for a search through the whole table.
-            ``None`` for a request that is not about items.
+        actor: The tenant that the request was made for; empty if unknown.
+        operation: The operation, such as ``GetItem``.
+        target: Where the request went.
+        leading_keys: For each item that the request names, the possible values of its leading key; an empty tuple for
+            a scan. ``None`` for a request that does not access items.
     """
 
     actor: str
     operation: str
-    place: Target
-    leading: tuple[tuple[str, ...], ...] | None
+    target: Target
+    leading_keys: tuple[tuple[str, ...], ...] | None
 
 
-def seen_in(request: Request, names: KeyNames) -> list[Observation]:
-    """What a request to DynamoDB touches.
+def observe(request: Request, names: KeyNames) -> list[Observation]:
+    """One observation for each table of a request to DynamoDB.
 
     Args:
         request: The request.
-        names: The leading keys' names. Of a table that it has not, any attribute may be the key.
+        names: The names of the leading keys. In a table without an entry, every attribute counts as a possible key.
     """
-    here = request.headers[ENDPOINT], request.region, request.access_key_id
+    destination = request.headers[ENDPOINT], request.region, request.access_key_id
     return [
-        Observation(actor_of(request), request.operation, Target(*here, part.table), _leading(part, names))
+        Observation(actor_of(request), request.operation, Target(*destination, part.table), _leading_keys(part, names))
         for part in _parts(request.operation, request.body)
     ]
 
@@ -71,13 +71,13 @@ class _Part(t.NamedTuple):
 
 
 def _parts(operation: str, body: Json) -> cabc.Iterator[_Part]:
-    """What a request says of each table: the keys or items, as far as it names them."""
+    """The tables of a request, each with the keys or items that the request names."""
     if operation in {"Query", "Scan"}:
-        started = [body["ExclusiveStartKey"]] if "ExclusiveStartKey" in body else []
-        yield _Part(body["TableName"], [_asked(body), *started], body.get("IndexName"))
+        start = [body["ExclusiveStartKey"]] if "ExclusiveStartKey" in body else []
+        yield _Part(body["TableName"], [_equalities(body), *start], body.get("IndexName"))
     elif "RequestItems" in body:
-        for table, asked in body["RequestItems"].items():
-            yield _Part(table, asked["Keys"] if "Keys" in asked else [_item(*action.values()) for action in asked])
+        for table, batch in body["RequestItems"].items():
+            yield _Part(table, batch["Keys"] if "Keys" in batch else [_item(*action.values()) for action in batch])
     elif "TransactItems" in body:
         actions = [action for item in body["TransactItems"] for action in item.values()]
         for table in sorted({action["TableName"] for action in actions}):
@@ -90,18 +90,18 @@ def _item(action: Json) -> Json:
     return t.cast("Json", action["Key"] if "Key" in action else action["Item"])
 
 
-def _asked(search: Json) -> Json:
-    """What a query says that attributes equal; nothing for a scan."""
-    names, values = search.get("ExpressionAttributeNames", {}), search.get("ExpressionAttributeValues", {})
-    pairs = _EQUALS.findall(search.get("KeyConditionExpression", ""))
+def _equalities(body: Json) -> Json:
+    """The attributes that a query's key condition compares with ``=``; empty for a scan."""
+    names, values = body.get("ExpressionAttributeNames", {}), body.get("ExpressionAttributeValues", {})
+    pairs = _EQUALS.findall(body.get("KeyConditionExpression", ""))
     return {names.get(name, name): values[value] for name, value in pairs}
 
 
-def _leading(part: _Part, names: KeyNames) -> tuple[tuple[str, ...], ...] | None:
+def _leading_keys(part: _Part, names: KeyNames) -> tuple[tuple[str, ...], ...] | None:
     name = names.get((part.table or "", part.index_name))
-    return None if part.items is None else tuple(_texts(item, name) for item in part.items)
+    return None if part.items is None else tuple(_candidates(item, name) for item in part.items)
 
 
-def _texts(item: Json, name: str | None) -> tuple[str, ...]:
+def _candidates(item: Json, name: str | None) -> tuple[str, ...]:
     values = item.values() if name is None else [item[name]] if name in item else []
     return tuple(str(next(iter(value.values()))) for value in values)

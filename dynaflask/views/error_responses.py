@@ -1,4 +1,4 @@
-"""Answers for the errors that leave a view: ``DYNAMODB_ERROR_HANDLERS``."""
+"""Responses for DynamoDB errors that leave a view: ``DYNAMODB_ERROR_HANDLERS``."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ from dynaflask.registry.context import current_scope
 if t.TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-# The broadest classes: whatever handler the app has for a narrower one goes first.
+# The broadest classes. Flask prefers the handler of a narrower class, so the app's own handlers take precedence.
 HANDLED: t.Final = (PynamoDBException, ClientError, BotoCoreError)
 
-OUT_OF_REACH: t.Final = (
+# No credentials, no region or no connection: the call never reached DynamoDB.
+UNAVAILABLE: t.Final = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,
     botocore.CredentialRetrievalError,
@@ -39,38 +40,39 @@ OUT_OF_REACH: t.Final = (
     botocore.HTTPClientError,
 )
 RETRY_AFTER_SECONDS = 1
-UNKNOWN: t.Final = ErrorContext("unknown", "a call")
+UNKNOWN_CONTEXT: t.Final = ErrorContext("unknown", "a call")
 
 
 def install(app: flask.Flask) -> None:
-    """Have an app answer what leaves its views. A class for which the app has a handler already is left to that one.
+    """Register the error handlers on an app, except for classes that already have a handler of the app's.
 
     Args:
         app: The app.
     """
-    present = app.error_handler_spec[None][None]
-    for kind in HANDLED:
-        if kind not in present:
-            app.register_error_handler(kind, answer)
+    handlers = app.error_handler_spec[None][None]
+    for error_class in HANDLED:
+        if error_class not in handlers:
+            app.register_error_handler(error_class, handle_error)
 
 
-def answer(error: Exception) -> ResponseReturnValue:
-    """The answer to an error that left a view. One that is nobody's fault but the program's is raised again.
+def handle_error(error: Exception) -> ResponseReturnValue:
+    """The response to an error that left a view. An error that has no HTTP status is raised again.
 
     Args:
         error: The error.
     """
-    meant = translate(error)
-    if meant is None:
-        return _leave(error)
-    _log(error, meant)
-    # The app's own page for that status, if it has one. Flask's public method for it is called otherwise from 3.2 on.
-    handler = flask.current_app._find_error_handler(meant, flask.request.blueprints)
-    return t.cast("ResponseReturnValue", meant) if handler is None else _call(handler, meant)
+    http_error = to_http_exception(error)
+    if http_error is None:
+        return _delegate_or_reraise(error)
+    _log(error, http_error)
+    # The app's own page for that status, if it has one. The public method that calls it, handle_http_exception, has
+    # another signature from Flask 3.2 on.
+    handler = flask.current_app._find_error_handler(http_error, flask.request.blueprints)
+    return t.cast("ResponseReturnValue", http_error) if handler is None else _call(handler, http_error)
 
 
-def translate(error: Exception) -> HTTPException | None:
-    """The status that an error stands for; ``None`` for one that stands for none.
+def to_http_exception(error: Exception) -> HTTPException | None:
+    """The HTTP error for an error of PynamoDB or botocore, or None if it has no HTTP status.
 
     Args:
         error: An error of PynamoDB or botocore.
@@ -80,11 +82,11 @@ def translate(error: Exception) -> HTTPException | None:
     cause = _cause(error)
     codes = _codes(cause)
     if codes & CONFLICTS:
-        return Conflict("What this request was to change is not as it should be. Look at it anew, and try again.")
-    # A batch without a cause gave up, because DynamoDB left too much of it undone.
+        return Conflict("The item already exists or has changed. Reload it and try again.")
+    # A batch write without another cause gave up, because DynamoDB returned too many unprocessed items.
     if codes & THROTTLED or isinstance(cause, BatchWriteError):
         return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS)
-    return ServiceUnavailable() if isinstance(cause, OUT_OF_REACH) else None
+    return ServiceUnavailable() if isinstance(cause, UNAVAILABLE) else None
 
 
 def _cause(error: Exception) -> Exception:
@@ -94,19 +96,19 @@ def _cause(error: Exception) -> Exception:
 def _codes(cause: Exception) -> set[str | None]:
     if not isinstance(cause, ClientError):
         return set()
-    # As PynamoDB keeps them, and as botocore does.
+    # PynamoDB parses the cancellation reasons into an attribute; botocore leaves them in the response.
     reasons = {reason.code for reason in getattr(cause, "cancellation_reasons", ()) if reason}
     response = t.cast("dict[str, t.Any]", cause.response)
     reasons.update(reason.get("Code") for reason in response.get("CancellationReasons", ()))
     return {response.get("Error", {}).get("Code"), *reasons}
 
 
-def _leave(error: Exception) -> ResponseReturnValue:
-    """What would have become of the error without these handlers."""
-    present = flask.current_app.error_handler_spec[None][None]
-    for kind in type(error).__mro__:
-        handler = present.get(kind)
-        if handler is not None and handler is not answer:
+def _delegate_or_reraise(error: Exception) -> ResponseReturnValue:
+    """The response of the app's own handler for a base class of the error. Without one the error is raised again."""
+    handlers = flask.current_app.error_handler_spec[None][None]
+    for error_class in type(error).__mro__:
+        handler = handlers.get(error_class)
+        if handler is not None and handler is not handle_error:
             return _call(handler, error)
     raise error
 
@@ -115,26 +117,26 @@ def _call(handler: t.Callable[[t.Any], t.Any], error: Exception) -> ResponseRetu
     return t.cast("ResponseReturnValue", flask.current_app.ensure_sync(handler)(error))
 
 
-def _log(error: Exception, meant: HTTPException) -> None:
-    facts = get_context(_cause(error)) or _missing(error) or UNKNOWN
-    is_fault = isinstance(meant, ServiceUnavailable)
+def _log(error: Exception, http_error: HTTPException) -> None:
+    context = get_context(_cause(error)) or _missing_item_context(error) or UNKNOWN_CONTEXT
+    is_outage = isinstance(http_error, ServiceUnavailable)
     flask.current_app.logger.log(
-        logging.ERROR if is_fault else logging.INFO,
+        logging.ERROR if is_outage else logging.INFO,
         "%s for %s of %s on the bind %r: %s",
-        meant.code,
+        http_error.code,
         type(error).__qualname__,
-        facts.operation,
-        facts.bind_key,
+        context.operation,
+        context.bind_key,
         error,
-        exc_info=error if is_fault else None,
+        exc_info=error if is_outage else None,
     )
 
 
-def _missing(error: Exception) -> ErrorContext | None:
-    """No call failed that could tell: the item that was asked for is not there."""
+def _missing_item_context(error: Exception) -> ErrorContext | None:
+    """The context of a ``DoesNotExist``, which no failed call carries: PynamoDB raises it after a successful one."""
     scope = current_scope()
     models: t.Any = scope.registry._models() if scope else ()
-    # The block of the tenant that it was asked for has ended. Nobody may be there now, and it is for the log alone.
+    # Reading Meta can raise, such as TenantRequired: the tenant's block has ended. A log line must not fail for that.
     with contextlib.suppress(Exception):
         return next(
             ErrorContext(model.Meta.bind_key, "GetItem") for model in models if model.DoesNotExist is type(error)

@@ -16,13 +16,13 @@ from dynaflask.views.pagination import Page
 
 @functools.singledispatch
 def to_json(value: t.Any) -> t.Any:
-    """What JSON can say of a value that it does not know.
+    """A JSON value for a value that the JSON encoder does not know.
 
     Args:
-        value: A model, a page, or what may be in them.
+        value: A model, a page, or a value of one of their attributes.
 
     Raises:
-        TypeError: It is of another kind, which Flask does not know either.
+        TypeError: It has another type, which Flask does not know either.
     """
     return DefaultJSONProvider.default(value)
 
@@ -61,20 +61,20 @@ def _(value: t.Any) -> t.Any:
 
 @to_json.register(type)
 def _(value: type) -> t.Any:
-    """The class of a polymorphic model, as its items have it."""
+    """The discriminator value of a polymorphic model's class, as its items store it."""
     attribute = value._get_discriminator_attribute() if issubclass(value, AttributeContainer) else None
     return DefaultJSONProvider.default(value) if attribute is None else attribute.get_discriminator(value)
 
 
 class JSONProvider(DefaultJSONProvider):
-    """Flask's provider, which also knows what DynamoDB's items are made of: ``app.json = JSONProvider(app)``.
+    """Flask's provider plus models, pages and the types of their attributes: ``app.json = JSONProvider(app)``.
 
-    - a model and a map attribute: an object of all its attributes, by the names that the class gives them
+    - a model and a map attribute: an object of all its attributes, named as in the class
     - a :class:`Page`: an object of ``items``, ``per_page`` and ``next_cursor``
-    - a set: an array, in order
+    - a set: a sorted array
     - binary values: a string in Base64
     - a datetime, a date and a time: a string in ISO 8601
-    - a Decimal: a string of its digits, as Flask has it, because a float has not all of them
+    - a Decimal: a string of its digits, as in Flask, because a float would lose some
 
     Args:
         app: The app.

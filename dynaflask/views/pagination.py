@@ -1,4 +1,4 @@
-"""Pages for a web API: one page of a query or a scan, and the cursor to the next."""
+"""Pagination for a web API: one page of a query or a scan, and the cursor to the next page."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ T = t.TypeVar("T")
 Json = dict[str, t.Any]
 
 PER_PAGE = 20
-# The most that DynamoDB takes as a Limit.
+# DynamoDB's largest Limit.
 MAX_LIMIT = 2**31 - 1
 
-# What a request may differ in from one page to the next.
-NOT_BOUND = frozenset({"Limit", "ExclusiveStartKey", "ConsistentRead"})
+# Parameters that may change between two pages of a query.
+UNBOUND_PARAMETERS = frozenset({"Limit", "ExclusiveStartKey", "ConsistentRead"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -40,9 +40,9 @@ class Page(t.Generic[T]):
 
     Attributes:
         items: The items.
-        per_page: How many items a page has at most.
-        next_cursor: Where the next page begins; ``None`` after the last one.
-        consumed_capacity: The capacity units that the page's reads consumed.
+        per_page: The most items that a page has.
+        next_cursor: The cursor of the next page; ``None`` on the last page.
+        consumed_capacity: Capacity units that the page's requests consumed.
     """
 
     items: list[T]
@@ -52,32 +52,32 @@ class Page(t.Generic[T]):
 
     @property
     def has_next(self) -> bool:
-        """Whether there is more to read. Under a filter, that may turn out to hold no item."""
+        """True if there is more to read. With a filter, the next page may turn out to be empty."""
         return self.next_cursor is not None
 
     def next_url(self, *, external: bool = False) -> str | None:
-        """The link to the next page: the current request's, with another cursor.
+        """The URL of the next page: the current request's URL with another cursor.
 
         Args:
-            external: Whether the link begins with the scheme and the host.
+            external: True for an absolute URL, with scheme and host.
 
         Returns:
-            ``None`` after the last page.
+            The URL, or ``None`` on the last page.
 
         Raises:
-            RuntimeError: There is no request, or none that a view answers.
+            RuntimeError: No request is current, or no view matches it.
         """
         if not flask.has_request_context() or flask.request.endpoint is None:
             raise RuntimeError(
                 "page.next_url() links to the view of the current request, and there is none. Send page.next_cursor,"
-                " or build the link with flask.url_for."
+                " or build the URL with flask.url_for."
             )
         if self.next_cursor is None:
             return None
         url = flask.url_for(flask.request.endpoint, _external=external, **(flask.request.view_args or {}))
-        # Not as arguments of url_for: a client may write ?_scheme=javascript.
-        kept = [pair for pair in flask.request.args.items(multi=True) if pair[0] not in {"cursor", "per_page"}]
-        query = urllib.parse.urlencode([*kept, ("per_page", self.per_page), ("cursor", self.next_cursor)])
+        # Not passed to url_for, which would obey a client's ?_scheme=javascript.
+        arguments = [pair for pair in flask.request.args.items(multi=True) if pair[0] not in {"cursor", "per_page"}]
+        query = urllib.parse.urlencode([*arguments, ("per_page", self.per_page), ("cursor", self.next_cursor)])
         return f"{url}{'&' if '?' in url else '?'}{query}"
 
     def __iter__(self) -> cabc.Iterator[T]:
@@ -88,7 +88,7 @@ class Page(t.Generic[T]):
 
 
 class RequestCapture(Connection):
-    """A connection that gives back what it would have sent."""
+    """A connection that returns each request instead of sending it."""
 
     def dispatch(self, operation_name: str, operation_kwargs: Json) -> Json:
         """The request."""
@@ -97,7 +97,7 @@ class RequestCapture(Connection):
 
 @dataclasses.dataclass(slots=True)
 class PreparedQuery(t.Generic[T]):
-    """A query or a scan that is about to be read, and what it asks of DynamoDB."""
+    """A query or a scan before its first request, with the parameters of that request."""
 
     results: ResultIterator[T]
     request: Json
@@ -105,12 +105,12 @@ class PreparedQuery(t.Generic[T]):
 
     @property
     def has_filter(self) -> bool:
-        """Whether what is read may be fewer items than were looked at."""
+        """True if DynamoDB may return fewer items than it reads."""
         return "FilterExpression" in self.request
 
     @property
     def has_keys(self) -> bool:
-        """Whether each item tells its position."""
+        """True if each item contains all keys, and so its own position."""
         if "ProjectionExpression" not in self.request:
             return True
         names = self.request["ExpressionAttributeNames"]
@@ -128,19 +128,19 @@ def paginate(
     max_reads: int,
     **options: t.Any,
 ) -> Page[T]:
-    """One page of what a model's or an index's query or scan finds; see ``Dynamo.paginate``."""
+    """One page of the query or scan of a model or an index; see ``Dynamo.paginate``."""
     model = _model_of(method)
     size = _page_size(per_page, max_per_page=max_per_page)
     if max_reads < 1:
         raise ValueError(f"max_reads must be at least 1, not {max_reads}.")
-    reading = _prepare(method, *args, **options)
-    seal = CursorCodec(flask.current_app, bound_to=_cursor_context(scope, model, reading))
+    query = _prepare(method, *args, **options)
+    codec = CursorCodec(flask.current_app, context=_cursor_context(scope, model, query))
     if cursor is None and flask.has_request_context():
         cursor = flask.request.args.get("cursor")
     if cursor is not None:
-        reading.results = method(*args, last_evaluated_key=seal.open(cursor), **options)
-    items, position, consumed = _read(reading, size, max_reads=max_reads)
-    return Page(items, size, None if position is None else seal.close(position), consumed)
+        query.results = method(*args, last_evaluated_key=codec.decode(cursor), **options)
+    items, position, consumed = _read(query, size, max_reads=max_reads)
+    return Page(items, size, None if position is None else codec.encode(position), consumed)
 
 
 def _model_of(method: t.Any) -> t.Any:
@@ -155,8 +155,8 @@ def _model_of(method: t.Any) -> t.Any:
     return model
 
 
-def _page_size(given: int | None, *, max_per_page: int | None) -> int:
-    size = _asked_page_size() if given is None else given
+def _page_size(per_page: int | None, *, max_per_page: int | None) -> int:
+    size = _requested_page_size() if per_page is None else per_page
     if max_per_page is not None:
         size = min(size, max_per_page)
     if size < 1:
@@ -164,12 +164,12 @@ def _page_size(given: int | None, *, max_per_page: int | None) -> int:
     return size
 
 
-def _asked_page_size() -> int:
-    asked = flask.request.args.get("per_page") if flask.has_request_context() else None
-    if asked is None:
+def _requested_page_size() -> int:
+    argument = flask.request.args.get("per_page") if flask.has_request_context() else None
+    if argument is None:
         return PER_PAGE
     try:
-        size = int(asked)
+        size = int(argument)
     except ValueError:
         size = 0
     return size if size >= 1 else flask.abort(400, "per_page must be a whole number, 1 or more.")
@@ -177,65 +177,66 @@ def _asked_page_size() -> int:
 
 def _prepare(method: t.Callable[..., ResultIterator[T]], *args: t.Any, **options: t.Any) -> PreparedQuery[T]:
     results = method(*args, **options)
-    # What PynamoDB keeps to itself of a query that it has not sent yet.
+    # PynamoDB stores an unsent query in private attributes only.
     pages: t.Any = results.page_iter
     table = pages._operation.__self__
     if not isinstance(table.connection, Connection):
-        raise TypeError(f"{table.table_name} is no table of a model of this app. Pass the model to db.register.")
-    draft = RequestCapture(table.connection.bind, owner=table.connection._owner)
-    on_paper = TableConnection(table.table_name, connection=draft, meta_table=table.get_meta_table())
-    request = getattr(on_paper, pages._operation.__name__)(*pages._args, **pages._kwargs)
+        raise TypeError(f"{table.table_name} is not the table of a model of this app. Pass the model to db.register.")
+    capture = RequestCapture(table.connection.bind, owner=table.connection._owner)
+    capturing_table = TableConnection(table.table_name, connection=capture, meta_table=table.get_meta_table())
+    request = getattr(capturing_table, pages._operation.__name__)(*pages._args, **pages._kwargs)
     if "Limit" in request or "ExclusiveStartKey" in request:
         raise TypeError(
-            "db.paginate decides how much is read, and from where. Leave limit, page_size and last_evaluated_key out,"
+            "db.paginate decides how much to read and from where. Leave out limit, page_size and last_evaluated_key,"
             " and use per_page and cursor."
         )
     return PreparedQuery(results, request, table.connection.bind)
 
 
-def _cursor_context(scope: Scope, model: t.Any, reading: PreparedQuery[t.Any]) -> Json:
-    """All that a cursor must share with the query that it is used for."""
-    bind = reading.bind
-    # A key that is temporary is another one tomorrow, and in the process next door.
+def _cursor_context(scope: Scope, model: t.Any, query: PreparedQuery[t.Any]) -> Json:
+    """Everything that a cursor is bound to. A query with another context does not accept the cursor."""
+    bind = query.bind
+    # Temporary access keys differ between hours and between processes.
     identity = bind.aws_access_key_id if bind.aws_session_token is None else None
     return {
         "app": scope.registry.app_name,
         "bind": [bind.key, *(getattr(bind, name) for name in CURSOR_SETTINGS), identity],
         "tenant": scope.tenant,
         "model": full_name(model),
-        "request": {name: _ordered(value) for name, value in reading.request.items() if name not in NOT_BOUND},
+        "request": {name: _sort_sets(value) for name, value in query.request.items() if name not in UNBOUND_PARAMETERS},
     }
 
 
-def _ordered(value: t.Any) -> t.Any:
-    """The value with each of DynamoDB's sets in order: Python gives them in another one in each process."""
+def _sort_sets(value: t.Any) -> t.Any:
+    """The value with each of DynamoDB's sets sorted: Python's order of a set differs between processes."""
     if isinstance(value, list):
-        return [_ordered(content) for content in value]
+        return [_sort_sets(content) for content in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: sorted(content) if name in {"SS", "NS", "BS"} and isinstance(content, list) else _ordered(content)
+        name: sorted(content) if name in {"SS", "NS", "BS"} and isinstance(content, list) else _sort_sets(content)
         for name, content in value.items()
     }
 
 
-def _read(reading: PreparedQuery[T], size: int, *, max_reads: int) -> tuple[list[T], ExclusiveStartKey | None, float]:
-    results: t.Any = reading.results
+def _read(query: PreparedQuery[T], size: int, *, max_reads: int) -> tuple[list[T], ExclusiveStartKey | None, float]:
+    results: t.Any = query.results
     pages = results.page_iter
-    # One more than the page holds, to know whether there is a next one.
-    extra = 1 if reading.has_keys else 0
+    # One item more than the page holds shows if there is a next page.
+    extra = 1 if query.has_keys else 0
     pages.page_size = min(size + extra, MAX_LIMIT)
-    found: list[Json] = []
+    items: list[Json] = []
     consumed = 0.0
     for page in itertools.islice(pages, max_reads):
-        found += page["Items"]
+        items += page["Items"]
         consumed += page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
-        if len(found) >= size:
+        if len(items) >= size:
             break
-        missing = size - len(found) + extra
-        # A filter that few items pass is given more and more to choose from, where what is too much can be left.
-        pages.page_size = min(pages.page_size * 2 if reading.has_filter and extra else missing, MAX_LIMIT)
+        missing = size - len(items) + extra
+        # With a filter that few items pass, each request reads twice as many as the one before. Surplus items can be
+        # left for the next page only if they contain their position.
+        pages.page_size = min(pages.page_size * 2 if query.has_filter and extra else missing, MAX_LIMIT)
     position = pages.last_evaluated_key
-    if len(found) > size:
-        position = {name: found[size - 1][name] for name in pages.key_names}
-    return [results._map_fn(item) for item in found[:size]], position, consumed
+    if len(items) > size:
+        position = {name: items[size - 1][name] for name in pages.key_names}
+    return [results._map_fn(item) for item in items[:size]], position, consumed

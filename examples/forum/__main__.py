@@ -29,10 +29,12 @@ def main() -> None:
 
 
 def read_options() -> argparse.Namespace:
-    """What stands on the command line."""
+    """The options on the command line."""
     parser = argparse.ArgumentParser(prog="python -m examples.forum", description=main.__doc__)
-    parser.add_argument("--port", type=int, default=5000, help="on 127.0.0.1; 0 takes any (default: 5000)")
-    parser.add_argument("--tables-only", action="store_true", help="create the tables, and serve nothing")
+    parser.add_argument(
+        "--port", type=int, default=5000, help="port on 127.0.0.1; 0 chooses a free one (default: 5000)"
+    )
+    parser.add_argument("--tables-only", action="store_true", help="create the tables and exit")
     return parser.parse_args()
 
 

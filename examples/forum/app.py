@@ -1,4 +1,4 @@
-"""The factory: a Flask app for one site."""
+"""The app factory: a Flask app for one site."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ TENANT_HEADER = "X-Tenant"
 
 @db.tenant_loader
 def load_tenant() -> str | None:
-    """Whom a request is for: the gateway before the forum says so, of whom it has let in."""
+    """The tenant of a request, from a header that the gateway in front of the forum sets after authentication."""
     return request.headers.get(TENANT_HEADER) if has_request_context() else None
 
 
 def create_app(config: cabc.Mapping[str, t.Any] | None = None) -> Flask:
-    """A site, of these settings over those of the environment: ``FORUM_DYNAMODB_HOST`` and so on."""
+    """The app of a site. ``config`` wins over environment variables such as ``FORUM_DYNAMODB_HOST``."""
     app = Flask(__name__)
     app.config.from_mapping(DYNAMODB_HOST="local", FORUM_TITLE="Forum", RESTX_ERROR_404_HELP=False)
     app.config.from_prefixed_env("FORUM")
@@ -36,7 +36,7 @@ def create_app(config: cabc.Mapping[str, t.Any] | None = None) -> Flask:
 
 
 def as_json(error: HTTPException) -> t.Any:
-    """An error as the API answers it, with the status and headers that it has."""
+    """An HTTP error as JSON, with its status and headers."""
     response = t.cast("t.Any", error.get_response())
     response.data = json.dumps({"message": error.description})
     response.content_type = "application/json"

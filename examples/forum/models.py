@@ -1,4 +1,4 @@
-"""What the forum keeps: PynamoDB's ``Thread``, declared once for every site."""
+"""The model of the forum: PynamoDB's ``Thread``, declared once for all sites."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ db = Dynamo()
 
 
 class ViewIndex(GlobalSecondaryIndex["Thread"]):
-    """Finds threads by how often they were viewed."""
+    """Threads by their number of views."""
 
     class Meta:
         projection = AllProjection()
@@ -23,7 +23,7 @@ class ViewIndex(GlobalSecondaryIndex["Thread"]):
 
 
 class Thread(db.Model):
-    """A thread of a forum. Where it is kept is the app's to say."""
+    """A thread of a forum. The app decides where it is stored."""
 
     class Meta:
         table_name = "Thread"

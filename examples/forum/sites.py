@@ -13,16 +13,16 @@ from examples.forum.start import create_start_page
 
 Sites = cabc.Mapping[str, Flask]
 
-# A site keeps each of these customers in a table of its own.
+# The tenants of each site. Each has its own table.
 TENANTS = ("acme", "globex")
 
 
 def tenants(site: str) -> dict[str, dict[str, str]]:
-    """What each tenant of a site changes."""
+    """The settings of each tenant of a site."""
     return {name: {"table_prefix": f"{site}-{name}-"} for name in TENANTS}
 
 
-# The embedded engine takes an access key of 12 digits for an account, and any secret.
+# The local server reads an access key of 12 digits as an account, and accepts any secret.
 SITES = {
     "us": {
         "FORUM_TITLE": "Forum, US",
@@ -51,7 +51,7 @@ def create_sites() -> Sites:
 
 
 def create_tables(sites: Sites) -> None:
-    """Create each site's table, and each tenant's, where they do not exist."""
+    """Create the missing tables of each site and of each tenant."""
     for site in sites.values():
         with site.app_context():
             db.create_all(wait=True)
@@ -61,6 +61,6 @@ def create_tables(sites: Sites) -> None:
 
 
 def create_application(sites: Sites) -> DispatcherMiddleware:
-    """The WSGI application: each site under its name, and the start page for all else."""
+    """The WSGI application: each site under its name, and the start page at the root."""
     mounts = {f"/{name}": site for name, site in sites.items()}
     return DispatcherMiddleware(create_start_page(sites), mounts)

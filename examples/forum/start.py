@@ -1,4 +1,4 @@
-"""The start page: the sites side by side, each with what its registry says and its table holds."""
+"""The start page: the sites side by side, each with its settings, threads and usage."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from werkzeug.wrappers import Response
 
 from examples.forum.models import Thread
 from examples.forum.models import db
-from examples.forum.views import MOST
+from examples.forum.views import LIMIT
 from examples.forum.views import add_thread
 
 
 def create_start_page(sites: cabc.Mapping[str, Flask]) -> Flask:
-    """An app of its own, without data: what it shows, it asks of the sites."""
+    """An app without data of its own, which reads from the sites."""
     app = Flask(__name__)
 
     @app.get("/")
     def show(error: str | None = None) -> str:
-        described = [describe(name, site) for name, site in sites.items()]
-        return render_template("start.html", sites=described, error=error)
+        site_facts = [describe(name, site) for name, site in sites.items()]
+        return render_template("start.html", sites=site_facts, error=error)
 
     @app.post("/")
     def add() -> Response | tuple[str, int | None]:
         name = request.form.get("site", "")
         try:
             add_to(sites, name, fields=request.form)
-        except HTTPException as refused:
-            return show(error=refused.description), refused.code
+        except HTTPException as http_error:
+            return show(error=http_error.description), http_error.code
         return redirect(url_for("show", _anchor=name), 303)
 
     return app
 
 
 def describe(name: str, site: Flask) -> dict[str, t.Any]:
-    """What there is to show of a site, read in its context."""
+    """The facts about a site, read in its app context."""
     registry = site.extensions["dynamo"]
     with site.app_context():
         return {
@@ -51,21 +51,21 @@ def describe(name: str, site: Flask) -> dict[str, t.Any]:
             "region": registry.meta(Thread).region,
             "table": registry.meta(Thread).table_name,
             "endpoint": registry.client.meta.endpoint_url,
-            "threads": [{"tenant": name, "thread": thread} for name in everybody() for thread in threads_of(name)],
+            "threads": [{"tenant": owner, "thread": thread} for owner in owners() for thread in threads_of(owner)],
             "tenants": db.tenant_names,
             "usage": registry.usage(by="tenant"),
         }
 
 
-def everybody() -> list[str | None]:
-    """The site itself, and its tenants."""
+def owners() -> list[str | None]:
+    """The site itself (None) and its tenants."""
     return [None, *db.tenant_names]
 
 
 def threads_of(tenant: str | None) -> list[Thread]:
     """The threads of a tenant, or of the site itself."""
     with for_tenant(tenant):
-        return list(Thread.scan(limit=MOST))
+        return list(Thread.scan(limit=LIMIT))
 
 
 def for_tenant(tenant: str | None) -> contextlib.AbstractContextManager[None]:
@@ -74,7 +74,7 @@ def for_tenant(tenant: str | None) -> contextlib.AbstractContextManager[None]:
 
 
 def add_to(sites: cabc.Mapping[str, Flask], name: str, *, fields: cabc.Mapping[str, str]) -> None:
-    """Create a thread on a site, in its context; 400 if there is no such site, 404 if it has no such tenant."""
+    """Create a thread on a site. An unknown site is a 400, an unknown tenant a 404."""
     if name not in sites:
         raise BadRequest(f"site must be one of {', '.join(sites)}.")
     with sites[name].app_context(), for_tenant(fields.get("tenant")):

@@ -1,4 +1,4 @@
-"""The JSON API of a site. No line of it says which site: the app that serves the request does."""
+"""The JSON API of a site. The code names no site: the current app decides which one serves the request."""
 
 from __future__ import annotations
 
@@ -21,27 +21,25 @@ from pynamodb.exceptions import UpdateError
 from dynaflask.integrations import flask_restx as restx
 from examples.forum.models import Thread
 
-# A name is part of an address, so that it has no slash.
+# A name is part of a URL path, so it contains no slash.
 NAME = re.compile(r"[^/\x00-\x1f\x7f\ud800-\udfff]{1,100}")
 FORUM = "/threads/<string(maxlength=100):forum_name>"
 THREAD = f"{FORUM}/<string(maxlength=100):subject>"
-MOST = 100
+LIMIT = 100
 
-# It holds what there is to say of the API, and is added to no app: it would keep each for good.
+# For the decorators only. Added to an app, a namespace would keep that app in memory.
 forum = Namespace("forum")
 thread = restx.model_of(forum, Thread)
 new_thread = restx.model_of(forum, Thread, name="NewThread", only=["forum_name", "subject"])
 by_views = forum.parser()
-by_views.add_argument(
-    "views", location="args", required=True, type=inputs.int_range(0, 10**18), help="how often viewed"
-)
+by_views.add_argument("views", location="args", required=True, type=inputs.int_range(0, 10**18), help="number of views")
 
 
 class Threads(Resource):
     """All threads."""
 
     @forum.expect(new_thread, validate=True)
-    @forum.response(409, "There is such a thread.")
+    @forum.response(409, "The thread already exists.")
     @forum.marshal_with(thread, code=201)
     def post(self) -> tuple[Thread, int, dict[str, str]]:
         """Create a thread."""
@@ -52,8 +50,8 @@ class Threads(Resource):
     @forum.expect(by_views)
     @forum.marshal_list_with(thread)
     def get(self) -> list[Thread]:
-        """The threads that were viewed so often, the first 100 of them."""
-        return list(Thread.view_index.query(by_views.parse_args().views, limit=MOST))
+        """The first 100 threads with this number of views."""
+        return list(Thread.view_index.query(by_views.parse_args().views, limit=LIMIT))
 
 
 class Forum(Resource):
@@ -61,8 +59,8 @@ class Forum(Resource):
 
     @forum.marshal_list_with(thread)
     def get(self, forum_name: str) -> list[Thread]:
-        """The threads of a forum by subject, the first 100 of them."""
-        return list(Thread.query(forum_name, limit=MOST))
+        """The first 100 threads of a forum, by subject."""
+        return list(Thread.query(forum_name, limit=LIMIT))
 
 
 @forum.response(404, "There is no such thread.")
@@ -74,7 +72,7 @@ class OneThread(Resource):
         """A thread."""
         return Thread.get_or_404(forum_name, subject, message="There is no such thread.")
 
-    @forum.response(204, "It is deleted.")
+    @forum.response(204, "The thread is deleted.")
     def delete(self, forum_name: str, subject: str) -> Response:
         """Delete a thread."""
         with abort_unless_met(404, "There is no such thread."):
@@ -84,11 +82,11 @@ class OneThread(Resource):
 
 @forum.response(404, "There is no such thread.")
 class Views(Resource):
-    """How often a thread was viewed."""
+    """The number of views of a thread."""
 
     @forum.marshal_with(thread)
     def post(self, forum_name: str, subject: str) -> Thread:
-        """Count a view of a thread. However many come at once, each is counted."""
+        """Count a view of a thread. Concurrent views are all counted."""
         viewed = Thread(forum_name, subject)
         with abort_unless_met(404, "There is no such thread."):
             viewed.update([Thread.views.add(1)], condition=Thread.subject.exists())
@@ -96,8 +94,8 @@ class Views(Resource):
 
 
 def add_api(app: Flask) -> None:
-    """Give an app the API, with its Swagger page at the app's root."""
-    api = Api(app, title=app.config["FORUM_TITLE"], description="Threads, and how often they were viewed.")
+    """Add the API to an app, with its Swagger page at the app's root."""
+    api = Api(app, title=app.config["FORUM_TITLE"], description="Threads and their views.")
     for name, model in forum.models.items():
         api.add_model(name, model)
     for resource, address in ((Threads, "/threads"), (Forum, FORUM), (OneThread, THREAD), (Views, f"{THREAD}/views")):
@@ -105,16 +103,16 @@ def add_api(app: Flask) -> None:
 
 
 def add_thread(fields: cabc.Mapping[str, t.Any]) -> Thread:
-    """Create a thread in the current app; 400 if a field is wrong, 409 if there is such a thread."""
+    """Create a thread in the current app. A wrong field is a 400, an existing thread a 409."""
     added = Thread(_name(fields, "forum_name"), _name(fields, "subject"))
-    with abort_unless_met(409, "There is such a thread already: choose another subject."):
+    with abort_unless_met(409, "The thread already exists. Choose another subject."):
         added.save(Thread.subject.does_not_exist())
     return added
 
 
 @contextlib.contextmanager
 def abort_unless_met(status: int, message: str) -> cabc.Iterator[None]:
-    """Answer with this status if the condition of the write in the block is not met."""
+    """Abort with this status if the condition of the block's write is not met."""
     try:
         yield
     except (PutError, UpdateError, DeleteError) as error:

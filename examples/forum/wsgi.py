@@ -1,14 +1,14 @@
-"""The forum for a server with many workers. They share one engine, which runs by itself in a terminal of its own:
+"""The forum for a server with several workers. They share one local server, which you start in another terminal:
 
     flask --app examples.forum.app dynamo local --port 8000
 
-Give its URL to the rest, and create the tables once:
+Set its URL, create the tables once, and start the workers:
 
     export FORUM_DYNAMODB_HOST=http://127.0.0.1:8000
     python -m examples.forum --tables-only
     gunicorn --workers 4 examples.forum.wsgi
 
-Each worker reaches the same data.
+All workers reach the same data.
 """
 
 from __future__ import annotations

@@ -186,6 +186,7 @@ class TestIdentity:
             ping(app)
         finally:
             BUILTIN_HANDLERS.pop()
+        assert list(vars(client)) == ["list_tables"]
 
     def test_a_factory(self, make_app: MakeApp) -> None:
         """A callable that gets the bind makes the client itself."""

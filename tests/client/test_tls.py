@@ -15,6 +15,7 @@ from botocore.config import Config
 from dynaflask.client.botocore_internals import http_session
 from dynaflask.client.pool import Lease
 from dynaflask.client.tls import share_context
+from dynaflask.client.tls import strict_context
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -105,3 +106,4 @@ def test_a_client_with_a_certificate_of_its_own_has_a_context_of_its_own(
 def test_a_botocore_without_these_names_keeps_its_own_way() -> None:
     """A client that is built otherwise is left as it is."""
     share_context(object())
+    assert strict_context(object()) is None

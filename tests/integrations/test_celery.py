@@ -1,4 +1,4 @@
-"""Celery tasks run in the app, and for the tenant, that they were sent from. The worker is a real one."""
+"""Celery tasks run in the app and for the tenant that sent them. The tests start a real worker."""
 
 from __future__ import annotations
 
@@ -14,41 +14,46 @@ import dynaflask
 from dynaflask.integrations.celery import tenant_task
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-KEYS = {"DYNAMODB_AWS_ACCESS_KEY_ID": "AKIA", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "hush"}
+REGIONS = {"eu": "eu-west-1", "us": "us-east-1"}
 TENANTS = {"acme": {"table_prefix": "acme-"}, "globex": {"table_prefix": "globex-"}}
 WAIT_SECONDS = 60
 
 
 def make_apps(db: dynaflask.Dynamo, url: str) -> dict[str, flask.Flask]:
-    """Two apps of one name, with tenants of the same names."""
-    apps = {}
-    for name, region in (("eu", "eu-west-1"), ("us", "us-east-1")):
-        apps[name] = app = flask.Flask("shop")
-        app.config.update(DYNAMODB_HOST=url, DYNAMODB_REGION=region, DYNAMODB_TENANTS=TENANTS, **KEYS)
-        db.init_app(app)
+    """Two apps with the same name and the same tenants."""
+    apps = {name: flask.Flask("shop") for name in REGIONS}
+    for name, app in apps.items():
+        initialise(app, db, url, region=REGIONS[name])
     return apps
 
 
+def initialise(app: flask.Flask, db: dynaflask.Dynamo, url: str, *, region: str) -> None:
+    settings = {"host": url, "region": region, "tenants": TENANTS, **KEYS}
+    app.config.from_mapping({f"DYNAMODB_{name.upper()}": value for name, value in settings.items()})
+    db.init_app(app)
+
+
 def make_jobs(apps: t.Any, **config: t.Any) -> celery.Celery:
-    """Celery on the in-memory broker."""
+    """A Celery app on the in-memory broker."""
     jobs = celery.Celery("jobs", broker="memory://", backend="cache+memory://", task_cls=tenant_task(apps))
     jobs.conf.update(worker_hijack_root_logger=False, **config)
     return jobs
 
 
 class Jobs(t.NamedTuple):
-    """Celery, with a task that tells where it is, and one that sends another."""
+    """A Celery app and its tasks."""
 
     celery: celery.Celery
-    tell: t.Any
-    pass_on: t.Any
+    report: t.Any
+    delegate: t.Any
     retry: t.Any
 
 
 class Site(t.NamedTuple):
-    """A program of two apps."""
+    """A program with two apps."""
 
     db: dynaflask.Dynamo
     apps: dict[str, flask.Flask]
@@ -57,35 +62,35 @@ class Site(t.NamedTuple):
 
 
 def declare(jobs: celery.Celery, db: dynaflask.Dynamo, model: t.Any) -> Jobs:
-    """The tasks."""
+    """The tasks: one reports its tenant, region and table, one sends that task, one retries it."""
 
-    @jobs.task(name="tell", shared=False)
-    def tell(*_: t.Any) -> list[str | None]:
+    @jobs.task(name="report", shared=False)
+    def report(*_: t.Any) -> list[str | None]:
         meta = model.Meta
         model.count("forum")
         return [db.current_tenant, meta.region, meta.table_name]
 
-    @jobs.task(name="pass_on", shared=False)
-    def pass_on() -> str:
-        return str(tell.delay().id)
+    @jobs.task(name="delegate", shared=False)
+    def delegate() -> str:
+        return str(report.delay().id)
 
     @jobs.task(name="retry", shared=False, bind=True, max_retries=1)
     def retry(self: t.Any) -> list[str | None]:
         if not self.request.retries:
             raise self.retry(countdown=0)
-        return t.cast("list[str | None]", tell())
+        return t.cast("list[str | None]", report())
 
-    return Jobs(jobs, tell, pass_on, retry)
+    return Jobs(jobs, report, delegate, retry)
 
 
 @celery.signals.setup_logging.connect
 def leave_logging(**_: t.Any) -> None:
-    """A worker would silence the loggers of the tests that follow."""
+    """Keep the worker from configuring logging, which would silence the loggers of later tests."""
 
 
 @pytest.fixture(scope="module")
 def site() -> t.Iterator[Site]:
-    """The program of all tests with a worker, which takes seconds to stop."""
+    """The program of all worker tests. They share one worker, because a worker takes seconds to stop."""
     db = dynaflask.Dynamo()
     with recorders.Recorder() as recorder:
         apps = make_apps(db, recorder.url)
@@ -96,151 +101,153 @@ def site() -> t.Iterator[Site]:
 
 @pytest.fixture
 def jobs(site: Site) -> t.Iterator[Jobs]:
-    """Both apps' tasks, and a worker for them."""
+    """The tasks of both apps, with a worker."""
     site.recorder.requests.clear()
     yield site.jobs
     site.db._tenant_callbacks.loader = None
-    dynaflask.Registry.pool.close()  # the recorder's threads end with their connections
+    dynaflask.Registry.pool.close()  # ends the recorder's threads with their connections
 
 
-def where(app: str, tenant: str) -> list[str]:
-    """Where a task of an app's tenant is to be."""
-    return [tenant, {"eu": "eu-west-1", "us": "us-east-1"}[app], f"{tenant}-Thread"]
+def destination(app: str, tenant: str) -> list[str]:
+    """The tenant, region and table that a task of this app and tenant reports."""
+    return [tenant, REGIONS[app], f"{tenant}-Thread"]
 
 
 class TestWorker:
-    """On a worker, with the in-memory broker."""
+    """Tasks on a worker with the in-memory broker."""
 
-    def test_a_task_is_for_the_tenant_it_was_sent_for(self, site: Site, jobs: Jobs) -> None:
-        """In the app that sent it, though both have one name."""
+    def test_a_task_runs_for_its_senders_app_and_tenant(self, site: Site, jobs: Jobs) -> None:
+        """A task runs in the app and for the tenant that sent it, even if two apps have the same name."""
         sent = []
         for app in ("eu", "us"):
             for tenant in TENANTS:
                 with site.apps[app].app_context(), site.db.tenant(tenant):
-                    sent.append((where(app, tenant), jobs.tell.delay()))
+                    sent.append((destination(app, tenant), jobs.report.delay()))
         assert [result.get(WAIT_SECONDS) for _, result in sent] == [place for place, _ in sent]
-        went = sorted((request.region, request.body["TableName"]) for request in site.recorder.requests)
-        assert went == sorted((place[1], place[2]) for place, _ in sent)
+        requests = sorted((request.region, request.body["TableName"]) for request in site.recorder.requests)
+        assert requests == sorted((place[1], place[2]) for place, _ in sent)
 
-    def test_the_loader_is_asked_where_a_task_is_sent(self, site: Site, jobs: Jobs) -> None:
-        """The worker has no request."""
+    def test_the_tenant_loader_runs_at_the_sender(self, site: Site, jobs: Jobs) -> None:
+        """The tenant loader runs where the task is sent, because the worker has no request."""
         site.db.tenant_loader(lambda: flask.request.headers["X-Tenant"])
         with site.apps["eu"].test_request_context(headers={"X-Tenant": "acme"}):
-            sent = jobs.tell.delay()
-        assert sent.get(WAIT_SECONDS) == where("eu", "acme")
+            sent = jobs.report.delay()
+        assert sent.get(WAIT_SECONDS) == destination("eu", "acme")
 
-    def test_what_a_task_sends_is_for_its_tenant(self, site: Site, jobs: Jobs) -> None:
-        """It sends it from its own context."""
+    def test_a_task_sends_tasks_for_its_own_tenant(self, site: Site, jobs: Jobs) -> None:
+        """A task that another task sends has the same app and tenant."""
         with site.apps["us"].app_context(), site.db.tenant("globex"):
-            sent = jobs.pass_on.delay()
+            sent = jobs.delegate.delay()
         second = jobs.celery.AsyncResult(sent.get(WAIT_SECONDS))
-        assert second.get(WAIT_SECONDS) == where("us", "globex")
+        assert second.get(WAIT_SECONDS) == destination("us", "globex")
 
-    def test_a_chain_is_for_one_tenant(self, site: Site, jobs: Jobs) -> None:
-        """The worker sends its links, when no context is left."""
+    def test_a_chain_runs_for_one_tenant(self, site: Site, jobs: Jobs) -> None:
+        """All tasks of a chain have the sender's tenant, although the worker sends them outside of a context."""
         with site.apps["eu"].app_context(), site.db.tenant("acme"):
-            sent = celery.chain(jobs.tell.s(), jobs.tell.s(), jobs.tell.s()).delay()
-        assert sent.get(WAIT_SECONDS) == where("eu", "acme")
+            sent = celery.chain(jobs.report.s(), jobs.report.s(), jobs.report.s()).delay()
+        assert sent.get(WAIT_SECONDS) == destination("eu", "acme")
 
-    def test_another_try_is_for_the_same_tenant(self, site: Site, jobs: Jobs) -> None:
-        """A retry carries on what the first try was sent with."""
+    def test_a_retry_runs_for_the_same_tenant(self, site: Site, jobs: Jobs) -> None:
+        """A retry has the app and tenant of the first attempt."""
         with site.apps["eu"].app_context(), site.db.tenant("acme"):
             sent = jobs.retry.delay()
-        assert sent.get(WAIT_SECONDS) == where("eu", "acme")
+        assert sent.get(WAIT_SECONDS) == destination("eu", "acme")
 
-    def test_a_tenant_that_is_gone_fails_the_task(self, site: Site, jobs: Jobs) -> None:
-        """Nothing is done for nobody instead."""
-        sent = jobs.tell.apply_async(headers={"dynaflask": {"app": "eu", "tenant": "gone"}})
+    def test_an_unknown_tenant_fails_the_task(self, site: Site, jobs: Jobs) -> None:
+        """A task of an unknown tenant fails and makes no call."""
+        sent = jobs.report.apply_async(headers={"dynaflask": {"app": "eu", "tenant": "gone"}})
         with pytest.raises(dynaflask.UnknownTenant):
             sent.get(WAIT_SECONDS)
         assert site.recorder.requests == []
 
-    def test_an_app_that_is_not_there_fails_the_task(self, site: Site, jobs: Jobs) -> None:
-        """The worker has other apps than the sender."""
-        sent = jobs.tell.apply_async(headers={"dynaflask": {"app": "moon", "tenant": "acme"}})
+    def test_an_unknown_app_fails_the_task(self, site: Site, jobs: Jobs) -> None:
+        """A task of an app that the worker does not have fails and makes no call."""
+        sent = jobs.report.apply_async(headers={"dynaflask": {"app": "moon", "tenant": "acme"}})
         with pytest.raises(RuntimeError, match="sent from the app 'moon'. It can be sent from 'eu', 'us'"):
             sent.get(WAIT_SECONDS)
         assert site.recorder.requests == []
 
 
 class TestSending:
-    """What a task is sent with, without a worker."""
+    """The app and tenant that a task is sent with, without a worker."""
 
-    def test_outside_of_contexts_one_app_is_meant(
+    def test_outside_of_a_context_the_only_app_is_used(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """And nobody, whom an app that requires a tenant refuses."""
+        """Outside of a context a task runs in the only app, without a tenant. An app that requires one refuses it."""
         app = make_app(
             host=recorder.url,
             region="us-east-1",
             tenants=TENANTS,
             require_tenant=True,
-            aws_access_key_id="AKIA",
-            aws_secret_access_key="hush",
+            **KEYS,
         )
         jobs = declare(make_jobs(app, task_always_eager=True), db, thread_model)
         with pytest.raises(dynaflask.TenantRequired):
-            jobs.tell.delay().get()
+            jobs.report.delay().get()
         with app.app_context(), db.tenant("acme"):
-            assert jobs.tell.delay().get() == ["acme", "us-east-1", "acme-Thread"]
+            assert jobs.report.delay().get() == ["acme", "us-east-1", "acme-Thread"]
 
-    def test_of_several_apps_none_is_meant(
+    def test_outside_of_a_context_several_apps_are_an_error(
         self, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """The sender has to be in one."""
+        """With several apps, sending a task outside of a context raises an error."""
         jobs = declare(make_jobs(make_apps(db, recorder.url)), db, thread_model)
-        with pytest.raises(RuntimeError, match="tell is sent from no app context. It can be sent from 'eu', 'us'"):
-            jobs.tell.delay()
+        with pytest.raises(RuntimeError, match="report is sent from no app context. It can be sent from 'eu', 'us'"):
+            jobs.report.delay()
 
-    def test_another_app_is_refused(
+    def test_a_task_of_another_app_is_refused(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """The worker does not have it."""
+        """A context of an app that tenant_task does not know raises an error."""
         jobs = declare(make_jobs(make_apps(db, recorder.url)), db, thread_model)
         with make_app("other").app_context(), pytest.raises(RuntimeError, match="is sent from the app 'other'"):
-            jobs.tell.delay()
+            jobs.report.delay()
 
-    def test_a_call_is_a_call(self, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any) -> None:
-        """It runs where it is called."""
-        apps = make_apps(db, recorder.url)
-        jobs = declare(make_jobs(apps), db, thread_model)
-        with apps["eu"].app_context(), db.tenant("acme"):
-            assert jobs.tell() == where("eu", "acme")
-
-    def test_a_task_that_is_applied_is_for_the_tenant(
+    def test_a_direct_call_runs_in_the_callers_context(
         self, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """It runs here and now, as if it had been sent."""
+        """A task that is called as a function runs in the caller's context."""
         apps = make_apps(db, recorder.url)
         jobs = declare(make_jobs(apps), db, thread_model)
         with apps["eu"].app_context(), db.tenant("acme"):
-            assert jobs.tell.apply().get() == where("eu", "acme")
+            assert jobs.report() == destination("eu", "acme")
+
+    def test_apply_runs_for_the_tenant(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """``apply`` runs the task in this process for the caller's tenant."""
+        apps = make_apps(db, recorder.url)
+        jobs = declare(make_jobs(apps), db, thread_model)
+        with apps["eu"].app_context(), db.tenant("acme"):
+            assert jobs.report.apply().get() == destination("eu", "acme")
 
 
 class TestWrongUse:
-    """What is no use to ``tenant_task`` is told so."""
+    """Wrong use of ``tenant_task`` raises an error."""
 
     @pytest.mark.parametrize("apps", ["shop", None, {"eu": "shop"}, ["shop"]], ids=["name", "nothing", "names", "list"])
-    def test_what_is_no_app_is_refused(self, apps: t.Any) -> None:
-        """The message says what it takes."""
-        with pytest.raises(TypeError, match="takes a Flask app, or a dict of Flask apps by their names, and no "):
+    def test_a_value_that_is_no_app_is_refused(self, apps: t.Any) -> None:
+        """A value other than an app or a dict of apps raises ``TypeError``."""
+        with pytest.raises(TypeError, match="takes a Flask app, or a dict of Flask apps by name, not "):
             tenant_task(apps)
 
-    def test_an_app_that_was_not_initialised_is_named(self, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """Where a task is sent, and where it runs."""
+    def test_an_uninitialised_app_is_named(self, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """Sending and running a task of an app without ``init_app`` raise an error that names the app."""
         app = flask.Flask("shop")
         jobs = declare(make_jobs(app, task_always_eager=True), db, thread_model)
-        told = r"The app 'shop' of tenant_task was not initialised. Call db.init_app\(app\) first."
-        with app.app_context(), pytest.raises(RuntimeError, match=told):
-            jobs.tell.delay()
-        with pytest.raises(RuntimeError, match=told):
-            jobs.tell.delay().get()
+        message = r"The app 'shop' of tenant_task is not initialised. Call db.init_app\(app\) first."
+        with app.app_context(), pytest.raises(RuntimeError, match=message):
+            jobs.report.delay()
+        with pytest.raises(RuntimeError, match=message):
+            jobs.report.delay().get()
 
-    def test_it_may_be_initialised_later(self, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
-        """Before a task is sent."""
+    def test_an_app_may_be_initialised_after_tenant_task(
+        self, recorder: recorders.Recorder, db: dynaflask.Dynamo
+    ) -> None:
+        """``init_app`` may follow ``tenant_task``, before the first task is sent."""
         app = flask.Flask("shop")
         jobs = declare(make_jobs(app, task_always_eager=True), db, models.declare_thread(db))
-        app.config.update(DYNAMODB_HOST=recorder.url, DYNAMODB_REGION="us-east-1", DYNAMODB_TENANTS=TENANTS, **KEYS)
-        db.init_app(app)
+        initialise(app, db, recorder.url, region="us-east-1")
         with app.app_context(), db.tenant("acme"):
-            assert jobs.tell.delay().get() == ["acme", "us-east-1", "acme-Thread"]
+            assert jobs.report.delay().get() == ["acme", "us-east-1", "acme-Thread"]

@@ -1,4 +1,4 @@
-"""Flask-RESTX: models of PynamoDB's, bodies that fit or are told why not, and pages."""
+"""Flask-RESTX: models of PynamoDB models, validation of bodies, and pages."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Json = t.Any
 
 
 class Colour(enum.Enum):
-    """What a custom attribute keeps."""
+    """The value type of a custom attribute."""
 
     RED = "red"
 
 
 class ColourAttribute(UnicodeAttribute):
-    """An attribute with a serialisation of its own."""
+    """An attribute with its own serialisation."""
 
     def serialize(self, value: t.Any) -> t.Any:
         return value.value
@@ -44,21 +44,21 @@ class ColourAttribute(UnicodeAttribute):
 
 
 class Place(MapAttribute[str, t.Any]):
-    """A map in a map."""
+    """A nested map."""
 
     city = UnicodeAttribute()
     floor = NumberAttribute(null=True)
 
 
 class Person(MapAttribute[str, t.Any]):
-    """A map."""
+    """A map with declared attributes."""
 
     name = UnicodeAttribute()
     place = Place(null=True)
 
 
 def declare_note(db: dynaflask.Dynamo) -> t.Any:
-    """A model with an attribute of every kind."""
+    """A model with an attribute of every type."""
 
     class Note(db.Model):  # type: ignore[name-defined]
         class Meta:
@@ -110,7 +110,7 @@ BODY: Json = {
 
 @pytest.fixture
 def note(db: dynaflask.Dynamo) -> t.Any:
-    """A model with an attribute of every kind."""
+    """A model with an attribute of every type."""
     return declare_note(db)
 
 
@@ -118,11 +118,11 @@ def note(db: dynaflask.Dynamo) -> t.Any:
 def make_rest_app(
     db: dynaflask.Dynamo, note: t.Any, make_app: cabc.Callable[..., flask.Flask], ministack: engines.Engine
 ) -> cabc.Callable[..., flask.Flask]:
-    """Makes an app with an API that keeps notes."""
+    """Makes an app with an API that stores notes."""
 
     def make(name: str = "app", **settings: t.Any) -> flask.Flask:
         app = make_app(name, host=ministack.url, **{"region": "us-east-1", **settings})
-        app.secret_key = "of the tests"
+        app.secret_key = "secret"
         api = flask_restx.Api(app, validate=True)
         model = restx.model_of(api, note)
 
@@ -149,21 +149,21 @@ def make_rest_app(
 
 @pytest.fixture
 def keys(account: engines.Account) -> dict[str, t.Any]:
-    """Settings of an account of the test's own."""
+    """The credentials of a new account."""
     return {"aws_access_key_id": account.access_key_id, "aws_secret_access_key": "any"}
 
 
-def test_every_kind_of_value_goes_in_and_out(
+def test_every_type_of_value_survives_a_round_trip(
     make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]
 ) -> None:
-    """What is posted is stored, read and answered in the same words."""
+    """A posted body is stored, read and returned unchanged, with defaults filled in."""
     answer = make_rest_app(**keys).test_client().post("/notes", json=BODY)
     assert answer.status_code == 200, answer.text
     assert answer.json == {**BODY, "views": 0, "version": 1, "nothing": None}
 
 
-def test_an_item_has_pythons_values(note: t.Any) -> None:
-    """Dates, bytes, sets and maps are what PynamoDB's attributes give."""
+def test_an_item_has_python_values(note: t.Any) -> None:
+    """``item_of`` converts dates, binary values, sets and maps to Python values."""
     item = restx.item_of(note, BODY)
     assert item.when == dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
     assert (item.picture, item.words, item.colour) == (b"bytes", {"one", "two"}, Colour.RED)
@@ -171,15 +171,15 @@ def test_an_item_has_pythons_values(note: t.Any) -> None:
 
 
 def test_the_document_describes_every_field(make_rest_app: cabc.Callable[..., flask.Flask], keys: t.Any) -> None:
-    """Types, formats, what is required and what is nested stand in Swagger's document."""
+    """The Swagger document has types, formats, required fields and nested models."""
     document = make_rest_app(**keys).test_client().get("/swagger.json").json
     assert document
-    found = document["definitions"]
+    definitions = document["definitions"]
     nested = {"NoteAuthor", "NoteAuthorPlace", "NoteReaders", "NoteReadersPlace"}
-    assert set(found) == {"Note", "Short", "ShortPage", *nested}
-    assert found["Note"]["required"] == ["author", "subject"]
-    assert found["NoteAuthorPlace"]["required"] == ["city"]
-    fields = found["Note"]["properties"]
+    assert set(definitions) == {"Note", "Short", "ShortPage", *nested}
+    assert definitions["Note"]["required"] == ["author", "subject"]
+    assert definitions["NoteAuthorPlace"]["required"] == ["city"]
+    fields = definitions["Note"]["properties"]
     assert fields["subject"] == {"type": "string", "minLength": 1}
     assert fields["views"] == {"type": "number", "default": 0}
     assert fields["when"] == fields["until"] == {"type": "string", "format": "date-time"}
@@ -229,10 +229,10 @@ def test_the_document_describes_every_field(make_rest_app: cabc.Callable[..., fl
         ({"unknown": 1}, "unknown"),
     ],
 )
-def test_a_field_that_does_not_fit_is_named(
+def test_an_invalid_field_is_named(
     db: dynaflask.Dynamo, change: dict[str, Json], field: str, request: pytest.FixtureRequest
 ) -> None:
-    """A 400 names it, however deep it lies."""
+    """A 400 names the invalid field at any depth."""
     app, note = flask.Flask("app"), declare_note(db)
     api = flask_restx.Api(app, validate=True)
 
@@ -250,23 +250,23 @@ def test_a_field_that_does_not_fit_is_named(
 
 @pytest.mark.parametrize("body", ["[]", "null", "1", '"text"'])
 def test_a_body_must_be_an_object(note: t.Any, body: str) -> None:
-    """What is no object is refused as a whole."""
+    """A body that is no object is a 400 with the field 'body'."""
     model = restx.model_of(flask_restx.Api(), note)
     with pytest.raises(BadRequest, match="body: ") as refused:
         model.validate(json.loads(body))
     assert list(t.cast("t.Any", refused.value).data["errors"]) == ["body"]
 
 
-def test_all_that_is_missing_is_named(note: t.Any) -> None:
-    """One answer tells every field."""
+def test_all_invalid_fields_are_named(note: t.Any) -> None:
+    """One error names every missing and every unknown field."""
     model = restx.model_of(flask_restx.Api(), note)
     with pytest.raises(BadRequest) as refused:
         model.validate({"colour": "red", "a": 1, "b": 2})
     assert sorted(t.cast("t.Any", refused.value).data["errors"]) == ["a", "author", "b", "subject"]
 
 
-def test_an_item_names_what_it_cannot_take(note: t.Any) -> None:
-    """Also without a check before it, as where an API does not validate."""
+def test_item_of_names_an_invalid_field(note: t.Any) -> None:
+    """``item_of`` raises a 400 for an invalid field even if the API does not validate."""
     for body, field in (
         ({"colour": "blue"}, "colour"),
         ({"author": {"none": 1}}, "author.none"),
@@ -278,8 +278,8 @@ def test_an_item_names_what_it_cannot_take(note: t.Any) -> None:
             restx.item_of(note, body)
 
 
-def test_a_model_may_have_some_fields_and_another_name(note: t.Any) -> None:
-    """For a body that is less than the item."""
+def test_a_model_with_some_fields_and_another_name(note: t.Any) -> None:
+    """``only`` and ``name`` make a model of some fields under another name."""
     api = flask_restx.Api()
     model = restx.model_of(api, note, name="NewNote", only=["subject", "author"])
     assert (model.name, sorted(model), sorted(api.models)) == (
@@ -289,8 +289,8 @@ def test_a_model_may_have_some_fields_and_another_name(note: t.Any) -> None:
     )
 
 
-def test_the_formats_of_the_api_are_checked_too(note: t.Any) -> None:
-    """Those that an ``Api(format_checker=...)`` brings."""
+def test_the_api_may_check_formats(note: t.Any) -> None:
+    """The formats of ``Api(format_checker=...)`` are checked in addition."""
     checker = restx.validation.jsonschema.FormatChecker(formats=())
     checker.checks("byte")(lambda value: value != "Ynl0ZXM=")
     model = restx.model_of(flask_restx.Api(), note)
@@ -299,22 +299,22 @@ def test_the_formats_of_the_api_are_checked_too(note: t.Any) -> None:
         model.validate(BODY, format_checker=checker)
 
 
-def test_a_copy_of_a_model_works(note: t.Any) -> None:
-    """Flask-RESTX copies models and their fields, as where one is cloned."""
+def test_a_model_can_be_cloned(note: t.Any) -> None:
+    """A clone of a model, which copies its fields, marshals items."""
     api = flask_restx.Api()
     clone = api.clone("Clone", restx.model_of(api, note), {"more": flask_restx.fields.String})
     assert flask_restx.marshal(restx.item_of(note, BODY), clone)["when"] == BODY["when"]
 
 
-def test_values_that_nothing_describes_are_shown_as_well_as_can_be(note: t.Any) -> None:
-    """In a raw map and in a list of anything, sets are lists, and bytes base64."""
+def test_undeclared_values_are_marshalled(note: t.Any) -> None:
+    """In a raw map or list, sets become lists and binary values Base64 strings."""
     item = note("hello", raw={"words": {"b", "a"}, "bytes": b"bytes"}, loose=[{"x": b"bytes"}])
     shown = flask_restx.marshal(item, restx.model_of(flask_restx.Api(), note, only=["raw", "loose"]))
     assert shown == {"raw": {"words": ["a", "b"], "bytes": "Ynl0ZXM="}, "loose": [{"x": "Ynl0ZXM="}]}
 
 
-def test_an_item_says_of_which_class_it_is(db: dynaflask.Dynamo) -> None:
-    """A discriminator is shown, and is not the client's to choose."""
+def test_a_discriminator_is_read_only(db: dynaflask.Dynamo) -> None:
+    """A discriminator is in the response, and ``item_of`` ignores it in a body."""
 
     class Post(db.Model):  # type: ignore[name-defined]
         class Meta:
@@ -333,7 +333,7 @@ def test_an_item_says_of_which_class_it_is(db: dynaflask.Dynamo) -> None:
 
 
 def test_a_naive_time_is_utc(note: t.Any) -> None:
-    """As PynamoDB stores it."""
+    """A naive datetime is marshalled as UTC, as PynamoDB stores it."""
     item = note("hello", when=dt.datetime(2026, 1, 2))  # noqa: DTZ001
     assert flask_restx.marshal(item, restx.model_of(flask_restx.Api(), note))["when"] == "2026-01-02T00:00:00+00:00"
 
@@ -341,7 +341,7 @@ def test_a_naive_time_is_utc(note: t.Any) -> None:
 def test_two_apps_have_their_own_documents_and_items(
     db: dynaflask.Dynamo, note: t.Any, make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]
 ) -> None:
-    """Behind one dispatcher each API tells its own address, and keeps its own notes."""
+    """Behind one dispatcher each app has its own document address and its own items."""
     us, eu = (make_rest_app(region, region=region, **keys) for region in ("us-west-2", "eu-west-1"))
     client = Client(DispatcherMiddleware(flask.Flask("start"), {"/us": us, "/eu": eu}))
     assert client.post("/us/notes", json=BODY).status_code == 200
@@ -354,8 +354,8 @@ def test_two_apps_have_their_own_documents_and_items(
     assert counts == [1, 0]
 
 
-def test_the_envelope_shows_a_page(make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]) -> None:
-    """Its items by their model, and the way to the next one, as the mounted app has it."""
+def test_a_page_is_marshalled(make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]) -> None:
+    """A page has its items and the URL of the next page, with the path that the app is mounted at."""
     app = make_rest_app(**keys)
     client = Client(DispatcherMiddleware(flask.Flask("start"), {"/us": app}))
     for subject in ("one", "two", "three"):
@@ -368,14 +368,14 @@ def test_the_envelope_shows_a_page(make_rest_app: cabc.Callable[..., flask.Flask
         (1, 2, False),
     ]
     assert (second["next_cursor"], second["next_url"]) == (None, None)
-    found = [item["subject"] for page in (first, second) for item in page["items"]]
-    assert sorted(found) == ["one", "three", "two"]
+    subjects = [item["subject"] for page in (first, second) for item in page["items"]]
+    assert sorted(subjects) == ["one", "three", "two"]
 
 
-def test_a_page_of_another_app_is_refused(
+def test_a_cursor_of_another_app_is_refused(
     make_rest_app: cabc.Callable[..., flask.Flask], keys: dict[str, t.Any]
 ) -> None:
-    """A cursor stays where it was given out."""
+    """Another app answers a page's URL with a 400."""
     us, eu = (make_rest_app(region, region=region, **keys).test_client() for region in ("us-west-2", "eu-west-1"))
     for subject in ("one", "two"):
         us.post("/notes", json={**BODY, "subject": subject})
@@ -383,17 +383,17 @@ def test_a_page_of_another_app_is_refused(
     assert [client.get(link).status_code for client in (us, eu)] == [200, 400]
 
 
-@pytest.mark.parametrize(("query", "found"), [("", (None, None)), ("?cursor=a&per_page=5", ("a", 5))])
-def test_the_parser_reads_the_arguments_of_a_page(query: str, found: tuple[str | None, int | None]) -> None:
-    """They are those that the page's links carry."""
+@pytest.mark.parametrize(("query", "expected"), [("", (None, None)), ("?cursor=a&per_page=5", ("a", 5))])
+def test_the_parser_reads_the_arguments_of_a_page(query: str, expected: tuple[str | None, int | None]) -> None:
+    """The parser reads ``cursor`` and ``per_page`` from the query string."""
     with flask.Flask("app").test_request_context(f"/{query}"):
         arguments = restx.page_parser().parse_args()
-    assert (arguments.cursor, arguments.per_page) == found
+    assert (arguments.cursor, arguments.per_page) == expected
 
 
 @pytest.mark.parametrize("per_page", ["0", "-1", "many"])
 def test_a_wrong_page_size_is_named(per_page: str) -> None:
-    """A 400 tells the argument."""
+    """A wrong ``per_page`` is a 400 that names the argument."""
     with flask.Flask("app").test_request_context(f"/?per_page={per_page}"):
         with pytest.raises(BadRequest) as refused:
             restx.page_parser().parse_args()

@@ -1,4 +1,4 @@
-"""``ContextFilter``: app, tenant and bind on log records."""
+"""``ContextFilter`` adds app, tenant and bind to log records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT = logging.Formatter("%(app)s %(tenant)s %(bind)s %(message)s")
 
 
 class Lines(logging.Handler):
-    """Keeps what it is told."""
+    """Collects formatted records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,9 +36,9 @@ LOGGER = logging.getLogger("tests.logs")
 
 @pytest.fixture
 def lines() -> cabc.Iterator[list[str]]:
-    """What is written to the log."""
+    """The lines that the logger writes."""
     handler = Lines()
-    LOGGER.disabled = False  # whoever configures logging switches off all loggers that are there already
+    LOGGER.disabled = False  # logging.config disables existing loggers
     LOGGER.setLevel(logging.INFO)
     LOGGER.addHandler(handler)
     yield handler.lines
@@ -46,18 +46,18 @@ def lines() -> cabc.Iterator[list[str]]:
 
 
 def log(message: str, **extra: t.Any) -> None:
-    """Write to the log."""
+    """Write a log line."""
     LOGGER.warning(message, extra=extra)
 
 
-def test_outside_of_a_context_there_is_nothing_to_add(lines: list[str]) -> None:
-    """The record is written all the same."""
+def test_outside_of_a_context_all_values_are_absent(lines: list[str]) -> None:
+    """Outside of an app context each value is ``-``."""
     log("hello")
     assert lines == ["- - - hello"]
 
 
-def test_in_a_context_it_is_the_apps(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
-    """With the bind of the block, once the database was used."""
+def test_in_a_context_the_app_and_bind_are_added(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """A record has the app; once the database is in use, also the bind of the enclosing block."""
     with make_app("forum", binds={"archive": {}}).app_context():
         log("before")
         db.get_connection()
@@ -85,15 +85,15 @@ def test_another_app_has_a_name_too(lines: list[str]) -> None:
     assert lines == ["plain - - hello"]
 
 
-def test_what_the_program_says_stays(make_app: MakeApp, lines: list[str]) -> None:
-    """It knows better."""
+def test_extra_takes_precedence(make_app: MakeApp, lines: list[str]) -> None:
+    """A value that the program passes in ``extra`` stays."""
     with make_app("forum").app_context():
         log("hello", tenant="acme")
     assert lines == ["forum acme - hello"]
 
 
-def test_it_opens_nothing(make_app: MakeApp, recorder: recorders.Recorder, lines: list[str]) -> None:
-    """A log line costs no call, and leaves the context as it was."""
+def test_a_log_line_has_no_side_effects(make_app: MakeApp, recorder: recorders.Recorder, lines: list[str]) -> None:
+    """A log line makes no call and leaves ``flask.g`` unchanged."""
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
         before = list(flask.g)
         log("hello")
@@ -101,28 +101,26 @@ def test_it_opens_nothing(make_app: MakeApp, recorder: recorders.Recorder, lines
     assert recorder.requests == []
 
 
-def test_it_has_the_tenant_once_that_is_known(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
-    """No log line asks who it is, not even one that the loader writes."""
-    asked = []
+def test_the_tenant_is_added_once_it_is_loaded(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """A log line never calls the tenant loader, not even a line that the loader writes."""
+    loads = []
 
     @db.tenant_loader
     def load() -> str:
-        asked.append(1)
+        loads.append(1)
         log("loading")
         return "acme"
 
     with make_app("forum").app_context():
         log("before")
-        assert asked == []
+        assert loads == []
         db.get_connection()
         log("after")
     assert lines == ["forum - - before", "forum - default loading", "forum acme default after"]
 
 
-def test_a_request_within_a_context_has_its_own_tenant(
-    make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]
-) -> None:
-    """As soon as that is known, and the context goes on with its own."""
+def test_a_nested_request_has_its_own_tenant(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """A request in an app context has its own tenant once loaded; after it, the context has its tenant again."""
     db.tenant_loader(lambda: flask.request.headers["X-Tenant"] if flask.has_request_context() else "acme")
     app = make_app("forum")
     with app.app_context():
@@ -135,8 +133,8 @@ def test_a_request_within_a_context_has_its_own_tenant(
     assert lines == ["forum - - not yet", "forum globex default theirs", "forum acme default hers"]
 
 
-def test_a_block_of_a_tenant_begins_anew(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
-    """With the bind that the tenant has."""
+def test_a_tenant_block_has_the_tenants_bind(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """In a tenant's block the bind is the tenant's, not that of an enclosing ``db.using``."""
     app = make_app("forum", binds={"eu": {}, "archive": {}}, tenants={"acme": {"bind_key": "eu"}, "globex": {}})
     with app.app_context(), db.using("archive"):
         with db.tenant("acme"):
@@ -154,8 +152,8 @@ def test_a_block_of_a_tenant_begins_anew(make_app: MakeApp, db: dynaflask.Dynamo
     ]
 
 
-def test_a_request_in_another_context_has_its_own(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
-    """It is asked for its tenant itself, and until then there is none."""
+def test_a_nested_request_of_another_tenant(make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
+    """A nested request has no tenant until its own is loaded."""
     db.tenant_loader(lambda: flask.request.headers.get("X-Tenant") if flask.has_request_context() else "job")
     app = make_app("forum")
     with app.app_context():

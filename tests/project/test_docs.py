@@ -1,4 +1,4 @@
-"""The documentation: its Python runs, its commands exist, and its reference names what there is."""
+"""The documentation: its Python runs, its commands exist, and its reference is complete."""
 
 from __future__ import annotations
 
@@ -47,88 +47,86 @@ KEY_PAIR = {"DYNAMODB_AWS_ACCESS_KEY_ID": "key", "DYNAMODB_AWS_SECRET_ACCESS_KEY
 class Block(t.NamedTuple):
     """One fenced block of a page."""
 
-    kind: str
+    language: str
     file: str | None
     code: str
     line: int
 
 
 def read_blocks(page: str) -> list[Block]:
-    """The blocks of a page. One of ``{code-block}`` with a caption is a file of that name."""
+    """The blocks of a page. A ``{code-block}`` with a caption is a file of that name."""
     fences = re.finditer(r"^```(\S.*)\n(?::caption: (\S+)\n\n)?((?:.*\n)*?)```$", PAGES[page], re.MULTILINE)
     return [Block(*fence.groups(), line=PAGES[page].count("\n", 0, fence.start(3))) for fence in fences]
 
 
-def pages_with(*kinds: str) -> list[str]:
-    """The pages that have blocks of these kinds."""
-    return [page for page in PAGES if {block.kind for block in read_blocks(page)} & set(kinds)]
+def pages_with(*languages: str) -> list[str]:
+    """The pages that have blocks in these languages."""
+    return [page for page in PAGES if {block.language for block in read_blocks(page)} & set(languages)]
 
 
-def lines_of(kind: str) -> list[str]:
-    """The lines of all blocks of a kind."""
-    return [
-        line for page in PAGES for block in read_blocks(page) if block.kind == kind for line in block.code.splitlines()
-    ]
+def lines_of(language: str) -> list[str]:
+    """The lines of all blocks in a language."""
+    blocks = [block for page in PAGES for block in read_blocks(page) if block.language == language]
+    return [line for block in blocks for line in block.code.splitlines()]
 
 
 @pytest.fixture
-def empty_engine() -> cabc.Iterator[None]:
-    """What a page leaves on the embedded engine is gone before the next."""
+def reset_server() -> cabc.Iterator[None]:
+    """Reset the local server after each page."""
     yield
     urllib3.PoolManager().request("POST", f"{local.endpoint()}/_ministack/reset")
 
 
-@pytest.mark.usefixtures("empty_engine")
+@pytest.mark.usefixtures("reset_server")
 @pytest.mark.parametrize("page", pages_with("python", "pycon"))
 def test_the_python_of_a_page_runs_in_its_order(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """All blocks share one namespace, and print what the page says that they print."""
+    """The blocks of a page share one namespace, and print the values in their comments."""
     namespace = {"__name__": page}
     for block in read_blocks(page):
-        if block.kind == "python":
+        if block.language == "python":
             exec(compile("\n" * block.line + block.code, page, "exec", dont_inherit=True), namespace)  # noqa: S102
-        elif block.kind == "pycon":
+        elif block.language == "pycon":
             session = doctest.DocTestParser().get_doctest(block.code, {}, page, page, block.line)
             session.globs = namespace
             doctest.DebugRunner(optionflags=doctest.ELLIPSIS).run(session, clear_globs=False)
-    code = "".join(block.code for block in read_blocks(page) if block.kind == "python")
+    code = "".join(block.code for block in read_blocks(page) if block.language == "python")
     assert capsys.readouterr().out.splitlines() == re.findall(r"^ *print\(.*\)  # (.+)$", code, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", pages_with("{code-block} python"))
 def test_the_files_of_a_page_pass_their_tests(page: str, tmp_path: pathlib.Path) -> None:
-    """Whoever saves the files under their captions and calls pytest sees the tests pass."""
+    """The files of a page, saved under their captions, pass their tests with pytest."""
     for block in read_blocks(page):
         if block.file is not None:
             (tmp_path / block.file).write_text(block.code, encoding="utf-8")
     command = [sys.executable, "-W", "error", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def test_no_block_escapes_the_tests() -> None:
-    """Each block is of a kind that is run or checked, or has no code of its own."""
+    """Each block has a language that is run or checked, or contains no code."""
     run_or_checked = {"python", "pycon", "{code-block} python", "sh"}
     without_code = {"text", "console", "{toctree}", "{glossary}", "{eval-rst}", "{note}"}
-    kinds = {block.kind for page in PAGES for block in read_blocks(page)}
-    assert {
-        kind for kind in kinds if not kind.startswith(("{literalinclude}", "{confval}", "{include}"))
-    } <= run_or_checked | without_code
+    languages = {block.language for page in PAGES for block in read_blocks(page)}
+    includes = ("{literalinclude}", "{confval}", "{include}")
+    assert {name for name in languages if not name.startswith(includes)} <= run_or_checked | without_code
 
 
 def test_every_captioned_block_is_a_file() -> None:
-    """A block that pytest is to find under its caption has one."""
+    """Each Python ``{code-block}`` has a caption, its file name."""
     blocks = [block for page in PAGES for block in read_blocks(page)]
-    assert all(block.file for block in blocks if block.kind == "{code-block} python")
+    assert all(block.file for block in blocks if block.language == "{code-block} python")
 
 
 def test_the_settings_page_names_every_setting_and_no_other() -> None:
-    """A setting that is added, renamed or removed has its row."""
+    """The settings page has exactly the existing settings."""
     assert EXAMPLES.keys() == ALL_SETTINGS
 
 
 @pytest.mark.parametrize("setting", sorted(EXAMPLES))
 def test_the_example_of_a_setting_is_accepted(setting: str) -> None:
-    """What the settings page shows can be copied."""
+    """An app accepts the example of each setting."""
     example = eval(EXAMPLES[setting], {"boto3": boto3, "Config": botocore.config.Config})  # noqa: S307
     app = flask.Flask(setting)
     needed = (
@@ -142,33 +140,33 @@ def test_the_example_of_a_setting_is_accepted(setting: str) -> None:
     dynaflask.Dynamo(app)
 
 
-def test_the_documentation_names_no_setting_that_is_not_there() -> None:
-    """Every word that looks like a setting is one."""
+def test_the_documentation_names_only_existing_settings() -> None:
+    """Every word in the documentation that looks like a setting is one."""
     assert set(re.findall(r"\bDYNAMODB_[A-Z_]+[A-Z]\b", ALL_PAGES)) - {"DYNAMODB_TEST_HOST"} <= EXAMPLES.keys()
 
 
 def test_the_variables_of_the_environment_are_settings() -> None:
-    """The examples of ``from_prefixed_env`` configure an app without a warning."""
+    """The environment variables in the examples are existing settings."""
     variables = dict(re.findall(r"\bFLASK_(DYNAMODB_\w+)=(\S+)", "\n".join(lines_of("sh"))))
     assert {variable.partition("__")[0] for variable in variables} <= EXAMPLES.keys()
 
 
 def test_the_api_page_names_every_public_name() -> None:
-    """What can be imported from ``dynaflask`` is documented."""
+    """The API page documents exactly the public names of ``dynaflask``."""
     directives = r"^\.\. auto(?:class|exception|data):: dynaflask\.(\w+)(?:\(\))?$"
     assert sorted(re.findall(directives, PAGES["docs/reference/api.md"], re.MULTILINE)) == sorted(dynaflask.__all__)
 
 
 def test_the_errors_page_shows_the_tree_of_errors() -> None:
-    """It is the one that the module draws."""
+    """The errors page shows every line of the tree in ``dynaflask.exceptions``."""
     assert dynaflask.exceptions.__doc__
     tree = [line.strip() for line in dynaflask.exceptions.__doc__.splitlines() if "──" in line]
     assert tree
     assert all(line in PAGES["docs/reference/errors.md"] for line in tree)
 
 
-def test_the_errors_page_quotes_messages_that_there_are() -> None:
-    """Whoever searches it for the message that they got finds it."""
+def test_the_errors_page_quotes_existing_messages() -> None:
+    """Each message on the errors page is in the source."""
     modules = (PROJECT / "dynaflask").glob("**/*.py")
     source = "".join(re.sub(r'"\s*f?"', "", module.read_text(encoding="utf-8")) for module in modules)
     quoted = re.findall(r"^\| `\w+Error` \| (.+?) \|", PAGES["docs/reference/errors.md"], re.MULTILINE)
@@ -176,33 +174,46 @@ def test_the_errors_page_quotes_messages_that_there_are() -> None:
     assert [message for message in quoted if not all(part in source for part in message.split(" … "))] == []
 
 
+def modules_in(layout: str) -> cabc.Iterator[str]:
+    """The modules of a layout. A line belongs to the folders that are less indented, and may begin with one itself."""
+    folders: list[tuple[int, str]] = []
+    for line in layout.splitlines():
+        indent = len(line) - len(line.lstrip())
+        folders = [folder for folder in folders if folder[0] < indent]
+        if folder := re.match(r"\s*(\w+)/", line):
+            folders.append((indent, folder[1]))
+        for module in re.findall(r"\b[a-z][a-z0-9_]*\.py\b", line):
+            yield "/".join([*(name for _, name in folders), module])
+
+
 def test_the_architecture_page_shows_every_module() -> None:
-    """Whoever adds a module says on which floor it stands."""
-    modules = {path.name for path in (PROJECT / "dynaflask").glob("**/[!_]*.py")}
-    shown = set(re.findall(r"\b[a-z_0-9]+\.py\b", PAGES["docs/explanation/architecture.md"]))
-    assert modules <= shown
+    """The layout on the architecture page has every module exactly once, in its folder, and no other."""
+    blocks = read_blocks("docs/explanation/architecture.md")
+    (layout,) = (block.code for block in blocks if block.code.startswith("dynaflask/\n"))
+    modules = [path.relative_to(PROJECT).as_posix() for path in (PROJECT / "dynaflask").rglob("[!_]*.py")]
+    assert sorted(modules_in(layout)) == sorted(modules)
 
 
-def test_the_commands_of_flask_dynamo_are_there() -> None:
-    """Each is called with a command's name and options."""
+def test_the_commands_of_flask_dynamo_exist() -> None:
+    """Each call of ``flask dynamo`` has an existing command and existing options."""
     calls = re.findall(r"^flask .*\bdynamo (.+)$", "\n".join(lines_of("sh")), re.MULTILINE)
     assert calls
     for name, *arguments in map(shlex.split, calls):
         commands.dynamo.commands[name].make_context(name, arguments)
 
 
-def test_the_extras_are_there() -> None:
-    """What ``pip install`` is told to install is in the package's metadata."""
+def test_the_extras_exist() -> None:
+    """Each extra in a ``pip install`` command is in the package's metadata."""
     config = configparser.ConfigParser()
     config.read(PROJECT / "setup.cfg", encoding="utf-8")
-    asked = re.findall(r'pip install .*"(?:dynaflask|\.)\[([\w,]+)\]"', "\n".join(lines_of("sh")))
-    assert asked
-    assert set(",".join(asked).split(",")) <= config["options.extras_require"].keys()
+    extras = re.findall(r'pip install .*"(?:dynaflask|\.)\[([\w,]+)\]"', "\n".join(lines_of("sh")))
+    assert extras
+    assert set(",".join(extras).split(",")) <= config["options.extras_require"].keys()
 
 
 def test_the_readme_has_two_commands() -> None:
-    """One runs the example, the other the tests; each is one line in a block of its own."""
-    commands = [block.code for block in read_blocks("README.md") if block.kind == "sh"]
+    """The README has two shell blocks of one line each: one starts the example, one runs the tests."""
+    commands = [block.code for block in read_blocks("README.md") if block.language == "sh"]
     assert [command.count("\n") for command in commands] == [1, 1]
     assert commands[0].endswith("&& .venv/forum/bin/python -m examples.forum\n")
     assert commands[1].endswith("&& .venv/bin/pytest\n")
@@ -211,7 +222,7 @@ def test_the_readme_has_two_commands() -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "](" in PAGES[page]])
 def test_the_links_of_a_page_lead_to_files(page: str) -> None:
-    """They are relative, so that they work in a clone too."""
+    """Relative links lead to existing files, so that they work in a clone too."""
     targets = re.findall(r"\]\((?!https?://)([^)#]+)", PAGES[page])
     folder = (PROJECT / page).parent
     assert all((folder / target).is_file() for target in targets), targets

@@ -1,4 +1,4 @@
-"""The example: two sites of one forum, through Flask's test client and over HTTP."""
+"""The example: two sites of one forum, tested with a test client and over HTTP."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MISSING = {"message": "There is no such thread."}
 
 @pytest.fixture
 def sites(ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> cabc.Iterator[Sites]:
-    """The sites as they are configured, with tables that end with the test."""
+    """The configured sites. Their tables are dropped after the test."""
     monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
     sites = create_sites()
     create_tables(sites)
@@ -49,7 +49,7 @@ def sites(ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> cabc.It
 
 
 def drop_tables(sites: Sites) -> None:
-    """Of each site, and of its tenants."""
+    """Drop the tables of each site and of its tenants."""
     for site in sites.values():
         with site.app_context():
             db.drop_all()
@@ -60,7 +60,7 @@ def drop_tables(sites: Sites) -> None:
 
 @pytest.fixture
 def client(sites: Sites) -> werkzeug.test.Client:
-    """Both sites and the start page, as a browser meets them."""
+    """A client of the whole application: both sites and the start page."""
     return werkzeug.test.Client(create_application(sites))
 
 
@@ -72,7 +72,7 @@ def thread(client: werkzeug.test.Client) -> None:
 
 @pytest.fixture
 def port(sites: Sites) -> cabc.Iterator[int]:
-    """Where a threaded HTTP server has the forum."""
+    """The port of a threaded HTTP server with the forum."""
     with werkzeug.serving.make_server("127.0.0.1", 0, create_application(sites), threaded=True) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
@@ -82,7 +82,7 @@ def port(sites: Sites) -> cabc.Iterator[int]:
 
 
 def test_a_new_thread_is_created_and_has_an_address(client: werkzeug.test.Client) -> None:
-    """POST answers 201 with the thread, and where to read it."""
+    """POST returns 201 with the thread and its URL."""
     answer = client.post("/us/threads", json=INTRO)
     assert answer.status_code == 201
     assert answer.json == {**INTRO, "views": 0}
@@ -91,7 +91,7 @@ def test_a_new_thread_is_created_and_has_an_address(client: werkzeug.test.Client
 
 @pytest.mark.usefixtures("thread")
 def test_a_thread_is_not_created_twice(client: werkzeug.test.Client) -> None:
-    """A thread that exists is a conflict, and stays as it is."""
+    """Creating an existing thread is a 409 and leaves it unchanged."""
     client.post(f"{ADDRESS}/views")
     answer = client.post("/us/threads", json=INTRO)
     assert answer.status_code == 409
@@ -100,7 +100,7 @@ def test_a_thread_is_not_created_twice(client: werkzeug.test.Client) -> None:
 
 
 def test_a_name_is_taken_without_the_spaces_around_it(client: werkzeug.test.Client) -> None:
-    """What a person types has spaces at its ends."""
+    """Spaces around a name are removed."""
     answer = client.post("/us/threads", json={"forum_name": " Flask ", "subject": "Hello\n"})
     assert answer.json == {"forum_name": "Flask", "subject": "Hello", "views": 0}
 
@@ -108,7 +108,7 @@ def test_a_name_is_taken_without_the_spaces_around_it(client: werkzeug.test.Clie
 @pytest.mark.parametrize("field", ["forum_name", "subject"])
 @pytest.mark.parametrize("value", [None, 1, "", "  ", "a/b", "two\nlines", "x" * 101, "\ud800", ["x"]])
 def test_a_wrong_field_is_named(client: werkzeug.test.Client, field: str, value: t.Any) -> None:
-    """A 400 says which field is wrong, and nothing is written."""
+    """A wrong field is a 400 that names it, and nothing is written."""
     answer = client.post("/us/threads", json={**INTRO, field: value})
     assert answer.status_code == 400
     assert [name for name in INTRO if name in answer.text] == [field]
@@ -117,14 +117,14 @@ def test_a_wrong_field_is_named(client: werkzeug.test.Client, field: str, value:
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '"text"', "null"])
 def test_a_body_that_is_no_object_is_refused(client: werkzeug.test.Client, body: str) -> None:
-    """A 400 comes as JSON, as every error does."""
+    """A body that is no JSON object is a 400 in JSON."""
     answer = client.post("/us/threads", data=body, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json["message"]
 
 
 def test_a_forum_lists_its_own_threads(client: werkzeug.test.Client) -> None:
-    """A forum's threads come by subject, and no other forum's with them."""
+    """A forum lists only its own threads, sorted by subject."""
     for forum_name, subject in [("Flask", "b"), ("Flask", "a"), ("PynamoDB", "c")]:
         client.post("/us/threads", json={"forum_name": forum_name, "subject": subject})
     assert [thread["subject"] for thread in client.get("/us/threads/Flask").json] == ["a", "b"]
@@ -132,7 +132,7 @@ def test_a_forum_lists_its_own_threads(client: werkzeug.test.Client) -> None:
 
 
 def test_threads_are_found_by_their_views(client: werkzeug.test.Client) -> None:
-    """The index on views knows what the updates did."""
+    """The index on views follows updates."""
     for subject in ("seen", "unseen"):
         client.post("/us/threads", json={"forum_name": "Flask", "subject": subject})
     client.post("/us/threads/Flask/seen/views")
@@ -142,7 +142,7 @@ def test_threads_are_found_by_their_views(client: werkzeug.test.Client) -> None:
 
 @pytest.mark.parametrize("query", ["", "?views=", "?views=-1", "?views=many", "?views=1.5", "?views=" + "9" * 39])
 def test_views_must_be_a_whole_number(client: werkzeug.test.Client, query: str) -> None:
-    """Another ``views`` is a 400 that names it."""
+    """Any other value of ``views`` is a 400 that names it."""
     answer = client.get(f"/us/threads{query}")
     assert answer.status_code == 400
     assert list(answer.json["errors"]) == ["views"]
@@ -150,7 +150,7 @@ def test_views_must_be_a_whole_number(client: werkzeug.test.Client, query: str) 
 
 @pytest.mark.usefixtures("thread")
 def test_a_view_is_counted(client: werkzeug.test.Client) -> None:
-    """Each view adds one, and the answer is the thread after it."""
+    """Each view adds one, and the response has the updated thread."""
     assert client.post(f"{ADDRESS}/views").json == {**INTRO, "views": 1}
     assert client.post(f"{ADDRESS}/views").json == {**INTRO, "views": 2}
     assert client.get(ADDRESS).json["views"] == 2
@@ -158,7 +158,7 @@ def test_a_view_is_counted(client: werkzeug.test.Client) -> None:
 
 @pytest.mark.usefixtures("thread")
 def test_a_deleted_thread_is_gone(client: werkzeug.test.Client) -> None:
-    """DELETE answers 204, and then there is no such thread."""
+    """DELETE returns 204, and the thread is gone."""
     answer = client.delete(ADDRESS)
     assert (answer.status_code, answer.data) == (204, b"")
     assert client.get(ADDRESS).status_code == 404
@@ -166,7 +166,7 @@ def test_a_deleted_thread_is_gone(client: werkzeug.test.Client) -> None:
 
 @pytest.mark.parametrize(("method", "address"), [("GET", ADDRESS), ("DELETE", ADDRESS), ("POST", f"{ADDRESS}/views")])
 def test_a_missing_thread_is_not_found(client: werkzeug.test.Client, method: str, address: str) -> None:
-    """There is nothing to read, view or delete, and no call makes one."""
+    """Reading, viewing or deleting a missing thread is a 404 and creates nothing."""
     answer = client.open(address, method=method)
     assert (answer.status_code, answer.json) == (404, MISSING)
     assert client.get("/us/threads/Flask").json == []
@@ -177,7 +177,7 @@ def test_a_missing_thread_is_not_found(client: werkzeug.test.Client, method: str
     [("GET", "/us/nowhere", 404), ("PUT", "/us/threads", 405), ("GET", "/us/threads/" + "x" * 101, 404)],
 )
 def test_every_error_of_a_site_is_json(client: werkzeug.test.Client, method: str, address: str, status: int) -> None:
-    """Whoever speaks JSON gets JSON, also where no view answers."""
+    """Every error of a site is JSON, even where no view matches."""
     answer = client.open(address, method=method)
     assert answer.status_code == status
     assert answer.json["message"]
@@ -185,7 +185,7 @@ def test_every_error_of_a_site_is_json(client: werkzeug.test.Client, method: str
 
 @pytest.mark.parametrize("name", ["us", "eu"])
 def test_each_site_has_its_own_swagger_page(client: werkzeug.test.Client, name: str) -> None:
-    """It is at the site's root, and leads to the document that has the site's addresses."""
+    """The Swagger page is at the site's root, and its document has the site's URLs."""
     page = client.get(f"/{name}/")
     assert (page.status_code, page.content_type) == (200, "text/html; charset=utf-8")
     assert f"/{name}/swagger.json" in page.text
@@ -199,14 +199,14 @@ def test_each_site_has_its_own_swagger_page(client: werkzeug.test.Client, name: 
         assert answer.status_code == 200
 
 
-def test_a_field_that_nobody_knows_is_named(client: werkzeug.test.Client) -> None:
-    """A 400 says so, rather than leaving it out without a word."""
+def test_an_unknown_field_is_named(client: werkzeug.test.Client) -> None:
+    """An unknown field is a 400 that names it."""
     answer = client.post("/us/threads", json={**INTRO, "views": 1000})
     assert (answer.status_code, list(answer.json["errors"])) == (400, ["views"])
 
 
-def test_what_is_no_failed_condition_is_no_conflict(sites: Sites, client: werkzeug.test.Client) -> None:
-    """A write that fails for another reason is the server's error."""
+def test_another_failure_is_no_conflict(sites: Sites, client: werkzeug.test.Client) -> None:
+    """A write that fails for another reason than its condition is a 500."""
     with sites["us"].app_context():
         db.drop_all()
     assert client.post("/us/threads", json=INTRO).status_code == 500
@@ -215,7 +215,7 @@ def test_what_is_no_failed_condition_is_no_conflict(sites: Sites, client: werkze
 
 @pytest.mark.usefixtures("thread")
 def test_one_key_is_two_threads_on_two_sites(client: werkzeug.test.Client) -> None:
-    """What is done to a thread on one site does nothing to its namesake on the other."""
+    """A change of a thread on one site does not affect the thread with the same key on the other."""
     assert client.get(ELSEWHERE).status_code == 404
     client.post("/eu/threads", json=INTRO)
     client.post(f"{ADDRESS}/views")
@@ -225,7 +225,7 @@ def test_one_key_is_two_threads_on_two_sites(client: werkzeug.test.Client) -> No
 
 
 def test_each_table_is_in_its_own_region_and_account(sites: Sites) -> None:
-    """Neither the other site's region nor its account has the table."""
+    """The table of a site exists in neither the other site's region nor its account."""
     for name, other in (("us", "eu"), ("eu", "us")):
         own, foreign = sites[name].config, sites[other].config
         assert tables(own) == [f"{name}-Thread", f"{name}-acme-Thread", f"{name}-globex-Thread"]
@@ -242,37 +242,37 @@ def tables(config: cabc.Mapping[str, t.Any]) -> list[str]:
 
 
 def test_a_site_is_configured_by_environment_and_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the call says wins over the environment, which wins over the embedded engine."""
+    """Arguments win over environment variables, which win over the local server."""
     monkeypatch.delenv("FORUM_DYNAMODB_HOST", raising=False)
     assert create_app().extensions["dynamo"].meta(Thread).host == "local"
     monkeypatch.setenv("FORUM_DYNAMODB_HOST", "http://127.0.0.1:8000")
     assert create_app().extensions["dynamo"].meta(Thread).host == "http://127.0.0.1:8000"
-    called = create_app({"DYNAMODB_HOST": "http://127.0.0.1:9000"})
-    assert called.extensions["dynamo"].meta(Thread).host == "http://127.0.0.1:9000"
+    app = create_app({"DYNAMODB_HOST": "http://127.0.0.1:9000"})
+    assert app.extensions["dynamo"].meta(Thread).host == "http://127.0.0.1:9000"
 
 
 def test_making_the_sites_creates_no_table(
     ministack: engines.Engine, account: engines.Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tables are created by ``create_tables``, and by nothing before it."""
+    """Only ``create_tables`` creates tables."""
     monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
     sites = create_sites()
     werkzeug.test.Client(create_application(sites))
     assert [tables(site.config) for site in sites.values()] == [[], []]
 
 
-def test_the_start_page_shows_where_each_site_keeps_its_threads(
+def test_the_start_page_shows_the_settings_of_each_site(
     client: werkzeug.test.Client, ministack: engines.Engine
 ) -> None:
-    """Each site stands there with its region, its endpoint and its real table."""
+    """The start page shows region, endpoint and real table of each site."""
     page = client.get("/").text
     for facts in (["us", "us-west-2", "us-Thread"], ["eu", "eu-west-1", "eu-Thread"]):
         for fact in [*facts, ministack.url]:
             assert fact in section(page, facts[0])
 
 
-def test_a_thread_added_on_the_start_page_is_on_its_side_alone(client: werkzeug.test.Client) -> None:
-    """The form leads back to the page, where one side has the thread and the other has not."""
+def test_the_start_page_adds_a_thread_to_one_site(client: werkzeug.test.Client) -> None:
+    """The form redirects to the page, where only the chosen site has the thread."""
     answer = client.post("/", data={"site": "eu", **INTRO})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/#eu")
     page = client.get("/").text
@@ -283,12 +283,12 @@ def test_a_thread_added_on_the_start_page_is_on_its_side_alone(client: werkzeug.
 @pytest.mark.usefixtures("thread")
 @pytest.mark.parametrize(
     ("typed", "status", "message"),
-    [({**INTRO, "subject": "a/b"}, 400, "subject must be"), (INTRO, 409, "such a thread already")],
+    [({**INTRO, "subject": "a/b"}, 400, "subject must be"), (INTRO, 409, "The thread already exists")],
 )
-def test_a_refused_form_keeps_what_was_typed(
+def test_a_refused_form_keeps_its_values(
     client: werkzeug.test.Client, typed: dict[str, str], status: int, message: str
 ) -> None:
-    """The page comes again, with the reason on the side that it concerns."""
+    """A refused form is shown again with its values and with the reason at its site."""
     answer = client.post("/", data={"site": "us", **typed})
     assert answer.status_code == status
     assert message in section(answer.text, "us")
@@ -297,14 +297,14 @@ def test_a_refused_form_keeps_what_was_typed(
 
 
 def test_an_unknown_site_is_refused(client: werkzeug.test.Client) -> None:
-    """A form for no site is a 400 that lists the sites."""
+    """An unknown site is a 400 that lists the sites."""
     answer = client.post("/", data={"site": "mars", **INTRO})
     assert answer.status_code == 400
     assert "site must be one of us, eu." in answer.text
 
 
 def test_the_start_page_escapes_what_people_wrote(client: werkzeug.test.Client) -> None:
-    """A subject is text, whatever it looks like."""
+    """HTML in a subject is escaped."""
     client.post("/", data={"site": "us", "forum_name": "Flask", "subject": "<script>x"})
     page = client.get("/").text
     assert "&lt;script&gt;x" in page
@@ -313,27 +313,25 @@ def test_the_start_page_escapes_what_people_wrote(client: werkzeug.test.Client) 
 
 @pytest.mark.usefixtures("thread")
 def test_one_key_is_a_thread_of_each_tenant_and_of_each_site(client: werkzeug.test.Client) -> None:
-    """The request's header says whose it is, and nobody reads another's."""
-    everybody = [
-        (site, {"X-Tenant": name} if name else {}) for site in ("us", "eu") for name in ("acme", "globex", None)
-    ]
-    for site, headers in everybody[:3:2]:
+    """Each tenant of each site has its own threads, selected by the request's header."""
+    owners = [(site, {"X-Tenant": name} if name else {}) for site in ("us", "eu") for name in ("acme", "globex", None)]
+    for site, headers in owners[:3:2]:
         client.post(f"/{site}/threads/Flask/Hello%20%26%20welcome/views", headers=headers)
         client.post(f"/{site}/threads", json=INTRO, headers=headers)
-    found = [client.get(f"/{site}/threads/Flask", headers=headers).json for site, headers in everybody]
-    assert [len(threads) for threads in found] == [1, 0, 1, 0, 0, 0]
-    assert [thread["views"] for threads in found for thread in threads] == [0, 1]
+    listings = [client.get(f"/{site}/threads/Flask", headers=headers).json for site, headers in owners]
+    assert [len(threads) for threads in listings] == [1, 0, 1, 0, 0, 0]
+    assert [thread["views"] for threads in listings for thread in threads] == [0, 1]
 
 
 def test_an_unknown_tenant_is_not_found(client: werkzeug.test.Client) -> None:
-    """Nothing is read or written for it."""
+    """An unknown tenant is a 404, and nothing is written."""
     answer = client.post("/us/threads", json=INTRO, headers={"X-Tenant": "nobody"})
     assert answer.status_code == 404
     assert client.get("/us/threads/Flask").json == []
 
 
 def test_the_start_page_shows_what_each_tenant_uses(client: werkzeug.test.Client) -> None:
-    """What is added for one is counted for it, on its site alone."""
+    """Usage is counted for the tenant of the call, on its site only."""
     client.post("/", data={**INTRO, "site": "us", "tenant": "acme"})
     page = client.get("/").text
     assert "<td>acme</td><td>Flask</td><td>Hello &amp; welcome</td>" in section(page, "us")
@@ -346,19 +344,19 @@ def test_the_start_page_shows_what_each_tenant_uses(client: werkzeug.test.Client
 
 
 def test_a_form_for_an_unknown_tenant_is_refused(client: werkzeug.test.Client) -> None:
-    """With the form as it was."""
+    """A form for an unknown tenant is a 404 with the form."""
     answer = client.post("/", data={**INTRO, "site": "us", "tenant": "nobody"})
     assert answer.status_code == 404
     assert 'role="alert"' in section(answer.text, "us")
 
 
 def section(page: str, name: str) -> str:
-    """The part of the start page that one site has."""
+    """The section of one site on the start page."""
     return page.partition(f'<section id="{name}"')[2].partition("</section>")[0]
 
 
-def test_views_that_come_at_once_are_all_counted(port: int) -> None:
-    """Eight connections to a real server, and both sites, end with exact numbers."""
+def test_concurrent_views_are_all_counted(port: int) -> None:
+    """Concurrent views over eight connections give exact counts on both sites."""
     for site in ("us", "eu"):
         assert call(port, "POST", f"/{site}/threads", INTRO)[0] == 201
     addresses = [f"{ADDRESS}/views"] * 60 + [f"{ELSEWHERE}/views"] * 40
@@ -368,15 +366,15 @@ def test_views_that_come_at_once_are_all_counted(port: int) -> None:
     assert [call(port, "GET", address)[1]["views"] for address in (ADDRESS, ELSEWHERE)] == [60, 40]
 
 
-def test_of_many_that_create_one_thread_one_does(port: int) -> None:
-    """The condition holds over HTTP: one 201, the others 409."""
+def test_concurrent_creations_create_one_thread(port: int) -> None:
+    """Of concurrent requests that create one thread, one gets 201 and the others 409."""
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: call(port, "POST", "/us/threads", INTRO)[0], range(16)))
     assert sorted(answers) == [201] + [409] * 15
 
 
-def test_the_command_serves_the_forum_on_an_engine_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``python -m examples.forum`` is all that it takes: tables, sites and start page are there."""
+def test_the_command_serves_the_forum_on_a_local_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python -m examples.forum`` creates the tables and serves sites and start page without further set-up."""
     monkeypatch.delenv("FORUM_DYNAMODB_HOST", raising=False)
     form = urllib.parse.urlencode({"site": "eu", **INTRO})
     with running("--port", "0") as port:
@@ -388,7 +386,7 @@ def test_the_command_serves_the_forum_on_an_engine_of_its_own(monkeypatch: pytes
 
 @contextlib.contextmanager
 def running(*options: str) -> cabc.Iterator[int]:
-    """The port of the URL that the command prints, as long as its process runs."""
+    """Runs the command in a process, and gives the port of the URL that it prints."""
     command_line = [sys.executable, "-m", "examples.forum", *options]
     with subprocess.Popen(
         command_line, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -401,45 +399,45 @@ def running(*options: str) -> cabc.Iterator[int]:
 
 
 def call(port: int, method: str, address: str, body: t.Any = None) -> tuple[int, t.Any]:
-    """One HTTP request of JSON, as its status and its JSON."""
+    """Status and JSON of one HTTP request with a JSON body."""
     status, text = send(port, method, address, json.dumps(body), "application/json")
     return status, json.loads(text)
 
 
 def send(port: int, method: str, address: str, body: str = "", media_type: str = "text/plain") -> tuple[int, str]:
-    """One HTTP request, as its status and its text."""
+    """Status and text of one HTTP request."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(method, address, body, {"Content-Type": media_type})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
 
 
-def test_the_command_can_create_the_tables_alone(
+def test_the_command_can_create_only_the_tables(
     ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch, sites: Sites
 ) -> None:
-    """``--tables-only`` leaves the tables behind, and serves nothing."""
+    """``--tables-only`` creates the tables and exits."""
     drop_tables(sites)
     monkeypatch.setattr(sys, "argv", ["forum", "--tables-only"])
     command.main()
     assert [tables(site.config)[0] for site in sites.values()] == ["us-Thread", "eu-Thread"]
 
 
-def test_the_command_ends_with_the_reason_if_there_is_no_engine(
+def test_the_command_exits_with_the_reason_without_a_local_server(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says what is wrong with the engine, without a traceback."""
+    """If the local server does not start, the command prints the reason without a traceback."""
     monkeypatch.delenv("FORUM_DYNAMODB_HOST", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "ministack").write_text("#!/bin/sh\nexit 7\n")
     (tmp_path / "ministack").chmod(0o755)
     command_line = [sys.executable, "-m", "examples.forum", "--port", "0"]
-    done = subprocess.run(command_line, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("ministack ended at its start with exit code 7.")
+    process = subprocess.run(command_line, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 1
+    assert process.stderr.startswith("ministack ended at its start with exit code 7.")
 
 
 @pytest.mark.usefixtures("sites")
 def test_a_server_with_workers_finds_the_forum() -> None:
-    """``examples.forum.wsgi`` has the application under the name that servers look for."""
+    """``examples.forum.wsgi`` has the WSGI application under the name ``application``."""
     wsgi = importlib.import_module("examples.forum.wsgi")
     assert werkzeug.test.Client(wsgi.application).get("/eu/threads/Flask").json == []

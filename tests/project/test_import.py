@@ -1,9 +1,10 @@
-"""``import dynaflask`` brings in what it needs, and nothing that is optional."""
+"""``import dynaflask`` imports its requirements and no optional package."""
 
 from __future__ import annotations
 
 import configparser
 import importlib
+import re
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.paths import PROJECT
 
-# Taken where they are installed, and needed by nothing.
+# Optional packages that are used if they are installed.
 ACCELERATORS = {"httptools", "orjson", "cython_runtime", "_cython_3_3_0"}
 
 PROGRAM = """
@@ -22,37 +23,31 @@ print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before} - s
 """
 
 
-def test_it_imports_its_requirements_alone() -> None:
-    """Whatever else is loaded comes with Flask, PynamoDB or botocore."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=PROJECT)
-    assert set(done.stdout.split()) <= {"dynaflask", "flask", "werkzeug", "pynamodb", "botocore", *ACCELERATORS}
+def test_it_imports_only_its_requirements() -> None:
+    """The import loads no package beyond the requirements and those that they import."""
+    process = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert set(process.stdout.split()) <= {"dynaflask", "flask", "werkzeug", "pynamodb", "botocore", *ACCELERATORS}
 
 
-def test_its_requirements_have_lower_bounds_alone() -> None:
-    """An application is free to take newer ones."""
+def test_its_requirements_have_only_lower_bounds() -> None:
+    """Each requirement has one lower bound and no upper bound, so that applications can use newer versions."""
     config = configparser.ConfigParser()
     config.read(PROJECT / "setup.cfg")
     requirements = config["options"]["install_requires"].split()
-    assert sorted(requirement.partition(">=")[0] for requirement in requirements) == [
-        "botocore",
-        "flask",
-        "pynamodb",
-        "werkzeug",
-    ]
+    matches = [re.fullmatch(r"([a-z]+)>=[\d.]+", requirement) for requirement in requirements]
+    assert [match and match[1] for match in matches] == ["botocore", "flask", "pynamodb", "werkzeug"]
 
 
 def test_it_starts_nothing() -> None:
-    """No thread, no process and no client."""
+    """The import starts no thread and creates no client."""
     program = "import threading, dynaflask; print(threading.active_count(), dynaflask.Registry.pool.stats().creations)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)
-    assert done.stdout.split() == ["1", "0"]
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert process.stdout.split() == ["1", "0"]
 
 
 @pytest.mark.parametrize(("extra", "package"), [("celery", "celery"), ("restx", "flask_restx")])
-def test_what_an_extra_brings_is_asked_for_by_its_command(
-    monkeypatch: pytest.MonkeyPatch, extra: str, package: str
-) -> None:
-    """As it can be pasted into any shell; a program that can do without catches what it would catch anyway."""
+def test_an_integration_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch, extra: str, package: str) -> None:
+    """Without its library an integration raises ``ModuleNotFoundError`` with the command that installs it."""
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"dynaflask.integrations.{package}", raising=False)
     command = rf'{package} is not installed: pip install "dynaflask\[{extra}\]"$'
@@ -61,7 +56,7 @@ def test_what_an_extra_brings_is_asked_for_by_its_command(
     assert caught.value.name == package
 
 
-def test_each_extra_is_named_in_quotes() -> None:
-    """zsh takes brackets for a pattern."""
+def test_each_extra_is_quoted() -> None:
+    """Commands in messages quote the extra, because zsh expands brackets."""
     sources = "".join(path.read_text() for path in (PROJECT / "dynaflask").rglob("*.py"))
     assert "pip install dynaflask[" not in sources

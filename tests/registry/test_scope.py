@@ -75,7 +75,7 @@ class TestEnd:
     def test_a_context_without_a_call_ends_as_well(self, app: flask.Flask) -> None:
         """There is nothing to close then."""
         with app.app_context():
-            pass
+            assert list(flask.g) == []
 
     def test_a_teardown_of_the_users_may_still_call(
         self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo

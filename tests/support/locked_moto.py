@@ -17,7 +17,7 @@ _lock = threading.Lock()
 
 
 def locked_app(environ: dict[str, t.Any], start_response: t.Any) -> list[bytes]:
-    """moto reads, checks and writes an item without a lock of its own: two requests at once lose an update."""
+    """moto behind a lock: moto updates an item without one, so that concurrent requests lose updates."""
     with _lock:
         return list(_app(environ, start_response))
 

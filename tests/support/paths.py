@@ -1,4 +1,4 @@
-"""Where the project's files are, and the environment that the tests' programs run in."""
+"""Paths of the project and of its slow tests, and the environment of the programs that tests start."""
 
 from __future__ import annotations
 
@@ -6,10 +6,42 @@ import os
 import pathlib
 
 SUPPORT = pathlib.Path(__file__).parent
-PROJECT = SUPPORT.parents[1]
+TESTS = SUPPORT.parent
+PROJECT = TESTS.parent
 PACKAGE = PROJECT / "dynaflask"
+
+# Files that take seconds, the slowest first. conftest.py starts with them and marks their tests `slow`.
+SLOW_FILES = tuple(
+    TESTS / name
+    for name in (
+        "model/test_pynamodb.py",
+        "registry/test_isolation.py",
+        "client/direct/test_transport.py",
+        "local/test_local.py",
+        "registry/test_leaks.py",
+        "registry/test_tenant_isolation.py",
+        "project/test_docs.py",
+        "integrations/test_celery.py",
+        "cli/test_commands.py",
+        "registry/test_contexts_machine.py",
+        "registry/test_tenants_machine.py",
+        "project/test_forum.py",
+        "client/test_transports_agree.py",
+        "compat/test_flask_pynamodb.py",
+        "client/tuned/test_endpoint_resolver.py",
+        "client/tuned/test_request_serializer.py",
+        "client/tuned/test_response_parser.py",
+        "client/tuned/test_signer.py",
+        "client/test_first_calls.py",
+        "client/test_forks.py",
+        "client/test_gevent.py",
+        "model/codec/test_codec.py",
+        "tables/test_transfer.py",
+        "support/test_engines.py",
+    )
+)
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a program in ``tests/support``, which finds the package and the tests' helpers."""
+    """The environment of a program in ``tests/support``, with the package and the tests' helpers on its path."""
     return {**os.environ, "PYTHONPATH": str(PROJECT), **variables}

@@ -1,4 +1,4 @@
-"""The recording engine, as the tests call it."""
+"""The recording server, under the name that the tests use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``assert_isolated``: it passes where tenants are kept apart, and finds each fault that was planted."""
+"""``assert_isolated`` passes if tenants are isolated, and finds each fault that a test plants."""
 
 from __future__ import annotations
 
@@ -24,17 +24,15 @@ from dynaflask.testing import assumed_role
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-ALIKE = {"region": "eu-west-1", "host": "https://one.example", **KEYS}
-KEYED = ("GetItem", "PutItem", "UpdateItem", "Query", "BatchGetItem", "BatchWriteItem", "TransactWriteItems")
+SAME_SETTINGS = {"region": "eu-west-1", "host": "https://one.example", **KEYS}
+KEYED_OPERATIONS = ("GetItem", "PutItem", "UpdateItem", "Query", "BatchGetItem", "BatchWriteItem", "TransactWriteItems")
 NAMES = ("acme", "globex", "initech")
 
 
 class ViewIndex(GlobalSecondaryIndex[t.Any]):
-    """Threads by their number of views."""
+    """The threads of a forum by views."""
 
     class Meta:
-        """The name of the index."""
-
         projection = AllProjection()
 
     forum_name = UnicodeAttribute(hash_key=True)
@@ -43,7 +41,7 @@ class ViewIndex(GlobalSecondaryIndex[t.Any]):
 
 @pytest.fixture
 def thread_model(db: dynaflask.Dynamo) -> t.Any:
-    """A thread, with an index."""
+    """A model with an index."""
 
     class Thread(db.Model):  # type: ignore[name-defined]
         class Meta:
@@ -59,7 +57,7 @@ def thread_model(db: dynaflask.Dynamo) -> t.Any:
 
 @pytest.fixture
 def silo(make_app: MakeApp) -> flask.Flask:
-    """An app that has a region, an endpoint, a key and a prefix for each tenant."""
+    """An app with a region, an endpoint, an access key and a table prefix for each tenant."""
     regions = dict(zip(NAMES, ("eu-west-1", "us-west-2", "ap-south-1"), strict=True))
     tenants = {
         name: {
@@ -76,13 +74,13 @@ def silo(make_app: MakeApp) -> flask.Flask:
 
 @pytest.fixture
 def pool(make_app: MakeApp) -> flask.Flask:
-    """An app whose tenants have one table in common."""
+    """An app whose tenants share one table."""
     return make_app(region="eu-west-1", tenants={name: {} for name in NAMES}, **KEYS)
 
 
 @pytest.fixture
 def calls(thread_model: t.Any, db: dynaflask.Dynamo) -> cabc.Callable[[str], None]:
-    """Calls of all kinds, with a leading key."""
+    """Makes a call of each operation with a leading key."""
 
     def make(key: str) -> None:
         thread_model.get(key, "hello")
@@ -105,23 +103,23 @@ def calls(thread_model: t.Any, db: dynaflask.Dynamo) -> cabc.Callable[[str], Non
 
 @pytest.fixture
 def everything(calls: t.Any) -> cabc.Callable[[str], None]:
-    """Calls of all kinds, with a leading key that begins with the tenant."""
+    """An exercise: a call of each operation with a leading key that begins with the tenant."""
     return lambda tenant: calls(f"{tenant}#flask")
 
 
-class TestWhatIsRight:
-    """It passes."""
+class TestIsolated:
+    """``assert_isolated`` passes for tenants that are isolated."""
 
-    def test_tenants_in_places_of_their_own(self, silo: flask.Flask, everything: t.Any) -> None:
-        """And says how much it has seen."""
+    def test_tenants_with_targets_of_their_own(self, silo: flask.Flask, everything: t.Any) -> None:
+        """Tenants with their own regions, endpoints, keys and tables pass. The result counts the requests."""
         assert assert_isolated(silo, NAMES, everything, rounds=2) == 90
 
     def test_tenants_in_one_table(self, pool: flask.Flask, everything: t.Any) -> None:
-        """Each key begins with its tenant."""
+        """Tenants in a shared table pass if each key begins with its tenant."""
         assert assert_isolated(pool, NAMES, everything, rounds=2) == 90
 
     def test_an_app_for_each_tenant(self, make_app: MakeApp, everything: t.Any) -> None:
-        """Two apps in two regions."""
+        """``app`` may be a mapping of tenants to apps."""
         apps = {
             name: make_app(name, region=region, table_prefix=f"{name}-", **KEYS)
             for name, region in (("us", "us-west-2"), ("eu", "eu-west-1"))
@@ -129,14 +127,14 @@ class TestWhatIsRight:
         assert assert_isolated(apps, apps, everything, rounds=2) == 60
 
     def test_a_role_for_each_tenant(self, make_app: MakeApp, everything: t.Any) -> None:
-        """STS answers, with credentials of each role, which may expire at once."""
+        """``answer`` may answer STS with credentials that expire soon, so that each role is assumed again."""
         role = "arn:aws:iam::111122223333:role/"
-        asked = []
+        assumptions = []
 
         def answer(request: t.Any) -> t.Any:
             if request.service != "sts":
                 return None
-            asked.append(request)
+            assumptions.append(request)
             return assumed_role(request, seconds=1)
 
         app = make_app(
@@ -145,10 +143,10 @@ class TestWhatIsRight:
             **KEYS,
         )
         assert_isolated(app, NAMES, everything, rounds=2, answer=answer)
-        assert len(asked) > 2 * len(NAMES)
+        assert len(assumptions) > 2 * len(NAMES)
 
     def test_requests_of_a_test_client(self, silo: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """The exercise enters its contexts itself."""
+        """With ``in_context=False`` the exercise enters its contexts itself, here by a test client's request."""
         db.tenant_loader(lambda: flask.request.headers["tenant"])
         silo.add_url_rule("/", view_func=lambda: {"views": thread_model.get("flask", "hello").views})
 
@@ -158,19 +156,19 @@ class TestWhatIsRight:
         assert assert_isolated(silo, NAMES, visit, in_context=False, rounds=2) == 9
 
     def test_a_table_that_is_shared_on_purpose(self, silo: flask.Flask, pool: flask.Flask, thread_model: t.Any) -> None:
-        """Any key of it will do."""
+        """A table in ``shared`` may be accessed with any key."""
         assert assert_isolated(pool, NAMES, lambda _: thread_model.get("f", "s"), shared=["Thread"], rounds=1) == 6
 
-    def test_a_thread_that_has_the_exercises_context(self, silo: flask.Flask, thread_model: t.Any) -> None:
-        """It makes calls for the same tenant."""
+    def test_a_thread_in_the_exercises_context(self, silo: flask.Flask, thread_model: t.Any) -> None:
+        """A call in a copy of the exercise's context counts for the exercise's tenant."""
 
         def exercise(_: str) -> None:
             in_thread(contextvars.copy_context().run, lambda: thread_model.get("f", "s"))
 
         assert assert_isolated(silo, NAMES, exercise, rounds=1) == 6
 
-    def test_nothing_is_sent_elsewhere(self, silo: flask.Flask, everything: t.Any) -> None:
-        """The endpoints are not there, and calls work as before afterwards."""
+    def test_no_request_reaches_the_endpoints(self, silo: flask.Flask, everything: t.Any) -> None:
+        """The exercise runs although no endpoint exists. Afterwards calls go to the endpoints again."""
         assert_isolated(silo, NAMES, everything, rounds=1)
         with silo.app_context(), silo.extensions["dynamo"].dynamo.tenant("acme"):
             with pytest.raises(Exception, match="acme.example"):
@@ -178,58 +176,62 @@ class TestWhatIsRight:
 
 
 def in_thread(function: t.Callable[..., t.Any], *args: t.Any) -> None:
-    """Call a function in a thread of its own."""
+    """Call a function in a new thread."""
     thread = threading.Thread(target=function, args=args)
     thread.start()
     thread.join()
 
 
 @contextlib.contextmanager
-def found(*parts: str) -> cabc.Iterator[None]:
-    """The block fails, and the message has all of this."""
+def reported(*patterns: str) -> cabc.Iterator[None]:
+    """The block fails with a report that matches each pattern."""
     with pytest.raises(AssertionError) as caught:
         yield
-    assert "went astray" in str(caught.value)
-    for part in parts:
-        assert re.search(part, str(caught.value)), f"{part} is not in: {caught.value}"
+    assert "violate the isolation of tenants" in str(caught.value)
+    for pattern in patterns:
+        assert re.search(pattern, str(caught.value)), f"{pattern} is not in: {caught.value}"
 
 
 class TestPlantedFaults:
-    """Each is found, and the message says which request it was and whose."""
+    """Each planted fault is reported with the operation, the tenant and the reason."""
 
     @pytest.mark.parametrize("lost", ["identity", "region", "endpoint_url"])
-    def test_a_client_is_taken_for_another(
+    def test_tenants_share_a_client(
         self, silo: flask.Flask, everything: t.Any, monkeypatch: pytest.MonkeyPatch, lost: str
     ) -> None:
-        """The key of the pool forgets a part, so that tenants who differ in that share a client."""
+        """A part of the client key that the pool ignores is reported: tenants that differ in it share a client."""
 
-        def rest(key: ClientKey) -> tuple[t.Any, ...]:
+        def other_parts(key: ClientKey) -> tuple[t.Any, ...]:
             return tuple(value for name, value in key._asdict().items() if name != lost)
 
         for name in NAMES:
-            only = {"identity": "aws_access_key_id", "region": "region", "endpoint_url": "host"}[lost]
-            set_tenant(silo, name, **{setting: value for setting, value in ALIKE.items() if setting != only})
-        monkeypatch.setattr(ClientKey, "__eq__", lambda key, other: rest(key) == rest(other))
-        monkeypatch.setattr(ClientKey, "__hash__", lambda key: hash(rest(key)))
-        with found(f"for '.*': the {lost.removesuffix('_url')} '.*' belongs to '(acme|globex|initech)'"):
+            setting_of_part = {"identity": "aws_access_key_id", "region": "region", "endpoint_url": "host"}[lost]
+            set_tenant(
+                silo, name, **{setting: value for setting, value in SAME_SETTINGS.items() if setting != setting_of_part}
+            )
+        monkeypatch.setattr(ClientKey, "__eq__", lambda key, other: other_parts(key) == other_parts(other))
+        monkeypatch.setattr(ClientKey, "__hash__", lambda key: hash(other_parts(key)))
+        with reported(f"for '.*': the {lost.removesuffix('_url')} '.*' belongs to '(acme|globex|initech)'"):
             assert_isolated(silo, NAMES, everything)
 
-    def test_a_table_is_taken_for_another(
+    def test_tenants_share_resolved_settings(
         self, silo: flask.Flask, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What a model comes to is kept for all tenants: the wrong prefix, from the beginning."""
-        right, kept = Registry.resolve, {}  # type: ignore[var-annotated]
+        """Settings that are cached without the tenant are reported: all tenants get the first one's table."""
+        original, cache = Registry.resolve, {}  # type: ignore[var-annotated]
 
-        def wrong(self: Registry, declaration: t.Any, context: t.Any = (), tenant: t.Any = None) -> t.Any:
-            resolved = right(self, declaration, context, tenant)
-            return kept.setdefault(declaration, resolved) if tenant else resolved
+        def cached_without_tenant(
+            self: Registry, declaration: t.Any, context: t.Any = (), tenant: t.Any = None
+        ) -> t.Any:
+            resolved = original(self, declaration, context, tenant)
+            return cache.setdefault(declaration, resolved) if tenant else resolved
 
-        monkeypatch.setattr(Registry, "resolve", wrong)
-        with found("GetItem for 'acme': the key 'f' does not begin with 'acme#', and 'globex' has the table"):
+        monkeypatch.setattr(Registry, "resolve", cached_without_tenant)
+        with reported("GetItem for 'acme': the key 'f' does not begin with 'acme#', and 'globex' uses the table"):
             assert_isolated(silo, NAMES, lambda _: thread_model.get("f", "s"))
 
-    def test_a_prefix_that_changes_under_way(self, make_app: MakeApp, thread_model: t.Any) -> None:
-        """Alone it was another."""
+    def test_a_prefix_that_changes(self, make_app: MakeApp, thread_model: t.Any) -> None:
+        """A table name that differs from the one in the tenant's run alone is reported."""
         names = {"acme": "acme-", "globex": "globex-"}
         app = make_app(region="eu-west-1", tenants={name: {} for name in names}, **KEYS)
         app.extensions["dynamo"].dynamo.tenant_settings(lambda name: {})
@@ -241,11 +243,11 @@ class TestPlantedFaults:
             thread_model.Meta.table_name = f"{prefix}Thread"
             thread_model.get("f", "s")
 
-        with found("GetItem for 'acme': the table 'globex-Thread' belongs to 'globex'"):
+        with reported("GetItem for 'acme': the table 'globex-Thread' belongs to 'globex'"):
             assert_isolated(app, names, exercise)
 
-    def test_a_place_that_is_nobodys(self, silo: flask.Flask, thread_model: t.Any) -> None:
-        """A region that none of them had alone."""
+    def test_a_target_of_no_tenant(self, silo: flask.Flask, thread_model: t.Any) -> None:
+        """A region and an identity that no tenant used alone are reported."""
         turns: list[str] = []
 
         def exercise(tenant: str) -> None:
@@ -257,11 +259,13 @@ class TestPlantedFaults:
                     thread_model.Meta.aws_access_key_id, thread_model.Meta.aws_secret_access_key = "X", "hush"
                 thread_model.get("f", "s")
 
-        with found("the region 'eu-north-1' belongs to nobody", "the identity 'X' belongs to nobody"):
+        with reported("the region 'eu-north-1' belongs to no tenant", "the identity 'X' belongs to no tenant"):
             assert_isolated(silo, NAMES, exercise)
 
-    def test_a_mixture_of_what_is_its_own(self, make_app: MakeApp, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
-        """Each part was seen before, but not together."""
+    def test_a_combination_of_the_tenants_own_targets(
+        self, make_app: MakeApp, thread_model: t.Any, db: dynaflask.Dynamo
+    ) -> None:
+        """A target is reported if the tenant used each of its parts alone, but not together."""
         apps = {name: make_app(name, region="eu-west-1", table_prefix=f"{name}-", **KEYS) for name in ("us", "eu")}
         turns: list[str] = []
 
@@ -272,34 +276,34 @@ class TestPlantedFaults:
                     thread_model.Meta.table_name = f"{tenant}-{table if len(turns) <= 2 else 'One'}"
                     thread_model.get("f", "s")
 
-        with found("is a mixture"):
+        with reported("combines parts of several targets"):
             assert_isolated(apps, apps, exercise)
 
     @pytest.mark.parametrize("key", ["{other}#flask", "flask", "{tenant}", "x{tenant}#flask"])
-    def test_a_leading_key_of_another(self, pool: flask.Flask, calls: t.Any, key: str) -> None:
-        """Or of nobody. Whatever call it is, it is found."""
+    def test_a_leading_key_without_the_tenant(self, pool: flask.Flask, calls: t.Any, key: str) -> None:
+        """A key in a shared table that does not begin with the tenant is reported for each operation."""
         other = dict(zip(NAMES, NAMES[1:] + NAMES[:1], strict=True))
-        why = "the key .* does not begin with 'acme#', and 'globex' has the table 'Thread' as well"
-        with found(*(f"{operation} for 'acme': {why}" for operation in KEYED)):
+        reason = "the key .* does not begin with 'acme#', and 'globex' uses the table 'Thread' too"
+        with reported(*(f"{operation} for 'acme': {reason}" for operation in KEYED_OPERATIONS)):
             assert_isolated(pool, NAMES, lambda name: calls(key.format(tenant=name, other=other[name])))
 
-    def test_a_scan_of_a_table_in_common(self, pool: flask.Flask, thread_model: t.Any) -> None:
-        """It sees what all have."""
-        with found("Scan for 'acme': it goes through the whole table 'Thread', which 'globex' has as well"):
+    def test_a_scan_of_a_shared_table(self, pool: flask.Flask, thread_model: t.Any) -> None:
+        """A scan of a shared table is reported, because it reads the items of all tenants."""
+        with reported("Scan for 'acme': it reads the whole table 'Thread', which 'globex' uses too"):
             assert_isolated(pool, NAMES, lambda _: list(thread_model.scan()))
 
     def test_a_table_that_no_model_describes(self, pool: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """Any attribute may be its key."""
+        """In a table without a model every attribute counts as a possible leading key."""
 
         def exercise(tenant: str) -> None:
             db.client.get_item(TableName="Audit", Key={"id": {"S": "1"}, "at": {"S": f"{tenant}#1"}})
             db.client.get_item(TableName="Audit", Key={"id": {"S": "1"}})
 
-        with found(r"^2[0-9]* of|^33 of", "the key '1' does not begin"):
+        with reported(r"^2[0-9]* of|^33 of", "the key '1' does not begin"):
             assert_isolated(pool, NAMES, exercise)
 
-    def test_a_call_that_nobody_answers_for(self, silo: flask.Flask, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
-        """It is made in a thread without the exercise's context."""
+    def test_a_call_of_an_unknown_tenant(self, silo: flask.Flask, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
+        """A call in a thread without the exercise's context is reported."""
 
         def elsewhere() -> None:
             with silo.app_context(), db.tenant("acme"):
@@ -309,20 +313,20 @@ class TestPlantedFaults:
             thread_model.get("f", "s")
             in_thread(elsewhere)
 
-        with found("GetItem for '': it was made in a thread"):
+        with reported("GetItem for '': its tenant is unknown in the thread"):
             assert_isolated(silo, NAMES, exercise)
 
 
 class TestMisuse:
-    """What proves nothing is no success."""
+    """Arguments that prove nothing raise an error."""
 
     def test_a_tenant_alone(self, silo: flask.Flask) -> None:
-        """There is nobody to be kept apart from."""
+        """One tenant, even named twice, raises ``ValueError``."""
         with pytest.raises(ValueError, match="two tenants or more"):
             assert_isolated(silo, ["acme", "acme"], lambda _: None)
 
     def test_an_exercise_that_does_nothing(self, silo: flask.Flask, thread_model: t.Any) -> None:
-        """For some of the tenants."""
+        """An exercise that makes no request for some tenants fails, and the error names them."""
 
         def exercise(tenant: str) -> None:
             if tenant == "acme":
@@ -332,12 +336,12 @@ class TestMisuse:
             assert_isolated(silo, NAMES, exercise)
 
     def test_an_exercise_that_fails(self, silo: flask.Flask) -> None:
-        """What it raises is raised."""
+        """An exception of the exercise propagates."""
         with pytest.raises(ZeroDivisionError):
             assert_isolated(silo, NAMES, lambda _: 1 / 0)
 
 
 def set_tenant(app: flask.Flask, name: str, **settings: t.Any) -> None:
-    """Change what a tenant changes."""
+    """Change a tenant's settings."""
     settings_of = t.cast("dict[str, t.Any]", app.extensions["dynamo"].settings.tenants)
     dict.__setitem__(settings_of, name, {**settings_of[name], **settings})

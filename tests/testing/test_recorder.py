@@ -1,4 +1,4 @@
-"""The recording server: what the tests of the wire take for granted."""
+"""The recording server, which the tests of requests rely on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def client(server: Recorder, *, region: str = "eu-west-1", **credentials: str) -
     return session.create_client("dynamodb", region, endpoint_url=server.url, **keys)
 
 
-def test_remembers_how_a_request_was_signed(recorder: Recorder) -> None:
+def test_records_how_a_request_was_signed(recorder: Recorder) -> None:
     """Access key, token, region and service come from the signature, the host from its header."""
     client(recorder, aws_session_token="token").get_item(TableName="thread", Key=KEY)
     [request] = recorder.requests
@@ -29,37 +29,37 @@ def test_remembers_how_a_request_was_signed(recorder: Recorder) -> None:
     assert request.host == f"127.0.0.1:{recorder.port}"
 
 
-def test_remembers_what_a_request_said(recorder: Recorder) -> None:
-    """The operation and the body are there to look at."""
+def test_records_operation_and_body(recorder: Recorder) -> None:
+    """A request has its operation and its parsed body."""
     client(recorder).get_item(TableName="thread", Key=KEY)
     [request] = recorder.requests
     assert request.operation == "GetItem"
     assert request.body == {"TableName": "thread", "Key": KEY}
 
 
-def test_takes_the_answer_of_a_test(recorder: Recorder) -> None:
-    """A test may answer with a status and a body of its own."""
+def test_sends_the_answer_of_a_test(recorder: Recorder) -> None:
+    """``answer`` may return a status and a body."""
     recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException"})
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         client(recorder).describe_table(TableName="thread")
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
-def test_leaves_to_the_plain_answer_what_a_test_does_not_answer(recorder: Recorder) -> None:
-    """An answer of None is the plain one."""
+def test_sends_the_plain_answer_by_default(recorder: Recorder) -> None:
+    """If ``answer`` returns None, the server sends the plain answer."""
     recorder.answer = lambda request: None
     assert client(recorder).get_item(TableName="thread", Key=KEY)["Item"] == KEY
 
 
-def test_refuses_an_operation_that_it_does_not_know(recorder: Recorder) -> None:
-    """What has no plain answer is an error, as it is at DynamoDB."""
+def test_refuses_an_unknown_operation(recorder: Recorder) -> None:
+    """An operation without a plain answer gets DynamoDB's ``UnknownOperationException``."""
     with pytest.raises(botocore.exceptions.ClientError, match="UnknownOperation"):
         client(recorder).describe_endpoints()
 
 
 @pytest.mark.parametrize("table", ["batch", "transaction"])
-def test_says_the_capacity_that_is_asked_for(recorder: Recorder, table: str) -> None:
-    """Each table of a request that asks for its consumed capacity is charged one unit."""
+def test_returns_the_consumed_capacity(recorder: Recorder, table: str) -> None:
+    """A request that asks for its consumed capacity gets one unit for each table."""
     calls = client(recorder)
     if table == "batch":
         items: t.Any = {table: {"Keys": [KEY]}}
@@ -70,8 +70,8 @@ def test_says_the_capacity_that_is_asked_for(recorder: Recorder, table: str) -> 
     assert answer["ConsumedCapacity"] == [{"TableName": table, "CapacityUnits": 1.0}]
 
 
-def test_remembers_the_requests_of_many_threads(recorder: Recorder) -> None:
-    """None is lost, none is answered with another's answer."""
+def test_records_the_requests_of_many_threads(recorder: Recorder) -> None:
+    """With concurrent clients the server records every request, and each client gets its own answer."""
     calls = client(recorder)
 
     def get(number: int) -> bool:

@@ -1,4 +1,4 @@
-"""Cursors: nobody can read, change or make one, or use it elsewhere."""
+"""Cursors: a client can neither read, change nor forge one, nor use it for another query."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from dynaflask.views.cursors import ExclusiveStartKey
 POSITION: ExclusiveStartKey = {"forum": {"S": "hush"}, "number": {"N": "-12.5"}, "token": {"B": b"\x00\xff"}}
 
 
-def make_seal(secret: str | bytes | None = "secret", *fallbacks: str | None, bound_to: object = "query") -> CursorCodec:
+def make_codec(secret: str | bytes | None = "secret", *fallbacks: str | None, context: object = "query") -> CursorCodec:
     app = flask.Flask("app")
     app.secret_key = secret
     app.config["SECRET_KEY_FALLBACKS"] = list(fallbacks) or None
-    return CursorCodec(app, bound_to=bound_to)
+    return CursorCodec(app, context=context)
 
 
-SEAL = make_seal()
-CURSOR = SEAL.close(POSITION)
+CODEC = make_codec()
+CURSOR = CODEC.encode(POSITION)
 
-kinds = strategies.one_of(
+key_values = strategies.one_of(
     strategies.text().map(lambda value: {"S": value}),
     strategies.decimals(allow_nan=False, allow_infinity=False).map(lambda value: {"N": str(value)}),
     strategies.binary().map(lambda value: {"B": value}),
@@ -35,21 +35,21 @@ kinds = strategies.one_of(
 
 
 @hypothesis.settings(max_examples=50, deadline=None)
-@hypothesis.given(position=strategies.dictionaries(strategies.text(), kinds, max_size=4))
-def test_a_position_comes_back_as_it_was(position: ExclusiveStartKey) -> None:
-    """Keys of every type and length."""
-    assert SEAL.open(SEAL.close(position)) == position
+@hypothesis.given(position=strategies.dictionaries(strategies.text(), key_values, max_size=4))
+def test_a_position_survives_encoding(position: ExclusiveStartKey) -> None:
+    """Decoding a cursor gives the encoded position, for keys of every type and length."""
+    assert CODEC.decode(CODEC.encode(position)) == position
 
 
-def test_a_cursor_can_stand_in_a_url() -> None:
-    """As it is."""
+def test_a_cursor_needs_no_quoting_in_a_url() -> None:
+    """A cursor consists of letters, digits, ``-`` and ``_``."""
     assert CURSOR.replace("-", "").replace("_", "").isalnum()
     assert CURSOR.isascii()
 
 
-def test_no_cursor_tells_the_length_of_a_key() -> None:
-    """Nor do two for one position look alike."""
-    cursors = {SEAL.close({"key": {"S": "x" * length}}) for length in (1, 1, 20)}
+def test_cursors_do_not_reveal_the_length_of_a_key() -> None:
+    """Cursors of short keys have one length, and two cursors of one position differ."""
+    cursors = {CODEC.encode({"key": {"S": "x" * length}}) for length in (1, 1, 20)}
     assert (len(cursors), len({len(cursor) for cursor in cursors})) == (3, 1)
 
 
@@ -66,20 +66,20 @@ def test_no_cursor_tells_the_length_of_a_key() -> None:
         ),
     )
 )
-def test_what_was_not_made_here_is_refused(cursor: object) -> None:
-    """Whatever it is: of no type, forged, cut or with something in between."""
+def test_a_forged_cursor_is_refused(cursor: object) -> None:
+    """A value of another type, a random string and a cut or extended cursor raise ``BadCursor``."""
     with pytest.raises(dynaflask.BadCursor):
-        SEAL.open(cursor)
+        CODEC.decode(cursor)
 
 
-def test_a_cursor_with_any_other_character_is_refused() -> None:
-    """Also where Base64 would read the same bytes from it."""
+def test_a_cursor_with_one_changed_character_is_refused() -> None:
+    """Any change of a character raises ``BadCursor``, even if Base64 decodes it to the same bytes."""
     for place in range(len(CURSOR)):
-        for other in "AZaz09-_":
-            changed = CURSOR[:place] + other + CURSOR[place + 1 :]
+        for character in "AZaz09-_":
+            changed = CURSOR[:place] + character + CURSOR[place + 1 :]
             if changed != CURSOR:
                 with pytest.raises(dynaflask.BadCursor):
-                    SEAL.open(changed)
+                    CODEC.decode(changed)
 
 
 @pytest.mark.parametrize(
@@ -87,61 +87,61 @@ def test_a_cursor_with_any_other_character_is_refused() -> None:
     ["", CURSOR + "=", CURSOR + " ", "ü" + CURSOR, "\ud800", "g" * 1_000_000],
     ids=["empty", "padded", "spaced", "beyond ASCII", "a surrogate", "a million letters"],
 )
-def test_odd_cursors_are_refused(cursor: str) -> None:
-    """Empty, padded, with a space, not ASCII, no text at all, huge."""
+def test_malformed_cursors_are_refused(cursor: str) -> None:
+    """An empty, padded, non-ASCII or huge string raises ``BadCursor``, not another error."""
     with pytest.raises(dynaflask.BadCursor):
-        SEAL.open(cursor)
+        CODEC.decode(cursor)
 
 
-def test_the_refusal_explains_nothing() -> None:
-    """It is a 400 with one text for all that may be wrong."""
+def test_the_error_gives_no_reason() -> None:
+    """``BadCursor`` is a 400 with the same description for every reason."""
     with pytest.raises(dynaflask.BadCursor) as caught:
-        SEAL.open("no")
+        CODEC.decode("no")
     assert (caught.value.code, caught.value.description) == (400, "The cursor is not valid.")
 
 
 @pytest.mark.parametrize(
-    "seal",
-    [make_seal("other"), make_seal(bound_to="other"), make_seal(bound_to=["query"])],
+    "codec",
+    [make_codec("other"), make_codec(context="other"), make_codec(context=["query"])],
     ids=["key", "query", "type"],
 )
-def test_another_seal_does_not_open_it(seal: CursorCodec) -> None:
-    """One of another secret key, or for something else."""
+def test_another_codec_does_not_decode_it(codec: CursorCodec) -> None:
+    """A codec with another secret key or another context raises ``BadCursor``."""
     with pytest.raises(dynaflask.BadCursor):
-        seal.open(CURSOR)
+        codec.decode(CURSOR)
 
 
-def test_what_it_is_bound_to_may_hold_bytes_and_is_in_no_order() -> None:
-    """A condition's values do, and a dict has none."""
-    cursor = make_seal(bound_to={"a": b"\xff", "b": 1}).close(POSITION)
-    assert make_seal(bound_to={"b": 1, "a": b"\xff"}).open(cursor) == POSITION
+def test_the_context_may_contain_bytes_in_any_order() -> None:
+    """The order of a dict in the context does not matter, and its values may be bytes."""
+    cursor = make_codec(context={"a": b"\xff", "b": 1}).encode(POSITION)
+    assert make_codec(context={"b": 1, "a": b"\xff"}).decode(cursor) == POSITION
 
 
-def test_a_key_may_be_replaced() -> None:
-    """An old cursor is opened as long as its key is among the fallbacks; a new one is made with the new key."""
-    rotated = make_seal(b"new", None, "older", "secret")
-    assert rotated.open(CURSOR) == POSITION
-    assert make_seal("new").open(rotated.close(POSITION)) == POSITION
+def test_the_secret_key_can_be_rotated() -> None:
+    """Cursors of a fallback key still decode; new cursors use the new key."""
+    rotated = make_codec(b"new", None, "older", "secret")
+    assert rotated.decode(CURSOR) == POSITION
+    assert make_codec("new").decode(rotated.encode(POSITION)) == POSITION
     with pytest.raises(dynaflask.BadCursor):
-        SEAL.open(rotated.close(POSITION))
+        CODEC.decode(rotated.encode(POSITION))
 
 
 @pytest.mark.parametrize("secret", [None, ""])
-def test_an_app_without_a_secret_key_is_told_so(secret: str | None) -> None:
-    """Even if it has fallbacks."""
+def test_an_app_without_a_secret_key_is_an_error(secret: str | None) -> None:
+    """Without ``SECRET_KEY`` there is a ``ConfigurationError``, even with fallbacks."""
     with pytest.raises(dynaflask.ConfigurationError, match="The app 'app' has no SECRET_KEY"):
-        make_seal(secret, "old")
+        make_codec(secret, "old")
 
 
-def test_without_cryptography_the_error_gives_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra brings it."""
+def test_without_cryptography_the_error_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says how to install the extra."""
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(RuntimeError, match=r'cryptography is not installed: pip install "dynaflask\[pages\]"'):
-        make_seal()
+        make_codec()
 
 
 def test_cryptography_is_not_imported_with_the_package() -> None:
-    """It belongs to those who ask for pages."""
+    """``import dynaflask`` does not import the optional cryptography."""
     program = "import sys, dynaflask; print('cryptography' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False"]
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["False"]

@@ -1,4 +1,4 @@
-"""``DYNAMODB_ERROR_HANDLERS``: answers for the errors that leave a view."""
+"""``DYNAMODB_ERROR_HANDLERS``: responses for DynamoDB errors that leave a view."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-DEAD = "http://127.0.0.1:1"
+CLOSED_PORT = "http://127.0.0.1:1"
 
 
 @pytest.fixture
 def make(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> MakeApp:
-    """Makes an app with one view, which gets a thread, and with this setting."""
+    """Makes an app with the setting and one view, which gets a thread."""
 
     def make(name: str = "app", *, error_handlers: bool = True, **settings: t.Any) -> flask.Flask:
-        given = {"host": recorder.url, "region": "us-east-1", "max_retry_attempts": 0, **KEYS, **settings}
-        app = make_app(name, error_handlers=error_handlers, **given)
+        app_settings = {"host": recorder.url, "region": "us-east-1", "max_retry_attempts": 0, **KEYS, **settings}
+        app = make_app(name, error_handlers=error_handlers, **app_settings)
         app.add_url_rule("/", "index", lambda: thread_model.get("flask", "a").subject)
         return app
 
@@ -37,7 +37,7 @@ def make(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -
 
 
 def refuse(recorder: recorders.Recorder, code: str, *reasons: str) -> None:
-    """Answer every call with an error."""
+    """Answer every call with this error code."""
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
     if reasons:
         body["CancellationReasons"] = [{"Code": reason} for reason in reasons]  # type: ignore[assignment]
@@ -45,24 +45,24 @@ def refuse(recorder: recorders.Recorder, code: str, *reasons: str) -> None:
 
 
 def get(app: flask.Flask, view: t.Callable[[], object] | None = None) -> t.Any:
-    """The answer of a view; by default of the one that gets a thread."""
+    """The response of a view; by default of the one that gets a thread."""
     if view is not None:
         app.add_url_rule("/view", "view", lambda: str(view()))
     return app.test_client().get("/" if view is None else "/view")
 
 
-class TestAnswers:
-    """What becomes of which error."""
+class TestResponses:
+    """Each error that has an HTTP status becomes a response with that status."""
 
     def test_a_missing_item_is_a_404(self, make: MakeApp, recorder: recorders.Recorder) -> None:
-        """It is what DoesNotExist says."""
+        """``DoesNotExist`` becomes a 404."""
         recorder.answer = lambda request: {}
         assert get(make()).status_code == 404
 
     def test_a_tenants_missing_item_is_a_404(
         self, make: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """Though the tenant's block has ended by then, and a tenant is required."""
+        """``DoesNotExist`` becomes a 404 although the tenant's block has ended and a tenant is required."""
         recorder.answer = lambda request: {}
         view = db.tenant("acme")(lambda: thread_model.get("flask", "a"))
         assert get(make(require_tenant=True), view).status_code == 404
@@ -71,10 +71,11 @@ class TestAnswers:
     def test_a_failed_condition_is_a_409(
         self, make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, code: str
     ) -> None:
-        """So is an item that a transaction is about to change."""
+        """A failed condition and a conflicting transaction become a 409."""
         refuse(recorder, code)
-        app = make()
-        assert get(app, lambda: thread_model("flask", "a").save(thread_model.views.exists())).status_code == 409
+        response = get(make(), lambda: thread_model("flask", "a").save(thread_model.views.exists()))
+        assert response.status_code == 409
+        assert "The item already exists or has changed. Reload it and try again." in response.text
 
     @pytest.mark.parametrize(
         ("reason", "status"),
@@ -85,10 +86,10 @@ class TestAnswers:
             ("ProvisionedThroughputExceeded", 503),
         ],
     )
-    def test_a_cancelled_transaction_is_what_cancelled_it(
+    def test_a_canceled_transaction_has_the_status_of_its_reason(
         self, make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, reason: str, status: int
     ) -> None:
-        """Through a model, and through a client, where botocore's own error leaves the view."""
+        """The reason decides the status, for PynamoDB's error and for botocore's."""
         refuse(recorder, "TransactionCanceledException", "None", reason)
         db = thread_model.__dynamo__
 
@@ -104,15 +105,15 @@ class TestAnswers:
         "code", ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
     )
     def test_throttling_is_a_503_with_retry_after(self, make: MakeApp, recorder: recorders.Recorder, code: str) -> None:
-        """The client may come again."""
+        """A throttled call becomes a 503 with ``Retry-After``."""
         refuse(recorder, code)
-        answer = get(make())
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        response = get(make())
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
 
-    def test_a_batch_that_gave_up_is_throttled_too(
+    def test_a_batch_that_gave_up_is_a_503(
         self, make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Unless DynamoDB refused it for another reason."""
+        """A batch write with items left unprocessed is a 503; one that DynamoDB refused is not."""
         monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
         def write() -> None:
@@ -120,26 +121,26 @@ class TestAnswers:
                 batch.save(thread_model("flask", "a"))
 
         recorder.answer = lambda request: {"UnprocessedItems": request.body["RequestItems"]}
-        answer = get(make(), write)
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        response = get(make(), write)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
         refuse(recorder, "AccessDeniedException")
         assert get(make(), write).status_code == 500
 
     @pytest.mark.parametrize(
         "settings",
-        [{"host": DEAD}, {"aws_access_key_id": None, "aws_secret_access_key": None}, {"region": None}],
+        [{"host": CLOSED_PORT}, {"aws_access_key_id": None, "aws_secret_access_key": None}, {"region": None}],
         ids=str,
     )
-    def test_what_cannot_be_reached_is_a_503(self, make: MakeApp, settings: dict[str, t.Any]) -> None:
-        """No endpoint, no credentials, no region."""
+    def test_an_unreachable_database_is_a_503(self, make: MakeApp, settings: dict[str, t.Any]) -> None:
+        """A call without an endpoint, credentials or a region becomes a 503."""
         assert get(make(**settings)).status_code == 503
 
-    def test_so_is_it_without_pynamodb(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
-        """botocore's own error leaves the view."""
-        assert get(make(host=DEAD), lambda: db.client.list_tables()).status_code == 503  # noqa: PLW0108 - needs a context
+    def test_an_unreachable_database_of_a_client_is_a_503(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
+        """botocore's own connection error becomes a 503 too."""
+        assert get(make(host=CLOSED_PORT), lambda: db.client.list_tables()).status_code == 503  # noqa: PLW0108 - needs a context
 
-    def test_what_is_the_programs_fault_is_a_500(self, make: MakeApp, recorder: recorders.Recorder) -> None:
-        """As it is without the setting, and in a test it is raised."""
+    def test_any_other_error_is_a_500(self, make: MakeApp, recorder: recorders.Recorder) -> None:
+        """An error without a status of its own is a 500, and is raised under ``TESTING``."""
         refuse(recorder, "ValidationException")
         app = make()
         assert get(app).status_code == 500
@@ -149,12 +150,12 @@ class TestAnswers:
 
 
 class TestLog:
-    """Each answer is logged with the bind and the operation."""
+    """Each response is logged with the bind and the operation."""
 
-    def test_what_is_nobodys_fault(
+    def test_a_404_is_logged_at_info(
         self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """In one line, for whoever wants to know."""
+        """A missing item is one line at INFO without a traceback."""
         app = make(binds={"eu": {}}, models={"Thread": {"bind_key": "eu"}})
         recorder.answer = lambda request: {}
         with caplog.at_level(logging.INFO):
@@ -163,10 +164,10 @@ class TestLog:
         assert (record.name, record.levelname, record.exc_info) == (app.name, "INFO", None)
         assert record.message.endswith("Thread.DoesNotExist of GetItem on the bind 'eu': Item does not exist")
 
-    def test_what_somebody_has_to_mend(
+    def test_a_503_is_logged_at_error(
         self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture, thread_model: t.Any
     ) -> None:
-        """With the traceback."""
+        """A 503 is logged at ERROR with the traceback."""
         app = make(binds={"eu": {}})
         refuse(recorder, "ThrottlingException")
 
@@ -179,10 +180,10 @@ class TestLog:
         assert (record.levelname, bool(record.exc_info)) == ("ERROR", True)
         assert record.message.startswith("503 for PutError of PutItem on the bind 'eu': Failed to put item: An error")
 
-    def test_a_batch(
+    def test_a_batch_write_is_logged_with_its_bind(
         self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture, thread_model: t.Any
     ) -> None:
-        """No call of it failed, and yet it is known."""
+        """The log line of a batch that gave up names bind and operation, although no call failed."""
 
         def write() -> None:
             with thread_model.batch_write() as batch:
@@ -192,8 +193,8 @@ class TestLog:
         get(make(), write)
         assert "503 for BatchWriteError of BatchWriteItem on the bind 'default'" in caplog.text
 
-    def test_an_error_of_unknown_origin(self, make: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
-        """A view may raise one itself."""
+    def test_an_error_that_the_view_raises(self, make: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+        """An error that comes from no call is logged with the bind 'unknown'."""
 
         def view() -> t.NoReturn:
             raise DoesNotExist
@@ -203,12 +204,12 @@ class TestLog:
         assert "404 for DoesNotExist of a call on the bind 'unknown'" in caplog.text
 
 
-class TestOthers:
-    """The app's own handlers go first."""
+class TestOtherHandlers:
+    """The app's own handlers take precedence."""
 
     @pytest.fixture
     def bare(self, recorder: recorders.Recorder, thread_model: t.Any) -> flask.Flask:
-        """An app with the setting that is not initialised yet. The thread of its view is missing."""
+        """An app with the setting before ``init_app``. Its view gets a missing thread."""
         recorder.answer = lambda request: {}
         app = flask.Flask("app")
         settings = {"host": recorder.url, "region": "us-east-1", "error_handlers": True, **KEYS}
@@ -216,19 +217,22 @@ class TestOthers:
         app.add_url_rule("/", "index", lambda: thread_model.get("flask", "a").subject)
         return app
 
-    @pytest.mark.parametrize("kind", [DoesNotExist, PynamoDBException])
+    @pytest.mark.parametrize("error_class", [DoesNotExist, PynamoDBException])
     @pytest.mark.parametrize("is_first", [True, False], ids=["before init_app", "after init_app"])
-    def test_one_for_the_class(
-        self, bare: flask.Flask, db: dynaflask.Dynamo, kind: type[Exception], is_first: bool
+    def test_a_handler_for_the_class(
+        self, bare: flask.Flask, db: dynaflask.Dynamo, error_class: type[Exception], is_first: bool
     ) -> None:
-        """Narrow or as broad as ours, whenever it was registered."""
-        steps = [lambda: bare.register_error_handler(kind, lambda error: ("mine", 410)), lambda: db.init_app(bare)]
+        """A handler for the error's class or a base class wins, before and after ``init_app``."""
+        steps = [
+            lambda: bare.register_error_handler(error_class, lambda error: ("mine", 410)),
+            lambda: db.init_app(bare),
+        ]
         for step in steps if is_first else reversed(steps):
             step()
         assert get(bare).status_code == 410
 
-    def test_one_for_the_status(self, bare: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """It makes the page, and may be a coroutine."""
+    def test_a_handler_for_the_status(self, bare: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """The app's handler for the status makes the response, even as a coroutine."""
         db.init_app(bare)
 
         async def page(error: Exception) -> tuple[str, int]:
@@ -237,47 +241,47 @@ class TestOthers:
         bare.register_error_handler(404, page)
         assert get(bare).text.startswith("mine: 404 Not Found")
 
-    def test_one_of_a_blueprint(self, bare: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """For the class, or for the status."""
+    def test_a_handler_of_a_blueprint(self, bare: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """A blueprint's handler for the class or the status serves the blueprint's views only."""
         db.init_app(bare)
-        for name, kind in (("class", PynamoDBException), ("status", 404)):
+        for name, error_class in (("class", PynamoDBException), ("status", 404)):
             blueprint = flask.Blueprint(name, "app", url_prefix=f"/{name}")
             blueprint.add_url_rule("/", "index", lambda: thread_model.get("flask", "a").subject)
-            blueprint.register_error_handler(kind, lambda error: ("mine", 410))  # type: ignore[arg-type]
+            blueprint.register_error_handler(error_class, lambda error: ("mine", 410))  # type: ignore[arg-type]
             bare.register_blueprint(blueprint)
         client = bare.test_client()
         assert [client.get(path).status_code for path in ("/class/", "/status/", "/")] == [410, 410, 404]
 
-    def test_one_for_every_exception_gets_what_is_left(
+    def test_a_handler_for_every_exception(
         self, bare: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:
-        """As it came: what stands for a status is answered with it, and the rest goes on to that handler."""
+        """A handler for ``Exception`` gets the HTTP error, or the original error if that has no status."""
         db.init_app(bare)
         bare.register_error_handler(Exception, lambda error: (type(error).__name__, 418))
         assert get(bare).status_code == 418  # it handles NotFound as well
         refuse(recorder, "ValidationException")
         assert get(bare).text == "GetError"
 
-    def test_all_three_classes_may_be_the_apps(self, bare: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """Then nothing is left to do."""
-        for kind in (PynamoDBException, ClientError, BotoCoreError):
-            bare.register_error_handler(kind, lambda error: ("mine", 410))
+    def test_an_app_may_handle_all_three_classes(self, bare: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """If the app handles all three base classes, ``init_app`` registers no handler."""
+        for error_class in (PynamoDBException, ClientError, BotoCoreError):
+            bare.register_error_handler(error_class, lambda error: ("mine", 410))
         before = dict(bare.error_handler_spec[None][None])
         db.init_app(bare)
         assert bare.error_handler_spec[None][None] == before
 
 
-def test_it_is_off_unless_it_is_asked_for(make: MakeApp, recorder: recorders.Recorder) -> None:
-    """Of two apps, one may have it."""
+def test_the_setting_counts_per_app(make: MakeApp, recorder: recorders.Recorder) -> None:
+    """Of two apps, only the one with the setting handles errors."""
     recorder.answer = lambda request: {}
     apps = [make("one", error_handlers=True), make("two", error_handlers=False)]
     assert [get(app).status_code for app in apps] == [404, 500]
 
 
-def test_two_apps_log_each_their_own(
+def test_each_app_logs_its_own_errors(
     make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the app's logger, and the bind that the app has."""
+    """Each app logs with its own logger and bind."""
     refuse(recorder, "ThrottlingException")
     for name in ("one", "two"):
         get(make(name, binds={name: {}}, models={"Thread": {"bind_key": name}}))
@@ -285,10 +289,8 @@ def test_two_apps_log_each_their_own(
     assert logged == [("one", True), ("two", True)]
 
 
-def test_an_error_that_is_caught_is_the_views_own(
-    make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
-) -> None:
-    """Nothing leaves the view, and nothing is answered for it."""
+def test_an_error_that_the_view_catches(make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+    """An error that the view catches does not change its response."""
     refuse(recorder, "ThrottlingException")
 
     def view() -> str:

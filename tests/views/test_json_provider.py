@@ -31,21 +31,21 @@ MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.timezone.utc)
 
 
 class Place(MapAttribute[t.Any, t.Any]):
-    """A map that is declared."""
+    """A map with declared attributes."""
 
     town = UnicodeAttribute(attr_name="t")
     seen = UTCDateTimeAttribute(null=True)
 
 
 class Loose(DynamicMapAttribute):
-    """A map that is declared in part."""
+    """A map with declared and undeclared attributes."""
 
     town = UnicodeAttribute()
 
 
 @pytest.fixture
 def app() -> t.Iterator[flask.Flask]:
-    """An app with the provider, in a context."""
+    """An app with the provider, in an app context."""
     app = flask.Flask("app")
     app.json = dynaflask.JSONProvider(app)
     with app.app_context():
@@ -54,10 +54,10 @@ def app() -> t.Iterator[flask.Flask]:
 
 @pytest.mark.usefixtures("app")
 class TestValues:
-    """What an attribute may hold, and what JSON says of it."""
+    """Each type of an attribute's value has a JSON form."""
 
     @pytest.mark.parametrize(
-        ("value", "said"),
+        ("value", "expected"),
         [
             ({"b", "a"}, ["a", "b"]),
             ({10, 9, -1.5}, [-1.5, 9, 10]),
@@ -72,18 +72,18 @@ class TestValues:
             (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         ],
     )
-    def test_a_value(self, value: object, said: object) -> None:
-        """Alone, and inside others."""
-        assert json.loads(flask.json.dumps(value)) == said
-        assert json.loads(flask.json.dumps({"deep": [{"er": value}]})) == {"deep": [{"er": said}]}
+    def test_a_value(self, value: object, expected: object) -> None:
+        """A value has the same JSON alone and nested."""
+        assert json.loads(flask.json.dumps(value)) == expected
+        assert json.loads(flask.json.dumps({"deep": [{"nested": value}]})) == {"deep": [{"nested": expected}]}
 
-    def test_a_set_of_many_kinds_has_no_order(self) -> None:
-        """And is an array all the same."""
+    def test_a_set_of_several_types_is_not_sorted(self) -> None:
+        """A set whose values cannot be compared is an array in any order."""
         assert sorted(map(str, json.loads(flask.json.dumps({"a", 1})))) == ["1", "a"]
 
     @pytest.mark.parametrize("value", [object(), int, Place], ids=["an object", "a class", "one with attributes"])
-    def test_anything_else_is_an_error(self, value: object) -> None:
-        """Flask's own."""
+    def test_another_value_is_an_error(self, value: object) -> None:
+        """A value of another type raises Flask's ``TypeError``."""
         with pytest.raises(TypeError, match="not JSON serializable"):
             flask.json.dumps(value)
 
@@ -91,7 +91,7 @@ class TestValues:
 def test_a_model_is_an_object_of_its_attributes(
     ministack: engines.Engine, account: engines.Account, app: flask.Flask, db: dynaflask.Dynamo
 ) -> None:
-    """By the names that the class gives them; as it was made, and as it is read."""
+    """A new model and one that was read have the same JSON, with the names of the class."""
 
     class Thing(db.Model):  # type: ignore[name-defined,misc]
         class Meta:
@@ -146,15 +146,15 @@ def test_a_model_is_an_object_of_its_attributes(
 
 
 @pytest.mark.usefixtures("app")
-def test_a_map_that_is_declared_in_part_is_whole() -> None:
-    """With what is declared, and what is not."""
+def test_a_partly_declared_map_is_complete() -> None:
+    """The JSON of a map has its declared and undeclared attributes."""
     place = Loose(town="Bonn", street={"number": 7})
     assert flask.jsonify(place).json == {"town": "Bonn", "street": {"number": 7}}
 
 
 @pytest.mark.usefixtures("app")
-def test_a_polymorphic_model_says_which_it_is(db: dynaflask.Dynamo) -> None:
-    """With the value that its items have."""
+def test_a_polymorphic_model_has_its_discriminator(db: dynaflask.Dynamo) -> None:
+    """A discriminator has the value that items store."""
 
     class Pet(db.Model):  # type: ignore[name-defined,misc]
         class Meta:
@@ -171,15 +171,15 @@ def test_a_polymorphic_model_says_which_it_is(db: dynaflask.Dynamo) -> None:
 
 @pytest.mark.usefixtures("app")
 def test_a_page_is_an_object(db: dynaflask.Dynamo) -> None:
-    """With its items, and the cursor to the next page."""
+    """A page has its items, its size and the cursor of the next page."""
     thread = models.declare_thread(db)
     page = dynaflask.Page([thread("flask", "a")], per_page=1, next_cursor="cursor", consumed_capacity=0.5)
     items = [{"forum_name": "flask", "subject": "a", "views": 0}]
     assert flask.jsonify(page).json == {"items": items, "per_page": 1, "next_cursor": "cursor"}
 
 
-def test_two_apps_each_have_their_own(app: flask.Flask, thread_model: t.Any) -> None:
-    """An app that did not ask for it does not know models."""
+def test_the_provider_counts_per_app(app: flask.Flask, thread_model: t.Any) -> None:
+    """An app without the provider cannot encode models."""
     assert flask.jsonify(thread_model("flask", "a")).json["subject"] == "a"
     with flask.Flask("other").app_context(), pytest.raises(TypeError, match="Thread is not JSON serializable"):
         flask.jsonify(thread_model("flask", "a"))

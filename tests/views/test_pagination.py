@@ -1,4 +1,4 @@
-"""Pages for a web API: one page of a query or a scan, and the cursor to the next."""
+"""``db.paginate``: one page of a query or a scan, and the cursor to the next page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.settings import MakeApp
 
 
 class ByDay(GlobalSecondaryIndex[t.Any]):
-    """Visits by their day, in the order of their weight."""
+    """The visits of a day by weight."""
 
     class Meta:
         index_name = "by-day"
@@ -63,7 +63,7 @@ DAY = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
 
 @pytest.fixture
 def visit(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[t.Any]:
-    """A model with 23 visits of one number on each engine; every third weighs 1, the others 2, 3, 4 and so on."""
+    """A model with 23 visits of one number, on each engine. Every third weighs 1, the others 2, 3, 5, 6 and so on."""
     app = flask.Flask("app")
     app.secret_key = "secret"
     app.config.from_mapping(engine.settings(account))
@@ -80,7 +80,7 @@ def visit(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
 
 @pytest.fixture
 def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
-    """An app on the recorder."""
+    """An app with a secret key, whose calls the recorder answers."""
     app = make_app(host=recorder.url, region="us-east-1", **KEYS)
     app.secret_key = "secret"
     return app
@@ -96,18 +96,19 @@ def walk(db: dynaflask.Dynamo, method: t.Any, *args: t.Any, **options: t.Any) ->
     return pages
 
 
-def places(pages: list[list[t.Any]]) -> list[list[int]]:
-    """Which visits are on which page."""
+def numbers(pages: list[list[t.Any]]) -> list[list[int]]:
+    """The numbers of the visits on each page."""
     return [[visit.token[0] for visit in page] for page in pages]
 
 
-def together(pages: list[list[int]]) -> list[int]:
-    """The visits of all pages."""
+def flatten(pages: list[list[int]]) -> list[int]:
+    """The numbers on all pages."""
     return list(itertools.chain.from_iterable(pages))
 
 
-def parts(numbers: t.Sequence[int], size: int) -> list[list[int]]:
-    return [list(numbers[start : start + size]) for start in range(0, len(numbers), size)]
+def split(visits: t.Sequence[int], size: int) -> list[list[int]]:
+    """The visits in pages of this size."""
+    return [list(visits[start : start + size]) for start in range(0, len(visits), size)]
 
 
 ALL = list(range(23))
@@ -115,59 +116,59 @@ EVERY_THIRD = [index for index in ALL if index % 3 == 0]
 
 
 class TestPages:
-    """Walking through all pages meets every item once, and each page but the last is full."""
+    """All pages together have every item once, and each page but the last is full."""
 
     @pytest.mark.parametrize("size", [1, 7, 23, 24])
     def test_a_query(self, db: dynaflask.Dynamo, visit: t.Any, size: int) -> None:
-        """Forwards and backwards. No page is empty, also where the last one is full."""
-        assert places(walk(db, visit.query, 1, per_page=size)) == parts(ALL, size)
-        assert places(walk(db, visit.query, 1, per_page=size, scan_index_forward=False)) == parts(ALL[::-1], size)
+        """A query has full pages forwards and backwards, and no empty page after a full last one."""
+        assert numbers(walk(db, visit.query, 1, per_page=size)) == split(ALL, size)
+        assert numbers(walk(db, visit.query, 1, per_page=size, scan_index_forward=False)) == split(ALL[::-1], size)
 
     def test_a_condition_on_the_range_key(self, db: dynaflask.Dynamo, visit: t.Any) -> None:
-        """It is the query's own."""
-        assert places(walk(db, visit.query, 1, visit.token > b"\x0a", per_page=5)) == parts(ALL[11:], 5)
+        """A condition on the range key limits the pages."""
+        assert numbers(walk(db, visit.query, 1, visit.token > b"\x0a", per_page=5)) == split(ALL[11:], 5)
 
     @pytest.mark.parametrize("size", [1, 3, 8, 9])
     def test_a_filter(self, db: dynaflask.Dynamo, visit: t.Any, size: int) -> None:
-        """What it leaves out makes no page shorter. The end may be found by one more page, which is empty."""
-        pages = places(walk(db, visit.query, 1, filter_condition=visit.weight == 1, per_page=size))
-        assert [page for page in pages if page] == parts(EVERY_THIRD, size)
+        """A filter makes no page shorter. One empty page may follow the last item."""
+        pages = numbers(walk(db, visit.query, 1, filter_condition=visit.weight == 1, per_page=size))
+        assert [page for page in pages if page] == split(EVERY_THIRD, size)
         assert [] not in pages[:-1]
 
     def test_a_scan(self, db: dynaflask.Dynamo, visit: t.Any) -> None:
-        """With a filter, and without one."""
-        assert sorted(together(places(walk(db, visit.scan, per_page=4)))) == ALL
-        pages = places(walk(db, visit.scan, visit.weight == 1, per_page=4))
-        assert sorted(together(pages)) == EVERY_THIRD
+        """A scan has every item once, with and without a filter."""
+        assert sorted(flatten(numbers(walk(db, visit.scan, per_page=4)))) == ALL
+        pages = numbers(walk(db, visit.scan, visit.weight == 1, per_page=4))
+        assert sorted(flatten(pages)) == EVERY_THIRD
 
     def test_an_index(self, db: dynaflask.Dynamo, visit: t.Any) -> None:
-        """Its position has the keys of the table, too: several items may share the index's."""
+        """Items with equal index keys are neither lost nor repeated, because the position has the table's keys too."""
         by_weight = sorted(ALL, key=lambda index: 1 if index in EVERY_THIRD else index + 1)
-        found = together(places(walk(db, visit.by_day.query, DAY, per_page=3)))
-        assert (sorted(found[:8]), found[8:]) == (EVERY_THIRD, by_weight[8:])
-        assert sorted(together(places(walk(db, visit.by_day.scan, per_page=5)))) == ALL
+        indexes = flatten(numbers(walk(db, visit.by_day.query, DAY, per_page=3)))
+        assert (sorted(indexes[:8]), indexes[8:]) == (EVERY_THIRD, by_weight[8:])
+        assert sorted(flatten(numbers(walk(db, visit.by_day.scan, per_page=5)))) == ALL
 
     @pytest.mark.parametrize("names", [["token"], ["token", "number"]], ids=["without keys", "with keys"])
     def test_some_attributes(self, db: dynaflask.Dynamo, visit: t.Any, names: list[str]) -> None:
-        """Whether or not they tell the position of an item."""
+        """``attributes_to_get`` may include or omit the keys."""
         options = {"attributes_to_get": names, "filter_condition": visit.weight == 1, "per_page": 3}
         pages = walk(db, visit.query, 1, **options)
-        assert [page for page in places(pages) if page] == parts(EVERY_THIRD, 3)
+        assert [page for page in numbers(pages) if page] == split(EVERY_THIRD, 3)
 
     @pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
     def test_any_transport(self, db: dynaflask.Dynamo, visit: t.Any, transport: str) -> None:
-        """A binary key comes and goes with each."""
+        """Each transport encodes and decodes a binary key in a cursor."""
         with db.using(transport=transport):
-            assert places(walk(db, visit.query, 1, per_page=12)) == [ALL[:12], ALL[12:]]
+            assert numbers(walk(db, visit.query, 1, per_page=12)) == [ALL[:12], ALL[12:]]
 
-    def test_an_item_that_is_deleted_meanwhile(self, db: dynaflask.Dynamo, visit: t.Any) -> None:
-        """A cursor points to where it was."""
+    def test_a_cursor_of_a_deleted_item(self, db: dynaflask.Dynamo, visit: t.Any) -> None:
+        """The page after a deleted item starts where the item was."""
         page = db.paginate(visit.query, 1, per_page=3)
         visit(1, b"\x02").delete()
-        assert places([db.paginate(visit.query, 1, per_page=3, cursor=page.next_cursor).items]) == [[3, 4, 5]]
+        assert numbers([db.paginate(visit.query, 1, per_page=3, cursor=page.next_cursor).items]) == [[3, 4, 5]]
 
-    def test_a_page_is_made_of_what_it_says(self, db: dynaflask.Dynamo, visit: t.Any) -> None:
-        """Iterating it gives its items, and its facts are there."""
+    def test_a_page_has_its_items_and_facts(self, db: dynaflask.Dynamo, visit: t.Any) -> None:
+        """Iterating a page gives its items; its attributes give size, next page and consumed capacity."""
         page = db.paginate(visit.query, 1, per_page=22)
         assert list(page) == page.items
         assert (len(page.items), page.per_page, page.has_next) == (22, 22, True)
@@ -176,75 +177,75 @@ class TestPages:
 
 
 class TestReads:
-    """How much is asked for."""
+    """How much each request reads."""
 
     @pytest.fixture
     def server(self, app: flask.Flask, recorder: recorders.Recorder) -> t.Iterator[recorders.Recorder]:
-        """It finds one item in each read, and never comes to an end. The test is in a context of the app."""
+        """Answers each request with one item and a next position. The test runs in an app context."""
         key = {"forum_name": {"S": "flask"}, "subject": {"S": "a"}}
-        found = {"Items": [key], "Count": 1, "ScannedCount": 1, "LastEvaluatedKey": key}
-        recorder.answer = lambda request: {**found, "ConsumedCapacity": {"TableName": "Thread", "CapacityUnits": 0.5}}
+        page = {"Items": [key], "Count": 1, "ScannedCount": 1, "LastEvaluatedKey": key}
+        recorder.answer = lambda request: {**page, "ConsumedCapacity": {"TableName": "Thread", "CapacityUnits": 0.5}}
         with app.app_context():
             yield recorder
 
-    def test_a_short_answer_is_made_up_for(
+    def test_a_short_response_is_followed_by_another_request(
         self, db: dynaflask.Dynamo, server: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """An answer ends at 1 MB. The next read asks for what is missing, and one more to know of a next page."""
+        """After a response that ends at 1 MB, the next request reads the missing items and one more."""
         page = db.paginate(thread_model.query, "flask", per_page=4)
         assert [request.body["Limit"] for request in server.requests] == [5, 4, 3, 2]
         assert (len(page.items), page.consumed_capacity) == (4, 2.0)
 
-    def test_a_filter_gets_more_and_more_to_choose_from(
+    def test_a_filter_doubles_the_limit(
         self, db: dynaflask.Dynamo, server: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """Else a filter that few items pass would take a read for each of them."""
+        """With a filter each request reads twice as many items, so that a selective filter needs few requests."""
         db.paginate(thread_model.scan, thread_model.views > 1, per_page=4)
         assert [request.body["Limit"] for request in server.requests] == [5, 10, 20, 40]
 
-    def test_a_read_never_asks_for_more_than_dynamodb_takes(
+    def test_the_limit_is_at_most_dynamodbs(
         self, db: dynaflask.Dynamo, server: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """However large the page is to be."""
+        """``Limit`` stays within DynamoDB's maximum for a page of any size."""
         for condition in (thread_model.views > 1, None):
             db.paginate(thread_model.scan, condition, per_page=10**12, max_per_page=None, max_reads=2)
         assert [request.body["Limit"] for request in server.requests] == [2**31 - 1] * 4
 
-    def test_a_page_ends_after_so_many_reads(
+    def test_a_page_ends_after_max_reads(
         self, db: dynaflask.Dynamo, server: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """It is shorter then, and the cursor leads on."""
+        """After ``max_reads`` requests the page is short, and its cursor continues from there."""
         page = db.paginate(thread_model.query, "flask", per_page=4, max_reads=2)
         assert (len(page.items), page.has_next, len(server.requests)) == (2, True, 2)
         db.paginate(thread_model.query, "flask", max_reads=1, cursor=page.next_cursor)
         assert server.requests[-1].body["ExclusiveStartKey"]["subject"] == {"S": "a"}
 
-    def test_by_default_it_is_ten(self, db: dynaflask.Dynamo, server: recorders.Recorder, thread_model: t.Any) -> None:
-        """For a page of 20 items."""
+    def test_the_default_is_ten_reads(
+        self, db: dynaflask.Dynamo, server: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """By default a page has 20 items and takes at most 10 requests."""
         assert db.paginate(thread_model.query, "flask").per_page == 20
         assert len(server.requests) == 10
 
 
 class TestMisuse:
-    """What cannot be paginated."""
+    """Wrong arguments raise an error."""
 
     @pytest.fixture(autouse=True)
     def context(self, app: flask.Flask) -> t.Iterator[None]:
-        """Each test is in a context of the app."""
+        """Each test runs in an app context."""
         with app.app_context():
             yield
 
-    def test_a_method_of_another_kind(
-        self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
-    ) -> None:
-        """It is not called."""
+    def test_another_method(self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder) -> None:
+        """A method other than ``query`` and ``scan`` raises ``TypeError`` and is not called."""
         for method in (thread_model.delete_table, thread_model.count, db.client.query, len, functools.partial(len)):
             with pytest.raises(TypeError, match="db.paginate takes the query or the scan of a model"):
                 db.paginate(method)
         assert recorder.requests == []
 
     def test_a_model_of_no_app(self, db: dynaflask.Dynamo) -> None:
-        """It would go to another place than the app's."""
+        """A model of bare PynamoDB is refused, because it ignores the app's settings."""
 
         class Legacy(pynamodb.models.Model):
             class Meta:
@@ -252,36 +253,38 @@ class TestMisuse:
 
             key = UnicodeAttribute(hash_key=True)
 
-        with pytest.raises(TypeError, match="Legacy is no table of a model of this app. Pass the model to db.register"):
+        with pytest.raises(
+            TypeError, match="Legacy is not the table of a model of this app. Pass the model to db.register"
+        ):
             db.paginate(Legacy.query, "key")
 
     @pytest.mark.parametrize(
         "options", [{"limit": 5}, {"page_size": 5}, {"last_evaluated_key": {"forum_name": {"S": "f"}}}], ids=str
     )
-    def test_what_the_page_decides(self, db: dynaflask.Dynamo, thread_model: t.Any, options: dict[str, t.Any]) -> None:
-        """How much is read, and from where."""
-        with pytest.raises(TypeError, match="Leave limit, page_size and last_evaluated_key out"):
+    def test_reserved_options(self, db: dynaflask.Dynamo, thread_model: t.Any, options: dict[str, t.Any]) -> None:
+        """``limit``, ``page_size`` and ``last_evaluated_key`` are refused."""
+        with pytest.raises(TypeError, match="Leave out limit, page_size and last_evaluated_key"):
             db.paginate(thread_model.query, "flask", **options)
 
     @pytest.mark.parametrize("options", [{"per_page": 0}, {"per_page": -1}, {"max_per_page": 0}], ids=str)
-    def test_pages_of_no_size(self, db: dynaflask.Dynamo, thread_model: t.Any, options: dict[str, t.Any]) -> None:
-        """A program that says so is wrong; of a client, it is another matter."""
+    def test_a_page_size_below_one(self, db: dynaflask.Dynamo, thread_model: t.Any, options: dict[str, t.Any]) -> None:
+        """A size below 1 in the program raises ``ValueError``."""
         with pytest.raises(ValueError, match="must be at least 1, not"):
             db.paginate(thread_model.query, "flask", **options)
 
-    def test_no_reads(self, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """There would be no page, and no next one."""
+    def test_max_reads_below_one(self, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """``max_reads`` below 1 raises ``ValueError``."""
         with pytest.raises(ValueError, match="max_reads must be at least 1, not 0"):
             db.paginate(thread_model.query, "flask", max_reads=0)
 
     def test_an_app_without_a_secret_key(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """It is told so by the first page, and not by the first that has a next one."""
+        """Without ``SECRET_KEY`` even a page that needs no cursor raises ``ConfigurationError``."""
         app.secret_key = None
         with pytest.raises(dynaflask.ConfigurationError, match="has no SECRET_KEY"):
             db.paginate(thread_model.query, "flask")
 
-    def test_no_link_without_a_request(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """Nor where no view answers it."""
+    def test_next_url_needs_a_view(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """``next_url`` raises ``RuntimeError`` outside a request and where no view matches."""
         page = db.paginate(thread_model.query, "flask")
         with pytest.raises(RuntimeError, match="links to the view of the current request, and there is none"):
             page.next_url()
@@ -290,32 +293,32 @@ class TestMisuse:
 
 
 def answer_with_a_thread(request: recorders.Request) -> recorders.Answer:
-    """A page that goes on."""
+    """One item and a next position."""
     key = {"forum_name": {"S": "hush"}, "subject": {"S": "hush"}, "views": {"N": "1"}}
     return {"Items": [key], "Count": 1, "ScannedCount": 1, "LastEvaluatedKey": key}
 
 
-class TestBound:
-    """A cursor is for one query of one app."""
+class TestCursorContext:
+    """A cursor is bound to one query of one app."""
 
     @pytest.fixture(autouse=True)
     def server(self, recorder: recorders.Recorder) -> recorders.Recorder:
-        """Every page goes on."""
+        """Every page has a next page."""
         recorder.answer = answer_with_a_thread
         return recorder
 
-    def test_no_key_can_be_read_in_it(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """Neither as it is nor in Base64."""
+    def test_a_cursor_does_not_reveal_keys(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """The keys appear neither in the cursor nor in its Base64-decoded bytes."""
         with app.app_context():
             cursor = db.paginate(thread_model.query, "hush", per_page=1).next_cursor
         assert cursor
         assert "hush" not in cursor
         assert b"hush" not in base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
 
-    def test_another_query_does_not_take_it(
+    def test_another_query_refuses_it(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:
-        """Another model, index, key, direction, condition, filter or choice of attributes; nothing is sent."""
+        """Another model, index, key, direction, condition, filter or projection refuses it; no request is sent."""
         thread, visit = models.declare_thread(db), declare_visit(db)
         queries: list[tuple[t.Any, tuple[t.Any, ...], dict[str, t.Any]]] = [
             (thread.query, ("flask",), {}),
@@ -352,7 +355,7 @@ class TestBound:
     def test_the_size_and_the_consistency_of_a_page_may_change(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """They say nothing of what the query finds."""
+        """``per_page`` and ``consistent_read`` may differ between pages."""
         with app.app_context():
             cursor = db.paginate(thread_model.query, "hush", per_page=1).next_cursor
             assert db.paginate(thread_model.query, "hush", per_page=7, consistent_read=True, cursor=cursor).has_next
@@ -360,7 +363,7 @@ class TestBound:
     def test_a_set_in_a_condition_has_no_order(
         self, app: flask.Flask, db: dynaflask.Dynamo, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Python gives one in another order in each process."""
+        """A set in a condition may serialise in another order in the next process."""
         visit = declare_visit(db)
         serialize = UnicodeSetAttribute.serialize
         with app.app_context():
@@ -382,22 +385,27 @@ class TestBound:
         ],
         ids=str,
     )
-    def test_another_app_does_not_take_it(
-        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any, other: t.Any
+    def test_another_app_refuses_it(
+        self,
+        app: flask.Flask,
+        make_app: MakeApp,
+        recorder: recorders.Recorder,
+        thread_model: t.Any,
+        other: t.Any,
     ) -> None:
-        """Two apps with one secret key may differ in name, region, endpoint, identity or table."""
+        """An app with another name, key, region, endpoint, identity or table refuses a cursor."""
         settings = {"host": recorder.url, "region": "us-east-1", **KEYS, **other}
-        second = flask.Flask(settings.pop("name", "app"))
-        second.secret_key = settings.pop("secret_key", "secret")
-        second.config.from_mapping({f"DYNAMODB_{name.upper()}": value for name, value in settings.items()})
-        db.init_app(second)
+        secret_key = settings.pop("secret_key", "secret")
+        second = make_app(settings.pop("name", "app"), **settings)
+        second.secret_key = secret_key
+        db = thread_model.__dynamo__
         with app.app_context():
             cursor = db.paginate(thread_model.query, "hush", per_page=1).next_cursor
         with second.app_context(), pytest.raises(dynaflask.BadCursor):
             db.paginate(thread_model.query, "hush", cursor=cursor)
 
-    def test_another_bind_does_not_take_it(self, make_app: MakeApp, recorder: recorders.Recorder, db: t.Any) -> None:
-        """Not even one that leads to the same place."""
+    def test_another_bind_refuses_it(self, make_app: MakeApp, recorder: recorders.Recorder, db: t.Any) -> None:
+        """Another bind refuses a cursor, even if it has the same destination."""
         app = make_app(host=recorder.url, region="us-east-1", binds={"other": {}}, **KEYS)
         app.secret_key = "secret"
         thread = models.declare_thread(db)
@@ -406,10 +414,10 @@ class TestBound:
             with db.using("other"), pytest.raises(dynaflask.BadCursor):
                 db.paginate(thread.query, "hush", cursor=cursor)
 
-    def test_another_tenant_does_not_take_it(
+    def test_another_tenant_refuses_it(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whom the context acts for is asked of its scope."""
+        """Another tenant of the same app refuses a cursor."""
         with app.app_context():
             cursor = db.paginate(thread_model.query, "hush", per_page=1).next_cursor
             monkeypatch.setattr(type(db.registry.scope), "tenant", "blue")
@@ -419,7 +427,7 @@ class TestBound:
     def test_temporary_credentials_may_be_renewed(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """Each process and each hour has others."""
+        """A cursor stays valid when temporary credentials change."""
         cursor = None
         for access_key_id in ("ASIA1", "ASIA2"):
             token = {"aws_access_key_id": access_key_id, "aws_secret_access_key": "hush", "aws_session_token": "token"}
@@ -429,13 +437,13 @@ class TestBound:
 
 
 class TestRequests:
-    """Inside a request."""
+    """In a request, ``per_page`` and ``cursor`` come from the query string."""
 
     @pytest.fixture
     def client(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> t.Any:
-        """Of an app with one view; the recorder remembers the view's pages."""
+        """A client of an app with one view, which returns a page."""
         recorder.answer = answer_with_a_thread
 
         @app.route("/forums/<name>/threads")
@@ -445,8 +453,8 @@ class TestRequests:
 
         return app.test_client()
 
-    def test_the_query_string_says_which_page(self, client: t.Any, recorder: recorders.Recorder) -> None:
-        """Its size and its beginning; the link leads to the next."""
+    def test_the_query_string_selects_the_page(self, client: t.Any, recorder: recorders.Recorder) -> None:
+        """The query string gives size and cursor, and the link leads to the next page."""
         first = client.get("/forums/flask/threads?per_page=1").json
         second = client.get(first["next"]).json
         assert (first["per_page"], second["per_page"]) == (1, 1)
@@ -454,45 +462,45 @@ class TestRequests:
         assert first["full"].startswith("http://localhost/forums/flask/threads?per_page=1&cursor=")
 
     def test_the_link_keeps_the_rest_of_the_query_string(self, client: t.Any) -> None:
-        """As it is, whatever url_for or the view would make of it."""
+        """Other arguments stay in the link unchanged, even those with a meaning for ``url_for``."""
         url = "/forums/a%20b/threads?tag=x&tag=%C3%BC&name=z&_scheme=javascript&_external=1&_anchor=top&per_page=2"
         link = client.get(url).json["next"]
-        kept = "tag=x&tag=%C3%BC&name=z&_scheme=javascript&_external=1&_anchor=top&per_page=2&cursor="
-        assert link.partition("gAAAAA")[0] == f"/forums/a%20b/threads?{kept}"
+        arguments = "tag=x&tag=%C3%BC&name=z&_scheme=javascript&_external=1&_anchor=top&per_page=2&cursor="
+        assert link.partition("gAAAAA")[0] == f"/forums/a%20b/threads?{arguments}"
 
-    def test_a_link_joins_what_url_for_adds(self, app: flask.Flask, client: t.Any) -> None:
-        """An app may add arguments to every URL."""
+    def test_the_link_keeps_url_defaults(self, app: flask.Flask, client: t.Any) -> None:
+        """Arguments that ``url_defaults`` adds are followed by the page's."""
         app.url_defaults(lambda endpoint, values: values.setdefault("lang", "de"))
         assert "/threads?lang=de&per_page=20&cursor=" in client.get("/forums/flask/threads").json["next"]
 
     def test_the_last_page_has_no_link(self, client: t.Any, recorder: recorders.Recorder) -> None:
-        """It is None."""
+        """``next_url`` of the last page is None."""
         recorder.answer = recorders.plain_answer
         assert client.get("/forums/flask/threads").json["next"] is None
 
-    @pytest.mark.parametrize("asked", ["0", "-1", "x", "", "1.5", "9" * 5000])
-    def test_a_page_of_no_size_is_a_400(self, client: t.Any, recorder: recorders.Recorder, asked: str) -> None:
-        """Nothing is sent."""
-        assert client.get(f"/forums/flask/threads?per_page={asked}").status_code == BadRequest.code
+    @pytest.mark.parametrize("per_page", ["0", "-1", "x", "", "1.5", "9" * 5000])
+    def test_a_wrong_page_size_is_a_400(self, client: t.Any, recorder: recorders.Recorder, per_page: str) -> None:
+        """A ``per_page`` that is no whole number from 1 is a 400, and no request is sent."""
+        assert client.get(f"/forums/flask/threads?per_page={per_page}").status_code == BadRequest.code
         assert recorder.requests == []
 
-    @pytest.mark.parametrize(("asked", "given"), [("100", 100), ("101", 100), ("1000000000", 100)])
-    def test_a_page_is_not_larger_than_allowed(self, client: t.Any, asked: str, given: int) -> None:
-        """What is above is taken as the most."""
-        assert client.get(f"/forums/flask/threads?per_page={asked}").json["per_page"] == given
+    @pytest.mark.parametrize(("requested", "expected"), [("100", 100), ("101", 100), ("1000000000", 100)])
+    def test_a_page_is_not_larger_than_allowed(self, client: t.Any, requested: str, expected: int) -> None:
+        """A ``per_page`` above ``max_per_page`` gives ``max_per_page``."""
+        assert client.get(f"/forums/flask/threads?per_page={requested}").json["per_page"] == expected
 
     @pytest.mark.parametrize("cursor", ["", "x", "%FF%FE", "%00", "gAAAAA", "x" * 10_000])
-    def test_a_cursor_of_none_of_ours_is_a_400(self, client: t.Any, cursor: str, recorder: recorders.Recorder) -> None:
-        """That says no more, and sends nothing."""
+    def test_a_wrong_cursor_is_a_400(self, client: t.Any, cursor: str, recorder: recorders.Recorder) -> None:
+        """A wrong cursor is a 400 without a reason, and no request is sent."""
         answer = client.get(f"/forums/flask/threads?cursor={cursor}")
         assert answer.status_code == BadRequest.code
         assert "<p>The cursor is not valid.</p>" in answer.text
         assert recorder.requests == []
 
-    def test_arguments_come_before_the_query_string(
+    def test_arguments_win_over_the_query_string(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """A view may take them from elsewhere."""
+        """``per_page`` and ``cursor`` of the call win over those of the query string."""
         recorder.answer = answer_with_a_thread
         with app.test_request_context("/?per_page=5&cursor=x"):
             with pytest.raises(dynaflask.BadCursor):
@@ -503,10 +511,10 @@ class TestRequests:
             assert db.paginate(thread_model.query, "flask", per_page=1, cursor=cursor).per_page == 1
 
 
-def test_two_apps_give_pages_of_their_own(
+def test_each_app_paginates_its_own_region(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
-    """Each from its own region, and with its own cursors."""
+    """Pages and cursors of each app go to the app's own region."""
     recorder.answer = answer_with_a_thread
     for region in ("us-west-2", "eu-west-1"):
         app = make_app(region, host=recorder.url, region=region, **KEYS)

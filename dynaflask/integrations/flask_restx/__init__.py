@@ -1,7 +1,4 @@
-"""Flask-RESTX's models of PynamoDB's: the shape of an item in JSON, for its documents, bodies and answers.
-
-It needs ``pip install "dynaflask[restx]"``.
-"""
+"""Flask-RESTX (``pip install "dynaflask[restx]"``): models of PynamoDB models, for documents, bodies and responses."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import typing as t
 
 from dynaflask.exceptions import install_hint
 
-# Ahead of what imports it, too.
+# Before the imports of modules that need Flask-RESTX, so that the error names the extra.
 try:
     import flask_restx
 except ModuleNotFoundError as error:
@@ -27,13 +24,13 @@ from flask_restx import reqparse
 from pynamodb.attributes import DiscriminatorAttribute
 
 from dynaflask.integrations.flask_restx.json_types import Json
-from dynaflask.integrations.flask_restx.json_types import Kind
+from dynaflask.integrations.flask_restx.json_types import JSONType
 from dynaflask.integrations.flask_restx.json_types import Schema
 from dynaflask.integrations.flask_restx.json_types import element_of
 from dynaflask.integrations.flask_restx.json_types import is_described_map
-from dynaflask.integrations.flask_restx.json_types import kind_of
+from dynaflask.integrations.flask_restx.json_types import json_type_of
 from dynaflask.integrations.flask_restx.validation import ItemModel
-from dynaflask.integrations.flask_restx.validation import values_of
+from dynaflask.integrations.flask_restx.validation import attribute_values
 
 __all__ = ["item_of", "model_of", "page_of", "page_parser"]
 
@@ -41,70 +38,71 @@ M = t.TypeVar("M", bound=pynamodb.models.Model)
 
 
 class Field(fields.Raw):  # type: ignore[misc]  # Flask-RESTX comes without types
-    """A value of one kind.
+    """A field whose values have one JSON type.
 
     Args:
-        kind: The kind.
-        **options: As of Flask-RESTX's fields: ``required``, ``description``, and so on.
+        json_type: The JSON type.
+        **options: The options of Flask-RESTX's fields: ``required``, ``description`` and so on.
     """
 
-    def __init__(self, kind: Kind, **options: t.Any) -> None:
+    def __init__(self, json_type: JSONType, **options: t.Any) -> None:
         super().__init__(**options)
-        self._kind = kind
+        self._json_type = json_type
 
     def format(self, value: t.Any) -> Json:
         """The value as JSON."""
-        return self._kind.to_json(value)
+        return self._json_type.to_json(value)
 
     def schema(self) -> Schema:
-        """The value as Swagger describes it."""
-        return {**super().schema(), "type": None, **self._kind.schema}
+        """The Swagger schema of the value."""
+        return {**super().schema(), "type": None, **self._json_type.schema}
 
 
 def model_of(
     api: t.Any, model: type[pynamodb.models.Model], *, name: str | None = None, only: cabc.Collection[str] | None = None
 ) -> ItemModel:
-    """The Flask-RESTX model of a PynamoDB model, and of the maps in it. A body has no other fields than these.
+    """The Flask-RESTX model of a PynamoDB model and of its maps. It refuses a body with any other field.
 
-    A field is required that may not be null and has no default. Dates are ISO 8601, binaries base64, and sets lists.
+    A field is required if it is not nullable and has no default. Dates are ISO 8601 strings, binary values Base64
+    strings, and sets lists.
 
     Args:
-        api: The ``Api`` or ``Namespace`` that documents it.
+        api: The ``Api`` or ``Namespace`` that documents the model.
         model: The PynamoDB model.
-        name: Its name there; by default the model's own.
-        only: The names of the fields that it has; by default all.
+        name: The model's name in the document; by default the class name.
+        only: The names of the fields to include; by default all.
     """
     return _object_of(api, model, name or model.__name__, only)
 
 
 def item_of(model: type[M], body: cabc.Mapping[str, Json]) -> M:
-    """A new item, unsaved, of a body that :func:`model_of` describes. ``null`` leaves a field out.
+    """A new, unsaved item from a body that :func:`model_of` describes. A field with ``null`` is omitted.
 
     Args:
         model: The PynamoDB model.
         body: ``api.payload``.
 
     Raises:
-        BadRequest: A field does not fit; ``errors`` names it.
+        BadRequest: A field is invalid; ``errors`` names it.
     """
-    return model(**values_of(model, body))
+    return model(**attribute_values(model, body))
 
 
 def page_parser() -> reqparse.RequestParser:
-    """A parser of the arguments of a page, for ``@api.expect``: ``cursor`` and ``per_page``."""
+    """A parser of the query arguments ``cursor`` and ``per_page``, for ``@api.expect``."""
     parser = reqparse.RequestParser()
-    parser.add_argument("cursor", location="args", help="Where the page begins: next_cursor of the one before.")
-    parser.add_argument("per_page", location="args", type=inputs.positive, help="How many items there are at most.")
+    parser.add_argument("cursor", location="args", help="The next_cursor of the previous page.")
+    parser.add_argument("per_page", location="args", type=inputs.positive, help="The most items on the page.")
     return parser
 
 
 def page_of(api: t.Any, item: flask_restx.Model, *, name: str | None = None) -> flask_restx.Model:
-    """The envelope of a page of items, for ``@api.marshal_with``. What ``db.paginate`` returns fits it.
+    """The model of a page of items, for ``@api.marshal_with``. It marshals the pages of ``db.paginate``.
 
     Args:
-        api: The ``Api`` or ``Namespace`` that documents it.
+        api: The ``Api`` or ``Namespace`` that documents the model.
         item: The model of the items.
-        name: Its name there; by default that of the items' model, and ``Page``.
+        name: The name in the document; by default the item model's name plus ``Page``.
     """
     return api.model(
         name or f"{item.name}Page",
@@ -112,21 +110,21 @@ def page_of(api: t.Any, item: flask_restx.Model, *, name: str | None = None) -> 
             "items": fields.List(fields.Nested(item), required=True, attribute=operator.attrgetter("items")),
             "per_page": fields.Integer(required=True),
             "has_next": fields.Boolean(required=True),
-            "next_cursor": fields.String(description="The argument cursor of the next page."),
-            "next_url": fields.String(attribute=lambda page: page.next_url(), description="The link to the next page."),
+            "next_cursor": fields.String(description="The cursor argument of the next page."),
+            "next_url": fields.String(attribute=lambda page: page.next_url(), description="The URL of the next page."),
         },
     )
 
 
 def _object_of(api: t.Any, container: t.Any, name: str, only: cabc.Collection[str] | None = None) -> ItemModel:
-    found = {
+    model_fields = {
         field: _field_of(api, attribute, f"{name}{field.title().replace('_', '')}")
         for field, attribute in container.get_attributes().items()
         if only is None or field in only
     }
-    made = ItemModel(name, found, strict=True)
-    api.add_model(name, made)
-    return made
+    item_model = ItemModel(name, model_fields, strict=True)
+    api.add_model(name, item_model)
+    return item_model
 
 
 def _field_of(api: t.Any, attribute: t.Any, name: str) -> t.Any:
@@ -137,12 +135,13 @@ def _field_of(api: t.Any, attribute: t.Any, name: str) -> t.Any:
     if is_described_map(element):
         nested = fields.Nested(_object_of(api, element, name), allow_null=True)
         return fields.List(nested, **options)
-    kind = kind_of(attribute)
-    if (attribute.is_hash_key or attribute.is_range_key) and kind.schema.get("type") == "string":
-        kind = kind._replace(schema={**kind.schema, "minLength": 1})
+    json_type = json_type_of(attribute)
+    # DynamoDB accepts empty strings, except as keys.
+    if (attribute.is_hash_key or attribute.is_range_key) and json_type.schema.get("type") == "string":
+        json_type = json_type._replace(schema={**json_type.schema, "minLength": 1})
     if attribute.default is not None and not callable(attribute.default):
-        options["default"] = kind.to_json(attribute.default)
-    return Field(kind, **options)
+        options["default"] = json_type.to_json(attribute.default)
+    return Field(json_type, **options)
 
 
 def _is_required(attribute: t.Any) -> bool:

@@ -1,4 +1,4 @@
-"""How the values of PynamoDB's attributes are written in JSON, and read again."""
+"""JSON types of PynamoDB's attributes: the schema, and how values become JSON and back."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from pynamodb import attributes
 Json = t.Any
 Schema = dict[str, t.Any]
 
-# What DynamoDB takes for a number: up to 38 digits, of this size.
+# DynamoDB's numbers: up to 38 significant digits, 1E-130 to 9.9E+125 in magnitude.
 _NUMBERS = decimal.Context(
     prec=38, Emin=-130, Emax=125, traps=[decimal.Inexact, decimal.Overflow, decimal.Underflow, decimal.InvalidOperation]
 )
 
-# How many levels of maps and lists DynamoDB takes in one another.
-DEEPEST = 32
+# DynamoDB's limit for the nesting of maps and lists.
+MAX_NESTING = 32
 
 
-class Kind(t.NamedTuple):
-    """How the values of an attribute are written in JSON."""
+class JSONType(t.NamedTuple):
+    """The JSON schema of an attribute's values, and their conversion to JSON and back."""
 
     schema: Schema
     to_json: t.Callable[[t.Any], Json]
     from_json: t.Callable[[Json], t.Any]
 
-    def __deepcopy__(self, memo: t.Any) -> Kind:
-        # Flask-RESTX copies its fields, and PynamoDB's attributes are not made for it.
+    def __deepcopy__(self, memo: t.Any) -> JSONType:
+        # Flask-RESTX deep-copies its fields, but PynamoDB's attributes do not support it.
         return self
 
 
-def kind_of(attribute: t.Any) -> Kind:
-    """How the values of an attribute are written in JSON: as its own serialisation says, where it has one."""
-    for classes, make in _KINDS:
+def json_type_of(attribute: t.Any) -> JSONType:
+    """The JSON type of an attribute. An attribute with a serialisation of its own uses that."""
+    for classes, make_type in _JSON_TYPES:
         if isinstance(attribute, classes):
-            return make(attribute)
+            return make_type(attribute)
     return _BY_TYPE.get(attribute.attr_type, lambda _: ANYTHING)(attribute)
 
 
 def is_described_map(attribute: t.Any) -> bool:
-    """Whether it is a map whose attributes are declared."""
+    """True if the attribute is a map with declared attributes."""
     return isinstance(attribute, attributes.MapAttribute) and not t.cast("t.Any", attribute).is_raw()
 
 
 def element_of(attribute: t.Any) -> t.Any:
-    """The attribute that a list's entries have, where one is declared."""
+    """The attribute of a list's elements, or None if the list declares none."""
     element_type = getattr(attribute, "element_type", None)
     if element_type is None:
         return None
@@ -59,12 +59,12 @@ def element_of(attribute: t.Any) -> t.Any:
 
 
 def _write_time(value: dt.datetime) -> str:
-    aware = value if value.tzinfo else value.replace(tzinfo=dt.timezone.utc)  # as PynamoDB takes it
+    aware = value if value.tzinfo else value.replace(tzinfo=dt.timezone.utc)  # PynamoDB stores a naive time as UTC
     return aware.astimezone(dt.timezone.utc).isoformat()
 
 
 def read_time(value: str) -> dt.datetime:
-    """The time of an ISO 8601 text."""
+    """The time of an ISO 8601 string."""
     return t.cast("dt.datetime", inputs.datetime_from_iso8601(value))
 
 
@@ -73,7 +73,7 @@ def _write_binary(value: bytes) -> str:
 
 
 def read_binary(value: str) -> bytes:
-    """The bytes of a base64 text."""
+    """The bytes of a Base64 string."""
     return base64.b64decode(value, validate=True)
 
 
@@ -88,25 +88,25 @@ def _write_any(value: t.Any) -> Json:
 
 
 def _read_any(value: Json, depth: int = 1) -> t.Any:
-    if depth > DEEPEST:
-        raise ValueError(f"It is nested more than {DEEPEST} levels deep.")
+    if depth > MAX_NESTING:
+        raise ValueError(f"The value is nested more than {MAX_NESTING} levels deep.")
     if isinstance(value, dict):
         return {_read_any(name, depth): _read_any(entry, depth + 1) for name, entry in value.items()}
     if isinstance(value, list):
         return [_read_any(entry, depth + 1) for entry in value]
-    if value is None or isinstance(value, bool) or is_text(value) or is_number(value):
+    if value is None or isinstance(value, bool) or is_string(value) or is_number(value):
         return value
     raise ValueError(f"{value!r} cannot be stored.")
 
 
-def is_text(value: t.Any) -> bool:
-    """Whether it is text that DynamoDB can store."""
-    # JSON may have half a surrogate pair, which is no UTF-8.
+def is_string(value: t.Any) -> bool:
+    """True if the value is a string that DynamoDB can store."""
+    # JSON strings may contain half of a surrogate pair, which UTF-8 cannot encode.
     return isinstance(value, str) and value.encode(errors="replace").decode() == value
 
 
 def is_number(value: t.Any) -> bool:
-    """Whether it is a number that DynamoDB can store."""
+    """True if the value is a number that DynamoDB can store exactly."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:
@@ -116,55 +116,55 @@ def is_number(value: t.Any) -> bool:
 
 
 def is_integer(value: t.Any) -> bool:
-    """Whether it is a whole number that DynamoDB can store."""
+    """True if the value is a whole number that DynamoDB can store."""
     return is_number(value) and value == int(value)
 
 
-def _string(attribute: t.Any) -> Kind:
-    return Kind({"type": "string"}, attribute.serialize, attribute.deserialize)
+def _string(attribute: t.Any) -> JSONType:
+    return JSONType({"type": "string"}, attribute.serialize, attribute.deserialize)
 
 
-def _number(attribute: t.Any, kind: str = "number") -> Kind:
-    return Kind(
-        {"type": kind},
+def _number(attribute: t.Any, type_name: str = "number") -> JSONType:
+    return JSONType(
+        {"type": type_name},
         lambda value: json.loads(attribute.serialize(value)),
         lambda value: attribute.deserialize(json.dumps(value)),
     )
 
 
-def _list(attribute: t.Any) -> Kind:
+def _list(attribute: t.Any) -> JSONType:
     element = element_of(attribute)
     if element is None:
-        return Kind({"type": "array", "items": {}}, _write_any, _read_any)
-    kind = kind_of(element)
-    return Kind(
-        {"type": "array", "items": kind.schema},
-        lambda values: [None if value is None else kind.to_json(value) for value in values],
-        lambda values: [None if value is None else kind.from_json(value) for value in values],
+        return JSONType({"type": "array", "items": {}}, _write_any, _read_any)
+    json_type = json_type_of(element)
+    return JSONType(
+        {"type": "array", "items": json_type.schema},
+        lambda values: [None if value is None else json_type.to_json(value) for value in values],
+        lambda values: [None if value is None else json_type.from_json(value) for value in values],
     )
 
 
-def _set_of(kind: Kind) -> Kind:
-    return Kind(
-        {"type": "array", "items": kind.schema, "uniqueItems": True, "minItems": 1},  # DynamoDB has no empty set
-        lambda values: sorted(map(kind.to_json, values)),
-        lambda values: {*map(kind.from_json, values)},
+def _set_of(json_type: JSONType) -> JSONType:
+    return JSONType(
+        {"type": "array", "items": json_type.schema, "uniqueItems": True, "minItems": 1},  # DynamoDB has no empty set
+        lambda values: sorted(map(json_type.to_json, values)),
+        lambda values: {*map(json_type.from_json, values)},
     )
 
 
-def _same(value: t.Any) -> t.Any:
+def _identity(value: t.Any) -> t.Any:
     return value
 
 
-ANYTHING = Kind({}, _write_any, _read_any)
-BINARY = Kind({"type": "string", "format": "byte"}, _write_binary, read_binary)
-TIME = Kind({"type": "string", "format": "date-time"}, _write_time, read_time)
+ANYTHING = JSONType({}, _write_any, _read_any)
+BINARY = JSONType({"type": "string", "format": "byte"}, _write_binary, read_binary)
+TIME = JSONType({"type": "string", "format": "date-time"}, _write_time, read_time)
 
-# The first that fits is taken.
-_KINDS: t.Final[tuple[tuple[t.Any, t.Callable[[t.Any], Kind]], ...]] = (
+# The first match counts.
+_JSON_TYPES: t.Final[tuple[tuple[t.Any, t.Callable[[t.Any], JSONType]], ...]] = (
     ((attributes.UTCDateTimeAttribute, attributes.TTLAttribute), lambda _: TIME),
-    (attributes.JSONAttribute, lambda _: Kind({}, _same, _same)),
-    (attributes.BooleanAttribute, lambda _: Kind({"type": "boolean"}, _same, _same)),
+    (attributes.JSONAttribute, lambda _: JSONType({}, _identity, _identity)),
+    (attributes.BooleanAttribute, lambda _: JSONType({"type": "boolean"}, _identity, _identity)),
     (attributes.BinaryAttribute, lambda _: BINARY),
     (attributes.BinarySetAttribute, lambda _: _set_of(BINARY)),
     (attributes.UnicodeSetAttribute, lambda _: _set_of(_string(attributes.UnicodeAttribute()))),

@@ -1,4 +1,4 @@
-"""JSON bodies: what does not fit is a 400 that names the field."""
+"""Validation of JSON bodies: an invalid field is a 400 that names it."""
 
 from __future__ import annotations
 
@@ -18,48 +18,51 @@ from dynaflask.integrations.flask_restx.json_types import element_of
 from dynaflask.integrations.flask_restx.json_types import is_described_map
 from dynaflask.integrations.flask_restx.json_types import is_integer
 from dynaflask.integrations.flask_restx.json_types import is_number
-from dynaflask.integrations.flask_restx.json_types import is_text
-from dynaflask.integrations.flask_restx.json_types import kind_of
+from dynaflask.integrations.flask_restx.json_types import is_string
+from dynaflask.integrations.flask_restx.json_types import json_type_of
 from dynaflask.integrations.flask_restx.json_types import read_binary
 from dynaflask.integrations.flask_restx.json_types import read_time
 
 
 class ItemModel(flask_restx.Model):  # type: ignore[misc]  # Flask-RESTX comes without types
-    """A Flask-RESTX model that names each field of a body which does not fit, in nested maps and lists, too."""
+    """A Flask-RESTX model that reports every invalid field of a body, also in nested maps and lists."""
 
     def validate(self, data: Json, resolver: t.Any = None, format_checker: t.Any = None) -> None:
-        """Refuse a body that does not fit.
+        """Raise an error for an invalid body.
 
         Args:
             data: The body.
-            resolver: Flask-RESTX's. The model knows its nested models itself.
-            format_checker: The API's, for formats of its own.
+            resolver: Flask-RESTX's resolver of references. It is not used: the model knows its nested models.
+            format_checker: The API's format checker.
 
         Raises:
-            BadRequest: The body does not fit; ``errors`` tells why, by the fields' names.
+            BadRequest: The body is invalid; ``errors`` maps each field to the reason.
         """
         schema = {**self.__schema__, "definitions": dict(_definitions(self))}
-        checks = [Validator(schema, format_checker=checker) for checker in (_formats, format_checker) if checker]
-        found = [error for check in checks for error in check.iter_errors(_without_nulls(data, self))]
-        errors = dict(pair for error in found for pair in _explain(error))
+        validators = [Validator(schema, format_checker=checker) for checker in (_formats, format_checker) if checker]
+        body = _without_nulls(data, self)
+        errors = dict(
+            entry for validator in validators for error in validator.iter_errors(body) for entry in _field_errors(error)
+        )
         if errors:
-            raise refusal(errors)
+            raise validation_error(errors)
 
 
-def values_of(container: t.Any, body: cabc.Mapping[str, Json], path: str = "") -> dict[str, t.Any]:
-    """The values of a body's fields, as the attributes of a model or a map take them.
+def attribute_values(container: t.Any, body: cabc.Mapping[str, Json], path: str = "") -> dict[str, t.Any]:
+    """The Python values of a body's fields, for the attributes of a model or a map.
 
     Raises:
-        BadRequest: A field does not fit.
+        BadRequest: A field is invalid.
     """
     if not isinstance(body, cabc.Mapping):
-        raise refusal({path.rstrip(".") or "body": "It must be an object."})
-    known, values = container.get_attributes(), {}
+        raise validation_error({path.rstrip(".") or "body": "The value must be an object."})
+    known_attributes, values = container.get_attributes(), {}
     for name, value in body.items():
-        if name not in known:
-            raise refusal({f"{path}{name}": f"There is no field {name!r}."})
-        if value is not None and not isinstance(known[name], DiscriminatorAttribute):  # the class knows its own
-            values[name] = _value_of(known[name], value, f"{path}{name}")
+        if name not in known_attributes:
+            raise validation_error({f"{path}{name}": f"There is no field {name!r}."})
+        # The class determines the discriminator's value, not the client.
+        if value is not None and not isinstance(known_attributes[name], DiscriminatorAttribute):
+            values[name] = _value_of(known_attributes[name], value, f"{path}{name}")
     return values
 
 
@@ -67,16 +70,16 @@ def _value_of(attribute: t.Any, value: Json, path: str) -> t.Any:
     element = element_of(attribute)
     try:
         if is_described_map(attribute):
-            return type(attribute)(**values_of(attribute, value, f"{path}."))
+            return type(attribute)(**attribute_values(attribute, value, f"{path}."))
         if is_described_map(element):
             return [_value_of(element, entry, f"{path}.{position}") for position, entry in enumerate(value)]
-        return kind_of(attribute).from_json(value)
+        return json_type_of(attribute).from_json(value)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise refusal({path: f"It does not fit: {error}"}) from error
+        raise validation_error({path: f"The value is invalid: {error}"}) from error
 
 
-def refusal(errors: cabc.Mapping[str, str]) -> BadRequest:
-    """A 400 that names the fields of a body which do not fit."""
+def validation_error(errors: cabc.Mapping[str, str]) -> BadRequest:
+    """A 400 that names the invalid fields of a body."""
     error = BadRequest("; ".join(f"{field}: {reason}" for field, reason in errors.items()))
     t.cast("t.Any", error).data = {"message": "Input payload validation failed", "errors": errors}  # for Flask-RESTX
     return error
@@ -91,7 +94,7 @@ def _definitions(model: t.Any) -> cabc.Iterator[tuple[str, Schema]]:
 
 
 def _without_nulls(data: Json, model: t.Any) -> Json:
-    """What is left of a body without the fields that are null and need not be there."""
+    """The body without fields that are null and not required."""
     if not isinstance(data, cabc.Mapping):
         return data
     return {
@@ -110,7 +113,8 @@ def _without_nulls_in(value: Json, field: t.Any) -> Json:
     return value
 
 
-def _explain(error: t.Any) -> cabc.Iterator[tuple[str, str]]:
+def _field_errors(error: t.Any) -> cabc.Iterator[tuple[str, str]]:
+    """The fields that an error of jsonschema is about, each with its message."""
     path, names = [*map(str, error.absolute_path)], [""]
     if error.validator == "required":
         names = [name for name in error.validator_value if error.message.startswith(repr(name))]
@@ -124,7 +128,7 @@ Validator = extend(
     jsonschema.Draft4Validator,
     type_checker=jsonschema.Draft4Validator.TYPE_CHECKER.redefine_many(
         {
-            "string": lambda _, value: is_text(value),
+            "string": lambda _, value: is_string(value),
             "number": lambda _, value: is_number(value),
             "integer": lambda _, value: is_integer(value),
         }
