@@ -7,7 +7,7 @@ DynaflaskError
 ├── AmbiguousModel       two models share the name                   (also a LookupError)
 ├── BatchWriteError      a batch gave up, and holds what is left     (also PynamoDB's PutError)
 ├── BadCursor            a cursor that no page of this app gave      (also werkzeug's BadRequest)
-├── LocalServerError          the embedded engine cannot be had           (also a RuntimeError)
+├── LocalServerError          the local server is missing or has failed (also a RuntimeError)
 ├── TransferError        a dump or a load cannot go on
 ├── UnknownTenant        the app has no such tenant                  (also werkzeug's NotFound)
 ├── TenantRequired       something was used for no tenant            (also a RuntimeError)
@@ -160,7 +160,7 @@ class TenantLimitExceeded(DynaflaskError, werkzeug.exceptions.TooManyRequests):
 
 
 class LocalServerError(DynaflaskError, RuntimeError):
-    """The embedded engine is not there, or not fit; the message gives the command that mends it."""
+    """The local server is missing, too old, or has failed; the message says what to do."""
 
 
 class TransferError(DynaflaskError):

@@ -204,7 +204,7 @@ def ping(*, bind_key: str | None, as_json: bool) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--path", help="The directory that keeps the data.  [default: DYNAMODB_LOCAL_PATH, or none]")
 def run_local(*, port: int, path: str | None) -> None:
-    """Run the embedded engine in the foreground, for any number of processes."""
+    """Run the local server in the foreground, for any number of processes."""
     path = path or flask.current_app.config.get("DYNAMODB_LOCAL_PATH")
     sys.exit(local.run(port=port, path=path))
 

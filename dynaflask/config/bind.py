@@ -38,7 +38,7 @@ class Bind:
     Attributes:
         key: The key in ``DYNAMODB_BINDS``, or ``"default"``.
         region: The AWS region.
-        host: The endpoint's URL, or ``"local"`` for the embedded engine.
+        host: The endpoint's URL, or ``"local"`` for the local server.
         connect_timeout_seconds: How long a connection may take to open.
         read_timeout_seconds: How long an answer may take.
         max_retry_attempts: How often a failed call is repeated.
@@ -64,7 +64,7 @@ class Bind:
         read_capacity_units: Read units per second of a table that is created.
         write_capacity_units: Write units per second of a table that is created.
         billing_mode: ``"PROVISIONED"`` or ``"PAY_PER_REQUEST"``.
-        local_path: Where the embedded engine keeps its data.
+        local_path: Where the local server keeps its data.
     """
 
     __slots__ = ("_hash", "_values", "key", *BIND_FIELDS)

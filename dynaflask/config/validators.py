@@ -59,7 +59,7 @@ def region(label: str, value: t.Any) -> str:
 
 
 def host(label: str, value: t.Any) -> str:
-    """An endpoint's URL, or ``"local"`` for the embedded engine."""
+    """An endpoint's URL, or ``"local"`` for the local server."""
     url = text(label, value)
     try:
         parts = urllib.parse.urlsplit(url)

@@ -22,7 +22,7 @@ def tenants(site: str) -> dict[str, dict[str, str]]:
     return {name: {"table_prefix": f"{site}-{name}-"} for name in TENANTS}
 
 
-# The embedded engine takes an access key of 12 digits for an account, and any secret.
+# The local server takes an access key of 12 digits for an account, and any secret.
 SITES = {
     "us": {
         "FORUM_TITLE": "Forum, US",

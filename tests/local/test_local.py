@@ -1,4 +1,4 @@
-"""The embedded engine: one per process, started on first use, ended with the process."""
+"""The local server: one per process, started on first use, ended with the process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -20,12 +21,15 @@ import typing as t
 import urllib.parse
 
 import botocore.session
+import flask
 import pytest
 
 from dynaflask import local
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import LocalServerError
-from dynaflask.local import server as engine
+from dynaflask.local import data_lock
+from dynaflask.local import process as local_process
+from dynaflask.local import server
 
 START = "from dynaflask import local; print(local.endpoint(), flush=True);"
 START_ON = "import sys; from dynaflask import local; print(local.endpoint(sys.argv[1]), flush=True);"
@@ -33,7 +37,7 @@ START_ON = "import sys; from dynaflask import local; print(local.endpoint(sys.ar
 
 @pytest.fixture(autouse=True)
 def stopped() -> cabc.Iterator[None]:
-    """No test leaves its engine to the next."""
+    """End the server after each test, so that the next test starts its own."""
     yield
     local.stop()
 
@@ -65,9 +69,9 @@ def python(code: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """What the process prints until it ends well, without complaint."""
-    output, complaints = process.communicate(timeout=60)
-    assert (process.returncode, complaints) == (0, "")
+    """The output of a process that ends with exit code 0 and writes nothing to standard error."""
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
     return output
 
 
@@ -83,9 +87,9 @@ def port_of(url: str) -> int:
 
 
 def eventually(claim: cabc.Callable[[], object]) -> bool:
-    """Whether it becomes true; the bound is no measure of anything, only the end of patience."""
-    patience = time.monotonic() + 20
-    while not (holds := claim()) and time.monotonic() < patience:
+    """True if the claim becomes true within 20 seconds, which is far more than any of them takes."""
+    deadline = time.monotonic() + 20
+    while not (holds := claim()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return bool(holds)
 
@@ -120,26 +124,26 @@ def test_import_starts_nothing() -> None:
     assert finish(python(code)) == "set() 1\n"
 
 
-def test_first_use_starts_an_engine() -> None:
-    """What it returns is the URL of a DynamoDB."""
+def test_first_use_starts_a_server() -> None:
+    """``endpoint`` returns the URL of a running DynamoDB without tables."""
     assert client(local.endpoint()).list_tables()["TableNames"] == []
 
 
-def test_every_use_has_the_same_engine() -> None:
-    """A process has one engine."""
+def test_every_use_has_the_same_server() -> None:
+    """A process has one server."""
     assert local.endpoint() == local.endpoint()
 
 
-def test_threads_at_once_start_one_engine(caplog: pytest.LogCaptureFixture) -> None:
-    """The first of many threads starts the engine, and the others wait for it."""
+def test_concurrent_threads_start_one_server(caplog: pytest.LogCaptureFixture) -> None:
+    """The first of several threads starts the server, and the others wait for it."""
     caplog.set_level(logging.INFO, "dynaflask.local")
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         urls = set(pool.map(lambda _: local.endpoint(), range(8)))
     assert len(urls) == len(caplog.records) == 1
 
 
-def test_the_log_says_where_it_runs_and_for_whom(caplog: pytest.LogCaptureFixture) -> None:
-    """One line at the start gives the URL and the process that it is for."""
+def test_the_log_names_its_url_and_its_process(caplog: pytest.LogCaptureFixture) -> None:
+    """At INFO, one record at the start names the URL and the id of the process."""
     caplog.set_level(logging.INFO, "dynaflask.local")
     url = local.endpoint()
     [record] = caplog.records
@@ -148,20 +152,20 @@ def test_the_log_says_where_it_runs_and_for_whom(caplog: pytest.LogCaptureFixtur
 
 
 def test_it_listens_on_loopback_alone() -> None:
-    """No other address of the machine reaches it."""
+    """The server does not listen on other addresses of the machine."""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", port_of(local.endpoint())))
 
 
 def test_it_leaves_the_environment_alone() -> None:
-    """Its settings are given to its process, not written to this one's environment."""
+    """The server's settings are not written to the environment of this process."""
     before = dict(os.environ)
     local.endpoint()
     assert dict(os.environ) == before
 
 
 def test_stop_ends_it_and_the_next_use_starts_another() -> None:
-    """After stop() the process may have another engine."""
+    """``stop`` ends the server before it returns; the next ``endpoint`` starts a new one."""
     first = local.endpoint()
     local.stop()
     assert not answers(first)
@@ -169,21 +173,21 @@ def test_stop_ends_it_and_the_next_use_starts_another() -> None:
 
 
 def test_stop_closes_what_start_opened() -> None:
-    """Starting and stopping leaves no file descriptor behind."""
+    """Starting and stopping a server leaves no file descriptor open."""
     before = len(os.listdir("/dev/fd"))
     local.endpoint()
     local.stop()
     assert len(os.listdir("/dev/fd")) == before
 
 
-def test_stop_without_an_engine_does_nothing() -> None:
-    """stop() may be called at any time."""
+def test_stop_without_a_server_does_nothing() -> None:
+    """``stop`` may be called at any time."""
     local.stop()
     local.stop()
 
 
 def test_works_under_gevent() -> None:
-    """A process that gevent has patched has its engine too, and ends it."""
+    """A process that gevent has patched starts a server, and ends it when it exits."""
     pytest.importorskip("gevent")
     url = finish(python("import gevent.monkey; gevent.monkey.patch_all();" + START)).strip()
     assert not answers(url)
@@ -202,7 +206,7 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ENDS)
 def test_it_ends_with_its_process_and_keeps_its_data(end: str, tmp_path: pathlib.Path) -> None:
-    """However the process ends, its engine does too, and the next process finds what it has written."""
+    """However the process ends, the server ends with it, and the next process finds its data."""
     with python(START_ON + "input();" + ENDS[end], str(tmp_path)) as process:
         url = process.stdout.readline().strip()
         create_table(url, "thread")
@@ -212,7 +216,7 @@ def test_it_ends_with_its_process_and_keeps_its_data(end: str, tmp_path: pathlib
 
 
 def test_it_ends_with_its_process_although_a_child_lives() -> None:
-    """A program that the process started does not hold on to the engine."""
+    """A program that the process started does not keep the server alive."""
     code = "import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', 'input()']); os.kill(os.getpid(), 9)"
     with python(START + code) as process:
         url = process.stdout.readline()
@@ -220,8 +224,8 @@ def test_it_ends_with_its_process_although_a_child_lives() -> None:
         assert eventually(lambda: not answers(url))
 
 
-def test_an_engine_that_has_ended_is_an_error(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
-    """The error gives the exit code, and does not start an empty engine in its place."""
+def test_a_server_that_has_ended_is_an_error(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
+    """The error gives the exit code, and no empty server is started in its place."""
     ministack_script('echo $$ >$DIR/pid; exec "$REAL"')
     url = local.endpoint()
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
@@ -230,19 +234,19 @@ def test_an_engine_that_has_ended_is_an_error(ministack_script: t.Any, tmp_path:
         eventually(lambda: local.endpoint() is None)
 
 
-def test_the_reloader_has_one_engine_at_a_time(tmp_path: pathlib.Path) -> None:
-    """Each round of Flask's reloader ends its engine before the next."""
+def test_the_reloader_has_one_server_at_a_time(tmp_path: pathlib.Path) -> None:
+    """Flask's reloader ends the server of one round before the next round starts its own."""
     app = tmp_path / "app.py"
     app.write_text(
         "import os, flask\n"
         "from dynaflask import local\n"
         "app = flask.Flask(__name__)\n"
         "if 'WERKZEUG_RUN_MAIN' in os.environ:\n"
-        "    print('ENGINE', local.endpoint(), flush=True)\n"
+        "    print('SERVER', local.endpoint(), flush=True)\n"
     )
     with reloading(app) as lines:
         first = next(lines)
-        # Again and again, as nothing tells when the reloader has had its first look.
+        # Repeated, because the reloader does not tell when it has read the modification times for the first time.
         assert eventually(lambda: os.utime(app, (time.time(), time.time() + 5)) or not answers(first))
         second = next(lines)
         assert answers(second)
@@ -251,69 +255,71 @@ def test_the_reloader_has_one_engine_at_a_time(tmp_path: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def reloading(app: pathlib.Path) -> cabc.Iterator[cabc.Iterator[str]]:
-    """Run the app under Flask's reloader; what it prints about its engines."""
+    """Run the app under Flask's reloader, and give the URLs of the servers that it starts."""
     command = [sys.executable, "-m", "flask", "--app", str(app), "run", "--reload", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
-            yield (line.split()[1] for line in process.stdout or () if line.startswith("ENGINE"))
+            yield (line.split()[1] for line in process.stdout or () if line.startswith("SERVER"))
         finally:
             process.terminate()
 
 
-# Data that lasts
+# Persistent data
 
 
 def test_without_a_path_the_data_goes() -> None:
-    """An engine in memory starts empty, whatever the environment says."""
+    """Without a path the data is in memory: the next server starts empty."""
     create_table(local.endpoint(), "thread")
     local.stop()
     assert client(local.endpoint()).list_tables()["TableNames"] == []
 
 
-def test_another_path_is_refused(tmp_path: pathlib.Path) -> None:
-    """A process has one engine, with one path; the error names both."""
+def test_a_second_path_is_refused(tmp_path: pathlib.Path) -> None:
+    """A process has one server with one path; the error names both paths."""
     local.endpoint(str(tmp_path / "one"))
     with pytest.raises(ConfigurationError, match=r"DYNAMODB_LOCAL_PATH.*two.*one"):
         local.endpoint(str(tmp_path / "two"))
 
 
-def test_a_path_beside_an_engine_in_memory_is_refused(tmp_path: pathlib.Path) -> None:
-    """What is in memory cannot be moved to a path."""
+def test_a_path_is_refused_while_a_server_in_memory_runs(tmp_path: pathlib.Path) -> None:
+    """The data of a server in memory is not moved to a path; the error says where the data is."""
     local.endpoint()
     with pytest.raises(ConfigurationError, match="in memory"):
         local.endpoint(str(tmp_path))
 
 
-def test_no_path_joins_what_runs(tmp_path: pathlib.Path) -> None:
-    """Who does not say where the data goes takes the engine that there is."""
+def test_no_path_uses_the_running_server(tmp_path: pathlib.Path) -> None:
+    """``endpoint`` without a path gives the running server, also if that has a path."""
     assert local.endpoint(str(tmp_path)) == local.endpoint()
 
 
-def test_a_path_is_one_however_it_is_written(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A relative path and an absolute one are the same directory."""
+def test_a_relative_path_is_the_same_as_its_absolute_path(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths are compared by the directory that they name."""
     monkeypatch.chdir(tmp_path)
     assert local.endpoint("data") == local.endpoint(str(tmp_path / "data"))
 
 
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: pathlib.Path) -> None:
-    """A file in the place of the directory is a wrong setting."""
+    """A path that names a file is a configuration error that names the setting."""
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="DYNAMODB_LOCAL_PATH must be a directory"):
         local.endpoint(str(tmp_path / "file"))
 
 
 def test_a_path_that_another_process_uses_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two engines on one directory would overwrite each other's data."""
-    monkeypatch.setattr(local, "LOCK_SECONDS", 0.1)
+    """Two servers on one directory would overwrite each other's data; the error names the process and its URL."""
+    monkeypatch.setattr(data_lock, "LOCK_SECONDS", 0.1)
     with python(START_ON + "input()", str(tmp_path)) as process:
         url = process.stdout.readline().strip()
-        with pytest.raises(LocalServerError, match=f"in use by the engine that process {process.pid} has at {url}"):
+        with pytest.raises(LocalServerError, match=f"in use by the server that process {process.pid} runs at {url}"):
             local.endpoint(str(tmp_path))
         process.communicate("\n")
 
 
-def test_a_child_process_joins_its_parents_path(tmp_path: pathlib.Path) -> None:
-    """Flask's reloader loads the app in a parent and in its child: both see the same data."""
+def test_a_child_process_joins_its_parents_server(tmp_path: pathlib.Path) -> None:
+    """Flask's reloader loads the app in a parent and in its child: on one path, both use the parent's server."""
     url = local.endpoint(str(tmp_path))
     assert finish(python(START_ON, str(tmp_path))) == f"{url}\n"
     assert answers(url)
@@ -322,7 +328,7 @@ def test_a_child_process_joins_its_parents_path(tmp_path: pathlib.Path) -> None:
 # Forks
 
 
-def test_a_forked_process_has_its_parents_engine() -> None:
+def test_a_forked_process_uses_its_parents_server() -> None:
     """A worker reaches the data of the process that forked it."""
     code = """
         import os
@@ -337,8 +343,8 @@ def test_a_forked_process_has_its_parents_engine() -> None:
     assert finish(python(code)) == "True\nTrue\n"
 
 
-def test_a_forked_process_is_told_that_its_parents_engine_has_ended() -> None:
-    """The engine ends with the process that started it; its forks get an error that says what to do."""
+def test_the_end_of_the_parents_server_is_an_error() -> None:
+    """The server ends with the process that started it; its forks get an error that says what to do."""
     code = """
         import os, signal, time
         from dynaflask import exceptions, local
@@ -353,12 +359,11 @@ def test_a_forked_process_is_told_that_its_parents_engine_has_ended() -> None:
         except exceptions.LocalServerError as error:
             print(f"by process {parent}," in str(error), "flask dynamo local" in str(error))
     """
-    output, complaints = python(code).communicate(timeout=60)
-    assert (output, complaints) == ("True True\n", "")
+    assert python(code).communicate(timeout=60) == ("True True\n", "")
 
 
-def test_a_process_forked_before_the_first_use_has_an_engine_of_its_own() -> None:
-    """Workers share what was started before the fork, and nothing else."""
+def test_a_process_forked_before_the_first_use_starts_its_own_server() -> None:
+    """Workers share only the server that was started before the fork."""
     code = """
         import os
         from dynaflask import local
@@ -369,8 +374,8 @@ def test_a_process_forked_before_the_first_use_has_an_engine_of_its_own() -> Non
     assert len({*finish(python(code)).split()}) == 2
 
 
-def test_a_fork_amid_a_start_has_an_engine_of_its_own(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
-    """A thread that starts an engine is not in the forked process, which neither waits for it nor keeps its lock."""
+def test_a_process_forked_during_a_start_starts_its_own_server(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
+    """The thread that starts a server is not in the forked process, which does not wait for that thread's lock."""
     ministack_script('touch $DIR/started; sleep 0.5; exec "$REAL"')
     code = """
         import os, pathlib, sys, threading, time
@@ -390,10 +395,144 @@ def test_a_fork_amid_a_start_has_an_engine_of_its_own(ministack_script: t.Any, t
     assert len({*output.split()}) == 2
 
 
-# What may be wrong with it
+def test_a_forked_process_that_lives_on_does_not_keep_the_server_alive(tmp_path: pathlib.Path) -> None:
+    """When the parent is killed, its server writes its data and ends, although a child has inherited the lifeline."""
+    code = """
+        import os, signal, sys
+        from dynaflask import local
+        url = local.endpoint(sys.argv[1])
+        if child := os.fork():
+            print(url, child, flush=True)
+            input()
+            os.kill(os.getpid(), signal.SIGKILL)
+        signal.pause()
+    """
+    with python(code, str(tmp_path)) as process:
+        assert process.stdout
+        assert process.stdin
+        url, child = process.stdout.readline().split()
+        try:
+            create_table(url, "thread")
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.wait(timeout=60) == -signal.SIGKILL
+            os.kill(int(child), 0)  # it lives
+            assert eventually(lambda: not answers(url))
+        finally:
+            os.kill(int(child), signal.SIGKILL)
+    assert client(local.endpoint(str(tmp_path))).list_tables()["TableNames"] == ["thread"]
 
 
-def test_found_beside_python(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_without_hooks_uses_its_parents_server() -> None:
+    """uWSGI forks in C, which runs no hook of Python's; the child uses its parent's server and does not end it."""
+    code = """
+        import ctypes, os
+        from dynaflask import local
+        url = local.endpoint()
+        child = ctypes.PyDLL(None).fork()
+        if child == 0:
+            print(local.endpoint() == url, flush=True)
+            local.stop()
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(local.endpoint() == url)
+    """
+    assert finish(python(code)) == "True\nTrue\n"
+
+
+def test_a_grandchild_uses_the_same_server() -> None:
+    """A process that is forked by a fork uses the server of the first process."""
+    code = """
+        import os
+        from dynaflask import local
+        url = local.endpoint()
+        for _ in range(2):
+            if child := os.fork():
+                os.waitpid(child, 0)
+                break
+            local.endpoint()
+        print(local.endpoint() == url, flush=True)
+    """
+    assert finish(python(code)) == "True\n" * 3
+
+
+# Warning outside of development
+
+IN_MEMORY = "DYNAMODB_HOST is 'local', outside of tests and debug mode"
+
+
+@pytest.fixture
+def start_outside_of_tests(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> t.Callable[..., t.Any]:
+    """A function that starts a server as a process without pytest does, and returns the warnings so far."""
+    monkeypatch.setattr(local_process, "_state", local_process._ProcessState())
+    monkeypatch.delenv("FLASK_DEBUG", raising=False)
+    caplog.set_level(logging.WARNING, "dynaflask.local")
+
+    def start(path: str | None = None) -> list[str]:
+        # Here and not in the fixture, because pytest sets the variable again before the test is called.
+        monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
+        with monkeypatch.context() as patch:
+            patch.delitem(sys.modules, "pytest")
+            local.endpoint(path)
+        return caplog.messages
+
+    return start
+
+
+def test_a_server_in_memory_outside_of_development_is_a_warning(start_outside_of_tests: t.Any) -> None:
+    """One warning per process says that the data is lost, and what to do."""
+    start_outside_of_tests()
+    local.stop()
+    [message] = start_outside_of_tests()
+    assert IN_MEMORY in message
+    assert "leave DYNAMODB_HOST out to use AWS" in message
+    assert "flask dynamo local" in message
+
+
+def test_a_path_is_no_warning(start_outside_of_tests: t.Any, tmp_path: pathlib.Path) -> None:
+    """A server with a path keeps its data, so nothing is lost."""
+    assert start_outside_of_tests(str(tmp_path)) == []
+
+
+def test_flask_debug_is_no_warning(start_outside_of_tests: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FLASK_DEBUG=1 says that this is development."""
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert start_outside_of_tests() == []
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_an_app_in_debug_mode_is_no_warning(start_outside_of_tests: t.Any, debug: bool) -> None:
+    """The current app's ``debug`` says that this is development; another app's context does not silence the warning."""
+    app = flask.Flask("app")
+    app.debug = debug
+    with app.app_context():
+        assert len(start_outside_of_tests()) == (not debug)
+
+
+def test_each_step_is_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    """The executable, the version, the port and the end of the server are in the log."""
+    caplog.set_level(logging.DEBUG, "dynaflask.local")
+    port = port_of(local.endpoint())
+    local.stop()
+    started, ready, running, stopped = caplog.messages
+    assert re.match(rf"Started .*ministack on port {port}, as process \d+", started)
+    assert re.match(rf"ministack [\d.]+ answers on port {port}", ready)
+    assert running.startswith("The local server runs at")
+    assert stopped == f"ministack on port {port} has stopped."
+
+
+# Installation and failures
+
+
+def test_a_program_that_embeds_python_is_not_taken_for_python(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under uWSGI ``sys.executable`` is uwsgi: the Python of ``sys.prefix`` runs the watcher."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "uwsgi"))
+    assert answers(local.endpoint())
+
+
+def test_ministack_is_found_beside_python(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A virtual environment need not be on PATH."""
     (tmp_path / "ministack").symlink_to(str(shutil.which("ministack")))
     (tmp_path / "python").symlink_to(os.path.realpath(sys.executable))
@@ -402,8 +541,8 @@ def test_found_beside_python(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyP
     assert answers(local.endpoint())
 
 
-def test_not_installed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error gives the command that installs it."""
+def test_a_missing_ministack_is_an_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error gives the command that installs ministack."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LocalServerError, match=r'pip install "dynaflask\[local\]"'):
@@ -421,37 +560,37 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Old).serv
 """
 
 
-def test_too_old(ministack_script: t.Any) -> None:
-    """A release whose pages do not end at 1 MB is refused."""
+def test_an_old_ministack_is_an_error(ministack_script: t.Any) -> None:
+    """A release before 1.5.33, whose pages do not end at 1 MB, is refused."""
     ministack_script(f"exec {sys.executable} -c '{OLD_MINISTACK}'")
     with pytest.raises(LocalServerError, match=r"ministack 1\.4\.21, which is too old"):
         local.endpoint()
 
 
-def test_dies_at_its_start(ministack_script: t.Any) -> None:
-    """The error gives the exit code and what it said last."""
+def test_a_server_that_ends_while_it_starts_is_an_error(ministack_script: t.Any) -> None:
+    """The error gives the exit code and the last lines of the log."""
     ministack_script("echo no such luck; exit 3")
-    with pytest.raises(LocalServerError, match=r"exit code 3.*\nno such luck"):
+    with pytest.raises(LocalServerError, match=r"exit code 3\. Last lines of its log:\nno such luck"):
         local.endpoint()
 
 
-def test_dies_at_its_start_without_a_word(ministack_script: t.Any) -> None:
-    """The error says that there is nothing more to know."""
+def test_an_empty_log_is_an_error_that_says_so(ministack_script: t.Any) -> None:
+    """A server that ends without a log is an error that gives the exit code and says that there is no log."""
     ministack_script("exit 3")
-    with pytest.raises(LocalServerError, match="exit code 3. It said nothing"):
+    with pytest.raises(LocalServerError, match=r"exit code 3\. It logged nothing"):
         local.endpoint()
 
 
-def test_does_not_answer(ministack_script: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patience with a start has an end."""
-    monkeypatch.setattr(engine, "START_SECONDS", 0.1)
+def test_a_server_that_does_not_answer_is_an_error(ministack_script: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``endpoint`` waits START_SECONDS for the server to answer."""
+    monkeypatch.setattr(server, "START_SECONDS", 0.1)
     ministack_script("exec sleep 60")
     with pytest.raises(LocalServerError, match="did not answer within 0.1 seconds"):
         local.endpoint()
 
 
 def test_a_failed_start_is_tried_again_at_the_next_use(ministack_script: t.Any) -> None:
-    """An error at the start is not the last word: the cause may have been mended."""
+    """After a failed start, the next use starts the server again."""
     ministack_script("exit 3")
     with pytest.raises(LocalServerError):
         local.endpoint()
@@ -459,16 +598,16 @@ def test_a_failed_start_is_tried_again_at_the_next_use(ministack_script: t.Any) 
     assert answers(local.endpoint())
 
 
-def test_a_port_lost_to_another_is_no_error(ministack_script: t.Any) -> None:
-    """Another process may take a port between its choice and its use: the next one will do."""
+def test_a_port_taken_by_another_process_is_retried(ministack_script: t.Any) -> None:
+    """If another process takes the port between its choice and its use, the server starts on another port."""
     ministack_script('test -e $DIR/tried && exec "$REAL"; touch $DIR/tried; echo already in use; exit 1')
     assert answers(local.endpoint())
 
 
-def test_all_ports_lost_is_an_error(ministack_script: t.Any) -> None:
-    """After some tries, the error says that the port is taken."""
+def test_many_taken_ports_are_an_error(ministack_script: t.Any) -> None:
+    """After PORT_TRIES ports, the error says that the port is taken."""
     ministack_script("echo already in use; exit 1")
-    with pytest.raises(LocalServerError, match=r"Port \d+ of 127.0.0.1 cannot be had: already in use"):
+    with pytest.raises(LocalServerError, match=r"Port \d+ of 127.0.0.1 is not available: already in use"):
         local.endpoint()
 
 
@@ -476,30 +615,30 @@ def test_all_ports_lost_is_an_error(ministack_script: t.Any) -> None:
 
 
 class TermAtFlush(io.StringIO):
-    """Standard output at which the process is told to end as soon as it has said something."""
+    """Standard output that sends SIGTERM to this process when the first line is flushed."""
 
     def flush(self) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_run_gives_the_setting_and_ends_at_sigterm() -> None:
-    """What it prints is the line to put into the environment; SIGTERM is a good end."""
+def test_run_prints_the_setting_and_ends_at_sigterm() -> None:
+    """``run`` prints the line to put into the environment, and SIGTERM ends it with exit code 0."""
     with contextlib.redirect_stdout(TermAtFlush()) as output:
         assert local.run(port=0, path=None) == 0
     [setting] = [line.strip() for line in output.getvalue().splitlines() if "=" in line]
     assert urllib.parse.urlsplit(setting.removeprefix("DYNAMODB_HOST=")).hostname == "127.0.0.1"
 
 
-def test_run_leaves_the_signals_as_they_were() -> None:
-    """What SIGTERM did before, it does after."""
+def test_run_restores_the_signal_handler() -> None:
+    """After ``run``, SIGTERM has the handler that it had before."""
     before = signal.getsignal(signal.SIGTERM)
     with contextlib.redirect_stdout(TermAtFlush()):
         local.run(port=0, path=None)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_run_takes_over_from_an_engine_of_the_app() -> None:
-    """An app that starts an engine while it is loaded does not keep the path from the foreground."""
+def test_run_ends_a_server_that_the_app_started() -> None:
+    """A server that the app started while it was loaded does not keep the path or the port busy."""
     url = local.endpoint()
     with contextlib.redirect_stdout(TermAtFlush()):
         local.run(port=0, path=None)
@@ -507,15 +646,15 @@ def test_run_takes_over_from_an_engine_of_the_app() -> None:
 
 
 def test_run_on_a_taken_port_is_an_error() -> None:
-    """The error says which port, and how to choose another."""
+    """The error names the port, and the option that chooses another."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LocalServerError, match=f"Port {port} .*--port {port + 1}"):
             local.run(port=port, path=None)
 
 
-def test_run_tells_of_an_engine_that_ends_by_itself(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
-    """An engine that ends unasked is an error, with its exit code."""
+def test_run_raises_if_the_server_ends_by_itself(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
+    """A server that ends by itself is an error with its exit code."""
     ministack_script('"$REAL" & while ! test -e $DIR/end; do sleep 0.1; done; kill -9 $!; exit 3')
 
     class EndAtFlush(io.StringIO):

@@ -85,7 +85,7 @@ def lines_of(kind: str) -> list[str]:
 
 @pytest.fixture
 def empty_engine() -> cabc.Iterator[None]:
-    """What a page leaves on the embedded engine is gone before the next."""
+    """What a page leaves on the local server is gone before the next."""
     yield
     urllib3.PoolManager().request("POST", f"{local.endpoint()}/_ministack/reset")
 

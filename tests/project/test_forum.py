@@ -242,7 +242,7 @@ def tables(config: cabc.Mapping[str, t.Any]) -> list[str]:
 
 
 def test_a_site_is_configured_by_environment_and_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the call says wins over the environment, which wins over the embedded engine."""
+    """What the call says wins over the environment, which wins over the local server."""
     monkeypatch.delenv("FORUM_DYNAMODB_HOST", raising=False)
     assert create_app().extensions["dynamo"].meta(Thread).host == "local"
     monkeypatch.setenv("FORUM_DYNAMODB_HOST", "http://127.0.0.1:8000")
