@@ -12,7 +12,7 @@ PROGRAM = """
 import sys, flask, dynaflask
 app = flask.Flask("app")
 dynaflask.Dynamo(app)
-modules = {"dynaflask.cli.commands", "dynaflask.tables", "dynaflask.tables.transfer"}
+modules = {"dynaflask.cli.commands", "dynaflask.tables", "dynaflask.tables.dump", "dynaflask.tables.load"}
 assert not modules & set(sys.modules)
 assert app.test_cli_runner().invoke(args=["dynamo", "models"]).exit_code == 0
 assert modules <= set(sys.modules)

@@ -12,7 +12,7 @@ import flask
 import pytest
 
 import dynaflask
-from dynaflask.cli.tenant_command import TenantCommand
+from dynaflask.cli import TenantCommand
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
