@@ -80,9 +80,7 @@ def file_arguments(command: F) -> F:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-prune_option = click.option(
-    "--prune", is_flag=True, help="Also delete global indexes that no model of the app declares."
-)
+prune_option = click.option("--prune", is_flag=True, help="Include global indexes that no model of the app declares.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 wait_option = click.option("--wait", is_flag=True, help="Wait until DynamoDB is done.")
 

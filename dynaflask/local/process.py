@@ -145,7 +145,7 @@ def _current_state() -> _ProcessState:
     global _state  # noqa: PLW0603 - the server belongs to the process
     state = _state
     if state.id != (pid := os.getpid()):
-        # A child has one thread at first, so the parent's lock may be held for ever: the child takes a new one.
+        # The thread that held the parent's lock at the fork is not in the child: the child needs a lock of its own.
         # Several of its threads may get here at once; setdefault gives all of them the same state.
         state = _state = state.children.setdefault(pid, _ProcessState(_inherited_server(state)))
     return state

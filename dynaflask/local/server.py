@@ -1,4 +1,4 @@
-"""One ministack on loopback: found, started, checked and ended."""
+"""``ServerProcess``: one ministack on loopback, as a child process."""
 
 from __future__ import annotations
 
