@@ -54,7 +54,7 @@ def test_each_step_is_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     local.stop()
     started, ready, running, stopped = caplog.messages
     assert re.match(rf"Started .*ministack on port {port}, as process \d+", started)
-    assert re.match(rf"ministack [\d.]+ servers.answers on port {port}", ready)
+    assert re.match(rf"ministack [\d.]+ answers on port {port}", ready)
     assert running.startswith("The local server runs at")
     assert stopped == f"ministack on port {port} has stopped."
 
