@@ -1,1 +1,7 @@
-"""The commands of ``flask dynamo``."""
+"""``flask dynamo``, and the command class for commands of the program's own."""
+
+from __future__ import annotations
+
+from dynaflask.cli.tenant_command import TenantCommand
+
+__all__ = ["TenantCommand"]

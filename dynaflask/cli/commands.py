@@ -1,4 +1,4 @@
-"""The ``flask dynamo`` commands. Each calls a plain function."""
+"""The commands of ``flask dynamo``. Each one calls a plain function and prints its result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ from dynaflask.exceptions import UnknownModel
 from dynaflask.model.base import Model
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.registry import Registry
-from dynaflask.tables import transfer
+from dynaflask.tables.dump import dump as dump_items
+from dynaflask.tables.load import count_lines
+from dynaflask.tables.load import load as load_items
 from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
@@ -40,10 +42,10 @@ Drift = cabc.Mapping[Table, cabc.Sequence[Difference]]
 
 
 class Command(click.Command):
-    """A command whose errors are messages: exit code 2 for a name that is not there, and 1 for what went wrong."""
+    """A command that prints errors as messages: exit code 2 for an unknown name, 1 for any other error."""
 
     def invoke(self, ctx: click.Context) -> t.Any:
-        """Run it."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except (UnknownBind, UnknownModel, AmbiguousModel) as error:
@@ -53,11 +55,11 @@ class Command(click.Command):
 
 
 class TenantAwareCommand(Command, TenantCommand):
-    """Such a command, which can run for tenants."""
+    """The same for commands that can run for tenants."""
 
 
 class Group(AppGroup):
-    """A group of such commands."""
+    """The group of these commands."""
 
     command_class = TenantAwareCommand
 
@@ -66,40 +68,39 @@ dynamo = Group("dynamo", help="Work with the app's DynamoDB.")
 
 
 def table_options(command: F) -> F:
-    """Give a command the tables that it is for, as ``chosen``."""
+    """Add the options that select tables: ``models`` and ``bind_key``."""
     command = click.option("--bind", "bind_key", metavar="BIND", help="Only the tables on this bind.")(command)
     return click.argument("models", nargs=-1, metavar="[MODEL]...")(command)
 
 
-def transferred(command: F) -> F:
-    """Give a command a model and a file."""
+def file_arguments(command: F) -> F:
+    """Add the arguments ``model`` and ``path``."""
     command = click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=pathlib.Path))(command)
     return click.argument("model")(command)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-prune_option = click.option("--prune", is_flag=True, help="Also global indexes that no model of the app declares.")
+prune_option = click.option("--prune", is_flag=True, help="Include global indexes that no model of the app declares.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-wait_option = click.option("--wait", is_flag=True, help="Return when it is done.")
+wait_option = click.option("--wait", is_flag=True, help="Wait until DynamoDB is done.")
 
 
 @dynamo.command("models")
 @json_option
 def show_models(*, as_json: bool) -> None:
-    """Show the app's models and where they go. Nothing is called."""
-    registry = _registry()
-    found = find_tables(registry)
-    print_records([_model_record(model, table) for table in found for model in table.models], as_json=as_json)
+    """Show the app's models with their tables and destinations. Makes no call."""
+    records = [_model_record(model, table) for table in find_tables(_registry()) for model in table.models]
+    print_records(records, as_json=as_json)
 
 
 @dynamo.command("status")
 @table_options
 @json_option
 def show_status(*, models: cabc.Sequence[str], bind_key: str | None, as_json: bool) -> None:
-    """Show how the tables are. Exit with 1 if one is missing, or not as declared."""
-    found = tables.status(_registry(), **_selected(models, bind_key))
-    print_records([_status_record(status) for status in found], as_json=as_json)
-    sys.exit(any(status.differences for status in found))
+    """Show the state of the tables. Exits with 1 if a table is missing or differs from its models."""
+    statuses = tables.status(_registry(), **_selected(models, bind_key))
+    print_records([_status_record(status) for status in statuses], as_json=as_json)
+    sys.exit(any(status.differences for status in statuses))
 
 
 @dynamo.command("create")
@@ -117,14 +118,14 @@ def create(*, models: cabc.Sequence[str], bind_key: str | None, wait: bool) -> N
 @yes_option
 @wait_option
 def drop(*, models: cabc.Sequence[str], bind_key: str | None, yes: bool, wait: bool) -> None:
-    """Delete tables, with all that is in them."""
+    """Delete tables with all their items."""
     registry = _registry()
-    chosen = find_tables(registry, **_selected(models, bind_key))
-    found = [table for table in chosen if table.describe() is not None]
-    _echo_tables("There is no", registry, [table for table in chosen if table not in found])
-    _echo_tables("Will be deleted with all items:", registry, found)
-    if found and _confirm(yes):
-        _echo_tables("Deleted", registry, tables.drop(found, wait=wait))
+    selected = find_tables(registry, **_selected(models, bind_key))
+    existing = [table for table in selected if table.describe() is not None]
+    _echo_tables("Does not exist:", registry, [table for table in selected if table not in existing])
+    _echo_tables("Will be deleted with all items:", registry, existing)
+    if existing and _confirm(yes):
+        _echo_tables("Deleted", registry, tables.drop(existing, wait=wait))
 
 
 @dynamo.command("diff")
@@ -132,7 +133,7 @@ def drop(*, models: cabc.Sequence[str], bind_key: str | None, yes: bool, wait: b
 @prune_option
 @json_option
 def diff(*, models: cabc.Sequence[str], bind_key: str | None, prune: bool, as_json: bool) -> None:
-    """Show where tables are not as the models declare. Exit with 1 if one is."""
+    """Show where tables differ from their models. Exits with 1 if one does."""
     registry = _registry()
     drift = tables.diff(registry, **_selected(models, bind_key), prune=prune)
     _print_drift(registry, drift, as_json=as_json)
@@ -142,52 +143,51 @@ def diff(*, models: cabc.Sequence[str], bind_key: str | None, prune: bool, as_js
 @dynamo.command("sync")
 @table_options
 @prune_option
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only show the changes.")
 @yes_option
 @wait_option
 def sync(
     *, models: cabc.Sequence[str], bind_key: str | None, prune: bool, dry_run: bool, yes: bool, wait: bool
 ) -> None:
-    """Change tables to what the models declare. Exit with 1 if something is left that DynamoDB cannot change."""
+    """Change tables to what their models declare. Exits with 1 if differences remain."""
     registry = _registry()
     drift = tables.diff(registry, **_selected(models, bind_key), prune=prune)
     _print_drift(registry, drift)
-    if (
-        not dry_run
-        and any(not found.blocked_reason for differences in drift.values() for found in differences)
-        and _confirm(yes)
-    ):
-        drift = tables.apply(drift, wait=wait, tell=_say_change)
+    has_changes = any(not difference.blocked_reason for differences in drift.values() for difference in differences)
+    if has_changes and not dry_run and _confirm(yes):
+        drift = tables.apply(drift, wait=wait, on_change=_echo_change)
     sys.exit(bool(drift))
 
 
 @dynamo.command("dump")
-@transferred
-@click.option("--segments", type=click.IntRange(1, 100), default=4, show_default=True, help="How many readers.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Read capacity units per second, at most.")
-@click.option("--resume", is_flag=True, help="Complete a dump that did not come to its end.")
+@file_arguments
+@click.option(
+    "--segments", type=click.IntRange(1, 100), default=4, show_default=True, help="Number of threads that read."
+)
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most read capacity units per second.")
+@click.option("--resume", is_flag=True, help="Complete an interrupted dump.")
 def dump(*, model: str, path: pathlib.Path, segments: int, rate: float | None, resume: bool) -> None:
-    """Write the items of a table into a file, a line of DynamoDB JSON each; .gz compresses it."""
+    """Write the items of a table into a file, one line of DynamoDB JSON per item. .gz compresses it."""
     registry = _registry()
-    chosen = registry.models[model]
-    table = find_one(registry, chosen)
-    with progress(f"Dumping {table.name}", total=lambda: table.require()["ItemCount"]) as tell:
-        count = transfer.dump(registry, chosen, path, segments=segments, rate=rate, resume=resume, progress=tell)
-    click.echo(f"{count} items of {_where(registry, table)} are in {path}.")
+    model_class = registry.models[model]
+    table = find_one(registry, model_class)
+    with progress(f"Dumping {table.name}", total=lambda: table.require()["ItemCount"]) as report:
+        count = dump_items(registry, model_class, path, segments=segments, rate=rate, resume=resume, progress=report)
+    click.echo(f"Wrote {count} items of {_with_destination(registry, table)} to {path}.")
 
 
 @dynamo.command("load")
-@transferred
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Write capacity units per second, at most.")
-@click.option("--from-line", type=click.IntRange(1), default=1, help="Leave out the lines before this one.")
+@file_arguments
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most write capacity units per second.")
+@click.option("--from-line", type=click.IntRange(1), default=1, help="Skip the lines before this one.")
 def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int) -> None:
-    """Write the items of a file into a table, over those with the same key."""
+    """Write the items of a file into a table. They replace items with the same key."""
     registry = _registry()
-    chosen = registry.models[model]
-    table = find_one(registry, chosen)
-    with progress(f"Loading {table.name}", total=lambda: transfer.count_lines(path) - from_line + 1) as tell:
-        count = transfer.load(registry, chosen, path, rate=rate, from_line=from_line, progress=tell)
-    click.echo(f"{count} items of {path} are in {_where(registry, table)}.")
+    model_class = registry.models[model]
+    table = find_one(registry, model_class)
+    with progress(f"Loading {table.name}", total=lambda: count_lines(path) - from_line + 1) as report:
+        count = load_items(registry, model_class, path, rate=rate, from_line=from_line, progress=report)
+    click.echo(f"Wrote {count} items of {path} to {_with_destination(registry, table)}.")
 
 
 @dynamo.command("ping")
@@ -201,10 +201,10 @@ def ping(*, bind_key: str | None, as_json: bool) -> None:
 
 
 @dynamo.command("local", cls=Command)
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free port.")
 @click.option("--path", help="The directory that keeps the data.  [default: DYNAMODB_LOCAL_PATH, or none]")
 def run_local(*, port: int, path: str | None) -> None:
-    """Run the embedded engine in the foreground, for any number of processes."""
+    """Run the local server in the foreground, for any number of processes."""
     path = path or flask.current_app.config.get("DYNAMODB_LOCAL_PATH")
     sys.exit(local.run(port=port, path=path))
 
@@ -261,19 +261,19 @@ def _difference_record(difference: Difference) -> Record:
     return record
 
 
-def _say_change(table: Table, difference: Difference) -> None:
+def _echo_change(table: Table, difference: Difference) -> None:
     click.echo(f"{table.name}: {difference.what} becomes {difference.declared}")
 
 
-def _echo_tables(what: str, registry: Registry, found: cabc.Iterable[Table]) -> None:
-    for table in found:
-        click.echo(f"{what} {_where(registry, table)}")
+def _echo_tables(what: str, registry: Registry, echoed: cabc.Iterable[Table]) -> None:
+    for table in echoed:
+        click.echo(f"{what} {_with_destination(registry, table)}")
 
 
-def _where(registry: Registry, table: Table) -> str:
+def _with_destination(registry: Registry, table: Table) -> str:
     region, endpoint = destination(registry, table)
     return f"{table.name} ({', '.join(table.model_names)}) on {table.bind.key}, {region}, {endpoint}"
 
 
 def _confirm(yes: bool) -> bool:
-    return yes or click.confirm("Go on?", abort=True)
+    return yes or click.confirm("Continue?", abort=True)

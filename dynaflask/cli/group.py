@@ -1,4 +1,4 @@
-"""The group ``flask dynamo``, whose commands are imported when one is asked for."""
+"""The group ``flask dynamo``. Its commands are imported on first use."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if t.TYPE_CHECKING:
 
 
 class Group(AppGroup):
-    """Stands for the commands in ``cli``, so that a program that runs none does not pay for them."""
+    """Loads the commands on first use, so that a program that serves requests does not import them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands."""
+        """Names of the commands."""
         return _commands().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by its name."""
+        """The command of that name, or None."""
         return _commands().get_command(ctx, cmd_name)
 
 

@@ -1,4 +1,4 @@
-"""Records on a terminal, in a pipe, and as JSON."""
+"""Print records and progress: on a terminal, in a pipe, and as JSON."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import click
 Record = cabc.Mapping[str, t.Any]
 
 GAP = "  "
-LEAST_WIDTH = 6
-LINES_EVERY = 1000
+MIN_COLUMN_WIDTH = 6
+ITEMS_PER_LINE = 1000
 
 
 def print_records(records: cabc.Sequence[Record], *, as_json: bool = False) -> None:
     """Print records: as one JSON list, as a table that fits the terminal, or in a pipe as one line each.
 
     Args:
-        records: The records, which have the same names.
-        as_json: Whether to print JSON.
+        records: Records that all have the same names.
+        as_json: Print JSON.
     """
     if as_json:
         click.echo(json.dumps(records, indent=2))
@@ -34,48 +34,48 @@ def print_records(records: cabc.Sequence[Record], *, as_json: bool = False) -> N
 
 
 def format_table(records: cabc.Sequence[Record], *, width: int | None = None) -> str:
-    """A table with a row for each record, its cells wrapped to fit the width. Where it is too narrow, a list instead.
+    """A table with a row for each record. Cells wrap to fit the width; if it is too narrow for that, a list.
 
     Args:
-        records: The records, which have the same names.
-        width: How many characters a line may have; ``None`` for any number.
+        records: Records that all have the same names.
+        width: Most characters in a line; ``None`` for any number.
     """
     rows = [list(records[0]), *([_text(value) for value in record.values()] for record in records)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if width is not None:
-        room = width - len(GAP) * (len(widths) - 1)
-        widths = _shrink(widths, to=room)
-        if sum(widths) > room:
+        available = width - len(GAP) * (len(widths) - 1)
+        widths = _shrink(widths, to=available)
+        if sum(widths) > available:
             return "\n\n".join(_list(record, width) for record in records)
     return "\n".join(line for row in rows for line in _lines(row, widths))
 
 
 @contextlib.contextmanager
 def progress(label: str, *, total: cabc.Callable[[], int]) -> cabc.Iterator[cabc.Callable[[int], None]]:
-    """Show how far something is: a bar on a terminal, and elsewhere a line for each thousand items.
+    """Show progress: a bar on a terminal, and elsewhere a line for each thousand items.
 
     Args:
-        label: What is going on.
-        total: About how many items there are; asked on a terminal alone.
+        label: The name of the work.
+        total: Returns the approximate number of items. It may be slow, so it is called only for a bar.
 
     Yields:
-        What to call with the number of items that are done.
+        A function to call with each number of items that are done.
     """
     if sys.stdout.isatty():
         with click.progressbar(length=total(), label=label, show_pos=True) as bar:
             yield bar.update
     else:
-        yield _Lines(label)
+        yield _ProgressLines(label)
 
 
-class _Lines:
+class _ProgressLines:
     def __init__(self, label: str) -> None:
         self._label = label
         self._count = 0
 
     def __call__(self, count: int) -> None:
         before, self._count = self._count, self._count + count
-        if before // LINES_EVERY < self._count // LINES_EVERY:
+        if before // ITEMS_PER_LINE < self._count // ITEMS_PER_LINE:
             click.echo(f"{self._label}: {self._count} items")
 
 
@@ -88,9 +88,9 @@ def _text(value: t.Any) -> str:
 
 
 def _shrink(widths: cabc.Sequence[int], *, to: int) -> list[int]:
-    # The widest column gives way first.
+    # The widest column shrinks first.
     shrunk = list(widths)
-    while sum(shrunk) > to and max(shrunk) > LEAST_WIDTH:
+    while sum(shrunk) > to and max(shrunk) > MIN_COLUMN_WIDTH:
         shrunk[shrunk.index(max(shrunk))] -= 1
     return shrunk
 

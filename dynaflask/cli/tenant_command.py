@@ -1,4 +1,4 @@
-"""``TenantCommand``: a command of the command line that runs for one tenant, for some, or for all."""
+"""``TenantCommand``: a click command that runs for one tenant, for several, or for all."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.registry.context import EXTENSION
 
-CHOSEN = "dynaflask.tenants"
+META_KEY = "dynaflask.tenants"
 
 
 class TenantCommand(click.Command):
     """A command with the options ``--tenant NAME``, which may be repeated, and ``--all-tenants``.
 
-    It runs for each tenant in an app context of its own. Of several tenants one that fails does not stop the rest: it
-    is named at the end, and the exit code is 1. Without the options it runs once, for whom ``db.tenant_loader`` says.
-    If it needs a tenant then, the error names the options, and the exit code is 2.
+    It runs once for each tenant, in an app context of its own. With several tenants, a failure for one does not stop
+    the others: the failed tenants are named at the end, and the exit code is 1. Without the options the command runs
+    once, for the tenant that ``db.tenant_loader`` returns. If it then needs a tenant and has none, the error names the
+    options, and the exit code is 2.
 
-    ``@app.cli.command(cls=TenantCommand)`` makes one of the program's own.
+    Use it for a command of your own with ``@app.cli.command(cls=TenantCommand)``.
     """
 
     def __init__(self, *args: t.Any, **options: t.Any) -> None:
@@ -34,32 +35,33 @@ class TenantCommand(click.Command):
                 multiple=True,
                 metavar="NAME",
                 expose_value=False,
-                callback=_choose,
+                callback=_store_option,
                 help="For this tenant.",
             ),
             click.Option(
-                ["--all-tenants"], is_flag=True, expose_value=False, callback=_choose, help="For each tenant."
+                ["--all-tenants"], is_flag=True, expose_value=False, callback=_store_option, help="For each tenant."
             ),
         ]
 
     def invoke(self, ctx: click.Context) -> t.Any:
-        """Run it."""
-        names, for_all = ctx.meta.get(f"{CHOSEN}.tenant"), ctx.meta.get(f"{CHOSEN}.all_tenants")
+        """Run the command for the tenants of its options."""
+        names, for_all = ctx.meta.get(f"{META_KEY}.tenant"), ctx.meta.get(f"{META_KEY}.all_tenants")
         if not (names or for_all):
-            return self._invoke_for_nobody(ctx)
+            return self._invoke_without_options(ctx)
         if names and for_all:
-            raise click.UsageError("--tenant and --all-tenants do not go together.", ctx=ctx)
+            raise click.UsageError("Use either --tenant or --all-tenants, not both.", ctx=ctx)
         app = ctx.ensure_object(ScriptInfo).load_app()
         if names and len(names) == 1:
             return self._invoke_for(names[0], app, ctx)
-        return self._invoke_for_each(names or _names(app), app, ctx)
+        return self._invoke_for_each(names or _tenant_names(app), app, ctx)
 
-    def _invoke_for_nobody(self, ctx: click.Context) -> t.Any:
+    def _invoke_without_options(self, ctx: click.Context) -> t.Any:
         try:
             return super().invoke(ctx)
         except TenantRequired as error:
             raise click.UsageError(
-                "This needs a tenant. Name one with --tenant NAME, or run it for each with --all-tenants.", ctx=ctx
+                "This command needs a tenant. Name one with --tenant NAME, or run it for each with --all-tenants.",
+                ctx=ctx,
             ) from error
 
     def _invoke_for(self, name: str, app: flask.Flask, ctx: click.Context) -> t.Any:
@@ -71,30 +73,33 @@ class TenantCommand(click.Command):
             with block:
                 return super().invoke(ctx)
 
-    def _invoke_for_each(self, names: cabc.Iterable[str], app: flask.Flask, ctx: click.Context) -> None:
+    def _invoke_for_each(self, names: cabc.Sequence[str], app: flask.Flask, ctx: click.Context) -> None:
         failed = []
         for name in names:
             click.echo(f"Tenant {name}:", err=True)
             try:
                 self._invoke_for(name, app, ctx)
             except click.Abort:
+                # Ctrl-C, or a question that was answered with no: it means all tenants.
                 raise
             except SystemExit as error:
                 if error.code:
                     failed.append(name)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other tenants have their turn
+            except Exception as error:  # noqa: BLE001 - a failure for one tenant must not stop the others
                 failed.append(name)
                 click.echo(f"Error: {_message(error)}", err=True)
         if failed:
-            raise click.ClickException(f"It failed for {len(failed)} tenants: {', '.join(failed)}.")
+            raise click.ClickException(
+                f"The command failed for {len(failed)} of {len(names)} tenants: {', '.join(failed)}."
+            )
 
 
-def _choose(ctx: click.Context, option: click.Parameter, value: t.Any) -> t.Any:
-    ctx.meta[f"{CHOSEN}.{option.name}"] = value
+def _store_option(ctx: click.Context, option: click.Parameter, value: t.Any) -> t.Any:
+    ctx.meta[f"{META_KEY}.{option.name}"] = value
     return value
 
 
-def _names(app: flask.Flask) -> list[str]:
+def _tenant_names(app: flask.Flask) -> list[str]:
     with app.app_context():
         scope = app.extensions[EXTENSION].scope
         return t.cast("list[str]", scope.registry.tenants.names(scope.lookup_scope))

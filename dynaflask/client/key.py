@@ -46,8 +46,8 @@ class ClientKey(t.NamedTuple):
 
     Attributes:
         region: The region; ``None`` is the one of the environment.
-        endpoint_url: The endpoint; ``None`` is AWS's own, ``"local"`` the embedded engine.
-        local_path: Where the embedded engine keeps its data.
+        endpoint_url: The endpoint; ``None`` is AWS's own, ``"local"`` the local server.
+        local_path: Where the local server keeps its data.
         identity: Who signs.
         extra_headers: What is sent along, unsigned.
         options: All options of botocore's ``Config``: timeouts, retries, pool size, proxies.

@@ -25,7 +25,7 @@ from dynaflask.client.tuned.response_parser import ParserFactory
 from dynaflask.client.tuned.user_agent import UserAgent
 from dynaflask.exceptions import ConfigurationError
 
-# The embedded engine takes any region and keys, so that the developer's real ones stay at home.
+# The local server takes any region and keys, so that the developer's real ones stay at home.
 LOCAL_REGION = "us-east-1"
 LOCAL_KEYS = ("local", "local", None)
 
@@ -166,7 +166,7 @@ class RoleProvider(CredentialProvider):
         return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
 
     def _create_sts_client(self, service: str, **keys: t.Any) -> t.Any:
-        # Where that is is asked for late: the embedded engine may have to be started first.
+        # Where that is is asked for late: the local server may have to be started first.
         return self._source.create_client(service, config=self._config, **_sts_options(self._key), **keys)
 
     def _base_credentials(self) -> t.Any:

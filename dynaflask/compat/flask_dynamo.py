@@ -29,7 +29,7 @@ from dynaflask.config.settings import Settings
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.forks import in_child
 from dynaflask.registry.precedence import apply_prefix
-from dynaflask.tables import POLL_SECONDS
+from dynaflask.tables.manage import POLL_SECONDS
 
 __all__ = ["ConfigurationError", "Dynamo"]
 

@@ -1,12 +1,13 @@
-"""One ministack on loopback: found, started, asked how it is, and ended."""
+"""``ServerProcess``: one ministack on loopback, as a child process."""
 
 from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import encodings.idna  # noqa: F401 - a connection would import it, and a process forked amid that could not make one
+import encodings.idna  # noqa: F401 - imported by each connection: a fork amid that import would deadlock the child
 import http.client
 import json
+import logging
 import os
 import pathlib
 import re
@@ -20,42 +21,46 @@ import typing as t
 
 from dynaflask.exceptions import LocalServerError
 
+logger = logging.getLogger("dynaflask.local")
+
 ADDRESS = "127.0.0.1"
 OLDEST_VERSION = "1.5.33"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-WATCH = pathlib.Path(__file__).with_name("watcher.py")
+WATCHER = pathlib.Path(__file__).with_name("watcher.py")
 INSTALL = 'pip install "dynaflask[local]"'
 
 
 class PortTaken(LocalServerError):
-    """Something else listens on the port, or it is not for this user."""
+    """The port is in use, or this user may not listen on it."""
 
     def __init__(self, port: int, *, reason: str) -> None:
         super().__init__(
-            f"Port {port} of {ADDRESS} cannot be had: {reason}. End what uses it, or choose another:"
+            f"Port {port} of {ADDRESS} is not available: {reason}. End the process that uses it, or choose another:"
             f" flask dynamo local --port {port + 1}"
         )
 
 
 class ServerProcess:
-    """A ministack that this process started. ``watcher.py`` stands between the two and ends it after this process.
+    """A ministack that this process started, through ``watcher.py``, which ends it when this process is gone.
 
     Attributes:
         port: The port that it listens on.
-        path: Where it keeps its data; None is in memory.
-        is_ready: It has answered once.
+        path: Its data directory; None if the data is in memory.
+        is_ready: True if it has answered once.
     """
 
     def __init__(self, port: int, *, path: str | None, keep_open: cabc.Sequence[int] = ()) -> None:
         self.port = port
         self.path = path
         self.is_ready = False
-        command = [sys.executable, "-I", "-S", str(WATCH), str(STOP_SECONDS), _find_ministack()]
+        ministack = _find_ministack()
+        command = [_find_python(), "-I", "-S", str(WATCHER), str(os.getpid()), str(STOP_SECONDS), ministack]
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         self._process = subprocess.Popen(  # noqa: S603 - found by name, as a shell would
             command,
-            stdin=subprocess.PIPE,  # the only writing end is here: when this process is gone, the watcher sees it
+            # The lifeline: this process alone writes to it, so it closes however the process ends.
+            stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=subprocess.STDOUT,
             bufsize=0,
@@ -64,12 +69,13 @@ class ServerProcess:
             start_new_session=True,  # Ctrl-C in the terminal is for this process alone
         )
         self._lifeline = t.cast("t.IO[bytes]", self._process.stdin)
+        logger.debug("Started %s on port %d, as process %d.", ministack, port, self._process.pid)
 
     def wait_until_ready(self) -> None:
-        """Return when it answers.
+        """Return when the server answers.
 
         Raises:
-            LocalServerError: It ended first, took too long, or is too old.
+            LocalServerError: The server ended first, took too long, or is too old.
         """
         deadline = time.monotonic() + START_SECONDS
         while (version := ask_version(self.port)) is None:
@@ -81,47 +87,65 @@ class ServerProcess:
         _check_version(version)
         self.check()
         self.is_ready = True
+        logger.debug("ministack %s answers on port %d.", version, self.port)
 
     def check(self) -> None:
-        """Raise an ``LocalServerError`` if it has ended."""
+        """Raise a ``LocalServerError`` if the server has ended."""
         if self._process.poll() is not None:
             raise self.wait()
 
     def wait(self) -> LocalServerError:
-        """Wait until it ends by itself, and return that as an error."""
+        """Wait until the server ends by itself, and return the error that says so."""
         code = self._process.wait()
         return LocalServerError(
-            f"The embedded engine on port {self.port} has ended with exit code {code}. Start the program again to have"
+            f"The local server on port {self.port} has ended with exit code {code}. Start the program again to start"
             f" another.{self._log_tail()}"
         )
 
     def end(self) -> None:
-        """Ask it to end, and wait until its data is written."""
+        """Ask the server to end, and wait until its data is written."""
         self._lifeline.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
+            # The watcher kills the server after STOP_SECONDS.
             self._process.wait(timeout=STOP_SECONDS + 1)
         self._output.close()
+        logger.debug("ministack on port %d has stopped.", self.port)
 
     def forget(self) -> None:
-        """In a forked child: do not keep it alive when the parent is gone, and do not wait for it."""
+        """Close what a forked child inherited. The server stays the parent's to end."""
         self._lifeline.close()
         self._output.close()
+        # Popen warns when it is deleted before its process has ended, and would wait for it; here it is no child.
         self._process.returncode = 0
 
     def _failure_to_start(self) -> LocalServerError:
-        words = self._log_tail()
-        if "already in use" in words:
+        log_tail = self._log_tail()
+        if "already in use" in log_tail:
             return PortTaken(self.port, reason="already in use")
-        return LocalServerError(f"ministack ended at its start with exit code {self._process.returncode}.{words}")
+        return LocalServerError(
+            f"ministack ended while it started, with exit code {self._process.returncode}.{log_tail}"
+        )
 
     def _log_tail(self) -> str:
         self._output.seek(0)
         lines = self._output.read().decode(errors="replace").strip().splitlines()
-        return "\n".join([" Its last words:", *lines[-10:]]) if lines else " It said nothing."
+        return "\n".join([" Last lines of its log:", *lines[-10:]]) if lines else " It logged nothing."
+
+
+def url_of(port: int) -> str:
+    """The URL of the server on a port."""
+    return f"http://{ADDRESS}:{port}"
 
 
 def free_port(port: int = 0) -> int:
-    """The port, if nothing listens on it; for 0, any such port."""
+    """A port that is free to listen on.
+
+    Args:
+        port: The port; 0 for any.
+
+    Raises:
+        PortTaken: The port is in use, or this user may not listen on it.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -132,8 +156,8 @@ def free_port(port: int = 0) -> int:
 
 
 def ask_version(port: int) -> str | None:
-    """The version of the ministack on the port, or None if there is none yet."""
-    # Not urllib: it would send this through the proxy that the environment names.
+    """The version of the ministack that answers on a port, or None if none answers yet."""
+    # Not urllib, which would use the proxy of the environment.
     connection = http.client.HTTPConnection(ADDRESS, port, timeout=1)
     try:
         connection.request("GET", "/_ministack/health")
@@ -145,15 +169,21 @@ def ask_version(port: int) -> str | None:
 
 
 def _find_ministack() -> str:
-    """On PATH, or beside Python in a virtual environment that is not on PATH."""
-    beside = os.path.dirname(sys.executable)
-    found = shutil.which("ministack") or shutil.which("ministack", path=beside)
-    if found is None:
+    # A virtual environment need not be on PATH: look beside Python, too.
+    path = shutil.which("ministack") or shutil.which("ministack", path=os.path.dirname(_find_python()))
+    if path is None:
         raise LocalServerError(
-            f"The embedded engine, ministack, is not installed. Run: {INSTALL}\n"
+            f"The local server, ministack, is not installed. Run: {INSTALL}\n"
             "Any `ministack` on PATH will do too, from a virtual environment of its own for example."
         )
-    return found
+    return path
+
+
+def _find_python() -> str:
+    # Where a program embeds Python, sys.executable is that program: under uWSGI it is uwsgi.
+    if os.path.basename(sys.executable or "").startswith(("python", "pypy")):
+        return sys.executable
+    return os.path.join(sys.prefix, "bin", "python3")
 
 
 def _environment(port: int, *, path: str | None) -> dict[str, str]:

@@ -1,37 +1,51 @@
-"""Run a command for as long as the process at the other end of standard input lives.
+"""Run a command for as long as another process lives.
 
-    python -I -S watcher.py SECONDS COMMAND [ARGUMENT ...]
+    python -I -S watcher.py PARENT SECONDS COMMAND [ARGUMENT ...]
 
-When that process ends, however it ends, standard input closes. The command then gets SIGTERM, SECONDS to write its
-data, and SIGKILL. This script leaves with the command's exit code.
+PARENT is the id of that process, which starts this script and holds the other end of its standard input. When the
+process ends, however it ends, the command gets SIGTERM, SECONDS to write its data, and SIGKILL. This script exits with
+the command's exit code.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 
+POLL_SECONDS = 0.5
 
-def main(seconds: float, command: list[str]) -> None:
-    """Start the command, and end it when standard input closes."""
-    # Not closing the others hands on the lock of the data directory, free only when the last holder is gone.
+
+def main(parent: int, seconds: float, command: list[str]) -> None:
+    """Start the command, and end it when the parent process is gone."""
+    # The command inherits the lock of the data directory, which is free again when the last holder has ended.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)  # noqa: S603 - our own argument
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    follower = threading.Thread(target=_leave_with, args=(child,))
-    follower.start()
-    os.read(sys.stdin.fileno(), 1)
+    exiting = threading.Thread(target=_exit_with, args=(child,))
+    exiting.start()
+    _wait_for_end_of(parent)
     child.terminate()
-    follower.join(seconds)
+    exiting.join(seconds)
     child.kill()
 
 
-def _leave_with(child: subprocess.Popen[bytes]) -> None:
+def _wait_for_end_of(parent: int) -> None:
+    if sys.platform == "win32":
+        os.read(sys.stdin.fileno(), 1)
+        return
+    # Standard input closes at once, unless a forked child of the parent has inherited its other end and lives on.
+    # That is why the parent's id is compared, too: it changes when the parent is gone and another process adopts this.
+    while os.getppid() == parent and not select.select([sys.stdin], [], [], POLL_SECONDS)[0]:
+        pass
+
+
+def _exit_with(child: subprocess.Popen[bytes]) -> None:
     code = child.wait()
     os._exit(code if code >= 0 else 128 - code)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), sys.argv[2:])
+    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:])

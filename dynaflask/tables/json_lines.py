@@ -1,7 +1,8 @@
-"""Files of items: DynamoDB's own JSON, an item a line, as in the exports of AWS. ``.gz`` in the name compresses.
+"""Files of items: one item per line in DynamoDB's own JSON, the format of AWS's exports to S3. ``.gz`` is compressed.
 
 A line is ``{"Item": {"subject": {"S": "hello"}}}``. Numbers are strings and binary values are base64, so that every
-type survives.
+type keeps its value.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html
 """
 
 from __future__ import annotations
@@ -23,30 +24,35 @@ TYPES = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
 
 
 def write_json(value: t.Any) -> str:
-    """One line of JSON for a value with binary parts."""
+    """One line of JSON. Binary values become base64."""
     return json.dumps(value, separators=(",", ":"), default=_encode)
 
 
 def read_json(line: str | bytes) -> t.Any:
-    """The value of one line.
+    """The value of one line of JSON, with base64 under ``B`` and ``BS`` decoded.
 
     Raises:
-        ValueError: It is no JSON, or what should be base64 is not.
+        ValueError: The line is not JSON, or a binary value is not base64.
     """
     return json.loads(line, object_hook=_decode)
 
 
 def write_items(items: cabc.Iterable[Json], *, path: pathlib.Path) -> bytes:
-    """The lines of some items, as they go into the file of that name. Such pieces make a file one after another."""
+    """The bytes that some items add to a file, compressed if its name ends in ``.gz``."""
+    # A gzip file may consist of several members, one after another: https://www.rfc-editor.org/rfc/rfc1952
     content = "".join(f"{write_json({'Item': item})}\n" for item in items).encode()
     return gzip.compress(content) if path.suffix == ".gz" else content
 
 
 def read_items(path: pathlib.Path, *, from_line: int = 1) -> cabc.Iterator[tuple[int, Json]]:
-    """The items of a file with the numbers of their lines.
+    """The items of a file with their line numbers.
+
+    Args:
+        path: The file.
+        from_line: Skip the lines before this one, unparsed.
 
     Raises:
-        TransferError: The file cannot be read, or a line is no item.
+        TransferError: The file cannot be read, or a line is not an item.
     """
     for number, line in read_lines(path):
         if number >= from_line:
@@ -54,7 +60,7 @@ def read_items(path: pathlib.Path, *, from_line: int = 1) -> cabc.Iterator[tuple
 
 
 def read_lines(path: pathlib.Path) -> cabc.Iterator[tuple[int, bytes]]:
-    """The lines of a file with their numbers.
+    """The lines of a file with their numbers, from 1.
 
     Raises:
         TransferError: The file cannot be read.
@@ -69,13 +75,14 @@ def read_lines(path: pathlib.Path) -> cabc.Iterator[tuple[int, bytes]]:
 
 
 def write_safely(path: pathlib.Path, content: str) -> None:
-    """Write a file anew, so that it is there whole, as it was or as it is to be."""
-    written = path.with_name(path.name + ".new")
-    with written.open("w", encoding="ascii") as file:
+    """Replace a file. If the process or the machine fails meanwhile, the file has its old content or the new one."""
+    new_path = path.with_name(path.name + ".new")
+    with new_path.open("w", encoding="ascii") as file:
         file.write(content)
         file.flush()
+        # Without it, the new name could reach the disk before the content does.
         os.fsync(file.fileno())
-    written.replace(path)
+    new_path.replace(path)
 
 
 def _item(path: pathlib.Path, number: int, line: bytes) -> Json:
@@ -83,19 +90,19 @@ def _item(path: pathlib.Path, number: int, line: bytes) -> Json:
         item = read_json(line)["Item"]
         is_item = all(value.keys() <= TYPES and len(value) == 1 for value in item.values())
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise TransferError(path, line=number, message=f"This is no item: {error!r}.") from error
+        raise TransferError(path, line=number, message=f"This is not an item: {error!r}.") from error
     if not is_item:
-        raise TransferError(path, line=number, message="This is no item: a value is not of one of DynamoDB's types.")
+        raise TransferError(path, line=number, message="This is not an item: a value has none of DynamoDB's types.")
     return t.cast("Json", item)
 
 
 def _encode(value: t.Any) -> str:
-    # TypeError, if it is none of DynamoDB's.
+    # Raises TypeError for a value that is not bytes.
     return base64.b64encode(value).decode()
 
 
 def _decode(value: Json) -> Json:
-    # A string right under "B" is a binary value: that of an attribute of this name would stand under its own type.
+    # A string directly under "B" is a binary value. An attribute with the name "B" has an object there, with its type.
     if isinstance(encoded := value.get("B"), str) and len(value) == 1:
         return {"B": base64.b64decode(encoded, validate=True)}
     if isinstance(encoded := value.get("BS"), list) and len(value) == 1:

@@ -1,4 +1,4 @@
-"""A dump that is not complete: the items so far, and where each segment goes on."""
+"""``PartialDump``: a dump that is not complete, and where each of its segments continues."""
 
 from __future__ import annotations
 
@@ -14,43 +14,48 @@ from dynaflask.tables.json_lines import write_items
 from dynaflask.tables.json_lines import write_json
 from dynaflask.tables.json_lines import write_safely
 
-# The start of a segment that has come to its end. A key is never empty.
+# The start of a segment that is complete. It cannot be taken for a key, because no key is empty.
 DONE: t.Final[Json] = {}
 
 
 class PartialDump:
-    """The file that a dump becomes, called ``PATH.part`` until it is complete, and ``PATH.state`` beside it.
+    """A dump in progress: ``PATH.part`` has the items, and ``PATH.state`` says where each segment continues.
 
-    The state is written after the items, and says how long the file is by then. What a killed process wrote beyond
-    that is cut off, so that a resumed dump neither loses an item nor repeats one.
+    The state is written after the items of a page, and records the length of ``PATH.part`` at that time. A resumed dump
+    cuts off anything that a killed process wrote after that, so that no item is lost and none is repeated.
 
     Args:
-        path: The file.
-        source: Which table it is of.
-        segments: How many segments the table is read in, unless it was begun with another number.
-        resume: Whether to go on with what is there.
+        path: The file. It appears when the dump is complete.
+        source: The identity of the table.
+        segments: Number of segments that the table is read in. A resumed dump keeps its own.
+        resume: Continue an interrupted dump, if there is one.
 
     Raises:
-        TransferError: The file is there already, or what was begun is another table's, or not to be resumed.
+        TransferError: The file exists already; or an interrupted dump exists and ``resume`` is false, or it is of
+            another table, or part of it is missing.
     """
 
     def __init__(self, path: pathlib.Path, *, source: Json, segments: int, resume: bool) -> None:
         self._path = path
         self._part_path, self._state_path = (path.with_name(path.name + end) for end in (".part", ".state"))
         if path.exists():
-            what = "The dump is complete already, and has nothing to resume" if resume else "The file is there already"
-            raise TransferError(path, f"{what}. Take another name, or remove it.")
-        fresh: Json = {"source": source, "items": 0, "bytes": 0, "starts": [None] * segments}
-        self._state = self._begun(source, resume=resume) or fresh
+            what = "The dump is complete, there is nothing to resume" if resume else "The file exists already"
+            raise TransferError(path, f"{what}. Choose another name, or remove the file.")
+        self._state: Json = self._interrupted_state(source, resume=resume) or {
+            "source": source,
+            "items": 0,
+            "bytes": 0,
+            "starts": [None] * segments,
+        }
 
     @property
     def items(self) -> int:
-        """How many items are there."""
+        """Number of items so far."""
         return t.cast("int", self._state["items"])
 
     @property
     def starts(self) -> list[Json | None]:
-        """Where each segment goes on: after a key, at its beginning, or nowhere, because it is ``DONE``."""
+        """Where each segment continues: after a key, at its beginning (``None``), or not at all (``DONE``)."""
         return list(self._state["starts"])
 
     def __enter__(self) -> PartialDump:
@@ -58,12 +63,12 @@ class PartialDump:
         self._file = self._part_path.open("r+b")
         self._file.truncate(self._state["bytes"])
         self._file.seek(self._state["bytes"])
-        self._keep_state()
+        self._save_state()
         return self
 
-    def __exit__(self, kind: object, *exception: object) -> None:
+    def __exit__(self, exception_type: object, *details: object) -> None:
         self._file.close()
-        if kind is None:
+        if exception_type is None:
             self._part_path.replace(self._path)
             self._state_path.unlink()
 
@@ -73,28 +78,33 @@ class PartialDump:
         Args:
             segment: The segment.
             items: The page's items.
-            start: Where the segment goes on; ``DONE`` at its end.
+            start: Where the segment continues; ``DONE`` at its end.
         """
         items = list(items)
         self._file.write(write_items(items, path=self._path))
         self._file.flush()
+        # The state must not reach the disk before the items that it counts.
         os.fsync(self._file.fileno())
         self._state["bytes"] = self._file.tell()
         self._state["items"] += len(items)
         self._state["starts"][segment] = start
-        self._keep_state()
+        self._save_state()
 
-    def _begun(self, source: Json, *, resume: bool) -> Json | None:
+    def _interrupted_state(self, source: Json, *, resume: bool) -> Json | None:
         if not self._state_path.exists():
             return None
         if not resume:
-            raise TransferError(self._part_path, f"A dump was begun. Resume it, or remove this and {self._state_path}.")
+            raise TransferError(
+                self._part_path, f"An interrupted dump exists. Resume it, or remove it and {self._state_path}."
+            )
         state: Json = read_json(self._state_path.read_bytes())
         if state["source"] != source:
-            raise TransferError(self._part_path, f"This is of {state['source']}, and cannot be resumed from {source}.")
+            raise TransferError(
+                self._part_path, f"This is a dump of {state['source']}. It cannot be resumed from {source}."
+            )
         if not self._part_path.exists() or self._part_path.stat().st_size < state["bytes"]:
-            raise TransferError(self._part_path, f"Part of the dump is gone. Remove this and {self._state_path}.")
+            raise TransferError(self._part_path, f"Part of the dump is missing. Remove it and {self._state_path}.")
         return state
 
-    def _keep_state(self) -> None:
+    def _save_state(self) -> None:
         write_safely(self._state_path, write_json(self._state))

@@ -1,4 +1,4 @@
-"""What the models of one table declare, what DynamoDB says that the table is, and how such a table is created."""
+"""``Schema``: a table as its models declare it, or as DynamoDB describes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, t.Any]
 
 
 class Key(t.NamedTuple):
-    """One attribute of a key.
+    """One attribute of the key of a table or an index.
 
     Attributes:
         name: The attribute's name.
@@ -33,20 +33,20 @@ class Key(t.NamedTuple):
 
 
 class Capacity(t.NamedTuple):
-    """Capacity units per second. What nobody says is ``None``."""
+    """Capacity units per second. ``None`` is unspecified."""
 
     read: int | None = None
     write: int | None = None
 
     def with_defaults(self, other: Capacity) -> Capacity:
-        """This capacity, with what it leaves unsaid taken from the other."""
+        """This capacity, with its unspecified units taken from the other."""
         return Capacity(
             other.read if self.read is None else self.read, other.write if self.write is None else self.write
         )
 
     @property
     def request(self) -> Json:
-        """As DynamoDB wants it."""
+        """The ``ProvisionedThroughput`` of a request."""
         units = {"ReadCapacityUnits": self.read, "WriteCapacityUnits": self.write}
         return {name: value for name, value in units.items() if value is not None}
 
@@ -64,8 +64,8 @@ class Index:
     Attributes:
         name: Its name.
         keys: Its key, the hash key first.
-        projection: The type of the projection, then the attributes that it includes.
-        capacity: Its own capacity, where the table has one.
+        projection: The projection type, then the attributes that it includes.
+        capacity: Its own capacity, if it is a global index of a provisioned table.
     """
 
     name: str
@@ -75,19 +75,27 @@ class Index:
 
     @property
     def shape(self) -> tuple[t.Any, ...]:
-        """What cannot be changed."""
+        """Key and projection, which DynamoDB cannot change."""
         return self.keys, self.projection
 
     def request(self, capacity: Capacity | None = None) -> Json:
-        """As DynamoDB wants it, with a capacity where the table is provisioned."""
-        kind, *attributes = self.projection
-        projection = {"ProjectionType": kind, **({"NonKeyAttributes": attributes} if attributes else {})}
-        entry: Json = {"IndexName": self.name, "KeySchema": key_schema(self.keys), "Projection": projection}
-        return (
-            entry
-            if capacity is None
-            else {**entry, "ProvisionedThroughput": self.capacity.with_defaults(capacity).request}
-        )
+        """The index in a request.
+
+        Args:
+            capacity: The capacity of the table, if it is provisioned and this is a global index. It fills in what the
+                index does not specify.
+        """
+        projection_type, *attributes = self.projection
+        request: Json = {
+            "IndexName": self.name,
+            "KeySchema": key_schema(self.keys),
+            "Projection": {"ProjectionType": projection_type},
+        }
+        if attributes:
+            request["Projection"]["NonKeyAttributes"] = attributes
+        if capacity is not None:
+            request["ProvisionedThroughput"] = self.capacity.with_defaults(capacity).request
+        return request
 
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.keys))}; {' '.join(self.projection)}"
@@ -95,7 +103,7 @@ class Index:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Schema:
-    """A table as its models declare it, or as it is. ``None`` is what the models leave unsaid.
+    """A table as its models declare it, or as DynamoDB describes it. ``None`` is unspecified.
 
     Attributes:
         keys: The table's key, the hash key first.
@@ -103,10 +111,10 @@ class Schema:
         local_indexes: The local secondary indexes.
         billing_mode: ``"PROVISIONED"`` or ``"PAY_PER_REQUEST"``.
         capacity: The table's capacity.
-        stream_view_type: What its stream shows.
+        stream_view_type: What its stream contains, such as ``"NEW_IMAGE"``.
         ttl_attribute: The attribute that holds the time to live.
         tags: The tags.
-        deletion_protection: Whether the table can not be deleted.
+        deletion_protection: True if DynamoDB refuses to delete the table.
     """
 
     keys: tuple[Key, ...]
@@ -120,7 +128,7 @@ class Schema:
     deletion_protection: bool | None = None
 
     def create_request(self) -> Json:
-        """What ``CreateTable`` wants to know, the name excepted. Nothing said of capacity is billing per request."""
+        """The request of ``CreateTable``, without the name. The default billing mode is on-demand, for any capacity."""
         billing_mode = self.billing_mode or PAY_PER_REQUEST_BILLING_MODE
         capacity = self.capacity if billing_mode == PROVISIONED_BILLING_MODE else None
         request = {
@@ -140,7 +148,9 @@ class Schema:
 
 
 def from_models(models: cabc.Sequence[type[Model]]) -> Schema:
-    """What the models of one table declare together, in the current scope. Each value is the first model's to say it.
+    """The schema that the models of one table declare together, in the current scope.
+
+    The indexes are those of all models. Any other value comes from the first model that specifies it.
 
     Args:
         models: The models of the table.
@@ -155,27 +165,29 @@ def from_models(models: cabc.Sequence[type[Model]]) -> Schema:
         billing_mode=_first(models, "billing_mode") or (PROVISIONED_BILLING_MODE if any(capacity) else None),
         capacity=capacity,
         stream_view_type=_first(models, "stream_view_type"),
-        ttl_attribute=next((found.attr_name for model in models if (found := _ttl_attribute(model))), None),
+        ttl_attribute=next((ttl.attr_name for model in models if (ttl := _ttl_attribute(model))), None),
         tags=_first(models, "tags"),
         deletion_protection=_first(models, "deletion_protection"),
     )
 
 
 def from_description(table: Json, *, ttl: Json | None = None, tags: cabc.Sequence[Json] | None = None) -> Schema:
-    """What a table is.
+    """The schema of a table as DynamoDB describes it.
 
     Args:
-        table: The answer of ``DescribeTable``.
-        ttl: The answer of ``DescribeTimeToLive``.
-        tags: The answer of ``ListTagsOfResource``.
+        table: ``Table`` of the response of ``DescribeTable``.
+        ttl: ``TimeToLiveDescription`` of the response of ``DescribeTimeToLive``; ``None`` is unspecified.
+        tags: ``Tags`` of the response of ``ListTagsOfResource``; ``None`` is unspecified.
     """
     types = {entry["AttributeName"]: entry["AttributeType"] for entry in table.get("AttributeDefinitions", ())}
     stream = table.get("StreamSpecification") or {}
+    # DynamoDB names the attribute also when the time to live is off, and the view type also when the stream is off.
     has_ttl = ttl is not None and ttl.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
     return Schema(
         keys=_keys(table["KeySchema"], types),
         global_indexes=tuple(_described_index(entry, types) for entry in table.get("GlobalSecondaryIndexes") or ()),
         local_indexes=tuple(_described_index(entry, types) for entry in table.get("LocalSecondaryIndexes") or ()),
+        # A table that has always been provisioned has no summary.
         billing_mode=(table.get("BillingModeSummary") or {}).get("BillingMode") or PROVISIONED_BILLING_MODE,
         capacity=_described_capacity(table),
         stream_view_type=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
@@ -186,23 +198,23 @@ def from_description(table: Json, *, ttl: Json | None = None, tags: cabc.Sequenc
 
 
 def key_schema(keys: cabc.Iterable[Key]) -> list[Json]:
-    """A key as DynamoDB wants it."""
+    """The ``KeySchema`` of a request."""
     return [{"AttributeName": key.name, "KeyType": key.role} for key in keys]
 
 
 def attribute_definitions(*keys: cabc.Iterable[Key]) -> list[Json]:
-    """The attributes of several keys as DynamoDB wants them, each once."""
-    named = dict.fromkeys((key.name, key.type) for part in keys for key in part)
-    return [{"AttributeName": name, "AttributeType": kind} for name, kind in named]
+    """The ``AttributeDefinitions`` of a request: the attributes of several keys, each once."""
+    types = {each.name: each.type for key in keys for each in key}
+    return [{"AttributeName": name, "AttributeType": attribute_type} for name, attribute_type in types.items()]
 
 
 def stream_specification(view_type: str) -> Json:
-    """A stream as DynamoDB wants it."""
+    """The ``StreamSpecification`` of a request."""
     return {"StreamEnabled": True, "StreamViewType": view_type}
 
 
 def tag_list(tags: cabc.Mapping[str, str]) -> list[Json]:
-    """Tags as DynamoDB wants them."""
+    """The ``Tags`` of a request."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
@@ -215,8 +227,8 @@ def _merged(models: cabc.Iterable[type[Model]]) -> dict[str, list[t.Any]]:
 
 
 def _first(models: cabc.Iterable[type[Model]], name: str) -> t.Any:
-    said = (getattr(model.Meta, name, None) for model in models)
-    return next((value for value in said if value is not None), None)
+    values = (getattr(model.Meta, name, None) for model in models)
+    return next((value for value in values if value is not None), None)
 
 
 def _ttl_attribute(model: t.Any) -> t.Any:
@@ -244,6 +256,6 @@ def _described_index(entry: Json, types: cabc.Mapping[str, str]) -> Index:
 
 
 def _described_capacity(entry: Json) -> Capacity:
-    # Of a table that is billed per request, DynamoDB says zero.
+    # Zero units are how DynamoDB describes a table with on-demand billing.
     units = entry.get("ProvisionedThroughput") or {}
     return Capacity(units.get("ReadCapacityUnits") or None, units.get("WriteCapacityUnits") or None)

@@ -1,4 +1,4 @@
-"""Where a table differs from what its models declare, and what DynamoDB can do about it."""
+"""The differences between a table and what its models declare, and the requests that remove them."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from dynaflask.tables.schema import tag_list
 
 Differences = cabc.Iterator["Difference"]
 
-ANOTHER_TABLE = "Only a new table can have it: dump this one, drop it, create it, and load the dump."
-ANOTHER_INDEX = (
-    "DynamoDB changes neither key nor projection of an index. Declare the new one under another name, sync, and prune"
-    " this one when nobody reads it."
+NEEDS_NEW_TABLE = "Only a new table can have it: dump the table, drop it, create it, and load the dump."
+NEEDS_NEW_INDEX = (
+    "DynamoDB cannot change the key or the projection of an index. Declare the new one under another name, sync, and"
+    " prune this one when no program uses it."
 )
-ANOTHER_STREAM = (
-    "DynamoDB does not change a stream's view type. Switch the stream off when its readers are done, and sync: that"
-    " makes a new stream."
+NEEDS_NEW_STREAM = (
+    "DynamoDB cannot change the view type of a stream. Disable the stream when its readers are done, and sync: that"
+    " creates a new stream."
 )
-ANOTHER_TTL = "A table has one such attribute. Switch its time to live off, which may take an hour, and sync."
-NO_CAPACITY = "Declare read_capacity_units and write_capacity_units for it."
-NO_TABLE = "`flask dynamo create` or db.create_all makes it."
+NEEDS_TTL_OFF = "A table has one such attribute. Disable its time to live, which may take an hour, and sync."
+NEEDS_CAPACITY = "Declare read_capacity_units and write_capacity_units for it."
+NO_TABLE = "Create it with `flask dynamo create` or db.create_all()."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing in which a table is not what its models declare.
+    """One difference between a table and what its models declare.
 
     Attributes:
-        what: What it is of the table: ``"billing mode"``, ``"global index 'byName'"``.
-        declared: What the models say, in words.
-        actual: What the table has, in words.
-        operation: The operation that changes it; empty where DynamoDB cannot.
-        request: What the operation is told, the table excepted.
-        refusal: Why it cannot be changed in place, and what can be done.
+        what: The part of the table: ``"billing mode"``, ``"global index 'byName'"``.
+        declared: The value that the models declare, as text.
+        actual: The value that the table has, as text.
+        operation: The operation that changes it; empty if DynamoDB cannot change it in place.
+        request: The request of the operation, without the table.
+        blocked_reason: Why it cannot be changed in place, and what to do; empty if it can.
     """
 
     what: str
@@ -54,25 +54,28 @@ class Difference:
 
 
 def compare(declared: Schema, actual: Schema | None, *, prune: bool = False) -> list[Difference]:
-    """The differences between what models declare and what a table is. What they leave unsaid is none.
+    """The differences between a declared schema and an actual one, in the order in which to make the changes.
+
+    What the declared schema does not specify is no difference.
 
     Args:
-        declared: What the models of the table declare.
-        actual: What the table is; ``None`` where there is none.
-        prune: Whether a global index that no model declares is a difference.
+        declared: The schema that the models of the table declare.
+        actual: The schema of the table; ``None`` if the table does not exist.
+        prune: Report global indexes that no model declares, too.
     """
     if actual is None:
         return [Difference("table", "a table", "none", blocked_reason=NO_TABLE)]
     stray = _stray_indexes(declared, actual) if prune else ()
-    kept = dataclasses.replace(
+    # Stray indexes are deleted first: the changes after that find a table without them.
+    pruned = dataclasses.replace(
         actual, global_indexes=tuple(index for index in actual.global_indexes if index not in stray)
     )
     return [
         *_keys(declared, actual),
         *_local_indexes(declared, actual),
         *map(_deletion, stray),
-        *_billing(declared, kept),
-        *_global_indexes(declared, kept),
+        *_billing(declared, pruned),
+        *_global_indexes(declared, pruned),
         *_stream(declared, actual),
         *_time_to_live(declared, actual),
         *_tags(declared, actual),
@@ -82,15 +85,16 @@ def compare(declared: Schema, actual: Schema | None, *, prune: bool = False) -> 
 
 def _keys(declared: Schema, actual: Schema) -> Differences:
     if declared.keys != actual.keys:
-        yield Difference("key", _text(declared.keys), _text(actual.keys), blocked_reason=ANOTHER_TABLE)
+        yield Difference("key", _text(declared.keys), _text(actual.keys), blocked_reason=NEEDS_NEW_TABLE)
 
 
 def _local_indexes(declared: Schema, actual: Schema) -> Differences:
     present = {index.name: index for index in actual.local_indexes}
     for index in declared.local_indexes:
-        found = present.get(index.name)
-        if found is None or found.shape != index.shape:
-            yield Difference(f"local index {index.name!r}", str(index), _text(found), blocked_reason=ANOTHER_TABLE)
+        present_index = present.get(index.name)
+        if present_index is None or present_index.shape != index.shape:
+            what = f"local index {index.name!r}"
+            yield Difference(what, str(index), _text(present_index), blocked_reason=NEEDS_NEW_TABLE)
 
 
 def _billing(declared: Schema, actual: Schema) -> Differences:
@@ -111,10 +115,12 @@ def _billing_mode(declared: Schema, actual: Schema) -> Difference:
     if wanted == PAY_PER_REQUEST_BILLING_MODE:
         return _update("billing mode", wanted, actual.billing_mode, BillingMode=wanted)
     if None in declared.capacity:
-        return Difference("billing mode", str(wanted), str(actual.billing_mode), blocked_reason=NO_CAPACITY)
-    said = {index.name: index.capacity.with_defaults(declared.capacity) for index in declared.global_indexes}
-    # DynamoDB wants to hear the capacity of every index at once.
-    updates = [_index_capacity(index.name, said.get(index.name, declared.capacity)) for index in actual.global_indexes]
+        return Difference("billing mode", str(wanted), str(actual.billing_mode), blocked_reason=NEEDS_CAPACITY)
+    capacities = {index.name: index.capacity.with_defaults(declared.capacity) for index in declared.global_indexes}
+    # The change to provisioned billing needs the capacity of every index in the same request.
+    updates = [
+        _index_capacity(index.name, capacities.get(index.name, declared.capacity)) for index in actual.global_indexes
+    ]
     return _update(
         "billing mode",
         wanted,
@@ -126,8 +132,8 @@ def _billing_mode(declared: Schema, actual: Schema) -> Difference:
 
 
 def _stray_indexes(declared: Schema, actual: Schema) -> tuple[Index, ...]:
-    wanted = {index.name for index in declared.global_indexes}
-    return tuple(index for index in actual.global_indexes if index.name not in wanted)
+    names = {index.name for index in declared.global_indexes}
+    return tuple(index for index in actual.global_indexes if index.name not in names)
 
 
 def _deletion(index: Index) -> Difference:
@@ -139,20 +145,24 @@ def _deletion(index: Index) -> Difference:
 def _global_indexes(declared: Schema, actual: Schema) -> Differences:
     present = {index.name: index for index in actual.global_indexes}
     billing_mode = declared.billing_mode or actual.billing_mode
-    keeps_capacity = billing_mode == actual.billing_mode == PROVISIONED_BILLING_MODE
+    # A change of the billing mode sets the capacities of the indexes itself.
+    keeps_billing = billing_mode == actual.billing_mode == PROVISIONED_BILLING_MODE
     capacity = declared.capacity.with_defaults(actual.capacity) if billing_mode == PROVISIONED_BILLING_MODE else None
     keys = [index.keys for index in (*actual.local_indexes, *actual.global_indexes)]
     for index in declared.global_indexes:
-        found = present.get(index.name)
-        if found is None:
+        present_index = present.get(index.name)
+        if present_index is None:
+            # Each index is a request of its own, which defines the attributes of the indexes before it, too.
             keys.append(index.keys)
             yield _new_index(index, attribute_definitions(actual.keys, *keys), capacity)
-        elif found.shape != index.shape:
-            yield Difference(_label(index), str(index), str(found), blocked_reason=ANOTHER_INDEX)
-        elif keeps_capacity and (units := index.capacity.with_defaults(found.capacity)) != found.capacity:
+        elif present_index.shape != index.shape:
+            yield Difference(_label(index), str(index), str(present_index), blocked_reason=NEEDS_NEW_INDEX)
+        elif (
+            keeps_billing and (units := index.capacity.with_defaults(present_index.capacity)) != present_index.capacity
+        ):
             updates = [_index_capacity(index.name, units)]
             what = f"capacity of {_label(index)}"
-            yield _update(what, units, found.capacity, GlobalSecondaryIndexUpdates=updates)
+            yield _update(what, units, present_index.capacity, GlobalSecondaryIndexUpdates=updates)
 
 
 def _new_index(index: Index, definitions: list[Json], capacity: Capacity | None) -> Difference:
@@ -163,27 +173,27 @@ def _new_index(index: Index, definitions: list[Json], capacity: Capacity | None)
 
 
 def _stream(declared: Schema, actual: Schema) -> Differences:
-    wanted, found = declared.stream_view_type, actual.stream_view_type
-    if wanted is None or wanted == found:
+    wanted, present = declared.stream_view_type, actual.stream_view_type
+    if wanted is None or wanted == present:
         return
-    if found is None:
+    if present is None:
         yield _update("stream", wanted, "no stream", StreamSpecification=stream_specification(wanted))
     else:
-        yield Difference("stream", wanted, found, blocked_reason=ANOTHER_STREAM)
+        yield Difference("stream", wanted, present, blocked_reason=NEEDS_NEW_STREAM)
 
 
 def _time_to_live(declared: Schema, actual: Schema) -> Differences:
-    wanted, found = declared.ttl_attribute, actual.ttl_attribute
-    if wanted is None or wanted == found:
+    wanted, present = declared.ttl_attribute, actual.ttl_attribute
+    if wanted is None or wanted == present:
         return
-    if found is None:
+    if present is None:
         yield time_to_live(wanted)
     else:
-        yield Difference("time to live", wanted, found, blocked_reason=ANOTHER_TTL)
+        yield Difference("time to live", wanted, present, blocked_reason=NEEDS_TTL_OFF)
 
 
 def time_to_live(attribute: str) -> Difference:
-    """The lack of a time to live, which also a new table has."""
+    """The difference of a table without time to live, as every new table is."""
     request = {"TimeToLiveSpecification": {"AttributeName": attribute, "Enabled": True}}
     return Difference("time to live", attribute, "none", "UpdateTimeToLive", request)
 
@@ -192,8 +202,8 @@ def _tags(declared: Schema, actual: Schema) -> Differences:
     present = actual.tags or {}
     wanted = {key: value for key, value in (declared.tags or {}).items() if present.get(key) != value}
     if wanted:
-        found = {key: present[key] for key in wanted if key in present}
-        yield Difference("tags", _text(wanted), _text(found), "TagResource", {"Tags": tag_list(wanted)})
+        replaced = {key: present[key] for key in wanted if key in present}
+        yield Difference("tags", _text(wanted), _text(replaced), "TagResource", {"Tags": tag_list(wanted)})
 
 
 def _deletion_protection(declared: Schema, actual: Schema) -> Differences:

@@ -1,4 +1,4 @@
-"""One real table, with all models of an app that are on it, and how it is found."""
+"""``Table``: one table of DynamoDB with all models of an app that are on it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ Models = cabc.Sequence[type[Model]]
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Table:
-    """One real table, with all of the app's models that are on it. It stays where it was found, and in its context.
+    """One table of DynamoDB with all of the app's models that are on it.
+
+    It keeps the destination that it had when it was looked up, and can be used until the app context ends.
 
     Attributes:
-        name: The real name.
+        name: The name in DynamoDB, with its prefix.
         bind: The destination.
-        models: The models, the one that was asked for first.
-        schema: What they declare.
+        models: The models, the requested ones first.
+        schema: The schema that they declare.
     """
 
     name: str
@@ -58,23 +60,25 @@ class Table:
         """Make one call.
 
         Raises:
-            TableError: It was refused, or no answer came.
+            TableError: DynamoDB refused the call, or did not answer.
         """
         try:
-            # Not dispatch(), which asks each operation that it does not know for the capacity that it consumes.
-            answer = self._connection.connection._make_api_call(operation, request)
+            # Not dispatch(), which adds ReturnConsumedCapacity to each operation that it does not know.
+            response: Json = self._connection.connection._make_api_call(operation, request)
         except BOTOCORE_EXCEPTIONS as error:
             raise TableError(f"{operation} failed for {self!r}: {error}", error) from error
-        return answer
+        return response
 
     def check_tenant_items(self, items: cabc.Iterable[Json]) -> None:
-        """Refuse items of other tenants, where the table was found for one and its models have a ``TenantKey``.
+        """Refuse items of other tenants.
+
+        The items are checked if the table was looked up for one tenant and its models have a ``TenantKey``.
 
         Args:
             items: Items of the table.
 
         Raises:
-            TenantMismatch: One is another tenant's.
+            TenantMismatch: An item is another tenant's.
         """
         if self._connection.connection.tenant is not None:
             keys = [t.cast("t.Any", model)._hash_key_attribute() for model in self.models if model.__has_tenant_key__]
@@ -82,63 +86,62 @@ class Table:
                 key.deserialize(item[key.attr_name]["S"])
 
     def check_not_shared(self) -> None:
-        """Refuse to end a table whose models have a ``TenantKey``, where it was found for one of the tenants.
+        """Refuse a table that its tenant shares with others. ``drop`` would delete the others' items, too.
 
         Raises:
-            TenantMismatch: It is such a table.
+            TenantMismatch: The table was looked up for one tenant, and its models have a ``TenantKey``.
         """
         for model in self.models:
             require_no_tenant(model, self._connection.connection.tenant)
 
     def describe(self) -> Json | None:
-        """The answer of ``DescribeTable``; ``None`` where there is no such table."""
+        """``Table`` of the response of ``DescribeTable``; ``None`` if the table does not exist."""
         try:
-            found = self.call("DescribeTable", TableName=self.name)["Table"]
+            return t.cast("Json", self.call("DescribeTable", TableName=self.name)["Table"])
         except TableError as error:
             if error.cause_response_code == TABLE_NOT_FOUND:
                 return None
             raise
-        return t.cast("Json", found)
 
     def require(self) -> Json:
-        """The answer of ``DescribeTable``.
+        """``Table`` of the response of ``DescribeTable``.
 
         Raises:
-            TableError: There is no such table.
+            TableError: The table does not exist.
         """
-        found = self.describe()
-        if found is None:
-            raise TableError(f"There is no {self!r}. {NO_TABLE}")
-        return found
+        description = self.describe()
+        if description is None:
+            raise TableError(f"{self!r} does not exist. {NO_TABLE}")
+        return description
 
 
 def find_tables(registry: Registry, *, bind_key: str | None = None, models: Models | None = None) -> list[Table]:
-    """The tables of an app's models. Models on one table are one table together.
+    """The tables of an app's models. Models with the same destination and table name share one table.
 
     Args:
         registry: The app's registry, in a context of the app.
-        bind_key: Only the tables of models on this bind; by default all.
-        models: Only the tables of these models; by default all.
+        bind_key: Limits the result to the tables of models on this bind.
+        models: Limits the result to the tables of these models.
 
     Raises:
         UnknownBind: The app has no such bind.
-        UnknownModel: The app was not given the model.
+        UnknownModel: The app does not have the model.
     """
     if bind_key is not None:
-        registry.settings.own_values(bind_key)
-    asked = registry._models() if models is None else models
+        registry.settings.own_values(bind_key)  # raises UnknownBind
+    requested = registry._models() if models is None else models
     groups: dict[t.Any, dict[type[Model], Bind]] = {}
-    for model in asked:
-        _join(groups, registry, model)
-    # The others as well, because what another model declares of a table is no stray.
+    for model in requested:
+        _add(groups, registry, model)
+    # The app's other models on these tables belong to their schemas: an index that one of them declares is no stray.
     for model in registry._models():
-        # One that has no place in this app is on no table of it.
+        # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
         with contextlib.suppress(DynaflaskError, RuntimeError):
-            _join(groups, registry, model)
+            _add(groups, registry, model)
     return [
         _table(registry, group)
         for group in groups.values()
-        if any(model in asked and bind_key in (None, bind.key) for model, bind in group.items())
+        if any(model in requested and bind_key in (None, bind.key) for model, bind in group.items())
     ]
 
 
@@ -154,12 +157,12 @@ def find_one(registry: Registry, model: type[Model]) -> Table:
 
 
 def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
-    """The region and the endpoint that a table's calls go to, also where botocore's own chain names them."""
+    """Region and endpoint of a table's calls, as the client has them: also if they come from botocore's own chain."""
     with registry.lease(table.bind).call() as client:
         return client.meta.region_name, client.meta.endpoint_url
 
 
-def _join(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model: type[Model]) -> None:
+def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model: type[Model]) -> None:
     resolved = registry.scope.resolve(registry.declaration_of(model))
     if resolved.table_name is not None:
         groups.setdefault((resolved.bind.destination, resolved.table_name), {})[model] = resolved.bind

@@ -1,4 +1,4 @@
-"""The ``flask dynamo`` commands."""
+"""The commands of ``flask dynamo``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ URL = "http://127.0.0.1:"
 
 @pytest.fixture
 def app() -> flask.Flask:
-    """An app with the commands, and nothing else."""
+    """An app that has the commands, without the extension."""
     app = flask.Flask(__name__)
     app.cli.add_command(dynamo)
     return app
@@ -63,22 +63,22 @@ def answers(port: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_local_runs_until_it_is_told_to_end(tmp_path: pathlib.Path, number: signal.Signals) -> None:
-    """It prints the setting, runs until Ctrl-C or SIGTERM, and that is a good end."""
+def test_local_runs_until_a_signal(tmp_path: pathlib.Path, number: signal.Signals) -> None:
+    """``local`` prints the setting, runs until Ctrl-C or SIGTERM, and then exits with 0."""
     process = start(tmp_path)
     port = read_port(process)
     assert answers(port)
     process.send_signal(number)
-    _, complaints = process.communicate(timeout=60)
-    assert (process.returncode, complaints) == (0, "")
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
     assert not answers(port)
 
 
-@pytest.mark.parametrize("way", ["option", "setting"])
-def test_local_keeps_its_data_in_a_path(tmp_path: pathlib.Path, way: str) -> None:
-    """The path is the option's, or the app's DYNAMODB_LOCAL_PATH."""
+@pytest.mark.parametrize("source", ["option", "setting"])
+def test_local_keeps_its_data_in_a_path(tmp_path: pathlib.Path, source: str) -> None:
+    """``local`` keeps its data in ``--path``, or else in the app's DYNAMODB_LOCAL_PATH."""
     path = tmp_path / "data"
-    if way == "option":
+    if source == "option":
         process = start(tmp_path, "--path", str(path))
     else:
         process = start(tmp_path, config=f"app.config['DYNAMODB_LOCAL_PATH'] = {str(path)!r}")
@@ -88,8 +88,8 @@ def test_local_keeps_its_data_in_a_path(tmp_path: pathlib.Path, way: str) -> Non
     assert list(path.glob("*.json"))
 
 
-def test_local_ends_its_engine_although_it_is_killed(tmp_path: pathlib.Path) -> None:
-    """The engine does not outlive a command that had no time to end it."""
+def test_a_killed_local_command_ends_its_server(tmp_path: pathlib.Path) -> None:
+    """The server ends with the command, also after SIGKILL."""
     process = start(tmp_path)
     port = read_port(process)
     process.kill()
@@ -99,16 +99,16 @@ def test_local_ends_its_engine_although_it_is_killed(tmp_path: pathlib.Path) -> 
 
 
 def test_an_error_is_one_line_and_no_traceback(app: flask.Flask) -> None:
-    """What is wrong with the engine is a message of the command, and its exit code is 1."""
+    """An error of the local server is printed as a message, and the exit code is 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         result = app.test_cli_runner().invoke(args=["dynamo", "local", "--port", port])
     assert result.exit_code == 1
-    assert result.output.startswith(f"Error: Port {port} of 127.0.0.1 cannot be had")
+    assert result.output.startswith(f"Error: Port {port} of 127.0.0.1 is not available")
 
 
-def test_a_wrong_path_is_an_error_of_the_command(app: flask.Flask, tmp_path: pathlib.Path) -> None:
-    """A path that cannot be written is a message too."""
+def test_a_path_that_cannot_be_written_is_an_error(app: flask.Flask, tmp_path: pathlib.Path) -> None:
+    """A wrong ``--path`` is printed as a message that names the setting, and the exit code is 1."""
     (tmp_path / "file").touch()
     arguments: t.Any = ["dynamo", "local", "--port", "0", "--path", str(tmp_path / "file")]
     result = app.test_cli_runner().invoke(args=arguments)
@@ -117,7 +117,7 @@ def test_a_wrong_path_is_an_error_of_the_command(app: flask.Flask, tmp_path: pat
 
 
 def test_help_names_the_commands(app: flask.Flask) -> None:
-    """``flask dynamo --help`` lists what there is."""
+    """``flask dynamo --help`` lists the commands of the group."""
     assert "local" in app.test_cli_runner().invoke(args=["dynamo", "--help"]).output
 
 
@@ -148,15 +148,15 @@ def on_engine(engine: engines.Engine, account: engines.Account, db: dynaflask.Dy
 
 
 def run(app: flask.Flask, *arguments: str, answer: str = "") -> click.testing.Result:
-    """``flask dynamo ...``, with an answer to what it asks."""
+    """Run ``flask dynamo ...``, with an answer to its question."""
     return app.test_cli_runner().invoke(args=["dynamo", *arguments], input=answer)
 
 
 class TestTables:
-    """The commands round tables, on a real engine."""
+    """The commands for tables, on a real engine."""
 
-    def test_a_table_from_its_making_to_its_end(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """Each step is seen by the status, and the status is an exit code."""
+    def test_a_table_is_created_and_dropped(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """``status`` exits with 1 before ``create``, with 0 after it, and shows no table after ``drop``."""
         boards.declare_board(db)
         assert run(on_engine, "status").exit_code == 1
         created = run(on_engine, "create", "--wait")
@@ -167,7 +167,7 @@ class TestTables:
         assert json.loads(run(on_engine, "status", "--json").output)[0]["exists"] is False
 
     def test_the_status_has_a_row_for_each_table(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """In JSON with numbers and lists."""
+        """``status --json`` has an object for each table, missing ones included, with numbers and lists."""
         boards.declare_board(db)
         boards.declare_board(db, name="Post", bind_key="eu")
         run(on_engine, "create", "Post", "--wait")
@@ -175,33 +175,35 @@ class TestTables:
         assert (missing["models"], missing["exists"], missing["drift"]) == (["Board"], False, ["table"])
         assert (present["bind"], present["state"], present["items"], present["drift"]) == ("eu", "ACTIVE", 0, [])
 
-    def test_drop_shows_what_and_where_before_it_asks(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """And takes anything but yes for no."""
+    def test_drop_shows_tables_and_destinations_before_it_asks(
+        self, on_engine: flask.Flask, db: dynaflask.Dynamo
+    ) -> None:
+        """``drop`` shows each table with its destination; any answer but yes exits with 1 and drops nothing."""
         board = boards.declare_board(db, bind_key="eu")
         run(on_engine, "create", "--wait")
         refused = run(on_engine, "drop", answer="\n")
         url = on_engine.config["DYNAMODB_HOST"]
-        assert f"Board (Board) on eu, eu-west-1, {url}\nGo on? [y/N]" in refused.output
+        assert f"Board (Board) on eu, eu-west-1, {url}\nContinue? [y/N]" in refused.output
         assert refused.exit_code == 1
         with on_engine.app_context():
             assert board.exists()
         assert "Deleted" in run(on_engine, "drop", answer="y\n").output
 
-    def test_drop_of_nothing_says_so_and_asks_nothing(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """There is no table to lose; it may be elsewhere."""
+    def test_drop_of_a_missing_table_asks_nothing(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """``drop`` names the missing table and its destination, asks nothing, and exits with 0."""
         board = boards.declare_board(db)
         dropped = run(on_engine, "drop", board.__name__)
         assert (dropped.exit_code, len(dropped.output.splitlines())) == (0, 1)
-        assert dropped.output.startswith("There is no test-")
+        assert dropped.output.startswith("Does not exist: test-")
         assert "Board (Board) on default, us-east-1, " in dropped.output
 
     def test_diff_and_sync_agree(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """A dry run changes nothing; neither does a no; and after a yes there is no difference."""
+        """A dry run and the answer no change nothing; after ``--yes`` there is no difference."""
         boards.declare_board(db)
         run(on_engine, "create", "--wait")
         boards.declare_board(db, attributes=boards.everything())
-        found = json.loads(run(on_engine, "diff", "Board", "--json").output)
-        assert [each["what"] for each in found] == ["global index 'byViews'", "time to live"]
+        differences = json.loads(run(on_engine, "diff", "Board", "--json").output)
+        assert [each["what"] for each in differences] == ["global index 'byViews'", "time to live"]
         for arguments in (["sync", "--dry-run"], ["sync"]):
             shown = run(on_engine, *arguments, answer="n\n")
             assert "Differs: " in shown.output
@@ -211,18 +213,18 @@ class TestTables:
         assert (done.exit_code, done.output.count(" becomes ")) == (0, 2)
         assert run(on_engine, "diff").exit_code == run(on_engine, "sync").exit_code == 0
 
-    def test_sync_says_what_it_cannot_do(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """It asks nothing where there is nothing that it can, and exits with 1."""
+    def test_sync_shows_what_it_cannot_change(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """If DynamoDB can change none of the differences, ``sync`` shows them, asks nothing, and exits with 1."""
         boards.declare_board(db)
         run(on_engine, "create", "--wait")
         boards.declare_board(db, attributes={"lo": boards.make_local_index("lo")})
         done = run(on_engine, "sync")
         assert done.exit_code == 1
         assert "Only a new table can have it" in done.output
-        assert "Go on?" not in done.output
+        assert "Continue?" not in done.output
 
-    def test_sync_prunes_on_demand(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """An index that no model declares."""
+    def test_prune_deletes_stray_indexes(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """An index that no model declares is a difference only with ``--prune``, which deletes it."""
         boards.declare_board(db, attributes=boards.everything())
         run(on_engine, "create", "--wait")
         boards.declare_board(db)
@@ -232,24 +234,26 @@ class TestTables:
         assert run(on_engine, "diff", "--prune").exit_code == 0
 
     def test_a_dump_can_be_loaded(self, on_engine: flask.Flask, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
-        """Each says how many items went where."""
+        """``dump`` and ``load`` print the number of items, the table and the file; a second dump is an error."""
         board, file = boards.declare_board(db), str(tmp_path / "board.jsonl.gz")
         run(on_engine, "create", "--wait")
         with on_engine.app_context():
             board("flask", "hello").save()
         dumped = run(on_engine, "dump", "Board", file, "--segments", "1", "--rate", "1000")
-        assert (dumped.exit_code, dumped.output[:12]) == (0, "1 items of t")
+        assert (dumped.exit_code, dumped.output[:12]) == (0, "Wrote 1 item")
         assert run(on_engine, "dump", "Board", file).exit_code == 1
         run(on_engine, "drop", "--yes", "--wait")
         run(on_engine, "create", "--wait")
         loaded = run(on_engine, "load", "Board", file, "--rate", "1000", "--from-line", "1")
-        assert (loaded.exit_code, f"1 items of {file} are in" in loaded.output) == (0, True)
+        assert (loaded.exit_code, f"Wrote 1 items of {file} to test-" in loaded.output) == (0, True)
         with on_engine.app_context():
             assert [item.subject for item in board.scan()] == ["hello"]
 
 
-def test_models_shows_where_they_go(make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
-    """By what the app is configured with; nothing is called."""
+def test_models_shows_tables_and_destinations(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
+) -> None:
+    """``models`` shows what the app is configured with, and makes no call."""
     app = make_app(
         host=recorder.url, region="us-east-1", table_prefix="t-", binds={"eu": {"region": "eu-west-1"}}, **KEYS
     )
@@ -270,7 +274,7 @@ def test_models_shows_where_they_go(make_app: MakeApp, recorder: recorders.Recor
 
 
 def test_ping_calls_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """Or the one that is named; one that does not answer is an error."""
+    """``ping`` calls all binds, or the one of ``--bind``; one that does not answer is an error that names it."""
     binds = {"eu": {"region": "eu-west-1"}, "far": {"host": "http://127.0.0.1:1", "max_retry_attempts": 0}}
     app = make_app(host=recorder.url, region="us-east-1", binds=binds, **KEYS)
     assert json.loads(run(app, "ping", "--bind", "eu", "--json").output)[0]["bind"] == "eu"
@@ -292,7 +296,7 @@ def test_ping_calls_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -
     ],
 )
 def test_a_wrong_name_is_exit_code_2(make_app: MakeApp, db: dynaflask.Dynamo, arguments: list[str]) -> None:
-    """With the usage, and what would do."""
+    """An unknown model, bind or option exits with 2 and prints the usage."""
     boards.declare_board(db)
     result = run(make_app(), *arguments)
     assert result.exit_code == 2
@@ -302,13 +306,13 @@ def test_a_wrong_name_is_exit_code_2(make_app: MakeApp, db: dynaflask.Dynamo, ar
 def test_two_apps_have_each_their_tables(
     make_app: MakeApp, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
 ) -> None:
-    """What the one app's commands do is not seen by the other's."""
+    """The commands of one app do not affect the tables of the other."""
     boards.declare_board(db)
     shared = {name.removeprefix("DYNAMODB_").lower(): value for name, value in ministack.settings(account).items()}
     ours, theirs = (make_app(region, **{**shared, "region": region}) for region in ("us-east-1", "eu-west-1"))
     assert run(ours, "create", "--wait").exit_code == 0
     assert [run(app, "status").exit_code for app in (ours, theirs)] == [0, 1]
-    assert run(theirs, "drop", "--yes").output.startswith("There is no ")
+    assert run(theirs, "drop", "--yes").output.startswith("Does not exist: ")
     assert run(ours, "drop", "--yes").exit_code == 0
 
 
@@ -324,8 +328,8 @@ def program(ministack: engines.Engine, account: engines.Account, tmp_path: pathl
     return command
 
 
-def test_in_a_pipe_all_is_plain_lines(program: t.Callable[..., list[str]], tmp_path: pathlib.Path) -> None:
-    """No bar and no escape; a line for each thousand items, and one at the end."""
+def test_in_a_pipe_progress_is_lines(program: t.Callable[..., list[str]], tmp_path: pathlib.Path) -> None:
+    """Without a terminal there is no bar: a line for each thousand items, and one at the end."""
 
     def lines(*arguments: str) -> list[str]:
         done = subprocess.run(program(*arguments), capture_output=True, text=True, check=True)
@@ -336,7 +340,7 @@ def test_in_a_pipe_all_is_plain_lines(program: t.Callable[..., list[str]], tmp_p
     lines("create", "--wait")
     first, last = lines("load", "Thing", str(tmp_path / "file"))
     assert first.endswith("Thing: 1000 items")
-    assert last.startswith(f"1100 items of {tmp_path / 'file'} are in ")
+    assert last.startswith(f"Wrote 1100 items of {tmp_path / 'file'} to ")
     assert len(lines("dump", "Thing", str(tmp_path / "copy"))) == 2
     head, row = lines("status")
     assert head.split() == ["models", "bind", "table", "exists", "state", "items", "size_bytes", "drift"]
@@ -346,7 +350,7 @@ def test_in_a_pipe_all_is_plain_lines(program: t.Callable[..., list[str]], tmp_p
 def test_on_a_terminal_there_is_a_bar_and_tables_fit(
     program: t.Callable[..., list[str]], tmp_path: pathlib.Path
 ) -> None:
-    """The bar counts the items, and no line is wider than the terminal."""
+    """On a terminal, a bar counts the items, and no line of a table is wider than the terminal."""
     (tmp_path / "file").write_text(json.dumps({"Item": {"number": {"N": "1"}}}) + "\n")
     on_terminal(program("create", "--wait"))
     loaded = on_terminal(program("load", "Thing", str(tmp_path / "file")))
@@ -360,19 +364,19 @@ def test_on_a_terminal_there_is_a_bar_and_tables_fit(
 
 
 def on_terminal(command: list[str], *, columns: int = 80) -> str:
-    """What a command shows on a terminal."""
-    ours, theirs = pty.openpty()
+    """The output of a command on a terminal."""
+    primary, secondary = pty.openpty()
     environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
-        os.close(theirs)
-        shown = b"".join(iter(lambda: read(ours), b""))
-    os.close(ours)
+    with subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary, env=environment) as process:
+        os.close(secondary)
+        shown = b"".join(iter(lambda: read(primary), b""))
+    os.close(primary)
     assert process.returncode == 0, shown
     return shown.decode()
 
 
 def read(terminal: int) -> bytes:
-    """What comes next; nothing when the other side is closed."""
+    """The next output; empty when the other side is closed."""
     try:
         return os.read(terminal, 4096)
     except OSError:
@@ -382,15 +386,15 @@ def read(terminal: int) -> bytes:
 class TestShell:
     """``flask shell``."""
 
-    def test_db_and_all_models_stand_in_it(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """Those that the app was given."""
+    def test_it_has_db_and_the_models_of_the_app(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """``flask shell`` has ``db`` and each model of the app, and no model of other apps."""
         board, post = boards.declare_board(db), boards.declare_board(db, name="Post")
         context = make_app().make_shell_context()
         assert (context["db"], context["Board"], context["Post"]) == (db, board, post)
         assert "Post" not in make_app("other", given=[board]).make_shell_context()
 
-    def test_a_model_hides_no_name_of_the_users(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """Nor one of Flask's, nor db."""
+    def test_a_model_hides_no_other_name(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """A model does not replace a name of Flask, of the extension or of the program's own shell context."""
         for name in ("Board", "app", "g", "db"):
             boards.declare_board(db, name=name)
         app = flask.Flask("app")
@@ -399,8 +403,8 @@ class TestShell:
         context = app.make_shell_context()
         assert (context["app"], context["g"], context["db"], context["Board"]) == (app, flask.g, db, "mine")
 
-    def test_a_name_of_two_models_is_left_out(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """It would be either."""
+    def test_an_ambiguous_model_name_is_left_out(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """If two models share a name, ``flask shell`` has neither."""
         for name in ("one", "two"):
             boards.declare_board(db, table_name=name)
         assert "Board" not in make_app().make_shell_context()

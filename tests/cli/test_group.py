@@ -1,4 +1,4 @@
-"""The group ``flask dynamo``, whose commands are imported when one is asked for."""
+"""The group ``flask dynamo``. Its commands are imported on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROGRAM = """
 import sys, flask, dynaflask
 app = flask.Flask("app")
 dynaflask.Dynamo(app)
-modules = {"dynaflask.cli.commands", "dynaflask.tables", "dynaflask.tables.transfer"}
+modules = {"dynaflask.cli.commands", "dynaflask.tables", "dynaflask.tables.dump", "dynaflask.tables.load"}
 assert not modules & set(sys.modules)
 assert app.test_cli_runner().invoke(args=["dynamo", "models"]).exit_code == 0
 assert modules <= set(sys.modules)
@@ -20,17 +20,17 @@ assert modules <= set(sys.modules)
 
 
 def test_a_program_that_runs_no_command_does_not_import_them() -> None:
-    """``init_app`` adds a name alone."""
+    """``init_app`` adds the group without importing its commands or ``dynaflask.tables``."""
     subprocess.run([sys.executable, "-c", PROGRAM], check=True)
 
 
 def test_help_names_the_commands(make_app: t.Callable[..., flask.Flask]) -> None:
-    """Each with its summary."""
+    """``flask dynamo --help`` lists all commands."""
     shown = make_app().test_cli_runner().invoke(args=["dynamo", "--help"]).output
     names = ["create", "diff", "drop", "dump", "load", "local", "models", "ping", "status", "sync"]
     assert [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line] == names
 
 
 def test_an_unknown_command_is_exit_code_2(make_app: t.Callable[..., flask.Flask]) -> None:
-    """As of any group."""
+    """An unknown command is a usage error."""
     assert make_app().test_cli_runner().invoke(args=["dynamo", "drum"]).exit_code == 2

@@ -1,4 +1,4 @@
-"""A command that runs for one tenant, for some, or for all."""
+"""``TenantCommand``: a command that runs for one tenant, for several, or for all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import flask
 import pytest
 
 import dynaflask
-from dynaflask.cli.tenant_command import TenantCommand
+from dynaflask.cli import TenantCommand
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
@@ -29,7 +29,7 @@ def app(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) ->
     @app.cli.command("work", cls=TenantCommand)
     @click.option("--ending", default="fine")
     def work(ending: str) -> None:
-        """Count, and end as told."""
+        """Count items, and end in the given way for one of the tenants."""
         name = app.extensions["dynamo"].scope.tenant
         click.echo(f"{name} {thread_model.count('forum')}")
         if name == "globex":
@@ -39,11 +39,11 @@ def app(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) ->
 
 
 def end(ending: str) -> None:
-    """End in one of the ways in which a command may end."""
+    """End as a command may end: with an error, a message, an abort or an exit code."""
     if ending == "error":
         raise ValueError("broken")
     if ending == "click":
-        raise click.ClickException("told")
+        raise click.ClickException("message")
     if ending == "abort":
         raise click.Abort
     if ending.startswith("exit"):
@@ -56,109 +56,112 @@ def run(app: flask.Flask, *arguments: str) -> click.testing.Result:
 
 
 def tables(recorder: recorders.Recorder) -> list[str]:
-    """The tables that were asked."""
+    """The tables of the recorded requests."""
     return [request.body["TableName"] for request in recorder.requests]
 
 
 def test_it_runs_for_one_tenant(app: flask.Flask, recorder: recorders.Recorder) -> None:
-    """The one that it is told."""
+    """``--tenant NAME`` runs the command for that tenant, without a heading."""
     done = run(app, "work", "--tenant", "acme")
     assert (done.exit_code, done.output, tables(recorder)) == (0, "acme 0\n", ["acme-Thread"])
 
 
-def test_it_runs_for_some(app: flask.Flask, recorder: recorders.Recorder) -> None:
-    """In their order, each with its name ahead."""
+def test_it_runs_for_several_tenants(app: flask.Flask, recorder: recorders.Recorder) -> None:
+    """Several ``--tenant`` run in the given order, each with a heading on standard error."""
     done = run(app, "work", "--tenant", "initech", "--tenant", "acme")
     assert (done.exit_code, done.stdout) == (0, "initech 0\nacme 0\n")
     assert done.stderr == "Tenant initech:\nTenant acme:\n"
     assert tables(recorder) == ["initech-Thread", "acme-Thread"]
 
 
-def test_it_runs_for_all(app: flask.Flask, recorder: recorders.Recorder) -> None:
-    """Those that the app knows."""
+def test_it_runs_for_all_tenants(app: flask.Flask, recorder: recorders.Recorder) -> None:
+    """``--all-tenants`` runs for each tenant of DYNAMODB_TENANTS."""
     assert run(app, "work", "--all-tenants").exit_code == 0
     assert tables(recorder) == ["acme-Thread", "globex-Thread", "initech-Thread"]
 
 
 def test_it_runs_for_all_that_a_lister_names(app: flask.Flask, db: dynaflask.Dynamo) -> None:
-    """The program may know them from elsewhere."""
+    """With a ``db.tenant_lister``, ``--all-tenants`` runs for the tenants that it returns."""
     db.tenant_lister(lambda: ["initech"])
     assert run(app, "work", "--all-tenants").stdout == "initech 0\n"
 
 
 @pytest.mark.parametrize(
-    ("ending", "message"), [("error", "Error: ValueError: broken\n"), ("click", "Error: told\n"), ("exit3", "")]
+    ("ending", "message"), [("error", "Error: ValueError: broken\n"), ("click", "Error: message\n"), ("exit3", "")]
 )
-def test_one_that_fails_does_not_stop_the_rest(app: flask.Flask, ending: str, message: str) -> None:
-    """It is named at the end."""
+def test_a_failure_does_not_stop_the_other_tenants(app: flask.Flask, ending: str, message: str) -> None:
+    """The other tenants run, the failed one is named at the end, and the exit code is 1."""
     done = run(app, "work", "--all-tenants", "--ending", ending)
     assert (done.exit_code, done.stdout) == (1, "acme 0\nglobex 0\ninitech 0\n")
     assert f"Tenant globex:\n{message}Tenant initech:\n" in done.stderr
-    assert done.stderr.endswith("Error: It failed for 1 tenants: globex.\n")
+    assert done.stderr.endswith("Error: The command failed for 1 of 3 tenants: globex.\n")
 
 
-def test_one_that_ends_early_and_well_has_not_failed(app: flask.Flask) -> None:
-    """Its exit code is 0."""
+def test_exit_code_0_is_no_failure(app: flask.Flask) -> None:
+    """A command that calls ``sys.exit(0)`` for a tenant has not failed for it."""
     assert run(app, "work", "--all-tenants", "--ending", "exit0").exit_code == 0
 
 
-def test_a_person_who_stops_it_stops_it(app: flask.Flask, recorder: recorders.Recorder) -> None:
-    """For all the tenants that are left."""
+def test_an_abort_stops_all_tenants(app: flask.Flask, recorder: recorders.Recorder) -> None:
+    """Ctrl-C, or the answer no, ends the command for the remaining tenants, too."""
     assert run(app, "work", "--all-tenants", "--ending", "abort").exit_code == 1
     assert tables(recorder) == ["acme-Thread", "globex-Thread"]
 
 
-def test_one_that_is_unknown_does_not_stop_the_rest(app: flask.Flask) -> None:
-    """Among several."""
-    done = run(app, "work", "--tenant", "nobody", "--tenant", "acme")
+def test_an_unknown_tenant_does_not_stop_the_others(app: flask.Flask) -> None:
+    """Among several tenants, an unknown one has failed, and the others run."""
+    done = run(app, "work", "--tenant", "umbrella", "--tenant", "acme")
     assert (done.exit_code, done.stdout) == (1, "acme 0\n")
-    assert "The app 'app' has no tenant 'nobody'." in done.stderr
-    assert "failed for 1 tenants: nobody" in done.stderr
+    assert "The app 'app' has no tenant 'umbrella'." in done.stderr
+    assert "failed for 1 of 2 tenants: umbrella" in done.stderr
 
 
-def test_an_unknown_tenant_is_a_wrong_use(app: flask.Flask) -> None:
-    """By itself."""
-    done = run(app, "work", "--tenant", "nobody")
-    assert (done.exit_code, "has no tenant 'nobody'. Add it to DYNAMODB_TENANTS" in done.output) == (2, True)
+def test_an_unknown_tenant_is_a_usage_error(app: flask.Flask) -> None:
+    """A single ``--tenant`` that the app does not have exits with 2 and says where to add it."""
+    done = run(app, "work", "--tenant", "umbrella")
+    assert (done.exit_code, "has no tenant 'umbrella'. Add it to DYNAMODB_TENANTS" in done.output) == (2, True)
 
 
-def test_both_options_are_a_wrong_use(app: flask.Flask) -> None:
-    """One says some, the other all."""
+def test_both_options_are_a_usage_error(app: flask.Flask) -> None:
+    """``--tenant`` and ``--all-tenants`` together exit with 2."""
     done = run(app, "work", "--tenant", "acme", "--all-tenants")
-    assert (done.exit_code, "do not go together" in done.output) == (2, True)
+    assert (done.exit_code, "not both" in done.output) == (2, True)
 
 
-def test_without_the_options_it_is_for_nobody(app: flask.Flask, recorder: recorders.Recorder) -> None:
-    """An app that requires a tenant refuses that, and says what to type."""
+def test_without_the_options_it_runs_for_no_tenant(app: flask.Flask, recorder: recorders.Recorder) -> None:
+    """In an app that requires a tenant, that exits with 2, makes no call, and names the options."""
     for command in (["work"], ["dynamo", "status"], ["dynamo", "create"]):
         done = run(app, *command)
         assert (done.exit_code, recorder.requests) == (2, [])
         assert done.output.startswith("Usage: ")
-        assert "Name one with --tenant NAME, or run it for each with --all-tenants." in done.output
+        assert (
+            "This command needs a tenant. Name one with --tenant NAME, or run it for each with --all-tenants."
+            in done.output
+        )
 
 
-def test_a_command_that_needs_no_tenant_runs_for_nobody(app: flask.Flask, db: dynaflask.Dynamo) -> None:
-    """Whatever the app requires: it may do without on purpose."""
+def test_a_command_without_tenant_may_run(app: flask.Flask, db: dynaflask.Dynamo) -> None:
+    """A command in ``db.without_tenant`` runs without the options, also if the app requires a tenant."""
 
     @app.cli.command("tidy", cls=TenantCommand)
     @db.without_tenant(reason="it is all tenants'")
     def tidy() -> None:
-        """Say for whom."""
+        """Print the current tenant."""
         click.echo(str(db.current_tenant))
 
     assert (run(app, "tidy").exit_code, run(app, "tidy").stdout) == (0, "None\n")
 
 
-def test_nobody_says_which_tenants_there_are(make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """The message says how to."""
+def test_all_tenants_needs_a_list_of_tenants(make_app: MakeApp, recorder: recorders.Recorder) -> None:
+    """``--all-tenants`` without DYNAMODB_TENANTS and ``db.tenant_lister`` is an error that names the latter."""
     done = run(make_app(host=recorder.url, region="us-east-1"), "dynamo", "status", "--all-tenants")
     assert (done.exit_code, "tenant_lister" in done.output) == (1, True)
 
 
-def test_two_apps_have_their_own(
+def test_two_apps_have_their_own_tenants(
     make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:
-    """Each its tenants, in its region."""
+    """A command runs for the tenants of its own app, in their destinations."""
     for region in ("eu-west-1", "us-east-1"):
         app = make_app(region, host=recorder.url, region=region, tenants={"t": {"table_prefix": f"{region}-"}}, **KEYS)
         assert run(app, "dynamo", "models", "--all-tenants", "--json").exit_code == 0
@@ -166,10 +169,10 @@ def test_two_apps_have_their_own(
         assert [(row["table"], row["region"]) for row in shown] == [(f"{region}-Thread", region)]
 
 
-def test_the_commands_round_tables_work_for_each_tenant(
+def test_the_table_commands_work_for_each_tenant(
     db: dynaflask.Dynamo, ministack: engines.Engine, account: engines.Account, thread_model: t.Any
 ) -> None:
-    """A silo is made, looked at and dropped."""
+    """``create``, ``status`` and ``drop`` work on the separate tables of each tenant."""
     app = flask.Flask("silo")
     app.config.update(ministack.settings(account), DYNAMODB_TENANTS=TENANTS)
     db.init_app(app)
@@ -177,4 +180,7 @@ def test_the_commands_round_tables_work_for_each_tenant(
     assert run(app, "dynamo", "status", "--all-tenants").exit_code == 0
     assert run(app, "dynamo", "drop", "--tenant", "globex", "--yes").exit_code == 0
     done = run(app, "dynamo", "status", "--all-tenants")
-    assert (done.exit_code, done.stderr.splitlines()[-1]) == (1, "Error: It failed for 1 tenants: globex.")
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (
+        1,
+        "Error: The command failed for 1 of 3 tenants: globex.",
+    )

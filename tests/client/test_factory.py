@@ -208,7 +208,7 @@ class TestIdentity:
 
 
 class TestLocal:
-    """The embedded engine needs neither keys nor a region."""
+    """The local server needs neither keys nor a region."""
 
     def test_it_takes_none_of_the_developers_keys(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch

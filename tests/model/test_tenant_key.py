@@ -23,7 +23,8 @@ import dynaflask
 from dynaflask import TenantKey
 from dynaflask import TenantMismatch
 from dynaflask import TenantRequired
-from dynaflask.tables import transfer
+from dynaflask.tables.dump import dump
+from dynaflask.tables.load import load
 from dynaflask.views.json_provider import JSONProvider
 from tests.support import engines
 from tests.support import recorder as recorders
@@ -252,8 +253,8 @@ class TestOnEngines:
     def test_a_dump_is_no_other_tenants(self, pooled: t.Any, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
         """It is refused for one of many; for nobody it is whole."""
         with db.tenant("acme"), pytest.raises(TenantMismatch, match="An item was read for 'acme'"):
-            transfer.dump(db.registry, pooled, tmp_path / "acme")
-        assert transfer.dump(db.registry, pooled, tmp_path / "all") == 8
+            dump(db.registry, pooled, tmp_path / "acme")
+        assert dump(db.registry, pooled, tmp_path / "all") == 8
 
     def test_a_tenant_loads_its_own(self, pooled: t.Any, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
         """A line of another tenant is refused, and not written."""
@@ -261,7 +262,7 @@ class TestOnEngines:
         for line in lines:
             (tmp_path / "lines").write_text(line)
             with db.tenant("acme"), contextlib.suppress(TenantMismatch):
-                transfer.load(db.registry, pooled, tmp_path / "lines")
+                load(db.registry, pooled, tmp_path / "lines")
         found = {}
         for name in ("acme", "globex"):
             with db.tenant(name):

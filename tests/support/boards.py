@@ -59,3 +59,9 @@ def everything() -> dict[str, t.Any]:
         "expires": TTLAttribute(null=True),
         "by_views": make_index("byViews", projection=IncludeProjection(["answers", "author"])),
     }
+
+
+def scan(model: t.Any, client: t.Any) -> list[t.Any]:
+    """All items of a model's table, as botocore gives them."""
+    items: list[t.Any] = client.scan(TableName=model.Meta.table_name)["Items"]
+    return items

@@ -1,6 +1,6 @@
-"""Dumps the table ``Thing``, and is killed in the middle: ``dump_program.py PATH PAGES SETTINGS``.
+"""Dump the table ``Thing`` and die on the way: ``dump_program.py PATH PAGES SETTINGS``.
 
-The settings are JSON. After so many pages it kills itself, as ``kill -9`` does, with a page that is written in part.
+The settings are JSON. After PAGES pages the process kills itself with SIGKILL, between a page's items and its state.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import flask
 from pynamodb.attributes import NumberAttribute
 
 import dynaflask
-from dynaflask.tables import partial_dump as parts
-from dynaflask.tables import transfer
+from dynaflask.tables import partial_dump
+from dynaflask.tables.dump import dump
 
 db = dynaflask.Dynamo()
 
@@ -33,23 +33,23 @@ class Thing(db.Model):  # type: ignore[name-defined,misc]
 
 
 def main(path: str, pages: str, settings: str) -> None:
-    """Dump, and die."""
-    left = int(pages)
-    write_state = parts.write_safely
+    """Start a dump that kills the process."""
+    pages_left = int(pages)
+    write_state = partial_dump.write_safely
 
     def write_and_die(*arguments: t.Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
+        nonlocal pages_left
+        pages_left -= 1
+        if pages_left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         write_state(*arguments)
 
-    parts.write_safely = write_and_die
+    partial_dump.write_safely = write_and_die
     app = flask.Flask(__name__)
     app.config.from_mapping(json.loads(settings))
     db.init_app(app)
     with app.app_context():
-        transfer.dump(db.registry, Thing, path, segments=3)
+        dump(db.registry, Thing, path, segments=3)
 
 
 if __name__ == "__main__":

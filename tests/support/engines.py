@@ -1,7 +1,7 @@
-"""The engines that the tests run on: ministack, moto behind a lock, and a server of the user's own.
+"""The engines that the tests run on: ministack, moto behind a lock, and a server of your own.
 
-DYNAFLASK_TEST_MINISTACK   the ministack executable; else the one on PATH, else one is installed into .engine/
-DYNAFLASK_TEST_ENDPOINT    the URL of another server that takes part, with the AWS_* credentials of the environment
+DYNAFLASK_TEST_MINISTACK   the ministack executable; by default the one on PATH, or one that is installed into .engine/
+DYNAFLASK_TEST_ENDPOINT    the URL of another server to test, with the AWS_* credentials of the environment
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ START_SECONDS = 60
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """Room of a test's own on an engine: a 12-digit access key (ministack's account id) and a table prefix."""
+    """A test's own part of an engine: a 12-digit access key (ministack's account id) and a table prefix."""
 
     access_key_id: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4().int)[:12])
     secret_access_key: str = "secret"
@@ -40,7 +40,7 @@ class Account:
 
 @dataclasses.dataclass(frozen=True)
 class Engine:
-    """A running engine. Its ``credentials`` are those that it insists on, as settings; most take any."""
+    """A running engine. ``credentials`` are the settings that it requires; most engines accept any."""
 
     name: str
     url: str
@@ -48,7 +48,7 @@ class Engine:
     credentials: cabc.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def settings(self, account: Account) -> dict[str, str]:
-        """The configuration that sends a Flask app to the account on this engine."""
+        """The configuration of a Flask app that uses the account on this engine."""
         return {
             "DYNAMODB_HOST": self.url,
             "DYNAMODB_REGION": self.region,
@@ -61,7 +61,7 @@ class Engine:
 
 @contextlib.contextmanager
 def ministack() -> cabc.Iterator[Engine]:
-    """A ministack that is empty at first and forgets all."""
+    """A ministack that starts empty and keeps its data in memory."""
     port = free_port()
     settings = {
         "BIND_HOST": "127.0.0.1",
@@ -76,7 +76,7 @@ def ministack() -> cabc.Iterator[Engine]:
 
 @contextlib.contextmanager
 def locked_moto() -> cabc.Iterator[Engine]:
-    """A moto server that answers one request at a time; without that it loses updates."""
+    """A moto server that answers one request at a time, because concurrent requests lose updates."""
     port = free_port()
     command = [sys.executable, str(SUPPORT / "locked_moto.py"), str(port)]
     with _served(command, port=port, settings={"MOTO_ALLOW_NONEXISTENT_REGION": "true"}, ready="/moto-api/"):
@@ -84,7 +84,7 @@ def locked_moto() -> cabc.Iterator[Engine]:
 
 
 def own() -> Engine | None:
-    """The server that DYNAFLASK_TEST_ENDPOINT names."""
+    """The server of DYNAFLASK_TEST_ENDPOINT, or None if it is unset."""
     url = os.environ.get("DYNAFLASK_TEST_ENDPOINT")
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     credentials = {f"DYNAMODB_{key}": os.environ[key] for key in keys if key in os.environ}
@@ -93,19 +93,19 @@ def own() -> Engine | None:
 
 
 def find_ministack() -> pathlib.Path:
-    """The ministack executable, installed into ``.engine/`` if there is none."""
-    found = os.environ.get("DYNAFLASK_TEST_MINISTACK") or shutil.which("ministack")
-    return pathlib.Path(found) if found else install_ministack(PROJECT / ".engine")
+    """The ministack executable. It is installed into ``.engine/`` if there is none."""
+    executable = os.environ.get("DYNAFLASK_TEST_MINISTACK") or shutil.which("ministack")
+    return pathlib.Path(executable) if executable else install_ministack(PROJECT / ".engine")
 
 
 def install_ministack(directory: pathlib.Path) -> pathlib.Path:
-    """Install the release that the extra ``local`` pins into an environment apart, as it pins an old botocore."""
+    """Install the release of the extra ``local`` into its own virtual environment, because it pins an old botocore."""
     requirement = _pinned_ministack()
     executable = directory / "bin" / "ministack"
     directory.mkdir(exist_ok=True)
     (directory / ".gitignore").write_text("*\n")
     with open(directory / "installed", "a+") as note:
-        fcntl.flock(note, fcntl.LOCK_EX)  # another run of the tests may be at it
+        fcntl.flock(note, fcntl.LOCK_EX)  # another run of the tests may install it now
         note.seek(0)
         if note.read() != requirement or not executable.exists():
             _install(requirement, directory=directory)
@@ -115,7 +115,7 @@ def install_ministack(directory: pathlib.Path) -> pathlib.Path:
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on."""
+    """A free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -133,12 +133,12 @@ def _install(requirement: str, *, directory: pathlib.Path) -> None:
         [sys.executable, "-m", "venv", str(directory)],
         [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirement.split()],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode:
             raise RuntimeError(
                 f"The tests need an engine, and {requirement} could not be installed into {directory}. Install it"
                 " anywhere and set DYNAFLASK_TEST_MINISTACK to its executable. The command that failed was"
-                f"\n{' '.join(command)}\n{done.stdout}{done.stderr}"
+                f"\n{' '.join(command)}\n{process.stdout}{process.stderr}"
             )
 
 
@@ -152,7 +152,9 @@ def _served(command: list[str], *, port: int, settings: dict[str, str], ready: s
             _wait_until_ready(process, port=port, path=ready, output=output)
             yield
             if process.poll() is not None:
-                raise RuntimeError(f"{process.args!r} ended amid the tests with {process.returncode}:\n{_text(output)}")
+                raise RuntimeError(
+                    f"{process.args!r} ended during the tests with exit code {process.returncode}:\n{_text(output)}"
+                )
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)

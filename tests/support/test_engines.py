@@ -1,4 +1,4 @@
-"""The engines: what the other tests take for granted."""
+"""The properties of the engines that other tests rely on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def client(engine: engines.Engine, account: engines.Account, *, region: str | No
 
 @pytest.fixture
 def table(engine: engines.Engine, account: engines.Account) -> t.Iterator[str]:
-    """A table on the engine, for the account."""
+    """A table of the account on the engine."""
     name, calls = f"{account.table_prefix}thread", client(engine, account)
     calls.create_table(TableName=name, KeySchema=KEY, AttributeDefinitions=TYPES, BillingMode="PAY_PER_REQUEST")
     calls.get_waiter("table_exists").wait(TableName=name)
@@ -38,13 +38,13 @@ def table(engine: engines.Engine, account: engines.Account) -> t.Iterator[str]:
 
 
 def test_regions_hold_separate_data(engine: engines.Engine, account: engines.Account, table: str) -> None:
-    """A table of one region is not in another."""
+    """A table of one region does not exist in another."""
     assert table in client(engine, account).list_tables()["TableNames"]
     assert table not in client(engine, account, region="ap-south-1").list_tables()["TableNames"]
 
 
 def test_accounts_hold_separate_data_on_ministack(ministack: engines.Engine, account: engines.Account) -> None:
-    """A 12-digit access key is an account of its own."""
+    """Each 12-digit access key is a separate account."""
     client(ministack, account).create_table(
         TableName="thread", KeySchema=KEY, AttributeDefinitions=TYPES, BillingMode="PAY_PER_REQUEST"
     )
@@ -53,7 +53,7 @@ def test_accounts_hold_separate_data_on_ministack(ministack: engines.Engine, acc
 
 
 def test_conditional_writes_of_threads_are_exact(engine: engines.Engine, account: engines.Account, table: str) -> None:
-    """Of all threads that create one item, one does."""
+    """If several threads create one item on condition that it does not exist, exactly one succeeds."""
     calls = client(engine, account)
 
     def create(number: int) -> bool:
@@ -72,17 +72,17 @@ def test_conditional_writes_of_threads_are_exact(engine: engines.Engine, account
 
 
 def test_an_engine_ends_with_its_block() -> None:
-    """Nothing listens any more after the block that started it."""
+    """After the block of an engine, nothing listens on its port."""
     with engines.ministack() as engine:
         port = int(engine.url.rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_the_own_server_comes_with_the_credentials_of_the_environment(
+def test_the_own_server_has_the_credentials_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, account: engines.Account
 ) -> None:
-    """DYNAFLASK_TEST_ENDPOINT takes part in the tests with the AWS_* variables there are."""
+    """The server of DYNAFLASK_TEST_ENDPOINT is tested with the AWS_* variables of the environment."""
     monkeypatch.setenv("DYNAFLASK_TEST_ENDPOINT", "http://127.0.0.1:8000")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
     own = engines.own()

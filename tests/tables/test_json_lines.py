@@ -1,4 +1,4 @@
-"""Files of items: DynamoDB's own JSON, an item a line."""
+"""Files of items: one item per line in DynamoDB's own JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from dynaflask.tables import json_lines as lines
+from dynaflask.tables import json_lines
 
 SCALARS = st.one_of(
     st.fixed_dictionaries({"S": st.text(max_size=5)}),
@@ -34,28 +34,30 @@ VALUES = st.recursive(
     items=st.lists(st.dictionaries(NAMES, VALUES, max_size=3), max_size=3), suffix=st.sampled_from(["", ".gz"])
 )
 @hypothesis.settings(deadline=None, max_examples=50)
-def test_every_item_comes_back(items: list[lines.Json], suffix: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """As it was, also one whose attributes are called as DynamoDB's types, and of pieces that were written apart."""
+def test_every_item_is_read_as_it_was_written(
+    items: list[json_lines.Json], suffix: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also items whose attributes have the names of types, and files that were written in several parts."""
     path = tmp_path_factory.mktemp("lines") / f"file{suffix}"
-    path.write_bytes(b"".join(lines.write_items([item], path=path) for item in items))
-    assert list(lines.read_items(path)) == list(enumerate(items, start=1))
+    path.write_bytes(b"".join(json_lines.write_items([item], path=path) for item in items))
+    assert list(json_lines.read_items(path)) == list(enumerate(items, start=1))
 
 
 def test_a_line_has_no_line_break(tmp_path: pathlib.Path) -> None:
-    """Whatever a text has."""
-    written = lines.write_items([{"a": {"S": "\n\r\u2028\x85"}}], path=tmp_path / "file")
-    assert len(written.decode("ascii").splitlines()) == 1
+    """Line breaks in a text are escaped, also those that only Python takes for one."""
+    content = json_lines.write_items([{"a": {"S": "\n\r\u2028\x85"}}], path=tmp_path / "file")
+    assert len(content.decode("ascii").splitlines()) == 1
 
 
-def test_what_is_none_of_dynamodbs_is_an_error() -> None:
-    """Rather than a line that cannot be read."""
+def test_a_value_that_is_not_dynamodbs_is_an_error() -> None:
+    """A value that is neither JSON nor bytes raises TypeError when it is written."""
     with pytest.raises(TypeError):
-        lines.write_json({"N": t.cast("t.Any", object())})
+        json_lines.write_json({"N": t.cast("t.Any", object())})
 
 
-def test_a_file_is_written_whole(tmp_path: pathlib.Path) -> None:
-    """And nothing else is left beside it."""
+def test_a_replaced_file_leaves_no_temporary_file(tmp_path: pathlib.Path) -> None:
+    """``write_safely`` replaces the content of a file and leaves no other file beside it."""
     for number in range(2):
-        lines.write_safely(tmp_path / "state", json.dumps(number))
+        json_lines.write_safely(tmp_path / "state", json.dumps(number))
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
-    assert lines.read_json((tmp_path / "state").read_bytes()) == 1
+    assert json_lines.read_json((tmp_path / "state").read_bytes()) == 1

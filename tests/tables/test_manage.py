@@ -1,4 +1,4 @@
-"""Create, drop, look at, compare and mend the tables of an app's models."""
+"""Create, drop, compare and change the tables of an app's models."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ class TestAll:
     """``create_all`` and ``drop_all`` on a real engine."""
 
     def test_every_model_gets_its_table(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
-        """Each on its own bind, ready for use."""
+        """Each table is created on its model's bind, and is ready for use when ``wait`` returns."""
         db.create_all(wait=True)
         assert exist(declared) == [True, True]
         assert "Session" not in "".join(db.connection.list_tables()["TableNames"])
 
     def test_it_may_be_called_again(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
-        """What exists is left as it is, also a time to live, which DynamoDB takes once."""
+        """A second ``create_all`` leaves the tables as they are, and a second ``drop_all`` does nothing."""
         db.create_all(wait=True)
         db.create_all(wait=True)
         db.drop_all(wait=True)
@@ -75,31 +75,31 @@ class TestAll:
         assert exist(declared) == [False, False]
 
     def test_it_may_be_limited_to_a_bind(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
-        """The others' tables are not touched."""
+        """With a bind key, only the tables of models on that bind are created or dropped."""
         db.create_all("eu", wait=True)
         assert exist(declared) == [False, True]
         db.drop_all("default", wait=True)
         assert exist(declared) == [False, True]
 
     def test_it_may_be_limited_to_models(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
-        """The others' tables are not touched."""
+        """With ``models``, only the tables of those models are created."""
         db.create_all(models=declared[:1], wait=True)
         assert exist(declared) == [True, False]
 
     def test_an_unknown_bind_is_an_error(self, db: dynaflask.Dynamo) -> None:
-        """Nothing is created by a misspelt key."""
+        """A bind key that the app does not have is an error, and creates nothing."""
         with pytest.raises(dynaflask.UnknownBind):
             db.create_all("mars")
 
-    def test_the_time_to_live_is_switched_on(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
-        """DynamoDB knows the attribute."""
+    def test_the_time_to_live_is_enabled(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
+        """A ``TTLAttribute`` enables the time to live of a new table."""
         db.create_all()
         name = declared[1].Meta.table_name
         answer = db.get_client("eu").describe_time_to_live(TableName=name)
         assert answer["TimeToLiveDescription"]["AttributeName"] == "expires"
 
-    def test_models_on_one_table_make_it_together(self, db: dynaflask.Dynamo) -> None:
-        """The table of a single-table design has the indexes of all of them."""
+    def test_models_on_one_table_declare_it_together(self, db: dynaflask.Dynamo) -> None:
+        """The table of several models has the indexes of all of them."""
 
         class NameIndex(GlobalSecondaryIndex[t.Any]):
             class Meta:
@@ -140,41 +140,44 @@ class TestAll:
         ),
     ],
 )
-def test_a_table_is_billed_per_request_unless_its_capacity_is_said(
+def test_a_table_is_on_demand_unless_it_has_a_capacity(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, meta: dict[str, t.Any], billing: t.Any
 ) -> None:
-    """PynamoDB alone would ask for a provisioned table of no capacity."""
+    """Without a billing mode, capacity units make a table provisioned, and no units make it on-demand."""
     thread = models.declare_thread(db, **meta)
-    recorder.answer = missing_at_first
+    recorder.answer = no_table
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
         thread.create_table()
     body = recorder.requests[1].body
     assert {name: body[name] for name in ("BillingMode", "ProvisionedThroughput") if name in body} == billing
 
 
-def test_models_on_one_table_share_what_the_first_says(
+def test_a_value_that_no_model_declares_is_not_requested(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
 ) -> None:
-    """Two classes of one table without a stream make a table without one."""
-    kept = [models.declare_thread(db), type(db.Model)("User", (models.declare_thread(db),), {"__module__": __name__})]
-    recorder.answer = missing_at_first
+    """Two models of one table that declare no stream create a table without a stream."""
+    declared = [
+        models.declare_thread(db),
+        type(db.Model)("User", (models.declare_thread(db),), {"__module__": __name__}),
+    ]
+    recorder.answer = no_table
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
-        db.create_all(models=kept)
+        db.create_all(models=declared)
     assert "StreamSpecification" not in recorder.requests[1].body
 
 
-def missing_at_first(request: recorders.Request) -> recorders.Answer:
-    """No table is there."""
+def no_table(request: recorders.Request) -> recorders.Answer:
+    """An answer function by which no table exists."""
     if request.operation != "DescribeTable":
         return None
     return 400, {"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "message": "no"}
 
 
-def test_it_waits_until_the_tables_can_be_used(
+def test_wait_polls_until_the_tables_are_ready(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo, monkeypatch: t.Any
 ) -> None:
-    """A table that is being created or deleted is asked for again."""
-    monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0.01)
+    """``wait`` asks again while a table is being created or deleted."""
+    monkeypatch.setattr("dynaflask.tables.manage.POLL_SECONDS", 0.01)
     states = iter([None, "CREATING", "CREATING", "ACTIVE", "ACTIVE", "DELETING", None])
 
     def answer(request: recorders.Request) -> recorders.Answer:
@@ -193,55 +196,58 @@ def test_it_waits_until_the_tables_can_be_used(
 
 
 @pytest.mark.parametrize("state", [None, "ARCHIVED"])
-def test_it_does_not_wait_for_what_will_not_come(
+def test_wait_ends_with_an_error_if_a_table_cannot_become_ready(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any, state: str | None
 ) -> None:
-    """A table that is gone again, or that DynamoDB has put away."""
-    monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0)
+    """A table that disappears, and a table that DynamoDB has archived, end the wait with an error."""
+    monkeypatch.setattr("dynaflask.tables.manage.POLL_SECONDS", 0)
     states = iter([None])
 
     def answer(request: recorders.Request) -> recorders.Answer:
         if state is None or next(states, state) is None:
-            return missing_at_first(request)
+            return no_table(request)
         return {"Table": {"TableName": "Thread", "TableStatus": state}} if request.operation.startswith("De") else None
 
     recorder.answer = answer
-    says = "There is no <Table" if state is None else "cannot be used: DynamoDB says that it is ARCHIVED"
+    message = "<Table .* does not exist" if state is None else "cannot be used: DynamoDB says that it is ARCHIVED"
     thread = models.declare_thread(db)
-    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context(), pytest.raises(TableError, match=says):
+    with (
+        make_app(host=recorder.url, region="us-east-1", **KEYS).app_context(),
+        pytest.raises(TableError, match=message),
+    ):
         db.create_all(models=[thread], wait=True)
 
 
-def test_another_process_may_do_the_same(
+def test_another_process_may_be_faster(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
 ) -> None:
-    """What it has made, or dropped, in between is there, or gone. Any other refusal is an error."""
+    """A table that another process creates or drops in between is no error; any other refusal is one."""
     codes = {"CreateTable": "ResourceInUseException", "DeleteTable": "ResourceNotFoundException"}
-    is_there = False
+    exists = False
 
     def answer(request: recorders.Request) -> recorders.Answer:
         if request.operation in codes:
             code = codes[request.operation]
             return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
-        if is_there:
+        if exists:
             return {"Table": {"TableName": "Thread", "TableStatus": "ACTIVE"}}
-        return missing_at_first(request)
+        return no_table(request)
 
     recorder.answer = answer
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
         [table] = tables.find_tables(db.registry, models=[thread_model])
         assert tables.create([table]) == []
-        is_there = True
+        exists = True
         assert tables.drop([table]) == []
         codes["DeleteTable"] = "ResourceInUseException"
         with pytest.raises(TableError, match="DeleteTable failed"):
             tables.drop([table])
 
 
-def test_two_apps_create_each_their_own(
+def test_two_apps_drop_their_own_tables(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
 ) -> None:
-    """No call of the one goes to the other's account."""
+    """The calls of each app go to its own region, with its own credentials."""
     for name, key in (("us-west-2", "US"), ("eu-west-1", "EU")):
         with make_app(name, host=recorder.url, region=name, **{**KEYS, "aws_access_key_id": key}).app_context():
             db.drop_all()
@@ -252,7 +258,7 @@ def test_two_apps_create_each_their_own(
     assert thread_model is not None
 
 
-ALL_OF_IT: dict[str, t.Any] = {
+EVERY_SETTING: dict[str, t.Any] = {
     **boards.PROVISIONED,
     "stream_view_type": "NEW_IMAGE",
     "tags": {"team": "forum"},
@@ -261,13 +267,13 @@ ALL_OF_IT: dict[str, t.Any] = {
 
 
 def what(drift: t.Mapping[tables.Table, t.Sequence[tables.Difference]]) -> list[str]:
-    """What differs, of all tables."""
-    return [found.what for differences in drift.values() for found in differences]
+    """What differs, for all tables."""
+    return [difference.what for differences in drift.values() for difference in differences]
 
 
 @pytest.fixture
 def unprotected(db: dynaflask.Dynamo, app: flask.Flask) -> t.Iterator[None]:
-    """The board can be dropped when the test is over."""
+    """Disables the deletion protection of the board after the test, so that the board can be dropped."""
     yield
     board = boards.declare_board(db, deletion_protection=False)
     tables.sync(db.registry, models=[board])
@@ -278,17 +284,17 @@ class TestSync:
     """``status``, ``diff`` and ``sync`` on a real engine."""
 
     def test_a_table_is_created_as_declared(self, db: dynaflask.Dynamo) -> None:
-        """There is nothing left to mend."""
-        board = boards.declare_board(db, **ALL_OF_IT, attributes=boards.everything())
+        """A table that was just created has no differences, with every setting declared."""
+        board = boards.declare_board(db, **EVERY_SETTING, attributes=boards.everything())
         db.create_all(wait=True)
         assert tables.diff(db.registry) == {}
         assert board.exists()
 
     def test_everything_that_can_be_changed_is(self, db: dynaflask.Dynamo) -> None:
-        """One thing after another, until nothing is left."""
+        """``sync`` makes every change that DynamoDB can make in place, and no difference remains."""
         boards.declare_board(db).create_table(wait=True)
         attributes = {**boards.everything(), "two": boards.make_index("byTwo", key="two")}
-        board = boards.declare_board(db, **ALL_OF_IT, attributes=attributes)
+        board = boards.declare_board(db, **EVERY_SETTING, attributes=attributes)
         assert what(tables.diff(db.registry, models=[board])) == [
             "billing mode",
             "global index 'byViews'",
@@ -301,16 +307,16 @@ class TestSync:
         assert tables.sync(db.registry, models=[board], wait=True) == {}
         assert tables.diff(db.registry, models=[board]) == {}
 
-    def test_what_cannot_be_changed_is_left(self, db: dynaflask.Dynamo) -> None:
-        """With the reason, and the rest is done."""
+    def test_what_cannot_be_changed_remains(self, db: dynaflask.Dynamo) -> None:
+        """``sync`` returns the differences that DynamoDB cannot change, and makes the other changes."""
         boards.declare_board(db).create_table(wait=True)
         attributes = {"lo": boards.make_local_index("lo")}
         board = boards.declare_board(db, deletion_protection=True, attributes=attributes)
-        left = tables.sync(db.registry, models=[board], wait=True)
-        assert what(left) == what(tables.diff(db.registry, models=[board])) == ["local index 'lo'"]
+        remaining = tables.sync(db.registry, models=[board], wait=True)
+        assert what(remaining) == what(tables.diff(db.registry, models=[board])) == ["local index 'lo'"]
 
-    def test_an_index_that_nobody_declares_can_be_pruned(self, db: dynaflask.Dynamo) -> None:
-        """If that is asked for; the table's other models declare it, too."""
+    def test_an_index_that_no_model_declares_can_be_pruned(self, db: dynaflask.Dynamo) -> None:
+        """Only ``prune`` deletes an index, and only one that no model on the table declares."""
         boards.declare_board(db, attributes=boards.everything()).create_table(wait=True)
         board = boards.declare_board(db)
         other = boards.declare_board(db, name="Post", attributes=boards.everything())
@@ -322,25 +328,29 @@ class TestSync:
         tables.sync(db.registry, models=[board, other], prune=True, wait=True)
         assert not board.describe_table().get("GlobalSecondaryIndexes")
 
-    def test_a_missing_table_is_not_made(self, db: dynaflask.Dynamo) -> None:
-        """It is what is left."""
+    def test_sync_does_not_create_tables(self, db: dynaflask.Dynamo) -> None:
+        """A missing table remains as a difference."""
         board = boards.declare_board(db)
         assert what(tables.sync(db.registry, wait=True)) == ["table"]
         assert not board.exists()
 
-    def test_the_status_tells_of_each_table(self, db: dynaflask.Dynamo) -> None:
-        """Of those that are missing as well."""
+    def test_the_status_has_every_table(self, db: dynaflask.Dynamo) -> None:
+        """The status has missing tables, too, and the item count and models of existing ones."""
         board = boards.declare_board(db)
         (missing,) = tables.status(db.registry)
         db.create_all(wait=True)
         board("flask", "hello").save()
         (present,) = tables.status(db.registry)
-        assert (missing.state, missing.items, [found.what for found in missing.differences]) == (None, 0, ["table"])
+        assert (missing.state, missing.items, [difference.what for difference in missing.differences]) == (
+            None,
+            0,
+            ["table"],
+        )
         assert (present.state, present.items, present.differences) == ("ACTIVE", 1, [])
         assert present.table.models == (board,)
 
     def test_a_protected_table_is_not_dropped(self, db: dynaflask.Dynamo) -> None:
-        """DynamoDB refuses, and nothing goes round that."""
+        """``drop_all`` does not disable deletion protection: DynamoDB's refusal is the error."""
         board = boards.declare_board(db, deletion_protection=True)
         db.create_all(wait=True)
         with pytest.raises(TableError, match="DeleteTable failed for <Table"):
@@ -348,11 +358,11 @@ class TestSync:
         assert board.exists()
 
 
-def test_each_change_waits_for_the_last(
+def test_each_change_waits_for_the_one_before(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any
 ) -> None:
-    """Until the table and its indexes are at rest, as DynamoDB demands."""
-    monkeypatch.setattr("dynaflask.tables.POLL_SECONDS", 0.01)
+    """Before a change, ``sync`` waits until the table and all of its indexes are active."""
+    monkeypatch.setattr("dynaflask.tables.manage.POLL_SECONDS", 0.01)
     board = boards.declare_board(db, deletion_protection=True)
     states = [("ACTIVE", None), ("UPDATING", None), ("ACTIVE", "CREATING"), ("ACTIVE", "ACTIVE"), ("ACTIVE", "ACTIVE")]
 
@@ -381,8 +391,8 @@ def described(state: str, index_state: str | None) -> recorders.Json:
     return {"Table": table}
 
 
-def test_tags_may_come_in_pages(make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
-    """A tag of the second page is no difference."""
+def test_tags_are_read_from_all_pages(make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
+    """A tag on the second page of ``ListTagsOfResource`` is known."""
     pages = iter([{"Tags": [{"Key": "a", "Value": "1"}], "NextToken": "more"}, {"Tags": [{"Key": "b", "Value": "2"}]}])
     recorder.answer = lambda request: (
         next(pages) if request.operation == "ListTagsOfResource" else recorders.plain_answer(request)
@@ -393,10 +403,10 @@ def test_tags_may_come_in_pages(make_app: MakeApp, recorder: recorders.Recorder,
     assert recorder.requests[-1].body["NextToken"] == "more"
 
 
-def test_two_apps_mend_each_their_own(
+def test_two_apps_change_their_own_tables(
     make_app: MakeApp, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
 ) -> None:
-    """What the one app's settings say of a model changes no table of the other's."""
+    """A setting of one app for a model does not change the other app's table."""
     board = boards.declare_board(db)
     shared = {name.removeprefix("DYNAMODB_").lower(): value for name, value in ministack.settings(account).items()}
     ours = make_app("ours", **shared)

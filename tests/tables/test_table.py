@@ -1,4 +1,4 @@
-"""One real table, with all models of an app that are on it, and how it is found."""
+"""``Table``: one table of DynamoDB with all models of an app that are on it."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Fla
 
 @pytest.mark.usefixtures("app")
 class TestFind:
-    """``find`` and ``find_one``."""
+    """``find_tables`` and ``find_one``."""
 
-    def test_models_on_one_table_are_one(self, db: dynaflask.Dynamo) -> None:
-        """A model elsewhere has a table of its own."""
+    def test_models_on_one_table_share_it(self, db: dynaflask.Dynamo) -> None:
+        """Models with one destination and one table name are one table; a model with another name has its own."""
         declared = [models.declare_thread(db), *(boards.declare_board(db, name=name) for name in ("Board", "Post"))]
-        found = table.find_tables(db.registry)
-        assert [each.model_names for each in found] == [["Thread"], ["Board", "Post"]]
+        result = table.find_tables(db.registry)
+        assert [each.model_names for each in result] == [["Thread"], ["Board", "Post"]]
         assert len(declared) == 3
 
-    def test_a_table_of_one_name_in_two_regions_is_two(self, db: dynaflask.Dynamo) -> None:
-        """A table is a destination and a name."""
+    def test_one_name_in_two_regions_is_two_tables(self, db: dynaflask.Dynamo) -> None:
+        """Tables with one name on two binds are different, and ``bind_key`` selects one of them."""
         boards.declare_board(db)
         boards.declare_board(db, name="Post", bind_key="eu")
         assert [each.bind.key for each in table.find_tables(db.registry)] == ["default", "eu"]
         assert [each.bind.key for each in table.find_tables(db.registry, bind_key="eu")] == ["eu"]
 
     def test_a_table_has_all_of_its_models(self, db: dynaflask.Dynamo) -> None:
-        """Whichever was asked for comes first."""
+        """The table of one model has all models that share it, the requested one first."""
         declared = [boards.declare_board(db, name=name) for name in ("Board", "Post")]
         assert table.find_one(db.registry, declared[1]).models == (declared[1], declared[0])
 
-    def test_a_model_without_a_table_has_none(self, db: dynaflask.Dynamo) -> None:
-        """It is left out, or refused where it was asked for."""
+    def test_a_model_without_table_name_has_no_table(self, db: dynaflask.Dynamo) -> None:
+        """``find_tables`` skips a model without a table name, and ``find_one`` raises ValueError."""
 
         class Base(db.Model):  # type: ignore[name-defined,misc]
             class Meta:
@@ -60,8 +60,8 @@ class TestFind:
         with pytest.raises(ValueError, match="Base has no table"):
             table.find_one(db.registry, Base)
 
-    def test_a_model_that_was_not_asked_for_stops_nobody(self, db: dynaflask.Dynamo) -> None:
-        """It may have no place in this app."""
+    def test_a_model_that_was_not_requested_raises_no_error(self, db: dynaflask.Dynamo) -> None:
+        """A model that this app cannot resolve is an error only if its table is requested."""
         board = boards.declare_board(db)
         boards.declare_board(db, name="Post", bind_key="elsewhere")
         assert table.find_one(db.registry, board).models == (board,)
@@ -69,55 +69,55 @@ class TestFind:
             table.find_tables(db.registry)
 
     def test_an_unknown_bind_is_an_error(self, db: dynaflask.Dynamo) -> None:
-        """A misspelt key finds nothing by chance."""
+        """A bind key that the app does not have raises UnknownBind."""
         with pytest.raises(dynaflask.UnknownBind):
             table.find_tables(db.registry, bind_key="mars")
 
-    def test_it_stays_where_it_was_found(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
-        """Also after the block that it was found in."""
+    def test_a_table_keeps_its_destination(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+        """A table that was looked up in a ``db.using`` block keeps the block's destination after it."""
         board = boards.declare_board(db)
         with db.using("archive"):
-            found = table.find_one(db.registry, board)
-        found.describe()
+            board_table = table.find_one(db.registry, board)
+        board_table.describe()
         assert recorder.requests[-1].body["TableName"] == "archive-Board"
 
-    def test_it_says_where_its_calls_go(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
-        """The client knows what botocore's own chain names."""
-        found = table.find_one(db.registry, boards.declare_board(db, bind_key="eu"))
-        assert table.destination(db.registry, found) == ("eu-west-1", recorder.url)
+    def test_destination_is_region_and_endpoint(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+        """``destination`` reads region and endpoint from the client, and makes no call."""
+        board_table = table.find_one(db.registry, boards.declare_board(db, bind_key="eu"))
+        assert table.destination(db.registry, board_table) == ("eu-west-1", recorder.url)
         assert recorder.requests == []
 
 
 @pytest.mark.usefixtures("app")
 def test_a_refusal_is_a_table_error(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
-    """It says of which table on which bind, and keeps DynamoDB's code."""
+    """The error names the operation, the table and the bind, and keeps DynamoDB's error code."""
     recorder.answer = lambda request: (400, {"__type": "x#AccessDeniedException", "message": "no"})
-    found = table.find_one(db.registry, boards.declare_board(db))
+    board_table = table.find_one(db.registry, boards.declare_board(db))
     with pytest.raises(TableError, match="DescribeTable failed for <Table 'Board' on <Bind 'default'") as caught:
-        found.describe()
+        board_table.describe()
     assert caught.value.cause_response_code == "AccessDeniedException"
 
 
 @pytest.mark.usefixtures("app")
-def test_a_table_that_is_missing_is_none(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
-    """Or an error that says how to make it, where it is needed."""
+def test_a_missing_table_is_none(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+    """``describe`` returns None for a missing table; ``require`` raises an error that says how to create it."""
     recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException", "message": "no"})
-    found = table.find_one(db.registry, boards.declare_board(db))
-    assert found.describe() is None
-    with pytest.raises(TableError, match="There is no <Table 'Board'.*flask dynamo create"):
-        found.require()
+    board_table = table.find_one(db.registry, boards.declare_board(db))
+    assert board_table.describe() is None
+    with pytest.raises(TableError, match="<Table 'Board' on .* does not exist.*flask dynamo create"):
+        board_table.require()
 
 
-def test_it_belongs_to_its_app(db: dynaflask.Dynamo, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """In the context of another app it goes on to its own, and with its context it ends."""
+def test_a_table_belongs_to_its_app(db: dynaflask.Dynamo, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+    """A table calls its own app's region in another app's context, and refuses calls after its context has ended."""
     board = boards.declare_board(db)
     ours, theirs = (make_app(name, host=recorder.url, region=name, **KEYS) for name in ("us-west-2", "eu-west-1"))
     with ours.app_context():
-        found = table.find_one(db.registry, board)
+        board_table = table.find_one(db.registry, board)
         with theirs.app_context():
-            found.describe()
+            board_table.describe()
             with pytest.raises(RuntimeError, match="outside of its application context"):
                 table.find_tables(ours.extensions["dynamo"])
     assert [request.region for request in recorder.requests] == ["us-west-2"]
     with pytest.raises(RuntimeError, match="has ended"):
-        found.describe()
+        board_table.describe()

@@ -1,0 +1,178 @@
+"""Write the items of a file into a table. ``json_lines`` defines the format."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import math
+import os
+import pathlib
+import time
+import typing as t
+
+from pynamodb.exceptions import TableError
+from pynamodb.pagination import RateLimiter
+
+from dynaflask.exceptions import TransferError
+from dynaflask.model.batch import backoff_delay
+from dynaflask.tables.json_lines import Json
+from dynaflask.tables.json_lines import read_items
+from dynaflask.tables.json_lines import read_lines
+from dynaflask.tables.table import Table
+from dynaflask.tables.table import find_one
+
+if t.TYPE_CHECKING:
+    from dynaflask.model.base import Model
+    from dynaflask.registry.registry import Registry
+
+# The limit of BatchWriteItem.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+BATCH_ITEMS = 25
+# In a row, without one item written.
+MAX_TRIES = 10
+
+
+class Line(t.NamedTuple):
+    """One line of the file.
+
+    Attributes:
+        number: Its number, from 1.
+        key: The key values of its item.
+        item: The item.
+    """
+
+    number: int
+    key: tuple[t.Any, ...]
+    item: Json
+
+
+def load(
+    registry: Registry,
+    model: type[Model],
+    path: str | os.PathLike[str],
+    *,
+    rate: float | None = None,
+    from_line: int = 1,
+    progress: cabc.Callable[[int], object] = lambda count: None,
+) -> int:
+    """Write the items of a file into a model's table. They replace items with the same key.
+
+    Args:
+        registry: The app's registry, in a context of the app.
+        model: One of the table's models.
+        path: The file. It is compressed if its name ends in ``.gz``.
+        rate: Write capacity units per second to consume at most, on average. A batch has up to 25 items.
+        from_line: Skip the lines before this one, which an earlier load has written.
+        progress: Called with the number of lines of each batch.
+
+    Returns:
+        The number of lines that were written.
+
+    Raises:
+        TransferError: A line is wrong, or could not be written. All lines before ``error.line`` are written.
+        TenantMismatch: A line is another tenant's. The batches before it are written.
+        TableError: The table does not exist.
+    """
+    table, path, count = find_one(registry, model), pathlib.Path(path), 0
+    table.require()
+    writer = Writer(table, path, limiter=RateLimiter(math.inf if rate is None else rate))
+    for batch in _batches(writer.lines(read_items(path, from_line=from_line))):
+        writer.write(batch)
+        count += len(batch)
+        progress(len(batch))
+    return count
+
+
+def count_lines(path: str | os.PathLike[str]) -> int:
+    """The number of lines of a file, uncompressed.
+
+    Raises:
+        TransferError: The file cannot be read.
+    """
+    return sum(1 for _ in read_lines(pathlib.Path(path)))
+
+
+class Writer:
+    """Writes lines of a file into a table.
+
+    Args:
+        table: The table.
+        path: The file, for the error messages.
+        limiter: Limits the rate.
+    """
+
+    def __init__(self, table: Table, path: pathlib.Path, *, limiter: RateLimiter) -> None:
+        self._table = table
+        self._path = path
+        self._limiter = limiter
+
+    def lines(self, items: cabc.Iterable[tuple[int, Json]]) -> cabc.Iterator[Line]:
+        """Numbered items with their keys.
+
+        Raises:
+            TransferError: An item lacks a key attribute of the table, or has it with another type.
+            TenantMismatch: An item is another tenant's.
+        """
+        keys = self._table.schema.keys
+        for number, item in items:
+            for key in keys:
+                if item.get(key.name, {}).keys() != {key.type}:
+                    raise TransferError(
+                        self._path,
+                        f"The item has no key attribute {key.name!r} of type {key.type!r}.",
+                        line=number,
+                    )
+            self._table.check_tenant_items([item])
+            yield Line(number, tuple(item[key.name][key.type] for key in keys), item)
+
+    def write(self, lines: cabc.Sequence[Line]) -> None:
+        """Write a batch of lines. Of several lines with one key, the last is written.
+
+        Raises:
+            TransferError: They could not be written.
+        """
+        # DynamoDB refuses a batch that has one key twice.
+        items = {line.key: line.item for line in lines}
+        try:
+            self._write([{"PutRequest": {"Item": item}} for item in items.values()])
+        except TableError as error:
+            if error.cause_response_code == "ValidationException" and len(lines) > 1:
+                # DynamoDB refuses the whole batch and does not say which item is wrong: write each line by itself.
+                for line in lines:
+                    self.write([line])
+                return
+            raise TransferError(self._path, line=lines[0].number, message=str(error)) from error
+
+    def _write(self, requests: list[Json]) -> None:
+        # DynamoDB returns what it could not write for lack of capacity, and AWS asks to send it again after a pause.
+        tries = 0
+        while requests:
+            self._limiter.acquire()
+            unprocessed = self._send(requests)
+            tries = tries + 1 if len(unprocessed) == len(requests) else 0
+            if tries == MAX_TRIES:
+                raise TableError(f"DynamoDB throttles writes to {self._table.name}: {tries} tries wrote no item.")
+            if unprocessed:
+                time.sleep(backoff_delay(tries))
+            requests = unprocessed
+
+    def _send(self, requests: list[Json]) -> list[Json]:
+        response = self._table.call(
+            "BatchWriteItem", RequestItems={self._table.name: requests}, ReturnConsumedCapacity="TOTAL"
+        )
+        self._limiter.consume(sum(each.get("CapacityUnits", 0) for each in response.get("ConsumedCapacity", ())))
+        return [request for unprocessed in response.get("UnprocessedItems", {}).values() for request in unprocessed]
+
+
+def _batches(lines: cabc.Iterable[Line]) -> cabc.Iterator[list[Line]]:
+    batch: list[Line] = []
+    try:
+        for line in lines:
+            batch.append(line)
+            if len(batch) == BATCH_ITEMS:
+                yield batch
+                batch = []
+    except TransferError:
+        # The lines before the bad one are written first.
+        yield batch
+        raise
+    yield batch

@@ -1,0 +1,69 @@
+"""Local servers in tests: start them in processes of their own, and see whether they answer."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import typing as t
+
+import botocore.session
+
+START = "from dynaflask import local; print(local.endpoint(), flush=True);"
+START_ON = "import sys; from dynaflask import local; print(local.endpoint(sys.argv[1]), flush=True);"
+
+
+def python(code: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run the code in a process of its own, in development mode, which shows what is left open."""
+    return subprocess.Popen(
+        [sys.executable, "-X", "dev", "-c", textwrap.dedent(code), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """The output of a process that ends with exit code 0 and writes nothing to standard error."""
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    return output
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port_of(url))).close()
+        return True
+    return False
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def eventually(claim: cabc.Callable[[], object]) -> bool:
+    """True if the claim becomes true within 20 seconds, which is far more than any of them takes."""
+    deadline = time.monotonic() + 20
+    while not (holds := claim()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(holds)
+
+
+def client(url: str) -> t.Any:
+    return botocore.session.get_session().create_client(
+        "dynamodb", "us-east-1", endpoint_url=url, aws_access_key_id="key", aws_secret_access_key="secret"
+    )
+
+
+def create_table(url: str, name: str) -> None:
+    client(url).create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )

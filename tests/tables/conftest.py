@@ -1,0 +1,30 @@
+"""What the tests of dumps and loads share."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+import flask
+import pytest
+
+from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
+
+
+@pytest.fixture
+def fake(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
+    """An app in whose context all calls go to the recorder."""
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context() as context:
+        yield context.app
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of each sleep. It does not wait: the clock advances instead."""
+    slept: list[float] = []
+    clock = time.time
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "time", lambda: clock() + sum(slept))
+    return slept

@@ -1,0 +1,233 @@
+"""Write the items of a file into a table."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import pathlib
+import typing as t
+
+import flask
+import pytest
+from pynamodb.exceptions import TableError
+
+import dynaflask
+from dynaflask.tables.dump import dump
+from dynaflask.tables.load import MAX_TRIES
+from dynaflask.tables.load import count_lines
+from dynaflask.tables.load import load
+from tests.support import boards
+from tests.support import engines
+from tests.support import recorder as recorders
+
+EVERY_TYPE: dict[str, t.Any] = {
+    "forum": {"S": "flask\n\u2028 \U0001f40d"},
+    "subject": {"S": "hello"},
+    "number": {"N": "0.1000000000000000000000000000000000001"},
+    "binary": {"B": bytes(range(256))},
+    "B": {"S": "an attribute of that name"},
+    "BS": {"L": [{"S": "another"}]},
+    "Item": {"M": {"B": {"B": b""}, "S": {"NULL": True}}},
+    "sets": {"M": {"s": {"SS": ["a", "b"]}, "n": {"NS": ["1", "2"]}, "b": {"BS": [b"\0", b"\xff"]}}},
+    "list": {"L": [{"BOOL": False}, {"L": []}, {"M": {}}]},
+}
+
+
+@pytest.fixture
+def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
+    """An app on a real engine, with a second bind in another region."""
+    app = flask.Flask("app")
+    app.config.from_mapping(engine.settings(account))
+    app.config["DYNAMODB_BINDS"] = {"eu": {"region": "eu-west-1"}}
+    db.init_app(app)
+    with app.app_context():
+        yield app
+
+
+def line(subject: str, **more: t.Any) -> str:
+    return json.dumps({"Item": {"forum": {"S": "flask"}, "subject": {"S": subject}, **more}}) + "\n"
+
+
+@pytest.mark.usefixtures("app")
+class TestRoundTrip:
+    """``dump`` and ``load`` on a real engine."""
+
+    @pytest.mark.parametrize("name", ["board.jsonl", "board.jsonl.gz"])
+    def test_every_type_survives(self, db: dynaflask.Dynamo, tmp_path: pathlib.Path, name: str) -> None:
+        """An item with values of every type is the same after a dump and a load."""
+        board = boards.declare_board(db)
+        db.create_all(wait=True)
+        db.client.put_item(TableName=board.Meta.table_name, Item=EVERY_TYPE)
+        assert dump(db.registry, board, tmp_path / name, segments=1) == 1
+        db.drop_all(wait=True)
+        db.create_all(wait=True)
+        assert load(db.registry, board, tmp_path / name) == 1
+        assert boards.scan(board, db.client) == [EVERY_TYPE]
+
+    def test_a_line_has_the_format_of_aws_exports(self, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
+        """A line is ``{"Item": ...}`` in DynamoDB's JSON, with binary values in base64."""
+        board = boards.declare_board(db)
+        db.create_all(wait=True)
+        db.client.put_item(TableName=board.Meta.table_name, Item=EVERY_TYPE)
+        dump(db.registry, board, tmp_path / "board.jsonl", segments=1)
+        (content,) = (tmp_path / "board.jsonl").read_text(encoding="ascii").splitlines()
+        item = json.loads(content)["Item"]
+        assert item["number"] == EVERY_TYPE["number"]
+        assert base64.b64decode(item["binary"]["B"]) == EVERY_TYPE["binary"]["B"]
+
+    def test_an_item_of_the_same_key_is_replaced(self, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
+        """A load replaces items with the same key and keeps others. Of two lines with one key, the last counts."""
+        board = boards.declare_board(db)
+        db.create_all(wait=True)
+        for subject in ("kept", "twice"):
+            board("flask", subject).save()
+        (tmp_path / "file").write_text(line("twice", a={"N": "1"}) + line("twice", a={"N": "2"}), encoding="ascii")
+        assert load(db.registry, board, tmp_path / "file") == 2
+        assert sorted(item.get("a", {}).get("N", "") for item in boards.scan(board, db.client)) == ["", "2"]
+
+    def test_they_use_the_bind_of_the_block(self, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
+        """``db.using`` decides the destination, also in the threads of a dump."""
+        board = boards.declare_board(db)
+        with db.using("eu"):
+            db.create_all(wait=True)
+            board("flask", "europe").save()
+            assert dump(db.registry, board, tmp_path / "eu", segments=1) == 1
+            assert load(db.registry, board, tmp_path / "eu") == 1
+        with pytest.raises(TableError, match="<Table .* does not exist"):
+            dump(db.registry, board, tmp_path / "us")
+        with pytest.raises(TableError, match="<Table .* does not exist"):
+            load(db.registry, board, tmp_path / "eu")
+
+    def test_a_value_that_dynamodb_refuses_is_named(self, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
+        """The error names the line, although DynamoDB refuses the whole batch; the lines before it are written."""
+        board = boards.declare_board(db)
+        db.create_all(wait=True)
+        lines = [line("one"), line("two"), line("bad", number={"N": "no number"}), line("four")]
+        (tmp_path / "file").write_text("".join(lines), encoding="ascii")
+        with pytest.raises(dynaflask.TransferError, match="file, line 3: BatchWriteItem failed") as caught:
+            load(db.registry, board, tmp_path / "file")
+        assert (caught.value.path, caught.value.line) == (tmp_path / "file", 3)
+        assert sorted(item["subject"]["S"] for item in boards.scan(board, db.client)) == ["one", "two"]
+
+
+@pytest.mark.usefixtures("fake")
+class TestLoad:
+    """``load`` on recorded calls."""
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("nothing\n", "This is not an item"),
+            ('{"forum": {"S": "flask"}}\n', "This is not an item"),
+            ('{"Item": [1]}\n', "This is not an item"),
+            ('{"Item": {"forum": "flask"}}\n', "This is not an item"),
+            ('{"Item": {"forum": {"X": "flask"}}}\n', "a value has none of DynamoDB's types"),
+            ('{"Item": {"forum": {"S": "a"}, "subject": {"B": "no base64!"}}}\n', "This is not an item"),
+            ('{"Item": {"forum": {"S": "a"}, "subject": {"N": "1"}}}\n', "has no key attribute 'subject' of type 'S'"),
+            ('{"Item": {"forum": {"S": "a"}}}\n', "has no key attribute 'subject' of type 'S'"),
+            ("\n", "This is not an item"),
+            ("[" * 100_000 + "\n", "This is not an item"),
+        ],
+    )
+    def test_a_bad_line_is_named(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path, text: str, message: str
+    ) -> None:
+        """The error names the file and the line; the lines before it are written, and none after it."""
+        lines = [line(str(number)) for number in range(30)]
+        (tmp_path / "file").write_text("".join([*lines, text, *lines]), encoding="ascii")
+        with pytest.raises(dynaflask.TransferError, match=f"file, line 31: .*{message}"):
+            load(db.registry, boards.declare_board(db), tmp_path / "file")
+        assert len(written(recorder)) == 30
+
+    def test_it_starts_at_from_line(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path
+    ) -> None:
+        """Lines before ``from_line`` are not parsed, and ``progress`` counts the lines of each batch."""
+        lines = ["nothing\n", *(line(str(number)) for number in range(2, 60))]
+        (tmp_path / "file.gz").write_bytes(gzip.compress("".join(lines).encode()))
+        counts: list[int] = []
+        board = boards.declare_board(db)
+        assert load(db.registry, board, tmp_path / "file.gz", from_line=9, progress=counts.append) == 51
+        assert counts == [25, 25, 1]
+        assert written(recorder) == [str(number) for number in range(9, 60)]
+        assert count_lines(tmp_path / "file.gz") == 59
+
+    def test_unprocessed_items_are_sent_again(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path, naps: list[float]
+    ) -> None:
+        """Items that DynamoDB returns as unprocessed are sent again, after a pause each time."""
+        (tmp_path / "file").write_text(line("one") + line("two"), encoding="ascii")
+        unprocessed_counts = [2, 1, 1, 0]
+
+        def answer(request: recorders.Request) -> recorders.Answer:
+            if request.operation != "BatchWriteItem":
+                return None
+            requests = request.body["RequestItems"]["Board"]
+            count = unprocessed_counts.pop(0)
+            return {"UnprocessedItems": {"Board": requests[-count:]} if count else {}}
+
+        recorder.answer = answer
+        assert load(db.registry, boards.declare_board(db), tmp_path / "file") == 2
+        assert written(recorder) == ["one", "two", "one", "two", "two", "two"]
+        assert len([nap for nap in naps if nap]) == 3
+
+    def test_a_refused_batch_is_sent_line_by_line(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path
+    ) -> None:
+        """A batch that DynamoDB refuses as a whole, for example for its size, is written one item at a time."""
+        (tmp_path / "file").write_text(line("one") + line("two"), encoding="ascii")
+        recorder.answer = lambda request: (
+            (400, {"__type": "x#ValidationException", "message": "too large"})
+            if len(request.body.get("RequestItems", {}).get("Board", ())) > 1
+            else None
+        )
+        assert load(db.registry, boards.declare_board(db), tmp_path / "file") == 2
+        assert written(recorder) == ["one", "two", "one", "two"]
+
+    def test_it_gives_up_when_nothing_is_written(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path, naps: list[float]
+    ) -> None:
+        """After MAX_TRIES tries without a written item, the error names the line to continue from."""
+        (tmp_path / "file").write_text("".join(line(str(number)) for number in range(30)), encoding="ascii")
+        recorder.answer = lambda request: (
+            {"UnprocessedItems": request.body["RequestItems"]}
+            if request.operation == "BatchWriteItem" and len(recorder.requests) > 2
+            else None
+        )
+        with pytest.raises(
+            dynaflask.TransferError, match="file, line 26: DynamoDB throttles writes to Board: 10 tries wrote no item"
+        ):
+            load(db.registry, boards.declare_board(db), tmp_path / "file")
+        assert len(recorder.requests) == 2 + MAX_TRIES
+
+    def test_the_rate_limits_the_consumed_capacity(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path, naps: list[float]
+    ) -> None:
+        """After a batch, the next one waits for the seconds that the batch's capacity units take at this rate."""
+        (tmp_path / "file").write_text("".join(line(str(number)) for number in range(60)), encoding="ascii")
+        recorder.answer = lambda request: (
+            {"ConsumedCapacity": [{"TableName": "Board", "CapacityUnits": 25.0}]}
+            if request.operation == "BatchWriteItem"
+            else None
+        )
+        load(db.registry, boards.declare_board(db), tmp_path / "file", rate=10)
+        assert sum(naps) == pytest.approx(5, abs=0.1)
+
+    @pytest.mark.parametrize(
+        "content", [None, b"not compressed", gzip.compress(line("one").encode())[:-9]], ids=["none", "other", "cut"]
+    )
+    def test_a_file_that_cannot_be_read_is_an_error(
+        self, db: dynaflask.Dynamo, tmp_path: pathlib.Path, content: bytes | None
+    ) -> None:
+        """A missing file, one that is not compressed as its name says, and a truncated one are errors with a line."""
+        if content is not None:
+            (tmp_path / "file.gz").write_bytes(content)
+        with pytest.raises(dynaflask.TransferError, match="line [12]: The file cannot be read"):
+            load(db.registry, boards.declare_board(db), tmp_path / "file.gz")
+
+
+def written(recorder: recorders.Recorder) -> list[str]:
+    """The subjects of the items that were sent, in the order of the requests."""
+    batches = [request.body["RequestItems"] for request in recorder.requests if request.operation == "BatchWriteItem"]
+    return [entry["PutRequest"]["Item"]["subject"]["S"] for batch in batches for entry in batch["Board"]]
