@@ -119,7 +119,7 @@ def test_the_names_of_the_registry_stand_on_it(make_app: MakeApp, db: dynaflask.
 def test_another_object_than_the_apps_is_an_error(make_app: MakeApp) -> None:
     """Two extension objects are a mistake that is named."""
     with make_app("forum").app_context():
-        with pytest.raises(RuntimeError, match="db.connection was asked of another Dynamo than .* 'forum'"):
+        with pytest.raises(RuntimeError, match="db.connection was used on another Dynamo than .* 'forum'"):
             dynaflask.Dynamo().connection  # noqa: B018
 
 

@@ -16,7 +16,7 @@ from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.model.base import Model
 from dynaflask.model.tenant_key import require_no_tenant
-from dynaflask.registry.precedence import full_name
+from dynaflask.registry.declaration import full_name
 from dynaflask.tables.schema import Json
 from dynaflask.tables.schema import Schema
 from dynaflask.tables.schema import from_models
@@ -125,12 +125,12 @@ def find_tables(registry: Registry, *, bind_key: str | None = None, models: Mode
     """
     if bind_key is not None:
         registry.settings.own_values(bind_key)
-    asked = registry._models() if models is None else models
+    asked = registry.models.classes() if models is None else models
     groups: dict[t.Any, dict[type[Model], Bind]] = {}
     for model in asked:
         _join(groups, registry, model)
     # The others as well, because what another model declares of a table is no stray.
-    for model in registry._models():
+    for model in registry.models.classes():
         # One that has no place in this app is on no table of it.
         with contextlib.suppress(DynaflaskError, RuntimeError):
             _join(groups, registry, model)
@@ -159,7 +159,7 @@ def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
 
 
 def _join(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model: type[Model]) -> None:
-    resolved = registry.scope.resolve(registry.declaration_of(model))
+    resolved = registry.scope.resolve(registry.models.declaration_of(model))
     if resolved.table_name is not None:
         groups.setdefault((resolved.bind.destination, resolved.table_name), {})[model] = resolved.bind
 

@@ -141,7 +141,7 @@ def _log(error: Exception, meant: HTTPException) -> None:
 def _missing(error: Exception) -> ErrorContext | None:
     """No call failed that could tell: the item that was asked for is not there."""
     scope = current_scope()
-    models: t.Any = scope.registry._models() if scope else ()
+    models: t.Any = scope.registry.models.classes() if scope else ()
     # The block of the tenant that it was asked for has ended. Nobody may be there now, and it is for the log alone.
     with contextlib.suppress(Exception):
         return next(

@@ -311,5 +311,5 @@ def test_whom_an_app_acts_for_is_known_in_a_context() -> None:
     db.tenant_loader(lambda: "acme")
     with app.app_context():
         assert db.current_tenant == "acme"
-    with pytest.raises(RuntimeError, match="known in an application context"):
+    with pytest.raises(RuntimeError, match="known only in an application context"):
         _ = db.current_tenant

@@ -335,4 +335,4 @@ class TestMeta:
         with make_app(**KEYS).app_context() as context:
             assert repr(thread_model.Meta).startswith("<Meta of tests.support.models.declare_thread.")
             resolved = context.app.extensions["dynamo"].resolve(thread_model.__declaration__)
-            assert repr(resolved) == "<Resolved 'Thread' on <Bind 'default' region=None host=None>>"
+            assert repr(resolved) == "<EffectiveSettings 'Thread' on <Bind 'default' region=None host=None>>"

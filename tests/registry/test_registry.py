@@ -76,7 +76,7 @@ class TestModels:
         """As a function makes them, one for each table."""
         kept = [declare(db, "Made", module="blog", table_name=name) for name in ("orders", "users")]
         registry = registry_of(make_app())
-        assert registry._models() == kept
+        assert registry.models.classes() == kept
 
     def test_a_base_without_a_table_is_none(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Abstract classes are no models of an app."""

@@ -204,7 +204,10 @@ class TestLoader:
     def test_one_that_uses_dynamodb_is_told(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
         """It would ask itself."""
         db.tenant_loader(lambda: str(thread_model.get("forum", "subject")))
-        with app.app_context(), pytest.raises(RuntimeError, match=r"uses DynamoDB to find the tenant.*without_tenant"):
+        with (
+            app.app_context(),
+            pytest.raises(RuntimeError, match=r"uses DynamoDB to look up the tenant.*without_tenant"),
+        ):
             thread_model.count("forum")
 
     def test_one_may_use_dynamodb_for_no_tenant(
@@ -518,7 +521,7 @@ class TestRequired:
         """With the app and the reason, each time."""
         with strict.app_context(), db.without_tenant(reason="migration 7"):
             assert (thread_model.count("forum"), db.current_tenant) == (0, None)
-        assert [(record.name, record.levelno) for record in caplog.records] == [("dynaflask.tenancy", logging.WARNING)]
+        assert [(record.name, record.levelno) for record in caplog.records] == [("dynaflask.tenants", logging.WARNING)]
         assert "'strict'" in caplog.text
         assert "'migration 7'" in caplog.text
 
