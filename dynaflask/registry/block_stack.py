@@ -19,22 +19,23 @@ class BlockStack:
     stack alone. https://docs.python.org/3/library/contextvars.html
     """
 
-    __slots__ = ("_blocks", "reset")
+    __slots__ = ("_blocks", "entered", "reset")
 
     def __init__(self) -> None:
         self._blocks: contextvars.ContextVar[tuple[Scope, ...]] = contextvars.ContextVar("dynaflask_blocks", default=())
-        # The bound method itself, because lazy results call it for each item.
+        # Not methods around these: each call of a model reads the stack, and lazy results enter a block for each item.
+        self.entered: t.Final[cabc.Callable[[], tuple[Scope, ...]]] = self._blocks.get
         self.reset: t.Final[cabc.Callable[[ScopeToken], None]] = self._blocks.reset
 
     def push(self, block: Scope) -> None:
         """Enter a block, until :meth:`remove`."""
-        blocks = self._blocks.get()
+        blocks = self.entered()
         # Blocks of contexts that have ended stay behind where a generator was never finished.
         self._blocks.set((*(other for other in blocks if other.root.is_open), block) if blocks else (block,))
 
     def push_again(self, block: Scope) -> ScopeToken:
         """Enter a block that work was begun in, until :attr:`reset`."""
-        return self._blocks.set((*self._blocks.get(), block))
+        return self._blocks.set((*self.entered(), block))
 
     def remove(self, block: Scope) -> None:
         """Leave a block, wherever it is on the stack.
@@ -42,20 +43,20 @@ class BlockStack:
         Generators may end in another order than they began in, or in another thread, so that the previous stack cannot
         be restored.
         """
-        blocks = self._blocks.get()
+        blocks = self.entered()
         is_innermost = bool(blocks) and blocks[-1] is block
         self._blocks.set(blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block))
 
     def innermost(self, root: Scope | None) -> Scope | None:
         """The innermost entered block of a context, or the context's own scope if it has no entered block."""
-        for block in reversed(self._blocks.get()):
+        for block in reversed(self.entered()):
             if block.root is root:
                 return block
         return root
 
     def innermost_of(self, blocks: cabc.Container[t.Any]) -> Scope | None:
         """The innermost entered block among these, if one of them is entered here."""
-        return next((block for block in reversed(self._blocks.get()) if block in blocks), None)
+        return next((block for block in reversed(self.entered()) if block in blocks), None)
 
 
 block_stack: t.Final = BlockStack()

@@ -51,7 +51,11 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
             root = _open_scope(context)
         if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
-    return block_stack.innermost(root)
+    # BlockStack.innermost, written out: this function runs for each item that becomes an object.
+    for block in reversed(block_stack.entered()):
+        if block.root is root:
+            return block
+    return root
 
 
 def existing_scope() -> Scope | None:
