@@ -430,8 +430,8 @@ class Dynamo:
         return model
 
     def _add(self, model: type[Model]) -> None:
-        # A class that is declared again, as in a notebook, replaces the first. Classes with one name and different tables
-        # both stay, as a function may make them.
+        # A class that is declared again, as in a notebook, replaces the first. Classes with one name for different
+        # tables, such as a function makes, all stay.
         declaration = model.__declaration__
         table_name = None if declaration is None else declaration.table_name
         self._model_classes[full_name(model), table_name] = model
