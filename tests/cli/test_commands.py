@@ -387,7 +387,7 @@ class TestShell:
         board, post = boards.declare_board(db), boards.declare_board(db, name="Post")
         context = make_app().make_shell_context()
         assert (context["db"], context["Board"], context["Post"]) == (db, board, post)
-        assert "Post" not in make_app("other", given=[board]).make_shell_context()
+        assert "Post" not in make_app("other", allowed_models=[board]).make_shell_context()
 
     def test_a_model_hides_no_name_of_the_users(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Nor one of Flask's, nor db."""
