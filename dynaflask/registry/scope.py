@@ -319,7 +319,7 @@ class Scope:
         return principal.tenant
 
     def log_fields(self) -> tuple[str | None, str]:
-        """The tenant's name and the bind's key, as far as they are known. The loader is not called."""
+        """The tenant's name and the bind's key, as far as they have been looked up. The loader is not called."""
         return self.known_tenant, select_bind_key(self._known_layers())
 
     def _known_layers(self) -> list[Values]:
