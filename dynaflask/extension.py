@@ -1,9 +1,10 @@
-"""``Dynamo``: the extension object."""
+"""``Dynamo``: the extension object, and all that ``db`` offers."""
 
 from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import logging
 import typing as t
 import weakref
 
@@ -26,15 +27,21 @@ from dynaflask.model.base import make_base
 from dynaflask.model.base import scope_existing_model
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.blocks import ScopedBlock
+from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import close_request_scopes
 from dynaflask.registry.context import close_scope
+from dynaflask.registry.context import current_app
 from dynaflask.registry.context import require_scope
-from dynaflask.registry.precedence import Meta
-from dynaflask.registry.precedence import full_name
+from dynaflask.registry.declaration import full_name
+from dynaflask.registry.meta import Meta
 from dynaflask.registry.registry import Registry
 from dynaflask.registry.scope import Scope
-from dynaflask.tenancy import Tenancy
+from dynaflask.tenants import UNRESTRICTED
+from dynaflask.tenants import Lister
+from dynaflask.tenants import Loader
+from dynaflask.tenants import SettingsOf
+from dynaflask.tenants import TenantCallbacks
 from dynaflask.views import error_responses
 from dynaflask.views import pagination
 from dynaflask.views.pagination import Page
@@ -48,15 +55,18 @@ if t.TYPE_CHECKING:
     from dynaflask.operations.usage import UsageKey
 
 T = t.TypeVar("T")
+F = t.TypeVar("F", bound=t.Callable[..., t.Any])
+
+logger = logging.getLogger("dynaflask.tenants")
 
 MAX_PER_PAGE = 100
-MAX_READS = 10
+MAX_READS = 10  # requests to DynamoDB for one page
 
 
-class Dynamo(Tenancy):
+class Dynamo:
     """DynamoDB for Flask applications: one object for the program, a registry for each app.
 
-    It holds the model classes and nothing of any app.
+    It holds the model classes and the program's callbacks, and no data of any app.
 
     Args:
         app: Call :meth:`init_app` on this app.
@@ -68,23 +78,23 @@ class Dynamo(Tenancy):
     _base: t.ClassVar[type[Model]] = Model
 
     def __init__(self, app: flask.Flask | None = None) -> None:
-        super().__init__()
-        # Weak, so that a model declared inside a function goes when the function's caller lets it go.
-        self._known: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
+        self._tenant_callbacks = TenantCallbacks()
+        # Weak references: a model that a function declares is collected when the program drops it.
+        self._model_classes: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
         self.Model: type[Model] = make_base(self, self._base)
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
-        """Give an app its registry. No client is made, and no byte is sent.
+        """Give an app its registry. No client is made, and nothing is sent.
 
         Args:
-            app: The app, whose ``config`` is read and checked now.
+            app: The app. Its ``config`` is read and checked now.
             models: Limit the app to these models; by default it has all of them.
 
         Raises:
             ConfigurationError: A setting is wrong.
-            RuntimeError: The app has an extension of that name already.
+            RuntimeError: The app already has an extension of that name.
         """
         _refuse_second(app)
         if isinstance(models, type):
@@ -93,7 +103,7 @@ class Dynamo(Tenancy):
         allowed_models = None if models is None else [self._require_own(model) for model in models]
         recorder = OperationRecorder(app, settings.plain)
         registry = self._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
-        # Until here nothing was changed: an app that is refused is as it was before.
+        # The app is changed only from here on: one that is refused stays as it was.
         app.teardown_request(close_request_scopes)
         app.teardown_appcontext(close_scope)
         if "client_idle_seconds" in settings.plain:
@@ -102,21 +112,21 @@ class Dynamo(Tenancy):
             error_responses.install(app)
         app.cli.add_command(group.dynamo)
         app.extensions[EXTENSION] = registry
-        # First in the row, so that it hides no name of the user's.
+        # First in the list, so that the user's own processors override its names.
         app.shell_context_processors.insert(0, registry.shell_context)
 
     def register(self, model: M) -> M:
         """Make an existing PynamoDB model app-scoped in place, as a call or as a decorator.
 
-        The class stays the same object, so that every import of it and its ``DoesNotExist`` stay valid. Its subclasses
-        come along.
+        The class stays the same object: every import of it and its ``DoesNotExist`` stay valid. Its subclasses become
+        app-scoped, too.
 
         Args:
             model: The model's class.
 
         Raises:
             TypeError: It is not a PynamoDB model.
-            RuntimeError: Another ``Dynamo`` has it.
+            RuntimeError: The model belongs to another ``Dynamo``.
         """
         return scope_existing_model(model, base=self.Model)
 
@@ -182,21 +192,106 @@ class Dynamo(Tenancy):
         return self._registry("db.meta").meta(model)
 
     def using(self, bind_key: str | None = None, **settings: t.Any) -> ScopedBlock:
-        """Run a block on another bind, or with other settings. It is a decorator of functions and coroutines, too.
+        """Run a block on another bind, or with other settings. Also a decorator of functions and coroutine functions.
 
-        What the block sets on a model's ``Meta`` ends with the block. An iterator that was made in the block stays on
-        the block's destination until the context ends. Do not ``yield`` in a block: whoever iterates would be in it.
+        What the block sets on a model's ``Meta`` ends with the block. An iterator that is made in the block stays on
+        the block's destination until the context ends. Do not ``yield`` in a block: the code that iterates would run
+        in it.
 
         Args:
-            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``. The block begins anew where and as whom: what
-                outer blocks said of region, host and identity does not reach into it.
+            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``. Inside the block, region, host and credentials
+                come only from that bind, not from outer blocks.
             **settings: Settings of a bind, in lower case: ``region="eu-west-1"``.
 
         Raises:
             UnknownBind: The app has no such bind.
             ConfigurationError: A setting is unknown or wrong.
         """
-        return ScopedBlock(lambda: self._enter(bind_key, settings))
+        return ScopedBlock(lambda: self._using(bind_key, settings))
+
+    def tenant_loader(self, function: Loader) -> Loader:
+        """Register the function that returns the current tenant. A decorator.
+
+        The function is called once in each app context, at the first use of DynamoDB, without arguments. It returns
+        the tenant's name, or ``None`` for no tenant. If it raises, the use fails, and the next use calls it again.
+        """
+        self._tenant_callbacks.loader = function
+        return function
+
+    def tenant_settings(self, function: SettingsOf) -> SettingsOf:
+        """Register the function that returns a tenant's settings. A decorator.
+
+        The function is called with a name that is not in ``DYNAMODB_TENANTS``. It returns a dict of settings as in
+        ``DYNAMODB_TENANTS``, or ``None`` for an unknown tenant. The result is cached for
+        ``DYNAMODB_TENANT_TTL_SECONDS``.
+        """
+        self._tenant_callbacks.settings = function
+        return function
+
+    def tenant_lister(self, function: Lister) -> Lister:
+        """Register the function that returns the names of all tenants. A decorator."""
+        self._tenant_callbacks.lister = function
+        return function
+
+    @property
+    def current_tenant(self) -> str | None:
+        """Name of the tenant that the current context acts for, or None.
+
+        Raises:
+            UnknownTenant: The app has no such tenant. A view answers 404.
+        """
+        return self._scope("db.current_tenant").tenant
+
+    @property
+    def tenant_names(self) -> list[str]:
+        """The names of the current app's tenants, from ``tenant_lister`` or ``DYNAMODB_TENANTS``.
+
+        Raises:
+            ConfigurationError: The app has neither.
+        """
+        scope = self._scope("db.tenant_names")
+        return scope.registry.tenants.names(scope.lookup_scope)
+
+    def tenant(self, name: str) -> ScopedBlock:
+        """Run a block for a tenant. Also a decorator of functions and coroutine functions.
+
+        The block starts from the tenant's settings: outer changes of a model's ``Meta`` and outer ``db.using`` blocks
+        have no effect in it.
+
+        Args:
+            name: The tenant's name.
+
+        Raises:
+            UnknownTenant: The app has no such tenant.
+            ConfigurationError: The tenant's settings are wrong.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"db.tenant takes the name of a tenant as a string, not {type(name).__name__}.")
+        return ScopedBlock(lambda: self._scope("db.tenant").for_tenant(name))
+
+    def without_tenant(self, *, reason: str) -> ScopedBlock:
+        """Run a block for no tenant, on purpose. Each entry is logged. Also a decorator, as :meth:`tenant`.
+
+        Args:
+            reason: Why, for the log.
+        """
+        if not isinstance(reason, str) or not reason.strip():
+            raise TypeError("db.without_tenant(reason=...) takes the reason, for the log.")
+        return ScopedBlock(lambda: self._without_tenant(reason))
+
+    def copy_current_tenant(self, function: F) -> F:
+        """Wrap a function so that it runs in the current app and for the current tenant, later or in another thread.
+
+        Each call runs in an app context of its own, without a request.
+
+        Args:
+            function: The function, or the coroutine function.
+
+        Raises:
+            UnknownTenant: The app has no such tenant.
+        """
+        principal, app = self._scope("db.copy_current_tenant").principal, current_app()
+        return ScopedBlock(lambda: app_context_for(app, principal))(function)
 
     def create_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
@@ -206,11 +301,11 @@ class Dynamo(Tenancy):
         Args:
             bind_key: Only the models on this bind; by default all.
             models: Only these models; by default all.
-            wait: Return when the tables can be used.
+            wait: Return when the tables are active.
 
         Raises:
             UnknownBind: The app has no such bind.
-            TableError: DynamoDB refused.
+            TableError: DynamoDB refused the request.
         """
         from dynaflask import tables  # noqa: PLC0415 - a program that serves requests does not need it
 
@@ -219,16 +314,16 @@ class Dynamo(Tenancy):
     def drop_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
     ) -> None:
-        """Delete the tables of the current app's models, where they exist, with all that is in them.
+        """Delete the tables of the current app's models, where they exist, with all their items.
 
         Args:
             bind_key: Only the models on this bind; by default all.
             models: Only these models; by default all.
-            wait: Return when the tables are gone.
+            wait: Return when the tables no longer exist.
 
         Raises:
             UnknownBind: The app has no such bind.
-            TableError: DynamoDB refused.
+            TableError: DynamoDB refused the request.
         """
         from dynaflask import tables  # noqa: PLC0415 - a program that serves requests does not need it
 
@@ -244,25 +339,25 @@ class Dynamo(Tenancy):
         max_reads: int = MAX_READS,
         **options: t.Any,
     ) -> Page[T]:
-        """One page of what a query or a scan finds, and the cursor to the next: ``db.paginate(Thread.query, "flask")``.
+        """One page of a query or a scan, and the cursor of the next page: ``db.paginate(Thread.query, "flask")``.
 
-        A page is full, also under a filter, unless the table ends or ``max_reads`` is met. No item is on two pages, and
-        none is left out.
+        A page is full, even with a filter, unless the table ends or ``max_reads`` is reached. Each item is on exactly
+        one page.
 
         Args:
             method: ``Model.query``, ``Model.scan``, or an index's ``query`` or ``scan``.
             *args: Its arguments.
-            per_page: How many items a page has. By default ``per_page`` of the request's query string, or 20.
-            cursor: Where the page begins. By default ``cursor`` of the request's query string, or the beginning.
-            max_per_page: The most that ``per_page`` may be; what is above is taken as this. ``None`` for no limit.
-            max_reads: The most requests to DynamoDB that one page may take.
-            **options: The method's other arguments, but for ``limit``, ``page_size`` and ``last_evaluated_key``.
+            per_page: Items on a page. By default ``per_page`` of the request's query string, or 20.
+            cursor: Where the page starts. By default ``cursor`` of the request's query string, or the first item.
+            max_per_page: Upper limit of ``per_page``; a larger value is reduced to it. ``None`` for no limit.
+            max_reads: Upper limit of requests to DynamoDB for one page.
+            **options: The method's other arguments, except ``limit``, ``page_size`` and ``last_evaluated_key``.
 
         Raises:
             BadCursor: The cursor was not made by this app for this query. A view answers 400.
-            BadRequest: ``per_page`` in the query string is no whole number above 0. A view answers 400.
+            BadRequest: ``per_page`` in the query string is not a whole number above 0. A view answers 400.
             ConfigurationError: The app has no ``SECRET_KEY``.
-            TypeError: The method is another one.
+            TypeError: The method is neither a query nor a scan.
         """
         page: Page[T] = pagination.paginate(
             self._scope("db.paginate"),
@@ -277,22 +372,22 @@ class Dynamo(Tenancy):
         return page
 
     def transact_write(self, **options: t.Any) -> TransactWrite:
-        """A write transaction in the current app, on the bind of the first model that it is given.
+        """A write transaction in the current app, on the bind of the first model in it.
 
         Args:
-            **options: As of PynamoDB's ``TransactWrite``: ``client_request_token``, and so on.
+            **options: Those of PynamoDB's ``TransactWrite``, such as ``client_request_token``.
         """
         return transactions.TransactWrite(connection=self.get_connection(), **options)
 
     def transact_get(self, **options: t.Any) -> TransactGet:
-        """A read transaction in the current app, on the bind of the first model that it is given.
+        """A read transaction in the current app, on the bind of the first model in it.
 
         Args:
-            **options: As of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
+            **options: Those of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
         """
         return transactions.TransactGet(connection=self.get_connection(), **options)
 
-    # What the names of the peers, in compat, do otherwise.
+    # The extension objects in compat override these three.
 
     def _config(self, app: flask.Flask) -> Values:
         return app.config
@@ -300,17 +395,22 @@ class Dynamo(Tenancy):
     def _make_registry(self, app: flask.Flask, settings: Settings, **options: t.Any) -> Registry:
         return Registry(self, settings, **options)
 
-    def _outside(self, what: str | None = None) -> Scope | None:
-        """The scope to use outside of app contexts: none, or with ``what`` an error that tells why."""
+    def _fallback_scope(self, what: str | None = None) -> Scope | None:
+        """The scope to use outside of app contexts, if any. With ``what``, it may raise an error that says why not."""
         return None
 
-    def _enter(self, bind_key: str | None, settings: Values) -> contextlib.AbstractContextManager[t.Any]:
+    def _using(self, bind_key: str | None, settings: Values) -> contextlib.AbstractContextManager[t.Any]:
         scope = self._scope("db.using")
         entered = check_values("db.using()", settings, BIND_VALIDATORS)
         if bind_key is not None:
             scope.registry.settings.own_values(bind_key)
             entered["bind_key"] = bind_key
         return scope.using(entered)
+
+    def _without_tenant(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
+        scope = self._scope("db.without_tenant")
+        logger.warning("The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
+        return scope.using({}, principal=UNRESTRICTED)
 
     def _registry(self, what: str) -> Registry:
         return self._scope(what).registry
@@ -319,7 +419,7 @@ class Dynamo(Tenancy):
         scope = require_scope(what, self)
         if scope.registry.dynamo is not self:
             raise RuntimeError(
-                f"{what} was asked of another Dynamo than the one that the app {scope.registry.app_name!r} was"
+                f"{what} was used on another Dynamo than the one that the app {scope.registry.app_name!r} was"
                 " initialised with. Make one `db = Dynamo()` in the program, and import it everywhere."
             )
         return scope
@@ -330,15 +430,15 @@ class Dynamo(Tenancy):
         return model
 
     def _add(self, model: type[Model]) -> None:
-        # A class that is declared again, as in a notebook, takes the place of the first. Those that a function makes,
-        # for one table each, stay side by side.
+        # A class that is declared again, as in a notebook, replaces the first. Classes with one name for different
+        # tables, such as a function makes, all stay.
         declaration = model.__declaration__
         table_name = None if declaration is None else declaration.table_name
-        self._known[full_name(model), table_name] = model
+        self._model_classes[full_name(model), table_name] = model
 
     def _models(self) -> list[type[Model]]:
-        # A list of references, as values() may fail while another thread's model goes.
-        models = (reference() for reference in self._known.valuerefs())
+        # valuerefs() is a snapshot: values() may fail while another thread's model is collected.
+        models = (reference() for reference in self._model_classes.valuerefs())
         return [model for model in models if model is not None and model.__declaration__ is not None]
 
 
@@ -347,7 +447,7 @@ def _refuse_second(app: flask.Flask) -> None:
     if isinstance(present, Registry):
         raise RuntimeError(f"The app {app.name!r} is initialised already. Call db.init_app(app) once, in its factory.")
     if present is not None:
-        whose = f"{type(present).__module__}.{type(present).__qualname__}"
+        owner = f"{type(present).__module__}.{type(present).__qualname__}"
         raise RuntimeError(
-            f"app.extensions[{EXTENSION!r}] of {app.name!r} belongs to {whose}. One of the two extensions has to go."
+            f"app.extensions[{EXTENSION!r}] of {app.name!r} belongs to {owner}. Remove one of the two extensions."
         )

@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def ministack_on_path() -> cabc.Iterator[None]:
-    """``DYNAMODB_HOST = "local"`` works in the tests as it does for users."""
+    """Put ministack on the PATH, so that ``DYNAMODB_HOST = "local"`` works as for users."""
     try:
         executable = engines.find_ministack()
     except RuntimeError as error:
@@ -47,7 +47,7 @@ def ministack_on_path() -> cabc.Iterator[None]:
 
 @pytest.fixture(scope="session")
 def ministack(ministack_on_path: None) -> cabc.Iterator[engines.Engine]:
-    """A running ministack. Tests share it, each with an ``account``."""
+    """A running ministack. Tests share it, each with an ``account`` of its own."""
     with engines.ministack() as engine:
         yield engine
 
@@ -68,8 +68,8 @@ def own() -> engines.Engine | None:
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> engines.Engine:
     """Each engine in turn."""
-    found: engines.Engine = request.getfixturevalue(request.param)
-    return found
+    engine: engines.Engine = request.getfixturevalue(request.param)
+    return engine
 
 
 @pytest.fixture
@@ -80,23 +80,23 @@ def account() -> engines.Account:
 
 @pytest.fixture
 def recorder() -> cabc.Iterator[recorders.Recorder]:
-    """A server that answers every DynamoDB call with next to nothing, and remembers it."""
+    """A server that records every DynamoDB call, and answers with a minimal response."""
     with recorders.Recorder() as server:
         yield server
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> t.Iterator[None]:
-    """No test sees the AWS and PynamoDB settings of whoever runs it."""
+    """Hide the AWS and PynamoDB settings of the developer from the tests."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "PYNAMODB_", "DYNAMODB_"))]:
         monkeypatch.delenv(name)
     if dynaflask.Registry.pool._bounds:
-        gc.collect()  # an app of an earlier test, which nobody holds any more, still bounds the pool
+        gc.collect()  # an app of an earlier test that is not yet collected still limits the pool
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
     yield
-    dynaflask.Registry.pool.close()  # botocore's sessions remember the credentials that they found
+    dynaflask.Registry.pool.close()  # botocore's sessions cache their credentials
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def _pop_contexts() -> list[str]:
 
 
 def _running(threads: cabc.Iterable[threading.Thread]) -> list[threading.Thread]:
-    """Those that do not end within a moment, once what nobody holds any more is collected."""
+    """The threads that still run after a garbage collection and two seconds each."""
     if any(thread.is_alive() for thread in threads):
         gc.collect()
     for thread in threads:
@@ -137,10 +137,12 @@ def db() -> dynaflask.Dynamo:
 def make_app(db: dynaflask.Dynamo) -> cabc.Callable[..., flask.Flask]:
     """Makes an app with these settings: ``make_app("eu", region="eu-west-1")`` sets ``DYNAMODB_REGION``."""
 
-    def make(name: str = "app", /, *, given: cabc.Iterable[t.Any] | None = None, **settings: object) -> flask.Flask:
+    def make(
+        name: str = "app", /, *, allowed_models: cabc.Iterable[t.Any] | None = None, **settings: object
+    ) -> flask.Flask:
         app = flask.Flask(name)
         app.config.from_mapping({f"DYNAMODB_{key.upper()}": value for key, value in settings.items()})
-        db.init_app(app, models=given)
+        db.init_app(app, models=allowed_models)
         return app
 
     return make
@@ -148,7 +150,7 @@ def make_app(db: dynaflask.Dynamo) -> cabc.Callable[..., flask.Flask]:
 
 @pytest.fixture
 def app(make_app: cabc.Callable[..., flask.Flask], recorder: recorders.Recorder) -> flask.Flask:
-    """An app of two binds, whose calls the recorder answers."""
+    """An app with two binds that sends to the recorder."""
     return make_app(
         host=recorder.url,
         region="us-west-2",

@@ -1,4 +1,4 @@
-"""``Dynamo``: the extension object."""
+"""``Dynamo``: the extension object. Its part for tenants is tested in ``test_extension_tenants.py``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.settings import MakeApp
 
 
 def test_it_takes_an_app_at_once() -> None:
-    """Dynamo(app) is Dynamo().init_app(app)."""
+    """Dynamo(app) has the effect of Dynamo().init_app(app)."""
     app = flask.Flask("app")
     db = dynaflask.Dynamo(app)
     with app.app_context():
@@ -25,14 +25,14 @@ def test_it_takes_an_app_at_once() -> None:
 
 
 def test_init_app_sends_nothing(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
-    """Neither does pushing a context, nor reading Meta."""
+    """init_app, pushing a context and reading Meta send nothing."""
     with make_app(host=recorder.url, region="us-east-1").app_context():
         assert thread_model.Meta.table_name == "Thread"
     assert recorder.requests == []
 
 
 def test_init_app_leaves_the_configuration_as_it_is(db: dynaflask.Dynamo) -> None:
-    """Nothing is written into app.config."""
+    """init_app does not change app.config."""
     app = flask.Flask("app")
     before = dict(app.config)
     db.init_app(app)
@@ -40,22 +40,22 @@ def test_init_app_leaves_the_configuration_as_it_is(db: dynaflask.Dynamo) -> Non
 
 
 def test_a_second_call_is_an_error(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """It is said whose app it is."""
+    """A second init_app of an app is an error that names the app."""
     app = make_app("forum")
     with pytest.raises(RuntimeError, match="The app 'forum' is initialised already"):
         db.init_app(app)
 
 
-def test_a_stranger_in_its_place_is_an_error(db: dynaflask.Dynamo) -> None:
-    """Another extension of that name is named."""
+def test_another_extension_of_that_name_is_an_error(db: dynaflask.Dynamo) -> None:
+    """If app.extensions["dynamo"] is not ours, the error names its class."""
     app = flask.Flask("forum")
     app.extensions["dynamo"] = object()
     with pytest.raises(RuntimeError, match="'forum' belongs to builtins.object"):
         db.init_app(app)
 
 
-def test_a_stranger_that_comes_later_is_not_taken_for_ours(make_app: MakeApp, thread_model: t.Any) -> None:
-    """The model says that the app is not initialised."""
+def test_another_extension_set_later_is_not_used(make_app: MakeApp, thread_model: t.Any) -> None:
+    """If app.extensions["dynamo"] is replaced later, the app counts as not initialised."""
     app = make_app()
     app.extensions["dynamo"] = object()
     with app.app_context(), pytest.raises(RuntimeError, match="was not initialised"):
@@ -63,7 +63,7 @@ def test_a_stranger_that_comes_later_is_not_taken_for_ours(make_app: MakeApp, th
 
 
 def test_a_wrong_setting_leaves_the_app_as_it_was(db: dynaflask.Dynamo) -> None:
-    """init_app fails whole: it can be called again with better settings."""
+    """After an init_app that failed, the app can be initialised with corrected settings."""
     app = flask.Flask("app")
     app.config["DYNAMODB_REGION"] = 7.5
     with pytest.raises(dynaflask.ConfigurationError):
@@ -74,7 +74,7 @@ def test_a_wrong_setting_leaves_the_app_as_it_was(db: dynaflask.Dynamo) -> None:
 
 
 def test_an_app_that_is_refused_is_left_as_it_was(db: dynaflask.Dynamo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the attempt is on it: what is called twice would end the second attempt's contexts twice."""
+    """A failed init_app registers no function and no command on the app."""
     app = flask.Flask("app")
     monkeypatch.setattr(db, "_make_registry", mock.Mock(side_effect=dynaflask.ConfigurationError))
     with pytest.raises(dynaflask.ConfigurationError):
@@ -83,7 +83,7 @@ def test_an_app_that_is_refused_is_left_as_it_was(db: dynaflask.Dynamo, monkeypa
 
 
 def test_an_app_that_has_served_already_is_left_as_it_was(db: dynaflask.Dynamo) -> None:
-    """Flask refuses the teardown then, and there is no registry without one."""
+    """After the first request Flask refuses a teardown function, and the app gets no registry."""
     app = flask.Flask("app")
     app.test_client().get("/")
     with pytest.raises(AssertionError):
@@ -92,20 +92,20 @@ def test_an_app_that_has_served_already_is_left_as_it_was(db: dynaflask.Dynamo) 
 
 
 def test_only_own_models_can_be_given(make_app: MakeApp) -> None:
-    """init_app(models=...) refuses what is not a model of this object."""
-    stranger = models.declare_thread(dynaflask.Dynamo())
+    """init_app(models=...) refuses a class that is not a model of this object."""
+    other = models.declare_thread(dynaflask.Dynamo())
     with pytest.raises(TypeError, match="takes subclasses of db.Model and registered models"):
-        make_app(given=[stranger])
+        make_app(allowed_models=[other])
 
 
 def test_one_model_is_no_list_of_models(make_app: MakeApp, thread_model: t.Any) -> None:
-    """The message shows the list that was meant."""
+    """init_app(models=Thread) is an error that shows the list to write."""
     with pytest.raises(TypeError, match=r"takes a list of models: \[Thread\]"):
-        make_app(given=thread_model)
+        make_app(allowed_models=thread_model)
 
 
-def test_the_names_of_the_registry_stand_on_it(make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-    """db.connection is current_app.extensions["dynamo"].connection, and so on."""
+def test_it_has_the_attributes_of_the_registry(make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    """The attributes of db are those of the current app's registry."""
     keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
     with make_app(region="us-east-1", binds={"eu": {}}, **keys).app_context():
         registry = flask.current_app.extensions["dynamo"]
@@ -117,14 +117,14 @@ def test_the_names_of_the_registry_stand_on_it(make_app: MakeApp, db: dynaflask.
 
 
 def test_another_object_than_the_apps_is_an_error(make_app: MakeApp) -> None:
-    """Two extension objects are a mistake that is named."""
+    """Use of another extension object than the app's is an error that says so."""
     with make_app("forum").app_context():
-        with pytest.raises(RuntimeError, match="db.connection was asked of another Dynamo than .* 'forum'"):
+        with pytest.raises(RuntimeError, match="db.connection was used on another Dynamo than .* 'forum'"):
             dynaflask.Dynamo().connection  # noqa: B018
 
 
 def test_outside_of_a_context_it_says_what_was_asked(db: dynaflask.Dynamo) -> None:
-    """The error names the attribute."""
+    """Outside of a context the error names the attribute that was used."""
     with pytest.raises(RuntimeError, match="db.client needs the current application"):
         db.client  # noqa: B018
 
@@ -139,16 +139,16 @@ def test_two_apps_have_a_registry_each(make_app: MakeApp, db: dynaflask.Dynamo) 
 
 
 def test_it_holds_no_app(make_app: MakeApp) -> None:
-    """An app that nobody holds any more goes, with its registry."""
+    """An app that the program drops is collected with its registry."""
     app = make_app()
     with app.app_context():
         pass
-    held = [weakref.ref(app), weakref.ref(app.extensions["dynamo"])]
+    references = [weakref.ref(app), weakref.ref(app.extensions["dynamo"])]
     del app
     gc.collect()
-    assert [reference() for reference in held] == [None, None]
+    assert [reference() for reference in references] == [None, None]
 
 
-def test_it_offers_its_commands(make_app: MakeApp) -> None:
-    """flask dynamo is there without more ado."""
+def test_it_registers_its_commands(make_app: MakeApp) -> None:
+    """init_app registers the command group ``flask dynamo``."""
     assert "dynamo" in make_app().cli.commands

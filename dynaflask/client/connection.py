@@ -55,9 +55,6 @@ class ConnectionContext(t.Protocol):
     def dedicated_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
 
-    def connection_template(self, bind: Bind) -> dict[str, t.Any]:
-        """What :func:`connection_template_of` makes of a bind."""
-
     @property
     def recorder(self) -> OperationRecorder:
         """What the app does with its operations."""
@@ -88,7 +85,7 @@ class Connection(pynamodb.connection.Connection):
     def __init__(
         self, bind: Bind, *, owner: ConnectionContext, tenant: str | None = None, model: str | None = None
     ) -> None:
-        self.__dict__ = {**owner.connection_template(bind), "_tables": {}}
+        self.__dict__ = {**connection_template_of(bind), "_tables": {}}
         self.bind = bind
         self._owner = owner
         self.tenant = tenant

@@ -1,1 +1,1 @@
-"""The names of other extensions: change one import, and an app that was written for them runs."""
+"""The names of other extensions: change one import, and an app that was written for one of them runs."""

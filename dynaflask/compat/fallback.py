@@ -1,4 +1,4 @@
-"""What the peers do outside of an application context: they fall back to the one app that they were given."""
+"""Use outside of app contexts, as the peers allow it: an extension object with one app falls back to that app."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import flask
 
 from dynaflask.extension import Dynamo
 from dynaflask.registry.context import EXTENSION
-from dynaflask.registry.precedence import DECLARED
-from dynaflask.registry.precedence import DeclaredMeta
+from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.meta import DECLARED
 from dynaflask.registry.registry import Registry
 from dynaflask.registry.scope import Scope
 from dynaflask.tenants import NO_TENANT
@@ -19,16 +19,19 @@ from dynaflask.tenants import Principal
 
 
 class DefaultAppScope(Scope):
-    """An app's scope outside of its contexts. It has no end, so that nothing can be changed in it."""
+    """An app's scope outside of its contexts. It never ends, so it refuses changes."""
 
     def _resolve_tenant(self) -> Principal:
-        # It outlives every request, and must not keep the tenant of one.
+        # This scope outlives every request, and must not store the tenant of one.
         if self.registry.tenants.has_loader:
-            raise RuntimeError("Whom the app acts for is known in an application context: `with app.app_context():`.")
+            raise RuntimeError(
+                f"The tenant of the app {self.registry.app_name!r} is known only in an application context: use"
+                " `with app.app_context():`."
+            )
         return NO_TENANT
 
     def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.NoReturn:
-        """Refuse: the requests would not see the change.
+        """Refuse the change, which the requests would not see.
 
         Raises:
             RuntimeError: Always.
@@ -36,20 +39,24 @@ class DefaultAppScope(Scope):
         DECLARED.set(declaration, name, value)
 
     def copy_on_write(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.Any:
-        """A copy: what is done to it changes nothing."""
+        """A copy. Changing it changes nothing else."""
         return DECLARED.copy_on_write(declaration, name, value)
 
 
 class DefaultAppRegistry(Registry):
-    """A registry that can be used outside of its app's contexts, too."""
+    """A registry that can also be used outside of its app's contexts.
+
+    Attributes:
+        default_scope: The scope to use there.
+    """
 
     def __init__(self, *args: t.Any, **options: t.Any) -> None:
         super().__init__(*args, **options)
-        self.standing = DefaultAppScope(self)
+        self.default_scope = DefaultAppScope(self)
 
     def _scope(self) -> Scope | None:
         scope = super()._scope()
-        return self.standing if scope is None and not flask.has_app_context() else scope
+        return self.default_scope if scope is None and not flask.has_app_context() else scope
 
 
 class OneAppDynamo(Dynamo):
@@ -63,40 +70,40 @@ class OneAppDynamo(Dynamo):
     """
 
     def __init__(self, app: flask.Flask | None = None) -> None:
-        # Weak, so that an app which init_app was given ends when its maker lets it go.
+        # Weak references: an app that init_app was given is collected when the program drops it.
         self._registries: weakref.WeakSet[DefaultAppRegistry] = weakref.WeakSet()
         self.app = app
         super().__init__(app)
 
     def init_app(self, app: flask.Flask, **options: t.Any) -> None:
-        """Give an app its registry; a second time, one of its settings as they are now.
+        """Give an app its registry. A second call replaces it, from the settings at that time.
 
         Args:
             app: The app.
-            **options: As of :meth:`dynaflask.Dynamo.init_app`.
+            **options: Those of :meth:`dynaflask.Dynamo.init_app`.
         """
-        before = app.extensions.get(EXTENSION)
-        if isinstance(before, DefaultAppRegistry) and before in self._registries:
+        registry = app.extensions.get(EXTENSION)
+        if isinstance(registry, DefaultAppRegistry) and registry in self._registries:
             del app.extensions[EXTENSION]
-            self._registries.remove(before)
+            self._registries.remove(registry)
         super().init_app(app, **options)
         self._registries.add(app.extensions[EXTENSION])
 
     def _make_registry(self, app: flask.Flask, *args: t.Any, **options: t.Any) -> DefaultAppRegistry:
         return DefaultAppRegistry(self, *args, **options)
 
-    def _outside(self, what: str | None = None) -> Scope | None:
+    def _fallback_scope(self, what: str | None = None) -> Scope | None:
         registries = list(self._registries)
         if len(registries) > 1:
             del registries
-            gc.collect()  # an app that nobody holds any more is no second one
+            gc.collect()  # an app that the program has dropped does not count, and may be part of a reference cycle
             registries = list(self._registries)
         if len(registries) == 1:
-            return registries[0].standing
+            return registries[0].default_scope
         if registries and what:
             names = ", ".join(sorted(repr(registry.app_name) for registry in registries))
             raise RuntimeError(
-                f"Working outside of application context.\n\n{what} could mean any of the apps {names}. With one app"
-                " that is the one to use; with several, use `with app.app_context():`."
+                f"Working outside of application context.\n\n{what} could mean any of the apps {names}. Use"
+                " `with app.app_context():` to select one; only with a single app it is selected without."
             )
         return None

@@ -1,6 +1,6 @@
 """Flask-Dynamo's names: import ``Dynamo`` from here in place of ``flask_dynamo``.
 
-The session, the connection and the tables are boto3's, as they are there: it needs ``pip install boto3``.
+The session, the connection and the tables are boto3's, as in Flask-Dynamo: run ``pip install boto3``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.forks import in_child
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.manage import POLL_SECONDS
 
@@ -36,7 +35,7 @@ __all__ = ["ConfigurationError", "Dynamo"]
 KEY_ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 LOCAL, LOCAL_HOST, LOCAL_PORT = "DYNAMO_ENABLE_LOCAL", "DYNAMO_LOCAL_HOST", "DYNAMO_LOCAL_PORT"
 
-# What the settings of a bind are called here.
+# The names of a bind's settings in Flask-Dynamo, for messages.
 LABELS: t.Final = {
     "region": "AWS_REGION",
     "host": "The address of DYNAMO_LOCAL_HOST and DYNAMO_LOCAL_PORT",
@@ -48,8 +47,11 @@ LABELS: t.Final = {
 
 TableConfig = cabc.Mapping[str, t.Any]
 
-# boto3's sessions are not safe for threads, and apps may share one. Making a client of one takes no network call.
-_lock = threading.Lock()
+# One lock for each process, by process id. boto3's sessions are not thread-safe, and apps may share one:
+# https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
+# Making a client sends nothing, so that no thread waits for the network. A forked child makes a lock of its own: the
+# thread that holds the parent's does not exist there.
+_session_locks: dict[int, threading.Lock] = {}
 
 
 class Tables:
@@ -57,23 +59,23 @@ class Tables:
 
     Args:
         registry: The app's registry.
-        described: The arguments of ``create_table`` for each table.
+        table_configs: The arguments of ``create_table`` for each table.
     """
 
-    def __init__(self, registry: Registry, described: cabc.Sequence[TableConfig]) -> None:
+    def __init__(self, registry: Registry, table_configs: cabc.Sequence[TableConfig]) -> None:
         self._registry = registry
-        self._described = described
+        self._table_configs = table_configs
 
     def __getitem__(self, name: str) -> t.Any:
         return self._registry.connection.Table(self._registry.table_name(name))
 
     def keys(self) -> list[str]:
         """The names of the tables."""
-        return [table["TableName"] for table in self._described]
+        return [table["TableName"] for table in self._table_configs]
 
     def len(self) -> int:
-        """How many tables there are."""
-        return len(self._described)
+        """The number of tables."""
+        return len(self._table_configs)
 
     def items(self) -> cabc.Iterator[tuple[str, t.Any]]:
         """Each table by its name."""
@@ -81,17 +83,17 @@ class Tables:
             yield name, self[name]
 
     def wait_exists(self, table_name: str) -> None:
-        """Return when the table can be used."""
+        """Return when the table is active."""
         self._wait("table_exists", table_name)
 
     def wait_not_exists(self, table_name: str) -> None:
-        """Return when the table is gone."""
+        """Return when the table no longer exists."""
         self._wait("table_not_exists", table_name)
 
     def create_all(self, wait: bool = False) -> None:
         """Create the tables that do not exist; see :meth:`Dynamo.create_all`."""
         connection = self._registry.connection
-        for table in self._described:
+        for table in self._table_configs:
             real_name = self._registry.table_name(table["TableName"])
             try:
                 connection.create_table(**{**table, "TableName": real_name})
@@ -119,27 +121,29 @@ class Registry(DefaultAppRegistry):
     """``app.extensions["dynamo"]``: one app's boto3 objects, under Flask-Dynamo's names.
 
     Args:
-        *args: As of :class:`dynaflask.Registry`.
-        described: What ``DYNAMO_TABLES`` says.
-        **options: As of :class:`dynaflask.Registry`.
+        *args: Those of :class:`dynaflask.Registry`.
+        table_configs: The value of ``DYNAMO_TABLES``.
+        **options: Those of :class:`dynaflask.Registry`.
 
     Attributes:
         tables: The tables that ``DYNAMO_TABLES`` describes.
     """
 
-    def __init__(self, *args: t.Any, described: cabc.Sequence[TableConfig], **options: t.Any) -> None:
+    def __init__(self, *args: t.Any, table_configs: cabc.Sequence[TableConfig], **options: t.Any) -> None:
         super().__init__(*args, **options)
-        self.tables: t.Any = Tables(self, described)
-        self._made: dict[int, tuple[t.Any, t.Any]] = {}
+        self.tables: t.Any = Tables(self, table_configs)
+        # By process id: a forked child must not share its parent's sockets. It keeps the parent's objects without using
+        # them, because closing them could end the parent's connections.
+        self._boto3_objects: dict[int, tuple[t.Any, t.Any]] = {}
 
     @property
     def session(self) -> t.Any:
-        """The app's boto3 session: ``DYNAMO_SESSION``, or one of its keys and region."""
+        """The app's boto3 session: ``DYNAMO_SESSION``, or one with the app's keys and region."""
         return self._boto3()[0]
 
     @property
     def connection(self) -> t.Any:
-        """The app's boto3 resource of DynamoDB. In a ``db.using`` block it is one of the block's own."""
+        """The app's boto3 resource of DynamoDB. A ``db.using`` block has a resource of its own."""
         return self._boto3()[1]
 
     def get_table(self, table_name: str) -> t.Any:
@@ -162,10 +166,11 @@ class Registry(DefaultAppRegistry):
         bind = self._current_bind()
         if bind != self.bind(DEFAULT_BIND):
             return make_boto3(bind)
-        process = os.getpid()  # a fork must not share its parent's sockets
-        if process not in self._made:
-            self._made.setdefault(process, make_boto3(bind))
-        return self._made[process]
+        pid = os.getpid()
+        if pid not in self._boto3_objects:
+            # Threads may come here at once: setdefault gives all of them the objects of the first.
+            self._boto3_objects.setdefault(pid, make_boto3(bind))
+        return self._boto3_objects[pid]
 
 
 class Dynamo(OneAppDynamo):
@@ -183,28 +188,28 @@ class Dynamo(OneAppDynamo):
         return self._registry("dynamo.session").session
 
     def get_table(self, table_name: str) -> t.Any:
-        """One of the current app's tables, a resource of boto3's."""
+        """One of the current app's tables, as a boto3 resource."""
         return self._registry("dynamo.get_table").get_table(table_name)
 
     def create_all(self, wait: bool = False) -> None:  # type: ignore[override]  # Flask-Dynamo's meaning
         """Create the tables of ``DYNAMO_TABLES`` that do not exist.
 
         Args:
-            wait: Return when the tables can be used.
+            wait: Return when the tables are active.
 
         Raises:
-            ClientError: DynamoDB refused.
+            ClientError: DynamoDB refused the request.
         """
         self._registry("dynamo.create_all").create_all(wait=wait)
 
     def destroy_all(self, wait: bool = False) -> None:
-        """Delete the tables of ``DYNAMO_TABLES``, with all that is in them.
+        """Delete the tables of ``DYNAMO_TABLES``, with all their items.
 
         Args:
-            wait: Return when the tables are gone.
+            wait: Return when the tables no longer exist.
 
         Raises:
-            ClientError: DynamoDB refused, as when a table does not exist.
+            ClientError: DynamoDB refused the request, for example because a table does not exist.
         """
         self._registry("dynamo.destroy_all").destroy_all(wait=wait)
 
@@ -221,24 +226,24 @@ class Dynamo(OneAppDynamo):
         return {PREFIX + name.upper(): value for name, value in mapped.items()}
 
     def _make_registry(self, app: flask.Flask, settings: Settings, **options: t.Any) -> Registry:
-        described = app.config.get("DYNAMO_TABLES") or []
-        for position, table in enumerate(described):
+        table_configs = app.config.get("DYNAMO_TABLES") or []
+        for position, table in enumerate(table_configs):
             if not isinstance(table, cabc.Mapping) or "TableName" not in table:
                 raise ConfigurationError(
-                    f"DYNAMO_TABLES[{position}] must be a dict of create_table's arguments, TableName among them."
+                    f"DYNAMO_TABLES[{position}] must be a dict of create_table's arguments that has TableName."
                 )
-        return Registry(self, settings, described=described, **options)
+        return Registry(self, settings, table_configs=table_configs, **options)
 
 
 def read_config(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> dict[str, t.Any]:
-    """Flask-Dynamo's settings as those of a bind. What the config does not name comes from the environment.
+    """Flask-Dynamo's settings as settings of a bind. Keys that the config lacks are read from the environment.
 
     Args:
-        config: ``app.config``. It is left as it is.
-        environ: ``os.environ``. It is left as it is.
+        config: ``app.config``. It is not changed.
+        environ: ``os.environ``. It is not changed.
 
     Raises:
-        ConfigurationError: Half a key pair, or half of a local server's address.
+        ConfigurationError: Only one of a key pair, or only one of a local server's host and port.
     """
     bind = {
         "region": config.get("AWS_REGION", environ.get("AWS_REGION", Dynamo.DEFAULT_REGION)),
@@ -246,7 +251,7 @@ def read_config(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str
         **_read_keys(config, environ),
     }
     if config.get("DYNAMO_SESSION") is not None:
-        # It has an identity and a region of its own.
+        # The session has credentials and a region of its own.
         bind = {"host": bind["host"], "session": config["DYNAMO_SESSION"]}
     return {name: BIND_VALIDATORS[name](LABELS[name], value) for name, value in bind.items() if value}
 
@@ -256,7 +261,7 @@ def _read_host(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]
         return None
     host, port = (config.get(name, environ.get(name)) for name in (LOCAL_HOST, LOCAL_PORT))
     if not host or not port:
-        raise ConfigurationError(f"{LOCAL} is set without {LOCAL_PORT if host else LOCAL_HOST}. Name host and port.")
+        raise ConfigurationError(f"{LOCAL} is set without {LOCAL_PORT if host else LOCAL_HOST}. Set host and port.")
     return f"http://{host}:{port}"
 
 
@@ -265,30 +270,25 @@ def _read_keys(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]
     if bool(key_id) != bool(secret):
         have, lack = (KEY_ID, SECRET) if key_id else (SECRET, KEY_ID)
         raise ConfigurationError(f"{have} is set without {lack}. Set both, or neither.")
-    # The token of the environment belongs to the environment's key pair.
+    # A token in the environment belongs to the key pair in the environment, not to one in the config.
     token = config.get(TOKEN, None if config.get(KEY_ID) else environ.get(TOKEN)) if key_id else None
     return {"aws_access_key_id": key_id, "aws_secret_access_key": secret, "aws_session_token": token}
 
 
 def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
-    """A boto3 session with a bind's identity and region, and its resource of DynamoDB.
+    """A boto3 session with a bind's credentials and region, and its resource of DynamoDB.
 
     Args:
-        bind: Where to, as whom, and with which options.
+        bind: The destination, credentials and client options.
     """
-    import boto3.session  # noqa: PLC0415 - optional: who names its types need not have it
+    import boto3.session  # noqa: PLC0415 - optional: this module can be imported without it
 
     key = client_key(bind)
-    config = client_config(bind).merge(Config(parameter_validation=True))  # PynamoDB switches it off for its own calls
-    with _lock:
+    # PynamoDB switches the validation off for its own calls.
+    config = client_config(bind).merge(Config(parameter_validation=True))
+    with _session_locks.setdefault(os.getpid(), threading.Lock()):
         session = new_session(key)
         if not hasattr(session, "resource"):
             session = boto3.session.Session(botocore_session=session, region_name=bind.region)
         options = client_options(key, LockedSession(session))
         return session, session.resource("dynamodb", config=config, **options)
-
-
-@in_child
-def _after_fork() -> None:
-    global _lock  # noqa: PLW0603 - a thread that held it is not in the child
-    _lock = threading.Lock()

@@ -12,10 +12,10 @@ import flask
 import dynaflask.model.base
 from dynaflask.compat.fallback import OneAppDynamo
 from dynaflask.registry.context import EXTENSION
-from dynaflask.registry.registry import LazyMapping
+from dynaflask.registry.lazy_mapping import LazyMapping
 from dynaflask.registry.registry import Registry
 
-# They may come as text, of the environment, and PynamoDB once took them so.
+# Values may be strings from environment variables, which older versions of PynamoDB accepted.
 NUMBERS: t.Final[cabc.Mapping[str, t.Callable[[str], float]]] = {
     "DYNAMODB_CONNECT_TIMEOUT_SECONDS": float,
     "DYNAMODB_READ_TIMEOUT_SECONDS": float,
@@ -30,14 +30,14 @@ M = t.TypeVar("M", bound="Model")
 
 
 class Model(dynaflask.model.base.Model):
-    """``db.Model``, with Flask-PynamoDB's look-ups."""
+    """``db.Model``, with Flask-PynamoDB's ``first_or_404``."""
 
     @classmethod
     def first_or_404(cls: type[M], message: str = "") -> M:  # type: ignore[override]  # Flask-PynamoDB's argument
-        """The first item of the table, in DynamoDB's own order, or a 404.
+        """The first item of the table, in the order of DynamoDB's scan, or a 404.
 
         Args:
-            message: What the 404 says.
+            message: The description of the 404.
 
         Raises:
             NotFound: The table is empty.
@@ -52,7 +52,7 @@ class PynamoDB(OneAppDynamo):
         app: Call :meth:`init_app` on this app.
 
     Attributes:
-        Model: The base class of the program's models: that of the object, ``db.Model``.
+        Model: On the object, the base class of the program's models; on the class, a type for annotations.
     """
 
     _base = Model
@@ -63,23 +63,23 @@ class PynamoDB(OneAppDynamo):
 
         Args:
             app: The app.
-            **options: As of :meth:`dynaflask.Dynamo.init_app`.
+            **options: Those of :meth:`dynaflask.Dynamo.init_app`.
 
         Raises:
-            TypeError: It is no Flask app.
+            TypeError: It is not a Flask app.
             ConfigurationError: A setting is wrong.
         """
         if not isinstance(app, flask.Flask):
             raise TypeError("Invalid Flask app instance.")
         super().init_app(app, **options)
         registry: Registry = app.extensions[EXTENSION]
-        made: dict[str, t.Callable[[], t.Any]] = {"db": lambda: self, "connection": lambda: registry.connection}
-        app.extensions["pynamodb"] = LazyMapping(lambda: made, lambda name: made[name]())
+        getters: dict[str, t.Callable[[], t.Any]] = {"db": lambda: self, "connection": lambda: registry.connection}
+        app.extensions["pynamodb"] = LazyMapping(lambda: getters, lambda name: getters[name]())
 
     def _config(self, app: flask.Flask) -> cabc.Mapping[str, t.Any]:
         if BACKOFF in app.config:
             warnings.warn(
-                f"{BACKOFF} has no effect: botocore times the retries. DYNAMODB_RETRY_CONFIGURATION says how.",
+                f"{BACKOFF} has no effect: botocore sets the delays between retries. Use DYNAMODB_RETRY_CONFIGURATION.",
                 stacklevel=5,
             )
         return {
@@ -91,6 +91,6 @@ class PynamoDB(OneAppDynamo):
 
 def _as_number(name: str, value: t.Any) -> t.Any:
     if name in NUMBERS and isinstance(value, str):
-        with contextlib.suppress(ValueError):  # the check of the settings says what is wrong with it
+        with contextlib.suppress(ValueError):  # the validator of the setting reports the wrong value
             return NUMBERS[name](value)
     return value

@@ -9,8 +9,9 @@ import flask
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.exceptions import install_hint
+from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import EXTENSION
-from dynaflask.tenancy import in_context
+from dynaflask.registry.context import current_app
 from dynaflask.tenants import NO_TENANT
 
 try:
@@ -65,7 +66,7 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
         app = self.flask_apps.get(t.cast("str", origin["app"]))
         if app is None:
             raise RuntimeError(f"{self.name} was sent from the app {origin['app']!r}. {self._known_apps()}")
-        with in_context(_initialised(app), NO_TENANT):
+        with app_context_for(_initialised(app), NO_TENANT):
             if origin["tenant"] is None:
                 return self.run(*args, **kwargs)
             with app.extensions[EXTENSION].scope.for_tenant(origin["tenant"]):
@@ -77,7 +78,7 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
 
     def _origin(self) -> Origin:
         if flask.has_app_context():
-            app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # Flask types the proxy as Flask
+            app = current_app()
             for name, flask_app in self.flask_apps.items():
                 if flask_app is app:
                     return {"app": name, "tenant": _initialised(app).extensions[EXTENSION].scope.tenant}

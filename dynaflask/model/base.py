@@ -22,11 +22,11 @@ from dynaflask.model.tenant_key import has_tenant_key
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.context import reset
-from dynaflask.registry.precedence import DECLARED
-from dynaflask.registry.precedence import DeclaredMeta
-from dynaflask.registry.precedence import Meta
-from dynaflask.registry.precedence import has_own_declaration
-from dynaflask.registry.precedence import own_attribute
+from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.declaration import has_own_declaration
+from dynaflask.registry.declaration import own_attribute
+from dynaflask.registry.meta import DECLARED
+from dynaflask.registry.meta import Meta
 from dynaflask.registry.scope import Scope
 
 if t.TYPE_CHECKING:

@@ -1,49 +1,51 @@
-"""Blocks that a program enters, and functions that run in one."""
+"""``with`` blocks that a program enters, which also decorate functions."""
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import contextlib
 import functools
 import inspect
 import typing as t
 
-from dynaflask.registry.context import scope_stack
+import flask
+
+from dynaflask.registry.block_stack import block_stack
+from dynaflask.registry.context import EXTENSION
+from dynaflask.tenants import Principal
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 
 class ScopedBlock:
-    """A ``db.using`` block, or a decorator that puts one round each call of a function.
+    """A block such as ``db.using(...)``, or a decorator that enters one for each call of a function.
 
     Args:
-        enter: Makes the block's context manager, in the context that is current then.
+        enter: Makes the block's context manager, in the context that is current at that moment.
     """
 
     def __init__(self, enter: t.Callable[[], contextlib.AbstractContextManager[t.Any]]) -> None:
         self._enter = enter
-        self._entered: list[contextlib.AbstractContextManager[t.Any]] = []
+        self._active: list[contextlib.AbstractContextManager[t.Any]] = []
 
     def __enter__(self) -> None:
         block = self._enter()
         block.__enter__()
-        self._entered.append(block)
+        self._active.append(block)
 
     def __exit__(self, *exception: t.Any) -> None:
-        # Threads and tasks may share this object: each leaves the block that it is in itself.
-        block = self._entered[0] if len(self._entered) == 1 else self._block_here()
-        self._entered.remove(block)
+        # Threads and tasks may share this object: each leaves the block that it entered itself.
+        is_only = len(self._active) == 1
+        block = self._active[0] if is_only else block_stack.innermost_of(self._active) or self._active[-1]
+        self._active.remove(block)
         block.__exit__(*exception)
 
-    def _block_here(self) -> contextlib.AbstractContextManager[t.Any]:
-        here = (block for block in reversed(scope_stack.get()) if block in self._entered)
-        return next(here, self._entered[-1])
-
     def __call__(self, function: F) -> F:
-        """Put a block round each call of a function.
+        """Decorate a function: each call runs in a block of its own.
 
         Raises:
-            TypeError: It is a generator function, which runs after its call. A function that turns out to return a
-                coroutine or a generator is refused when it is called.
+            TypeError: It is a generator function, which runs after its call. A function that returns a coroutine or a
+                generator is refused when it is called.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             name = getattr(function, "__name__", repr(function))
@@ -65,9 +67,21 @@ class ScopedBlock:
         return t.cast("F", run)
 
 
+@contextlib.contextmanager
+def app_context_for(app: flask.Flask, principal: Principal) -> cabc.Iterator[None]:
+    """An app context of its own, which acts for a tenant or for none without calling the loader.
+
+    Args:
+        app: The app.
+        principal: The tenant to act for, or none.
+    """
+    with app.app_context(), app.extensions[EXTENSION].scope.using({}, principal=principal):
+        yield
+
+
 def _require_done(result: t.Any) -> t.Any:
-    # A coroutine or a generator function that something is wrapped round looks like any other, and would run outside of
-    # the block.
+    # A wrapper around a coroutine function or a generator function looks like a plain function. Its result would run
+    # after the block.
     if inspect.iscoroutine(result):
         result.close()
         raise TypeError("It returned a coroutine, which runs later: put the block round the `async def` itself.")

@@ -1,8 +1,7 @@
-"""How the scope of the current context is found, and where it is kept."""
+"""How the scope of the current context is found, and where it is stored: on ``flask.g``, and per request in it."""
 
 from __future__ import annotations
 
-import contextvars
 import typing as t
 import weakref
 
@@ -11,67 +10,67 @@ from flask.ctx import AppContext
 from flask.globals import app_ctx as _app_ctx
 from flask.globals import request_ctx as _request_ctx
 
+from dynaflask.registry.block_stack import block_stack
+
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
     from dynaflask.registry.scope import Scope
 
 EXTENSION = "dynamo"
+# The owner_request of a context that was pushed without a request.
 NO_REQUEST: t.Final = object()
 
-# Typed as what they stand for, and not as the proxies that they are.
+# Flask types these proxies as the objects that they stand for, without werkzeug's _get_current_object.
 app_ctx: t.Any = _app_ctx
 request: t.Any = flask.request
 request_ctx: t.Any = _request_ctx
 
-# The scope is kept on flask.g: it lives and ends with its app context, in whatever thread or task that is used.
-_ON_G = "_dynamo_scope"
-
-# The blocks that this thread or task is in, the innermost last, of whichever app contexts.
-scope_stack: contextvars.ContextVar[tuple[Scope, ...]] = contextvars.ContextVar("dynaflask_blocks", default=())
-
-ScopeToken = contextvars.Token[tuple["Scope", ...]]
+# The scope is an attribute of flask.g: it lives and ends with its app context, in any thread or task that uses it.
+_SCOPE = "_dynamo_scope"
 
 
 def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
-    """The scope to use here: the innermost block of the current app context, or the context's own.
+    """The scope to use here: the innermost block of the current app context, or the context's own scope.
 
     Args:
-        dynamo: The extension object that asks, which may know a scope for outside of app contexts.
+        dynamo: The extension object that asks. Those in compat have a scope outside of app contexts.
 
     Returns:
-        ``None`` outside of an app context, and in one whose app this extension does not serve.
+        ``None`` outside of an app context, and in the context of an app without a registry.
     """
     root: Scope | None
     try:
-        # Once for the app and its g: each look through one of Flask's proxies costs more than all that follows.
+        # One look through Flask's proxy for both app and g: it costs more than all that follows. The method is
+        # werkzeug's documented LocalProxy._get_current_object; without it no scope can be found.
         context = app_ctx._get_current_object()
     except RuntimeError:
-        root = None if dynamo is None else dynamo._outside()
+        root = None if dynamo is None else dynamo._fallback_scope()
     else:
-        root = context.g.get(_ON_G)
+        root = context.g.get(_SCOPE)
         if root is None or not root.is_open:
             root = _open_scope(context)
         if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
-    for block in reversed(scope_stack.get()):
+    # BlockStack.innermost, written out: this function runs for each item that becomes an object.
+    for block in reversed(block_stack.entered()):
         if block.root is root:
             return block
     return root
 
 
 def existing_scope() -> Scope | None:
-    """The scope that is used here already. None is opened."""
-    root: Scope | None = app_ctx.g.get(_ON_G) if app_ctx else None
-    if root is not None and (other := _nested_request(root)):
-        root = vars(other).get(_ON_G, {}).get(root)
-    return next((block for block in reversed(scope_stack.get()) if block.root is root), root)
+    """The scope to use here, if it is open already. None is opened."""
+    root: Scope | None = app_ctx.g.get(_SCOPE) if app_ctx else None
+    if root is not None and (nested_request := _nested_request(root)):
+        root = vars(nested_request).get(_SCOPE, {}).get(root)
+    return block_stack.innermost(root)
 
 
 def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
     """The scope to use here, or an error that says why there is none.
 
     Args:
-        what: What needs it, as the reader knows it: ``"Thread"``.
+        what: The name, as the reader knows it, of what needs the scope: ``"Thread"``.
         dynamo: As of :func:`current_scope`.
 
     Raises:
@@ -82,7 +81,7 @@ def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
         return scope
     if not flask.has_app_context():
         if dynamo is not None:
-            dynamo._outside(what)
+            dynamo._fallback_scope(what)
         raise RuntimeError(
             f"Working outside of application context.\n\n{what} needs the current application to know its region,"
             " endpoint and table. Either none was pushed yet, as in a script or a shell: use `with app.app_context():`."
@@ -95,14 +94,19 @@ def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
     )
 
 
-def reset(resumption: ScopeToken) -> None:
-    """End what :meth:`Scope.resume` began."""
-    scope_stack.reset(resumption)
+# Ends what Scope.reenter began.
+reset: t.Final = block_stack.reset
+
+
+def current_app() -> flask.Flask:
+    """The current app itself, for use after the context has ended; ``flask.current_app`` is a proxy."""
+    app: flask.Flask = app_ctx._get_current_object().app
+    return app
 
 
 def close_scope(_: BaseException | None = None) -> None:
-    """End the scope of the current app context, if it has one, and those of requests that ran in it."""
-    scope: Scope | None = app_ctx._get_current_object().g.get(_ON_G)
+    """Close the scope of the current app context, if it has one, and those of requests that ran in the context."""
+    scope: Scope | None = app_ctx._get_current_object().g.get(_SCOPE)
     if scope is not None:
         scope.close()
         for nested_scope in [*scope.nested_scopes]:
@@ -110,8 +114,8 @@ def close_scope(_: BaseException | None = None) -> None:
 
 
 def close_request_scopes(_: BaseException | None = None) -> None:
-    """End what the current request had in an app context that was there before it."""
-    for scope in vars(request._get_current_object()).get(_ON_G, {}).values():
+    """Close the scopes that the current request had in app contexts that were pushed before it."""
+    for scope in vars(request._get_current_object()).get(_SCOPE, {}).values():
         scope.close()
 
 
@@ -120,32 +124,34 @@ def _open_scope(context: AppContext) -> Scope | None:
     open_scope: t.Callable[[], Scope] | None = getattr(registry, "open_scope", None)
     if open_scope is None:
         return None
-    # Threads may share a context, so that two may come here at once.
-    scope: Scope = context.g.setdefault(_ON_G, open_scope())
+    # Threads may share a context, and two of them may open its scope at once: setdefault gives both the same one.
+    scope: Scope = context.g.setdefault(_SCOPE, open_scope())
     scope.is_open = True
     if registry.tenants.has_loader and scope.owner_request is None:
         scope.owner_request = _request_of(context)
+        # Weak references: a nested scope is the request's, and goes with it.
         scope.nested_scopes = weakref.WeakSet()
     return scope
 
 
 def _request_of(context: AppContext) -> t.Any:
-    """The request that an app context was made for, if that is the current one."""
+    """The current request, if the app context was pushed for it."""
     if not flask.has_request_context():
         return NO_REQUEST
-    # A Flask that does not tell makes one for each.
-    made = getattr(request_ctx._get_current_object(), "_cv_tokens", [(None, context)])
-    return _current_request() if any(other is context for _, other in made) else NO_REQUEST
+    # A request context that joined a context of its app lists only the app contexts that it pushed itself in Flask's
+    # private _cv_tokens. Where the name is gone, as in Flask 3.2, every request pushes a context of its own.
+    tokens = getattr(request_ctx._get_current_object(), "_cv_tokens", [(None, context)])
+    return _current_request() if any(pushed is context for _, pushed in tokens) else NO_REQUEST
 
 
 def _scope_of_request(root: Scope) -> Scope:
-    # Flask puts a request into the context of its app that is there already, of a test or of another request, with all
-    # that is on flask.g. Its tenant is its own.
-    other = _nested_request(root)
-    if other is None:
+    # Flask runs a request inside the current context of its app, if there is one: that of a test or of another
+    # request, with the same flask.g. The request's tenant is its own, so it gets a scope of its own.
+    nested_request = _nested_request(root)
+    if nested_request is None:
         return root
-    # A request may be used in the contexts of several apps.
-    scopes: dict[Scope, Scope] = vars(other).setdefault(_ON_G, {})
+    # By root: a request may be used in the contexts of several apps.
+    scopes: dict[Scope, Scope] = vars(nested_request).setdefault(_SCOPE, {})
     if root not in scopes:
         root.nested_scopes.add(scopes.setdefault(root, root.registry.open_scope()))
     scope = scopes[root]
@@ -154,7 +160,7 @@ def _scope_of_request(root: Scope) -> Scope:
 
 
 def _nested_request(root: Scope) -> t.Any:
-    """The current request, if it is another than the one that the context was made for."""
+    """The current request, if the context was not pushed for it."""
     current = None if root.owner_request is None else _current_request()
     return None if current is root.owner_request else current
 

@@ -10,7 +10,7 @@ from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import PROVISIONED_BILLING_MODE
 
 from dynaflask.model.base import Model
-from dynaflask.registry.precedence import add_missing
+from dynaflask.registry.declaration import add_missing
 
 Json = dict[str, t.Any]
 

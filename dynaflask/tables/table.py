@@ -17,7 +17,7 @@ from dynaflask.exceptions import DynaflaskError
 from dynaflask.model.base import Model
 from dynaflask.model.tenant_key import require_no_tenant
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
-from dynaflask.registry.precedence import full_name
+from dynaflask.registry.declaration import full_name
 from dynaflask.tables.schema import Json
 from dynaflask.tables.schema import Schema
 from dynaflask.tables.schema import from_models
@@ -129,12 +129,12 @@ def find_tables(registry: Registry, *, bind_key: str | None = None, models: Mode
     """
     if bind_key is not None:
         registry.settings.own_values(bind_key)  # raises UnknownBind
-    requested = registry._models() if models is None else models
+    requested = registry.models.classes() if models is None else models
     groups: dict[t.Any, dict[type[Model], Bind]] = {}
     for model in requested:
         _add(groups, registry, model)
     # The app's other models on these tables belong to their schemas: an index that one of them declares is no stray.
-    for model in registry._models():
+    for model in registry.models.classes():
         # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
         with contextlib.suppress(DynaflaskError, RuntimeError):
             _add(groups, registry, model)
@@ -163,7 +163,7 @@ def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
 
 
 def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model: type[Model]) -> None:
-    resolved = registry.scope.resolve(registry.declaration_of(model))
+    resolved = registry.scope.resolve(registry.models.declaration_of(model))
     if resolved.table_name is not None:
         groups.setdefault((resolved.bind.destination, resolved.table_name), {})[model] = resolved.bind
 

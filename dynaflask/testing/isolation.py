@@ -119,7 +119,7 @@ class _TenantRuns:
         names: dict[tuple[str, str | None], str] = {}
         for tenant in self.tenants:
             with self._context(tenant):
-                for model in self._registry(self._apps[tenant])._models():
+                for model in self._registry(self._apps[tenant]).models.classes():
                     names |= _key_names(model)
         return names
 

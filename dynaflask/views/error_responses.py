@@ -135,7 +135,7 @@ def _log(error: Exception, http_error: HTTPException) -> None:
 def _missing_item_context(error: Exception) -> ErrorContext | None:
     """The context of a ``DoesNotExist``, which no failed call carries: PynamoDB raises it after a successful one."""
     scope = current_scope()
-    models: t.Any = scope.registry._models() if scope else ()
+    models: t.Any = scope.registry.models.classes() if scope else ()
     # Reading Meta can raise, such as TenantRequired: the tenant's block has ended. A log line must not fail for that.
     with contextlib.suppress(Exception):
         return next(

@@ -16,7 +16,7 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import CURSOR_SETTINGS
-from dynaflask.registry.precedence import full_name
+from dynaflask.registry.declaration import full_name
 from dynaflask.views.cursors import CursorCodec
 from dynaflask.views.cursors import ExclusiveStartKey
 

@@ -391,7 +391,7 @@ class TestShell:
         board, post = boards.declare_board(db), boards.declare_board(db, name="Post")
         context = make_app().make_shell_context()
         assert (context["db"], context["Board"], context["Post"]) == (db, board, post)
-        assert "Post" not in make_app("other", given=[board]).make_shell_context()
+        assert "Post" not in make_app("other", allowed_models=[board]).make_shell_context()
 
     def test_a_model_hides_no_other_name(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """A model does not replace a name of Flask, of the extension or of the program's own shell context."""

@@ -1,4 +1,4 @@
-"""Flask-Dynamo's names: what an app that was written for it does, with one import changed."""
+"""Flask-Dynamo's names: an app that was written for it runs with one import changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def describe(name: str, key: str) -> dict[str, t.Any]:
 
 @pytest.fixture
 def make_peer_app(ministack: engines.Engine, account: engines.Account) -> MakeApp:
-    """Makes an app that is configured as for Flask-Dynamo, with an account of its own on a local server."""
+    """Make an app that is configured for Flask-Dynamo, with an account of its own on a local server."""
     local = urllib.parse.urlsplit(ministack.url)
 
     def make(name: str = "app", **settings: t.Any) -> flask.Flask:
@@ -54,8 +54,8 @@ def make_peer_app(ministack: engines.Engine, account: engines.Account) -> MakeAp
     return make
 
 
-def test_the_tables_of_the_configuration_are_boto3s(make_peer_app: MakeApp) -> None:
-    """They are created, used and deleted by the names that the configuration gives them."""
+def test_the_configured_tables_are_boto3_resources(make_peer_app: MakeApp) -> None:
+    """The tables of DYNAMO_TABLES are created, used and deleted by their configured names."""
     dynamo = Dynamo(app := make_peer_app())
     with app.app_context():
         dynamo.create_all(wait=True)
@@ -67,32 +67,32 @@ def test_the_tables_of_the_configuration_are_boto3s(make_peer_app: MakeApp) -> N
         assert list(dynamo.connection.tables.all()) == []
 
 
-def test_the_extension_of_the_app_has_the_same(make_peer_app: MakeApp) -> None:
-    """``app.extensions["dynamo"]`` is how a factory's views find it."""
+def test_the_apps_extension_has_the_same_names(make_peer_app: MakeApp) -> None:
+    """``app.extensions["dynamo"]`` has the tables, the session and the connection of the app."""
     dynamo = Dynamo()
     app = make_peer_app()
     dynamo.init_app(app)
-    found = app.extensions["dynamo"]
-    found.create_all(True)
-    found.get_table("users").put_item(Item={"username": "rdegges"})
+    registry = app.extensions["dynamo"]
+    registry.create_all(True)
+    registry.get_table("users").put_item(Item={"username": "rdegges"})
     with app.app_context():
         assert dynamo.tables["users"].item_count == 1
-        assert dynamo.connection is found.connection
-        assert dynamo.session is found.session
-    found.destroy_all()
-    found.tables.wait_not_exists("users")
+        assert dynamo.connection is registry.connection
+        assert dynamo.session is registry.session
+    registry.destroy_all()
+    registry.tables.wait_not_exists("users")
 
 
-def test_without_a_context_the_one_app_is_meant(make_peer_app: MakeApp) -> None:
-    """A bootstrap script needs no context."""
+def test_without_a_context_the_only_app_is_used(make_peer_app: MakeApp) -> None:
+    """Outside of contexts, an object with one app uses that app."""
     dynamo = Dynamo(app := make_peer_app())
     dynamo.create_all(wait=True)
     assert sorted(table.name for table in dynamo.connection.tables.all()) == ["groups", "users"]
     assert dynamo.app is app
 
 
-def test_tables_that_exist_stay(make_peer_app: MakeApp) -> None:
-    """``create_all`` may run at each start; what is declared meanwhile is created."""
+def test_existing_tables_stay(make_peer_app: MakeApp) -> None:
+    """``create_all`` keeps existing tables, and creates the new ones."""
     dynamo = Dynamo(app := make_peer_app())
     dynamo.create_all()
     dynamo.tables["users"].put_item(Item={"username": "rdegges"})
@@ -102,15 +102,15 @@ def test_tables_that_exist_stay(make_peer_app: MakeApp) -> None:
     dynamo.tables.wait_exists("roles")
 
 
-def test_what_cannot_be_deleted_is_an_error(make_peer_app: MakeApp) -> None:
-    """``destroy_all`` without the tables is DynamoDB's error."""
+def test_a_missing_table_cannot_be_deleted(make_peer_app: MakeApp) -> None:
+    """``destroy_all`` of a table that does not exist raises DynamoDB's error."""
     dynamo = Dynamo(make_peer_app())
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         dynamo.destroy_all()
 
 
-def test_two_apps_keep_everything_apart(make_peer_app: MakeApp) -> None:
-    """Each has its region, keys, session and tables; upstream the second app got those of the first."""
+def test_two_apps_are_separate(make_peer_app: MakeApp) -> None:
+    """Two apps have their own region, keys, session and tables; in Flask-Dynamo the second gets those of the first."""
     dynamo = Dynamo()
     us = make_peer_app("us", AWS_REGION="us-west-2")
     eu = make_peer_app("eu", AWS_REGION="eu-west-1", DYNAMO_TABLES=[describe("only-eu", "name")])
@@ -128,17 +128,17 @@ def test_two_apps_keep_everything_apart(make_peer_app: MakeApp) -> None:
 
 
 def test_two_apps_sign_with_their_own_keys(make_peer_app: MakeApp) -> None:
-    """The keys of neither reach the other."""
+    """Two apps sign with their own keys and tokens."""
     dynamo = Dynamo()
     apps = [make_peer_app(key, AWS_ACCESS_KEY_ID=key, AWS_SESSION_TOKEN=f"of {key}") for key in ("1" * 12, "2" * 12)]
     for app in apps:
         dynamo.init_app(app)
-    signed = [app.extensions["dynamo"].session.get_credentials() for app in apps]
-    assert [(keys.access_key, keys.token) for keys in signed] == [(app.name, f"of {app.name}") for app in apps]
+    credentials = [app.extensions["dynamo"].session.get_credentials() for app in apps]
+    assert [(keys.access_key, keys.token) for keys in credentials] == [(app.name, f"of {app.name}") for app in apps]
 
 
-def test_two_apps_leave_no_guess_outside_of_contexts(make_peer_app: MakeApp) -> None:
-    """Which app is meant can no longer be told, and the error names them."""
+def test_with_two_apps_a_context_is_needed(make_peer_app: MakeApp) -> None:
+    """Outside of contexts, an object with two apps raises an error that names both."""
     us, eu = make_peer_app("us"), make_peer_app("eu")
     dynamo = Dynamo(us)
     dynamo.init_app(eu)
@@ -146,8 +146,8 @@ def test_two_apps_leave_no_guess_outside_of_contexts(make_peer_app: MakeApp) -> 
         dynamo.create_all()
 
 
-def test_a_session_of_the_configuration_is_used_as_it_is(make_peer_app: MakeApp, account: engines.Account) -> None:
-    """``DYNAMO_SESSION`` wins over keys and region, and may be shared with what else the program calls."""
+def test_a_configured_session_is_used_itself(make_peer_app: MakeApp, account: engines.Account) -> None:
+    """``DYNAMO_SESSION`` wins over keys and region, and may be shared by apps."""
     session = boto3.session.Session(account.access_key_id, "any", region_name="eu-north-1")
     dynamo = Dynamo(app := make_peer_app(DYNAMO_SESSION=session, AWS_REGION="us-west-2"))
     dynamo.create_all(wait=True)
@@ -158,8 +158,8 @@ def test_a_session_of_the_configuration_is_used_as_it_is(make_peer_app: MakeApp,
     assert app.config["DYNAMO_SESSION"] is elsewhere.config["DYNAMO_SESSION"]
 
 
-def test_neither_the_configuration_nor_the_environment_is_written_to(make_peer_app: MakeApp) -> None:
-    """What was set is there afterwards, and nothing more."""
+def test_configuration_and_environment_are_not_changed(make_peer_app: MakeApp) -> None:
+    """Neither app.config nor os.environ is changed."""
     app = make_peer_app(AWS_REGION="us-west-2")
     before, environment = dict(app.config), dict(os.environ)
     Dynamo(app).create_all()
@@ -167,8 +167,8 @@ def test_neither_the_configuration_nor_the_environment_is_written_to(make_peer_a
     assert dict(os.environ) == environment
 
 
-def test_the_environment_fills_in_what_the_configuration_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, region and local server may all be there; the region is us-east-1 if nothing says."""
+def test_the_environment_has_what_the_configuration_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, region and local server may come from the environment; the default region is us-east-1."""
     local = {"DYNAMO_ENABLE_LOCAL": "1", "DYNAMO_LOCAL_HOST": "localhost", "DYNAMO_LOCAL_PORT": "8000"}
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
     assert flask_dynamo.read_config({}, {}) == {"region": "us-east-1"}
@@ -180,8 +180,8 @@ def test_the_environment_fills_in_what_the_configuration_leaves_out(monkeypatch:
     assert app.extensions["dynamo"].session.get_credentials().token == "token"
 
 
-def test_a_token_of_the_environment_is_not_mixed_with_keys_of_the_configuration() -> None:
-    """The environment's belongs to the environment's key pair."""
+def test_a_token_of_the_environment_does_not_go_with_configured_keys() -> None:
+    """A token of the environment is used only with the key pair of the environment."""
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     assert "aws_session_token" not in flask_dynamo.read_config(keys, {"AWS_SESSION_TOKEN": "token"})
     assert flask_dynamo.read_config({}, {**keys, "AWS_SESSION_TOKEN": "token"})["aws_session_token"] == "token"
@@ -202,7 +202,7 @@ def test_a_token_of_the_environment_is_not_mixed_with_keys_of_the_configuration(
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, t.Any], message: str) -> None:
-    """As it was typed, and the half that is missing of two; the error is Flask-Dynamo's by name."""
+    """The error names a wrong setting as typed, and the missing one of a pair."""
     app = flask.Flask("app")
     app.config.update(settings)
     with pytest.raises(flask_dynamo.ConfigurationError, match=message):
@@ -211,7 +211,7 @@ def test_a_wrong_setting_is_named(settings: dict[str, t.Any], message: str) -> N
 
 
 def test_settings_of_dynaflask_win(make_peer_app: MakeApp) -> None:
-    """Timeouts, prefixes and so on can be added step by step; an identity is taken whole."""
+    """``DYNAMODB_*`` settings win over Flask-Dynamo's; credentials are taken as a whole."""
     app = make_peer_app(
         DYNAMODB_TABLE_PREFIX="blue-",
         DYNAMODB_READ_TIMEOUT_SECONDS=3,
@@ -228,7 +228,7 @@ def test_settings_of_dynaflask_win(make_peer_app: MakeApp) -> None:
 
 
 def test_a_block_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
-    """In ``db.using`` the tables are those of the block's destination."""
+    """In a ``db.using`` block, connection and tables are those of the block's destination."""
     dynamo = Dynamo(app := make_peer_app())
     with app.app_context():
         with dynamo.using(region="eu-west-1", table_prefix="eu-"):
@@ -238,7 +238,7 @@ def test_a_block_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
 
 
 def test_models_can_be_added(make_peer_app: MakeApp) -> None:
-    """The same object has models, on the tables that boto3 sees."""
+    """The same object has models, on the same tables as boto3."""
     dynamo = Dynamo(app := make_peer_app())
 
     class User(dynamo.Model):  # type: ignore[name-defined]
@@ -256,7 +256,7 @@ def test_models_can_be_added(make_peer_app: MakeApp) -> None:
 
 
 def test_boto3_checks_its_arguments(make_peer_app: MakeApp) -> None:
-    """A misspelt argument is told before it is sent."""
+    """boto3 validates the arguments before a request is sent."""
     dynamo = Dynamo(app := make_peer_app())
     with app.app_context():
         with pytest.raises(ParamValidationError):
@@ -264,27 +264,27 @@ def test_boto3_checks_its_arguments(make_peer_app: MakeApp) -> None:
 
 
 def test_threads_share_one_connection(make_peer_app: MakeApp) -> None:
-    """However many ask at once, one session and one resource are handed out."""
+    """Threads that use the connection for the first time at once share one session and one resource."""
     dynamo = Dynamo(app := make_peer_app())
-    barrier, found = threading.Barrier(4), []
+    barrier, pairs = threading.Barrier(4), []
 
-    def ask() -> None:
+    def use() -> None:
         barrier.wait()
         with app.app_context():
-            found.append((dynamo.session, dynamo.connection))
+            pairs.append((dynamo.session, dynamo.connection))
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({(id(session), id(connection)) for session, connection in found}) == 1
+    assert len({(id(session), id(connection)) for session, connection in pairs}) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_fork_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
-    """Parent and child do not read each other's answers."""
+    """A forked child has a connection of its own, and does not read its parent's responses."""
     dynamo = Dynamo(make_peer_app())
     dynamo.create_all(wait=True)
     parents = id(dynamo.connection)
@@ -298,9 +298,25 @@ def test_a_fork_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
     assert receiving.recv() == (True, 0)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_does_not_wait_for_the_lock_of_its_parent(make_peer_app: MakeApp) -> None:
+    """A child that is forked while a thread of the parent makes a session makes a session itself."""
+    registry = Dynamo(make_peer_app()).registry
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    with flask_dynamo._session_locks.setdefault(os.getpid(), threading.Lock()):
+        child = context.Process(target=lambda: sending.send(registry.session.region_name), daemon=True)
+        child.start()
+        has_answered = receiving.poll(30)
+        child.kill()
+        child.join()
+    assert (has_answered, has_answered and receiving.recv()) == (True, "us-east-1")
+
+
 @pytest.mark.parametrize("name", ["session", "connection", "tables"])
-def test_a_tenant_that_is_required_is_required_in_another_apps_context(make_peer_app: MakeApp, name: str) -> None:
-    """What is asked of an app's registry there would be nobody's."""
+def test_a_required_tenant_is_missing_in_another_apps_context(make_peer_app: MakeApp, name: str) -> None:
+    """With DYNAMODB_REQUIRE_TENANT, use of an app's registry in another app's context is refused."""
     dynamo = Dynamo()
     strict, other = make_peer_app("strict", DYNAMODB_REQUIRE_TENANT=True), make_peer_app("other")
     for app in (strict, other):

@@ -1,4 +1,4 @@
-"""Flask-PynamoDB's names: what an app that was written for it does, with one import changed."""
+"""Flask-PynamoDB's names: an app that was written for it runs with one import changed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def make_peer_app(ministack: engines.Engine, account: engines.Account) -> MakeApp:
-    """Makes an app that is configured as for Flask-PynamoDB, with a table's room of its own."""
+    """Make an app that is configured for Flask-PynamoDB, with an account of its own."""
 
     def make(name: str = "app", **settings: t.Any) -> flask.Flask:
         app = flask.Flask(name)
@@ -82,15 +82,15 @@ def declare_todo(db: PynamoDB) -> t.Any:
 def test_a_program_without_a_context_runs(
     tmp_path: pathlib.Path, ministack: engines.Engine, account: engines.Account
 ) -> None:
-    """Tables, batches and items of the one app need no context, as under ``if __name__ == "__main__"``."""
+    """A program with one app uses tables, batches and items without a context."""
     program = tmp_path / "todo.py"
     program.write_text(PROGRAM.format(url=ministack.url, key=account.access_key_id))
-    done = subprocess.run([sys.executable, "-W", "error", program], capture_output=True, text=True, check=False)
-    assert done.stdout == "['one'] ['one']\n", done.stderr
+    process = subprocess.run([sys.executable, "-W", "error", program], capture_output=True, text=True, check=False)
+    assert process.stdout == "['one'] ['one']\n", process.stderr
 
 
-def test_items_are_looked_up_or_not_found(make_peer_app: MakeApp) -> None:
-    """``get_or_404`` takes what ``get`` takes, and a message."""
+def test_get_or_404(make_peer_app: MakeApp) -> None:
+    """``get_or_404`` takes the arguments of ``get``, and the message of the 404."""
     todo = declare_todo(PynamoDB(make_peer_app()))
     todo.create_table(wait=True)
     todo("one").save()
@@ -101,8 +101,8 @@ def test_items_are_looked_up_or_not_found(make_peer_app: MakeApp) -> None:
         todo.get_or_404("two")
 
 
-def test_the_first_item_is_any_or_not_found(make_peer_app: MakeApp) -> None:
-    """``first_or_404`` scans for one item; its first argument is the message."""
+def test_first_or_404(make_peer_app: MakeApp) -> None:
+    """``first_or_404`` returns one item of a scan; its argument is the message of the 404."""
     todo = declare_todo(PynamoDB(make_peer_app()))
     todo.create_table(wait=True)
     with pytest.raises(werkzeug.exceptions.NotFound, match="nothing to do"):
@@ -114,7 +114,7 @@ def test_the_first_item_is_any_or_not_found(make_peer_app: MakeApp) -> None:
 
 
 def test_the_connection_is_pynamodbs(make_peer_app: MakeApp) -> None:
-    """It is reached through the object and through the app, in a context and outside."""
+    """The object and the app have PynamoDB's connection, in a context and outside."""
     app = make_peer_app()
     db = PynamoDB(app)
     with app.app_context():
@@ -125,8 +125,8 @@ def test_the_connection_is_pynamodbs(make_peer_app: MakeApp) -> None:
     assert app.extensions["pynamodb"].get("pool") is None
 
 
-def test_two_apps_keep_their_regions_and_keys_apart(make_peer_app: MakeApp) -> None:
-    """Each app's context has its own table; upstream the second app's settings were those of both."""
+def test_two_apps_are_separate(make_peer_app: MakeApp) -> None:
+    """Two apps have their own region and tables; in Flask-PynamoDB both get the second app's settings."""
     db = PynamoDB()
     apps = [make_peer_app(region, DYNAMODB_REGION=region) for region in ("us-west-2", "eu-west-1")]
     for app in apps:
@@ -143,8 +143,8 @@ def test_two_apps_keep_their_regions_and_keys_apart(make_peer_app: MakeApp) -> N
     assert [app.extensions["pynamodb"]["connection"].region for app in apps] == ["us-west-2", "eu-west-1"]
 
 
-def test_two_apps_leave_no_guess_outside_of_contexts(make_peer_app: MakeApp) -> None:
-    """Which app is meant can no longer be told, and the error names them."""
+def test_with_two_apps_a_context_is_needed(make_peer_app: MakeApp) -> None:
+    """Outside of contexts, an object with two apps raises an error that names both."""
     us, eu = make_peer_app("us"), make_peer_app("eu")
     db = PynamoDB(us)
     db.init_app(eu)
@@ -158,8 +158,8 @@ def test_two_apps_leave_no_guess_outside_of_contexts(make_peer_app: MakeApp) -> 
         assert not todo.exists()
 
 
-def test_an_app_that_is_gone_is_no_second_one(make_peer_app: MakeApp) -> None:
-    """A test suite makes an app for each test, of one object."""
+def test_a_collected_app_does_not_count(make_peer_app: MakeApp) -> None:
+    """An app that the program has dropped does not count, as in a test suite with one object and many apps."""
     db = PynamoDB()
     todo = declare_todo(db)
     for name in ("first", "second"):
@@ -169,14 +169,14 @@ def test_an_app_that_is_gone_is_no_second_one(make_peer_app: MakeApp) -> None:
         del app
 
 
-def test_without_an_app_there_is_nothing_to_fall_back_to() -> None:
-    """The error is that of every model outside of a context."""
+def test_without_an_app_a_context_is_needed() -> None:
+    """An object without an app raises the usual error outside of a context."""
     with pytest.raises(RuntimeError, match="Working outside of application context"):
         declare_todo(PynamoDB()).exists()
 
 
-def test_a_model_of_no_object_has_no_app(make_peer_app: MakeApp) -> None:
-    """``PynamoDB.Model`` is for annotations; a model is declared on the ``db.Model`` of an object."""
+def test_a_model_of_the_class_has_no_app(make_peer_app: MakeApp) -> None:
+    """``PynamoDB.Model`` is for annotations: a model declared on it belongs to no app."""
     app = make_peer_app()
     PynamoDB(app)
 
@@ -192,16 +192,16 @@ def test_a_model_of_no_object_has_no_app(make_peer_app: MakeApp) -> None:
         Stray.exists()
 
 
-def test_a_context_of_another_app_is_not_fallen_back_from(make_peer_app: MakeApp) -> None:
-    """What runs for an app that was not initialised reaches no other app's table."""
+def test_there_is_no_fallback_in_a_context(make_peer_app: MakeApp) -> None:
+    """In the context of an app that was not initialised, no other app's table is used."""
     todo = declare_todo(PynamoDB(make_peer_app("initialised")))
     with flask.Flask("stranger").app_context():
         with pytest.raises(RuntimeError, match="'stranger', which was not initialised"):
             todo.exists()
 
 
-def test_nothing_can_be_set_outside_of_contexts(make_peer_app: MakeApp) -> None:
-    """A change that the requests would not see is refused; what is read is a copy."""
+def test_meta_cannot_be_changed_outside_of_contexts(make_peer_app: MakeApp) -> None:
+    """Outside of contexts a change of Meta is refused, and a mutable value is a copy."""
     db = PynamoDB(make_peer_app())
     todo = declare_todo(db)
     with pytest.raises(RuntimeError, match="set outside of an application context"):
@@ -216,8 +216,8 @@ def test_nothing_can_be_set_outside_of_contexts(make_peer_app: MakeApp) -> None:
     assert Tagged.Meta.tags == {"team": "todo"}
 
 
-def test_a_block_changes_what_runs_outside_of_contexts(make_peer_app: MakeApp) -> None:
-    """``db.using`` holds there, too, for ``Meta`` and for the connection."""
+def test_a_block_works_outside_of_contexts(make_peer_app: MakeApp) -> None:
+    """``db.using`` has effect outside of contexts, too, on ``Meta`` and on the connection."""
     db = PynamoDB(make_peer_app())
     todo = declare_todo(db)
     with db.using(region="eu-west-1"):
@@ -226,18 +226,18 @@ def test_a_block_changes_what_runs_outside_of_contexts(make_peer_app: MakeApp) -
     assert (todo.Meta.region, todo.exists()) == ("us-east-1", False)
 
 
-def test_threads_fall_back_as_well(make_peer_app: MakeApp) -> None:
-    """A thread has no context of its own."""
+def test_threads_use_the_only_app(make_peer_app: MakeApp) -> None:
+    """A thread, which has no context, uses the only app."""
     todo = declare_todo(PynamoDB(make_peer_app()))
-    found: list[bool] = []
-    thread = threading.Thread(target=lambda: found.append(todo.exists()))
+    results: list[bool] = []
+    thread = threading.Thread(target=lambda: results.append(todo.exists()))
     thread.start()
     thread.join()
-    assert found == [False]
+    assert results == [False]
 
 
-def test_settings_may_be_text_of_the_environment(make_peer_app: MakeApp) -> None:
-    """Numbers come as their digits, and what is empty is unset."""
+def test_settings_may_be_strings(make_peer_app: MakeApp) -> None:
+    """Numbers may be strings, as from the environment, and an empty string counts as unset."""
     app = make_peer_app(
         DYNAMODB_READ_CAPACITY_UNITS="10", DYNAMODB_READ_TIMEOUT_SECONDS="2.5", DYNAMODB_AWS_SESSION_TOKEN=""
     )
@@ -247,34 +247,34 @@ def test_settings_may_be_text_of_the_environment(make_peer_app: MakeApp) -> None
 
 
 def test_a_wrong_number_is_named(make_peer_app: MakeApp) -> None:
-    """The error is that of the setting."""
+    """A string that is not a number is refused by the name of the setting."""
     with pytest.raises(ConfigurationError, match="DYNAMODB_MAX_RETRY_ATTEMPTS must be a whole number"):
         PynamoDB(make_peer_app(DYNAMODB_MAX_RETRY_ATTEMPTS="many"))
 
 
-def test_half_a_key_pair_is_refused(make_peer_app: MakeApp) -> None:
-    """The message names both settings."""
+def test_one_key_of_a_pair_is_refused(make_peer_app: MakeApp) -> None:
+    """An access key without a secret is refused by the name of the missing setting."""
     with pytest.raises(ConfigurationError, match="DYNAMODB_AWS_SECRET_ACCESS_KEY"):
         PynamoDB(make_peer_app(DYNAMODB_AWS_SECRET_ACCESS_KEY=""))
 
 
-def test_a_setting_that_pynamodb_dropped_is_told(make_peer_app: MakeApp) -> None:
-    """The app runs on; the warning says what to use, where the app was made."""
+def test_a_setting_without_effect_is_a_warning(make_peer_app: MakeApp) -> None:
+    """DYNAMODB_BASE_BACKOFF_MS is a warning that names its replacement, at the line of init_app."""
     with pytest.warns(UserWarning, match="DYNAMODB_BASE_BACKOFF_MS has no effect") as warned:
         PynamoDB().init_app(make_peer_app(DYNAMODB_BASE_BACKOFF_MS=25))
     assert warned[0].filename == __file__
 
 
 @pytest.mark.parametrize("app", ["text", 1])
-def test_what_is_no_app_is_refused(app: t.Any) -> None:
-    """As upstream, with its message."""
+def test_init_app_refuses_what_is_not_an_app(app: t.Any) -> None:
+    """Anything but a Flask app is refused with Flask-PynamoDB's message."""
     for make in (PynamoDB, PynamoDB().init_app):
         with pytest.raises(TypeError, match="Invalid Flask app instance."):
             make(app)
 
 
 def test_the_object_names_its_app_and_base_class(make_peer_app: MakeApp) -> None:
-    """``db.app`` is what the constructor was given; ``PynamoDB.Model`` stands in annotations."""
+    """``db.app`` is the app of the constructor, and ``PynamoDB.Model`` a base class of all models."""
     app = make_peer_app()
     db = PynamoDB(app)
     assert db.app is app
@@ -283,7 +283,7 @@ def test_the_object_names_its_app_and_base_class(make_peer_app: MakeApp) -> None
 
 
 def test_an_app_may_be_initialised_again(make_peer_app: MakeApp) -> None:
-    """The settings are read anew, as upstream."""
+    """A second init_app reads the settings again, as in Flask-PynamoDB."""
     app = make_peer_app()
     db = PynamoDB(app)
     todo = declare_todo(db)
@@ -294,8 +294,8 @@ def test_an_app_may_be_initialised_again(make_peer_app: MakeApp) -> None:
     assert not todo.exists()
 
 
-def test_an_app_of_another_object_stays_its_own(make_peer_app: MakeApp) -> None:
-    """Two objects on one app are refused, as everywhere."""
+def test_an_app_of_another_object_is_refused(make_peer_app: MakeApp) -> None:
+    """A second object for one app is refused."""
     app = make_peer_app()
     db = PynamoDB(app)
     with pytest.raises(RuntimeError, match="initialised already"):
@@ -303,13 +303,13 @@ def test_an_app_of_another_object_stays_its_own(make_peer_app: MakeApp) -> None:
     assert db.app is app
 
 
-def test_whom_an_app_acts_for_is_known_in_a_context() -> None:
-    """What stands outside of contexts outlives every request, and is for nobody."""
+def test_the_tenant_is_known_only_in_a_context() -> None:
+    """With a tenant loader, use outside of contexts is refused, because no tenant is known there."""
     app = flask.Flask("app")
     app.config["DYNAMODB_REGION"] = "us-east-1"
     db = PynamoDB(app)
     db.tenant_loader(lambda: "acme")
     with app.app_context():
         assert db.current_tenant == "acme"
-    with pytest.raises(RuntimeError, match="known in an application context"):
+    with pytest.raises(RuntimeError, match="known only in an application context"):
         _ = db.current_tenant

@@ -124,7 +124,7 @@ class TestModel:
     def test_its_declaration_shows_its_full_name(self, thread_model: t.Any) -> None:
         """For whoever looks with a debugger."""
         shown = repr(thread_model.__declaration__)
-        assert shown == "<Declaration of tests.support.models.declare_thread.<locals>.Thread>"
+        assert shown == "<DeclaredMeta of tests.support.models.declare_thread.<locals>.Thread>"
 
     def test_several_models_may_share_a_table(
         self, apps: list[flask.Flask], db: dynaflask.Dynamo, recorder: recorders.Recorder

@@ -1,4 +1,4 @@
-"""Blocks that a program enters, and functions that run in one."""
+"""Blocks that a program enters, and functions that they decorate."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tests.support.settings import MakeApp
 class TestUsing:
     """``db.using``: a block on another bind or with other settings."""
 
-    def test_it_is_seen_on_the_wire(
+    def test_calls_go_to_the_blocks_bind(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """Models and connections of the block go to the block's bind, and back after it."""
+        """Inside the block, models and connections send to the block's bind; after it, to the context's again."""
         with app.app_context():
             with db.using("eu"):
                 thread_model("forum", "subject").save()
@@ -36,14 +36,14 @@ class TestUsing:
     def test_an_iterator_stays_on_the_blocks_destination(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """A lazy query made in the block may be read after it."""
+        """A query made in a block sends to the block's destination, even if it is read after the block."""
         with app.app_context():
             with db.using("eu"):
                 threads = thread_model.query("forum")
             assert list(threads) == []
         assert recorder.requests[0].region == "eu-west-1"
 
-    def test_another_thread_of_the_context_does_not_feel_it(
+    def test_another_thread_of_the_context_is_not_in_the_block(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
         """A block belongs to the thread that entered it."""
@@ -52,10 +52,10 @@ class TestUsing:
             with db.using("eu"):
                 assert pool.submit(before.run, lambda: thread_model.Meta.region).result() == "us-west-2"
 
-    def test_another_app_inside_the_block_does_not_feel_it(
+    def test_a_context_of_another_app_inside_the_block_is_not_in_it(
         self, app: flask.Flask, db: dynaflask.Dynamo, make_app: MakeApp, thread_model: t.Any
     ) -> None:
-        """A block belongs to the context that it was entered in, and holds again when that one is back."""
+        """A block belongs to the context that entered it, and has effect again when that context is current again."""
         outer = app.app_context()
         with outer, db.using("eu"), make_app("other", region="sa-east-1").app_context():
             assert thread_model.Meta.region == "sa-east-1"
@@ -63,14 +63,14 @@ class TestUsing:
                 assert thread_model.Meta.region == "eu-west-1"
 
     def test_it_ends_after_an_error(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """The exception passes, and the block is over."""
+        """An exception ends the block, and propagates unchanged."""
         with app.app_context():
             with pytest.raises(ZeroDivisionError), db.using("eu"):
                 1 / 0  # noqa: B018
             assert thread_model.Meta.region == "us-west-2"
 
     def test_it_is_a_decorator(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """It may stand over a function at import time; the context is looked for at the call."""
+        """A function can be decorated without a context: each call uses the context that is current then."""
 
         @db.using("eu")
         def region() -> str | None:
@@ -82,7 +82,7 @@ class TestUsing:
     def test_a_generator_closed_elsewhere_leaves_that_threads_blocks(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """A block that is left in another thread than it was entered in ends nobody else's block."""
+        """Leaving a block in another thread than it was entered in ends no other block."""
 
         def generator() -> t.Iterator[None]:
             with db.using(region="sa-east-1"):
@@ -98,7 +98,7 @@ class TestUsing:
     def test_generators_that_end_out_of_order_leave_no_block(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """The one that began first may be closed first."""
+        """Blocks of generators may end in any order, and each ends alone."""
 
         def generator(region: str) -> t.Iterator[None]:
             with db.using(region=region):
@@ -126,7 +126,7 @@ class TestUsing:
             assert thread_model.Meta.region == "us-west-2"
 
     def test_it_refuses_to_decorate_a_generator(self, db: dynaflask.Dynamo) -> None:
-        """It would run after the block."""
+        """A generator function is refused, because it would run after the block."""
 
         def generator() -> t.Iterator[None]:
             yield
@@ -137,7 +137,7 @@ class TestUsing:
     def test_a_batch_stays_on_the_blocks_destination(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """A batch that was made in the block may be read, filled and written after it, and in another block."""
+        """A batch made in a block sends to the block's destination, even after it and in another block."""
         with app.app_context():
             with db.using("eu"):
                 batch, threads = thread_model.batch_write(), thread_model.batch_get([("forum", "subject")])
@@ -147,10 +147,10 @@ class TestUsing:
             batch.commit()
         assert [request.region for request in recorder.requests] == ["eu-west-1", "eu-west-1"]
 
-    def test_a_batch_stays_where_it_was_made_whatever_is_set_later(
+    def test_a_batch_keeps_its_destination_when_meta_changes(
         self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """On the model's ``Meta``, in the same context."""
+        """A later change of the model's ``Meta`` does not redirect a batch."""
         with app.app_context():
             batch, threads = thread_model.batch_write(), thread_model.batch_get([("forum", "subject")])
             batch.save(thread_model("forum", "subject"))
@@ -158,13 +158,13 @@ class TestUsing:
             assert [thread.subject for thread in threads] == ["subject"]
             batch.commit()
             thread_model.get("forum", "subject")
-        found = [(request.region, *request.body.get("RequestItems", {"Other": None})) for request in recorder.requests]
-        assert found == [("us-west-2", "Thread"), ("us-west-2", "Thread"), ("sa-east-1", "Other")]
+        sent = [(request.region, *request.body.get("RequestItems", {"Other": None})) for request in recorder.requests]
+        assert sent == [("us-west-2", "Thread"), ("us-west-2", "Thread"), ("sa-east-1", "Other")]
 
     def test_a_batch_of_one_app_is_not_written_in_anothers_context(
         self, app: flask.Flask, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """It is refused, and nothing is sent."""
+        """A batch in the context of another app is refused, and nothing is sent."""
         with app.app_context():
             batch = thread_model.batch_write()
             batch.save(thread_model("forum", "subject"))
@@ -172,19 +172,19 @@ class TestUsing:
                 batch.commit()
         assert recorder.requests == []
 
-    def test_a_block_on_a_bind_begins_anew_where_and_as_whom(
+    def test_a_block_on_a_bind_has_only_the_binds_destination(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """What an outer block said of region, host and identity does not reach into it; the rest does."""
+        """Inside ``db.using("default")``, region, host and credentials come only from the bind; other settings stay."""
         tenant = {"aws_access_key_id": "TENANT", "aws_secret_access_key": "hush"}
         with app.app_context(), db.using(region="sa-east-1", read_timeout_seconds=1, **tenant), db.using("default"):
             meta = thread_model.Meta
             assert (meta.region, meta.aws_access_key_id, meta.read_timeout_seconds) == ("us-west-2", "AKIA", 1)
 
-    def test_a_scope_goes_without_the_garbage_collector(
+    def test_a_scope_is_freed_without_the_garbage_collector(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """A request leaves no cycle behind."""
+        """A request creates no reference cycle."""
         gc.collect()
         gc.disable()
         try:
@@ -198,7 +198,7 @@ class TestUsing:
             gc.enable()
 
     def test_an_unknown_bind_or_setting_is_refused(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """It is said where the block begins."""
+        """An unknown bind or setting raises at the start of the block."""
         with app.app_context():
             with pytest.raises(UnknownBind), db.using("mars"):
                 pass
@@ -208,7 +208,7 @@ class TestUsing:
     def test_a_change_from_outside_reaches_into_the_block(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """A block that holds no value of its own shows what its context changes meanwhile."""
+        """A change of the outer ``Meta`` during a block has effect in the block."""
         with app.app_context():
             outer = thread_model.Meta
             with db.using("eu"):

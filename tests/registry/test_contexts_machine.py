@@ -1,4 +1,4 @@
-"""Contexts, blocks and changes of Meta in any order, against a model that is made of plain dicts and lists."""
+"""Contexts, blocks and changes of Meta in any order, compared with a model of plain dicts and lists."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def identity(name: str, *, token: bool = False) -> Layer:
 
 
 class Thread(db.Model):  # type: ignore[name-defined]
-    """It declares next to nothing."""
+    """A model that declares only its table."""
 
     class Meta:
         """Its table."""
@@ -51,7 +51,7 @@ class Thread(db.Model):  # type: ignore[name-defined]
 
 
 class Note(db.Model):  # type: ignore[name-defined]
-    """It declares what it can."""
+    """A model that declares its table, bind, region and keys."""
 
     class Meta:
         """Its table, bind, region and keys."""
@@ -66,7 +66,7 @@ class Note(db.Model):  # type: ignore[name-defined]
 
 
 class Elsewhere(db.Model):  # type: ignore[name-defined]
-    """It names its table by an ARN."""
+    """A model whose table name is an ARN."""
 
     class Meta:
         """Its table."""
@@ -85,7 +85,7 @@ DECLARED: dict[str, Layer] = {
 
 
 class Config(t.NamedTuple):
-    """What an app's configuration says."""
+    """The configuration of an app."""
 
     plain: Layer
     binds: dict[str, Layer]
@@ -111,17 +111,17 @@ CONFIGS = {
 
 
 def over(lower: Layer, upper: Layer) -> Layer:
-    """The upper values over the lower ones. An identity is never mixed of two layers."""
+    """The upper values over the lower ones. Credentials of two layers are never mixed."""
     if any(key in upper for key in KEYS):
         lower = {name: value for name, value in lower.items() if name not in KEYS}
     return {**lower, **upper}
 
 
 def above(values: Layer, config: Config, bind_key: str, context: list[Layer]) -> Layer:
-    """The values under what a context says for this bind.
+    """The values of a bind under the layers of a context.
 
-    The innermost that names it begins anew where and as whom: it brings what the bind names itself, and what was said
-    of that before is gone.
+    From the innermost layer that names the bind on, region, host and credentials come only from the bind and from the
+    layers inside.
     """
     for_this = [layer for layer in context if layer.get("bind_key") in (None, bind_key)]
     naming = [position for position, layer in enumerate(for_this) if layer.get("bind_key")]
@@ -136,7 +136,7 @@ def above(values: Layer, config: Config, bind_key: str, context: list[Layer]) ->
 
 
 def expected_meta(model: str, config: Config, context: list[Layer]) -> Layer | str:
-    """What a model's Meta says."""
+    """The values of a model's Meta."""
     declared, configured = DECLARED[model], config.models.get(model, {})
     named = [layer["bind_key"] for layer in (declared, configured, *context) if layer.get("bind_key")]
     bind_key = named[-1] if named else "default"
@@ -153,7 +153,7 @@ def expected_meta(model: str, config: Config, context: list[Layer]) -> Layer | s
 
 
 def expected_bind(bind_key: str | None, config: Config, context: list[Layer]) -> Layer | str:
-    """What a connection to a bind goes by."""
+    """The destination of a connection to a bind."""
     named = [layer["bind_key"] for layer in context if layer.get("bind_key")]
     bind_key = bind_key or (named[-1] if named else "default")
     values = above(over(config.plain, config.binds.get(bind_key, {})), config, bind_key, context)
@@ -161,21 +161,21 @@ def expected_bind(bind_key: str | None, config: Config, context: list[Layer]) ->
 
 
 def is_half(values: Layer) -> bool:
-    """Whether keys are there, but not the pair."""
-    given = [values.get(key) is not None for key in KEYS]
-    return any(given) and not (given[0] and given[1])
+    """True if there are keys, but not both of the pair."""
+    is_set = [values.get(key) is not None for key in KEYS]
+    return any(is_set) and not (is_set[0] and is_set[1])
 
 
 def seen(values: Layer) -> Layer:
-    """What can be read of a Meta: a value of None is none, except for PynamoDB's own."""
+    """The readable values of a Meta: a value of None is missing, unless PynamoDB has a default."""
     return {name: ABSENT if values.get(name) is None and name not in DEFAULTS else values.get(name) for name in NAMES}
 
 
-# What is there to compare.
+# The values to compare.
 
 
 def actual_meta(meta: t.Any) -> Layer | str:
-    """What a model's Meta says."""
+    """The values of a model's Meta."""
     try:
         return {name: getattr(meta, name, ABSENT) for name in NAMES}
     except dynaflask.ConfigurationError:
@@ -183,7 +183,7 @@ def actual_meta(meta: t.Any) -> Layer | str:
 
 
 def actual_bind(connection: t.Callable[[], t.Any]) -> Layer | str:
-    """Where a connection goes."""
+    """The destination of a connection."""
     try:
         bind = connection().bind
     except dynaflask.ConfigurationError:
@@ -206,11 +206,11 @@ class Context:
     """A pushed context: the app's name, and its levels."""
 
     app: str
-    scope_stack: list[Block]
+    blocks: list[Block]
 
     def layers(self, model: str | None = None) -> list[Layer]:
-        """What the context says, to a model or to none, the innermost last."""
-        both = [(block.entered, block.changes[model] if model else {}) for block in self.scope_stack]
+        """The layers of the context, for a model or for none, the innermost last."""
+        both = [(block.entered, block.changes[model] if model else {}) for block in self.blocks]
         return [layer for pair in both for layer in pair if layer]
 
 
@@ -235,7 +235,7 @@ SETTINGS = st.builds(
 
 
 class Contexts(RuleBasedStateMachine):
-    """Whatever is pushed, entered and changed, the innermost context sees what the rules say, and no other does."""
+    """After any pushes, blocks and changes, the innermost context has the expected values, and no other changes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,22 +263,22 @@ class Contexts(RuleBasedStateMachine):
         context.push()
         self.contexts.append(Context(app, [Block(context.pop)]))
 
-    @precondition(lambda self: self.contexts and len(self.contexts[-1].scope_stack) < 5)
+    @precondition(lambda self: self.contexts and len(self.contexts[-1].blocks) < 5)
     @rule(bind_key=st.one_of(st.none(), BINDS), entered=SETTINGS)
     def enter(self, bind_key: str | None, entered: Layer) -> None:
         """Enter a block."""
         stack = contextlib.ExitStack()
         stack.enter_context(db.using(bind_key, **entered))
         named = {"bind_key": bind_key} if bind_key else {}
-        self.contexts[-1].scope_stack.append(Block(stack.close, {**entered, **named}))
+        self.contexts[-1].blocks.append(Block(stack.close, {**entered, **named}))
 
     @precondition(lambda self: self.contexts)
     @rule()
     def reset(self) -> None:
         """Leave the innermost block, or pop the context that has no more of them."""
-        block = self.contexts[-1].scope_stack.pop()
+        block = self.contexts[-1].blocks.pop()
         block.reset()
-        if not self.contexts[-1].scope_stack:
+        if not self.contexts[-1].blocks:
             self.contexts.pop()
             for meta in block.metas.values():
                 with pytest.raises(RuntimeError, match="has ended"):
@@ -289,13 +289,13 @@ class Contexts(RuleBasedStateMachine):
     def change(self, model: str, change: tuple[str, t.Any]) -> None:
         """Set a value of a model's Meta."""
         setattr(MODELS[model].Meta, *change)
-        self.contexts[-1].scope_stack[-1].changes[model].update([change])
+        self.contexts[-1].blocks[-1].changes[model].update([change])
 
     @precondition(lambda self: self.contexts)
     @rule(model=st.sampled_from(sorted(MODELS)), change=CHANGES, data=st.data())
-    def change_an_outer_one(self, model: str, change: tuple[str, t.Any], data: st.DataObject) -> None:
-        """Set a value of a Meta that was kept from further out. What is further in that context sees it."""
-        block = data.draw(st.sampled_from(data.draw(st.sampled_from(self.contexts)).scope_stack))
+    def change_an_outer_meta(self, model: str, change: tuple[str, t.Any], data: st.DataObject) -> None:
+        """Set a value of an outer block's Meta. The inner blocks of that context see it."""
+        block = data.draw(st.sampled_from(data.draw(st.sampled_from(self.contexts)).blocks))
         setattr(block.metas[model], *change)
         block.changes[model].update([change])
 
@@ -305,13 +305,13 @@ class Contexts(RuleBasedStateMachine):
         """Set all keys of a model's Meta."""
         for name, value in keys.items():
             setattr(MODELS[model].Meta, name, value)
-        self.contexts[-1].scope_stack[-1].changes[model].update(keys)
+        self.contexts[-1].blocks[-1].changes[model].update(keys)
 
     @precondition(lambda self: self.contexts)
     @rule(model=st.sampled_from(sorted(MODELS)), name=st.sampled_from(NAMES))
     def take_back(self, model: str, name: str) -> None:
-        """Take back what this block set, and nothing that an outer one did."""
-        changes = self.contexts[-1].scope_stack[-1].changes[model]
+        """Take back a change of this block, and not one of an outer block."""
+        changes = self.contexts[-1].blocks[-1].changes[model]
         try:
             delattr(MODELS[model].Meta, name)
         except AttributeError:
@@ -321,7 +321,7 @@ class Contexts(RuleBasedStateMachine):
 
     @invariant()
     def the_innermost_context_sees_its_own(self) -> None:
-        """A model's Meta and connection, and those of the binds, are what the rules say."""
+        """Metas, tables and connections have the expected values."""
         for context in self.contexts[-1:]:
             config, registry = CONFIGS[context.app], self.apps[context.app].extensions["dynamo"]
             for name, model in MODELS.items():
@@ -337,7 +337,7 @@ class Contexts(RuleBasedStateMachine):
 
     @invariant()
     def the_others_see_nothing(self) -> None:
-        """An app that is not the current one, and the declared Meta, are as ever."""
+        """The other apps and the declared Meta are unchanged."""
         for name, app in self.apps.items():
             if not self.contexts or self.contexts[-1].app != name:
                 for model_name, model in MODELS.items():
@@ -347,14 +347,14 @@ class Contexts(RuleBasedStateMachine):
             assert all(model.Meta.table_name == DECLARED[name]["table_name"] for name, model in MODELS.items())
 
     def teardown(self) -> None:
-        """Leave all."""
+        """Leave all blocks and contexts."""
         while self.contexts:
-            for block in reversed(self.contexts.pop().scope_stack):
+            for block in reversed(self.contexts.pop().blocks):
                 block.reset()
 
 
 def destination(values: Layer | str) -> Layer | str:
-    """What of a Meta decides where a connection goes."""
+    """The values of a Meta that decide the destination of a connection."""
     return values if isinstance(values, str) else {name: values[name] for name in ("bind_key", *DEFAULTS)}
 
 

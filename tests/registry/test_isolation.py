@@ -1,4 +1,4 @@
-"""No request of one app ever goes to the other one's destination: see ``isolation_program.py``."""
+"""No request of one app goes to another app's destination: see ``isolation_program.py``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.paths import SUPPORT
 
 WAIT_SECONDS = 250
 
-# All run at once, beside each other, and none is measured: that would take twice the time.
+# All run at once, and without coverage, which would take twice the time.
 PROOFS = {
     "two apps, eight threads each, contexts of every kind": ["many_contexts"],
     "the same with greenlets": ["many_contexts", "greenlets"],
@@ -26,7 +26,7 @@ PROOFS = {
 
 @pytest.fixture(scope="module")
 def running() -> cabc.Iterator[dict[str, subprocess.Popen[str]]]:
-    """The processes by what they prove."""
+    """The running processes by what they prove."""
     program = str(SUPPORT / "isolation_program.py")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     environment["PYTHONPATH"] = str(PROJECT)
@@ -47,7 +47,7 @@ def running() -> cabc.Iterator[dict[str, subprocess.Popen[str]]]:
 
 
 @pytest.mark.parametrize("proof", PROOFS)
-def test_no_request_goes_astray(running: dict[str, subprocess.Popen[str]], proof: str) -> None:
-    """Each request of two apps at once has its own app's host, region, keys, headers and table, for every call."""
+def test_each_request_goes_to_its_own_destination(running: dict[str, subprocess.Popen[str]], proof: str) -> None:
+    """With two apps at work at once, each request has the host, region, keys, headers and table of its own app."""
     output, _ = running[proof].communicate(timeout=WAIT_SECONDS)
     assert running[proof].returncode == 0, output

@@ -1,4 +1,4 @@
-"""What nobody holds any more goes: apps and all that is theirs, contexts, and models declared in functions."""
+"""Dropped objects are collected: apps with all that is theirs, contexts, and models that functions declare."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Note(db.Model):  # type: ignore[name-defined]
 
 
 def declare_local() -> t.Any:
-    """A model of a function's own."""
+    """Declare a model inside a function."""
 
     class Local(db.Model):  # type: ignore[name-defined]
         class Meta:
@@ -55,7 +55,7 @@ def declare_local() -> t.Any:
 
 
 def make_app(server: Recorder, number: int) -> flask.Flask:
-    """An app that shares its account, and so its client, with a few others."""
+    """Make an app that shares its account, and so its client, with a few others."""
     app = flask.Flask(f"app-{number}")
     app.config.from_mapping(
         DYNAMODB_HOST=server.url,
@@ -69,29 +69,29 @@ def make_app(server: Recorder, number: int) -> flask.Flask:
 
 
 def use(app: flask.Flask) -> list[t.Any]:
-    """What a context of the app made."""
+    """Use the app in a context, and return the objects of the context."""
     with app.app_context():
         Thread.Meta.tags = {"a": "b"}
         Thread.get("f", "s")
         with db.using(table_prefix="other-"):
             Note.get("1")
-        found = [db.registry.scope, db.connection, db.tables["Plain"], db.registry.meta(Note)]
-        return [*found, *(model._get_connection() for model in (Thread, Note))]
+        objects = [db.registry.scope, db.connection, db.tables["Plain"], db.registry.meta(Note)]
+        return [*objects, *(model._get_connection() for model in (Thread, Note))]
 
 
 def alive(references: cabc.Iterable[weakref.ref[t.Any]]) -> list[t.Any]:
-    """What is still there after a collection."""
+    """The objects that still exist after a garbage collection."""
     gc.collect()
-    return [found for found in (reference() for reference in references) if found is not None]
+    return [target for target in (reference() for reference in references) if target is not None]
 
 
 def open_files() -> int:
-    """How many files and sockets the process has open; 0 where it cannot know."""
+    """The number of open files and sockets of the process; 0 if the system does not tell."""
     return len(os.listdir(OPEN_FILES)) if OPEN_FILES.exists() else 0
 
 
-def settles(claim: t.Callable[[], bool]) -> bool:
-    """Whether it becomes true: the server's threads end a moment after their clients."""
+def becomes_true(claim: t.Callable[[], bool]) -> bool:
+    """Wait until the claim is true: the server's threads end a moment after their clients."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not claim() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -99,7 +99,7 @@ def settles(claim: t.Callable[[], bool]) -> bool:
 
 
 def test_apps(recorder: Recorder) -> None:
-    """A thousand apps leave no app, registry, scope, connection, client, thread or open file behind."""
+    """After a thousand apps there is no app, registry, scope, connection, client, thread or open file of theirs."""
     use(make_app(recorder, 0))
     gc.collect()
     threads, files, clients = threading.active_count(), open_files(), pool.stats().clients
@@ -111,12 +111,12 @@ def test_apps(recorder: Recorder) -> None:
     assert alive(references) == []
     assert len(recorder.requests) == 2 * (1 + APPS)
     assert pool.stats().clients == clients
-    assert settles(lambda: open_files() <= files)
-    assert settles(lambda: threading.active_count() <= threads)
+    assert becomes_true(lambda: open_files() <= files)
+    assert becomes_true(lambda: threading.active_count() <= threads)
 
 
-def test_clients_of_their_own(recorder: Recorder) -> None:
-    """The client that an app was given goes with it."""
+def test_dedicated_clients(recorder: Recorder) -> None:
+    """A client of an app's own is collected with the app."""
     references = []
     for number in range(20):
         app = make_app(recorder, number)
@@ -128,16 +128,16 @@ def test_clients_of_their_own(recorder: Recorder) -> None:
 
 
 def test_contexts(recorder: Recorder) -> None:
-    """The contexts of an app leave nothing behind, also those that end in an error or in a thread."""
+    """A scope is collected after its context, even if that ended with an error or in a thread."""
     app = make_app(recorder, 0)
     references: list[weakref.ref[t.Any]] = []
 
-    def use_it() -> None:
+    def use_app() -> None:
         references.extend(map(weakref.ref, use(app)))
 
     for _ in range(100):
-        use_it()
-        thread = threading.Thread(target=use_it)
+        use_app()
+        thread = threading.Thread(target=use_app)
         thread.start()
         thread.join()
         with pytest.raises(ZeroDivisionError), app.app_context(), db.using(region="eu-west-1"):
@@ -147,7 +147,7 @@ def test_contexts(recorder: Recorder) -> None:
 
 
 def test_models(recorder: Recorder) -> None:
-    """A model that is declared in a function goes, also after its use, and its app knows it no more."""
+    """A model that a function declares is collected after its use, and is no longer a model of the app."""
     app = make_app(recorder, 0)
     references: list[weakref.ref[t.Any]] = []
     for _ in range(100):
@@ -161,7 +161,7 @@ def test_models(recorder: Recorder) -> None:
 
 
 def test_registered_models(recorder: Recorder) -> None:
-    """So does one that was registered."""
+    """A registered model is collected after its use."""
     app = make_app(recorder, 0)
 
     class Plain(pynamodb.models.Model):

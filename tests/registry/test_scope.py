@@ -16,10 +16,10 @@ from tests.support.settings import MakeApp
 
 
 class TestEnd:
-    """Teardown ends the scope, and leaves the shared client open."""
+    """Teardown closes the scope, and leaves the shared client open."""
 
     def test_a_connection_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """The error names the app and stream_with_context."""
+        """A connection refuses use after its context; the error names the app and stream_with_context."""
         with app.app_context():
             table, connection = thread_model._get_connection(), flask.current_app.extensions["dynamo"].connection
         for use in (table.describe_table, connection.list_tables, lambda: connection.client):
@@ -27,7 +27,7 @@ class TestEnd:
                 use()
 
     def test_a_meta_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """It can neither be read nor changed."""
+        """A Meta can be neither read nor changed after its context."""
         with app.app_context():
             meta = thread_model.Meta
         with pytest.raises(RuntimeError, match="has ended"):
@@ -36,7 +36,7 @@ class TestEnd:
             meta.table_name = "Topic"
 
     def test_an_iterator_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """A lazy query makes no call without its context."""
+        """A query sends nothing after its context."""
         with app.app_context():
             threads = thread_model.query("forum")
         with pytest.raises(RuntimeError, match="has ended"):
@@ -45,17 +45,17 @@ class TestEnd:
     def test_the_next_context_has_connections_of_its_own_on_the_same_client(
         self, app: flask.Flask, thread_model: t.Any
     ) -> None:
-        """Connection objects end with a context, the client does not."""
-        seen = []
+        """Two contexts have two connections and one client."""
+        pairs = []
         for _ in range(2):
             with app.app_context():
                 connection = thread_model._get_connection().connection
-                seen.append((connection, connection.client))
-        assert seen[0][0] is not seen[1][0]
-        assert seen[0][1] is seen[1][1]
+                pairs.append((connection, connection.client))
+        assert pairs[0][0] is not pairs[1][0]
+        assert pairs[0][1] is pairs[1][1]
 
-    def test_it_ends_once_for_a_context_that_is_pushed_twice(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """The scope lives until the last pop."""
+    def test_a_context_that_is_pushed_twice_ends_with_the_last_pop(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The scope stays open until the last pop of its context."""
         context = app.app_context()
         with context:
             with context:
@@ -65,7 +65,7 @@ class TestEnd:
             table.describe_table()
 
     def test_it_ends_after_an_error_which_is_not_hidden(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """The exception that ended the context comes out as it was."""
+        """An exception that ends the context closes the scope, and propagates unchanged."""
         with pytest.raises(ZeroDivisionError), app.app_context():
             table = thread_model._get_connection()
             1 / 0  # noqa: B018
@@ -73,14 +73,14 @@ class TestEnd:
             table.describe_table()
 
     def test_a_context_without_a_call_ends_as_well(self, app: flask.Flask) -> None:
-        """There is nothing to close then."""
+        """A context that opened no scope ends without an error."""
         with app.app_context():
             assert list(flask.g) == []
 
-    def test_a_teardown_of_the_users_may_still_call(
+    def test_a_teardown_function_of_the_program_may_still_call(
         self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
     ) -> None:
-        """Teardown functions that were registered before init_app run after ours."""
+        """A teardown function registered before init_app runs after the scope has closed, and may call DynamoDB."""
         app = flask.Flask("app")
         app.config.from_mapping(DYNAMODB_HOST=recorder.url, DYNAMODB_REGION="us-west-2", DYNAMODB_SESSION=_session())
         app.teardown_appcontext(lambda _: thread_model("forum", "bye").save())
@@ -92,7 +92,7 @@ class TestEnd:
     def test_a_streamed_response_works_to_its_last_page(
         self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """stream_with_context keeps the scope open until the response is read."""
+        """stream_with_context keeps the scope open until the response has been read."""
         recorder.answer = _three_pages
         tables = []
 
@@ -109,10 +109,10 @@ class TestEnd:
         with pytest.raises(RuntimeError, match="has ended"):
             tables[0].describe_table()
 
-    def test_a_streamed_response_goes_where_the_view_was_going(
+    def test_a_streamed_response_keeps_the_views_changes(
         self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """What the view set on Meta holds in the stream, though the context was torn down and pushed again between."""
+        """The view's changes of Meta have effect in the stream, though its context is torn down and pushed again."""
 
         @app.get("/")
         def count() -> t.Any:
@@ -122,17 +122,17 @@ class TestEnd:
         assert werkzeug.test.Client(app).get("/").text == "00"
         assert [request.body["TableName"] for request in recorder.requests] == ["Mine", "Mine"]
 
-    def test_a_response_streamed_without_it_says_what_to_do(
+    def test_a_stream_without_a_context_says_what_to_do(
         self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """The generator runs after its context, and the error names the cure."""
+        """A generator that runs after its context gets an error that names stream_with_context."""
         app.get("/", endpoint="bare")(lambda: flask.Response(str(thread) for thread in thread_model.query("forum")))
         with pytest.raises(RuntimeError, match=r"flask.stream_with_context"):
             werkzeug.test.Client(app).get("/")
 
 
 def test_eight_threads_on_a_cold_model_make_one_client(app: flask.Flask, thread_model: t.Any) -> None:
-    """PynamoDB alone builds one for each of them."""
+    """Threads that use a model for the first time at once share one client."""
     barrier = threading.Barrier(8)
 
     def client(_: int) -> t.Any:

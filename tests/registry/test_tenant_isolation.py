@@ -1,4 +1,4 @@
-"""No request of one tenant ever goes where another's belong: see ``tenant_program.py``."""
+"""No request of one tenant goes to another tenant's destination: see ``tenant_program.py``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WAIT_SECONDS = 280
 
 
 def test_a_hundred_tenants_are_kept_apart() -> None:
-    """In the calls of 16 threads, while credentials expire, clients are evicted and the engine fails.
+    """In 16 threads, each call goes to its own tenant while credentials expire, clients are evicted and calls fail.
 
     ``nox --session proof`` makes five times as many.
     """
@@ -22,5 +22,7 @@ def test_a_hundred_tenants_are_kept_apart() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     environment["PYTHONPATH"] = str(PROJECT)
     command = [sys.executable, program, str(CALLS)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS
+    )
+    assert process.returncode == 0, process.stdout + process.stderr

@@ -1,4 +1,4 @@
-"""Tenants, blocks and contexts of two apps in any order, against a model that is made of plain dicts and lists."""
+"""Tenants, blocks and contexts of two apps in any order, compared with a model of plain dicts and lists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ db = dynaflask.Dynamo()
 
 Layer = dict[str, str]
 
-# What each tenant decides, by app.
+# The settings of each tenant, by app.
 TENANTS: dict[str, dict[str, Layer]] = {
     "eu": {
         "pool": {},
@@ -47,11 +47,11 @@ NAMES = sorted(TENANTS["eu"])
 GROUPS = ({"bind_key", "region", "host"}, {"table_prefix", "table_name"})
 MISMATCH = "TenantMismatch"
 
-asked: list[str | None] = []
+current_tenants: list[str | None] = []
 
 
 class Thread(db.Model):  # type: ignore[name-defined]
-    """It declares next to nothing."""
+    """A model that declares only its table."""
 
     class Meta:
         """Its table."""
@@ -63,8 +63,8 @@ class Thread(db.Model):  # type: ignore[name-defined]
 
 @db.tenant_loader
 def load() -> str | None:
-    """The tenant that the test says."""
-    return asked[-1]
+    """The tenant of the innermost context."""
+    return current_tenants[-1]
 
 
 def make_app(name: str) -> flask.Flask:
@@ -78,84 +78,84 @@ def make_app(name: str) -> flask.Flask:
 
 @dataclasses.dataclass
 class Level:
-    """A context or a block: what it says, and whom it is for if it begins anew."""
+    """A context or a block: its settings and changes, and its tenant if it selects one."""
 
     exit: contextlib.ExitStack
     app: str
     is_context: bool = False
-    begins_anew: bool = False
+    selects_tenant: bool = False
     tenant: str | None = None
-    says: Layer = dataclasses.field(default_factory=dict)
+    settings: Layer = dataclasses.field(default_factory=dict)
     changes: Layer = dataclasses.field(default_factory=dict)
 
 
 def expected(levels: list[Level]) -> tuple[str | None, tuple[str, str] | str]:
-    """The tenant, and the region and the table's name: the rules, in dicts and lists."""
+    """The tenant, the region and the table's name, by the rules."""
     layers: list[Layer] = []
     for level in reversed(levels):
-        layers = [layer for layer in (level.says, level.changes) if layer] + layers
-        if level.begins_anew or level.is_context:
+        layers = [layer for layer in (level.settings, level.changes) if layer] + layers
+        if level.selects_tenant or level.is_context:
             break
     tenant, app = level.tenant, level.app
-    decided = dict(TENANTS[app][tenant]) if tenant else {}
-    decided = {**BINDS[app].get(decided.get("bind_key", ""), {}), **decided}
-    closed = set(decided).union(*(group for group in GROUPS if group & decided.keys()))
-    if any(name in closed and decided.get(name) != value for layer in layers for name, value in layer.items()):
+    overrides = dict(TENANTS[app][tenant]) if tenant else {}
+    overrides = {**BINDS[app].get(overrides.get("bind_key", ""), {}), **overrides}
+    protected = set(overrides).union(*(group for group in GROUPS if group & overrides.keys()))
+    if any(name in protected and overrides.get(name) != value for layer in layers for name, value in layer.items()):
         return tenant, MISMATCH
-    bind_key = decided.get("bind_key") or next((la["bind_key"] for la in reversed(layers) if "bind_key" in la), "")
+    bind_key = overrides.get("bind_key") or next((la["bind_key"] for la in reversed(layers) if "bind_key" in la), "")
     values = {**PLAIN[app], **BINDS[app].get(bind_key, {})}
     named = max((n for n, layer in enumerate(layers) if "bind_key" in layer), default=-1)
     for number, layer in enumerate(layers):
         if number == named:
             values |= BINDS[app].get(bind_key, {})
         values |= {name: value for name, value in layer.items() if name != "region" or number >= named}
-    values |= decided
+    values |= overrides
     return tenant, (values["region"], values.get("table_name") or f"{values.get('table_prefix', '')}Thread")
 
 
 class TenantsMachine(RuleBasedStateMachine):
-    """Enters and leaves, and looks each time."""
+    """After any pushes, blocks and changes, tenant and destination are as expected."""
 
     @initialize()
     def begin(self) -> None:
-        """With two apps."""
+        """Make two apps."""
         self.apps = {name: make_app(name) for name in TENANTS}
         self.levels: list[Level] = []
         self.push("eu", None)
 
     @rule(app=st.sampled_from(sorted(TENANTS)), tenant=st.sampled_from([None, *NAMES]))
     def push(self, app: str, tenant: str | None) -> None:
-        """Open a context, for whom the loader says."""
+        """Push a context whose tenant comes from the loader."""
         stack = contextlib.ExitStack()
         stack.enter_context(self.apps[app].app_context())
-        asked.append(tenant)
-        stack.callback(asked.pop)
+        current_tenants.append(tenant)
+        stack.callback(current_tenants.pop)
         self.levels.append(Level(stack, app, is_context=True, tenant=tenant))
         assert db.current_tenant == tenant
 
     @rule(tenant=st.sampled_from(NAMES))
     def enter_tenant(self, tenant: str) -> None:
         """Enter a block for a tenant."""
-        self.enter(db.tenant(tenant), begins_anew=True, tenant=tenant)
+        self.enter(db.tenant(tenant), selects_tenant=True, tenant=tenant)
 
     @rule()
-    def enter_nobody(self) -> None:
+    def enter_without_tenant(self) -> None:
         """Enter a block for no tenant."""
-        self.enter(db.without_tenant(reason="test"), begins_anew=True)
+        self.enter(db.without_tenant(reason="test"), selects_tenant=True)
 
     @rule(
-        says=st.sampled_from(
+        entered=st.sampled_from(
             [{"region": "sa-east-1"}, {"region": "eu-north-1"}, {"table_prefix": "z-"}, {"table_prefix": "p-"}]
         )
     )
-    def enter_settings(self, says: Layer) -> None:
+    def enter_settings(self, entered: Layer) -> None:
         """Enter a block on other settings."""
-        self.enter(db.using(**says), says=says)
+        self.enter(db.using(**entered), settings=entered)
 
     @rule()
     def enter_bind(self) -> None:
         """Enter a block on another bind."""
-        self.enter(db.using("x"), says={"bind_key": "x"})
+        self.enter(db.using("x"), settings={"bind_key": "x"})
 
     @rule(name=st.sampled_from(["One", "Other"]))
     def rename(self, name: str) -> None:
@@ -166,16 +166,16 @@ class TenantsMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.levels) > 1)
     @rule()
     def reset(self) -> None:
-        """Leave the innermost."""
+        """Leave the innermost block or context."""
         self.levels.pop().exit.close()
 
     @invariant()
-    def it_is_as_the_model_says(self) -> None:
-        """Who it is, and where the model goes, by its Meta and by its connection."""
-        tenant, place = expected(self.levels)
+    def tenant_and_destination_are_as_expected(self) -> None:
+        """The tenant, and the model's destination by its Meta and by its connection, are as expected."""
+        tenant, destination = expected(self.levels)
         assert db.current_tenant == tenant
-        assert observed(lambda: (Thread.Meta.region, Thread.Meta.table_name)) == place
-        assert observed(lambda: connected(Thread._get_connection())) == place
+        assert observed(lambda: (Thread.Meta.region, Thread.Meta.table_name)) == destination
+        assert observed(lambda: connected(Thread._get_connection())) == destination
 
     def enter(self, block: t.Any, **level: t.Any) -> None:
         """Enter a block of the current context."""
@@ -184,13 +184,13 @@ class TenantsMachine(RuleBasedStateMachine):
         self.levels.append(Level(stack, self.levels[-1].app, **level))
 
     def teardown(self) -> None:
-        """Leave all."""
+        """Leave all blocks and contexts."""
         while getattr(self, "levels", None):
             self.levels.pop().exit.close()
 
 
 def observed(look: t.Callable[[], t.Any]) -> t.Any:
-    """What is seen, or that it is refused."""
+    """The observed value, or the name of the error."""
     try:
         return look()
     except dynaflask.TenantMismatch:
@@ -198,7 +198,7 @@ def observed(look: t.Callable[[], t.Any]) -> t.Any:
 
 
 def connected(table: t.Any) -> tuple[str, str]:
-    """Where a table's connection goes."""
+    """The region and the name of a table's connection."""
     return table.connection.region, table.table_name
 
 

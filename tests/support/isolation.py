@@ -1,4 +1,4 @@
-"""Two apps that call DynamoDB at once, from contexts of every kind; each request says where its maker meant it to go.
+"""Two apps that call DynamoDB at once, from contexts of all kinds. Each request carries its intended destination.
 
 with isolation.world() as world:
     workers = world.workers()
@@ -41,7 +41,7 @@ WAIT_SECONDS = 30
 
 
 class Destination(t.NamedTuple):
-    """Where a request goes, and as whom. A request that names no table has no prefix."""
+    """Host, region, credentials and table prefix of a request; no prefix if the request names no table."""
 
     host: str
     region: str
@@ -51,7 +51,7 @@ class Destination(t.NamedTuple):
     table_prefix: str | None
 
     def settings(self) -> dict[str, t.Any]:
-        """The settings that lead there."""
+        """The settings that select this destination."""
         return {
             "host": f"http://{self.host}",
             "region": self.region,
@@ -64,7 +64,7 @@ class Destination(t.NamedTuple):
 
 
 class Side(t.NamedTuple):
-    """One of the two apps, where its default bind leads, and where its bind ``away`` does."""
+    """One of the two apps, with the destinations of its default bind and of its bind ``away``."""
 
     app: flask.Flask
     home: Destination
@@ -73,13 +73,13 @@ class Side(t.NamedTuple):
 
 @dataclasses.dataclass
 class World:
-    """Two servers and two apps. The home of one app is the host where the other one is away."""
+    """Two servers and two apps. The ``home`` of one app is the host of the other's ``away``."""
 
     servers: tuple[Recorder, Recorder]
     sides: tuple[Side, Side]
 
     def workers(self, *, per_app: int = WORKERS_PER_APP) -> list[Worker]:
-        """Workers for the two apps in turn."""
+        """Workers for both apps, alternating."""
         both = (self.sides, self.sides[::-1])
         return [
             Worker(f"{side.app.name}-{number}", side=side, other=other)
@@ -88,12 +88,12 @@ class World:
         ]
 
     def check(self, workers: cabc.Iterable[Worker], *, at_least: int) -> None:
-        """Each request went where its maker meant it to go, none is missing or extra, and the apps took turns."""
+        """Each request went to its intended destination, none is missing or extra, and the apps took turns."""
         seen = [(server, request) for server in self.servers for request in server.requests]
         wrong = [(request.operation, *pair) for server, request in seen if len(set(pair := _ends(server, request))) > 1]
-        assert not wrong, f"{len(wrong)} of {len(seen)} requests went astray: {wrong[:3]}"
-        made = sum((worker.made for worker in workers), start=collections.Counter[str]())
-        assert collections.Counter(request.operation for _, request in seen) == made
+        assert not wrong, f"{len(wrong)} of {len(seen)} requests went to a wrong destination: {wrong[:3]}"
+        sent = sum((worker.operations for worker in workers), start=collections.Counter[str]())
+        assert collections.Counter(request.operation for _, request in seen) == sent
         assert len(seen) >= at_least, f"{len(seen)} requests are too few."
         assert self._turns() >= at_least / 10, f"One app was heard {self._turns()} times after the other only."
 
@@ -104,7 +104,7 @@ class World:
 
 @contextlib.contextmanager
 def world(*, at_once: int = 2 * WORKERS_PER_APP) -> cabc.Iterator[World]:
-    """Two apps on two servers, which hold the first request of each of so many workers until all are there."""
+    """Two apps on two servers, which delay the first requests until ``at_once`` workers have sent one."""
     with Recorder() as first, Recorder() as second, _labelled_wire():
         first.answer = second.answer = _held_until(at_once)
         hosts = [f"127.0.0.1:{server.port}" for server in (first, second)]
@@ -126,63 +126,63 @@ def _side(name: str, *, home: tuple[str, str], away: tuple[str, str]) -> Side:
 
 
 def run_at_once(jobs: cabc.Sequence[t.Callable[[], None]]) -> None:
-    """Run each in a thread of its own. What one raises is raised."""
+    """Run each job in a thread of its own. An error of a job is raised here."""
     with concurrent.futures.ThreadPoolExecutor(len(jobs)) as executor:
         for future in [executor.submit(job) for job in jobs]:
             future.result()
 
 
 class Worker:
-    """Makes calls for one app, and counts what it makes.
+    """Makes calls for one app, and counts their operations.
 
     Args:
-        name: What tells it from the others.
+        name: A unique name.
         side: The app to make calls for.
-        other: The app whose contexts get in the way.
+        other: The app whose contexts surround those of the worker.
     """
 
     def __init__(self, name: str, *, side: Side, other: Side) -> None:
         self.name = name
         self.side = side
         self.other = other
-        self.made: collections.Counter[str] = collections.Counter()
+        self.operations: collections.Counter[str] = collections.Counter()
         self._random = random.Random(name)  # noqa: S311 - the same order each time
 
-    def make(self, call: Call, meant: Destination) -> None:
-        """Make a call that is meant to go there."""
+    def make(self, call: Call, intended: Destination) -> None:
+        """Make a call with this intended destination."""
         operations, function = call
-        token = _label.set({"x-maker": self.name, "x-meant-for": json.dumps(meant)})
+        token = _label.set({"x-maker": self.name, "x-intended-for": json.dumps(intended)})
         function()
         _label.reset(token)
-        self.made.update(operations)
+        self.operations.update(operations)
 
-    def get(self, meant: Destination) -> None:
+    def get(self, intended: Destination) -> None:
         """Make the simplest call."""
-        self.make(MODEL_CALLS[0], meant)
+        self.make(MODEL_CALLS[0], intended)
 
     def tasks(self, count: int) -> list[tuple[Situation, Call]]:
-        """So many of all calls in all situations, picked for this worker."""
+        """A sample of all calls in all situations, by this worker's random numbers."""
         return self._random.sample(TASKS, k=count)
 
     def in_this_context(self, count: int) -> None:
-        """Make so many calls in the current context."""
+        """Make this many calls in the current context."""
         for situation, call in self.tasks(count):
-            with situation(self) as meant:
-                self.make(call, meant)
+            with situation(self) as intended:
+                self.make(call, intended)
 
     def in_one_context(self, count: int) -> None:
-        """Make so many calls in a context of its own."""
+        """Make this many calls in a context of its own."""
         with self.side.app.app_context():
             self.in_this_context(count)
 
     def in_many_contexts(self, count: int) -> None:
-        """Make so many calls, each in another context."""
+        """Make this many calls, each in another context."""
         for situation, call in self.tasks(count):
-            with self._random.choice(CONTEXTS)(self), situation(self) as meant:
-                self.make(call, meant)
+            with self._random.choice(CONTEXTS)(self), situation(self) as intended:
+                self.make(call, intended)
 
     def in_changed_contexts(self) -> None:
-        """Make each call of a model in a context that changes its Meta, and takes that back."""
+        """Make each call of a model with a changed Meta, and again after the change is taken back."""
         for call in MODEL_CALLS:
             with self.side.app.app_context():
                 Thread.Meta.region = Draft.Meta.region = "ap-south-1"
@@ -191,14 +191,14 @@ class Worker:
                 self.make(call, self.side.home)
 
 
-# How a context of the worker's app comes about.
+# The contexts of the worker's app.
 
 Context = t.Callable[[Worker], contextlib.AbstractContextManager[object]]
 
 
 @contextlib.contextmanager
 def inside_the_others(worker: Worker) -> cabc.Iterator[None]:
-    """A context inside one of the other app, which is as before afterwards."""
+    """A context inside one of the other app, which is unchanged afterwards."""
     with worker.other.app.app_context():
         with worker.side.app.app_context():
             yield
@@ -207,7 +207,7 @@ def inside_the_others(worker: Worker) -> cabc.Iterator[None]:
 
 @contextlib.contextmanager
 def inside_the_others_block(worker: Worker) -> cabc.Iterator[None]:
-    """A context inside a block of the other app, which is as before afterwards."""
+    """A context inside a block of the other app, which is unchanged afterwards."""
     with worker.other.app.app_context(), db.using("away"):
         Thread.Meta.region = "af-south-1"
         with worker.side.app.app_context():
@@ -217,7 +217,7 @@ def inside_the_others_block(worker: Worker) -> cabc.Iterator[None]:
 
 @contextlib.contextmanager
 def inside_its_own(worker: Worker) -> cabc.Iterator[None]:
-    """A context inside another one of the same app, whose changes do not reach it."""
+    """A context inside another one of the same app, whose changes have no effect in it."""
     with worker.side.app.app_context():
         Thread.Meta.region = Draft.Meta.region = "af-south-1"
         with db.using("away"), worker.side.app.app_context():
@@ -233,7 +233,7 @@ CONTEXTS: tuple[Context, ...] = (
 )
 
 
-# What is done in a context before a call. Each gives where the call must go, and leaves the context as it was.
+# What happens in a context before a call. Each yields the intended destination, and leaves the context unchanged.
 
 Situation = t.Callable[[Worker], contextlib.AbstractContextManager[Destination]]
 
@@ -308,7 +308,7 @@ def changed_table(worker: Worker) -> cabc.Iterator[Destination]:
 
 @contextlib.contextmanager
 def _changed(**changes: t.Any) -> cabc.Iterator[None]:
-    # In a block, so that nobody else who uses the context is told.
+    # In a block, so that other threads of the context do not see the change.
     with db.using():
         for model, (name, value) in itertools.product((Thread, Draft), changes.items()):
             setattr(model.Meta, name, value)
@@ -316,7 +316,7 @@ def _changed(**changes: t.Any) -> cabc.Iterator[None]:
 
 
 SITUATIONS: tuple[Situation, ...] = (plain, on_a_bind, in_two_blocks, after_a_block, after_the_others)
-# The calls that name no model do not ask its Meta.
+# Calls without a model do not read a Meta.
 MODEL_SITUATIONS: tuple[Situation, ...] = (changed_region, changed_all, changed_bind, changed_table)
 TASKS: tuple[tuple[Situation, Call], ...] = (
     *itertools.product(SITUATIONS, MODEL_CALLS + CONNECTION_CALLS),
@@ -331,7 +331,7 @@ _label: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("label")
 
 @contextlib.contextmanager
 def _labelled_wire() -> cabc.Iterator[None]:
-    """Each request says who made it and where it is meant to go, whatever client it comes from."""
+    """Each request of any client carries its maker and its intended destination."""
     send = URLLib3Session.send
 
     def labelled(session: URLLib3Session, request: t.Any) -> t.Any:
@@ -343,14 +343,14 @@ def _labelled_wire() -> cabc.Iterator[None]:
 
 
 def _held_until(count: int) -> cabc.Callable[[Request], Answer]:
-    """Answers, but holds the first request of each worker until so many workers have sent one."""
+    """Answers, but delays the first request of each worker until this many workers have sent one."""
     barrier = threading.Barrier(count)
-    heard_of: set[str] = set()
+    makers: set[str] = set()
 
     def answer_at_once(request: Request) -> Answer:
         maker = request.headers["x-maker"]
-        if maker not in heard_of:
-            heard_of.add(maker)
+        if maker not in makers:
+            makers.add(maker)
             barrier.wait(WAIT_SECONDS)
         return answer(request)
 
@@ -358,10 +358,10 @@ def _held_until(count: int) -> cabc.Callable[[Request], Answer]:
 
 
 def _ends(server: Recorder, request: Request) -> tuple[Destination, Destination]:
-    """Where a request was meant to go, and where it went."""
-    meant = Destination(*json.loads(request.headers["x-meant-for"]))
+    """The intended and the actual destination of a request."""
+    intended = Destination(*json.loads(request.headers["x-intended-for"]))
     prefixes = {name.removesuffix("Thread").removesuffix("Draft") for name in _table_names(request.body)}
-    went = Destination(
+    actual = Destination(
         host=f"127.0.0.1:{server.port}" if request.host.endswith(f":{server.port}") else request.host,
         region=request.region,
         access_key_id=request.access_key_id,
@@ -369,7 +369,7 @@ def _ends(server: Recorder, request: Request) -> tuple[Destination, Destination]
         sender=request.headers.get("x-sender", ""),
         table_prefix=prefixes.pop() if len(prefixes) == 1 else None,
     )
-    return (meant._replace(table_prefix=None) if request.operation == "ListTables" else meant), went
+    return (intended._replace(table_prefix=None) if request.operation == "ListTables" else intended), actual
 
 
 def _table_names(body: Json) -> set[str]:

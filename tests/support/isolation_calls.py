@@ -1,4 +1,4 @@
-"""Every call of PynamoDB's Model and Connection, each with the operations that it makes of ``answer``'s server."""
+"""Every call of PynamoDB's Model and Connection, with the operations that the server of ``answer`` receives for it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ViewIndex(GlobalSecondaryIndex[t.Any]):
     """Threads by their number of views."""
 
     class Meta:
-        """Read only the index."""
+        """The projection and capacity of the index."""
 
         projection = AllProjection()
         read_capacity_units = write_capacity_units = 1
@@ -34,10 +34,10 @@ class ViewIndex(GlobalSecondaryIndex[t.Any]):
 
 
 class Thread(db.Model):  # type: ignore[name-defined]
-    """Its table exists."""
+    """A model whose table exists."""
 
     class Meta:
-        """What all apps share."""
+        """Its table."""
 
         table_name = "Thread"
         read_capacity_units = write_capacity_units = 1
@@ -50,28 +50,28 @@ class Thread(db.Model):  # type: ignore[name-defined]
 
 
 class Draft(Thread):
-    """Its table does not exist."""
+    """A model whose table does not exist."""
 
     class Meta(Thread.Meta):  # type: ignore[name-defined,misc]
-        """As its parent's, but for the name."""
+        """Its table."""
 
         table_name = "Draft"
 
 
 def answer(request: Request) -> Answer:
-    """No table of drafts, two pages to a search of pages of one, and one item of a batch at a time."""
-    body, given = request.body, plain_answer(request)
-    assert isinstance(given, dict), request.operation
+    """No table of drafts, two pages for a query with a page size of one, and one item of a batch at a time."""
+    body, plain = request.body, plain_answer(request)
+    assert isinstance(plain, dict), request.operation
     if request.operation == "DescribeTable" and body["TableName"].endswith("Draft"):
         return 400, {"__type": "ResourceNotFoundException", "message": "No such table"}
     if body.get("Limit") == 1 and "ExclusiveStartKey" not in body:
-        return given | {"LastEvaluatedKey": {"forum_name": {"S": "f"}, "subject": {"S": "s"}}}
+        return plain | {"LastEvaluatedKey": {"forum_name": {"S": "f"}, "subject": {"S": "s"}}}
     if request.operation == "BatchGetItem":
-        left = {table: {"Keys": asked["Keys"][1:]} for table, asked in body["RequestItems"].items()}
-        return given | {"UnprocessedKeys": {table: asked for table, asked in left.items() if asked["Keys"]}}
+        rest = {table: {"Keys": entry["Keys"][1:]} for table, entry in body["RequestItems"].items()}
+        return plain | {"UnprocessedKeys": {table: entry for table, entry in rest.items() if entry["Keys"]}}
     if request.operation == "BatchWriteItem":
-        return given | {"UnprocessedItems": {table: asked[1:] for table, asked in body["RequestItems"].items()}}
-    return given
+        return plain | {"UnprocessedItems": {table: entry[1:] for table, entry in body["RequestItems"].items()}}
+    return plain
 
 
 def _write_batch() -> None:
@@ -133,7 +133,7 @@ SCHEMA = {
 
 def _described(call: t.Callable[[t.Any, str], object]) -> None:
     name = db.tables["Thread"].table_name
-    # From now on at the latest the connection knows the keys of the table, so that the call asks for them no more.
+    # The connection now has the keys of the table, so that the call makes no DescribeTable of its own.
     db.connection.describe_table(name)
     call(db.connection, name)
 

@@ -1,4 +1,4 @@
-"""The proofs of isolation, each in a process of its own, which leaves with 0 if no request went astray.
+"""The proofs of isolation. The program exits with 0 if each request went to its own app's destination.
 
 python isolation_program.py PROOF [greenlets]
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 if sys.argv[2:] == ["greenlets"]:
-    # Nothing else may be imported before.
+    # Before all other imports, which would keep references to the unpatched functions.
     from gevent import monkey
 
     monkey.patch_all()
@@ -29,7 +29,7 @@ Job = t.Callable[[], None]
 
 
 def many_contexts() -> None:
-    """Eight threads of each app push contexts of every kind, and change them."""
+    """Eight threads of each app push contexts of all kinds, and change them."""
     with isolation.world() as world:
         workers = world.workers()
         isolation.run_at_once([functools.partial(worker.in_many_contexts, 160) for worker in workers])
@@ -39,7 +39,7 @@ def many_contexts() -> None:
 
 
 def one_context() -> None:
-    """All threads of an app have the same context."""
+    """All threads of an app share one context."""
     in_threads(
         lambda side: side.app.app_context(),
         hand_over=lambda job: functools.partial(contextvars.copy_context().run, job),
@@ -47,14 +47,14 @@ def one_context() -> None:
 
 
 def one_request() -> None:
-    """All threads of an app have copies of one request's context, which Flask made."""
+    """All threads of an app have copies of one request's context, made by Flask."""
     in_threads(lambda side: side.app.test_request_context(), hand_over=flask.copy_current_request_context)
 
 
 def in_threads(
     open_context: t.Callable[[Side], contextlib.AbstractContextManager[object]], *, hand_over: t.Callable[[Job], Job]
 ) -> None:
-    """Eight threads of each app call in the context that is handed over to them."""
+    """Eight threads of each app make calls in the context that is handed over to them."""
     with isolation.world() as world, contextlib.ExitStack() as stack:
         workers = world.workers()
         jobs = []
@@ -83,13 +83,13 @@ async def view(worker: Worker) -> str:
 
 
 async def make(worker: Worker, situation: isolation.Situation, call: isolation.Call, position: int) -> None:
-    """Make a call, after all other tasks have come as far as this one."""
-    with situation(worker) as meant:
+    """Make a call, after all other tasks have entered their situation."""
+    with situation(worker) as intended:
         await asyncio.sleep(0)
         if position % 2:
-            worker.make(call, meant)
+            worker.make(call, intended)
         else:
-            await asyncio.to_thread(worker.make, call, meant)
+            await asyncio.to_thread(worker.make, call, intended)
 
 
 def visit(worker: Worker) -> None:

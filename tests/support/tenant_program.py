@@ -1,9 +1,10 @@
-"""A hundred tenants of the forum at once, in a process of its own, which leaves with 0 if no request went astray.
+"""A hundred tenants of the forum at once. The program exits with 0 if each request went to its own tenant.
 
 python tenant_program.py [CALLS]
 
-They have twenty destinations, each an identity with a region, and fewer clients than that. Some are roles whose
-credentials are renewed all the time. Tenants are looked up anew all the time as well, and the engine fails at times.
+They have twenty destinations, each with credentials and a region of its own, and fewer clients than that. Some
+destinations have roles whose credentials are always about to expire. Tenants expire from the cache all the time, and
+some calls fail.
 """
 
 from __future__ import annotations
@@ -24,32 +25,32 @@ from examples.forum.app import create_app
 from examples.forum.models import Thread
 from examples.forum.models import db
 
-CALLS = 50_000  # as `nox --session proof` makes them
+CALLS = 50_000  # of `nox --session proof`
 TENANTS = [f"tenant-{number}" for number in range(100)]
 REGIONS = ("us-west-2", "eu-west-1", "ap-south-1", "sa-east-1")
 DESTINATIONS = 20
 THREADS = 16
 CALLS_A_TURN = 50
-# botocore renews credentials that hold for less than a quarter of an hour.
+# botocore renews credentials that expire within a quarter of an hour.
 RENEWED_AFTER_SECONDS = 901
 
 
 def settings_of(name: str) -> dict[str, t.Any]:
-    """What a tenant changes: its destination, which it has with four others, and a prefix of its own."""
+    """A tenant's settings: a destination that it shares with four others, and a prefix of its own."""
     number = int(name.removeprefix("tenant-"))
     destination = number % DESTINATIONS
-    identity: dict[str, t.Any] = (
+    credentials: dict[str, t.Any] = (
         {"role_arn": f"arn:aws:iam::{111111111111 + destination}:role/forum"}
         if destination % 4 == 1
         else {"aws_access_key_id": f"{111111111111 + destination}", "aws_secret_access_key": "any"}
     )
-    return {"region": REGIONS[destination % len(REGIONS)], "table_prefix": f"{name}-", **identity}
+    return {"region": REGIONS[destination % len(REGIONS)], "table_prefix": f"{name}-", **credentials}
 
 
 def use_forum(_: str) -> None:
-    """Make calls of all kinds, in an order of their own."""
+    """Make calls of all kinds in random order."""
     for call in random.choices(CALLS_OF_A_FORUM, k=CALLS_A_TURN):  # noqa: S311 - any order will do
-        with contextlib.suppress(PynamoDBException):  # the engine has failed on purpose
+        with contextlib.suppress(PynamoDBException):  # a fault that Engine.answer returned on purpose
             call()
 
 
@@ -82,18 +83,18 @@ CALLS_OF_A_FORUM: tuple[cabc.Callable[[], object], ...] = (
 
 
 class Engine:
-    """The plain engine, with credentials that expire, and a fault now and then."""
+    """The plain engine, with credentials that expire, and an occasional fault."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
 
     def answer(self, request: Request) -> t.Any:
-        """Something out of the ordinary, or nothing."""
+        """A role's credentials or a fault; ``None`` for the plain answer."""
         if request.service == "sts":
             return assumed_role(request, seconds=RENEWED_AFTER_SECONDS)
         number = next(self._numbers)
         if number % 1511 == 0:
-            raise ConnectionError  # the client sees the connection close
+            raise ConnectionError  # the connection closes
         if number % 1009 == 0:
             return 400, {"__type": "x#ThrottlingException", "message": "on purpose"}
         if number % 2003 == 0:
@@ -102,7 +103,7 @@ class Engine:
 
 
 def main(calls: int) -> None:
-    """Make so many calls, and look at each."""
+    """Make this many calls, and check each."""
     db.tenant_settings(settings_of)
     app = create_app(
         {
@@ -117,8 +118,8 @@ def main(calls: int) -> None:
         }
     )
     rounds = max(1, calls // (len(TENANTS) * CALLS_A_TURN) - 1)
-    made = assert_isolated(app, TENANTS, use_forum, threads=THREADS, rounds=rounds, answer=Engine().answer)
-    assert made >= calls, made
+    count = assert_isolated(app, TENANTS, use_forum, threads=THREADS, rounds=rounds, answer=Engine().answer)
+    assert count >= calls, count
     stats = app.extensions["dynamo"].pool.stats()
     assert stats.evictions > 0, stats
 

@@ -1,4 +1,4 @@
-"""What db offers of tenants: who it is, blocks for one and for none, and the way into other threads."""
+"""``Dynamo``: the current tenant, blocks for a tenant and for none, and tenants in other threads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import collections.abc as cabc
 import concurrent.futures
 import functools
 import logging
+import multiprocessing
+import os
 import threading
 import typing as t
 
@@ -43,14 +45,14 @@ USES: dict[str, cabc.Callable[..., t.Any]] = {
 
 @pytest.fixture
 def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
-    """An app of three tenants, whose calls the recorder answers."""
+    """An app with three tenants that sends to the recorder."""
     binds = {"archive": {"table_prefix": "archive-", "region": "us-west-1"}}
     return make_app(host=recorder.url, region="us-east-1", tenants=TENANTS, binds=binds, **KEYS)
 
 
 @pytest.fixture
 def loaded(db: dynaflask.Dynamo) -> list[str]:
-    """The loader takes the name from a header, and its calls are counted."""
+    """Register a loader that reads a header, and record its calls."""
     calls: list[str] = []
 
     @db.tenant_loader
@@ -68,22 +70,22 @@ def as_tenant(app: flask.Flask, name: str) -> t.Any:
 
 
 class TestLoader:
-    """Who the current tenant is, as the program says."""
+    """``db.tenant_loader``: the program's function that returns the current tenant."""
 
-    def test_it_is_not_asked_before_the_first_use(self, app: flask.Flask, loaded: list[str]) -> None:
-        """A request that uses no DynamoDB finds no tenant."""
+    def test_it_is_not_called_before_the_first_use(self, app: flask.Flask, loaded: list[str]) -> None:
+        """A request without DynamoDB does not call the loader."""
         with as_tenant(app, "acme"):
             pass
         assert loaded == []
 
-    def test_it_is_asked_once_in_a_context(self, app: flask.Flask, loaded: list[str], thread_model: t.Any) -> None:
-        """All uses of the context go by its first answer."""
+    def test_it_is_called_once_in_a_context(self, app: flask.Flask, loaded: list[str], thread_model: t.Any) -> None:
+        """All uses in a context share one call of the loader."""
         with as_tenant(app, "acme"):
             names = [thread_model.Meta.table_name, thread_model.Meta.table_name]
         assert (names, loaded) == (["acme-Thread", "acme-Thread"], ["acme"])
 
-    def test_its_answer_stays(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """A tenant does not change inside a context once used."""
+    def test_its_result_stays(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """The tenant of a context does not change after its first use."""
         names = iter(["acme", "globex"])
         db.tenant_loader(lambda: next(names))
         with app.app_context():
@@ -91,20 +93,20 @@ class TestLoader:
         with app.app_context():
             assert db.current_tenant == "globex"
 
-    def test_the_calls_go_where_the_tenant_is(
+    def test_calls_go_to_the_tenants_destination(
         self, app: flask.Flask, loaded: list[str], recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """At the wire: the table of one, and the region of the other."""
+        """On the wire, each tenant's calls have its own table and region."""
         for name in ("acme", "globex", "plain"):
             with as_tenant(app, name):
                 thread_model.get("forum", "subject")
-        went = [(request.body["TableName"], request.region) for request in recorder.requests]
-        assert went == [("acme-Thread", "us-east-1"), ("Thread", "eu-west-1"), ("Thread", "us-east-1")]
+        sent = [(request.body["TableName"], request.region) for request in recorder.requests]
+        assert sent == [("acme-Thread", "us-east-1"), ("Thread", "eu-west-1"), ("Thread", "us-east-1")]
 
-    def test_a_request_in_a_context_that_is_there_has_its_own(
+    def test_a_request_in_a_pushed_context_has_its_own_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str], thread_model: t.Any
     ) -> None:
-        """Flask leaves it the context of a test, a job or another request, which goes on as before."""
+        """A request that Flask runs in a pushed context has its own tenant, and does not change that of the context."""
 
         @app.get("/")
         def show() -> str:
@@ -124,31 +126,31 @@ class TestLoader:
     def test_a_request_leaves_no_tenant_behind(
         self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """In a context that was there before it, and that nothing had used yet. What it got there has ended, too."""
-        taken: list[t.Any] = []
+        """A request in an unused pushed context leaves its tenant behind neither on it nor on open connections."""
+        tables: list[t.Any] = []
         with app.app_context():
             with as_tenant(app, "acme"):
-                taken.append(thread_model._get_connection())
+                tables.append(thread_model._get_connection())
                 assert thread_model.Meta.table_name == "acme-Thread"
             assert (db.current_tenant, thread_model.Meta.table_name) == (None, "Thread")
             with pytest.raises(RuntimeError, match="has ended"):
-                taken[0].get_item("forum", "subject")
+                tables[0].get_item("forum", "subject")
         assert loaded == ["acme", "None"]
 
-    def test_a_request_that_outlives_the_context_leaves_nothing_either(
+    def test_a_request_that_outlives_the_context_leaves_no_connection(
         self, app: flask.Flask, loaded: list[str], thread_model: t.Any
     ) -> None:
-        """A program may push contexts within the request of another app."""
+        """A context pushed within a request of another app closes its connections at its own end."""
         with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}):
             with app.app_context():
-                taken = thread_model._get_connection()
+                table = thread_model._get_connection()
             with pytest.raises(RuntimeError, match="has ended"):
-                taken.get_item("forum", "subject")
+                table.get_item("forum", "subject")
 
     def test_one_request_in_the_contexts_of_two_apps_has_two_scopes(
         self, make_app: MakeApp, app: flask.Flask, loaded: list[str], thread_model: t.Any
     ) -> None:
-        """Though its tenant has one name."""
+        """One request in the contexts of two apps acts for each app's own tenant of that name."""
         second = make_app("second", tenants={"acme": {"table_prefix": "second-"}})
         contexts = app.app_context(), second.app_context()
         names: list[str] = []
@@ -161,26 +163,26 @@ class TestLoader:
                     names.append(thread_model.Meta.table_name)
         assert names == ["acme-Thread", "second-Thread"] * 2
 
-    def test_none_is_no_tenant(self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo) -> None:
-        """The answer is kept as any other."""
+    def test_none_means_no_tenant(self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo) -> None:
+        """A loader that returns None is called once, and the context has no tenant."""
         with app.app_context():
             assert (db.current_tenant, db.current_tenant, loaded) == (None, None, ["None"])
 
     def test_an_unknown_tenant_is_a_404(self, app: flask.Flask, loaded: list[str], thread_model: t.Any) -> None:
-        """Flask answers so, and the page does not repeat the name."""
+        """An unknown tenant is a 404 whose page does not repeat the name."""
         app.add_url_rule("/", view_func=lambda: str(thread_model.count("forum")))
-        answer = app.test_client().get("/", headers={"X-Tenant": "<nobody>"})
-        assert (answer.status_code, "nobody" in answer.text) == (404, False)
+        answer = app.test_client().get("/", headers={"X-Tenant": "<unknown>"})
+        assert (answer.status_code, "unknown" in answer.text) == (404, False)
 
-    def test_an_unknown_tenant_is_named_to_the_program(self, app: flask.Flask, loaded: list[str]) -> None:
-        """The error is werkzeug's, and has the name."""
-        with as_tenant(app, "nobody"), pytest.raises(UnknownTenant) as caught:
+    def test_the_error_of_an_unknown_tenant_has_its_name(self, app: flask.Flask, loaded: list[str]) -> None:
+        """UnknownTenant is a werkzeug NotFound with the tenant's name."""
+        with as_tenant(app, "unknown"), pytest.raises(UnknownTenant) as caught:
             _ = app.extensions["dynamo"].connection
         assert isinstance(caught.value, werkzeug.exceptions.NotFound)
-        assert caught.value.tenant == "nobody"
+        assert caught.value.tenant == "unknown"
 
-    def test_what_it_raises_ends_the_use_and_is_not_kept(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """The next use asks again."""
+    def test_an_error_of_the_loader_is_not_cached(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """An error of the loader ends the use, and the next use calls the loader again."""
         answers: list[t.Any] = [LookupError("down"), "acme"]
 
         @db.tenant_loader
@@ -196,21 +198,26 @@ class TestLoader:
             assert db.current_tenant == "acme"
 
     def test_what_is_no_name_is_refused(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """An object of the program's is not taken by its str()."""
+        """A loader that returns anything but a string or None is a TypeError."""
         db.tenant_loader(t.cast("t.Any", lambda: 7))
         with app.app_context(), pytest.raises(TypeError, match="db.tenant_loader must return the name .* not int"):
             _ = db.current_tenant
 
-    def test_one_that_uses_dynamodb_is_told(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """It would ask itself."""
+    def test_a_loader_that_uses_dynamodb_is_refused(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A loader that uses DynamoDB for the tenant would call itself, and is refused."""
         db.tenant_loader(lambda: str(thread_model.get("forum", "subject")))
-        with app.app_context(), pytest.raises(RuntimeError, match=r"uses DynamoDB to find the tenant.*without_tenant"):
+        with (
+            app.app_context(),
+            pytest.raises(RuntimeError, match=r"uses DynamoDB to look up the tenant.*without_tenant"),
+        ):
             thread_model.count("forum")
 
-    def test_one_may_use_dynamodb_for_no_tenant(
+    def test_a_loader_may_use_dynamodb_for_no_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """What it looks up is where no tenant is."""
+        """A loader may read the app's own tables in a without_tenant block."""
 
         @db.tenant_loader
         def load() -> str:
@@ -222,27 +229,55 @@ class TestLoader:
             thread_model.get("forum", "subject")
         assert [request.body["TableName"] for request in recorder.requests] == ["Thread", "acme-Thread"]
 
-    def test_threads_that_share_a_context_ask_it_once(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """The second waits for the first one's answer."""
-        is_asked, may_answer, calls = threading.Event(), threading.Event(), []
+    def test_threads_that_share_a_context_call_it_once(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """The second thread waits for the first one's call, and uses its result."""
+        is_called, may_return, calls = threading.Event(), threading.Event(), []
 
         @db.tenant_loader
         def load() -> str:
             calls.append(1)
-            is_asked.set()
-            assert may_answer.wait(30)
+            is_called.set()
+            assert may_return.wait(30)
             return "acme"
 
         with app.app_context(), concurrent.futures.ThreadPoolExecutor(2) as threads:
             scope = app.extensions["dynamo"].scope
-            found = [threads.submit(lambda: scope.tenant) for _ in range(2)]
-            assert is_asked.wait(30)
-            may_answer.set()
-            assert [answer.result(30) for answer in found] == ["acme", "acme"]
+            futures = [threads.submit(lambda: scope.tenant) for _ in range(2)]
+            assert is_called.wait(30)
+            may_return.set()
+            assert [future.result(30) for future in futures] == ["acme", "acme"]
         assert calls == [1]
 
-    def test_what_is_known_already_asks_nobody(self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str]) -> None:
-        """A log record tells of the tenant without finding it out."""
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+    def test_a_fork_does_not_wait_for_a_thread_of_its_parent(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """A child that is forked while a thread of the parent calls the loader calls the loader itself."""
+        parent, is_called, may_return = os.getpid(), threading.Event(), threading.Event()
+
+        @db.tenant_loader
+        def load() -> str:
+            is_called.set()
+            assert os.getpid() != parent or may_return.wait(30)
+            return "acme"
+
+        with app.app_context(), concurrent.futures.ThreadPoolExecutor(1) as threads:
+            scope = app.extensions["dynamo"].scope
+            future = threads.submit(lambda: scope.tenant)
+            assert is_called.wait(30)
+            context = multiprocessing.get_context("fork")
+            receiving, sending = context.Pipe(duplex=False)
+            child = context.Process(target=lambda: sending.send(scope.tenant), daemon=True)
+            child.start()
+            has_answered = receiving.poll(30)
+            child.kill()
+            child.join()
+            may_return.set()
+            assert (has_answered, has_answered and receiving.recv(), future.result(30)) == (True, "acme", "acme")
+
+    def test_the_known_tenant_is_read_without_a_call(
+        self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str]
+    ) -> None:
+        """known_tenant is the tenant after its first use, and never calls the loader."""
         with as_tenant(app, "acme"):
             scope = app.extensions["dynamo"].scope
             before = scope.known_tenant
@@ -252,12 +287,12 @@ class TestLoader:
 
 
 class TestBlock:
-    """A tenant that the program names itself."""
+    """``db.tenant``: a block for a tenant that the program names."""
 
     def test_it_acts_for_the_tenant_until_it_ends(
         self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str], thread_model: t.Any
     ) -> None:
-        """Nested, the innermost counts."""
+        """The innermost block decides the tenant until it ends."""
         with as_tenant(app, "globex"):
             with db.tenant("acme"):
                 assert (db.current_tenant, thread_model.Meta.table_name) == ("acme", "acme-Thread")
@@ -266,13 +301,13 @@ class TestBlock:
                 assert db.current_tenant == "acme"
             assert (db.current_tenant, thread_model.Meta.region) == ("globex", "eu-west-1")
 
-    def test_it_does_not_ask_the_loader(self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str]) -> None:
-        """The program has said who it is."""
+    def test_it_does_not_call_the_loader(self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str]) -> None:
+        """A block for a tenant does not call the loader."""
         with app.app_context(), db.tenant("acme"):
             assert (db.current_tenant, loaded) == ("acme", [])
 
     def test_it_is_a_decorator(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """Of functions and of coroutines."""
+        """The block decorates functions and coroutine functions."""
 
         @db.tenant("acme")
         def find() -> str | None:
@@ -287,7 +322,7 @@ class TestBlock:
             assert (find(), asyncio.run(find_later()), db.current_tenant) == ("acme", "globex", None)
 
     def test_what_returns_a_coroutine_is_refused(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """It would run after the block, for somebody else."""
+        """A function that returns a coroutine is refused, because that would run after the block."""
 
         async def find(name: str) -> str | None:
             return f"{name} for {db.current_tenant}"
@@ -299,7 +334,7 @@ class TestBlock:
     def test_what_returns_a_generator_is_refused(
         self, app: flask.Flask, db: dynaflask.Dynamo, decorator: t.Any
     ) -> None:
-        """It would run for another tenant, or for none."""
+        """A function that returns a generator is refused, because that would run after the block."""
 
         def view() -> t.Iterator[str | None]:
             yield db.current_tenant
@@ -311,7 +346,7 @@ class TestBlock:
                     enter(wrapped)()
 
     def test_threads_may_share_it(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """Each leaves the block that it entered, whoever entered last."""
+        """Threads may share one block object: each leaves the block that it entered itself."""
         block, entered, left = db.tenant("acme"), threading.Event(), threading.Event()
 
         def work() -> str | None:
@@ -329,8 +364,10 @@ class TestBlock:
             left.set()
             assert (here, working.result(30)) == (None, None)
 
-    def test_it_begins_anew(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """What was set for one tenant does not reach into the block of another."""
+    def test_it_starts_from_the_tenants_settings(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """What was set for one tenant has no effect in the block of another."""
         with app.app_context(), db.tenant("globex"):
             thread_model.Meta.table_name = "globex-special"
             with db.using(table_prefix="blue-"), db.tenant("plain"):
@@ -338,7 +375,7 @@ class TestBlock:
             assert thread_model.Meta.table_name == "globex-special"
 
     def test_what_is_set_in_it_ends_with_it(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """A later block for the same tenant knows nothing of it."""
+        """A change of Meta in a block has no effect in a later block for the same tenant."""
         with app.app_context():
             for _ in range(2):
                 with db.tenant("globex"):
@@ -346,8 +383,10 @@ class TestBlock:
                     thread_model.Meta.table_name = "once"
                     assert thread_model._get_connection().table_name == "once"
 
-    def test_a_context_may_act_for_many(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """What it keeps for each of them is bounded, and no tenant's is another's."""
+    def test_a_context_may_act_for_many_tenants(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """One context may enter hundreds of tenants in turn, and each has its own table."""
         app.extensions["dynamo"].close()
         db.tenant_settings(lambda name: {"table_prefix": f"{name}-"})
         with app.app_context():
@@ -357,19 +396,19 @@ class TestBlock:
 
     @pytest.mark.parametrize("name", [None, 7, b"acme"])
     def test_what_is_no_name_is_refused(self, db: dynaflask.Dynamo, name: t.Any) -> None:
-        """None too: for nobody there is a block of its own."""
+        """db.tenant takes a string; for no tenant there is db.without_tenant."""
         with pytest.raises(TypeError, match=r"db.tenant takes the name"):
             db.tenant(name)
 
     def test_it_needs_a_context(self, db: dynaflask.Dynamo) -> None:
-        """A tenant is one of an app."""
+        """A block for a tenant needs an app context."""
         with pytest.raises(RuntimeError, match=r"outside of application context.\n\ndb.tenant needs"):
             with db.tenant("acme"):
                 pass
 
 
-class TestDecided:
-    """What a tenant decides, no line of the program decides otherwise."""
+class TestMismatch:
+    """Code cannot override a tenant's settings. If it tries, it gets ``TenantMismatch``."""
 
     @pytest.mark.parametrize(
         ("tenant", "bind_key", "settings", "named"),
@@ -380,7 +419,7 @@ class TestDecided:
             ("globex", "archive", {}, "bind_key"),
         ],
     )
-    def test_a_block_that_says_otherwise_is_refused(
+    def test_a_block_that_contradicts_the_tenant_is_refused(
         self,
         app: flask.Flask,
         db: dynaflask.Dynamo,
@@ -391,7 +430,7 @@ class TestDecided:
         settings: dict[str, t.Any],
         named: str,
     ) -> None:
-        """Where it would be used: neither the tenant's data nor the request goes elsewhere."""
+        """A block that contradicts the tenant is refused at the first use, before anything is sent."""
         with app.app_context(), db.tenant(tenant), db.using(bind_key, **settings):
             with pytest.raises(TenantMismatch, match=f"sets '{named}', which the tenant '{tenant}' decides"):
                 thread_model.count("forum")
@@ -399,44 +438,46 @@ class TestDecided:
     def test_a_table_name_is_refused_where_the_tenant_has_a_prefix(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """It is a real name, and would be one for all tenants."""
+        """A table name without the prefix would be one table for all tenants, and is refused."""
         with app.app_context(), db.tenant("acme"):
             thread_model.Meta.table_name = "Shared"
             with pytest.raises(TenantMismatch, match="sets 'table_name'"):
                 thread_model.count("forum")
 
-    def test_what_was_set_before_the_loader_was_asked_is_refused_too(
+    def test_a_change_before_the_first_use_is_refused_too(
         self, app: flask.Flask, loaded: list[str], thread_model: t.Any
     ) -> None:
-        """The order makes no difference."""
+        """A change of Meta before the loader was called is checked, too."""
         with as_tenant(app, "acme"):
             thread_model.Meta.table_name = "Shared"
             with pytest.raises(TenantMismatch, match="sets 'table_name'"):
                 thread_model.count("forum")
 
-    def test_saying_the_same_is_fine(self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """It decides nothing otherwise."""
+    def test_the_tenants_own_value_may_be_repeated(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """Code may set the value that the tenant has."""
         with app.app_context(), db.tenant("globex"), db.using(region="eu-west-1"):
             assert thread_model.Meta.region == "eu-west-1"
 
-    def test_what_the_tenant_leaves_open_can_be_set(
+    def test_settings_that_the_tenant_lacks_can_be_set(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """A time limit, and the table's name where the tenant decides the region alone."""
+        """A timeout, and the table name if the tenant has only a region, can be set."""
         with app.app_context(), db.tenant("globex"), db.using(read_timeout_seconds=5):
             thread_model.Meta.table_name = "Topic"
             meta = thread_model.Meta
             assert (meta.read_timeout_seconds, meta.table_name, meta.region) == (5, "Topic", "eu-west-1")
 
-    def test_a_bind_that_is_entered_does_not_undo_it(
+    def test_a_bind_does_not_override_the_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """The archive has a prefix of its own, under which all tenants would be one."""
+        """The tenant's table prefix stays inside a block on a bind with another prefix."""
         with app.app_context(), db.tenant("acme"), db.using("archive"):
             assert (thread_model.Meta.region, thread_model.Meta.table_name) == ("us-west-1", "acme-Thread")
 
-    def test_a_models_own_place_does_not_undo_it(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """Neither what its Meta declares, nor what DYNAMODB_MODELS says."""
+    def test_the_models_settings_do_not_override_the_tenant(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """The tenant wins over the model's Meta and over DYNAMODB_MODELS."""
 
         class Note(db.Model):  # type: ignore[name-defined]
             class Meta:
@@ -449,16 +490,18 @@ class TestDecided:
         with app.app_context(), db.tenant("t"):
             assert Note.Meta.region == "eu-west-1"
 
-    def test_a_bind_brings_its_place_along(self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """What the tenant's bind names is decided, as if the tenant named it."""
+    def test_the_tenants_bind_is_decided_with_its_settings(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """The settings of the tenant's bind are the tenant's, and cannot be overridden."""
         app = make_app(binds={"eu": {"region": "eu-west-1"}}, tenants={"t": {"bind_key": "eu"}}, region="us-east-1")
         with app.app_context(), db.tenant("t"):
             assert (db.connection.bind.key, thread_model.Meta.region) == ("eu", "eu-west-1")
             with db.using(region="us-west-2"), pytest.raises(TenantMismatch, match="'region'"):
                 _ = db.connection
 
-    def test_another_bind_cannot_be_asked_for(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """Neither its connection nor its client; the tenant's own can."""
+    def test_another_bind_is_refused(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """Of the binds, only the tenant's own gives a connection or a client."""
         app = make_app(binds={"eu": {}, "us": {}}, tenants={"t": {"bind_key": "eu"}}, region="us-east-1")
         with app.app_context(), db.tenant("t"):
             assert db.get_connection("eu").bind.key == "eu"
@@ -467,7 +510,7 @@ class TestDecided:
                     ask("us")
 
     def test_the_value_of_a_secret_is_not_in_the_message(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """An identity is decided as one, and refused by the name of the setting."""
+        """Credentials are one group, and the error names the setting without a value."""
         app = make_app(region="us-east-1", tenants={"t": KEYS})
         with app.app_context(), db.tenant("t"), db.using(profile="secret-one"):
             with pytest.raises(TenantMismatch, match="sets 'profile'") as caught:
@@ -477,7 +520,7 @@ class TestDecided:
 
 
 class TestRequired:
-    """With DYNAMODB_REQUIRE_TENANT nothing is used for nobody."""
+    """With DYNAMODB_REQUIRE_TENANT, each use of DynamoDB needs a tenant."""
 
     @pytest.fixture
     def strict(self, make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
@@ -493,39 +536,39 @@ class TestRequired:
         thread_model: t.Any,
         use: str,
     ) -> None:
-        """Nothing is sent, and the message says what to do."""
+        """Each use without a tenant is refused before anything is sent, and the error says what to do."""
         with strict.app_context(), pytest.raises(TenantRequired, match=r"'strict' needs a tenant.*db.tenant\("):
             USES[use](db, thread_model)
         assert recorder.requests == []
 
     def test_a_client_is_refused_outside_of_contexts(self, strict: flask.Flask) -> None:
-        """It would be nobody's."""
-        with pytest.raises(TenantRequired, match="outside of a context"):
+        """registry.get_client outside of a context has no tenant, and is refused."""
+        with pytest.raises(TenantRequired, match="outside of a context of the app"):
             strict.extensions["dynamo"].get_client()
 
-    def test_with_a_tenant_all_is_well(self, strict: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """A block is enough."""
+    def test_with_a_tenant_a_call_works(self, strict: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """A block for a tenant is enough."""
         with strict.app_context(), db.tenant("acme"):
             assert thread_model.get("forum", "subject").subject == "subject"
 
-    def test_the_way_round_is_logged(
+    def test_without_tenant_is_logged(
         self,
         strict: flask.Flask,
         db: dynaflask.Dynamo,
         thread_model: t.Any,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """With the app and the reason, each time."""
+        """Each without_tenant block is logged with the app and the reason."""
         with strict.app_context(), db.without_tenant(reason="migration 7"):
             assert (thread_model.count("forum"), db.current_tenant) == (0, None)
-        assert [(record.name, record.levelno) for record in caplog.records] == [("dynaflask.tenancy", logging.WARNING)]
+        assert [(record.name, record.levelno) for record in caplog.records] == [("dynaflask.tenants", logging.WARNING)]
         assert "'strict'" in caplog.text
         assert "'migration 7'" in caplog.text
 
-    def test_the_way_round_ends_with_its_block(
+    def test_without_tenant_ends_with_its_block(
         self, strict: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """What it made serves nobody who may not have it."""
+        """After a without_tenant block a tenant is required again, also in copied functions."""
         carried = None
         with strict.app_context():
             with db.without_tenant(reason="migration"):
@@ -537,15 +580,15 @@ class TestRequired:
             carried()
 
     @pytest.mark.parametrize("reason", ["", " ", None, 7])
-    def test_the_way_round_takes_a_reason(self, db: dynaflask.Dynamo, reason: t.Any) -> None:
-        """Without one the log would say nothing."""
+    def test_without_tenant_takes_a_reason(self, db: dynaflask.Dynamo, reason: t.Any) -> None:
+        """without_tenant takes a reason that is not empty, for the log."""
         with pytest.raises(TypeError, match="takes the reason"):
             db.without_tenant(reason=reason)
 
-    def test_another_app_needs_none(
+    def test_another_app_needs_no_tenant(
         self, strict: flask.Flask, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """The setting is one app's."""
+        """DYNAMODB_REQUIRE_TENANT of one app has no effect on another."""
         with app.app_context():
             assert thread_model.Meta.table_name == "Thread"
             with strict.app_context(), pytest.raises(TenantRequired):
@@ -553,17 +596,19 @@ class TestRequired:
 
 
 class TestTwoApps:
-    """The functions are the program's; what they say is kept with the app."""
+    """The callbacks belong to the program, and their results to the app."""
 
-    def test_one_name_is_two_tenants(self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """Each app has its own settings of it."""
+    def test_one_name_in_two_apps_is_two_tenants(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """Two apps have their own settings for a tenant of the same name."""
         eu = make_app("eu", region="eu-west-1", tenants={"acme": {"table_prefix": "eu-acme-"}})
         us = make_app("us", region="us-east-1", tenants={"acme": {"table_prefix": "us-acme-"}})
-        found = []
+        settings = []
         for app in (eu, us, eu):
             with app.app_context(), db.tenant("acme"):
-                found.append((thread_model.Meta.region, thread_model.Meta.table_name))
-        assert found == [
+                settings.append((thread_model.Meta.region, thread_model.Meta.table_name))
+        assert settings == [
             ("eu-west-1", "eu-acme-Thread"),
             ("us-east-1", "us-acme-Thread"),
             ("eu-west-1", "eu-acme-Thread"),
@@ -572,7 +617,7 @@ class TestTwoApps:
     def test_the_functions_are_called_in_the_current_app(
         self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """So that they can answer for it; what one app was told is not the other's."""
+        """The callbacks run in the current app, and their results are not shared by apps."""
         db.tenant_loader(lambda: f"of-{flask.current_app.name}")
         db.tenant_settings(lambda name: {"table_prefix": f"{flask.current_app.name}-{name}-"})
         for name in ("eu", "us"):
@@ -582,7 +627,7 @@ class TestTwoApps:
     def test_a_block_of_one_app_does_not_reach_into_the_other(
         self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """Nested contexts are contexts of their own."""
+        """A tenant's block has no effect in a nested context, of another app or of the same."""
         eu, us = (make_app(name, region="us-east-1", tenants={"acme": {}}) for name in ("eu", "us"))
         with eu.app_context(), db.tenant("acme"):
             with us.app_context():
@@ -592,26 +637,28 @@ class TestTwoApps:
             assert db.current_tenant == "acme"
 
 
-class TestElsewhere:
-    """Threads, and responses that are streamed."""
+class TestThreadsAndStreams:
+    """Tenants in threads and in streamed responses."""
 
-    def test_a_function_takes_app_and_tenant_into_a_thread(
+    def test_a_copied_function_keeps_app_and_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str], thread_model: t.Any
     ) -> None:
-        """The loader, which knows the request, is asked where the function is copied."""
+        """copy_current_tenant calls the loader where the function is copied, which has the request."""
         with as_tenant(app, "acme"), concurrent.futures.ThreadPoolExecutor(1) as threads:
             find = db.copy_current_tenant(lambda: (flask.current_app.name, thread_model.Meta.table_name))
             assert threads.submit(find).result(30) == ("app", "acme-Thread")
         assert loaded == ["acme"]
 
-    def test_nobody_is_taken_along_as_well(self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str]) -> None:
-        """The loader is not asked again in a thread without a request."""
+    def test_a_copied_function_keeps_the_lack_of_a_tenant(
+        self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str]
+    ) -> None:
+        """A function copied without a tenant runs without one, and does not call the loader."""
         with app.app_context():
             find = db.copy_current_tenant(lambda: db.current_tenant)
         assert (find(), loaded) == (None, ["None"])
 
-    def test_a_coroutine_function_may_be_taken_along(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """Each call has a context of its own."""
+    def test_a_coroutine_function_may_be_copied(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """A copied coroutine function runs in a context of its own."""
 
         async def find() -> str | None:
             await asyncio.sleep(0)
@@ -621,21 +668,21 @@ class TestElsewhere:
             copied = db.copy_current_tenant(find)
         assert asyncio.run(copied()) == "acme"
 
-    def test_two_apps_are_taken_along_each_for_itself(
+    def test_functions_of_two_apps_keep_their_own_app(
         self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """In whatever order they run."""
+        """Functions copied in two apps run in their own app, in any order."""
         copied = []
         for region in ("eu-west-1", "us-east-1"):
             app = make_app(region, region=region, tenants={"acme": {"table_prefix": f"{region}-"}})
             with app.app_context(), db.tenant("acme"):
                 copied.append(db.copy_current_tenant(lambda: (thread_model.Meta.region, thread_model.Meta.table_name)))
         with concurrent.futures.ThreadPoolExecutor(2) as threads:
-            found = [future.result(30) for future in [threads.submit(find) for find in copied]]
-        assert found == [("eu-west-1", "eu-west-1-Thread"), ("us-east-1", "us-east-1-Thread")]
+            settings = [future.result(30) for future in [threads.submit(find) for find in copied]]
+        assert settings == [("eu-west-1", "eu-west-1-Thread"), ("us-east-1", "us-east-1-Thread")]
 
     @pytest.mark.parametrize("is_used_before", [True, False])
-    def test_a_streamed_response_goes_on_for_its_tenant(
+    def test_a_streamed_response_keeps_its_tenant(
         self,
         app: flask.Flask,
         loaded: list[str],
@@ -644,7 +691,7 @@ class TestElsewhere:
         *,
         is_used_before: bool,
     ) -> None:
-        """Whether the view used it before or not."""
+        """A streamed response acts for its request's tenant, even if the view did not use DynamoDB."""
 
         @app.get("/")
         def show() -> flask.Response:
@@ -658,7 +705,7 @@ class TestElsewhere:
     def test_a_streamed_response_may_enter_a_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """The block stands in the generator, and not round it."""
+        """A generator of a response may enter blocks for tenants between its items."""
 
         @app.get("/")
         def show() -> flask.Response:
@@ -676,21 +723,21 @@ class TestElsewhere:
             ("Thread", "eu-west-1"),
         ]
 
-    def test_an_iterator_stays_with_the_tenant_it_was_made_for(
+    def test_an_iterator_keeps_its_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """It is read after the block, and goes where the block would have gone."""
+        """A query made in a tenant's block sends to that tenant's table when it is read later."""
         with app.app_context():
             with db.tenant("acme"):
-                found = thread_model.query("forum")
+                results = thread_model.query("forum")
             with db.tenant("globex"):
-                assert list(found) == []
+                assert list(results) == []
         assert recorder.requests[0].body["TableName"] == "acme-Thread"
 
     def test_a_transaction_is_for_one_tenant(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """A second one is refused where it is added, though both are in one place."""
+        """A model of a second tenant is refused where it is added, and nothing is sent."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
         with app.app_context(), pytest.raises(TenantMismatch, match="A transaction is for one tenant: Thread is added"):
             with db.transact_write() as transaction:
@@ -702,15 +749,15 @@ class TestElsewhere:
 
 
 class TestNames:
-    """Which tenants there are."""
+    """``db.tenant_names``: the names of all tenants."""
 
-    def test_they_are_those_of_the_setting(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """In its order."""
+    def test_the_setting_has_the_names(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """Without a lister, the names are those of DYNAMODB_TENANTS, in its order."""
         with app.app_context():
             assert db.tenant_names == ["acme", "globex", "plain"]
 
-    def test_a_lister_knows_better(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """It is asked each time."""
+    def test_a_lister_wins_over_the_setting(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """The names of a lister win over DYNAMODB_TENANTS."""
         db.tenant_lister(lambda: (name for name in ["new"]))
         with app.app_context():
             assert db.tenant_names == ["new"]
@@ -718,13 +765,15 @@ class TestNames:
     def test_a_lister_may_not_use_dynamodb_for_the_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """The list is that of no tenant."""
+        """A lister that uses DynamoDB for the tenant is refused."""
         db.tenant_lister(lambda: [str(thread_model.count("forum"))])
         with app.app_context(), pytest.raises(RuntimeError, match="without_tenant"):
             _ = db.tenant_names
 
-    def test_where_nobody_says_the_error_tells_how(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """Both ways are named."""
+    def test_without_setting_and_lister_the_error_says_what_to_set(
+        self, make_app: MakeApp, db: dynaflask.Dynamo
+    ) -> None:
+        """Without DYNAMODB_TENANTS and a lister, the error names both."""
         with (
             make_app("pool").app_context(),
             pytest.raises(ConfigurationError, match="'pool'.*DYNAMODB_TENANTS.*lister"),

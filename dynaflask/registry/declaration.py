@@ -1,0 +1,145 @@
+"""What the user declared: one model's ``Meta``, and the table schema of the classes that share it."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import typing as t
+import weakref
+
+from werkzeug.datastructures import ImmutableDict
+
+from dynaflask.config.fields import MODEL_VALIDATORS
+from dynaflask.config.fields import UPSTREAM_DEFAULTS
+from dynaflask.config.validators import Values
+
+
+class DeclaredMeta:
+    """The ``Meta`` that the user wrote, and the table schema of the model classes that share it.
+
+    Args:
+        meta_class: The class that the user wrote. It is read, and never written to.
+        model_name: The model's class name, for messages.
+        full_name: ``module.ClassName``.
+    """
+
+    __slots__ = ("__weakref__", "_values", "full_name", "is_dynamic", "meta_class", "model_name", "schema")
+
+    def __init__(self, meta_class: type, *, model_name: str, full_name: str) -> None:
+        self.meta_class = meta_class
+        self.model_name = model_name
+        self.full_name = full_name
+        self.is_dynamic = _is_dynamic(meta_class)
+        self.schema = TableSchema()
+        self._values: Values | None = None
+
+    def __repr__(self) -> str:
+        return f"<DeclaredMeta of {self.full_name}>"
+
+    @property
+    def table_name(self) -> t.Any:
+        """The declared name; ``None`` if there is none, or if it is computed."""
+        return None if self.is_dynamic else getattr(self.meta_class, "table_name", None)
+
+    def values(self) -> Values:
+        """The settings that the user declared, checked. They are read once, or at each call if they are computed.
+
+        Raises:
+            ConfigurationError: A declared value is wrong.
+        """
+        if self._values is None or self.is_dynamic:
+            self._values = ImmutableDict(self._read_values())
+        return self._values
+
+    def _read_values(self) -> dict[str, t.Any]:
+        values = {name: getattr(self.meta_class, name, None) for name in MODEL_VALIDATORS}
+        # A Meta that has all of the defaults went through PynamoDB's metaclass: a value that equals its default was not
+        # declared, as far as can be told.
+        defaults = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
+        return {
+            name: MODEL_VALIDATORS[name](f"{self.model_name}.Meta.{name}", value)
+            for name, value in values.items()
+            if value not in (None, "") and not (name in defaults and value == defaults[name])
+        }
+
+
+class TableSchema:
+    """The keys and indexes of one table, as declared by all classes that share the table.
+
+    A subclass may add an index after the first use of the table. The lists therefore grow in place, and every
+    ``MetaTable`` made of them sees the new index.
+    """
+
+    __slots__ = ("_models", "_read_count", "attributes", "global_indexes", "keys", "local_indexes")
+
+    def __init__(self) -> None:
+        # Weak references: a model that a function declares is collected after its last use, and its schema with it.
+        self._models: list[weakref.ref[t.Any]] = []
+        self._read_count = 0
+        self.keys: list[dict[str, str]] = []
+        self.attributes: list[dict[str, str]] = []
+        self.global_indexes: list[dict[str, t.Any]] = []
+        self.local_indexes: list[dict[str, t.Any]] = []
+
+    def add(self, model: t.Any) -> None:
+        """Add a model class. Like PynamoDB, its schema is read at the first use of the table."""
+        self._models.append(weakref.ref(model))
+
+    def table_data(self, table_name: str) -> dict[str, t.Any]:
+        """The data of PynamoDB's ``MetaTable`` for this table."""
+        self._read_models()
+        return {
+            "TableName": table_name,
+            "KeySchema": self.keys,
+            "AttributeDefinitions": self.attributes,
+            "GlobalSecondaryIndexes": self.global_indexes,
+            "LocalSecondaryIndexes": self.local_indexes,
+        }
+
+    def _read_models(self) -> None:
+        # No lock, because a fork could leave it locked in the child. Two threads may read one model twice, which adds
+        # nothing the second time. The count grows after the read, so that no thread returns before all models are read.
+        while (position := self._read_count) < len(self._models):
+            model = self._models[position]()
+            if model is not None:
+                self._merge(model._get_schema())
+            self._read_count = position + 1
+
+    def _merge(self, schema: cabc.Mapping[str, t.Any]) -> None:
+        add_missing(self.keys, schema["key_schema"])
+        add_missing(self.attributes, schema["attribute_definitions"])
+        add_missing(self.global_indexes, map(_index_keys, schema["global_secondary_indexes"]))
+        add_missing(self.local_indexes, map(_index_keys, schema["local_secondary_indexes"]))
+
+
+def full_name(model: type) -> str:
+    """``module.ClassName``, which tells apart two models with one class name."""
+    return f"{model.__module__}.{model.__qualname__}"
+
+
+def has_own_declaration(model: t.Any) -> bool:
+    """True if the model's declaration was made from the ``Meta`` that the class has now."""
+    return getattr(own_attribute(model, "Meta"), "declaration", None) is model.__declaration__
+
+
+def own_attribute(model: type, name: str) -> t.Any:
+    """The raw attribute of the class or of its nearest base that has it, without calling a descriptor."""
+    # Not next() of a generator: every context calls this for every model that it uses.
+    for cls in model.__mro__:
+        if name in vars(cls):
+            return vars(cls)[name]
+    return None
+
+
+def add_missing(items: list[t.Any], others: cabc.Iterable[t.Any]) -> None:
+    """Append the items that the list does not have."""
+    items.extend(item for item in others if item not in items)
+
+
+def _is_dynamic(meta_class: type) -> bool:
+    """True if a value may differ from one read to the next: a class property, or a metaclass other than ``type``."""
+    attributes = (value for cls in meta_class.__mro__ for name, value in vars(cls).items() if name in MODEL_VALIDATORS)
+    return type(meta_class) is not type or any(hasattr(value, "__get__") for value in attributes)
+
+
+def _index_keys(index: cabc.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {"IndexName": index["index_name"], "KeySchema": index["key_schema"]}

@@ -1,0 +1,47 @@
+"""What a scope derives from its settings, so that each is derived once."""
+
+from __future__ import annotations
+
+import typing as t
+
+from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TableConnection
+from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.precedence import EffectiveSettings
+
+
+class ScopeCache:
+    """Caches derived from the settings of one scope.
+
+    A change of the settings replaces the whole object, so that a slow thread cannot publish stale entries: it writes to
+    the cache that it read at its start. Threads that share a scope publish with ``dict.setdefault``, which is atomic:
+    both use the object of the first.
+
+    Attributes:
+        effective_settings: By the declaration of a model, unless they are computed.
+        model_tables: Table connections by model class. The first look-up of each call.
+        tables: Table connections by declaration: classes that share a ``Meta`` share one.
+        plain_tables: Connections to tables that no model describes, by declared name.
+        connections: By bind key.
+        reading: Functions that make objects from items, by model class.
+        writing: Functions that make items from objects, by model class.
+    """
+
+    __slots__ = (
+        "connections",
+        "effective_settings",
+        "model_tables",
+        "plain_tables",
+        "reading",
+        "tables",
+        "writing",
+    )
+
+    def __init__(self) -> None:
+        self.effective_settings: dict[DeclaredMeta, EffectiveSettings] = {}
+        self.model_tables: dict[t.Any, TableConnection] = {}
+        self.tables: dict[t.Any, TableConnection] = {}
+        self.plain_tables: dict[str, TableConnection] = {}
+        self.connections: dict[str, Connection] = {}
+        self.reading: dict[t.Any, t.Any] = {}
+        self.writing: dict[t.Any, t.Any] = {}
