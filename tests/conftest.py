@@ -93,7 +93,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -
     """No test sees the AWS and PynamoDB settings of whoever runs it."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "PYNAMODB_", "DYNAMODB_"))]:
         monkeypatch.delenv(name)
-    if dynaflask.Registry.pool._bounds:
+    if dynaflask.Registry.pool._limits:
         gc.collect()  # an app of an earlier test, which nobody holds any more, still bounds the pool
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))

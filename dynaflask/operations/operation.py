@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import dataclasses
 import typing as t
 
 from botocore.exceptions import ClientError
+
+from dynaflask.operations.requests import Json
+from dynaflask.operations.requests import requests_by_table
 
 # As an error's code, and as a reason for which a transaction was cancelled.
 THROTTLED = frozenset(
@@ -35,8 +37,6 @@ DATA_PLANE_OPERATIONS = frozenset(
 )
 CANCELED = "TransactionCanceledException"
 READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
-
-Json = cabc.Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +75,13 @@ class Operation:
 
 
 def table_of(params: Json) -> str | None:
-    """The table that a call names, if it is one.
+    """The table that a call names; ``None`` if it names none, or several.
 
     Args:
         params: What the operation is called with.
     """
-    if "TableName" in params:
-        return t.cast("str", params["TableName"])
-    actions = (action for item in params.get("TransactItems", ()) for action in item.values())
-    tables = {*params.get("RequestItems", ()), *(action["TableName"] for action in actions)}
-    return tables.pop() if len(tables) == 1 else None
+    tables = requests_by_table(params)
+    return next(iter(tables)) if len(tables) == 1 else None
 
 
 def outcome_of(name: str, result: Json) -> dict[str, t.Any]:

@@ -14,11 +14,10 @@ from botocore.exceptions import ClientError
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
-from dynaflask.client.connection import connection_template_of
 from dynaflask.client.error_context import annotated
 from dynaflask.client.key import ClientKey
+from dynaflask.client.lease import Lease
 from dynaflask.client.pool import ClientPool
-from dynaflask.client.pool import Lease
 from dynaflask.client.pool import pool
 from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
@@ -103,12 +102,11 @@ class Registry:
             weakref.WeakKeyDictionary()
         )
         self._static_binds = set(self.binds.values())
-        self._patterns: dict[Bind, dict[str, t.Any]] = {}
         self._leases: dict[Bind, Lease] = {}
         self._leases_by_key: dict[ClientKey, Lease] = {}
         # Stands for this registry in the pool, which must not keep the registry itself alive.
         self._owner = object()
-        pool.bound(
+        pool.set_limits(
             self,
             max_clients=settings.plain.get("max_clients"),
             idle_seconds=settings.plain.get("client_idle_seconds"),
@@ -272,15 +270,6 @@ class Registry:
             self._cache_lease(bind, lease)
         return lease
 
-    def connection_template(self, bind: Bind) -> dict[str, t.Any]:
-        """What a connection to a bind begins with, worked out once."""
-        connection_template = self._patterns.get(bind)
-        if connection_template is None:
-            if len(self._patterns) >= MAX_BINDS:
-                self._patterns = {}
-            connection_template = self._patterns[bind] = connection_template_of(bind)
-        return connection_template
-
     def dedicated_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""
         # One that belongs to a block, whose values may be a request's own, may be evicted.
@@ -360,7 +349,7 @@ class Registry:
     def close(self) -> None:
         """Let the app's clients go. Those that no other app uses are closed; the next use gets them anew."""
         for lease in list(self._leases_by_key.values()):
-            lease.release()
+            lease.close()
         self._leases.clear()
         self._leases_by_key.clear()
 
@@ -368,7 +357,7 @@ class Registry:
         if len(self._leases) >= MAX_BINDS:
             # A block per request with values of its own, such as a token, makes a bind per request.
             self._leases = {}
-            self._leases_by_key = {key: lease for key, lease in self._leases_by_key.items() if lease.is_held}
+            self._leases_by_key = {key: lease for key, lease in self._leases_by_key.items() if lease.has_client}
         self._leases[bind] = lease
 
     def _scope(self) -> Scope | None:

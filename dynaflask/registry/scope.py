@@ -8,11 +8,12 @@ import copy
 import threading
 import typing as t
 
+from pynamodb.connection.base import MetaTable
+
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
-from dynaflask.client.connection import TableKeys
 from dynaflask.client.key import STOCK
-from dynaflask.client.pool import Lease
+from dynaflask.client.lease import Lease
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import DynaflaskError
@@ -244,10 +245,6 @@ class Scope:
         """The app's claim on the client of a destination."""
         return self.registry.lease(bind)
 
-    def connection_template(self, bind: Bind) -> dict[str, t.Any]:
-        """What a connection to a bind begins with."""
-        return self.registry.connection_template(bind)
-
     def dedicated_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
         return self.registry.dedicated_client(bind)
@@ -362,7 +359,7 @@ class Scope:
         resolved = self.resolve(declaration)
         if resolved.table_name is None:
             raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
-        meta_table = TableKeys(declaration.schema.table_data(resolved.table_name))
+        meta_table = MetaTable(declaration.schema.table_data(resolved.table_name))
         key = declaration if resolved.is_static else (declaration, resolved.bind, resolved.table_name)
         table = made.tables.get(key)
         if table is None:

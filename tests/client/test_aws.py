@@ -54,7 +54,7 @@ def aws(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[r
 def transport(app: flask.Flask) -> tuple[str, str | None]:
     """The way of the app's calls, and the reason for it."""
     found = app.extensions["dynamo"].get_client().meta.dynaflask_transport
-    return found.way, found.reason
+    return found.mode, found.reason
 
 
 def is_signed(request: recorders.Request, region: str) -> bool:

@@ -7,14 +7,11 @@ import typing as t
 import flask
 import pynamodb.connection
 import pytest
-from pynamodb.connection.base import MetaTable
 from pynamodb.exceptions import GetError
 from pynamodb.exceptions import TableDoesNotExist
 
 import dynaflask
-from dynaflask.client.connection import TableKeys
 from tests.support import recorder as recorders
-from tests.support.comparing import outcome
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -72,20 +69,6 @@ class TestConnection:
         with pynamodb.signals.pre_dynamodb_send.connected_to(hear):
             thread_model.get("forum", "subject")
         assert heard == [("GetItem", "test-Thread")]
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [("key",), ("later",), ("other",), ("other", {"N": "1"}), ("other", {"?": "1"}), ("key", {"N": "1"})],
-    ids=str,
-)
-def test_the_type_of_a_key_is_pynamodbs(asked: tuple[t.Any, ...]) -> None:
-    """Of one that was declared after the table was used, and of one that was not declared at all."""
-    attributes = [{"AttributeName": "key", "AttributeType": "S"}]
-    data = {"AttributeDefinitions": attributes}
-    ours, theirs = TableKeys(data), MetaTable(data)
-    attributes.append({"AttributeName": "later", "AttributeType": "N"})
-    assert outcome(lambda: ours.get_attribute_type(*asked)) == outcome(lambda: theirs.get_attribute_type(*asked))
 
 
 def test_two_apps_have_connections_of_their_own(make_app: MakeApp, db: dynaflask.Dynamo) -> None:

@@ -67,14 +67,17 @@ class TestFaults:
         """And warm() raises the same, after it has warmed the others."""
         registry: dynaflask.Registry = app.extensions["dynamo"]
         for use in (registry.ping, lambda key: registry.warm(key, "default")):
-            with pytest.raises(error, match=rf"\(The bind is '{bind_key}'; see .*{setting}"):
+            with pytest.raises(error, match=rf"\(The bind is '{bind_key}'. Check .*{setting}"):
                 use(bind_key)
 
     def test_a_models_call_raises_pynamodbs_error_of_it(
         self, db: dynaflask.Dynamo, thread_model: t.Any, bind_key: str, error: type[Exception], setting: str
     ) -> None:
         """What PynamoDB wraps stays wrapped, with the bind in the message; other binds go on."""
-        with db.using(bind_key), pytest.raises(GetError, match=rf"The bind is '{bind_key}'; see .*{setting}") as caught:
+        with (
+            db.using(bind_key),
+            pytest.raises(GetError, match=rf"The bind is '{bind_key}'. Check .*{setting}") as caught,
+        ):
             thread_model.get("forum", "subject")
         assert isinstance(caught.value.cause, error)
         assert thread_model.get("forum", "subject").subject == "subject"
@@ -116,7 +119,10 @@ CALLS: dict[str, tuple[t.Callable[[t.Any, t.Any], object], type[exceptions.Pynam
     "describe": (lambda model, db: model.describe_table(), exceptions.TableDoesNotExist),
     "drop": (lambda model, db: model.delete_table(), exceptions.TableError),
 }
-SIGNERS = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
+REJECTED = (
+    "AWS rejected these credentials or permissions. Check DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, "
+    "DYNAMODB_SESSION, DYNAMODB_ROLE_ARN and the IAM policy."
+)
 REFUSED = ["AccessDeniedException", "ExpiredTokenException", "InvalidSignatureException", "UnrecognizedClientException"]
 
 
@@ -143,9 +149,9 @@ def test_a_table_that_is_not_there_says_where_that_is_and_what_makes_it(  # noqa
     with app.app_context(), pytest.raises(error) as caught:
         call(thread_model, db)
     assert str(caught.value).endswith(
-        f" (The bind is 'default', the region 'us-east-1', the endpoint {recorder.url!r}. There is no such table, or"
-        " not yet: `flask dynamo create` or db.create_all makes it, if a model declares it. If it is elsewhere, see"
-        " DYNAMODB_REGION, DYNAMODB_HOST, DYNAMODB_TABLE_PREFIX.)"
+        f" (The bind is 'default', the region 'us-east-1', the endpoint {recorder.url!r}. The table does not"
+        " exist there. To create it, run `flask dynamo create` or call db.create_all, if a model declares it. If it"
+        " exists elsewhere, check DYNAMODB_REGION, DYNAMODB_HOST, DYNAMODB_TABLE_PREFIX.)"
     )
     assert str(caught.value).count("The bind is") == 1
     if error is not exceptions.TableDoesNotExist:
@@ -169,7 +175,11 @@ def test_a_table_of_a_tenant_is_made_for_that_tenant(
     """The command is given as it has to be typed."""
     refuse(recorder, "ResourceNotFoundException")
     app = make_app(host=recorder.url, region="us-east-1", tenants={"a c": {"table_prefix": "ac-"}}, **KEYS)
-    with app.app_context(), db.tenant("a c"), pytest.raises(GetError, match="`flask dynamo create --tenant 'a c'` or"):
+    with (
+        app.app_context(),
+        db.tenant("a c"),
+        pytest.raises(GetError, match="`flask dynamo create --tenant 'a c'` or call"),
+    ):
         thread_model.get("forum", "subject")
 
 
@@ -200,7 +210,10 @@ def test_refused_credentials_say_what_decides_who_signs(  # noqa: PLR0917 - fixt
     app.secret_key = "secret"
     # PynamoDB leaves this one as botocore raises it.
     kind = botocore.exceptions.ClientError if error is exceptions.TableDoesNotExist else error
-    with pytest.raises(kind, match=rf"The bind is 'default', .*{recorder.url}.* refused; see {SIGNERS}") as caught:
+    with pytest.raises(
+        kind,
+        match=rf"The bind is 'default', .*{recorder.url}.* {REJECTED}",
+    ) as caught:
         call(thread_model, db)
     assert "hush" not in repr(caught.value)
     assert "AKIA" not in repr(caught.value)
@@ -209,7 +222,10 @@ def test_refused_credentials_say_what_decides_who_signs(  # noqa: PLR0917 - fixt
 def test_a_ping_that_is_refused_says_what_decides_who_signs(app: flask.Flask, recorder: recorders.Recorder) -> None:
     """It makes a call as well."""
     refuse(recorder, "UnrecognizedClientException")
-    with pytest.raises(botocore.exceptions.ClientError, match=f"The bind is 'default', .* refused; see {SIGNERS}"):
+    with pytest.raises(
+        botocore.exceptions.ClientError,
+        match=f"The bind is 'default', .* {REJECTED}",
+    ):
         app.extensions["dynamo"].ping()
 
 
@@ -242,7 +258,7 @@ def test_a_client_that_knows_no_place_is_told_by_its_bind(make_app: MakeApp, thr
 
     fake = types.SimpleNamespace(_make_api_call=fail)
     with make_app(client_factory=lambda _: fake).app_context():
-        with pytest.raises(GetError, match=r"\(The bind is 'default'. There is no such table"):
+        with pytest.raises(GetError, match=r"\(The bind is 'default'. The table does not exist there"):
             thread_model.get("forum", "subject")
 
 

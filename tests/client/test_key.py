@@ -13,6 +13,7 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.client.key import client_config
 from dynaflask.client.key import client_key
+from dynaflask.client.key import without_password
 from dynaflask.config.bind import BIND_FIELDS
 from dynaflask.config.bind import Bind
 
@@ -95,6 +96,7 @@ def test_a_key_shows_no_secret() -> None:
     headers = ImmutableDict({"Authorization": "hush"})
     shown = repr(client_key(Bind(client_config=config, extra_headers=headers, client_factory=min, **keys)))
     assert "AKIA" in shown
+    assert without_password("http://user:hush@host:1/a@b") == "http://host:1/a@b"
     assert "hush" not in shown
 
 

@@ -13,7 +13,7 @@ import trustme
 from botocore.config import Config
 
 from dynaflask.client.botocore_internals import http_session
-from dynaflask.client.pool import Lease
+from dynaflask.client.lease import Lease
 from dynaflask.client.tls import share_context
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
@@ -66,7 +66,7 @@ def test_a_stranger_is_not_trusted(make_app: MakeApp, server: recorders.Recorder
     """A server of another authority than the bundle's is refused."""
     trustme.CA().cert_pem.write_to_path(str(bundle))
     app = make_app(host=f"https://localhost:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
-    with pytest.raises(botocore.exceptions.SSLError, match="The bind is 'default'; see .*AWS_CA_BUNDLE"):
+    with pytest.raises(botocore.exceptions.SSLError, match="The bind is 'default'. Check .*AWS_CA_BUNDLE"):
         call(app)
 
 

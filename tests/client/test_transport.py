@@ -28,11 +28,11 @@ def test_the_data_operations_are_dynamodbs(client: t.Any) -> None:
     assert {name for name in DATA_PLANE_OPERATIONS if "Table" in name} == set()
 
 
-@pytest.mark.parametrize("way", ["tuned", "stock"])
-def test_botocores_own_ways_are_the_clients(client: t.Any, way: str) -> None:
+@pytest.mark.parametrize("mode", ["tuned", "stock"])
+def test_botocores_own_ways_are_the_clients(client: t.Any, mode: str) -> None:
     """It makes its calls itself, and has no sockets beside its own."""
-    transport.attach_transport(client, way=way)
-    assert client.meta.dynaflask_transport == Transport(way, None)
+    transport.attach_transport(client, mode=mode)
+    assert client.meta.dynaflask_transport == Transport(mode, None)
     assert transport.api_caller(client) is client
     assert transport.count_sockets(client) == 0
     transport.close(client)
@@ -40,17 +40,17 @@ def test_botocores_own_ways_are_the_clients(client: t.Any, way: str) -> None:
 
 def test_direct_is_another_callers(client: t.Any) -> None:
     """It goes round the client."""
-    transport.attach_transport(client, way="direct")
+    transport.attach_transport(client, mode="direct")
     caller = transport.api_caller(client)
     assert caller is client.meta.dynaflask_transport is not client
-    assert (caller.way, caller.reason) == ("direct", None)
+    assert (caller.mode, caller.reason) == ("direct", None)
 
 
 def test_direct_needs_its_extra(client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
     monkeypatch.setattr(transport, "DirectTransport", ModuleNotFoundError(name="httptools"))
     with pytest.raises(ConfigurationError, match=r'httptools is not installed: pip install "dynaflask\[direct\]"'):
-        transport.attach_transport(client, way="direct")
+        transport.attach_transport(client, mode="direct")
 
 
 @pytest.mark.parametrize("made", [types.SimpleNamespace(meta=types.SimpleNamespace()), object()], ids=["client", "any"])

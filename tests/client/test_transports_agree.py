@@ -109,7 +109,7 @@ def ways(make_app: t.Callable[..., flask.Flask], recorder: Recorder, monkeypatch
     found = Ways(recorder, {way: make_app(way, transport=way, **options) for way in WAYS})
     for operation in DATA_PLANE_OPERATIONS:
         assert found.agree(calling(operation), answer={})
-    assert client_of(found.apps["direct"]).way == "direct"
+    assert client_of(found.apps["direct"]).mode == "direct"
     return found
 
 

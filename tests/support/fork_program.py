@@ -70,7 +70,7 @@ for thread in threads:
     thread.start()
 children = []
 for number in range(CHILDREN):
-    with tls._lock:  # as a thread would that reads a CA bundle
+    with tls._lock.get():  # as a thread would that reads a CA bundle
         pid = os.fork()
     if pid == 0:
         os._exit(child(number))
