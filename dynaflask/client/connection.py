@@ -51,7 +51,7 @@ class ConnectionContext(t.Protocol):
         """The app's claim on the client of a destination."""
 
     def dedicated_client(self, bind: Bind) -> t.Any:
-        """The app's own client for a destination."""
+        """A client for a destination that serves this app alone."""
 
     @property
     def recorder(self) -> OperationRecorder:

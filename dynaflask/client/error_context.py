@@ -137,7 +137,7 @@ def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> 
 
 
 def _destination(bind: Bind, client: t.Any) -> str:
-    # botocore may have found the region and the endpoint outside of the settings. A factory's client may not have them.
+    # botocore may take the region and the endpoint from the environment. A factory's client may not have them.
     meta = getattr(client, "meta", None)
     region, url = getattr(meta, "region_name", bind.region), getattr(meta, "endpoint_url", bind.host)
     parts = [f"The bind is {bind.key!r}"]

@@ -61,6 +61,7 @@ class PooledClient:
         session: The session that the client was made of; ``None`` for a factory's client.
 
     Attributes:
+        key: The key of the client.
         client: botocore's client; ``None`` after :meth:`close` or :meth:`abandon`.
         api_caller: Makes the client's calls: the client itself, or its direct transport.
         is_pinned: True if user code holds the client. It may have registered handlers on it.
@@ -70,12 +71,12 @@ class PooledClient:
     """
 
     def __init__(self, key: ClientKey, client: t.Any, *, session: LockedSession | None) -> None:
+        self.key = key
         self.client = client
         self.api_caller = transport.api_caller(client)
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.active_calls: list[None] = []
-        self._key = key
         self._pid = getpid()
         # The session cache holds sessions weakly. As long as this client lives, the next client of the same identity
         # shares its session.
@@ -120,7 +121,7 @@ class PooledClient:
         self._finalizer.detach()
         transport.close(self.client)
         self.client = self.api_caller = self._session = None
-        logger.debug("Abandoned in a forked child: the parent's client of %r.", self._key)
+        logger.debug("Abandoned in a forked child: the parent's client of %r.", self.key)
 
     def _add_handlers(self) -> None:
         # A session copies botocore's built-in handlers when it is made. moto appends its own on import, which may be
@@ -263,7 +264,7 @@ class ClientPool:
         # Outside the lock: closing sockets takes time. A thread that acquires one of these meanwhile sees that it has
         # no client any more, and gets another; see Lease.acquire.
         for pooled in evicted:
-            logger.debug("Evicted: the client of %r.", pooled._key)
+            logger.debug("Evicted: the client of %r.", pooled.key)
             pooled.close()
 
     def close(self) -> None:

@@ -182,7 +182,7 @@ class RoleProvider(CredentialProvider):
             raise ConfigurationError(
                 "DYNAMODB_ROLE_ARN is set, and there are no credentials to assume the role with. Set"
                 " DYNAMODB_AWS_ACCESS_KEY_ID and DYNAMODB_AWS_SECRET_ACCESS_KEY, DYNAMODB_PROFILE or DYNAMODB_SESSION,"
-                " or give the environment an identity."
+                " or provide credentials in the environment."
             )
         return credentials
 
