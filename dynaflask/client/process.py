@@ -4,8 +4,8 @@ A forked child has its parent's memory and only one of its threads. It must not 
 processes on one socket read each other's answers, and it must not wait for the parent's locks, because the thread that
 holds one may not exist in the child.
 
-The process id is compared at each use, which takes 0.1 to 0.2 us. A hook of ``os.register_at_fork`` would not do: a
-server that forks in C, such as uWSGI, runs none.
+The process id is compared at each use, which takes 0.1 to 0.2 us. A hook of ``os.register_at_fork`` is not enough: it
+does not run in a server that forks in C, such as uWSGI (https://docs.python.org/3/library/os.html#os.register_at_fork).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class ProcessLocal(t.Generic[T]):
     def _start(self) -> T:
         # Without a lock, because the parent's may be held by a thread that the child does not have. setdefault and pop
         # are atomic: all threads of the child get the same object, and one of them abandons the parent's.
+        # https://docs.python.org/3/faq/library.html#what-kinds-of-global-value-mutation-are-thread-safe
         pid = getpid()
         value = self._by_pid.setdefault(pid, self._make())
         for other in [other for other in list(self._by_pid) if other != pid]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import types
 import typing as t
 
@@ -31,6 +32,7 @@ def test_each_function_has_a_safe_result_without_its_name(ask: t.Callable[[t.Any
     client = types.SimpleNamespace(meta=types.SimpleNamespace(events=object()))
     assert ask(client) == SAFE_RESULTS[ask]
     assert botocore_internals.event_handlers(client, "before-send") == ()
+    botocore_internals.use_tls_context(client, ssl.create_default_context())
 
 
 GONE = {
