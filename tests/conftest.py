@@ -90,8 +90,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -
     """Hide the AWS and PynamoDB settings of the developer from the tests."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "PYNAMODB_", "DYNAMODB_"))]:
         monkeypatch.delenv(name)
-    if dynaflask.Registry.pool._bounds:
-        gc.collect()  # an app of an earlier test that is not yet collected still limits the pool
+    if dynaflask.Registry.pool._limits:
+        gc.collect()  # an app of an earlier test, not yet collected, still limits the pool
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))

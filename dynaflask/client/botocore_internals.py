@@ -1,4 +1,8 @@
-"""The names that botocore, urllib3 and moto keep to themselves. Each is asked for here alone, and may be gone."""
+"""The private names of botocore, urllib3 and moto that dynaflask uses, and no other module does.
+
+A release of these libraries may rename each of them. Each function says what it returns then; calls go on, made by
+botocore.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,84 @@ import sys
 import typing as t
 
 import botocore.discovery
+import botocore.handlers
 from botocore.awsrequest import HeadersDict
+
+if t.TYPE_CHECKING:
+    import ssl
 
 with contextlib.suppress(ImportError):
     import botocore.context
 
+# The event handlers that botocore registers on each new session. moto appends its own when it is imported. Empty if the
+# name is gone: then moto must be imported before the first client is made.
+BUILTIN_HANDLERS: list[t.Any] = getattr(botocore.handlers, "BUILTIN_HANDLERS", [])
+
 
 def has_credentials(client: t.Any) -> bool:
-    """Whether a client found credentials when it was made. One that cannot be asked is taken to have some."""
+    """True if a client found credentials when it was made, and for a client without the private names."""
     signer = getattr(client, "_request_signer", None)
     return signer is None or bool(getattr(signer, "_credentials", True))
 
 
+def mock_is_active() -> bool:
+    """True while ``moto.mock_aws`` replaces AWS. False for a moto without the private names."""
+    models = sys.modules.get("moto.core.models")
+    return bool(getattr(getattr(models, "botocore_stubber", None), "enabled", False))
+
+
+def http_session(client: t.Any) -> t.Any:
+    """The object that sends a client's requests over urllib3; ``None`` if its name is gone."""
+    return getattr(getattr(client, "_endpoint", None), "http_session", None)
+
+
+def count_idle_sockets(client: t.Any) -> int:
+    """Number of open connections that a client keeps for its next calls; 0 if a name is gone."""
+    manager = getattr(http_session(client), "_manager", None)
+    pools = getattr(getattr(manager, "pools", None), "_container", {})
+    queues = (getattr(getattr(pool, "pool", None), "queue", ()) for pool in list(pools.values()))
+    return sum(getattr(connection, "sock", None) is not None for queue in queues for connection in list(queue))
+
+
+def verify_option(client: t.Any) -> t.Any:
+    """The ``verify`` option of a client: True or the path of a CA bundle.
+
+    Returns:
+        The option; ``None`` for a client that does not verify, has a client certificate or proxy settings, and if a
+        name is gone. Such a client keeps its own TLS context.
+    """
+    session = http_session(client)
+    try:
+        has_more = session._cert_file or session._proxy_config.settings
+        return None if has_more else session._verify or None
+    except AttributeError:
+        return None
+
+
+def use_tls_context(client: t.Any, context: ssl.SSLContext) -> None:
+    """Let a client open its connections with a TLS context that has the CA bundle. Does nothing if a name is gone.
+
+    Args:
+        client: A client that has not made a call yet.
+        context: The context.
+    """
+    session = http_session(client)
+    try:
+        pool_options, stock_setup = session._manager.connection_pool_kw, session._setup_ssl_cert
+    except AttributeError:
+        return
+
+    def setup(connection: t.Any, url: str, verify: t.Any) -> None:
+        stock_setup(connection, url, verify)
+        # urllib3 would read the bundle into the context again for each connection.
+        connection.ca_certs = None
+
+    pool_options["ssl_context"] = context
+    session._setup_ssl_cert = setup
+
+
 def call_features() -> frozenset[str] | None:
-    """The features of botocore's that the call under way uses, for its user agent; ``None`` if that is not known."""
+    """The botocore features that the current call uses, for its user agent; ``None`` if a name is gone."""
     try:
         context = botocore.context.get_context()
     except AttributeError:
@@ -29,79 +97,66 @@ def call_features() -> frozenset[str] | None:
 
 
 def replace_serializer(client: t.Any, *, stock: type, by: t.Any) -> None:
-    """Give a client another serializer, if it has the stock one."""
+    """Replace the serializer of a client, if it is the stock one. Does nothing if the name is gone."""
     _replace(client, "_serializer", stock=stock, by=by)
 
 
 def replace_resolver(client: t.Any, *, stock: type, by: t.Any, needs: tuple[str, ...]) -> None:
-    """Give a client another resolver of endpoints, if it has the stock one, with all that the other needs."""
+    """Replace the endpoint resolver of a client, if it is the stock one and has all names that the other needs."""
     resolver = getattr(client, "_ruleset_resolver", None)
     if all(hasattr(resolver, name) for name in needs):
         _replace(client, "_ruleset_resolver", stock=stock, by=by)
 
 
 def lower_headers(headers: t.Any) -> dict[str, str]:
-    """The headers of an answer, by lower-case name."""
-    # Each look into botocore's headers makes a key anew.
-    held = getattr(headers, "_dict", headers) if type(headers) is HeadersDict else headers
-    return {str(name).lower(): value for name, value in held.items()}
+    """The headers of a response, by lower-case name.
 
-
-def mock_is_active() -> bool:
-    """Whether ``moto.mock_aws`` stands in for AWS just now."""
-    models = sys.modules.get("moto.core.models")
-    return bool(getattr(getattr(models, "botocore_stubber", None), "enabled", False))
-
-
-def http_session(client: t.Any) -> t.Any:
-    """What a client sends its requests with."""
-    return getattr(getattr(client, "_endpoint", None), "http_session", None)
-
-
-def count_idle_sockets(client: t.Any) -> int:
-    """How many connections a client keeps open for its next calls."""
-    manager = getattr(http_session(client), "_manager", None)
-    pools = getattr(getattr(manager, "pools", None), "_container", {})
-    queues = (getattr(getattr(pool, "pool", None), "queue", ()) for pool in list(pools.values()))
-    return sum(getattr(connection, "sock", None) is not None for queue in queues for connection in list(queue))
+    If the name is gone, they are read through botocore's mapping, which is slower: it makes a key object for each
+    lookup.
+    """
+    items = getattr(headers, "_dict", headers) if type(headers) is HeadersDict else headers
+    return {str(name).lower(): value for name, value in items.items()}
 
 
 def event_handlers(client: t.Any, event: str) -> tuple[t.Any, ...]:
-    """Those that a client calls at an event."""
+    """The handlers that a client calls at an event; none if a name is gone."""
     handlers = getattr(_emitter(client), "_handlers", None)
     return tuple(handlers.prefix_search(event)) if handlers is not None else ()
 
 
 def events_version(client: t.Any) -> object | None:
-    """An object that is another one whenever a handler was registered on a client; ``None`` if there is none to be had.
+    """An object that changes whenever a handler is registered on a client; ``None`` if a name is gone.
 
-    It is botocore's cache of the handlers of each event, which a registration replaces.
+    It is botocore's cache of the handlers of each event. Each registration replaces it.
     """
     return getattr(_emitter(client), "_lookup_cache", None)
 
 
 def is_discovery_guard(handler: t.Any) -> bool:
-    """Whether a handler is the one that botocore gives to clients of AWS's own endpoints.
+    """True for the handler that botocore registers on clients of AWS's own endpoints. False if the name is gone.
 
-    It refuses operations that cannot do without endpoint discovery, of which DynamoDB has none.
+    It refuses operations that require endpoint discovery. DynamoDB has none.
     """
     return handler is getattr(botocore.discovery, "block_endpoint_discovery_required_operations", None)
 
 
 def frozen_credentials(client: t.Any) -> t.Any:
-    """What a client signs with just now, renewed if it is time; ``None`` without credentials."""
+    """The credentials that a client signs with, refreshed if they are about to expire.
+
+    ``None`` without credentials, and if a name is gone.
+    """
     credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
     return credentials.get_frozen_credentials() if credentials is not None else None
 
 
 def has_proxy(client: t.Any) -> bool:
-    """Whether a client goes through a proxy. One that cannot be asked is taken to."""
+    """True if a client uses a proxy, and if a name is gone."""
     configuration = getattr(http_session(client), "_proxy_config", None)
     return configuration is None or configuration.proxy_url_for(client.meta.endpoint_url) is not None
 
 
 def socket_options(client: t.Any) -> tuple[tuple[int, int, int], ...]:
-    """What a client sets on its sockets."""
+    """The options that a client sets on its sockets; none if a name is gone."""
     return tuple(getattr(http_session(client), "_socket_options", ()))
 
 

@@ -1,10 +1,11 @@
-"""What makes two clients different: the key of a client, and the botocore options in it."""
+"""The key of a client: everything that makes two clients different, botocore's options among it."""
 
 from __future__ import annotations
 
 import collections.abc as cabc
 import hashlib
 import os
+import re
 import typing as t
 
 from botocore.config import Config
@@ -15,15 +16,17 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.fields import BIND_FIELDS
 
 LOCAL = "local"
+DIRECT = "direct"
 TUNED = "tuned"
 STOCK = "stock"
 
 MAX_OPTIONS = 1000
-_known_options: dict[t.Any, t.Any] = {}
+# By the settings that they come from. Threads may compute the same options at once: they get equal values.
+_options_cache: dict[t.Any, t.Any] = {}
 
 
 class Identity(t.NamedTuple):
-    """Who signs the requests. The repr shows no secret."""
+    """The credentials of a client, or where they come from. The repr shows no secret."""
 
     aws_access_key_id: str | None = None
     aws_secret_access_key: str | None = None
@@ -38,23 +41,23 @@ class Identity(t.NamedTuple):
     session_policy: str | None = None
 
     def __repr__(self) -> str:
-        return f"<Identity {self.role_arn or self.profile or self.aws_access_key_id or 'of the environment'}>"
+        return f"<Identity {self.role_arn or self.profile or self.aws_access_key_id or 'from the environment'}>"
 
 
 class ClientKey(t.NamedTuple):
     """Everything that makes two clients different.
 
     Attributes:
-        region: The region; ``None`` is the one of the environment.
-        endpoint_url: The endpoint; ``None`` is AWS's own, ``"local"`` the local server.
-        local_path: Where the local server keeps its data.
-        identity: Who signs.
-        extra_headers: What is sent along, unsigned.
+        region: The region; ``None`` for the region of the environment.
+        endpoint_url: The endpoint; ``None`` for AWS's own, ``"local"`` for the local server.
+        local_path: Directory of the local server's data.
+        identity: The credentials.
+        extra_headers: Headers that are sent unsigned.
         options: All options of botocore's ``Config``: timeouts, retries, pool size, proxies.
-        transport: How its calls are made.
-        factory: Which callable makes the client, of which bind.
-        environment: What the ``AWS_*`` variables said when it was made, as a digest.
-        owner: Whose alone the client is; ``None`` for a shared one.
+        transport: The value of ``DYNAMODB_TRANSPORT``.
+        factory: The values of the bind that a ``DYNAMODB_CLIENT_FACTORY`` gets; ``None`` without a factory.
+        environment: Digest of the ``AWS_*`` variables at the time the key was made.
+        owner: An object that stands for the app, if the client serves this app alone; else ``None``.
     """
 
     region: str | None
@@ -69,11 +72,13 @@ class ClientKey(t.NamedTuple):
     owner: object = None
 
     def __repr__(self) -> str:
-        return f"<ClientKey region={self.region!r} endpoint_url={self.endpoint_url!r} {self.identity!r}>"
+        return (
+            f"<ClientKey region={self.region!r} endpoint_url={without_password(self.endpoint_url)!r} {self.identity!r}>"
+        )
 
 
 def client_key(bind: Bind) -> ClientKey:
-    """The key of a bind's client: equal for two binds if, and only if, one client can serve both."""
+    """The key of a bind's client. Two binds have equal keys if, and only if, one client can serve both."""
     headers = bind.extra_headers or get_settings_value("extra_headers") or {}
     return ClientKey(
         region=bind.region or get_settings_value("region"),
@@ -84,23 +89,23 @@ def client_key(bind: Bind) -> ClientKey:
         options=_options(bind),
         transport=bind.transport or TUNED,
         factory=_factory_key(bind) if bind.client_factory else None,
-        environment=_environment(),
+        environment=_environment_digest(),
     )
 
 
 def client_config(bind: Bind) -> Config:
-    """botocore's options: PynamoDB's defaults, under ``DYNAMODB_CLIENT_CONFIG``, under the other settings."""
+    """The botocore options of a bind: PynamoDB's defaults, then ``DYNAMODB_CLIENT_CONFIG``, then the other settings."""
     config = Config(**_defaults())
     if bind.client_config is not None:
         config = config.merge(bind.client_config)
-    config = config.merge(Config(**_given(bind)))
-    # botocore rewrites this dict when it makes a client, and the program may use its own for other clients.
+    config = config.merge(Config(**_bind_options(bind)))
+    # A copy, because botocore changes this dict when it makes a client, and the program may use it for other clients.
     retries = t.cast("t.Any", vars(config).get("retries"))
     return config.merge(Config(retries=retries.copy())) if retries else config
 
 
 def freeze(value: t.Any) -> t.Any:
-    """A hashable stand-in for a value: equal for equal values."""
+    """A hashable form of a value. Equal values have equal forms."""
     if isinstance(value, cabc.Mapping):
         return frozenset((name, freeze(content)) for name, content in value.items())
     if isinstance(value, (list, tuple)):
@@ -108,14 +113,20 @@ def freeze(value: t.Any) -> t.Any:
     return value
 
 
-def _environment() -> str:
+def without_password(url: str | None) -> str | None:
+    """A URL without its user name and password."""
+    return url and re.sub("//[^/]*@", "//", url)
+
+
+def _environment_digest() -> str:
+    """Digest of the ``AWS_*`` variables. botocore may take credentials, a region or an endpoint from them."""
     variables = sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))
     return hashlib.sha256(repr(variables).encode()).hexdigest()
 
 
 def _factory_key(bind: Bind) -> t.Any:
-    # The factory sees the whole bind. Callables count by their identity alone: the pool must not keep alive what they
-    # close over, such as an app. A client of a factory belongs to one registry, which keeps the callables.
+    # A factory gets the whole bind. Callables count by their id alone, because the pool must not keep alive the objects
+    # that they refer to, such as an app. The registry that owns the client keeps the callables alive.
     values = (getattr(bind, name) for name in ("key", *BIND_FIELDS))
     return tuple(id(value) if callable(value) else freeze(value) for value in values)
 
@@ -123,13 +134,13 @@ def _factory_key(bind: Bind) -> t.Any:
 def _options(bind: Bind) -> t.Any:
     if bind.client_config is not None:
         return freeze(vars(client_config(bind)))
-    # Most apps have the same few, and putting botocore's together is most of what a key costs.
-    given = freeze(_defaults()), freeze(_given(bind))
-    options = _known_options.get(given)
+    # Most apps have the same few options, and botocore's Config is most of the cost of a key.
+    settings = freeze(_defaults()), freeze(_bind_options(bind))
+    options = _options_cache.get(settings)
     if options is None:
-        if len(_known_options) >= MAX_OPTIONS:
-            _known_options.clear()
-        options = _known_options[given] = freeze(vars(client_config(bind)))
+        if len(_options_cache) >= MAX_OPTIONS:
+            _options_cache.clear()
+        options = _options_cache[settings] = freeze(vars(client_config(bind)))
     return options
 
 
@@ -143,20 +154,20 @@ def _defaults() -> dict[str, t.Any]:
     }
 
 
-def _given(bind: Bind) -> dict[str, t.Any]:
-    options = {
+def _bind_options(bind: Bind) -> dict[str, t.Any]:
+    values = {
         "connect_timeout": bind.connect_timeout_seconds,
         "read_timeout": bind.read_timeout_seconds,
         "max_pool_connections": bind.max_pool_connections,
     }
-    given: dict[str, t.Any] = {name: value for name, value in options.items() if value is not None}
+    options: dict[str, t.Any] = {name: value for name, value in values.items() if value is not None}
     if bind.retry_configuration is not None or bind.max_retry_attempts is not None:
         attempts = bind.max_retry_attempts
         attempts = get_settings_value("max_retry_attempts") if attempts is None else attempts
-        given["retries"] = _retries(bind.retry_configuration or "LEGACY", attempts)
+        options["retries"] = _retries(bind.retry_configuration or "LEGACY", attempts)
     if bind.host == LOCAL:
-        given["proxies"] = {}  # it is on loopback, whatever HTTP_PROXY says
-    return given
+        options["proxies"] = {}  # the local server is on loopback: HTTP_PROXY must not apply to it
+    return options
 
 
 def _retries(configuration: t.Any, max_attempts: int) -> t.Any:

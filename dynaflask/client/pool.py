@@ -1,8 +1,7 @@
-"""botocore clients, one per distinct destination, shared by apps, models and threads.
+"""botocore clients of the process, one per client key, shared by apps, models and threads.
 
-Lease            one app's claim on the client of a bind: what a connection calls
-  ClientPool       the clients of this process
-    PooledClient     a client, with the marks of its use
+ClientPool       the clients of this process
+  PooledClient     a client and its usage: active calls, last use, pinned or not
 """
 
 from __future__ import annotations
@@ -14,18 +13,17 @@ import threading
 import time
 import typing as t
 import weakref
-
-from botocore.handlers import BUILTIN_HANDLERS
+from os import getpid
 
 from dynaflask.client import transport
+from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import count_idle_sockets
 from dynaflask.client.botocore_internals import has_credentials
 from dynaflask.client.botocore_internals import mock_is_active
 from dynaflask.client.factory import make_client
 from dynaflask.client.key import ClientKey
-from dynaflask.client.key import client_key
+from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
-from dynaflask.forks import in_child
 
 if t.TYPE_CHECKING:
     from dynaflask.client.sessions import LockedSession
@@ -33,18 +31,18 @@ if t.TYPE_CHECKING:
 MAX_CLIENTS = 1000
 FOREVER = float("inf")
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("dynaflask.pool")
 
 
 class PoolStats(t.NamedTuple):
-    """What the pool did in this process.
+    """Counts of the pool of this process.
 
     Attributes:
-        clients: How many clients there are.
-        creations: How many were made.
-        hits: How often one was there when an app first asked.
-        evictions: How many were closed to keep to the bounds.
-        open_sockets: How many connections they have open.
+        clients: Number of clients in the pool.
+        creations: Number of clients made so far.
+        hits: Number of times that an app got a client that existed already.
+        evictions: Number of clients closed to keep to the limits.
+        open_sockets: Number of open connections of the clients.
     """
 
     clients: int
@@ -55,298 +53,265 @@ class PoolStats(t.NamedTuple):
 
 
 class PooledClient:
-    """A client, with the marks of its use.
+    """A client and its usage.
+
+    Args:
+        key: The key of the client.
+        client: botocore's client, or what a factory made.
+        session: The session that the client was made of; ``None`` for a factory's client.
 
     Attributes:
-        client: botocore's client; ``None`` once it was let go.
-        caller: What makes its calls: itself, or what goes round it.
-        is_pinned: Whether it was given to the user, who may have registered handlers on it.
-        last_used: When a call was last made, in seconds of the monotonic clock.
-        calls: One mark for each call that is under way.
+        key: The key of the client.
+        client: botocore's client; ``None`` after :meth:`close` or :meth:`abandon`.
+        api_caller: Makes the client's calls: the client itself, or its direct transport.
+        is_pinned: True if user code holds the client. It may have registered handlers on it.
+        last_used: Time of the last call, in seconds of the monotonic clock.
+        active_calls: One entry for each call in flight. A list, because append and pop are atomic: threads count calls
+            without a lock.
     """
 
-    def __init__(self, client: t.Any, *, source: LockedSession | None) -> None:
+    def __init__(self, key: ClientKey, client: t.Any, *, session: LockedSession | None) -> None:
+        self.key = key
         self.client = client
         self.api_caller = transport.api_caller(client)
         self.is_pinned = False
         self.last_used = time.monotonic()
-        self.calls: set[object] = set()
-        # A session lives as long as its clients, so that the next one of its identity shares it.
-        self._source = source
-        self._handlers = len(BUILTIN_HANDLERS)
+        self.active_calls: list[None] = []
+        self._pid = getpid()
+        # The session cache holds sessions weakly. As long as this client lives, the next client of the same identity
+        # shares its session.
+        self._session = session
+        self._handler_count = len(BUILTIN_HANDLERS)
         self._is_mocked = mock_is_active()
-        # Whoever made a client by a factory closes it.
-        self._close = weakref.finalize(self, _close, client if source else None)
-        self._close.atexit = False
+        # Closes the client when its last lease is gone. The program closes what its factory made. At exit, the
+        # operating system closes the sockets.
+        self._finalizer = weakref.finalize(self, _close, key, client if session else None, self._pid)
+        self._finalizer.atexit = False
 
     @property
     def is_usable(self) -> bool:
-        """Whether it may serve the next call. One that was made under moto's mock has the mock's credentials."""
-        if self._handlers != len(BUILTIN_HANDLERS):
+        """True if the client may serve the next call of this process."""
+        # A child must not write to a socket of its parent, which a Lease of before the fork still refers to.
+        if self._pid != getpid():
+            return False
+        if self._handler_count != len(BUILTIN_HANDLERS):
             self._add_handlers()
-        return self.client is not None and not (self._is_mocked and not mock_is_active())
+        return self.client is not None and not (self._is_mocked and self.is_from_ended_mock)
+
+    @property
+    def is_from_ended_mock(self) -> bool:
+        """True if the client was made under ``moto.mock_aws`` and has the credentials of that mock, which has ended."""
+        return self._is_mocked and not mock_is_active()
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody would miss it."""
-        return not (self.calls or self.is_pinned)
+        """True if no call is in flight and user code does not hold the client."""
+        return not (self.active_calls or self.is_pinned)
 
     def close(self) -> None:
-        """Let the client go, and close its sockets. A call that is under way ends as it would have."""
-        self.client = self._source = None
-        self._close()
+        """Close the client and its sockets. A call in flight ends as usual."""
+        self.client = self._session = None
+        self._finalizer()
 
-    def forget(self) -> None:
-        """Let the client go, and touch nothing: its sockets are the parent process's, too."""
+    def abandon(self) -> None:
+        """Drop the client in a forked child, without the steps of :meth:`close`: the connections are the parent's.
+
+        The child closes its own copies of the sockets' descriptors, which sends nothing and leaves the parent's open.
+        """
+        self._finalizer.detach()
         transport.close(self.client)
-        self.client = self._source = None
-        self._close.detach()
+        self.client = self.api_caller = self._session = None
+        logger.debug("Abandoned in a forked child: the parent's client of %r.", self.key)
 
     def _add_handlers(self) -> None:
-        # botocore's sessions take the built-in handlers when they are made. moto adds its own when it is imported,
-        # which may be later.
-        added, self._handlers = BUILTIN_HANDLERS[self._handlers :], len(BUILTIN_HANDLERS)
+        # A session copies botocore's built-in handlers when it is made. moto appends its own on import, which may be
+        # later than that.
+        added, self._handler_count = BUILTIN_HANDLERS[self._handler_count :], len(BUILTIN_HANDLERS)
         events: t.Any = getattr(getattr(self.client, "meta", None), "events", None)
         for event, handler, *_ in added if events is not None else ():
             events.register(event, handler)
 
 
-class ClientPool:
-    """The clients of this process. One is kept as long as an app holds a lease of it, within the bounds."""
+class _KeyLock:
+    """Lock under which the client of one key is made, and the number of threads that hold it or wait for it."""
 
     def __init__(self) -> None:
-        # Guards the dicts below, for a moment each time. No client is made and no call is sent under it.
-        self._lock = threading.Lock()
-        self._clients: weakref.WeakValueDictionary[ClientKey, PooledClient] = weakref.WeakValueDictionary()
-        self._locks: dict[ClientKey, t.Any] = {}
-        self._bounds: dict[int, tuple[int | None, float | None]] = {}
-        self._tighten()
-        self._creations = self._hits = self._evictions = 0
+        # Reentrant: a factory may ask for a client of the same key by mistake, and gets an error instead of a deadlock.
+        self.lock = threading.RLock()
+        self.users = 0
+
+
+class _Clients:
+    """The clients of one process.
+
+    Attributes:
+        lock: Guards the attributes below, for a moment each time. No client is made and no call is sent under it.
+        by_key: The clients. Leases keep them alive; one that no lease refers to is closed by its finalizer.
+        key_locks: The locks in use.
+        creations: See :class:`PoolStats`.
+        hits: See :class:`PoolStats`.
+        evictions: See :class:`PoolStats`.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.by_key: weakref.WeakValueDictionary[ClientKey, PooledClient] = weakref.WeakValueDictionary()
+        self.key_locks: dict[ClientKey, _KeyLock] = {}
+        self.creations = self.hits = self.evictions = 0
+
+    def open(self) -> list[PooledClient]:
+        """The clients that are not closed."""
+        # Over a list of the references: values() fails if the last lease of a client goes in another thread meanwhile.
+        pooled_clients = (reference() for reference in self.by_key.valuerefs())
+        return [pooled for pooled in pooled_clients if pooled is not None and pooled.client is not None]
+
+    def find(self, key: ClientKey) -> PooledClient | None:
+        """The usable client of a key, if there is one."""
+        pooled = self.by_key.get(key)
+        if pooled is None or not pooled.is_usable:
+            return None
+        self.hits += 1
+        return pooled
+
+    def add(self, key: ClientKey, pooled: PooledClient) -> None:
+        """Add a new client."""
+        with self.lock:
+            self.creations += 1
+            if has_credentials(pooled.client):
+                self.by_key[key] = pooled
+
+    @contextlib.contextmanager
+    def locked(self, key: ClientKey) -> cabc.Iterator[None]:
+        """Let one thread at a time make the client of a key."""
+        with self.lock:
+            key_lock = self.key_locks.setdefault(key, _KeyLock())
+            key_lock.users += 1
+        try:
+            with key_lock.lock:
+                yield
+        finally:
+            # The lock stays while other threads wait for it. Otherwise a thread that comes later would get another
+            # lock, and both would make a client.
+            with self.lock:
+                key_lock.users -= 1
+                if not key_lock.users:
+                    del self.key_locks[key]
+
+    def abandon(self) -> None:
+        """Drop the parent's clients in a forked child."""
+        for pooled in self.open():
+            pooled.abandon()
+
+
+class ClientPool:
+    """The clients of this process. One is kept as long as an app holds a lease of it, within the limits.
+
+    A forked child starts with an empty pool and makes its own clients. The limits hold in the child, too.
+    """
+
+    def __init__(self) -> None:
+        self._clients = ProcessLocal(_Clients, abandon=_Clients.abandon)
+        self._limits: dict[int, tuple[int | None, float | None]] = {}
+        self._recompute_limits()
         self._swept_at = time.monotonic()
 
     def get(self, key: ClientKey, bind: Bind) -> PooledClient:
-        """The client of a key, made on first use by one thread while others of the key wait.
+        """The client of a key. One thread makes it on first use, while other threads that need it wait.
 
         Args:
-            key: What makes the client different.
+            key: The key of the client.
             bind: A bind of that key.
         """
-        pooled = self._find(key)
+        clients = self._clients.get()
+        pooled = clients.find(key)
         if pooled is not None:
             return pooled
-        with self._making(key):
-            pooled = self._find(key)
+        with clients.locked(key):
+            pooled = clients.find(key)
             if pooled is None:
-                pooled = self._make(key, bind)
-                self._keep(key, pooled)
-        self.evict(sparing=pooled)
+                client, session = make_client(key, bind)
+                pooled = PooledClient(key, client, session=session)
+                clients.add(key, pooled)
+                logger.debug("Made: a client of %r.", key)
+        self.evict(exclude=pooled)
         return pooled
 
-    def bound(self, app: object, *, max_clients: int | None, idle_seconds: float | None) -> None:
-        """Set what one app asks of the process. The strictest app's word counts, as long as the app lives."""
+    def set_limits(self, app: object, *, max_clients: int | None, idle_seconds: float | None) -> None:
+        """Set the limits that one app asks for. The lowest limit of all living apps applies to the process."""
         if max_clients is None and idle_seconds is None:
             return
-        self._bounds[id(app)] = (max_clients, idle_seconds)
-        weakref.finalize(app, self._unbound, id(app)).atexit = False
-        self._tighten()
+        self._limits[id(app)] = (max_clients, idle_seconds)
+        weakref.finalize(app, self._remove_limits, id(app)).atexit = False
+        self._recompute_limits()
 
-    def evict(self, *, sparing: PooledClient | None = None) -> None:
-        """Close what is too much: what is idle for too long, and the least recently used.
+    def evict(self, *, exclude: PooledClient | None = None) -> None:
+        """Close clients that are idle for too long, and the least recently used ones beyond the limit.
 
         Args:
-            sparing: A client that is about to be used.
+            exclude: A client that is about to be used.
         """
-        if self._is_within_bounds():
+        clients = self._clients.get()
+        if len(clients.by_key) <= self._max_clients and self._idle_seconds == FOREVER:
             return
-        with self._lock:
-            living = self._living()
-            idle = [pooled for pooled in living if pooled.is_idle and pooled is not sparing]
+        with clients.lock:
+            open_clients = clients.open()
+            idle = [pooled for pooled in open_clients if pooled.is_idle and pooled is not exclude]
             idle.sort(key=lambda pooled: pooled.last_used)
-            too_many = len(living) - self._max_clients
+            excess = len(open_clients) - self._max_clients
             oldest = time.monotonic() - self._idle_seconds
-            surplus = [pooled for rank, pooled in enumerate(idle) if rank < too_many or pooled.last_used < oldest]
-            self._evictions += len(surplus)
-        for pooled in surplus:
+            evicted = [pooled for rank, pooled in enumerate(idle) if rank < excess or pooled.last_used < oldest]
+            clients.evictions += len(evicted)
+        # Outside the lock: closing sockets takes time. A thread that acquires one of these meanwhile sees that it has
+        # no client any more, and gets another; see Lease.acquire.
+        for pooled in evicted:
+            logger.debug("Evicted: the client of %r.", pooled.key)
             pooled.close()
 
     def close(self) -> None:
-        """Close every client. The next use makes it anew."""
-        for pooled in self._living():
+        """Close every client. The next use makes a new one."""
+        for pooled in self._clients.get().open():
             pooled.close()
 
     def evict_idle(self, _: BaseException | None = None) -> None:
-        """Close what is idle for too long, if it is time to look."""
+        """Call :meth:`evict` if half of the idle time has passed since the last time. Runs at the end of a context."""
         now = time.monotonic()
         if now - self._swept_at > self._idle_seconds / 2:
             self._swept_at = now
             self.evict()
 
     def stats(self) -> PoolStats:
-        """What the pool did in this process."""
-        clients = self._living()
-        sockets = sum(_count_sockets(pooled) for pooled in clients)
-        return PoolStats(len(clients), self._creations, self._hits, self._evictions, sockets)
+        """Counts of the pool of this process."""
+        clients = self._clients.get()
+        open_clients = clients.open()
+        sockets = sum(_count_sockets(pooled) for pooled in open_clients)
+        return PoolStats(len(open_clients), clients.creations, clients.hits, clients.evictions, sockets)
 
-    def after_fork(self) -> None:
-        """Begin anew in a forked child.
+    def _remove_limits(self, app_id: int) -> None:
+        self._limits.pop(app_id, None)
+        self._recompute_limits()
 
-        The child shares the parent's sockets: two processes on one would read each other's answers. Forget them;
-        closing would end the parent's connections. Locks may be held by threads that the child does not have.
-        """
-        for pooled in self._living():
-            pooled.forget()
-        bounds = self._bounds
-        self.__init__()  # type: ignore[misc]  # as on the first day
-        self._bounds = bounds
-        self._tighten()
-
-    def _find(self, key: ClientKey) -> PooledClient | None:
-        pooled = self._clients.get(key)
-        if pooled is None or not pooled.is_usable:
-            return None
-        self._hits += 1
-        return pooled
-
-    @contextlib.contextmanager
-    def _making(self, key: ClientKey) -> cabc.Iterator[None]:
-        with self._lock:
-            # A factory may ask for another client, and mistakenly for its own.
-            lock = self._locks.setdefault(key, threading.RLock())
-        try:
-            with lock:
-                yield
-        finally:
-            with self._lock:
-                self._locks.pop(key, None)
-
-    def _make(self, key: ClientKey, bind: Bind) -> PooledClient:
-        client, source = make_client(key, bind)
-        return PooledClient(client, source=source)
-
-    def _keep(self, key: ClientKey, pooled: PooledClient) -> None:
-        with self._lock:
-            self._creations += 1
-            if has_credentials(pooled.client):
-                self._clients[key] = pooled
-
-    def _living(self) -> list[PooledClient]:
-        # A list of references, as values() may fail while another thread's client goes.
-        pooled_clients = (reference() for reference in self._clients.valuerefs())
-        return [pooled for pooled in pooled_clients if pooled is not None and pooled.client is not None]
-
-    def _is_within_bounds(self) -> bool:
-        return len(self._clients) <= self._max_clients and self._idle_seconds == FOREVER
-
-    def _unbound(self, app_id: int) -> None:
-        self._bounds.pop(app_id, None)
-        self._tighten()
-
-    def _tighten(self) -> None:
-        bounds = list(self._bounds.values())
-        self._max_clients = min((clients for clients, _ in bounds if clients), default=MAX_CLIENTS)
-        self._idle_seconds = min((seconds for _, seconds in bounds if seconds), default=FOREVER)
-
-
-class Lease:
-    """One app's claim on the client of a bind. Using it takes no lock.
-
-    Args:
-        bind: The destination.
-        owner: Stands for the app, if the client is to be its own.
-
-    Attributes:
-        bind: The destination.
-        key: The key of its client in the pool.
-    """
-
-    def __init__(self, bind: Bind, *, owner: object = None) -> None:
-        self.bind = bind
-        self.key = client_key(bind)._replace(owner=owner)
-        # The shared client, and the app's own: a thread that still waits for the one does not put away the other.
-        self._held: dict[bool, PooledClient] = {}
-
-    @contextlib.contextmanager
-    def call(self) -> cabc.Iterator[t.Any]:
-        """The client to make one call with. It is not evicted meanwhile."""
-        mark = object()
-        pooled, client = self.begin(mark)
-        try:
-            yield client
-        finally:
-            pooled.calls.discard(mark)
-
-    def begin(self, mark: object) -> tuple[PooledClient, t.Any]:
-        """Begin a call: :meth:`call`, without what a ``with`` block costs each call. Whoever begins ends it.
-
-        Args:
-            mark: Stands for the call among :attr:`PooledClient.calls`, until the caller discards it there.
-
-        Returns:
-            The marked client, and botocore's.
-        """
-        while True:
-            pooled = self._current()
-            pooled.calls.add(mark)
-            client = pooled.client
-            if client is not None:
-                return pooled, client
-            # Another thread closed it before it saw the mark.
-            pooled.calls.discard(mark)
-
-    def dedicated(self, owner: object, *, is_pinned: bool = True) -> t.Any:
-        """A client of the app's own, for the user to keep. From now on it serves the app's calls as well.
-
-        Args:
-            owner: Stands for the app.
-            is_pinned: Whether the client may never be evicted.
-        """
-        if self.key.owner is None:
-            self.key = self.key._replace(owner=owner)
-        mark = object()
-        pooled, client = self.begin(mark)
-        # Somebody may hold it already.
-        pooled.is_pinned |= is_pinned
-        pooled.calls.discard(mark)
-        self._held.pop(True, None)
-        return client
-
-    @property
-    def is_held(self) -> bool:
-        """Whether there is a client behind it."""
-        return any(pooled.client is not None for pooled in list(self._held.values()))
-
-    def release(self) -> None:
-        """Give the client back. The next call gets one anew."""
-        self._held = {}
-
-    def _current(self) -> PooledClient:
-        key = self.key
-        pooled = self._held.get(key.owner is None)
-        if pooled is None or not pooled.is_usable:
-            # The environment, from which a client may take its credentials, may be another one by now.
-            key = self.key = client_key(self.bind)._replace(owner=key.owner)
-            pooled = pool.get(key, self.bind)
-            # A metadata service that failed for a moment leaves a client without credentials for good. Such a client
-            # serves one call, as with PynamoDB.
-            if has_credentials(pooled.client):
-                self._held[key.owner is None] = pooled
-        pooled.last_used = time.monotonic()
-        return pooled
+    def _recompute_limits(self) -> None:
+        limits = list(self._limits.values())
+        self._max_clients = min((clients for clients, _ in limits if clients), default=MAX_CLIENTS)
+        self._idle_seconds = min((seconds for _, seconds in limits if seconds), default=FOREVER)
 
 
 def _count_sockets(pooled: PooledClient) -> int:
     client = pooled.client
-    return count_idle_sockets(client) + transport.count_sockets(client) + len(pooled.calls)
+    return count_idle_sockets(client) + transport.count_sockets(client) + len(pooled.active_calls)
 
 
-def _close(client: t.Any) -> None:
+def _close(key: ClientKey, client: t.Any, pid: int) -> None:
+    # In a forked child the last reference to a client of the parent may go before the child has used its pool.
+    if client is None or pid != getpid():
+        return
     try:
-        if client is not None:
-            client.close()
-            transport.close(client)
+        client.close()
+        transport.close(client)
     except Exception:
         logger.exception("A client could not be closed.")
+    else:
+        logger.debug("Closed: the client of %r.", key)
 
 
 pool = ClientPool()
-in_child(pool.after_fork)

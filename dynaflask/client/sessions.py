@@ -1,4 +1,4 @@
-"""botocore sessions, one for each source of an identity. A session costs forty times what a client of it costs."""
+"""botocore sessions, one per identity. A session costs forty times as much as a client that is made of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from botocore.credentials import CredentialProvider
 from botocore.credentials import CredentialResolver
 from botocore.credentials import Credentials
 from botocore.credentials import DeferredRefreshableCredentials
-from botocore.handlers import BUILTIN_HANDLERS
 
 from dynaflask import local
+from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import mock_is_active
 from dynaflask.client.key import LOCAL
 from dynaflask.client.key import STOCK
@@ -25,22 +25,23 @@ from dynaflask.client.tuned.response_parser import ParserFactory
 from dynaflask.client.tuned.user_agent import UserAgent
 from dynaflask.exceptions import ConfigurationError
 
-# The local server takes any region and keys, so that the developer's real ones stay at home.
+# The local server accepts any region and keys. With these, it never sees the developer's real keys.
 LOCAL_REGION = "us-east-1"
 LOCAL_KEYS = ("local", "local", None)
 
 
 class LockedSession:
-    """A session, and the lock under which clients are made of it: botocore's sessions are not thread-safe.
-
-    The lock may be held for as long as credentials are fetched over the network. It holds up this identity alone.
+    """A session, and the lock under which clients are made of it.
 
     Args:
-        session: A session of botocore's or of boto3's.
+        session: A session of botocore or boto3.
     """
 
     def __init__(self, session: t.Any) -> None:
         self.session = session
+        # Sessions are not thread-safe; clients are. While credentials are fetched over the network the lock is held,
+        # but only threads that need a new client of the same identity wait for it.
+        # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
         self._lock = threading.Lock()
 
     def create_client(self, service: str, **options: t.Any) -> t.Any:
@@ -50,65 +51,69 @@ class LockedSession:
             return create(service, **options)
 
     def get_credentials(self) -> t.Any:
-        """The session's own; ``None`` if it finds none."""
+        """The session's credentials; ``None`` if it finds none."""
         with self._lock:
             return self.session.get_credentials()
 
     @property
     def region(self) -> str | None:
-        """The region of the environment or the profile."""
+        """The region of the profile or the environment."""
         if hasattr(self.session, "get_config_variable"):
             return t.cast("str | None", self.session.get_config_variable("region"))
         return t.cast("str | None", self.session.region_name)
 
 
 class SessionCache:
-    """The sources in use. One is kept as long as a client of it."""
+    """The sessions in use. One is kept as long as a client of it."""
 
     def __init__(self) -> None:
-        # Held while a session is made, which takes no network call.
+        # Held while a session is looked up or made, so that an identity has one session. Making one sends nothing.
         self._lock = threading.Lock()
         self._sessions: weakref.WeakValueDictionary[t.Any, LockedSession] = weakref.WeakValueDictionary()
         self._loader: t.Any = None
 
     def get(self, key: ClientKey, config: t.Any = None) -> LockedSession:
-        """The source of a client's identity.
+        """The session of a client's identity.
 
         Args:
             key: The client's key.
-            config: The options of the client, for STS to be reached by the same proxy.
+            config: The client's options. A client of STS uses them too, because it may need the same proxy.
         """
         identity = key.identity
-        # What was found under moto's mock is not taken for real.
-        found_in = (key.environment, mock_is_active(), len(BUILTIN_HANDLERS))
+        # A session caches its credentials. Those of moto's mock must not be used after it, nor those of variables that
+        # have changed since.
+        environment_key = (key.environment, mock_is_active(), len(BUILTIN_HANDLERS))
         is_stock = key.transport == STOCK
         with self._lock:
             if identity.role_arn:
                 role = (identity, key.region, key.endpoint_url == LOCAL and key.local_path, key.options)
-                base = self._base(identity, found_in)
-                return self._find((role, is_stock, *found_in), lambda: self._assuming(key, base, config))
+                base = self._base(identity, environment_key)
+                return self._find((role, is_stock, *environment_key), lambda: self._role_session(key, base, config))
             if identity.session is not None:
-                return self._base(identity, found_in)
-            # Static keys are not mixed with the environment's, whose fetching may take long.
-            own = (identity.profile, _static_keys(key)[0] is not None)
-            return self._find((own, is_stock, *found_in), lambda: self._make_session(key))
+                return self._base(identity, environment_key)
+            # Clients with static keys have a session of their own. They must not wait while another thread holds the
+            # lock of the environment's session to fetch its credentials.
+            source = (identity.profile, _static_keys(key)[0] is not None)
+            return self._find((source, is_stock, *environment_key), lambda: self._make_session(key))
 
-    def _base(self, identity: Identity, found_in: t.Any) -> LockedSession:
-        """What a role is assumed with, by whoever assumes one: the program's own session, or that of a profile."""
+    def _base(self, identity: Identity, environment_key: t.Any) -> LockedSession:
+        """The session whose credentials assume a role: the program's own, or that of a profile."""
         if identity.session is not None:
             return self._find(identity.session, lambda: identity.session)
         profile = identity.profile
-        return self._find((profile, *found_in), lambda: self._share_loader(botocore.session.Session(profile=profile)))
+        return self._find(
+            (profile, *environment_key), lambda: self._share_loader(botocore.session.Session(profile=profile))
+        )
 
     def _find(self, name: t.Any, make: cabc.Callable[[], t.Any]) -> LockedSession:
-        source = self._sessions.get(name)
-        if source is None:
-            source = self._sessions[name] = LockedSession(make())
-        return source
+        session = self._sessions.get(name)
+        if session is None:
+            session = self._sessions[name] = LockedSession(make())
+        return session
 
-    def _assuming(self, key: ClientKey, base: LockedSession, config: t.Any) -> t.Any:
+    def _role_session(self, key: ClientKey, base: LockedSession, config: t.Any) -> t.Any:
         session = self._make_session(key)
-        provider = RoleProvider(key, source=base, config=config)
+        provider = RoleProvider(key, base=base, config=config)
         session.set_config_variable("region", base.region)
         session.register_component("credential_provider", CredentialResolver([provider]))
         return session
@@ -121,7 +126,7 @@ class SessionCache:
         return session
 
     def _share_loader(self, session: botocore.session.Session) -> botocore.session.Session:
-        # Most of a session's cost is the loading of botocore's data files.
+        # The loader caches botocore's data files. Loading them is most of the cost of a session.
         if self._loader is None:
             self._loader = session.get_component("data_loader")
         session.register_component("data_loader", self._loader)
@@ -129,25 +134,25 @@ class SessionCache:
 
 
 class RoleProvider(CredentialProvider):
-    """Assumes a role with another identity's credentials, and again before they expire.
+    """Assumes a role with the credentials of another identity, and again before the role's credentials expire.
 
     Args:
-        key: The key of a client with the role, and with the static keys to assume it with, if there are any.
-        source: What has the credentials otherwise.
+        key: The key of a client with the role. Its static keys, if it has them, assume the role.
+        base: The session whose credentials assume the role otherwise.
         config: The options of the client.
     """
 
     METHOD = "dynaflask-role"
 
-    def __init__(self, key: ClientKey, *, source: LockedSession, config: t.Any) -> None:
+    def __init__(self, key: ClientKey, *, base: LockedSession, config: t.Any) -> None:
         super().__init__()
         self._key = key
         self._identity = key.identity
-        self._source = source
+        self._base = base
         self._config = config
 
     def load(self) -> DeferredRefreshableCredentials:
-        """Credentials that are fetched at the first call, and by one thread ahead of their expiry."""
+        """Credentials that are fetched at the first call, and refreshed by one thread before they expire."""
         identity = self._identity
         tags: cabc.Mapping[str, str] = identity.session_tags or {}
         extra = {
@@ -166,24 +171,24 @@ class RoleProvider(CredentialProvider):
         return DeferredRefreshableCredentials(method=self.METHOD, refresh_using=fetcher.fetch_credentials)
 
     def _create_sts_client(self, service: str, **keys: t.Any) -> t.Any:
-        # Where that is is asked for late: the local server may have to be started first.
-        return self._source.create_client(service, config=self._config, **_sts_options(self._key), **keys)
+        # The endpoint is looked up at the call, because the local server may have to be started first.
+        return self._base.create_client(service, config=self._config, **_sts_options(self._key), **keys)
 
     def _base_credentials(self) -> t.Any:
         if self._identity.aws_access_key_id:
             return Credentials(*t.cast("tuple[str, str, str | None]", self._identity[:3]))
-        credentials = self._source.get_credentials()
+        credentials = self._base.get_credentials()
         if credentials is None:
             raise ConfigurationError(
                 "DYNAMODB_ROLE_ARN is set, and there are no credentials to assume the role with. Set"
                 " DYNAMODB_AWS_ACCESS_KEY_ID and DYNAMODB_AWS_SECRET_ACCESS_KEY, DYNAMODB_PROFILE or DYNAMODB_SESSION,"
-                " or give the environment an identity."
+                " or provide credentials in the environment."
             )
         return credentials
 
 
 def new_session(key: ClientKey) -> t.Any:
-    """A session of an identity that nobody else has, unless it is the user's own."""
+    """A new session of an identity, for one caller; or the session of ``DYNAMODB_SESSION``."""
     session = SessionCache().get(key).session
     keys = _static_keys(key)
     if keys[0] is not None:
@@ -191,21 +196,22 @@ def new_session(key: ClientKey) -> t.Any:
     return session
 
 
-def client_options(key: ClientKey, source: LockedSession) -> dict[str, t.Any]:
-    """Where a client goes, and the static keys that it signs with."""
+def client_options(key: ClientKey, session: LockedSession) -> dict[str, t.Any]:
+    """The region, the endpoint and the static keys of a client, as arguments of ``create_client``.
+
+    Args:
+        key: The client's key.
+        session: The session that the client is made of.
+    """
     access_key_id, secret_access_key, session_token = _static_keys(key)
     is_local = key.endpoint_url == LOCAL
     return {
-        "region_name": key.region or (is_local and (source.region or LOCAL_REGION)) or None,
-        "endpoint_url": _engine(key.local_path) if is_local else key.endpoint_url,
+        "region_name": key.region or (is_local and (session.region or LOCAL_REGION)) or None,
+        "endpoint_url": local.endpoint(key.local_path) if is_local else key.endpoint_url,
         "aws_access_key_id": access_key_id,
         "aws_secret_access_key": secret_access_key,
         "aws_session_token": session_token,
     }
-
-
-def _engine(path: str | None) -> str:
-    return local.endpoint(path)
 
 
 def _static_keys(key: ClientKey) -> tuple[str | None, str | None, str | None]:
@@ -220,5 +226,5 @@ def _static_keys(key: ClientKey) -> tuple[str | None, str | None, str | None]:
 def _sts_options(key: ClientKey) -> dict[str, t.Any]:
     options: dict[str, t.Any] = {"region_name": key.region}
     if key.endpoint_url == LOCAL:
-        options |= {"region_name": key.region or LOCAL_REGION, "endpoint_url": _engine(key.local_path)}
+        options |= {"region_name": key.region or LOCAL_REGION, "endpoint_url": local.endpoint(key.local_path)}
     return options

@@ -1,4 +1,4 @@
-"""One TLS context for each CA bundle: reading the bundle costs more than the rest of a new connection."""
+"""One TLS context per CA bundle. Reading the bundle costs more than the rest of a new connection."""
 
 from __future__ import annotations
 
@@ -8,82 +8,62 @@ import typing as t
 
 import botocore.httpsession
 
-from dynaflask.client.botocore_internals import http_session
-from dynaflask.forks import in_child
+from dynaflask.client.botocore_internals import use_tls_context
+from dynaflask.client.botocore_internals import verify_option
+from dynaflask.client.process import ProcessLocal
 
-# Held while a bundle is read. Connections are made without it.
-_lock = threading.Lock()
+# Held while a bundle is read, so that threads that need the same bundle read it once. Connections do not need it. A
+# forked child has its own lock, and keeps the contexts that its parent had read.
+_lock = ProcessLocal(threading.Lock)
 _contexts: dict[tuple[t.Any, bool], ssl.SSLContext] = {}
 
 
 def share_context(client: t.Any) -> None:
-    """Let a client use the context that others of its CA bundle use.
+    """Let a client use the TLS context that other clients of its CA bundle use.
 
-    A client that has something of its own to set up - a certificate, a proxy, no verification - is left as botocore
-    made it, and so is one of a botocore that keeps its connections otherwise.
+    A client with TLS settings of its own (a client certificate, a proxy, no verification) keeps its context. So does
+    any client of a botocore that builds its connections in another way.
 
     Args:
-        client: A client that has not called yet.
+        client: A client that has not made a call yet.
     """
-    session = http_session(client)
-    bundle = _bundle(session)
-    try:
-        pool_options, stock_setup = session._manager.connection_pool_kw, session._setup_ssl_cert
-    except AttributeError:
-        return
+    bundle = _ca_bundle(client)
     context = _context(bundle) if bundle else None
-    if context is None:
-        return
-
-    def setup(connection: t.Any, url: str, verify: t.Any) -> None:
-        stock_setup(connection, url, verify)
-        connection.ca_certs = None  # it is in the context already
-
-    pool_options["ssl_context"] = context
-    session._setup_ssl_cert = setup
+    if context is not None:
+        use_tls_context(client, context)
 
 
-def strict_context(client: t.Any) -> ssl.SSLContext | None:
-    """A context that trusts whom a client trusts, and sees to the name of the host by itself.
+def hostname_checking_context(client: t.Any) -> ssl.SSLContext | None:
+    """A TLS context with a client's CA bundle that checks the host name itself.
 
     Args:
         client: Any client.
 
     Returns:
-        The context, shared with the clients of the same CA bundle; ``None`` if the client has something of its own to
-        set up, or there is no such bundle.
+        The context, shared by the clients of the same CA bundle; ``None`` if the client has TLS settings of its own, or
+        the bundle cannot be read.
     """
-    bundle = _bundle(http_session(client))
-    return _context(bundle, checks_host=True) if bundle else None
+    bundle = _ca_bundle(client)
+    return _context(bundle, checks_hostname=True) if bundle else None
 
 
-def _bundle(session: t.Any) -> t.Any:
-    """The CA bundle of a session that has no more to its TLS than that."""
-    try:
-        is_plain = session._verify and not (session._cert_file or session._proxy_config.settings)
-    except AttributeError:
-        return None
-    return botocore.httpsession.get_cert_path(session._verify) if is_plain else None
+def _ca_bundle(client: t.Any) -> t.Any:
+    """Path of the CA bundle of a client without other TLS settings; else ``None``."""
+    verify = verify_option(client)
+    return botocore.httpsession.get_cert_path(verify) if verify else None
 
 
-# urllib3 compares the name of the host itself, and wants a context that does not.
-def _context(bundle: t.Any, *, checks_host: bool = False) -> ssl.SSLContext | None:
-    with _lock:
-        if (bundle, checks_host) not in _contexts:
+# urllib3 checks the host name itself and needs a context that does not: see its ssl_match_hostname.
+def _context(bundle: t.Any, *, checks_hostname: bool = False) -> ssl.SSLContext | None:
+    with _lock.get():
+        if (bundle, checks_hostname) not in _contexts:
             context = botocore.httpsession.create_urllib3_context()
             try:
                 context.load_verify_locations(bundle)
             except OSError:
-                return None  # botocore says so at the call
-            if checks_host:
+                return None  # botocore raises an error that names the bundle at the first call
+            if checks_hostname:
                 context.check_hostname = True
                 context.set_alpn_protocols(["http/1.1"])
-            _contexts[bundle, checks_host] = context
-        return _contexts[bundle, checks_host]
-
-
-@in_child
-def _after_fork() -> None:
-    # A thread that held it is not in the forked child.
-    global _lock  # noqa: PLW0603 - it is the module's one lock
-    _lock = threading.Lock()
+            _contexts[bundle, checks_hostname] = context
+        return _contexts[bundle, checks_hostname]

@@ -1,89 +1,100 @@
-"""Which way the calls of a client take: ``client.meta.dynaflask_transport``."""
+"""The transport of a client: how its calls are made. It stands in ``client.meta.dynaflask_transport``."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import typing as t
 
+from dynaflask.client.key import DIRECT
+from dynaflask.client.key import STOCK
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import install_hint
 
-# Imported here and not at the first call: a fork amid an import leaves the child waiting for a thread that it lacks.
+# Imported here and not at the first call. A process forked while a thread imports leaves the child waiting for the
+# import lock of a thread that it does not have.
 DirectTransport: t.Any
 try:
     from dynaflask.client.direct.transport import DirectTransport
 except ModuleNotFoundError as missing:
     DirectTransport = missing
 
-DIRECT = "direct"
+logger = logging.getLogger("dynaflask.pool")
+# A reason is logged once per process, not once per client: an app may have a client for each of its tenants.
+_logged_reasons: set[tuple[str, str]] = set()
 
 
 class Transport(t.NamedTuple):
-    """The way of a client's calls, where it is botocore's own.
+    """The transport of a client that makes its calls itself.
 
     Attributes:
-        way: ``"tuned"`` or ``"stock"``, as in ``DYNAMODB_TRANSPORT``.
-        reason: Why it is not the one that was asked for; ``None`` if it is.
+        mode: ``"tuned"`` or ``"stock"``, as in ``DYNAMODB_TRANSPORT``.
+        reason: Why the requested transport is not in use; ``None`` if it is.
     """
 
-    way: str
+    mode: str
     reason: str | None = None
 
 
-def attach_transport(client: t.Any, *, way: str) -> None:
+def attach_transport(client: t.Any, *, mode: str) -> None:
     """Give a new client its transport.
 
     Args:
-        client: A client that nobody else has yet.
-        way: The one that ``DYNAMODB_TRANSPORT`` asks for.
+        client: A client that no other thread has yet.
+        mode: The value of ``DYNAMODB_TRANSPORT``.
 
     Raises:
-        ConfigurationError: What it takes is not installed.
+        ConfigurationError: The transport needs a package that is not installed.
     """
-    client.meta.dynaflask_transport = _direct(client) if way == DIRECT else Transport(way)
+    if mode != DIRECT:
+        client.meta.dynaflask_transport = Transport(mode)
+        return
+    if isinstance(DirectTransport, ModuleNotFoundError):
+        raise ConfigurationError(
+            f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(DirectTransport, extra=DIRECT)}"
+        ) from DirectTransport
+    client.meta.dynaflask_transport = DirectTransport(client)
+    _log_unused(mode, reason=client.meta.dynaflask_transport.reason)
 
 
-def mark_unmanaged(client: t.Any, *, reason: str) -> None:
-    """Leave a client as it is, and say so, if it is one of botocore's.
+def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> None:
+    """Leave a client as it is, and record why, if it is one of botocore's.
 
     Args:
-        client: Whatever a factory made.
-        reason: Why it is left so.
+        client: The client that a factory made; any object.
+        reason: Why the client is left as it is.
+        mode: The value of ``DYNAMODB_TRANSPORT``, or ``None`` if it is not set.
     """
     with contextlib.suppress(AttributeError):
-        client.meta.dynaflask_transport = Transport("stock", reason)
+        client.meta.dynaflask_transport = Transport(STOCK, reason)
+    if mode not in {None, STOCK}:
+        _log_unused(mode, reason=reason)
 
 
 def api_caller(client: t.Any) -> t.Any:
-    """What makes the calls of a client: itself, or what goes round it.
+    """The object that makes the calls of a client: the client itself, or its direct transport.
 
     Args:
-        client: Any client, a factory's included.
+        client: Any client, also one that a factory made.
     """
-    transport = _transport(client)
+    transport = getattr(getattr(client, "meta", None), "dynaflask_transport", None)
     return client if transport is None or isinstance(transport, Transport) else transport
 
 
 def close(client: t.Any) -> None:
-    """Close the sockets that the transport has of its own. In a forked child, this leaves the parent's as they are."""
+    """Close the sockets of the client's direct transport. In a forked child, the parent's sockets stay open."""
     transport = api_caller(client)
     if transport is not client:
         transport.close()
 
 
 def count_sockets(client: t.Any) -> int:
-    """How many idle sockets the transport has of its own."""
+    """Number of idle sockets of the client's direct transport."""
     transport = api_caller(client)
     return 0 if transport is client else len(transport)
 
 
-def _transport(client: t.Any) -> t.Any:
-    return getattr(getattr(client, "meta", None), "dynaflask_transport", None)
-
-
-def _direct(client: t.Any) -> t.Any:
-    if isinstance(DirectTransport, ModuleNotFoundError):
-        raise ConfigurationError(
-            f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(DirectTransport, extra=DIRECT)}"
-        ) from DirectTransport
-    return DirectTransport(client)
+def _log_unused(mode: str | None, *, reason: str | None) -> None:
+    if reason is not None and (mode, reason) not in _logged_reasons:
+        _logged_reasons.add((str(mode), reason))
+        logger.warning("DYNAMODB_TRANSPORT is %r, but botocore makes the calls of a client: %s.", mode, reason)

@@ -13,7 +13,7 @@ from pynamodb.pagination import ResultIterator
 
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.direct.page_decoder import DecodedItem
-from dynaflask.client.transport import DIRECT
+from dynaflask.client.key import DIRECT
 from dynaflask.model import codec
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.lookups import GetOr404Mixin

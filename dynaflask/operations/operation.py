@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import dataclasses
 import typing as t
 
@@ -11,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.operations.error_codes import TRANSACTION_CANCELED
+from dynaflask.operations.requests import Json
+from dynaflask.operations.requests import requests_by_table
 
 #: The operations on items, which AWS calls the data plane.
 DATA_PLANE_OPERATIONS = frozenset(
@@ -28,8 +29,6 @@ DATA_PLANE_OPERATIONS = frozenset(
     }
 )
 READ_OPERATIONS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
-
-Json = cabc.Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +70,13 @@ operation_finished: t.Final = blinker.Namespace().signal("operation-finished")
 
 
 def table_of(params: Json) -> str | None:
-    """The table of a call; ``None`` if it has several or none.
+    """The table that a call names; ``None`` if it names none, or several.
 
     Args:
         params: Parameters of the operation.
     """
-    if "TableName" in params:
-        return t.cast("str", params["TableName"])
-    actions = (action for item in params.get("TransactItems", ()) for action in item.values())
-    tables = {*params.get("RequestItems", ()), *(action["TableName"] for action in actions)}
-    return tables.pop() if len(tables) == 1 else None
+    tables = requests_by_table(params)
+    return next(iter(tables)) if len(tables) == 1 else None
 
 
 def outcome_of(name: str, result: Json) -> dict[str, t.Any]:

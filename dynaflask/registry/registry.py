@@ -15,8 +15,8 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.error_context import annotated
 from dynaflask.client.key import ClientKey
+from dynaflask.client.lease import Lease
 from dynaflask.client.pool import ClientPool
-from dynaflask.client.pool import Lease
 from dynaflask.client.pool import pool
 from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
@@ -101,7 +101,7 @@ class Registry:
         self._leases_by_key: dict[ClientKey, Lease] = {}
         # Represents this registry in the pool: a reference to the registry itself would keep the app alive.
         self._owner = object()
-        pool.bound(
+        pool.set_limits(
             self,
             max_clients=settings.plain.get("max_clients"),
             idle_seconds=settings.plain.get("client_idle_seconds"),
@@ -317,7 +317,7 @@ class Registry:
     def close(self) -> None:
         """Release the app's clients. Those that no other app uses are closed. The next use makes new ones."""
         for lease in list(self._leases_by_key.values()):
-            lease.release()
+            lease.close()
         self._leases.clear()
         self._leases_by_key.clear()
 
@@ -325,7 +325,7 @@ class Registry:
         if len(self._leases) >= MAX_BINDS:
             # Blocks with settings of one request, such as a session token, make a bind for each request.
             self._leases = {}
-            self._leases_by_key = {key: lease for key, lease in self._leases_by_key.items() if lease.is_held}
+            self._leases_by_key = {key: lease for key, lease in self._leases_by_key.items() if lease.has_client}
         self._leases[bind] = lease
 
     def _scope(self) -> Scope | None:

@@ -14,7 +14,7 @@ from pynamodb.connection.base import MetaTable
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.key import STOCK
-from dynaflask.client.pool import Lease
+from dynaflask.client.lease import Lease
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import DynaflaskError

@@ -22,6 +22,8 @@ import typing as t
 import uuid
 import zlib
 
+from dynaflask.operations.requests import requests_by_table
+
 Json = dict[str, t.Any]
 Answer = Json | str | tuple[int, Json | str] | None
 
@@ -177,17 +179,11 @@ def _consumed(body: Json) -> Json:
         return {}
     if "TableName" in body:
         return {"ConsumedCapacity": _unit(body["TableName"])}
-    return {"ConsumedCapacity": [_unit(table) for table in _tables(body)]}
+    return {"ConsumedCapacity": [_unit(table) for table in sorted(requests_by_table(body))]}
 
 
 def _unit(table: str) -> Json:
     return {"TableName": table, "CapacityUnits": 1.0}
-
-
-def _tables(body: Json) -> list[str]:
-    """The tables of a batch or a transaction."""
-    actions = [action for item in body.get("TransactItems", ()) for action in item.values()]
-    return sorted({*body.get("RequestItems", ()), *(action["TableName"] for action in actions)})
 
 
 def read_request(stream: t.Any) -> Request | None:

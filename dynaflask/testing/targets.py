@@ -6,6 +6,8 @@ import collections.abc as cabc
 import re
 import typing as t
 
+from dynaflask.operations.requests import items_of
+from dynaflask.operations.requests import requests_by_table
 from dynaflask.testing.intercept import ENDPOINT
 from dynaflask.testing.intercept import actor_of
 from dynaflask.testing.recorder import Json
@@ -66,28 +68,20 @@ def observe(request: Request, names: KeyNames) -> list[Observation]:
 
 class _Part(t.NamedTuple):
     table: str | None
-    items: list[Json] | None = None
+    items: cabc.Sequence[cabc.Mapping[str, t.Any]] | None = None
     index_name: str | None = None
 
 
-def _parts(operation: str, body: Json) -> cabc.Iterator[_Part]:
-    """The tables of a request, each with the keys or items that the request names."""
+def _parts(operation: str, body: Json) -> list[_Part]:
+    """What a request says of each table: the keys or items, as far as it names them."""
+    requests = requests_by_table(body)
     if operation in {"Query", "Scan"}:
         start = [body["ExclusiveStartKey"]] if "ExclusiveStartKey" in body else []
-        yield _Part(body["TableName"], [_equalities(body), *start], body.get("IndexName"))
-    elif "RequestItems" in body:
-        for table, batch in body["RequestItems"].items():
-            yield _Part(table, batch["Keys"] if "Keys" in batch else [_item(*action.values()) for action in batch])
-    elif "TransactItems" in body:
-        actions = [action for item in body["TransactItems"] for action in item.values()]
-        for table in sorted({action["TableName"] for action in actions}):
-            yield _Part(table, [_item(action) for action in actions if action["TableName"] == table])
-    else:
-        yield _Part(body.get("TableName"), [_item(body)] if "Key" in body or "Item" in body else None)
-
-
-def _item(action: Json) -> Json:
-    return t.cast("Json", action["Key"] if "Key" in action else action["Item"])
+        return [_Part(table, [_equalities(body), *start], body.get("IndexName")) for table in requests]
+    if "TableName" in body:
+        return [_Part(table, items_of(body) or None) for table in requests]
+    parts = [_Part(table, [item for part in requests[table] for item in items_of(part)]) for table in sorted(requests)]
+    return parts or [_Part(None)]
 
 
 def _equalities(body: Json) -> Json:
@@ -102,6 +96,6 @@ def _leading_keys(part: _Part, names: KeyNames) -> tuple[tuple[str, ...], ...] |
     return None if part.items is None else tuple(_candidates(item, name) for item in part.items)
 
 
-def _candidates(item: Json, name: str | None) -> tuple[str, ...]:
+def _candidates(item: cabc.Mapping[str, t.Any], name: str | None) -> tuple[str, ...]:
     values = item.values() if name is None else [item[name]] if name in item else []
     return tuple(str(next(iter(value.values()))) for value in values)

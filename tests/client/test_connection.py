@@ -1,4 +1,4 @@
-"""PynamoDB's connections, on a client that is not theirs."""
+"""PynamoDB's connections on clients of the pool."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ import typing as t
 import flask
 import pynamodb.connection
 import pytest
-from pynamodb.connection.base import MetaTable
 from pynamodb.exceptions import GetError
 from pynamodb.exceptions import TableDoesNotExist
 
 import dynaflask
-from dynaflask.client.connection import TableKeys
 from tests.support import recorder as recorders
-from tests.support.comparing import outcome
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
 @pytest.fixture
 def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
-    """An app in a context, whose calls the recorder answers."""
+    """An app, in a context, whose calls the recorder answers."""
     app = make_app(host=recorder.url, region="us-east-1", max_retry_attempts=0, table_prefix="test-", **KEYS)
     with app.app_context():
         yield app
@@ -29,33 +26,31 @@ def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Fla
 
 @pytest.mark.usefixtures("app")
 class TestConnection:
-    """``db.connection`` is PynamoDB's ``Connection``."""
+    """``db.connection`` has PynamoDB's interface."""
 
-    def test_it_is_pynamodbs(self, db: dynaflask.Dynamo) -> None:
-        """Code that takes one takes it."""
+    def test_it_is_a_pynamodb_connection(self, db: dynaflask.Dynamo) -> None:
+        """Connections and table connections are instances of PynamoDB's classes."""
         assert isinstance(db.connection, pynamodb.connection.Connection)
         assert isinstance(db.tables["Audit"], pynamodb.connection.TableConnection)
 
-    def test_it_shows_its_bind_and_makes_no_client_for_it(self, db: dynaflask.Dynamo) -> None:
-        """PynamoDB's repr would build one."""
+    def test_its_repr_makes_no_client(self, db: dynaflask.Dynamo) -> None:
+        """The repr shows the bind. PynamoDB's own would make a client."""
         assert repr(db.connection).startswith("<Connection 'default' region='us-east-1' host='http://127.0.0.1:")
         assert repr(db.tables["Audit"]).startswith("<TableConnection 'test-Audit' on <Connection 'default'")
 
     def test_it_has_the_binds_values(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
-        """Region, host and the bind itself can be read."""
+        """Region, host and bind are attributes."""
         connection = db.connection
         assert (connection.region, connection.host, connection.bind) == ("us-east-1", recorder.url, db.binds["default"])
 
-    def test_a_table_that_is_missing_is_pynamodbs_error(
-        self, db: dynaflask.Dynamo, recorder: recorders.Recorder
-    ) -> None:
-        """Also where its keys had to be asked for."""
+    def test_a_missing_table_is_pynamodbs_error(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+        """The call that describes a table which no model declares raises ``TableDoesNotExist``."""
         recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException", "message": "test-Audit"})
         with pytest.raises(TableDoesNotExist):
             db.tables["Audit"].get_item("key")
 
-    def test_a_dead_server_is_pynamodbs_error(self, make_app: MakeApp, thread_model: t.Any) -> None:
-        """Nothing new has to be caught."""
+    def test_an_unreachable_server_is_pynamodbs_error(self, make_app: MakeApp, thread_model: t.Any) -> None:
+        """``GetError`` has the message of botocore's error."""
         with make_app(
             "dead", host="http://127.0.0.1:1", region="us-east-1", max_retry_attempts=0, **KEYS
         ).app_context():
@@ -63,7 +58,7 @@ class TestConnection:
                 thread_model.get("forum", "subject")
 
     def test_pynamodbs_signals_are_sent(self, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
-        """What listens for them goes on to hear them."""
+        """``pre_dynamodb_send`` is sent if it has a receiver."""
         heard: list[tuple[str, str]] = []
 
         def hear(sender: t.Any, *, operation_name: str, table_name: str, **_: t.Any) -> None:
@@ -74,22 +69,8 @@ class TestConnection:
         assert heard == [("GetItem", "test-Thread")]
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [("key",), ("later",), ("other",), ("other", {"N": "1"}), ("other", {"?": "1"}), ("key", {"N": "1"})],
-    ids=str,
-)
-def test_the_type_of_a_key_is_pynamodbs(asked: tuple[t.Any, ...]) -> None:
-    """Of one that was declared after the table was used, and of one that was not declared at all."""
-    attributes = [{"AttributeName": "key", "AttributeType": "S"}]
-    data = {"AttributeDefinitions": attributes}
-    ours, theirs = TableKeys(data), MetaTable(data)
-    attributes.append({"AttributeName": "later", "AttributeType": "N"})
-    assert outcome(lambda: ours.get_attribute_type(*asked)) == outcome(lambda: theirs.get_attribute_type(*asked))
-
-
 def test_two_apps_have_connections_of_their_own(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-    """A nested context's connection is another one."""
+    """A nested context has its own connection, and the outer one is not changed."""
     with make_app("us", region="us-west-2").app_context():
         outer = db.connection
         with make_app("eu", region="eu-west-1").app_context():

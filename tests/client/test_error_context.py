@@ -1,4 +1,4 @@
-"""What went wrong on the way, told by the bind and the setting that can mend it."""
+"""Errors of a call name the bind and the setting to check."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ DEAD = "http://127.0.0.1:1"
 
 @pytest.fixture
 def app(make_app: MakeApp, recorder: recorders.Recorder, tmp_path: pathlib.Path) -> t.Iterator[flask.Flask]:
-    """An app with a bind for each fault, in a context."""
+    """An app, in a context, with a bind for each error."""
     (tmp_path / "empty.pem").touch()
     binds = {
         "dead": {"host": DEAD},
-        "profile": {"profile": "nobody"},
-        "nobody": {"aws_access_key_id": None, "aws_secret_access_key": None},
+        "profile": {"profile": "missing"},
+        "no credentials": {"aws_access_key_id": None, "aws_secret_access_key": None},
         "role": {"role_arn": ROLE},
         "proxy": {"host": "http://example.com", "client_config": Config(proxies={"http": DEAD})},
     }
@@ -43,7 +43,7 @@ def app(make_app: MakeApp, recorder: recorders.Recorder, tmp_path: pathlib.Path)
 CASES = [
     ("dead", botocore.exceptions.EndpointConnectionError, "DYNAMODB_HOST"),
     ("profile", botocore.exceptions.ProfileNotFound, "DYNAMODB_PROFILE"),
-    ("nobody", botocore.exceptions.NoCredentialsError, "DYNAMODB_AWS_ACCESS_KEY_ID"),
+    ("no credentials", botocore.exceptions.NoCredentialsError, "DYNAMODB_AWS_ACCESS_KEY_ID"),
     ("proxy", botocore.exceptions.ProxyConnectionError, "DYNAMODB_CLIENT_CONFIG"),
     ("role", botocore.exceptions.ClientError, "DYNAMODB_ROLE_ARN"),
 ]
@@ -51,12 +51,12 @@ CASES = [
 
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize(("bind_key", "error", "setting"), CASES, ids=[case[0] for case in CASES])
-class TestFaults:
-    """Each kind, raised where the call is made, with its own type."""
+class TestErrors:
+    """Each error keeps its type."""
 
     @pytest.fixture(autouse=True)
     def refusing_sts(self, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The recorder is STS as well, and lets nobody assume a role."""
+        """The recorder is STS as well, and denies every role."""
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", recorder.url)
         refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
         recorder.answer = lambda request: None if request.operation else (403, refusal)
@@ -64,17 +64,20 @@ class TestFaults:
     def test_a_ping_names_the_bind_and_the_setting(
         self, app: flask.Flask, bind_key: str, error: type[Exception], setting: str
     ) -> None:
-        """And warm() raises the same, after it has warmed the others."""
+        """``ping`` and ``warm`` raise botocore's error with the advice."""
         registry: dynaflask.Registry = app.extensions["dynamo"]
         for use in (registry.ping, lambda key: registry.warm(key, "default")):
-            with pytest.raises(error, match=rf"\(The bind is '{bind_key}'; see .*{setting}"):
+            with pytest.raises(error, match=rf"\(The bind is '{bind_key}'. Check .*{setting}"):
                 use(bind_key)
 
     def test_a_models_call_raises_pynamodbs_error_of_it(
         self, db: dynaflask.Dynamo, thread_model: t.Any, bind_key: str, error: type[Exception], setting: str
     ) -> None:
-        """What PynamoDB wraps stays wrapped, with the bind in the message; other binds go on."""
-        with db.using(bind_key), pytest.raises(GetError, match=rf"The bind is '{bind_key}'; see .*{setting}") as caught:
+        """PynamoDB's error has the advice and its cause. Calls to other binds go on."""
+        with (
+            db.using(bind_key),
+            pytest.raises(GetError, match=rf"The bind is '{bind_key}'. Check .*{setting}") as caught,
+        ):
             thread_model.get("forum", "subject")
         assert isinstance(caught.value.cause, error)
         assert thread_model.get("forum", "subject").subject == "subject"
@@ -90,7 +93,7 @@ def _write_batch(model: t.Any) -> None:
         batch.save(model("forum", "subject"))
 
 
-# What is done with a model, the error of PynamoDB's, and the beginning of its message, which stays as it is.
+# Calls of a model, and the exception class of PynamoDB that each raises.
 CALLS: dict[str, tuple[t.Callable[[t.Any, t.Any], object], type[exceptions.PynamoDBException]]] = {
     "get": (lambda model, db: model.get("forum", "subject"), exceptions.GetError),
     "save": (lambda model, db: model("forum", "subject").save(), exceptions.PutError),
@@ -105,29 +108,32 @@ CALLS: dict[str, tuple[t.Callable[[t.Any, t.Any], object], type[exceptions.Pynam
     "paginate": (lambda model, db: db.paginate(model.query, "forum"), exceptions.QueryError),
     "read a batch": (lambda model, db: list(model.batch_get([("forum", "subject")])), exceptions.GetError),
     "write a batch": (lambda model, db: _write_batch(model), exceptions.PutError),
-    "read together": (
+    "transact get": (
         lambda model, db: _transact(db.transact_get(), "get", model, "forum", "subject"),
         exceptions.TransactGetError,
     ),
-    "write together": (
+    "transact write": (
         lambda model, db: _transact(db.transact_write(), "save", model("forum", "subject")),
         exceptions.TransactWriteError,
     ),
     "describe": (lambda model, db: model.describe_table(), exceptions.TableDoesNotExist),
     "drop": (lambda model, db: model.delete_table(), exceptions.TableError),
 }
-SIGNERS = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
+REJECTED = (
+    "AWS rejected these credentials or permissions. Check DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, "
+    "DYNAMODB_SESSION, DYNAMODB_ROLE_ARN and the IAM policy."
+)
 REFUSED = ["AccessDeniedException", "ExpiredTokenException", "InvalidSignatureException", "UnrecognizedClientException"]
 
 
 def refuse(recorder: recorders.Recorder, code: str) -> None:
-    """Have every call refused."""
+    """Answer every call with an error."""
     recorder.answer = lambda request: (400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"})
 
 
 @pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
 @pytest.mark.parametrize(("call", "error"), CALLS.values(), ids=CALLS)
-def test_a_table_that_is_not_there_says_where_that_is_and_what_makes_it(  # noqa: PLR0917 - fixtures
+def test_a_missing_table_names_the_destination_and_the_command(  # noqa: PLR0917 - fixtures
     make_app: MakeApp,
     recorder: recorders.Recorder,
     thread_model: t.Any,
@@ -136,16 +142,16 @@ def test_a_table_that_is_not_there_says_where_that_is_and_what_makes_it(  # noqa
     error: t.Any,
     transport: str,
 ) -> None:
-    """The error is PynamoDB's, with all that it says."""
+    """PynamoDB's error has the advice once, and keeps its code and message."""
     refuse(recorder, "ResourceNotFoundException")
     app = make_app(host=recorder.url, region="us-east-1", transport=transport, **KEYS)
     app.secret_key = "secret"
     with app.app_context(), pytest.raises(error) as caught:
         call(thread_model, db)
     assert str(caught.value).endswith(
-        f" (The bind is 'default', the region 'us-east-1', the endpoint {recorder.url!r}. There is no such table, or"
-        " not yet: `flask dynamo create` or db.create_all makes it, if a model declares it. If it is elsewhere, see"
-        " DYNAMODB_REGION, DYNAMODB_HOST, DYNAMODB_TABLE_PREFIX.)"
+        f" (The bind is 'default', the region 'us-east-1', the endpoint {recorder.url!r}. The table does not"
+        " exist there. To create it, run `flask dynamo create` or call db.create_all, if a model declares it. If it"
+        " exists elsewhere, check DYNAMODB_REGION, DYNAMODB_HOST, DYNAMODB_TABLE_PREFIX.)"
     )
     assert str(caught.value).count("The bind is") == 1
     if error is not exceptions.TableDoesNotExist:
@@ -153,8 +159,8 @@ def test_a_table_that_is_not_there_says_where_that_is_and_what_makes_it(  # noqa
         assert caught.value.cause_response_message == "no"
 
 
-def test_a_transaction_keeps_pynamodbs_own_words(app: flask.Flask, recorder: recorders.Recorder, db: t.Any) -> None:
-    """They stand in ``msg`` alone, where PynamoDB does not repeat what the cause says."""
+def test_a_transactions_error_keeps_its_msg(app: flask.Flask, recorder: recorders.Recorder, db: t.Any) -> None:
+    """``msg`` is PynamoDB's own text: PynamoDB does not repeat the cause there."""
     refuse(recorder, "ResourceNotFoundException")
     with pytest.raises(exceptions.TransactGetError) as caught:
         _transact(db.transact_get(), "get", models.declare_thread(db), "forum", "subject")
@@ -163,20 +169,24 @@ def test_a_transaction_keeps_pynamodbs_own_words(app: flask.Flask, recorder: rec
     assert app is not None
 
 
-def test_a_table_of_a_tenant_is_made_for_that_tenant(
+def test_a_missing_table_of_a_tenant_names_the_tenant(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
 ) -> None:
-    """The command is given as it has to be typed."""
+    """The command is quoted as it must be typed."""
     refuse(recorder, "ResourceNotFoundException")
     app = make_app(host=recorder.url, region="us-east-1", tenants={"a c": {"table_prefix": "ac-"}}, **KEYS)
-    with app.app_context(), db.tenant("a c"), pytest.raises(GetError, match="`flask dynamo create --tenant 'a c'` or"):
+    with (
+        app.app_context(),
+        db.tenant("a c"),
+        pytest.raises(GetError, match="`flask dynamo create --tenant 'a c'` or call"),
+    ):
         thread_model.get("forum", "subject")
 
 
-def test_a_missing_table_of_two_apps_is_named_by_the_place_of_each(
+def test_two_apps_have_their_own_destination_in_the_error(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:
-    """Neither knows of the other."""
+    """The error names the region of the app that made the call."""
     refuse(recorder, "ResourceNotFoundException")
     for region in ("eu-west-1", "us-east-1"):
         with make_app(region, host=recorder.url, region=region, **KEYS).app_context():
@@ -186,7 +196,7 @@ def test_a_missing_table_of_two_apps_is_named_by_the_place_of_each(
 
 @pytest.mark.parametrize("code", REFUSED)
 @pytest.mark.parametrize(("call", "error"), CALLS.values(), ids=CALLS)
-def test_refused_credentials_say_what_decides_who_signs(  # noqa: PLR0917 - fixtures
+def test_rejected_credentials_name_the_settings(  # noqa: PLR0917 - fixtures
     app: flask.Flask,
     recorder: recorders.Recorder,
     thread_model: t.Any,
@@ -195,28 +205,34 @@ def test_refused_credentials_say_what_decides_who_signs(  # noqa: PLR0917 - fixt
     error: type[Exception],
     code: str,
 ) -> None:
-    """And where they were refused: those for an engine at hand are nobody's at AWS."""
+    """The error names the destination and the settings, and no key."""
     refuse(recorder, code)
     app.secret_key = "secret"
     # PynamoDB leaves this one as botocore raises it.
     kind = botocore.exceptions.ClientError if error is exceptions.TableDoesNotExist else error
-    with pytest.raises(kind, match=rf"The bind is 'default', .*{recorder.url}.* refused; see {SIGNERS}") as caught:
+    with pytest.raises(
+        kind,
+        match=rf"The bind is 'default', .*{recorder.url}.* {REJECTED}",
+    ) as caught:
         call(thread_model, db)
     assert "hush" not in repr(caught.value)
     assert "AKIA" not in repr(caught.value)
 
 
-def test_a_ping_that_is_refused_says_what_decides_who_signs(app: flask.Flask, recorder: recorders.Recorder) -> None:
-    """It makes a call as well."""
+def test_a_ping_with_rejected_credentials_names_the_settings(app: flask.Flask, recorder: recorders.Recorder) -> None:
+    """``ping`` raises botocore's error with the advice."""
     refuse(recorder, "UnrecognizedClientException")
-    with pytest.raises(botocore.exceptions.ClientError, match=f"The bind is 'default', .* refused; see {SIGNERS}"):
+    with pytest.raises(
+        botocore.exceptions.ClientError,
+        match=f"The bind is 'default', .* {REJECTED}",
+    ):
         app.extensions["dynamo"].ping()
 
 
-def test_what_only_the_client_knows_is_said_without_its_password(
+def test_the_destination_of_a_factorys_client_has_no_password(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:
-    """Region and endpoint may come from elsewhere than the settings."""
+    """Region and endpoint are the client's, without a password in the URL."""
     refuse(recorder, "ResourceNotFoundException")
     session = botocore.session.Session()
     url = recorder.url.replace("//", "//user:hush@")
@@ -234,20 +250,20 @@ def test_what_only_the_client_knows_is_said_without_its_password(
     assert "hush" not in str(caught.value)
 
 
-def test_a_client_that_knows_no_place_is_told_by_its_bind(make_app: MakeApp, thread_model: t.Any) -> None:
-    """A program's own fake, for example."""
+def test_a_client_without_meta_is_named_by_its_bind(make_app: MakeApp, thread_model: t.Any) -> None:
+    """A stub of the program has neither a region nor an endpoint."""
 
     def fail(*_: t.Any) -> t.NoReturn:
         raise botocore.exceptions.ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetItem")
 
     fake = types.SimpleNamespace(_make_api_call=fail)
     with make_app(client_factory=lambda _: fake).app_context():
-        with pytest.raises(GetError, match=r"\(The bind is 'default'. There is no such table"):
+        with pytest.raises(GetError, match=r"\(The bind is 'default'. The table does not exist there"):
             thread_model.get("forum", "subject")
 
 
-def test_another_error_is_left_as_it_is(app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any) -> None:
-    """What DynamoDB itself refuses is no fault of a setting."""
+def test_another_error_has_no_advice(app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+    """A validation error is not caused by a setting."""
     recorder.answer = lambda request: (400, {"__type": "x#ValidationException", "message": "no"})
     with pytest.raises(GetError) as caught:
         thread_model.get("forum", "subject")
@@ -255,19 +271,19 @@ def test_another_error_is_left_as_it_is(app: flask.Flask, recorder: recorders.Re
     assert app is not None
 
 
-def test_a_ping_gives_its_latency(app: flask.Flask) -> None:
-    """In seconds."""
+def test_a_ping_returns_its_latency(app: flask.Flask) -> None:
+    """The result is the time until the response, in seconds."""
     assert 0 < app.extensions["dynamo"].ping() < 60
 
 
 def test_warm_opens_a_connection_for_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """The first request finds them open."""
+    """``warm`` makes one call per bind."""
     app = make_app(host=recorder.url, region="us-east-1", binds={"eu": {"region": "eu-west-1"}}, **KEYS)
     app.extensions["dynamo"].warm()
     assert [request.region for request in recorder.requests] == ["us-east-1", "eu-west-1"]
 
 
 def test_warm_refuses_an_unknown_bind(app: flask.Flask) -> None:
-    """Like everything that takes a bind key."""
+    """An unknown bind key is ``UnknownBind``."""
     with pytest.raises(dynaflask.UnknownBind):
         app.extensions["dynamo"].warm("mars")

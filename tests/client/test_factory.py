@@ -1,4 +1,4 @@
-"""How a client is made: who signs, with which headers, and what it shares with others of its kind."""
+"""How a client is made: its credentials, its headers, and the session that it shares."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROLE = "arn:aws:iam::123456789012:role/forum"
 
 @pytest.fixture
 def wire(recorder: recorders.Recorder, make_app: MakeApp) -> t.Callable[..., recorders.Request]:
-    """Makes one call with the given settings, and gives back the request that arrived."""
+    """Makes one call with the given settings, and returns the request that the server received."""
 
     def call(**settings: t.Any) -> recorders.Request:
         app = make_app(**{"host": recorder.url, "region": "us-east-1", **settings})
@@ -46,7 +46,7 @@ def ping(app: flask.Flask) -> float:
 
 @contextlib.contextmanager
 def sts(*, expires_in: int) -> t.Iterator[recorders.Recorder]:
-    """An STS that numbers the access keys that it gives out."""
+    """An STS whose access keys end with the number of the request."""
 
     def answer(request: recorders.Request) -> str:
         until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=expires_in)
@@ -63,22 +63,22 @@ ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15
 
 
 def test_extra_headers_are_sent_unsigned(wire: t.Callable[..., recorders.Request]) -> None:
-    """As PynamoDB sends them."""
+    """``DYNAMODB_EXTRA_HEADERS`` are sent and not signed, as with PynamoDB."""
     headers = wire(extra_headers={"X-Team": "forum"}, **KEYS).headers
     assert headers["x-team"] == "forum"
     assert "x-team" not in headers["authorization"]
 
 
 class TestIdentity:
-    """Who signs."""
+    """The credentials of a client."""
 
     def test_static_keys(self, wire: t.Callable[..., recorders.Request]) -> None:
-        """The keys and the token of the settings."""
+        """``DYNAMODB_AWS_*`` sign the request."""
         request = wire(**KEYS, aws_session_token="token")
         assert (request.access_key_id, request.session_token) == ("AKIA", "token")
 
     def test_the_environment(self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch) -> None:
-        """botocore's own chain, where the settings name nobody."""
+        """Without credentials in the settings, botocore looks for them as usual."""
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "FROMENV")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
         assert wire(profile=None).access_key_id == "FROMENV"
@@ -86,14 +86,14 @@ class TestIdentity:
     def test_a_profile(
         self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
     ) -> None:
-        """Of the AWS configuration files."""
+        """``DYNAMODB_PROFILE`` names a profile of the AWS configuration files."""
         (tmp_path / "credentials").write_text("[dev]\naws_access_key_id = DEV\naws_secret_access_key = hush\n")
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         assert wire(profile="dev").access_key_id == "DEV"
 
     @pytest.mark.parametrize("make", [botocore.session.Session, boto3.session.Session], ids=["botocore", "boto3"])
     def test_a_session(self, wire: t.Callable[..., recorders.Request], make: t.Callable[[], t.Any]) -> None:
-        """botocore's or boto3's, with whatever credentials it has."""
+        """``DYNAMODB_SESSION`` is a session of botocore or boto3, whose credentials sign."""
         session = make()
         getattr(session, "_session", session).set_credentials("SESSION", "hush")
         assert wire(session=session).access_key_id == "SESSION"
@@ -106,7 +106,7 @@ class TestIdentity:
         ministack: engines.Engine,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The role's temporary credentials, from STS."""
+        """``DYNAMODB_ROLE_ARN`` signs with the role's temporary credentials, which STS issues."""
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", ministack.url)
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         session = botocore.session.Session()
@@ -117,10 +117,10 @@ class TestIdentity:
         assert request.session_token
 
     @pytest.mark.parametrize("source", ["profile", "session"])
-    def test_a_role_is_used_in_the_region_of_its_source(
+    def test_a_role_keeps_the_region_of_its_profile_or_session(
         self, source: str, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
     ) -> None:
-        """The region of a profile or a session is not lost with the role."""
+        """A client with a role has the region of the profile or session that assumes it."""
         (tmp_path / "config").write_text(
             "[profile dev]\nregion = eu-north-1\naws_access_key_id = DEV\naws_secret_access_key = hush\n"
         )
@@ -130,21 +130,21 @@ class TestIdentity:
         registry = make_app(role_arn=ROLE, **identity).extensions["dynamo"]
         assert registry.client.meta.region_name == "eu-north-1"
 
-    def test_an_environment_that_changed_makes_another_client(
+    def test_changed_variables_make_another_client(
         self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A new app takes what the environment says now, as PynamoDB would."""
-        seen = []
+        """A new app uses the current ``AWS_*`` variables, as with PynamoDB."""
+        key_ids = []
         for name in ("FIRST", "SECOND"):
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
-            seen.append(wire().access_key_id)
-        assert seen == ["FIRST", "SECOND"]
+            key_ids.append(wire().access_key_id)
+        assert key_ids == ["FIRST", "SECOND"]
 
-    def test_an_environment_that_changed_is_seen_by_a_client_that_is_made_anew(
+    def test_changed_variables_apply_when_a_client_is_replaced(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """And an app of the former environment does not get that client."""
+        """An app that starts with the former variables gets another client."""
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
         apps = [make_app(name, host=recorder.url, region="us-east-1") for name in ("one", "two")]
         for app, name in ((apps[0], "FIRST"), (apps[0], "SECOND"), (apps[1], "FIRST")):
@@ -155,7 +155,7 @@ class TestIdentity:
                 dynaflask.Registry.pool.close()
 
     def test_a_connections_session_has_its_identity(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """What the program calls with it is signed by the bind, and what it sets stays with it."""
+        """``connection.session`` has the bind's credentials. Changes to it affect no other session."""
         binds = {"default": KEYS, "other": {"profile": None}}
         with make_app(region="us-east-1", binds=binds).app_context():
             session = db.connection.session
@@ -164,20 +164,20 @@ class TestIdentity:
             session.set_credentials("MINE", "hush")
             assert db.get_connection("other").session.get_credentials() is None
 
-    def test_a_factory_that_makes_nothing_says_so(self, make_app: MakeApp) -> None:
-        """It does not hang."""
+    def test_a_factory_that_returns_none_is_an_error(self, make_app: MakeApp) -> None:
+        """The message names the setting."""
         app = make_app(client_factory=lambda bind: None)
         with pytest.raises(ConfigurationError, match="DYNAMODB_CLIENT_FACTORY returned no client"):
             ping(app)
 
-    def test_a_factory_that_asks_for_its_own_client_says_so(self, make_app: MakeApp) -> None:
-        """It does not hang either."""
+    def test_a_factory_that_asks_for_its_own_client_is_an_error(self, make_app: MakeApp) -> None:
+        """It raises instead of waiting for itself."""
         app = make_app(client_factory=lambda bind: app.extensions["dynamo"].get_client(bind.key))
         with pytest.raises(ConfigurationError, match="which it is to make"):
             ping(app)
 
-    def test_a_factorys_stub_takes_no_handlers(self, make_app: MakeApp) -> None:
-        """A client that is not botocore's is left alone when a library adds handlers."""
+    def test_a_factorys_stub_gets_no_handlers(self, make_app: MakeApp) -> None:
+        """A client without events is not changed when a library adds handlers to botocore."""
         client = types.SimpleNamespace(list_tables=lambda **_: None)
         app = make_app(client_factory=lambda bind: client)
         ping(app)
@@ -188,59 +188,62 @@ class TestIdentity:
             BUILTIN_HANDLERS.pop()
         assert list(vars(client)) == ["list_tables"]
 
-    def test_a_factory(self, make_app: MakeApp) -> None:
-        """A callable that gets the bind makes the client itself."""
-        seen: list[Bind] = []
+    def test_a_factory_makes_the_client_of_each_bind(self, make_app: MakeApp) -> None:
+        """``DYNAMODB_CLIENT_FACTORY`` is called with the bind, once."""
+        binds: list[Bind] = []
         client = object.__new__(type("Client", (), {"__slots__": ("__weakref__",)}))
 
         def factory(bind: Bind) -> t.Any:
-            seen.append(bind)
+            binds.append(bind)
             return client
 
         registry = make_app(client_factory=factory, binds={"eu": {"region": "eu-west-1"}}).extensions["dynamo"]
         assert registry.get_client("eu") is registry.get_client("eu") is client
-        assert [bind.key for bind in seen] == ["eu"]
+        assert [bind.key for bind in binds] == ["eu"]
 
-    def test_two_apps_keep_apart(self, wire: t.Callable[..., recorders.Request]) -> None:
-        """Each signs with its own keys and region."""
-        seen = [wire(**{**KEYS, "aws_access_key_id": name}, region=name).region for name in ("us-east-1", "eu-west-1")]
-        assert seen == ["us-east-1", "eu-west-1"]
+    def test_two_apps_have_their_own_credentials(self, wire: t.Callable[..., recorders.Request]) -> None:
+        """Each app signs with its own keys and region."""
+        requests = [wire(**{**KEYS, "aws_access_key_id": name}, region=name) for name in ("us-east-1", "eu-west-1")]
+        assert [(request.region, request.access_key_id) for request in requests] == [
+            ("us-east-1", "us-east-1"),
+            ("eu-west-1", "eu-west-1"),
+        ]
 
 
 class TestLocal:
     """The local server needs neither keys nor a region."""
 
-    def test_it_takes_none_of_the_developers_keys(
+    def test_it_does_not_get_the_developers_keys(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Real keys in the environment stay at home."""
+        """Keys of the environment are not used for the local server."""
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "REAL")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
         make_app(host="local").extensions["dynamo"].client.list_tables()
         assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("local", "us-east-1")
 
-    def test_it_takes_those_of_the_settings(
+    def test_it_gets_the_keys_of_the_settings(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A 12-digit key is an account of the engine's, and the region of the environment counts."""
+        """A 12-digit key is an account of the local server, and the region of the environment is used."""
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
         settings = {**KEYS, "aws_access_key_id": 123456789012}
         make_app(host="local", **settings).extensions["dynamo"].client.list_tables()
         assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("123456789012", "eu-west-1")
 
-    def test_its_sts_lends_roles(
+    def test_its_sts_issues_the_credentials_of_a_role(
         self, make_app: MakeApp, ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A role is assumed at the engine, not at AWS."""
+        """A role is assumed at the local server, not at AWS."""
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: ministack.url)
         ping(make_app(host="local", role_arn=ROLE, **KEYS))
 
-    def test_a_boto3_session_does_too(
+    def test_it_gets_the_keys_and_the_region_of_a_boto3_session(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Its region counts."""
+        """``DYNAMODB_SESSION`` applies to the local server, too."""
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
         session = boto3.session.Session("AKIA", "hush", region_name="eu-north-1")
         make_app(host="local", session=session).extensions["dynamo"].client.list_tables()
@@ -248,12 +251,12 @@ class TestLocal:
 
 
 class TestRefresh:
-    """Credentials that expire, and a session that serves all clients of an identity."""
+    """Credentials that expire, and the session that all clients of an identity share."""
 
     def test_a_roles_credentials_are_fetched_once_for_many_threads(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One thread asks STS, the others wait for its answer or go on with what they have."""
+        """One thread calls STS. The other threads use its result."""
         with sts(expires_in=3600) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
             app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE, role_duration_seconds=900, **KEYS)
@@ -266,7 +269,7 @@ class TestRefresh:
     def test_they_are_refreshed_before_they_expire(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """botocore renews them in their last minutes, while they still hold."""
+        """botocore refreshes them in their last minutes, while they are still valid."""
         with sts(expires_in=300) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
             app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE, **KEYS)
@@ -275,10 +278,10 @@ class TestRefresh:
         first, second = (request.access_key_id for request in recorder.requests)
         assert first != second
 
-    def test_many_roles_are_assumed_one_after_another_with_one_session(
+    def test_clients_of_one_session_are_made_one_after_another(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """botocore's sessions are not thread-safe, and each would fetch the same credentials for itself."""
+        """botocore's sessions are not thread-safe. The roles that a profile assumes share its session."""
         sessions: list[t.Any] = []
         busy, together = [0], [0]
 
@@ -311,15 +314,15 @@ class TestRefresh:
     def test_two_roles_never_share(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Each has credentials of its own."""
+        """Two roles have different credentials."""
         with sts(expires_in=3600) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
             for role in ("one", "other"):
                 ping(make_app(role, host=recorder.url, region="us-east-1", role_arn=f"{ROLE}-{role}", **KEYS))
         assert [request.access_key_id for request in recorder.requests] == ["ASIA1", "ASIA2"]
 
-    def test_a_role_without_anybody_to_assume_it_says_so(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-        """At the call, and not at init_app."""
+    def test_a_role_without_base_credentials_is_an_error(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+        """The error is raised at the first call, not at ``init_app``."""
         app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE)
         with pytest.raises(ConfigurationError, match="DYNAMODB_ROLE_ARN is set, and there are no credentials"):
             ping(app)

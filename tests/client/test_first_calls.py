@@ -1,4 +1,4 @@
-"""What the first calls of a process do besides calling."""
+"""The first calls of a process import no module."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ with app.app_context():
 
 
 def run(program: str, *arguments: str) -> str:
-    """What a program says, if it does not fail or hang."""
+    """The output of a program that ends without an error."""
     command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
     done = subprocess.run(command, cwd=PROJECT, timeout=60, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout
@@ -49,5 +49,5 @@ def run(program: str, *arguments: str) -> str:
 
 @pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
 def test_the_first_calls_import_nothing(recorder: recorders.Recorder, transport: str) -> None:
-    """A fork amid an import of a thread leaves the child waiting for ever."""
+    """A process forked while a thread imports leaves the child waiting for the import lock."""
     assert run(FIRST_CALLS, recorder.url, transport) == ""

@@ -1,4 +1,4 @@
-"""A forked child begins with no client, and reads no other process's answers."""
+"""A forked child starts with an empty pool, and never reads a response to another process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import http.client
 import json
 import subprocess
 import sys
+import threading
 import time
 import typing as t
+
+import pytest
 
 from tests.support import engines
 from tests.support import recorder as recorders
@@ -16,16 +19,44 @@ from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
 from tests.support.paths import environment
 
+TRANSPORTS = ["tuned", "direct", "stock"]
 
-def test_a_fork_while_eight_threads_call(recorder: recorders.Recorder) -> None:
-    """No child hangs on a lock of a thread that it does not have, and every answer belongs to its question."""
-    command = [sys.executable, str(SUPPORT / "fork_program.py"), recorder.url]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "always::ResourceWarning", str(SUPPORT / program), *arguments]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_child_forked_among_calls_makes_its_own_clients(recorder: recorders.Recorder, transport: str) -> None:
+    """No child waits for a lock of a thread that it does not have, and each response belongs to its request."""
+    finished = run("fork_program.py", recorder.url, transport)
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_fork_without_hooks_is_noticed(recorder: recorders.Recorder, transport: str) -> None:
+    """A child of fork in C, where no ``os.register_at_fork`` hook runs, makes its own clients, too.
+
+    The parent's threads hold the pool's locks at that moment, and their calls go on after the children have ended.
+    """
+    release = threading.Event()
+
+    def answer(request: recorders.Request) -> None:
+        subject = request.body["Key"]["subject"]["S"]
+        if subject == "release":
+            release.set()
+        if subject == "held":
+            release.wait(60)
+
+    recorder.answer = answer
+    finished = run("uwsgi_fork_program.py", recorder.url, transport)
+    assert finished.returncode == 0, finished.stderr
+    assert "ResourceWarning" not in finished.stderr
 
 
 def test_gunicorn_with_preload(recorder: recorders.Recorder) -> None:
-    """Four workers share nothing with the master that called before them."""
+    """Four workers share no connection with the master, which made a call before it forked them."""
     port = engines.free_port()
     command = [sys.executable, "-m", "gunicorn", "tests.support.gunicorn_program:application", "--preload"]
     options = ["--bind", f"127.0.0.1:{port}", "--workers", "4", "--threads", "4", "--log-level", "error"]

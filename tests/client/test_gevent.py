@@ -1,4 +1,4 @@
-"""Greenlets of a patched program."""
+"""gevent, with its monkey patch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.support.paths import environment
 GREENLETS = 50
 
 
-def test_greenlets_share_a_client_and_do_not_wait_for_each_other(recorder: recorders.Recorder) -> None:
-    """The pool makes one, and no call holds up another: the server answers when all of them have come."""
+def test_greenlets_share_a_client_and_call_at_the_same_time(recorder: recorders.Recorder) -> None:
+    """Fifty greenlets make one client. The server answers when all of their calls have arrived."""
     together = threading.Barrier(GREENLETS)
 
     def answer(_: recorders.Request) -> None:

@@ -1,4 +1,4 @@
-"""What makes two clients different, and the options in it."""
+"""The key of a client, and botocore's options in it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.client.key import client_config
 from dynaflask.client.key import client_key
+from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import BIND_FIELDS
 
@@ -50,37 +51,37 @@ FIELDS: dict[str, st.SearchStrategy[t.Any]] = {
 @hypothesis.given(st.sampled_from(sorted(FIELDS)), st.data())
 @hypothesis.settings(max_examples=200, deadline=None)
 def test_any_difference_makes_another_key(name: str, data: st.DataObject) -> None:
-    """Two binds with a difference that a client would feel never share one."""
+    """Two binds have equal keys if, and only if, the fields that matter to a client are equal."""
     one, other = data.draw(FIELDS[name]), data.draw(st.one_of(st.none(), FIELDS[name]))
     keys = [client_key(Bind(**{name: value})) for value in (one, other)]
     assert (keys[0] == keys[1]) == (one is other or one == other)
 
 
-def test_every_field_of_a_bind_is_tried() -> None:
-    """Those left out concern tables and names, which no client knows, and whose the client is."""
-    left_out = {"key", "table_prefix", "read_capacity_units", "write_capacity_units", "billing_mode", "share_client"}
-    assert FIELDS.keys() | left_out == {"key", *BIND_FIELDS}
+def test_every_field_of_a_bind_is_tested() -> None:
+    """The other fields concern names and tables, which a client does not know, and sharing, which the owner decides."""
+    ignored = {"key", "table_prefix", "read_capacity_units", "write_capacity_units", "billing_mode", "share_client"}
+    assert FIELDS.keys() | ignored == {"key", *BIND_FIELDS}
 
 
 def test_equal_configs_make_equal_keys() -> None:
-    """Two Config objects of the same options are one."""
+    """Two ``Config`` objects with the same options have one key."""
     options = {"proxies": {"http": "http://p"}, "client_cert": ["certificate", "key"]}
     configs = [Config(**options) for _ in range(2)]
     assert len({client_key(Bind(client_config=config)) for config in configs}) == 1
 
 
-def test_a_config_is_left_as_it_is() -> None:
-    """botocore rewrites the retries of the one that it makes a client with."""
-    given = Config(retries={"max_attempts": 3})
-    bind = Bind(client_config=given, region="eu-west-1", aws_access_key_id="A", aws_secret_access_key="B")
+def test_a_config_of_the_program_is_not_changed() -> None:
+    """botocore changes the retries of the ``Config`` that it makes a client with."""
+    config = Config(retries={"max_attempts": 3})
+    bind = Bind(client_config=config, region="eu-west-1", aws_access_key_id="A", aws_secret_access_key="B")
     before = client_key(bind)
     botocore.session.Session().create_client("dynamodb", "eu-west-1", config=client_config(bind))
-    assert vars(given)["retries"] == {"max_attempts": 3}
+    assert vars(config)["retries"] == {"max_attempts": 3}
     assert client_key(bind) == before
 
 
-def test_many_kinds_of_clients_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when there are more than are kept in mind."""
+def test_a_full_options_cache_does_not_mix_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys stay equal and different when the cache of options is cleared."""
     monkeypatch.setattr("dynaflask.client.key.MAX_OPTIONS", 1)
     binds = [Bind(max_pool_connections=number) for number in (1, 2, 3, 1, 2, 3)]
     keys = [client_key(bind) for bind in binds]
@@ -89,28 +90,31 @@ def test_many_kinds_of_clients_are_told_apart(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_key_shows_no_secret() -> None:
-    """Its repr may be logged."""
+    """The repr of a key may be logged."""
     keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush", "aws_session_token": "hush"}
     config = Config(proxies={"http": "http://user:hush@p"})
     headers = ImmutableDict({"Authorization": "hush"})
     shown = repr(client_key(Bind(client_config=config, extra_headers=headers, client_factory=min, **keys)))
     assert "AKIA" in shown
+    assert without_password("http://user:hush@host:1/a@b") == "http://host:1/a@b"
     assert "hush" not in shown
 
 
 class TestOptions:
-    """What botocore's Config comes to."""
+    """The ``Config`` of a client."""
 
     def test_the_defaults_are_pynamodbs(self) -> None:
-        """Timeouts, retries and pool size are as PynamoDB has them."""
+        """Without settings, timeouts, retries and pool size are PynamoDB's."""
         config = client_config(Bind())
         assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (15, 30, 10)
         assert config.retries == {"total_max_attempts": 4, "mode": "standard"}
 
-    def test_a_client_config_goes_over_the_defaults_and_under_the_settings(self) -> None:
-        """DYNAMODB_CLIENT_CONFIG says what no setting says."""
-        mine = Config(read_timeout=1, connect_timeout=2, retries={"mode": "adaptive"}, proxies={"http": "http://p"})
-        config = client_config(Bind(client_config=mine, read_timeout_seconds=9))
+    def test_a_client_config_overrides_the_defaults_and_not_the_settings(self) -> None:
+        """``DYNAMODB_CLIENT_CONFIG`` applies where no other setting does."""
+        program_config = Config(
+            read_timeout=1, connect_timeout=2, retries={"mode": "adaptive"}, proxies={"http": "http://p"}
+        )
+        config = client_config(Bind(client_config=program_config, read_timeout_seconds=9))
         assert (config.read_timeout, config.connect_timeout, config.proxies) == (9, 2, {"http": "http://p"})
         assert config.retries == {"mode": "adaptive"}
 
@@ -123,9 +127,9 @@ class TestOptions:
         ],
     )
     def test_retries_follow_pynamodbs_rules(self, settings: t.Any, retries: t.Any) -> None:
-        """A retry_configuration that is no LEGACY leaves max_retry_attempts aside."""
+        """``max_retry_attempts`` applies to a ``retry_configuration`` of ``"LEGACY"`` only."""
         assert client_config(Bind(**settings)).retries == retries
 
     def test_unset_retries_are_botocores(self) -> None:
-        """UNSET leaves them to the environment and the configuration file."""
+        """``"UNSET"`` leaves the retries to the environment and the AWS configuration file."""
         assert client_config(Bind(retry_configuration="UNSET")).retries is None

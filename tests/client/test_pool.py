@@ -1,9 +1,12 @@
-"""botocore clients, one per distinct destination."""
+"""``ClientPool``: one botocore client per client key."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import gc
+import queue
 import time
+import types
 import typing as t
 
 import flask
@@ -12,8 +15,12 @@ import pytest
 from botocore.handlers import BUILTIN_HANDLERS
 
 import dynaflask
-from dynaflask.client.pool import Lease
+from dynaflask.client.key import client_key
+from dynaflask.client.lease import Lease
+from dynaflask.client.pool import PooledClient
+from dynaflask.client.pool import PoolStats
 from dynaflask.client.pool import pool
+from dynaflask.config.bind import Bind
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -35,22 +42,45 @@ def lease(app: flask.Flask) -> Lease:
 
 
 def mark(client: t.Any) -> None:
-    """Have every request of the client carry a mark."""
+    """Add a header to every request of the client."""
     client.meta.events.register("before-send", lambda request, **_: request.headers.update({"X-Mark": "1"}))
 
 
-def bounded(make_app: MakeApp, url: str, max_clients: int) -> list[flask.Flask]:
-    """Three apps of three destinations, with a bound on the clients of the process."""
+def limited(make_app: MakeApp, url: str, max_clients: int) -> list[flask.Flask]:
+    """Three apps with three destinations, and a limit on the clients of the process."""
     pool.close()
     regions = ("us-east-1", "us-east-2", "us-west-1")
     return [make_app(region, host=url, region=region, max_clients=max_clients, **KEYS) for region in regions]
 
 
+class SlowFactory:
+    """A client factory whose test decides when a call returns, and what.
+
+    Attributes:
+        answers: The client, or the error, of each call.
+    """
+
+    def __init__(self) -> None:
+        self.answers: queue.SimpleQueue[t.Any] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[t.Any] = queue.SimpleQueue()
+
+    def __call__(self, bind: Bind) -> t.Any:
+        self._calls.put(bind)
+        answer = self.answers.get(timeout=10)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def wait_for_call(self, *, timeout: float = 10) -> None:
+        """Wait until a thread calls the factory."""
+        self._calls.get(timeout=timeout)
+
+
 class TestSharing:
-    """Equal keys share a client, until an app asks for one of its own."""
+    """Apps with equal keys share a client, until one of them asks for its own."""
 
     def test_two_apps_of_one_destination_share(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-        """One client, one socket."""
+        """Two apps with the same destination have one client with one socket."""
         before = pool.stats()
         for name in ("a", "b"):
             ping(make_app(name, host=recorder.url, region="us-east-1", **KEYS))
@@ -58,10 +88,10 @@ class TestSharing:
         assert (after.creations - before.creations, after.hits - before.hits) == (1, 1)
         assert after.open_sockets - before.open_sockets == 1
 
-    def test_a_handler_of_one_app_is_not_felt_by_another(
+    def test_a_handler_of_one_app_does_not_affect_another(
         self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """The client that is given to the user is the app's own from then on, and serves its models."""
+        """The client that user code gets serves this app alone from then on, and its models use it."""
         mine, other = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("mine", "other"))
         for app in (mine, other):
             save(app, thread_model)
@@ -80,29 +110,29 @@ class TestSharing:
             True,
         ]
 
-    def test_a_cold_call_does_not_take_the_apps_own_client_away(
+    def test_a_slow_thread_does_not_replace_the_dedicated_client(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A thread that was waiting for the shared client, while another asked for one of the app's own."""
+        """A thread waits for the shared client while another gets a dedicated one. Later calls use the latter."""
         app, other = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("app", "other"))
-        get, asked = pool.get, iter([True])
+        get, is_first = pool.get, iter([True])
 
-        def get_while_another_asks(*args: t.Any) -> t.Any:
+        def get_while_another_thread_asks(*args: t.Any) -> t.Any:
             pooled = get(*args)
-            if next(asked, False):
+            if next(is_first, False):
                 mark(app.extensions["dynamo"].client)
             return pooled
 
-        monkeypatch.setattr(pool, "get", get_while_another_asks)
+        monkeypatch.setattr(pool, "get", get_while_another_thread_asks)
         ping(app)
         ping(app)
         ping(other)
         assert ["x-mark" in request.headers for request in recorder.requests] == [False, True, False]
 
-    def test_a_connections_client_is_the_apps_own_as_well(
+    def test_a_connections_client_is_the_dedicated_client(
         self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
     ) -> None:
-        """connection.client is registry.client."""
+        """``connection.client`` is ``registry.client``, and it makes the calls of the models."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
         with app.app_context():
             mark(db.connection.client)
@@ -110,17 +140,17 @@ class TestSharing:
         save(app, thread_model)
         assert "x-mark" in recorder.requests[0].headers
 
-    def test_an_app_may_have_its_own_from_the_start(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-        """DYNAMODB_SHARE_CLIENT = False."""
+    def test_share_client_false_gives_each_app_its_own(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+        """With ``DYNAMODB_SHARE_CLIENT = False``, two apps with the same destination have two clients."""
         before = pool.stats().creations
         for name in ("a", "b"):
             ping(make_app(name, host=recorder.url, region="us-east-1", share_client=False, **KEYS))
         assert pool.stats().creations - before == 2
 
-    def test_extra_headers_never_leak(
+    def test_extra_headers_are_part_of_the_key(
         self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """Apps that differ in a header have clients of their own."""
+        """Apps with different extra headers never send each other's."""
         apps = [
             make_app(name, host=recorder.url, region="us-east-1", extra_headers={"X-Team": name}, **KEYS)
             for name in ("a", "b")
@@ -129,8 +159,8 @@ class TestSharing:
             save(app, thread_model)
         assert [request.headers["x-team"] for request in recorder.requests] == ["a", "b", "a", "b"]
 
-    def test_a_dropped_app_releases_its_client(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-        """The sockets are closed when the last app of the destination goes."""
+    def test_a_client_is_closed_with_its_last_app(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+        """The sockets are closed when the last app with the destination is garbage collected."""
         gc.collect()
         before = pool.stats()
         app, twin = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("app", "twin"))
@@ -143,8 +173,8 @@ class TestSharing:
         gc.collect()
         assert (pool.stats().clients, pool.stats().open_sockets) == (before.clients, before.open_sockets)
 
-    def test_a_closed_registry_releases_its_client(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-        """And gets another when it is used again."""
+    def test_a_closed_registry_closes_its_client(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+        """The next call of the registry makes another."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
         gc.collect()
         ping(app)
@@ -155,12 +185,12 @@ class TestSharing:
         ping(app)
 
 
-class TestBounds:
+class TestLimits:
     """``DYNAMODB_MAX_CLIENTS`` and ``DYNAMODB_CLIENT_IDLE_SECONDS``."""
 
-    def test_the_least_recently_used_goes_first(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-        """Its sockets are closed, and the app goes on with a new one."""
-        first, second, third = bounded(make_app, recorder.url, 2)
+    def test_the_least_recently_used_is_evicted(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+        """Beyond the limit, the least recently used client is closed; its app gets a new one at its next call."""
+        first, second, third = limited(make_app, recorder.url, 2)
         for app in (first, second, first, third):
             ping(app)
         stats = pool.stats()
@@ -169,9 +199,11 @@ class TestBounds:
         ping(second)
         assert pool.stats().creations == stats.creations + 1
 
-    def test_one_in_use_is_never_closed(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-        """A call that is under way keeps its client."""
-        first, second, third = bounded(make_app, recorder.url, 1)
+    def test_a_client_with_a_call_in_flight_is_not_evicted(
+        self, make_app: MakeApp, recorder: recorders.Recorder
+    ) -> None:
+        """A call keeps its client, whatever the limit is."""
+        first, second, third = limited(make_app, recorder.url, 1)
         with lease(first).call() as client:
             ping(second)
             ping(third)
@@ -180,29 +212,29 @@ class TestBounds:
         ping(first)
         assert (pool.stats().evictions, pool.stats().creations) == (evictions, creations)
 
-    def test_one_that_the_user_has_is_never_closed(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
-        """Its handlers would be lost."""
-        first, second, third = bounded(make_app, recorder.url, 1)
+    def test_a_client_that_user_code_holds_is_not_evicted(
+        self, make_app: MakeApp, recorder: recorders.Recorder
+    ) -> None:
+        """Otherwise the handlers that are registered on it would be lost."""
+        first, second, third = limited(make_app, recorder.url, 1)
         mine = first.extensions["dynamo"].client
         ping(second)
         ping(third)
         assert first.extensions["dynamo"].client is mine
 
-    def test_the_bound_goes_with_the_app_that_asked_for_it(
-        self, make_app: MakeApp, recorder: recorders.Recorder
-    ) -> None:
-        """Another app's strictness is not for ever."""
-        bounded(make_app, recorder.url, 1)
+    def test_a_limit_ends_with_its_app(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+        """The limit of an app that was garbage collected does not apply any more."""
+        limited(make_app, recorder.url, 1)
         gc.collect()
         evictions = pool.stats().evictions
         for region in ("us-east-1", "us-east-2"):
             ping(make_app(host=recorder.url, region=region, **KEYS))
         assert pool.stats().evictions == evictions
 
-    def test_a_block_leaves_the_programs_own_client_alone(
+    def test_a_block_does_not_unpin_the_client(
         self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
     ) -> None:
-        """Which the program holds, and may have registered handlers on."""
+        """A client that user code holds stays pinned when a block with the same destination uses it."""
         app = make_app(
             host=recorder.url, region="us-east-1", max_clients=1, binds={"eu": {"region": "eu-west-1"}}, **KEYS
         )
@@ -213,10 +245,10 @@ class TestBounds:
             db.get_connection("eu").list_tables()
             assert db.client is mine
 
-    def test_an_idle_one_is_closed(
+    def test_an_idle_client_is_evicted(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """At the end of some later context, once its time has passed."""
+        """A client is closed at the end of a context, once it has been idle for ``DYNAMODB_CLIENT_IDLE_SECONDS``."""
         start = time.monotonic()
         clock = [start]
         monkeypatch.setattr("dynaflask.client.pool.time.monotonic", lambda: clock[0])
@@ -230,27 +262,10 @@ class TestBounds:
             closed = pool.stats().evictions > evictions
             assert closed == (seconds > 60)
 
-    def test_one_that_is_closed_before_its_call_is_made_anew(
-        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Another thread may close it just before it sees the call."""
-        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        current, closings = Lease._current, iter([True])
-
-        def current_and_closed(lease: Lease) -> t.Any:
-            pooled = current(lease)
-            if next(closings, False):
-                pooled.close()
-            return pooled
-
-        monkeypatch.setattr(Lease, "_current", current_and_closed)
-        ping(app)
-        assert len(recorder.requests) == 1
-
-    def test_one_that_cannot_be_closed_is_let_go(
+    def test_a_failure_to_close_is_logged(
         self, make_app: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The failure is logged, and the rest goes on."""
+        """``pool.close`` logs the error of a client and goes on."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
         ping(app)
         with lease(app).call() as client:
@@ -259,14 +274,14 @@ class TestBounds:
         close()
         assert "A client could not be closed." in caplog.text
 
-    def test_binds_made_by_blocks_are_not_remembered_for_ever(
+    def test_binds_of_blocks_are_forgotten(
         self,
         make_app: MakeApp,
         recorder: recorders.Recorder,
         db: dynaflask.Dynamo,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """A block per request with a token of its own leaves no trace, and the client in use stays."""
+        """The cache of leases is bounded, and the app's dedicated client survives its clearing."""
         monkeypatch.setattr("dynaflask.registry.registry.MAX_BINDS", 3)
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
         mine = app.extensions["dynamo"].client
@@ -278,11 +293,11 @@ class TestBounds:
         assert app.extensions["dynamo"].client is mine
         assert pool.stats().clients == before
 
-    def test_clients_of_blocks_are_bounded_as_well(
+    def test_clients_of_blocks_are_evicted(
         self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
     ) -> None:
-        """Those that the user asked for in a block may be evicted, or each request would leave one."""
-        app = bounded(make_app, recorder.url, 3)[0]
+        """A client that user code gets within a block is not pinned, or each request would leave one."""
+        app = limited(make_app, recorder.url, 3)[0]
         with app.app_context():
             for number in range(10):
                 with db.using(**KEYS, aws_session_token=str(number)):
@@ -290,13 +305,117 @@ class TestBounds:
         assert pool.stats().clients <= 3
 
 
-class TestMoto:
-    """``moto.mock_aws`` takes effect, and leaves nothing behind."""
+class TestMaking:
+    """One thread makes the client of a key."""
 
-    def test_it_takes_effect_on_clients_that_exist(
+    def test_threads_that_wait_keep_the_lock_of_their_key(self, make_app: MakeApp) -> None:
+        """If making fails, one waiting thread tries again, and a thread that comes later waits for that one."""
+        factory = SlowFactory()
+        app = make_app(client_factory=factory)
+        with concurrent.futures.ThreadPoolExecutor(3) as threads:
+            first = threads.submit(ping, app)
+            factory.wait_for_call()
+            second = threads.submit(ping, app)
+            time.sleep(0.1)  # until it waits for the lock
+            factory.answers.put(ValueError("no"))
+            factory.wait_for_call()
+            third = threads.submit(ping, app)
+            with pytest.raises(queue.Empty):
+                factory.wait_for_call(timeout=0.2)
+            factory.answers.put(types.SimpleNamespace(list_tables=lambda **_: None))
+            assert isinstance(first.exception(), ValueError)
+            assert all(ping.result() > 0 for ping in (second, third))
+
+
+class TestFork:
+    """A forked child has an empty pool; ``test_forks.py`` forks for real."""
+
+    def test_a_child_abandons_its_parents_clients(
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It makes another client, and does not call ``close`` on the parent's."""
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        ping(app)
+        with lease(app).call() as client:
+            closings: list[int] = []
+            monkeypatch.setattr(client, "close", lambda: closings.append(1))
+        for module in ("pool", "process"):
+            monkeypatch.setattr(f"dynaflask.client.{module}.getpid", lambda: -1)
+        assert pool.stats() == PoolStats(0, 0, 0, 0, 0)
+        ping(app)
+        with lease(app).call() as other:
+            assert other is not client
+        assert pool.stats().creations == 1
+        pool.close()
+        assert closings == []
+
+    def test_a_client_that_the_pool_does_not_know_is_not_closed(
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its last reference may go in the child."""
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        pooled = PooledClient(client_key(Bind()), lease(app).acquire()[1], session=t.cast("t.Any", object()))
+        closings: list[int] = []
+        monkeypatch.setattr(pooled.client, "close", lambda: closings.append(1))
+        monkeypatch.setattr("dynaflask.client.pool.getpid", lambda: -1)
+        del pooled
+        gc.collect()
+        assert closings == []
+
+
+class TestLog:
+    """The logger ``dynaflask.pool`` at DEBUG level."""
+
+    def test_it_tells_the_life_of_a_client(
+        self, make_app: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A client is made, evicted and closed; each line names the destination and no secret."""
+        with caplog.at_level("DEBUG", "dynaflask.pool"):
+            for app in limited(make_app, recorder.url, 1):
+                lease(app).release(lease(app).acquire()[0])
+            messages = [message for name, _, message in caplog.record_tuples if name == "dynaflask.pool"]
+        assert [message.split(":")[0] for message in messages if "us-east-1" in message] == [
+            "Made",
+            "Evicted",
+            "Closed",
+        ]
+        assert all(recorder.url in message for message in messages)
+        assert "hush" not in caplog.text
+
+    def test_it_tells_of_a_client_that_was_made_under_a_mock(
+        self, make_app: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Such a client is replaced after the mock."""
+        app = make_app(region="us-east-1", host=recorder.url, **KEYS)
+        with moto.mock_aws():
+            lease(app).release(lease(app).acquire()[0])
+        with caplog.at_level("DEBUG", "dynaflask.pool"):
+            ping(app)
+        assert "Replaced after a mock: the client of <ClientKey region='us-east-1'" in caplog.text
+
+    def test_it_tells_of_clients_that_a_child_abandons(
+        self,
+        make_app: MakeApp,
+        recorder: recorders.Recorder,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """One line for each."""
+        ping(make_app(host=recorder.url, region="us-east-1", **KEYS))
+        clients = pool.stats().clients
+        monkeypatch.setattr("dynaflask.client.process.getpid", lambda: -1)
+        with caplog.at_level("DEBUG", "dynaflask.pool"):
+            pool.stats()
+        assert caplog.text.count("Abandoned in a forked child") == clients
+
+
+class TestMoto:
+    """``moto.mock_aws`` affects existing clients, and clients made under it are not used afterwards."""
+
+    def test_it_affects_existing_clients(
         self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
     ) -> None:
-        """Also in a context that was pushed before."""
+        """A context pushed before the mock calls the mock."""
         app = make_app(region="us-east-1", host=recorder.url, **KEYS)
         ping(app)
         with app.app_context(), db.using(host="https://dynamodb.us-east-1.amazonaws.com"), moto.mock_aws():
@@ -305,10 +424,10 @@ class TestMoto:
             assert thread_model.get("forum", "mocked").views == 0
         assert len(recorder.requests) == 1
 
-    def test_its_credentials_do_not_survive_it(
+    def test_its_credentials_end_with_it(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A client that was made under the mock is not used after it."""
+        """A client made under the mock is replaced after it, because it has the mock's credentials."""
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "REAL")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
         app = make_app(region="us-east-1", host=recorder.url)
@@ -317,10 +436,10 @@ class TestMoto:
         ping(app)
         assert [request.access_key_id for request in recorder.requests] == ["REAL"]
 
-    def test_a_handler_that_comes_later_reaches_clients_that_exist(
+    def test_a_handler_that_is_added_later_reaches_existing_clients(
         self, make_app: MakeApp, recorder: recorders.Recorder
     ) -> None:
-        """As moto's does, where it is imported after the first call."""
+        """moto appends its handler to botocore's list on import, which may be after the first call."""
         app = make_app(region="us-east-1", host=recorder.url, **KEYS)
         ping(app)
         seen: list[str] = []
@@ -336,11 +455,11 @@ class TestMoto:
 def test_a_client_without_credentials_is_not_kept(
     make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A metadata service that failed once does not leave the app without credentials for good."""
+    """A client that found no credentials serves one call, so that a metadata service may fail once."""
     registry = make_app(host=recorder.url, region="us-east-1").extensions["dynamo"]
-    poisoned = registry.client
+    without_credentials = registry.client
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "RECOVERED")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
-    assert registry.client is not poisoned
+    assert registry.client is not without_credentials
     registry.client.list_tables()
     assert recorder.requests[0].access_key_id == "RECOVERED"

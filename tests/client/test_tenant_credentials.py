@@ -1,4 +1,4 @@
-"""Each tenant's own credentials: a role each, or one role whose sessions have tags or a policy."""
+"""Each tenant has its own credentials: its own role, or one role with tags or a policy for the session."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15
 
 
 def policy(name: str) -> dict[str, t.Any]:
-    """What a session of the tenant may do."""
+    """A session policy that allows the tenant's items only."""
     allowed = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
     condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{name}#*"]}}
     return {"Version": "2012-10-17", "Statement": [{**allowed, "Condition": condition}]}
 
 
-# How a program tells its tenants' credentials apart.
-WAYS: dict[str, t.Callable[[str], dict[str, t.Any]]] = {
+# The settings that differ between tenants.
+VARIANTS: dict[str, t.Callable[[str], dict[str, t.Any]]] = {
     "role": lambda name: {"role_arn": f"{ROLE}-{name}"},
     "tags": lambda name: {"role_arn": ROLE, "session_tags": {"tenant": name}},
     "policy": lambda name: {"role_arn": ROLE, "session_policy": policy(name)},
@@ -46,12 +46,12 @@ WAYS: dict[str, t.Callable[[str], dict[str, t.Any]]] = {
 
 
 class Sts:
-    """An STS that makes a key of each request: equal requests, equal keys, but for the number that ends them.
+    """An STS whose access keys are derived from the request: equal requests get equal keys.
 
     Attributes:
-        server: What hears it.
-        expires_in: For how many seconds credentials hold.
-        requests: What was asked, without the session's name where botocore makes it up.
+        server: The server that receives the requests.
+        expires_in: Lifetime of the credentials, in seconds.
+        requests: The parameters of each request, without a session name that botocore generated.
     """
 
     def __init__(self, server: recorders.Recorder) -> None:
@@ -62,25 +62,25 @@ class Sts:
         server.answer = self.answer
 
     def answer(self, request: recorders.Request) -> str:
-        """The credentials."""
-        asked = dict(urllib.parse.parse_qsl(request.raw_body.decode()))
-        if asked["RoleSessionName"].startswith("botocore-session"):
-            del asked["RoleSessionName"]
+        """The response to AssumeRole."""
+        params = dict(urllib.parse.parse_qsl(request.raw_body.decode()))
+        if params["RoleSessionName"].startswith("botocore-session"):
+            del params["RoleSessionName"]
         with self._lock:
-            self.requests.append(asked)
+            self.requests.append(params)
         until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=self.expires_in)
-        return ASSUMED.format(key=self.key_of(asked), until=until.isoformat())
+        return ASSUMED.format(key=self.key_of(params), until=until.isoformat())
 
     @staticmethod
-    def key_of(asked: dict[str, str]) -> str:
+    def key_of(params: dict[str, str]) -> str:
         """The access key of a request."""
-        said = "".join(f"{name}{asked[name]}" for name in sorted(asked) if name not in {"Action", "Version"})
-        return "ASIA" + said.encode().hex()
+        text = "".join(f"{name}{params[name]}" for name in sorted(params) if name not in {"Action", "Version"})
+        return "ASIA" + text.encode().hex()
 
 
 @pytest.fixture
 def sts(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Sts]:
-    """STS, in place of AWS's."""
+    """STS instead of AWS's."""
     with recorders.Recorder() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
         yield Sts(server)
@@ -88,33 +88,33 @@ def sts(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Sts]:
 
 @pytest.fixture
 def make_tenants(make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> MakeApp:
-    """Makes an app whose tenants have their credentials in one of the ways."""
+    """Makes an app whose tenants differ in one of the variants."""
 
-    def make(way: str, name: str = "app", **settings: t.Any) -> flask.Flask:
-        db.tenant_settings(WAYS[way])
-        role = {"role_arn": ROLE} if way.startswith("tags of") else {}
+    def make(variant: str, name: str = "app", **settings: t.Any) -> flask.Flask:
+        db.tenant_settings(VARIANTS[variant])
+        role = {"role_arn": ROLE} if variant.startswith("tags of") else {}
         return make_app(name, host=recorder.url, region="us-east-1", **KEYS, **role, **settings)
 
     return make
 
 
 def read(app: flask.Flask, db: dynaflask.Dynamo, model: t.Any, name: str) -> None:
-    """Read an item whose key says whose it is."""
+    """Read an item whose hash key is the tenant's name."""
     with app.app_context(), db.tenant(name):
         model.get(name, "subject")
 
 
 def keys_by_tenant(recorder: recorders.Recorder) -> dict[str, set[str]]:
-    """Who signed the reads, by whose they were."""
-    found: dict[str, set[str]] = collections.defaultdict(set)
+    """The access keys that signed the reads, by tenant."""
+    keys: dict[str, set[str]] = collections.defaultdict(set)
     for request in recorder.requests:
-        found[request.body["Key"]["forum_name"]["S"]].add(request.access_key_id)
-    return found
+        keys[request.body["Key"]["forum_name"]["S"]].add(request.access_key_id)
+    return keys
 
 
-@pytest.mark.parametrize("way", WAYS)
-class TestWays:
-    """Whatever tells two tenants apart, neither signs with the other's credentials."""
+@pytest.mark.parametrize("variant", VARIANTS)
+class TestVariants:
+    """A tenant never signs with the credentials of another."""
 
     def test_each_tenant_signs_with_its_own(
         self,
@@ -124,23 +124,23 @@ class TestWays:
         db: dynaflask.Dynamo,
         thread_model: t.Any,
         *,
-        way: str,
+        variant: str,
     ) -> None:
-        """And STS is asked once for each of them."""
-        app = make_tenants(way)
+        """STS is called once per tenant."""
+        app = make_tenants(variant)
         for name in ("acme", "globex", "acme", "globex"):
             read(app, db, thread_model, name)
-        found = keys_by_tenant(recorder)
-        assert [len(keys) for keys in found.values()] == [1, 1]
-        assert found["acme"].isdisjoint(found["globex"])
-        assert found["acme"] | found["globex"] == {sts.key_of(asked) for asked in sts.requests}
+        keys = keys_by_tenant(recorder)
+        assert {name: len(keys[name]) for name in keys} == {"acme": 1, "globex": 1}
+        assert keys["acme"].isdisjoint(keys["globex"])
+        assert keys["acme"] | keys["globex"] == {sts.key_of(params) for params in sts.requests}
         assert len(sts.requests) == 2
 
-    def test_what_sts_is_asked_names_the_tenant_alone(
-        self, make_tenants: MakeApp, sts: Sts, db: dynaflask.Dynamo, thread_model: t.Any, way: str
+    def test_a_request_to_sts_names_one_tenant(
+        self, make_tenants: MakeApp, sts: Sts, db: dynaflask.Dynamo, thread_model: t.Any, variant: str
     ) -> None:
-        """The key of the credentials is the whole request."""
-        app = make_tenants(way)
+        """The request has the settings of its tenant and none of another."""
+        app = make_tenants(variant)
         read(app, db, thread_model, "acme")
         read(app, db, thread_model, "globex")
         acme, globex = map(str, sts.requests)
@@ -148,7 +148,7 @@ class TestWays:
 
 
 def test_tags_and_policy_arrive_at_sts(make_app: MakeApp, sts: Sts, recorder: recorders.Recorder) -> None:
-    """As STS spells them."""
+    """``DYNAMODB_SESSION_TAGS`` and ``DYNAMODB_SESSION_POLICY`` are parameters of AssumeRole."""
     app = make_app(
         host=recorder.url,
         region="us-east-1",
@@ -158,30 +158,30 @@ def test_tags_and_policy_arrive_at_sts(make_app: MakeApp, sts: Sts, recorder: re
         **KEYS,
     )
     app.extensions["dynamo"].ping()
-    [asked] = sts.requests
-    tags = {asked[f"Tags.member.{n}.Key"]: asked.get(f"Tags.member.{n}.Value", "") for n in (1, 2)}
-    assert (tags, json.loads(asked["Policy"])) == ({"tenant": "acme", "plan": ""}, policy("acme"))
+    [params] = sts.requests
+    tags = {params[f"Tags.member.{n}.Key"]: params.get(f"Tags.member.{n}.Value", "") for n in (1, 2)}
+    assert (tags, json.loads(params["Policy"])) == ({"tenant": "acme", "plan": ""}, policy("acme"))
 
 
-def test_many_threads_ask_once_for_each_tenant(
+def test_threads_call_sts_once_per_tenant(
     make_tenants: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
-    """One thread asks while the others of its tenant wait."""
+    """One thread fetches the credentials while the other threads of the tenant wait."""
     app = make_tenants("tags")
     names = [f"t{number}" for number in range(5)]
     with concurrent.futures.ThreadPoolExecutor(10) as threads:
-        done = [threads.submit(read, app, db, thread_model, name) for name in names * 8]
-        assert [found.result(60) for found in done] == [None] * 40
-    found = keys_by_tenant(recorder)
-    assert {name: len(keys) for name, keys in found.items()} == dict.fromkeys(names, 1)
-    assert len(set().union(*found.values())) == len(sts.requests) == 5
+        reads = [threads.submit(read, app, db, thread_model, name) for name in names * 8]
+        assert [future.result(60) for future in reads] == [None] * 40
+    keys = keys_by_tenant(recorder)
+    assert {name: len(keys[name]) for name in keys} == dict.fromkeys(names, 1)
+    assert len(set().union(*keys.values())) == len(sts.requests) == 5
 
 
-def test_credentials_are_fetched_anew_before_they_expire(
+def test_credentials_are_refreshed_before_they_expire(
     make_tenants: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
-    """For the tenant whose they are, and with that tenant's request."""
-    sts.expires_in = 60  # less than botocore leaves between a refresh and the end
+    """A refresh sends the same request as the tenant's first one."""
+    sts.expires_in = 60  # less than the time before expiry at which botocore refreshes
     app = make_tenants("tags")
     read(app, db, thread_model, "acme")
     fetched = len(sts.requests)
@@ -193,10 +193,10 @@ def test_credentials_are_fetched_anew_before_they_expire(
     assert len(set().union(*keys_by_tenant(recorder).values())) == 2
 
 
-def test_a_client_that_was_evicted_comes_back_as_the_same_tenant(
+def test_an_evicted_client_is_replaced_with_the_same_credentials(
     make_tenants: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
-    """The bound of the pool is the bound of the credentials."""
+    """``DYNAMODB_MAX_CLIENTS`` does not mix the credentials of tenants."""
     pool.close()
     app = make_tenants("tags", max_clients=2)
     for name in ["t1", "t2", "t3", "t4"] * 2:
@@ -207,10 +207,10 @@ def test_a_client_that_was_evicted_comes_back_as_the_same_tenant(
     assert pool.stats().clients <= 2
 
 
-def test_two_apps_with_tenants_of_one_name_are_two(
+def test_tenants_with_the_same_name_in_two_apps_differ(
     make_app: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
-    """Each app's acme has that app's role."""
+    """A tenant has the role that its app configures."""
     apps = [
         make_app(name, host=recorder.url, region="us-east-1", tenants={"acme": {"role_arn": f"{ROLE}-{name}"}}, **KEYS)
         for name in ("eu", "us")
@@ -222,10 +222,10 @@ def test_two_apps_with_tenants_of_one_name_are_two(
     assert [request["RoleArn"] for request in sts.requests] == [f"{ROLE}-eu", f"{ROLE}-us"]
 
 
-def test_a_refused_role_is_one_tenants_trouble(
+def test_a_denied_role_affects_one_tenant(
     make_tenants: MakeApp, sts: Sts, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
-    """The others go on, and nobody falls back to the app's own identity."""
+    """Other tenants go on, and no call falls back to the app's own credentials."""
     plain = sts.answer
     refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
     sts.server.answer = lambda request: (403, refusal) if b"=acme" in request.raw_body else plain(request)
@@ -236,14 +236,14 @@ def test_a_refused_role_is_one_tenants_trouble(
     assert keys_by_tenant(recorder).keys() == {"globex"}
 
 
-def test_the_engines_sts_lends_a_tenants_role(
+def test_a_real_server_issues_a_tenants_credentials(
     ministack: engines.Engine,
     account: engines.Account,
     monkeypatch: pytest.MonkeyPatch,
     db: dynaflask.Dynamo,
     thread_model: t.Any,
 ) -> None:
-    """With tags and a policy, on a real engine: the tenant's items are written and read with what STS gave."""
+    """On ministack, items are written and read with credentials that have tags and a policy."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", ministack.url)
     app = flask.Flask("engine")
     app.config.update(ministack.settings(account), DYNAMODB_ROLE_ARN=ROLE)

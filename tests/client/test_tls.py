@@ -1,4 +1,4 @@
-"""One TLS context for each CA bundle."""
+"""One TLS context per CA bundle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trustme
 from botocore.config import Config
 
 from dynaflask.client.botocore_internals import http_session
-from dynaflask.client.pool import Lease
+from dynaflask.client.lease import Lease
 from dynaflask.client.tls import share_context
 from dynaflask.client.tls import strict_context
 from tests.support import recorder as recorders
@@ -23,13 +23,13 @@ from tests.support.settings import MakeApp
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """A certificate authority of the test's own."""
+    """A certificate authority for the test."""
     return trustme.CA()
 
 
 @pytest.fixture
 def server(authority: trustme.CA) -> t.Iterator[recorders.Recorder]:
-    """A recorder that speaks TLS."""
+    """A recorder with TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     with recorders.Recorder(tls=context) as recorder:
@@ -38,7 +38,7 @@ def server(authority: trustme.CA) -> t.Iterator[recorders.Recorder]:
 
 @pytest.fixture
 def bundle(authority: trustme.CA, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """The bundle that AWS_CA_BUNDLE names."""
+    """The file that ``AWS_CA_BUNDLE`` names."""
     path = tmp_path / "bundle.pem"
     authority.cert_pem.write_to_path(str(path))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
@@ -46,7 +46,7 @@ def bundle(authority: trustme.CA, tmp_path: pathlib.Path, monkeypatch: pytest.Mo
 
 
 def call(app: flask.Flask) -> t.Any:
-    """One call, and the TLS context of the client that made it."""
+    """The TLS context of the client that makes a call."""
     registry = app.extensions["dynamo"]
     registry.ping()
     lease: Lease = registry.lease(registry.binds["default"])
@@ -55,34 +55,36 @@ def call(app: flask.Flask) -> t.Any:
 
 
 @pytest.mark.usefixtures("bundle")
-def test_two_destinations_use_one_context(make_app: MakeApp, server: recorders.Recorder) -> None:
-    """Two apps, two clients, and the bundle is read once."""
+def test_two_clients_use_one_context(make_app: MakeApp, server: recorders.Recorder) -> None:
+    """Two clients with the same bundle read it once."""
     url = f"https://localhost:{server.port}"
     apps = [make_app(region, host=url, region=region, **KEYS) for region in ("us-east-1", "eu-west-1")]
     assert call(apps[0]) is call(apps[1])
     assert [request.region for request in server.requests] == ["us-east-1", "eu-west-1"]
 
 
-def test_a_stranger_is_not_trusted(make_app: MakeApp, server: recorders.Recorder, bundle: pathlib.Path) -> None:
-    """A server of another authority than the bundle's is refused."""
+def test_a_server_of_another_authority_is_refused(
+    make_app: MakeApp, server: recorders.Recorder, bundle: pathlib.Path
+) -> None:
+    """A certificate that the bundle does not vouch for is an SSL error that names ``AWS_CA_BUNDLE``."""
     trustme.CA().cert_pem.write_to_path(str(bundle))
     app = make_app(host=f"https://localhost:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
-    with pytest.raises(botocore.exceptions.SSLError, match="The bind is 'default'; see .*AWS_CA_BUNDLE"):
+    with pytest.raises(botocore.exceptions.SSLError, match="The bind is 'default'. Check .*AWS_CA_BUNDLE"):
         call(app)
 
 
 @pytest.mark.usefixtures("bundle")
-def test_a_name_that_does_not_fit_is_refused(make_app: MakeApp, server: recorders.Recorder) -> None:
-    """The certificate is for localhost, and not for its address."""
+def test_a_certificate_for_another_host_is_refused(make_app: MakeApp, server: recorders.Recorder) -> None:
+    """A certificate for ``localhost`` is not valid for ``127.0.0.1``."""
     app = make_app(host=f"https://127.0.0.1:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
     with pytest.raises(botocore.exceptions.SSLError):
         call(app)
 
 
-def test_a_bundle_that_is_none_is_an_error_at_the_call(
+def test_an_invalid_bundle_is_an_error_at_the_call(
     make_app: MakeApp, server: recorders.Recorder, bundle: pathlib.Path
 ) -> None:
-    """botocore says so, and the other binds go on."""
+    """The client is made, and botocore raises an error at its call."""
     bundle.write_text("nothing")
     app = make_app(host=f"https://localhost:{server.port}", region="us-east-1", max_retry_attempts=0, **KEYS)
     with pytest.raises(botocore.exceptions.SSLError, match="The bind is 'default'"):
@@ -90,20 +92,24 @@ def test_a_bundle_that_is_none_is_an_error_at_the_call(
 
 
 @pytest.mark.usefixtures("bundle")
-def test_a_client_with_a_certificate_of_its_own_has_a_context_of_its_own(
+def test_a_client_certificate_needs_a_context_of_its_own(
     make_app: MakeApp, server: recorders.Recorder, authority: trustme.CA, tmp_path: pathlib.Path
 ) -> None:
-    """What one client sets up is not set up for the others."""
+    """A client certificate is not used for other clients."""
     authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
     url = f"https://localhost:{server.port}"
     plain = make_app("plain", host=url, region="us-east-1", **KEYS)
-    mine = make_app(
-        "mine", host=url, region="us-east-1", client_config=Config(client_cert=str(tmp_path / "client.pem")), **KEYS
+    certified = make_app(
+        "certified",
+        host=url,
+        region="us-east-1",
+        client_config=Config(client_cert=str(tmp_path / "client.pem")),
+        **KEYS,
     )
-    assert call(plain) is not call(mine)
+    assert call(plain) is not call(certified)
 
 
-def test_a_botocore_without_these_names_keeps_its_own_way() -> None:
-    """A client that is built otherwise is left as it is."""
+def test_a_client_without_the_private_names_is_not_changed() -> None:
+    """``share_context`` does nothing if botocore has renamed its internals."""
     share_context(object())
     assert strict_context(object()) is None

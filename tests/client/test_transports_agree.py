@@ -1,4 +1,4 @@
-"""The ways of a call beside each other: the same requests, results and errors, whatever is asked and answered."""
+"""All transports send the same requests, and return the same results and errors."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from tests.support.strategies import ANSWERED
 from tests.support.strategies import ASKED_OF_ITEMS
 from tests.support.strategies import json_names
 
-WAYS = ("stock", "tuned", "direct")
+TRANSPORTS = ("stock", "tuned", "direct")
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush", "aws_session_token": "token"}
 API = botocore.session.Session().get_service_model("dynamodb")
-# New in each request.
+# Ids that differ between requests.
 NEW_IDS = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PER_REQUEST_HEADERS = {"authorization", "x-amz-date", "content-length", "amz-sdk-invocation-id"}
 SETS = {"SS", "NS", "BS"}
-# What botocore looks into for the tables.
+# Parameters that botocore reads the tables of a call from.
 EMPTY = {
     "BatchGetItem": {"RequestItems": {}},
     "BatchWriteItem": {"RequestItems": {}},
@@ -49,16 +49,16 @@ ERRORS = ["ConditionalCheckFailedException", "ValidationException", "Transaction
 Step = t.Callable[[flask.Flask], t.Any]
 
 
-class Ways:
-    """An app for each way, all to one server."""
+class Transports:
+    """An app per transport, with one server."""
 
     def __init__(self, recorder: Recorder, apps: cabc.Mapping[str, flask.Flask]) -> None:
         self._recorder = recorder
         self.apps = apps
 
     def agree(self, step: Step, *, answer: t.Any, status: int = 200) -> bool:
-        """Take a step in each way, with the same answer to whatever it asks: it asks and gives the same."""
-        # As DynamoDB writes it.
+        """Run a step on each transport, with the same response to all requests. Requests and results must be equal."""
+        # DynamoDB writes no spaces.
         body = json.dumps(answer, default=in_base64, separators=(",", ":"))
         self._recorder.answer = lambda request: (status, body)
         stock, tuned, direct = (self._take(app, step) for app in self.apps.values())
@@ -69,17 +69,17 @@ class Ways:
     def _take(self, app: flask.Flask, step: Step) -> t.Any:
         self._recorder.requests.clear()
         with app.app_context():
-            told = NEW_IDS.sub("ID", repr(outcome(functools.partial(step, app))))
-        return told, [sent(request) for request in self._recorder.requests]
+            result = NEW_IDS.sub("ID", repr(outcome(functools.partial(step, app))))
+        return result, [sent(request) for request in self._recorder.requests]
 
 
 def in_base64(value: t.Any) -> str:
-    """As DynamoDB's JSON has binary values."""
+    """A binary value as DynamoDB's JSON has it."""
     return base64.b64encode(value).decode()
 
 
 def sent(request: Request) -> t.Any:
-    """What a request says, in whatever order it says it."""
+    """The content of a request, independent of order."""
     assert int(request.headers["content-length"]) == len(request.raw_body)
     headers = {name: sorted(text.split()) for name, text in request.headers.items() if name not in PER_REQUEST_HEADERS}
     signed = request.headers["authorization"].partition("Signature=")[0].replace(request.date, "")
@@ -87,45 +87,47 @@ def sent(request: Request) -> t.Any:
 
 
 def in_order(value: dict[str, t.Any]) -> dict[str, t.Any]:
-    """A part of a request with its sets sorted, and without the token that is new in each."""
+    """A part of a request with sorted sets, and without its idempotency token."""
     value.pop("ClientRequestToken", None)
-    return {name: sorted(held, key=repr) if name in SETS and held else held for name, held in value.items()}
+    return {name: sorted(part, key=repr) if name in SETS and part else part for name, part in value.items()}
 
 
 @pytest.fixture
 def db() -> dynaflask.Dynamo:
-    """That of the models that are drawn."""
+    """The extension object of the drawn models."""
     return strategies.db
 
 
 @pytest.fixture
-def ways(make_app: t.Callable[..., flask.Flask], recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Ways:
-    """Clients that have learnt what the direct way learns from the first call of each operation.
+def transports(
+    make_app: t.Callable[..., flask.Flask], recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> Transports:
+    """Transports that have made the first call of each operation, which botocore makes for ``direct``.
 
-    Pages of any size become objects as they are decoded.
+    Pages of any size are decoded to objects.
     """
     monkeypatch.setattr("dynaflask.client.direct.page_decoder.MIN_BYTES", 0)
     options = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
-    found = Ways(recorder, {way: make_app(way, transport=way, **options) for way in WAYS})
+    transports = Transports(recorder, {mode: make_app(mode, transport=mode, **options) for mode in TRANSPORTS})
     for operation in DATA_PLANE_OPERATIONS:
-        assert found.agree(calling(operation), answer={})
-    assert client_of(found.apps["direct"]).way == "direct"
-    return found
+        assert transports.agree(calling(operation), answer={})
+    assert client_of(transports.apps["direct"]).mode == "direct"
+    return transports
 
 
 def client_of(app: flask.Flask) -> t.Any:
-    """What PynamoDB would call."""
+    """The object that PynamoDB calls."""
     client = app.extensions["dynamo"].get_client()
     return client.meta.dynaflask_transport if app.name == "direct" else client
 
 
 def calling(operation: str, parameters: t.Any = None) -> Step:
-    """A step that is one call of the API. It gives what DynamoDB says of an error."""
-    given = EMPTY.get(operation, {}) if parameters is None else parameters
+    """A step that is one call of the API. An error is returned as a value."""
+    params = EMPTY.get(operation, {}) if parameters is None else parameters
 
     def call(app: flask.Flask) -> t.Any:
         try:
-            return client_of(app)._make_api_call(operation, copy.deepcopy(given))
+            return client_of(app)._make_api_call(operation, copy.deepcopy(params))
         except ClientError as error:
             return type(error).__name__, str(error), error.response
 
@@ -140,10 +142,10 @@ SETTINGS: dict[str, t.Any] = {
 
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
-def test_any_request_is_sent_the_same(ways: Ways, operation: str, data: st.DataObject) -> None:
-    """Or is the same error."""
+def test_any_request_is_the_same(transports: Transports, operation: str, data: st.DataObject) -> None:
+    """Any parameters result in the same request, or in the same error."""
     parameters = data.draw(ASKED_OF_ITEMS.of(API.operation_model(operation).input_shape))
-    assert ways.agree(calling(operation, parameters), answer={})
+    assert transports.agree(calling(operation, parameters), answer={})
 
 
 LEGACY = {
@@ -154,66 +156,68 @@ LEGACY = {
 
 
 @pytest.mark.parametrize("operation", LEGACY)
-def test_values_outside_of_items_are_sent_the_same(ways: Ways, operation: str) -> None:
-    """botocore takes text for bytes, and encodes it."""
-    assert ways.agree(calling(operation, {"TableName": "Thread", **LEGACY[operation]}), answer={})
+def test_values_of_legacy_parameters_are_the_same(transports: Transports, operation: str) -> None:
+    """botocore accepts text as a binary value, and encodes it."""
+    assert transports.agree(calling(operation, {"TableName": "Thread", **LEGACY[operation]}), answer={})
 
 
 class Shade(enum.Enum):
     DARK = "dark"
 
 
-UNWRITABLE = {"UUID": {"S": uuid.UUID(int=7)}, "enumeration": {"S": Shade.DARK}, "empty set": {"SS": None}}
+INVALID_VALUES = {"UUID": {"S": uuid.UUID(int=7)}, "enumeration": {"S": Shade.DARK}, "empty set": {"SS": None}}
 
 
-@pytest.mark.parametrize("value", UNWRITABLE.values(), ids=UNWRITABLE)
-def test_a_value_that_cannot_be_written_is_the_same_error(ways: Ways, value: object) -> None:
-    """As an attribute of texts given something else makes it, and a condition with an empty set."""
+@pytest.mark.parametrize("value", INVALID_VALUES.values(), ids=INVALID_VALUES)
+def test_an_invalid_value_is_the_same_error(transports: Transports, value: object) -> None:
+    """Values that JSON does not have, and an empty set."""
     parameters = {"TableName": "things", "Item": {"key": value}}
-    assert ways.agree(calling("PutItem", parameters), answer={})
+    assert transports.agree(calling("PutItem", parameters), answer={})
 
 
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
-def test_any_answer_comes_to_the_same(ways: Ways, operation: str, data: st.DataObject) -> None:
-    """Or is the same error."""
+def test_any_response_is_the_same_result(transports: Transports, operation: str, data: st.DataObject) -> None:
+    """Any response results in the same value, or in the same error."""
     answer = data.draw(ANSWERED.of(API.operation_model(operation).output_shape))
-    assert ways.agree(calling(operation), answer=answer)
+    assert transports.agree(calling(operation), answer=answer)
 
 
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.sampled_from(ERRORS), st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
-def test_any_error_comes_to_the_same(ways: Ways, operation: str, code: str, data: st.DataObject) -> None:
-    """With what DynamoDB says besides."""
+def test_any_error_response_is_the_same_error(
+    transports: Transports, operation: str, code: str, data: st.DataObject
+) -> None:
+    """An error keeps the additional members of the response."""
     more = {"Item": data.draw(st.dictionaries(json_names, ANSWERED.attribute_values, max_size=3))}
     reasons = {"CancellationReasons": [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "No.", **more}]}
     answer = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "No.", **more, **reasons}
-    assert ways.agree(calling(operation), answer=answer, status=400)
+    assert transports.agree(calling(operation), answer=answer, status=400)
 
 
 @hypothesis.given(st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
-def test_any_model_writes_and_reads_the_same(ways: Ways, data: st.DataObject) -> None:
-    """Whatever its attributes are, what is written to them, and what is found."""
+def test_any_model_is_written_and_read_the_same(transports: Transports, data: st.DataObject) -> None:
+    """All operations agree for drawn models, values and stored items."""
     model = data.draw(strategies.schemas(key=lambda: UnicodeAttribute(hash_key=True)))
     instance, item = data.draw(strategies.objects(model)), data.draw(strategies.items(model))
     instance.attribute_values["key"] = "a"
     name = data.draw(st.sampled_from(sorted(model.get_attributes())))
-    held = getattr(model, name)
-    value = data.draw(strategies.assigned(type(held), getattr(held, "element_type", None)))
-    found = {"Items": [item, item], "Count": 2, "ScannedCount": 2}
+    attribute = getattr(model, name)
+    value = data.draw(strategies.assigned(type(attribute), getattr(attribute, "element_type", None)))
+    page = {"Items": [item, item], "Count": 2, "ScannedCount": 2}
     for step, answer in (
         (save, {}),
         (get, {"Item": item}),
-        (functools.partial(update, attribute=held, value=value), {"Attributes": item}),
-        (functools.partial(search, attribute=held, value=value), found),
+        (functools.partial(update, attribute=attribute, value=value), {"Attributes": item}),
+        (functools.partial(search, attribute=attribute, value=value), page),
         (write_batch, {"UnprocessedItems": {}}),
         (read_batch, {"Responses": {"things": [item, item]}, "UnprocessedKeys": {}}),
-        (write_together, {}),
-        (read_together, {"Responses": [{"Item": item}, {}]}),
+        (transact_write, {}),
+        (transact_get, {"Responses": [{"Item": item}, {}]}),
         (delete, {}),
     ):
-        assert ways.agree(lambda app, step=step: step(copy.deepcopy(instance)), answer=answer)
+        assert transports.agree(lambda app, step=step: step(copy.deepcopy(instance)), answer=answer)
 
 
 def save(instance: t.Any) -> t.Any:
@@ -229,8 +233,9 @@ def update(instance: t.Any, *, attribute: t.Any, value: t.Any) -> t.Any:
 
 
 def search(instance: t.Any, *, attribute: t.Any, value: t.Any) -> t.Any:
-    found = list(instance.query("a", filter_condition=attribute != value))
-    return found, list(instance.scan(attribute.is_in(value, value)))
+    return list(instance.query("a", filter_condition=attribute != value)), list(
+        instance.scan(attribute.is_in(value, value))
+    )
 
 
 def write_batch(instance: t.Any) -> t.Any:
@@ -243,14 +248,14 @@ def read_batch(instance: t.Any) -> t.Any:
     return list(instance.batch_get(["a", "b"]))
 
 
-def write_together(instance: t.Any) -> t.Any:
+def transact_write(instance: t.Any) -> t.Any:
     with strategies.db.transact_write() as transaction:
         transaction.save(instance, condition=type(instance).key.does_not_exist())
         transaction.delete(type(instance)("b"))
     return instance
 
 
-def read_together(instance: t.Any) -> t.Any:
+def transact_get(instance: t.Any) -> t.Any:
     with strategies.db.transact_get() as transaction:
         futures = [transaction.get(type(instance), key) for key in ("a", "b")]
     return [outcome(future.get) for future in futures]

@@ -1,4 +1,4 @@
-"""Forks while eight threads call, and checks in each child that every answer is the one that was asked for.
+"""Forks while eight threads make calls, and checks in each child that each response belongs to its request.
 
 python fork_program.py URL [TRANSPORT]
 """
@@ -70,7 +70,7 @@ for thread in threads:
     thread.start()
 children = []
 for number in range(CHILDREN):
-    with tls._lock:  # as a thread would that reads a CA bundle
+    with tls._lock.get():  # as a thread that reads a CA bundle
         pid = os.fork()
     if pid == 0:
         os._exit(child(number))

@@ -1,4 +1,4 @@
-"""Fifty greenlets on a cold pool make one client, and call at the same time.
+"""Fifty greenlets with an empty pool make one client, and call at the same time.
 
 python gevent_program.py URL [TRANSPORT]
 """
@@ -9,7 +9,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import sys  # noqa: E402 - what is patched is imported after the patch
+import sys  # noqa: E402 - the patch must come before the imports
 
 import flask  # noqa: E402
 import gevent  # noqa: E402
@@ -40,5 +40,5 @@ def read(number: int) -> str:
 
 answers = [greenlet.get(timeout=30) for greenlet in [gevent.spawn(read, number) for number in range(GREENLETS)]]
 stats = dynaflask.Registry.pool.stats()
-print(stats)  # noqa: T201 - for whoever sees the test fail
+print(stats)  # noqa: T201 - the output of a failed test
 sys.exit(answers != [str(number) for number in range(GREENLETS)] or stats.creations != 1)

@@ -1,4 +1,4 @@
-"""An app that has called DynamoDB before the server forks its workers, for ``gunicorn --preload``."""
+"""An app that calls DynamoDB before gunicorn forks its workers, for ``gunicorn --preload``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ db.init_app(application)
 
 @application.get("/<subject>")
 def read(subject: str) -> dict[str, object]:
-    """The item of that key, and the process that read it."""
+    """The subject of the item, and the id of the process that read it."""
     return {"subject": Thread.get("forum", subject).subject, "process": os.getpid()}
 
 

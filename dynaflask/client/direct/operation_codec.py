@@ -12,6 +12,7 @@ from dynaflask.client.tuned.response_parser import Parser
 from dynaflask.client.tuned.response_parser import read
 from dynaflask.client.tuned.response_parser import with_metadata
 from dynaflask.client.tuned.shapes import check_of
+from dynaflask.operations.requests import requests_by_table
 
 if t.TYPE_CHECKING:
     from dynaflask.client.direct.hooks import Listeners
@@ -76,12 +77,9 @@ class OperationCodec:
 
 
 def names_an_arn(params: dict[str, t.Any]) -> bool:
-    """Whether a table is asked for by its ARN, by which botocore may choose the endpoint.
+    """True if a request names a table by its ARN, by which botocore may choose the endpoint.
 
     Args:
         params: What an operation is called with.
     """
-    actions = (action for item in params.get("TransactItems", ()) for action in item.values())
-    asked = (action.get("TableName", "") for action in actions)
-    tables = (params.get("TableName", ""), *params.get("RequestItems", ()), *asked)
-    return any(table.startswith("arn:") for table in tables)
+    return any(table.startswith("arn:") for table in requests_by_table(params))

@@ -36,7 +36,7 @@ from dynaflask.client.direct.page_decoder import ItemFactory
 from dynaflask.client.direct.request_template import ascii_headers
 from dynaflask.client.direct.request_template import capture
 from dynaflask.client.direct.request_template import request_line
-from dynaflask.client.tls import strict_context
+from dynaflask.client.tls import hostname_checking_context
 from dynaflask.forks import in_child
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 
@@ -112,7 +112,7 @@ class DirectTransport:
         self._client = client
         self._operations: dict[str, OperationCodec] = {}
         self._listeners = Listeners(client, operations=DATA_PLANE_OPERATIONS)
-        self._context = strict_context(client)
+        self._context = hostname_checking_context(client)
         self._pools: dict[str, ConnectionPool] = {}
         self._is_open = True
         self._unsupported_reason = self._find_unsupported_reason()
@@ -127,12 +127,12 @@ class DirectTransport:
         return self._unsupported_reason or self._listeners.blocking_reason()
 
     @property
-    def way(self) -> str:
-        """The way of the next call: ``"direct"``, or else ``"tuned"``."""
+    def mode(self) -> str:
+        """The transport of the next call: ``"direct"``, or else ``"tuned"``."""
         return "direct" if self.reason is None else "tuned"
 
     def __repr__(self) -> str:
-        return f"<Direct way={self.way!r} reason={self.reason!r}>"
+        return f"<Direct mode={self.mode!r} reason={self.reason!r}>"
 
     def __len__(self) -> int:
         return sum(map(len, list(self._pools.values())))

@@ -94,7 +94,7 @@ def make_direct(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
 def transport(app: flask.Flask) -> tuple[str, str | None]:
     """The way of the app's calls, and the reason for it."""
     way = app.extensions["dynamo"].get_client().meta.dynaflask_transport
-    return way.way, way.reason
+    return way.mode, way.reason
 
 
 def read(app: flask.Flask, model: t.Any) -> str:

@@ -138,7 +138,7 @@ def transport(app: flask.Flask) -> tuple[str, str | None]:
     """The way of the app's calls, and the reason for it."""
     registry: dynaflask.Registry = app.extensions["dynamo"]
     with registry.lease(registry.binds["default"]).call() as client:
-        return client.meta.dynaflask_transport.way, client.meta.dynaflask_transport.reason
+        return client.meta.dynaflask_transport.mode, client.meta.dynaflask_transport.reason
 
 
 @pytest.fixture
@@ -775,7 +775,7 @@ class TestSteppingAside:
         assert transport(make_direct()) == DIRECT
         assert transport(make_direct("tuned", transport="tuned")) == ("tuned", None)
         assert transport(make_direct("stock", transport="stock")) == ("stock", None)
-        assert repr(_direct(make_direct())) == "<Direct way='direct' reason=None>"
+        assert repr(_direct(make_direct())) == "<Direct mode='direct' reason=None>"
 
     @pytest.mark.parametrize("event", ["before-send", "request-created", "needs-retry.dynamodb", "*.*.GetItem"])
     def test_a_handler(self, make_direct: MakeApp, thread_model: t.Any, event: str) -> None:

@@ -1,0 +1,109 @@
+"""An app's claim on one client of the pool."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import time
+import typing as t
+
+from dynaflask.client.botocore_internals import has_credentials
+from dynaflask.client.key import client_key
+from dynaflask.client.pool import PooledClient
+from dynaflask.client.pool import logger
+from dynaflask.client.pool import pool
+from dynaflask.config.bind import Bind
+
+
+class Lease:
+    """One app's claim on the client of a bind. Once the client exists, a call takes no lock.
+
+    Args:
+        bind: The destination.
+        owner: An object that stands for the app, if the client serves this app alone; else ``None``.
+
+    Attributes:
+        bind: The destination.
+        key: The key of the client in the pool.
+    """
+
+    def __init__(self, bind: Bind, *, owner: object = None) -> None:
+        self.bind = bind
+        self.key = client_key(bind)._replace(owner=owner)
+        # By whether the client is shared. A thread that still waits for the shared client must not replace the
+        # dedicated one that another thread has got meanwhile.
+        self._clients: dict[bool, PooledClient] = {}
+
+    @contextlib.contextmanager
+    def call(self) -> cabc.Iterator[t.Any]:
+        """The client for one call. It is not evicted meanwhile."""
+        pooled, client = self.acquire()
+        try:
+            yield client
+        finally:
+            self.release(pooled)
+
+    def acquire(self) -> tuple[PooledClient, t.Any]:
+        """Start a call, without the cost of a ``with`` block. Pass the pooled client to :meth:`release` at its end.
+
+        Returns:
+            The pooled client, which is not evicted before its release, and botocore's client.
+        """
+        while True:
+            pooled = self._current()
+            pooled.active_calls.append(None)
+            client = pooled.client
+            if client is not None:
+                return pooled, client
+            # Another thread evicted the client before it could see this call.
+            pooled.active_calls.pop()
+
+    @staticmethod
+    def release(pooled: PooledClient) -> None:
+        """End a call.
+
+        Args:
+            pooled: The pooled client that :meth:`acquire` returned.
+        """
+        pooled.active_calls.pop()
+
+    def dedicated(self, owner: object, *, is_pinned: bool = True) -> t.Any:
+        """A client that serves this app alone, for user code to hold. From now on it makes the app's calls as well.
+
+        Args:
+            owner: An object that stands for the app.
+            is_pinned: True if the client must never be evicted.
+        """
+        if self.key.owner is None:
+            self.key = self.key._replace(owner=owner)
+        pooled, client = self.acquire()
+        # A client that is pinned stays pinned.
+        pooled.is_pinned |= is_pinned
+        self.release(pooled)
+        self._clients.pop(True, None)
+        return client
+
+    @property
+    def has_client(self) -> bool:
+        """True if the lease holds a client that is open."""
+        return any(pooled.client is not None for pooled in list(self._clients.values()))
+
+    def close(self) -> None:
+        """Give up the client. The next call gets another."""
+        self._clients = {}
+
+    def _current(self) -> PooledClient:
+        key = self.key
+        pooled = self._clients.get(key.owner is None)
+        if pooled is None or not pooled.is_usable:
+            if pooled is not None and pooled.is_from_ended_mock:
+                logger.debug("Replaced after a mock: the client of %r.", key)
+            # The AWS_* variables, which a client may take its credentials from, may have changed since the last client.
+            key = self.key = client_key(self.bind)._replace(owner=key.owner)
+            pooled = pool.get(key, self.bind)
+            # After a failed request to a metadata service, a client stays without credentials for good. Such a client
+            # serves one call, as with PynamoDB.
+            if has_credentials(pooled.client):
+                self._clients[key.owner is None] = pooled
+        pooled.last_used = time.monotonic()
+        return pooled
