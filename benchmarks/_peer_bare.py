@@ -39,7 +39,7 @@ from _peers import declare
 from _peers import repeated
 
 import dynaflask
-from dynaflask.client.tuned.update_expression import update_of
+from dynaflask.client.tuned.update_expression import serialize_update
 from dynaflask.model import codec as plans
 from dynaflask.model.base import Model
 
@@ -78,7 +78,7 @@ def calls(model: t.Any, ask: Ask) -> dict[str, cabc.Callable[[], object]]:
             model.tags.add({"python"}),
         ]
         asked = {"TableName": TABLE, "Key": key(thread.forum, thread.subject), "ReturnValues": "ALL_NEW"}
-        reader.fill(thread, ask("UpdateItem", {**asked, **(update_of(actions) or {})})["Attributes"])
+        reader.fill(thread, ask("UpdateItem", {**asked, **(serialize_update(actions) or {})})["Attributes"])
 
     def batch_get() -> list[t.Any]:
         asked = [key(**one) for one in KEYS]

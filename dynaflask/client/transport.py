@@ -22,11 +22,11 @@ class Transport(t.NamedTuple):
     """The way of a client's calls, where it is botocore's own.
 
     Attributes:
-        way: ``"tuned"`` or ``"stock"``, as in ``DYNAMODB_TRANSPORT``.
+        mode: ``"tuned"`` or ``"stock"``, as in ``DYNAMODB_TRANSPORT``.
         reason: Why it is not the one that was asked for; ``None`` if it is.
     """
 
-    way: str
+    mode: str
     reason: str | None = None
 
 

@@ -24,13 +24,13 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-WAYS = ["stock", "tuned", "direct"]
+TRANSPORTS = ["stock", "tuned", "direct"]
 NAMES = [
     *("*.eu-west-1.amazonaws.com", "*.us-west-2.amazonaws.com", "*.cn-north-1.amazonaws.com.cn"),
     *("*.ddb.eu-west-1.amazonaws.com", "*.eu-west-1.api.aws", "*.dynamodb.eu-west-1.vpce.amazonaws.com"),
 ]
 
-every_way = pytest.mark.parametrize("way", WAYS)
+every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
 @pytest.fixture
@@ -51,10 +51,10 @@ def aws(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[r
         yield recorder
 
 
-def transport(app: flask.Flask) -> tuple[str, str | None]:
-    """The way of the app's calls, and the reason for it."""
+def transport_of(app: flask.Flask) -> tuple[str, str | None]:
+    """The transport of the app's calls, and the reason for it."""
     found = app.extensions["dynamo"].get_client().meta.dynaflask_transport
-    return found.way, found.reason
+    return found.mode, found.reason
 
 
 def is_signed(request: recorders.Request, region: str) -> bool:
@@ -67,10 +67,10 @@ def is_signed(request: recorders.Request, region: str) -> bool:
     return request.headers["authorization"].endswith(f"Signature={auth.signature(text, same)}")
 
 
-@every_way
-def test_a_region_is_enough(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
-    """And the way that was asked for is the one that is taken, by the first call and the others."""
-    app = make_app(region="eu-west-1", transport=way, **KEYS)
+@every_transport
+def test_a_region_is_enough(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str) -> None:
+    """And the transport that was asked for is the one that is taken, by the first call and the others."""
+    app = make_app(region="eu-west-1", transport=transport, **KEYS)
     with app.app_context():
         for _ in range(3):
             thread_model.get("forum", "subject")
@@ -78,7 +78,7 @@ def test_a_region_is_enough(make_app: MakeApp, thread_model: t.Any, aws: recorde
     assert {request.host for request in aws.requests} == {"dynamodb.eu-west-1.amazonaws.com"}
     assert [request.operation for request in aws.requests] == ["GetItem", "Query"] * 3
     assert all(is_signed(request, "eu-west-1") for request in aws.requests)
-    assert transport(app) == (way, None)
+    assert transport_of(app) == (transport, None)
 
 
 def test_direct_goes_round_botocore(
@@ -102,11 +102,13 @@ def test_direct_goes_round_botocore(
     assert len(aws.requests) == 4
 
 
-@every_way
-def test_two_apps_have_their_regions(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
+@every_transport
+def test_two_apps_have_their_regions(
+    make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str
+) -> None:
     """One in the other's context, too."""
-    eu = make_app("eu", region="eu-west-1", transport=way, **KEYS)
-    cn = make_app("cn", region="cn-north-1", transport=way, **KEYS)
+    eu = make_app("eu", region="eu-west-1", transport=transport, **KEYS)
+    cn = make_app("cn", region="cn-north-1", transport=transport, **KEYS)
     for _ in range(2):
         with eu.app_context():
             thread_model.get("eu", "1")
@@ -125,29 +127,29 @@ VARIANTS = {
 }
 
 
-@every_way
+@every_transport
 @pytest.mark.parametrize("option", VARIANTS)
 def test_a_variant_of_the_endpoint(
-    make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str, option: str
+    make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str, option: str
 ) -> None:
     """As botocore's options ask for."""
-    app = make_app(region="eu-west-1", transport=way, client_config=Config(**{option: True}), **KEYS)
+    app = make_app(region="eu-west-1", transport=transport, client_config=Config(**{option: True}), **KEYS)
     with app.app_context():
         for _ in range(2):
             thread_model.get("forum", "subject")
     assert {request.host for request in aws.requests} == {VARIANTS[option]}
-    assert transport(app) == (way, None)
+    assert transport_of(app) == (transport, None)
 
 
-@every_way
+@every_transport
 def test_an_accounts_own_endpoint(
-    make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """botocore goes there where the credentials say whose they are, if it knows of such endpoints."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     monkeypatch.setenv("AWS_ACCOUNT_ID", "123456789012")
-    with make_app(region="eu-west-1", transport=way).app_context():
+    with make_app(region="eu-west-1", transport=transport).app_context():
         for _ in range(2):
             thread_model.get("forum", "subject")
     is_known = hasattr(Config(), "account_id_endpoint_mode")
@@ -156,23 +158,23 @@ def test_an_accounts_own_endpoint(
     assert all(is_signed(request, "eu-west-1") for request in aws.requests)
 
 
-@every_way
-def test_a_vpc_endpoint(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, way: str) -> None:
+@every_transport
+def test_a_vpc_endpoint(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str) -> None:
     """Which is a host."""
     host = "vpce-1a2b.dynamodb.eu-west-1.vpce.amazonaws.com"
-    app = make_app(host=f"https://{host}", region="eu-west-1", transport=way, **KEYS)
+    app = make_app(host=f"https://{host}", region="eu-west-1", transport=transport, **KEYS)
     with app.app_context():
         for _ in range(2):
             thread_model.get("forum", "subject")
     assert {request.host for request in aws.requests} == {host}
-    assert transport(app) == (way, None)
+    assert transport_of(app) == (transport, None)
 
 
 def test_endpoint_discovery_is_botocores(make_app: MakeApp) -> None:
     """It may lead a call elsewhere."""
     config = Config(endpoint_discovery_enabled=True)
-    way, reason = transport(make_app(region="eu-west-1", transport="direct", client_config=config, **KEYS))
-    assert way == "tuned"
+    transport, reason = transport_of(make_app(region="eu-west-1", transport="direct", client_config=config, **KEYS))
+    assert transport == "tuned"
     assert reason is not None
     assert "EndpointDiscoveryHandler" in reason
 

@@ -33,8 +33,8 @@ def test_a_client_that_shows_nothing_is_asked_in_vain(ask: t.Callable[[t.Any], o
 
 
 GONE = {
-    "botocore_internals.http_session": "it goes through a proxy",
-    "botocore_internals._emitter": "this botocore does not show who listens",
+    "botocore_internals.http_session": "the client uses a proxy",
+    "botocore_internals._emitter": "this botocore version does not expose its event handlers",
     "direct.transport.frozen_credentials": None,
 }
 

@@ -43,7 +43,7 @@ def test_direct_is_another_callers(client: t.Any) -> None:
     transport.attach_transport(client, way="direct")
     caller = transport.api_caller(client)
     assert caller is client.meta.dynaflask_transport is not client
-    assert (caller.way, caller.reason) == ("direct", None)
+    assert (caller.mode, caller.reason) == ("direct", None)
 
 
 def test_direct_needs_its_extra(client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:

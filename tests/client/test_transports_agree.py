@@ -1,4 +1,4 @@
-"""The ways of a call beside each other: the same requests, results and errors, whatever is asked and answered."""
+"""The transports of a call beside each other: the same requests, results and errors, whatever is asked and answered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.strategies import ANSWERED
 from tests.support.strategies import ASKED_OF_ITEMS
 from tests.support.strategies import json_names
 
-WAYS = ("stock", "tuned", "direct")
+TRANSPORTS = ("stock", "tuned", "direct")
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush", "aws_session_token": "token"}
 API = botocore.session.Session().get_service_model("dynamodb")
 # New in each request.
@@ -49,15 +49,15 @@ ERRORS = ["ConditionalCheckFailedException", "ValidationException", "Transaction
 Step = t.Callable[[flask.Flask], t.Any]
 
 
-class Ways:
-    """An app for each way, all to one server."""
+class Transports:
+    """An app for each transport, all to one server."""
 
     def __init__(self, recorder: Recorder, apps: cabc.Mapping[str, flask.Flask]) -> None:
         self._recorder = recorder
         self.apps = apps
 
     def agree(self, step: Step, *, answer: t.Any, status: int = 200) -> bool:
-        """Take a step in each way, with the same answer to whatever it asks: it asks and gives the same."""
+        """Take a step in each transport, with the same answer to whatever it asks: it asks and gives the same."""
         # As DynamoDB writes it.
         body = json.dumps(answer, default=in_base64, separators=(",", ":"))
         self._recorder.answer = lambda request: (status, body)
@@ -99,17 +99,21 @@ def db() -> dynaflask.Dynamo:
 
 
 @pytest.fixture
-def ways(make_app: t.Callable[..., flask.Flask], recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Ways:
-    """Clients that have learnt what the direct way learns from the first call of each operation.
+def transports(
+    make_app: t.Callable[..., flask.Flask], recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> Transports:
+    """Clients that have learnt what the direct transport learns from the first call of each operation.
 
     Pages of any size become objects as they are decoded.
     """
     monkeypatch.setattr("dynaflask.client.direct.page_decoder.MIN_BYTES", 0)
     options = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
-    found = Ways(recorder, {way: make_app(way, transport=way, **options) for way in WAYS})
+    found = Transports(
+        recorder, {transport: make_app(transport, transport=transport, **options) for transport in TRANSPORTS}
+    )
     for operation in DATA_PLANE_OPERATIONS:
         assert found.agree(calling(operation), answer={})
-    assert client_of(found.apps["direct"]).way == "direct"
+    assert client_of(found.apps["direct"]).mode == "direct"
     return found
 
 
@@ -140,10 +144,10 @@ SETTINGS: dict[str, t.Any] = {
 
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
-def test_any_request_is_sent_the_same(ways: Ways, operation: str, data: st.DataObject) -> None:
+def test_any_request_is_sent_the_same(transports: Transports, operation: str, data: st.DataObject) -> None:
     """Or is the same error."""
     parameters = data.draw(ASKED_OF_ITEMS.of(API.operation_model(operation).input_shape))
-    assert ways.agree(calling(operation, parameters), answer={})
+    assert transports.agree(calling(operation, parameters), answer={})
 
 
 LEGACY = {
@@ -154,9 +158,9 @@ LEGACY = {
 
 
 @pytest.mark.parametrize("operation", LEGACY)
-def test_values_outside_of_items_are_sent_the_same(ways: Ways, operation: str) -> None:
+def test_values_outside_of_items_are_sent_the_same(transports: Transports, operation: str) -> None:
     """botocore takes text for bytes, and encodes it."""
-    assert ways.agree(calling(operation, {"TableName": "Thread", **LEGACY[operation]}), answer={})
+    assert transports.agree(calling(operation, {"TableName": "Thread", **LEGACY[operation]}), answer={})
 
 
 class Shade(enum.Enum):
@@ -167,33 +171,33 @@ UNWRITABLE = {"UUID": {"S": uuid.UUID(int=7)}, "enumeration": {"S": Shade.DARK},
 
 
 @pytest.mark.parametrize("value", UNWRITABLE.values(), ids=UNWRITABLE)
-def test_a_value_that_cannot_be_written_is_the_same_error(ways: Ways, value: object) -> None:
+def test_a_value_that_cannot_be_written_is_the_same_error(transports: Transports, value: object) -> None:
     """As an attribute of texts given something else makes it, and a condition with an empty set."""
     parameters = {"TableName": "things", "Item": {"key": value}}
-    assert ways.agree(calling("PutItem", parameters), answer={})
+    assert transports.agree(calling("PutItem", parameters), answer={})
 
 
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
-def test_any_answer_comes_to_the_same(ways: Ways, operation: str, data: st.DataObject) -> None:
+def test_any_answer_comes_to_the_same(transports: Transports, operation: str, data: st.DataObject) -> None:
     """Or is the same error."""
     answer = data.draw(ANSWERED.of(API.operation_model(operation).output_shape))
-    assert ways.agree(calling(operation), answer=answer)
+    assert transports.agree(calling(operation), answer=answer)
 
 
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.sampled_from(ERRORS), st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
-def test_any_error_comes_to_the_same(ways: Ways, operation: str, code: str, data: st.DataObject) -> None:
+def test_any_error_comes_to_the_same(transports: Transports, operation: str, code: str, data: st.DataObject) -> None:
     """With what DynamoDB says besides."""
     more = {"Item": data.draw(st.dictionaries(json_names, ANSWERED.attribute_values, max_size=3))}
     reasons = {"CancellationReasons": [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "No.", **more}]}
     answer = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "No.", **more, **reasons}
-    assert ways.agree(calling(operation), answer=answer, status=400)
+    assert transports.agree(calling(operation), answer=answer, status=400)
 
 
 @hypothesis.given(st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
-def test_any_model_writes_and_reads_the_same(ways: Ways, data: st.DataObject) -> None:
+def test_any_model_writes_and_reads_the_same(transports: Transports, data: st.DataObject) -> None:
     """Whatever its attributes are, what is written to them, and what is found."""
     model = data.draw(strategies.schemas(key=lambda: UnicodeAttribute(hash_key=True)))
     instance, item = data.draw(strategies.objects(model)), data.draw(strategies.items(model))
@@ -213,7 +217,7 @@ def test_any_model_writes_and_reads_the_same(ways: Ways, data: st.DataObject) ->
         (read_together, {"Responses": [{"Item": item}, {}]}),
         (delete, {}),
     ):
-        assert ways.agree(lambda app, step=step: step(copy.deepcopy(instance)), answer=answer)
+        assert transports.agree(lambda app, step=step: step(copy.deepcopy(instance)), answer=answer)
 
 
 def save(instance: t.Any) -> t.Any:

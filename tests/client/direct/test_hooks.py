@@ -1,4 +1,4 @@
-"""Tracers see the calls that would go round botocore, and the way is free again when they are gone."""
+"""Tracers see the calls that would go round botocore, and the transport is free again when they are gone."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def xray(module: str) -> Tracer:
 
 @contextlib.contextmanager
 def as_it_was() -> cabc.Iterator[None]:
-    """A block after which nothing is patched. X-Ray's SDK knows no way back."""
+    """A block after which nothing is patched. X-Ray's SDK knows no transport back."""
     methods = (BaseClient, "_make_api_call"), (Endpoint, "prepare_request"), (URLLib3Session, "send")
     with contextlib.ExitStack() as stack:
         for owner, name in methods:
@@ -86,15 +86,15 @@ every_tracer = pytest.mark.parametrize("tracer", TRACERS.values(), ids=TRACERS)
 
 @pytest.fixture
 def make_direct(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
-    """Makes an app that goes the direct way to the recorder."""
+    """Makes an app that goes the direct transport to the recorder."""
     options = {"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS}
     return lambda name="app", /, **settings: make_app(name, **{**options, **settings})
 
 
-def transport(app: flask.Flask) -> tuple[str, str | None]:
-    """The way of the app's calls, and the reason for it."""
-    way = app.extensions["dynamo"].get_client().meta.dynaflask_transport
-    return way.way, way.reason
+def transport_of(app: flask.Flask) -> tuple[str, str | None]:
+    """The transport of the app's calls, and the reason for it."""
+    transport = app.extensions["dynamo"].get_client().meta.dynaflask_transport
+    return transport.mode, transport.reason
 
 
 def read(app: flask.Flask, model: t.Any) -> str:
@@ -110,26 +110,26 @@ def test_a_tracer_sees_the_calls_of_clients_that_are_there(
     """From the moment when it comes until it goes."""
     app = make_direct()
     assert [read(app, thread_model) for _ in range(2)] == ["app", "app"]
-    assert transport(app) == DIRECT
+    assert transport_of(app) == DIRECT
     with tracer() as traced:
         assert [read(app, thread_model) for _ in range(2)] == ["app", "app"]
-        assert (transport(app), traced()) == (ASIDE, [("GetItem", False)] * 2)
+        assert (transport_of(app), traced()) == (ASIDE, [("GetItem", False)] * 2)
     assert read(app, thread_model) == "app"
-    assert (transport(app), len(traced())) == (DIRECT, 2)
+    assert (transport_of(app), len(traced())) == (DIRECT, 2)
 
 
 @every_tracer
 def test_a_tracer_sees_the_calls_of_clients_that_come_later(
     make_direct: MakeApp, thread_model: t.Any, tracer: Tracer
 ) -> None:
-    """Of every app; what was made under a tracer goes the direct way when it is gone."""
+    """Of every app; what was made under a tracer goes the direct transport when it is gone."""
     with tracer() as traced:
         apps = [make_direct(region, region=region) for region in ("us-east-1", "eu-west-1")]
         assert [read(app, thread_model) for app in apps * 2] == ["us-east-1", "eu-west-1"] * 2
-        assert [transport(app) for app in apps] == [ASIDE] * 2
+        assert [transport_of(app) for app in apps] == [ASIDE] * 2
         assert traced() == [("GetItem", False)] * 4
     assert [read(app, thread_model) for app in apps * 2] == ["us-east-1", "eu-west-1"] * 2
-    assert ([transport(app) for app in apps], len(traced())) == ([DIRECT] * 2, 4)
+    assert ([transport_of(app) for app in apps], len(traced())) == ([DIRECT] * 2, 4)
 
 
 @every_tracer

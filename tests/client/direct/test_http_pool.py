@@ -45,32 +45,32 @@ def server() -> cabc.Iterator[hostile.Hostile]:
 
 
 @pytest.fixture
-def channels(server: hostile.Hostile) -> cabc.Iterator[ConnectionPool]:
+def pool(server: hostile.Hostile) -> cabc.Iterator[ConnectionPool]:
     """Connections to it."""
-    channels = ConnectionPool(origin_of(server.url))
-    yield channels
-    channels.close()
+    pool = ConnectionPool(origin_of(server.url))
+    yield pool
+    pool.close()
 
 
 class TestExchange:
     """A request is sent once, and its answer read."""
 
     def test_one_connection_serves_one_request_after_another(
-        self, server: hostile.Hostile, channels: ConnectionPool
+        self, server: hostile.Hostile, pool: ConnectionPool
     ) -> None:
         """As long as the server keeps it."""
-        assert [channels.send(REQUEST).body for _ in range(5)] == [b'{"a": 1}'] * 5
-        assert (server.connections, len(channels)) == (1, 1)
+        assert [pool.send(REQUEST).body for _ in range(5)] == [b'{"a": 1}'] * 5
+        assert (server.connections, len(pool)) == (1, 1)
 
-    def test_one_that_the_server_closed_is_not_used(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
+    def test_one_that_the_server_closed_is_not_used(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """It is noticed before a byte is sent."""
         server.acts = [cut(GOOD), say(GOOD)]
-        channels.send(REQUEST)
+        pool.send(REQUEST)
         server.wait_for_closings(1)
-        channels.send(REQUEST)
+        pool.send(REQUEST)
         assert (len(server.requests), server.connections) == (2, 2)
 
-    def test_one_that_has_something_to_say_is_not_used(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
+    def test_one_that_has_something_to_say_is_not_used(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """It would be taken for the answer to the next question."""
         has_spoken = threading.Event()
 
@@ -80,17 +80,17 @@ class TestExchange:
             return True
 
         server.acts = [speak, say(GOOD)]
-        channels.send(REQUEST)
+        pool.send(REQUEST)
         assert has_spoken.wait(timeout=20)
-        assert channels.send(REQUEST).body == b'{"a": 1}'
+        assert pool.send(REQUEST).body == b'{"a": 1}'
         assert server.connections == 2
 
-    def test_the_last_used_goes_first(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
+    def test_the_last_used_goes_first(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """The others may rest until the server closes them."""
-        threads_of(channels, 2)
-        assert len(channels) == 2
+        use_at_once(pool, 2)
+        assert len(pool) == 2
         for _ in range(5):
-            channels.send(REQUEST)
+            pool.send(REQUEST)
         assert server.connections == 2
 
     @pytest.mark.parametrize(
@@ -106,19 +106,19 @@ class TestExchange:
         self, server: hostile.Hostile, act: hostile.Act, error: type[HTTPClientError]
     ) -> None:
         """Its connection is closed, and the next request gets another."""
-        channels = ConnectionPool(origin_of(server.url, read_timeout=0.2))
+        pool = ConnectionPool(origin_of(server.url, read_timeout=0.2))
         server.acts = [act, say(GOOD)]
         with pytest.raises(error):
-            channels.send(REQUEST)
-        assert (len(channels), len(server.requests)) == (0, 1)
-        assert channels.send(REQUEST).is_complete
-        channels.close()
+            pool.send(REQUEST)
+        assert (len(pool), len(server.requests)) == (0, 1)
+        assert pool.send(REQUEST).is_complete
+        pool.close()
 
-    def test_an_answer_that_is_cut_short_is_given_out(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
+    def test_an_answer_that_is_cut_short_is_given_out(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """Whoever asked decides; its connection serves nobody else."""
         server.acts = [cut(GOOD, at=-2)]
-        assert not channels.send(REQUEST).is_complete
-        assert len(channels) == 0
+        assert not pool.send(REQUEST).is_complete
+        assert len(pool) == 0
 
     def test_nobody_listens(self) -> None:
         """Nobody takes a connection at that port."""
@@ -157,17 +157,17 @@ class TestExchange:
 class TestMany:
     """Threads share them without a lock."""
 
-    def test_no_more_are_kept_than_the_setting_says(self, channels: ConnectionPool) -> None:
+    def test_no_more_are_kept_than_the_setting_says(self, pool: ConnectionPool) -> None:
         """Those that are too many are closed after their answer."""
-        threads_of(channels, 5)
-        assert len(channels) == MAX_IDLE
+        use_at_once(pool, 5)
+        assert len(pool) == MAX_IDLE
 
-    def test_two_origins_have_connections_of_their_own(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
+    def test_two_origins_have_connections_of_their_own(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """Each app's requests go to its own server."""
         with hostile.Hostile() as other:
             other.acts = [say(answer({"a": 2}))]
             others = ConnectionPool(origin_of(other.url))
-            assert [c.send(REQUEST).body for c in (channels, others, channels)] == [
+            assert [c.send(REQUEST).body for c in (pool, others, pool)] == [
                 b'{"a": 1}',
                 b'{"a": 2}',
                 b'{"a": 1}',
@@ -179,31 +179,31 @@ class TestMany:
 class TestClose:
     """After ``close`` none is kept."""
 
-    def test_what_is_idle_is_closed(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
+    def test_what_is_idle_is_closed(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """At once."""
-        channels.send(REQUEST)
-        channels.close()
-        assert len(channels) == 0
+        pool.send(REQUEST)
+        pool.close()
+        assert len(pool) == 0
         server.wait_for_closings(1)
 
-    def test_what_is_in_use_is_closed_after_its_answer(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
+    def test_what_is_in_use_is_closed_after_its_answer(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """The call ends as it would have."""
-        channels.close()
-        assert channels.send(REQUEST).is_complete
-        assert len(channels) == 0
+        pool.close()
+        assert pool.send(REQUEST).is_complete
+        assert len(pool) == 0
         server.wait_for_closings(1)
 
 
-def threads_of(channels: ConnectionPool, number: int) -> None:
+def use_at_once(pool: ConnectionPool, number: int) -> None:
     """Send so many requests at once, and no sooner end one than all have begun."""
     barrier = threading.Barrier(number)
-    taken = [channels._get() for _ in range(number)]
+    taken = [pool._get() for _ in range(number)]
 
-    def give_back(channel: t.Any) -> None:
+    def give_back(connection: t.Any) -> None:
         barrier.wait(timeout=20)
-        channels._put(channel)
+        pool._put(connection)
 
-    threads = [threading.Thread(target=give_back, args=(channel,)) for channel in taken]
+    threads = [threading.Thread(target=give_back, args=(connection,)) for connection in taken]
     for thread in threads:
         thread.start()
     for thread in threads:

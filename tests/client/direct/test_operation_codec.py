@@ -8,7 +8,7 @@ import typing as t
 import botocore.session
 import pytest
 
-from dynaflask.client.direct.hooks import Listeners
+from dynaflask.client.direct.hooks import ClientHooks
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
@@ -32,24 +32,24 @@ class TestWrite:
         """Binary values are encoded."""
         params = {"TableName": "Thread", "Item": {**KEY, "value": value}}
         theirs = client._serializer.serialize_to_request(params, client.meta.service_model.operation_model("PutItem"))
-        written = OperationCodec(client, "PutItem").write(params)
+        written = OperationCodec(client, "PutItem").serialize(params)
         assert written is not None
         assert json.loads(written) == json.loads(theirs["body"])
 
     def test_what_botocore_does_not_know_is_botocores_to_refuse(self, client: t.Any) -> None:
         """It says which parameter is wrong."""
-        assert OperationCodec(client, "GetItem").write({"TableName": "Thread", "Key": KEY, "Where": "here"}) is None
+        assert OperationCodec(client, "GetItem").serialize({"TableName": "Thread", "Key": KEY, "Where": "here"}) is None
 
     def test_a_tables_arn_is_botocores_to_resolve(self, client: t.Any) -> None:
         """It may lead to another endpoint."""
-        assert OperationCodec(client, "GetItem").write({"TableName": ARN, "Key": KEY}) is None
+        assert OperationCodec(client, "GetItem").serialize({"TableName": ARN, "Key": KEY}) is None
 
     def test_a_transaction_gets_a_token(self, client: t.Any) -> None:
         """Another one each time, unless the caller has one: it is what makes a repetition harmless."""
         operation = OperationCodec(client, "TransactWriteItems")
         first, second, own = ({"TransactItems": [], **more} for more in ({}, {}, {"ClientRequestToken": "mine"}))
         for params in (first, second, own):
-            assert operation.write(params) == json.dumps(params, separators=(",", ":")).encode()
+            assert operation.serialize(params) == json.dumps(params, separators=(",", ":")).encode()
         assert first["ClientRequestToken"] != second["ClientRequestToken"]
         assert own["ClientRequestToken"] == "mine"
 
@@ -83,7 +83,7 @@ def test_an_answer_is_read_as_botocore_reads_it(client: t.Any, body: bytes) -> N
     response = {"status_code": 200, "headers": headers, "body": body}
     theirs = client._response_parser.parse(response, model.output_shape)
     theirs["ResponseMetadata"]["RetryAttempts"] = 0
-    listeners = Listeners(client, operations=["GetItem"])
-    ours = OperationCodec(client, "GetItem").read(Response(200, headers, body), listeners=listeners)
+    hooks = ClientHooks(client, operations=["GetItem"])
+    ours = OperationCodec(client, "GetItem").parse(Response(200, headers, body), hooks=hooks)
     assert ours == theirs
     assert [*ours] == [*theirs]

@@ -14,7 +14,7 @@ from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
-from dynaflask.client.direct import page_decoder as streams
+from dynaflask.client.direct import page_decoder
 from tests.support import recorder as recorders
 from tests.support.comparing import shape
 from tests.support.settings import KEYS
@@ -31,7 +31,7 @@ def dump(content: t.Any) -> bytes:
 @pytest.fixture
 def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the page is."""
-    monkeypatch.setattr(streams, "MIN_BYTES", 0)
+    monkeypatch.setattr(page_decoder, "MIN_BYTES", 0)
 
 
 @pytest.mark.usefixtures("any_size")
@@ -40,7 +40,7 @@ class TestLoad:
 
     def test_it_says_what_json_says(self) -> None:
         """With what was made of the items, which still tell their attributes."""
-        content = streams.load(dump(ANSWER), make=lambda item: ("made of", item))
+        content = page_decoder.decode_page(dump(ANSWER), make_item=lambda item: ("made of", item))
         page = content["Items"]
         assert {**content, "Items": [made.instance for made in page]} == {
             **ANSWER,
@@ -51,7 +51,10 @@ class TestLoad:
 
     def test_an_answer_without_items_is_said_as_well(self) -> None:
         """To a query that counts."""
-        assert streams.load(b'{"Count":3,"ScannedCount":3}', make=dict) == {"Count": 3, "ScannedCount": 3}
+        assert page_decoder.decode_page(b'{"Count":3,"ScannedCount":3}', make_item=dict) == {
+            "Count": 3,
+            "ScannedCount": 3,
+        }
 
     def test_what_the_program_raises_meanwhile_goes_on(self) -> None:
         """A signal's handler may, such as that of a task's time limit."""
@@ -63,12 +66,12 @@ class TestLoad:
             raise TimeLimitExceeded
 
         with pytest.raises(TimeLimitExceeded):
-            streams.load(dump(ANSWER), make)
+            page_decoder.decode_page(dump(ANSWER), make)
 
     def test_what_is_cut_short_is_not_taken(self) -> None:
         """Wherever it is cut."""
         body = dump(ANSWER)
-        assert [streams.load(body[:end], make=dict) for end in range(len(body))] == [None] * len(body)
+        assert [page_decoder.decode_page(body[:end], make_item=dict) for end in range(len(body))] == [None] * len(body)
 
     @pytest.mark.parametrize(
         "body",
@@ -96,28 +99,31 @@ class TestLoad:
     )
     def test_what_is_odd_is_left_to_others(self, body: bytes) -> None:
         """They find out what it is, or what is wrong with it."""
-        assert streams.load(body, make=dict) is None
+        assert page_decoder.decode_page(body, make_item=dict) is None
 
     def test_what_nothing_can_be_made_of_is_left_to_others(self) -> None:
         """They raise the error where it is due."""
-        assert streams.load(dump(ANSWER), make=lambda item: item["a"]) is None
+        assert page_decoder.decode_page(dump(ANSWER), make_item=lambda item: item["a"]) is None
 
 
 def test_a_small_page_is_decoded_as_a_whole() -> None:
     """Which takes less time."""
-    assert streams.load(dump(ANSWER), make=dict) is None
+    assert page_decoder.decode_page(dump(ANSWER), make_item=dict) is None
 
 
-WAYS = {"stock": "stock", "direct": "direct", "other": "direct"}
+TRANSPORTS = {"stock": "stock", "direct": "direct", "other": "direct"}
 PAGE = 3
 
 
 @pytest.fixture
 def apps(make_app: t.Any, recorder: recorders.Recorder) -> dict[str, flask.Flask]:
-    """One app for PynamoDB's way, and two for the direct way."""
+    """One app for PynamoDB's transport, and two for the direct transport."""
     recorder.answer = answer
     given = {"host": recorder.url, "region": "us-east-1", **KEYS}
-    return {name: make_app(name, transport=way, table_prefix=f"{name}-", **given) for name, way in WAYS.items()}
+    return {
+        name: make_app(name, transport=transport, table_prefix=f"{name}-", **given)
+        for name, transport in TRANSPORTS.items()
+    }
 
 
 def answer(request: recorders.Request) -> str:
@@ -152,18 +158,18 @@ def post(db: dynaflask.Dynamo) -> t.Any:
 def streamed(monkeypatch: pytest.MonkeyPatch) -> list[t.Any]:
     """What was decoded so, or ``None`` for each page that was not."""
     found: list[t.Any] = []
-    load = streams.load
+    load = page_decoder.decode_page
 
     def note(*args: t.Any) -> t.Any:
         found.append(load(*args))
         return found[-1]
 
-    monkeypatch.setattr(streams, "load", note)
+    monkeypatch.setattr(page_decoder, "decode_page", note)
     return found
 
 
 def agree(apps: dict[str, flask.Flask], step: t.Callable[[], t.Any]) -> t.Any:
-    """What a step gives, which is the same whichever way it goes. The direct way learns from its first calls."""
+    """The result of a step, which is the same with each transport. The first step captures the request templates."""
     given = []
     for name in ("stock", "direct"):
         with apps[name].app_context():
@@ -176,7 +182,7 @@ def agree(apps: dict[str, flask.Flask], step: t.Callable[[], t.Any]) -> t.Any:
 
 @pytest.mark.usefixtures("any_size")
 class TestQueries:
-    """A model's queries and scans give over the direct way what they give over any other."""
+    """A model's queries and scans give over the direct transport what they give over any other."""
 
     @pytest.mark.parametrize("method", ["query", "scan"])
     def test_the_objects_are_the_same(
@@ -319,7 +325,7 @@ def test_a_page_is_at_no_time_in_memory_as_dicts(
     numbers = range(4000)
     items = [{"forum": {"S": "f"}, "number": {"N": str(number)}, "text": {"S": "x" * 99}} for number in numbers]
     body = dump({"Items": items, "Count": len(items), "ScannedCount": len(items)}).decode()
-    assert len(body) > streams.MIN_BYTES
+    assert len(body) > page_decoder.MIN_BYTES
     recorder.answer = lambda request: body
     peaks = {}
     for name in ("stock", "direct"):

@@ -49,19 +49,10 @@ from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 Call = t.Callable[[], t.Any]
-WAYS = ("stock", "direct")
+TRANSPORTS = ("stock", "direct")
 FOUND = {"Item": {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}, "views": {"N": "7"}}}
 GOOD = answer(FOUND)
 DIRECT = ("direct", None)
-
-
-IDS_OF_TWO_PROCESSES = """
-import os
-from dynaflask.client.direct.transport import _ids
-if pid := os.fork():
-    os.waitpid(pid, 0)
-print(_ids.next(), _ids.next(), flush=True)
-"""
 
 
 class Played(t.NamedTuple):
@@ -80,25 +71,27 @@ class Play:
         self._model = model
         self._sleeps = sleeps
         # What costs most of a client lives as long as another client of it.
-        self._kept = [make_app(f"kept-{way}", region="us-east-1", transport=way, **KEYS) for way in WAYS]
+        self._kept = [
+            make_app(f"kept-{transport}", region="us-east-1", transport=transport, **KEYS) for transport in TRANSPORTS
+        ]
         for app in self._kept:
             app.extensions["dynamo"].get_client()
 
     def __call__(
-        self, way: str, acts: list[hostile.Act], *, name: str = "read", is_warm: bool = True, **settings: t.Any
+        self, transport: str, acts: list[hostile.Act], *, name: str = "read", is_warm: bool = True, **settings: t.Any
     ) -> Played:
-        with self.server(way, **settings) as server:
+        with self.server(transport, **settings) as server:
             call = getattr(self, name)
             if is_warm:
                 call()
             return self.play(server, acts, call)
 
     @contextlib.contextmanager
-    def server(self, way: str, **settings: t.Any) -> t.Iterator[hostile.Hostile]:
+    def server(self, transport: str, **settings: t.Any) -> t.Iterator[hostile.Hostile]:
         """A server that answers well so far, and the context of an app that calls it."""
         with hostile.Hostile() as server:
             server.acts = [say(GOOD)]
-            options = {"host": server.url, "region": "us-east-1", "transport": way, **KEYS, **settings}
+            options = {"host": server.url, "region": "us-east-1", "transport": transport, **KEYS, **settings}
             with self._make_app("app", **options).app_context():
                 yield server
 
@@ -134,16 +127,16 @@ def told(call: Call, url: str) -> t.Any:
         return [(type(fault), str(fault).replace(url, "URL")) for fault in (failure, failure.__cause__)]
 
 
-def transport(app: flask.Flask) -> tuple[str, str | None]:
-    """The way of the app's calls, and the reason for it."""
+def transport_of(app: flask.Flask) -> tuple[str, str | None]:
+    """The transport of the app's calls, and the reason for it."""
     registry: dynaflask.Registry = app.extensions["dynamo"]
     with registry.lease(registry.binds["default"]).call() as client:
-        return client.meta.dynaflask_transport.way, client.meta.dynaflask_transport.reason
+        return client.meta.dynaflask_transport.mode, client.meta.dynaflask_transport.reason
 
 
 @pytest.fixture
 def make_direct(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
-    """Makes an app that goes the direct way to the recorder."""
+    """Makes an app that goes the direct transport to the recorder."""
 
     def make(name: str = "app", /, **settings: t.Any) -> flask.Flask:
         return make_app(
@@ -198,7 +191,7 @@ FAULTS: dict[str, list[hostile.Act]] = {
 def test_a_fault_is_what_it_was(play: Play, fault: str) -> None:
     """The same result or error as with botocore, after the same attempts and pauses, from the first call on."""
     for name, is_warm in itertools.product(("read", "write"), (True, False)):
-        stock, direct = (play(way, list(FAULTS[fault]), name=name, is_warm=is_warm) for way in WAYS)
+        stock, direct = (play(transport, list(FAULTS[fault]), name=name, is_warm=is_warm) for transport in TRANSPORTS)
         assert direct == stock
 
 
@@ -206,15 +199,15 @@ def test_a_fault_is_what_it_was(play: Play, fault: str) -> None:
 def test_each_retry_mode_is_botocores(play: Play, retries: t.Any) -> None:
     """Whatever mode is configured, it decides."""
     acts = [say(answer(status=500)), say(error("ThrottlingException")), say(answer(FOUND, crc=1)), say(GOOD)]
-    stock, direct = (play(way, list(acts), retry_configuration=retries) for way in WAYS)
+    stock, direct = (play(transport, list(acts), retry_configuration=retries) for transport in TRANSPORTS)
     assert direct == stock
 
 
 def test_the_token_bucket_is_botocores(play: Play) -> None:
     """Where nothing works for long, the client ceases to try again, and successes give it new hope."""
 
-    def attempts(way: str) -> int:
-        with play.server(way) as server:
+    def attempts(transport: str) -> int:
+        with play.server(transport) as server:
             for act in [say(GOOD), *[say(answer(status=500))] * 60, *[say(GOOD)] * 30, say(answer(status=500))]:
                 server.acts = [act]
                 told(play.read, server.url)
@@ -263,7 +256,7 @@ def test_a_damaged_answer_is_an_error(play: Play, broken: bytes) -> None:
 def test_a_silent_server_is_a_read_timeout(play: Play, at: int) -> None:
     """Wherever it falls silent, and as often as botocore would ask again."""
     options: dict[str, t.Any] = {"read_timeout_seconds": 0.5, "max_retry_attempts": 1}
-    stock, direct = (play(way, [hostile.stall(GOOD, at=at)], **options) for way in WAYS)
+    stock, direct = (play(transport, [hostile.stall(GOOD, at=at)], **options) for transport in TRANSPORTS)
     assert direct == stock
     assert "Read timeout" in direct.outcome[0][1]
 
@@ -276,7 +269,7 @@ def test_a_head_without_end_is_an_error(play: Play) -> None:
 @pytest.mark.parametrize("host", ["http://127.0.0.1:1", "http://nobody.invalid"])
 def test_a_dead_endpoint_is_botocores_error(play: Play, host: str) -> None:
     """Refused, or not to be found."""
-    stock, direct = (play(way, [say(GOOD)], host=host, is_warm=False) for way in WAYS)
+    stock, direct = (play(transport, [say(GOOD)], host=host, is_warm=False) for transport in TRANSPORTS)
     assert stock == direct
     assert "Could not connect" in direct.outcome[0][1]
 
@@ -301,6 +294,21 @@ def test_a_connection_that_fails_is_tried_again(play: Play, monkeypatch: pytest.
         played = play.play(server, [say(GOOD)], play.read)
     assert played.outcome["subject"] == "subject"
     assert (failures, played.sleeps) == ([], 2)
+
+
+def run_program(name: str, *arguments: str) -> None:
+    """Run a program of ``tests/support``, which must succeed."""
+    command = [sys.executable, str(SUPPORT / name), *arguments]
+    process = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+def server_context(bundle: pathlib.Path) -> ssl.SSLContext:
+    """A TLS context for a server on localhost. Its authority is written to the bundle."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(bundle))
+    return context
 
 
 class TestSockets:
@@ -342,45 +350,61 @@ class TestSockets:
         app = make_direct()
         with app.app_context():
             thread_model.get("forum", "subject")
-            way = _direct(app)
-            assert (pool.stats().open_sockets, len(way)) == (1, 1)
+            transport = _direct(app)
+            assert (pool.stats().open_sockets, len(transport)) == (1, 1)
             pool.close()
-            assert len(way) == 0
+            assert len(transport) == 0
             assert thread_model.get("forum", "subject").subject == "subject"
 
     def test_a_call_that_outlasts_its_client_closes_its_socket(self, make_direct: MakeApp) -> None:
         """It ends as it would have."""
-        way = _direct(make_direct())
-        way.close()
-        way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
-        assert len(way) == 0
+        transport = _direct(make_direct())
+        transport.close()
+        transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
+        assert len(transport) == 0
+
+    def test_a_child_forked_in_c_opens_its_own_connections(self) -> None:
+        """The child uses neither the connections nor the invocation ids of its parent, which keep working there."""
+        with hostile.Hostile() as server:
+            server.acts = [say(GOOD)]
+            run_program("direct_fork_program.py", server.url)
+            ids = [request.headers["amz-sdk-invocation-id"] for request in server.requests]
+            assert (server.connections, len(ids)) == (2, 5)
+        assert len({*ids}) == 5
+        assert len({invocation_id[:-12] for invocation_id in ids}) == 2
+
+    def test_a_child_forked_in_c_leaves_tls_connections_open(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The parent's TLS connection survives ``close`` in the child and the end of the child."""
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
+        with recorders.Recorder(tls=server_context(tmp_path / "bundle.pem")) as server:
+            run_program("direct_fork_program.py", f"https://localhost:{server.port}")
+            assert len(server.requests) == 5
 
     def test_a_fork_and_greenlets(self, recorder: recorders.Recorder) -> None:
         """A forked child uses none of the parent's; greenlets do not wait for each other."""
         for program in ("fork_program.py", "gevent_program.py"):
-            command = [sys.executable, str(SUPPORT / program), recorder.url, "direct"]
-            done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
+            run_program(program, recorder.url, "direct")
 
 
 class TestTrouble:
-    """What fails on the way has botocore's name."""
+    """What fails on the transport has botocore's name."""
 
     @pytest.fixture
     def bundle(self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
         """What a server is trusted with, as AWS_CA_BUNDLE has it."""
-        authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(context)
-        authority.cert_pem.write_to_path(str(tmp_path / "bundle.pem"))
         monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
-        return context
+        return server_context(tmp_path / "bundle.pem")
 
     def test_tls_is_verified(self, play: Play, bundle: ssl.SSLContext) -> None:
         """The name of the host and the authority, with the bundle that botocore would take."""
         with recorders.Recorder(tls=bundle) as server:
             options = {"is_warm": False, "max_retry_attempts": 0}
             good = play("direct", [say(GOOD)], host=f"https://localhost:{server.port}", **options)
-            stock, direct = (play(way, [], host=f"https://127.0.0.1:{server.port}", **options) for way in WAYS)
+            stock, direct = (
+                play(transport, [], host=f"https://127.0.0.1:{server.port}", **options) for transport in TRANSPORTS
+            )
         assert good.outcome["subject"] == "subject"
         assert direct.outcome[0][0] is stock.outcome[0][0] is GetError
         assert "SSL validation failed" in stock.outcome[0][1]
@@ -392,7 +416,7 @@ class TestTrouble:
         with socket.create_server(("127.0.0.1", 0)) as server:
             host = f"https://localhost:{server.getsockname()[1]}"
             options = {"host": host, "connect_timeout_seconds": 0.2, "max_retry_attempts": 0, "is_warm": False}
-            stock, direct = (play(way, [], **options) for way in WAYS)
+            stock, direct = (play(transport, [], **options) for transport in TRANSPORTS)
         assert direct == stock
         assert "Read timeout" in direct.outcome[0][1]
 
@@ -405,7 +429,9 @@ class TestTrouble:
                 waiting.setblocking(False)
                 waiting.connect_ex(address)
             options = {"connect_timeout_seconds": 0.2, "max_retry_attempts": 0, "is_warm": False}
-            stock, direct = (play(way, [], host=f"http://127.0.0.1:{address[1]}", **options) for way in WAYS)
+            stock, direct = (
+                play(transport, [], host=f"http://127.0.0.1:{address[1]}", **options) for transport in TRANSPORTS
+            )
         assert direct == stock
         assert "Connect timeout" in direct.outcome[0][1]
 
@@ -493,11 +519,6 @@ class TestRequests:
         assert len({*ids}) == len(ids)
         assert [str(uuid.UUID(found, version=4)) for found in ids] == ids
 
-    def test_no_two_processes_share_an_invocation(self) -> None:
-        """A forked child goes on with ids of its own."""
-        lines = subprocess.check_output([sys.executable, "-c", IDS_OF_TWO_PROCESSES], text=True).split()
-        assert len({*lines}) == len({line[:-12] for line in lines}) + 2 == 4
-
     def test_credentials_are_renewed(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
@@ -520,7 +541,7 @@ class TestRequests:
     def test_no_credentials_is_botocores_error(self, play: Play) -> None:
         """As it was."""
         options = {"aws_access_key_id": None, "aws_secret_access_key": None, "is_warm": False}
-        stock, direct = (play(way, [say(GOOD)], **options) for way in WAYS)
+        stock, direct = (play(transport, [say(GOOD)], **options) for transport in TRANSPORTS)
         assert stock == direct
         assert "Unable to locate credentials" in str(direct.outcome)
 
@@ -560,7 +581,9 @@ class TestRequests:
     @pytest.mark.parametrize("name", ["", "a:b"])
     def test_a_header_without_a_name_is_botocores_error(self, play: Play, name: str) -> None:
         """It says so; written as it is, it would be another header."""
-        stock, direct = (play(way, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for way in WAYS)
+        stock, direct = (
+            play(transport, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for transport in TRANSPORTS
+        )
         assert stock == direct
         assert "Invalid header name" in direct.outcome[0][1]
 
@@ -611,12 +634,12 @@ class TestRequests:
         self, make_direct: MakeApp, recorder: recorders.Recorder, table: str
     ) -> None:
         """An ARN may lead elsewhere, which botocore knows."""
-        way = _direct(make_direct())
+        transport = _direct(make_direct())
         key = {"id": {"S": "arn:aws:s3:::bucket"}}
         for _ in range(2):
-            way._make_api_call("GetItem", {"TableName": table, "Key": key})
-            way._make_api_call("BatchGetItem", {"RequestItems": {table: {"Keys": [key]}}})
-            way._make_api_call("TransactGetItems", {"TransactItems": [{"Get": {"TableName": table, "Key": key}}]})
+            transport._make_api_call("GetItem", {"TableName": table, "Key": key})
+            transport._make_api_call("BatchGetItem", {"RequestItems": {table: {"Keys": [key]}}})
+            transport._make_api_call("TransactGetItems", {"TransactItems": [{"Get": {"TableName": table, "Key": key}}]})
         assert [request.body for request in recorder.requests[:3]] == [
             request.body for request in recorder.requests[3:]
         ]
@@ -626,20 +649,20 @@ class TestRequests:
         self, make_direct: MakeApp, recorder: recorders.Recorder, value: t.Any
     ) -> None:
         """Binary values in base 64, and lone surrogates."""
-        way = _direct(make_direct())
+        transport = _direct(make_direct())
         for _ in range(2):
-            way._make_api_call("PutItem", {"TableName": "Thread", "Item": {"id": value}})
+            transport._make_api_call("PutItem", {"TableName": "Thread", "Item": {"id": value}})
         assert recorder.requests[0].body == recorder.requests[1].body
 
     @pytest.mark.parametrize("params", [{"Table": "Thread"}, {"TableName": "Thread", "Key": {"id": {"S": object()}}}])
     def test_what_cannot_be_written_is_botocores_error(self, make_direct: MakeApp, params: t.Any) -> None:
         """A parameter that does not exist, or a value that is none."""
         app = make_direct()
-        way = _direct(app)
-        way._make_api_call("GetItem", {"TableName": "Thread", "Key": {}})
+        transport = _direct(app)
+        transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {}})
         ours, theirs = (
-            told(lambda: way._make_api_call("GetItem", params), "-"),
-            told(lambda: way._client._make_api_call("GetItem", params), "-"),
+            told(lambda: transport._make_api_call("GetItem", params), "-"),
+            told(lambda: transport._client._make_api_call("GetItem", params), "-"),
         )
         assert ours == theirs
 
@@ -649,16 +672,16 @@ class TestRequests:
         """The extra ``direct`` brings it, and nothing needs it."""
         monkeypatch.setattr(json_codec, "_dumps", json_codec._standard_dumps)
         pool.close()
-        way = _direct(make_direct())
+        transport = _direct(make_direct())
         for _ in range(2):
-            way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "\N{SNOWMAN}"}}})
+            transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "\N{SNOWMAN}"}}})
         assert recorder.requests[0].body == recorder.requests[1].body
 
     def test_a_transaction_has_a_token(self, make_direct: MakeApp, recorder: recorders.Recorder) -> None:
         """A new one for each call, so that its attempts write once."""
-        way = _direct(make_direct())
+        transport = _direct(make_direct())
         for _ in range(3):
-            way._make_api_call("TransactWriteItems", {"TransactItems": []})
+            transport._make_api_call("TransactWriteItems", {"TransactItems": []})
         assert len({request.body["ClientRequestToken"] for request in recorder.requests}) == 3
 
 
@@ -697,17 +720,19 @@ class TestOperations:
             text = UnicodeAttribute(null=True)
             data = BinaryAttribute(null=True, legacy_encoding=False)
 
-        def make_engine_app(way: str) -> flask.Flask:
+        def make_engine_app(transport: str) -> flask.Flask:
             settings = ministack.settings(account)
-            return make_app(way, transport=way, **{name[9:].lower(): value for name, value in settings.items()})
+            return make_app(
+                transport, transport=transport, **{name[9:].lower(): value for name, value in settings.items()}
+            )
 
         results = []
-        for way in WAYS:
-            app = make_engine_app(way)
+        for transport in TRANSPORTS:
+            app = make_engine_app(transport)
             with app.app_context():
                 db.create_all()
                 results.append([use(Note, db) for _ in range(3)])
-        assert transport(app) == DIRECT
+        assert transport_of(app) == DIRECT
         assert results[0] == results[1]
         assert results[1][0] == results[1][2]
 
@@ -772,10 +797,10 @@ class TestSteppingAside:
 
     def test_it_says_which_way(self, make_direct: MakeApp, make_app: MakeApp) -> None:
         """And why it is not the one that was asked for."""
-        assert transport(make_direct()) == DIRECT
-        assert transport(make_direct("tuned", transport="tuned")) == ("tuned", None)
-        assert transport(make_direct("stock", transport="stock")) == ("stock", None)
-        assert repr(_direct(make_direct())) == "<Direct way='direct' reason=None>"
+        assert transport_of(make_direct()) == DIRECT
+        assert transport_of(make_direct("tuned", transport="tuned")) == ("tuned", None)
+        assert transport_of(make_direct("stock", transport="stock")) == ("stock", None)
+        assert repr(_direct(make_direct())) == "<DirectTransport mode='direct' reason=None>"
 
     @pytest.mark.parametrize("event", ["before-send", "request-created", "needs-retry.dynamodb", "*.*.GetItem"])
     def test_a_handler(self, make_direct: MakeApp, thread_model: t.Any, event: str) -> None:
@@ -791,18 +816,22 @@ class TestSteppingAside:
                 act()
                 thread_model.get("forum", "subject")
                 thread_model.get("forum", "subject")
-            way, reason = transport(app)
-            assert (way, "hear listens to the client's events" in str(reason), len(heard) >= 2) == ("tuned", True, True)
+            transport, reason = transport_of(app)
+            assert (transport, "hear listens to the client's events" in str(reason), len(heard) >= 2) == (
+                "tuned",
+                True,
+                True,
+            )
             client.meta.events.unregister(event, hear)
-            assert transport(app) == DIRECT
+            assert transport_of(app) == DIRECT
 
     def test_a_handler_of_another_service_is_none_of_ours(self, make_direct: MakeApp) -> None:
-        """Nor is one of an operation that goes botocore's way anyway."""
+        """Nor is one of an operation that goes botocore's transport anyway."""
         app = make_direct()
         client = app.extensions["dynamo"].get_client()
         client.meta.events.register("before-send.s3", ignore)
         client.meta.events.register("before-send.dynamodb.ListTables", ignore)
-        assert transport(app) == DIRECT
+        assert transport_of(app) == DIRECT
 
     def test_a_stubber(self, make_direct: MakeApp, thread_model: t.Any, recorder: recorders.Recorder) -> None:
         """Also one that comes late; nothing is sent while it is there."""
@@ -813,7 +842,7 @@ class TestSteppingAside:
                 stubber.add_response("get_item", FOUND)
                 assert thread_model.get("forum", "subject").views == 7
             thread_model.get("forum", "subject")
-        assert transport(app) == DIRECT
+        assert transport_of(app) == DIRECT
         assert len(recorder.requests) == 2
 
     def test_moto(self, make_app: MakeApp, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
@@ -824,15 +853,15 @@ class TestSteppingAside:
             for _ in range(2):
                 thread_model("forum", "subject", views=7).save()
             assert thread_model.get("forum", "subject").views == 7
-            assert transport(app) == ("tuned", "moto's mock is active")
+            assert transport_of(app) == ("tuned", "moto's mock is active")
 
     def test_moto_on_a_client_that_is_there(self, make_direct: MakeApp) -> None:
         """From the beginning of the mock to its end."""
         app = make_direct()
         app.extensions["dynamo"].ping()
         with moto.mock_aws():
-            assert transport(app) == ("tuned", "moto's mock is active")
-        assert transport(app) == DIRECT
+            assert transport_of(app) == ("tuned", "moto's mock is active")
+        assert transport_of(app) == DIRECT
 
     @pytest.mark.parametrize(
         "target",
@@ -846,11 +875,11 @@ class TestSteppingAside:
     def test_a_patch(self, make_direct: MakeApp, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
         """As tracers and tests make them."""
         app = make_direct()
-        assert transport(app) == DIRECT
+        assert transport_of(app) == DIRECT
         with monkeypatch.context() as patch:
             patch.setattr(target, lambda *_, **__: None)
-            assert "is patched" in str(transport(app)[1])
-        assert transport(app) == DIRECT
+            assert "is patched" in str(transport_of(app)[1])
+        assert transport_of(app) == DIRECT
 
     def test_a_patch_of_the_client_itself(
         self, make_direct: MakeApp, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
@@ -864,22 +893,25 @@ class TestSteppingAside:
     def test_a_proxy(self, make_direct: MakeApp) -> None:
         """It is botocore that speaks to it."""
         app = make_direct(client_config=Config(proxies={"http": "http://127.0.0.1:1"}))
-        assert transport(app) == ("tuned", "it goes through a proxy")
+        assert transport_of(app) == ("tuned", "the client uses a proxy")
 
     def test_tls_of_its_own(self, make_direct: MakeApp) -> None:
         """Such as a client's certificate."""
         app = make_direct(host="https://localhost:1", client_config=Config(client_cert="/no/such/file"))
-        assert transport(app) == ("tuned", "its TLS is set up otherwise")
+        assert transport_of(app) == ("tuned", "the client has TLS settings of its own")
 
     def test_adaptive_retries(self, make_direct: MakeApp) -> None:
         """They see each request and each answer."""
-        assert "adaptive" in str(transport(make_direct(retry_configuration={"mode": "adaptive"}))[1])
+        assert "adaptive" in str(transport_of(make_direct(retry_configuration={"mode": "adaptive"}))[1])
 
     def test_a_client_factory(self, make_direct: MakeApp) -> None:
         """The client is as it was made."""
         session = botocore.session.Session()
         client = session.create_client("dynamodb", region_name="us-east-1", endpoint_url="http://127.0.0.1:1")
-        assert transport(make_direct(client_factory=lambda _: client)) == ("stock", "DYNAMODB_CLIENT_FACTORY made it")
+        assert transport_of(make_direct(client_factory=lambda _: client)) == (
+            "stock",
+            "DYNAMODB_CLIENT_FACTORY made it",
+        )
 
     def test_a_factorys_client_may_be_anything(self, make_direct: MakeApp, thread_model: t.Any) -> None:
         """A fake, for example."""
@@ -889,9 +921,9 @@ class TestSteppingAside:
 
     def test_a_signature_of_another_kind(self, make_direct: MakeApp, recorder: recorders.Recorder) -> None:
         """It is never learnt, so that each request is signed by botocore."""
-        way = _direct(make_direct(client_config=Config(signature_version=botocore.UNSIGNED)))
+        transport = _direct(make_direct(client_config=Config(signature_version=botocore.UNSIGNED)))
         for _ in range(2):
-            way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
+            transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
         assert ["authorization" in request.headers for request in recorder.requests] == [False, False]
 
     def test_a_botocore_that_does_not_show_its_handlers(
@@ -900,4 +932,4 @@ class TestSteppingAside:
         """It cannot be known who listens."""
         app = make_direct()
         monkeypatch.setattr("dynaflask.client.botocore_internals._emitter", lambda client: None)
-        assert transport(app) == ("tuned", "this botocore does not show who listens")
+        assert transport_of(app) == ("tuned", "this botocore version does not expose its event handlers")

@@ -49,7 +49,7 @@ def make_pair(**options: t.Any) -> tuple[t.Any, t.Any]:
     stock, ours = make_client(**options), make_client(**options)
     endpoints.install(ours)
     assert type(stock._ruleset_resolver) is EndpointRulesetResolver
-    assert type(ours._ruleset_resolver) is endpoints.Resolver
+    assert type(ours._ruleset_resolver) is endpoints.CachingResolver
     return stock, ours
 
 
@@ -183,7 +183,7 @@ def test_a_botocore_that_asks_otherwise_is_let_ask(monkeypatch: pytest.MonkeyPat
     ways = EndpointRulesetResolver._get_provider_params
     monkeypatch.setattr(EndpointRulesetResolver, "_of_another_name", ways, raising=False)
     monkeypatch.delattr(EndpointRulesetResolver, "_get_provider_params")
-    monkeypatch.setattr(endpoints.Resolver, "_get_provider_params", None)
+    monkeypatch.setattr(endpoints.CachingResolver, "_get_provider_params", None)
     monkeypatch.setattr(
         EndpointRulesetResolver,
         "construct_endpoint",
@@ -205,10 +205,13 @@ def test_a_client_without_a_ruleset_is_left(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_stock_is_botocores_own(make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """Nothing of ours is in the way of such a client."""
+    """Nothing of ours is in the transport of such a client."""
     given = {"host": recorder.url, "region": "us-east-1", **KEYS}
-    found = [make_app(way, transport=way, **given).extensions["dynamo"].client for way in ("tuned", "stock")]
-    assert [type(client._ruleset_resolver) for client in found] == [endpoints.Resolver, EndpointRulesetResolver]
+    found = [
+        make_app(transport, transport=transport, **given).extensions["dynamo"].client
+        for transport in ("tuned", "stock")
+    ]
+    assert [type(client._ruleset_resolver) for client in found] == [endpoints.CachingResolver, EndpointRulesetResolver]
 
 
 def test_two_apps_keep_apart(make_app: MakeApp) -> None:

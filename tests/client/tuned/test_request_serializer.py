@@ -16,7 +16,7 @@ from botocore.serialize import JSONSerializer
 from hypothesis import strategies as st
 
 from dynaflask.client.tuned import request_serializer as serializer
-from dynaflask.client.tuned.request_serializer import Serializer
+from dynaflask.client.tuned.request_serializer import PassthroughSerializer
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from tests.support.settings import KEYS
 from tests.support.strategies import ASKED
@@ -35,7 +35,7 @@ def write(kind: type[JSONSerializer], parameters: t.Any, operation: str) -> str:
 
 def assert_same(parameters: t.Any, operation: str = "PutItem") -> None:
     before = repr(parameters)
-    assert write(Serializer, parameters, operation) == write(JSONSerializer, parameters, operation)
+    assert write(PassthroughSerializer, parameters, operation) == write(JSONSerializer, parameters, operation)
     assert repr(parameters) == before
 
 
@@ -101,7 +101,7 @@ def test_what_the_walk_would_leave_is_not_walked(
 ) -> None:
     """After an operation's first request, which shows what is in each."""
     assert_same(parameters, operation)
-    ours = Serializer()
+    ours = PassthroughSerializer()
     ours.serialize_to_request(parameters, MODEL.operation_model(operation))
     monkeypatch.delattr(JSONSerializer, "serialize_to_request")
     assert json.loads(ours.serialize_to_request(parameters, MODEL.operation_model(operation))["body"]) == parameters
@@ -143,7 +143,7 @@ def test_arguments_of_another_kind_are_botocores(parameters: t.Any) -> None:
 @pytest.mark.parametrize("operation", sorted(DATA_PLANE_OPERATIONS))
 def test_no_two_requests_share_what_may_be_changed(operation: str) -> None:
     """A handler may change whatever is in one."""
-    ours, model = Serializer(), MODEL.operation_model(operation)
+    ours, model = PassthroughSerializer(), MODEL.operation_model(operation)
     for _ in range(2):
         first, second = (ours.serialize_to_request({}, model) for _ in range(2))
         shared = [value for name, value in first.items() if value is second[name]]
@@ -166,7 +166,7 @@ def test_an_item_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     )
     item = {"a": {"S": "x"}, "b": {"M": {"c": {"L": [{"NULL": True}]}}}, "d": {"B": b"\0"}}
-    write(Serializer, {"Item": item}, "PutItem")
+    write(PassthroughSerializer, {"Item": item}, "PutItem")
     assert seen.count("AttributeValue") == 1  # the binary one
 
 
@@ -179,7 +179,7 @@ def test_a_botocore_that_walks_otherwise_is_let_walk(monkeypatch: pytest.MonkeyP
         way(self, serialized, value, shape, key)
 
     monkeypatch.setattr(JSONSerializer, "_serialize", dispatch)
-    monkeypatch.setattr(Serializer, "_serialize_type_map", None)
+    monkeypatch.setattr(PassthroughSerializer, "_serialize_type_map", None)
     assert_same({"Item": {"a": {"B": b"\0"}, "b": {"M": {"d": {"S": "x"}}}}})
 
 

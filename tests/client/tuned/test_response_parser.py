@@ -13,9 +13,9 @@ from botocore.awsrequest import HeadersDict
 from botocore.model import Shape
 from hypothesis import strategies as st
 
-from dynaflask.client.tuned.passthrough import FLAGS
-from dynaflask.client.tuned.passthrough import SETS
-from dynaflask.client.tuned.passthrough import TEXTS
+from dynaflask.client.tuned.passthrough import FLAG_TYPES
+from dynaflask.client.tuned.passthrough import SET_TYPES
+from dynaflask.client.tuned.passthrough import TEXT_TYPES
 from dynaflask.client.tuned.response_parser import OUTPUTS
 from dynaflask.client.tuned.response_parser import ParserFactory
 from tests.support.strategies import ANSWERED
@@ -213,11 +213,11 @@ def test_the_data_of_botocore_are_what_the_parser_relies_on(operation: str) -> N
     shapes = shapes_in(output(operation), {})
     value = shapes["AttributeValue"]
     types = {name: member.type_name for name, member in value.members.items()}
-    assert {name for name, kind in types.items() if kind == "string"} == TEXTS
-    assert {name for name, kind in types.items() if kind == "boolean"} == FLAGS
+    assert {name for name, kind in types.items() if kind == "string"} == TEXT_TYPES
+    assert {name for name, kind in types.items() if kind == "boolean"} == FLAG_TYPES
     lists = {name for name, kind in types.items() if kind == "list"}
-    assert {name for name in lists if value.members[name].member.type_name == "string"} == SETS
-    assert types.keys() - TEXTS - FLAGS - SETS == {"B", "BS", "M", "L"}
+    assert {name for name in lists if value.members[name].member.type_name == "string"} == SET_TYPES
+    assert types.keys() - TEXT_TYPES - FLAG_TYPES - SET_TYPES == {"B", "BS", "M", "L"}
     known = OUTPUTS[output(operation).name]
     assert [name for name in output(operation).members if name in known] == list(known)
     assert not getattr(value, "is_tagged_union", False)

@@ -284,25 +284,25 @@ def test_a_signing_key_is_of_one_day_region_service_and_secret() -> None:
 def test_a_key_is_derived_once_a_day(clock: t.Callable[[str], None]) -> None:
     """And again at midnight."""
     auth = Signer(ReadOnlyCredentials("AKIDEXAMPLE", "of this test", None), "service", "us-east-1")
-    before = signer.day_of.cache_info().misses
+    before = signer.keyed_mac.cache_info().misses
     for moment in (NOON, "20150830T235959Z", "20150831T000000Z"):
         clock(moment)
         auth.add_auth(make("POST", "https://host/", [], b"{}"))
-    assert signer.day_of.cache_info().misses - before == 2
+    assert signer.keyed_mac.cache_info().misses - before == 2
 
 
 def test_the_kept_keys_are_bounded() -> None:
     """Sessions of a role have a new secret every hour."""
     for number in range(signer.MAX_KEYS + 10):
-        signer.day_of(f"secret{number}", "20150830", "us-east-1", "dynamodb")
-    assert signer.day_of.cache_info().currsize == signer.MAX_KEYS
+        signer.keyed_mac(f"secret{number}", "20150830", "us-east-1", "dynamodb")
+    assert signer.keyed_mac.cache_info().currsize == signer.MAX_KEYS
 
 
 def test_no_repr_shows_a_secret() -> None:
     """Neither a signer's nor that of what keeps the keys."""
     auth = Signer(EXAMPLE, "service", "us-east-1")
     auth.add_auth(make("POST", "https://host/", [], b"{}"))
-    shown = repr([auth, signer.day_of, signer.day_of.cache_info(), botocore.auth.AUTH_TYPE_MAPS])
+    shown = repr([auth, signer.keyed_mac, signer.keyed_mac.cache_info(), botocore.auth.AUTH_TYPE_MAPS])
     assert EXAMPLE.secret_key not in shown
 
 
@@ -346,7 +346,7 @@ class Raw:
 
 def test_a_client_signs_with_it(client: t.Any) -> None:
     """Once it is installed."""
-    assert signers(client) == [signer.NAME]
+    assert signers(client) == [signer.OWN_VERSION]
 
 
 def test_the_choice_of_another_counts(client: t.Any) -> None:

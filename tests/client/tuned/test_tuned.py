@@ -28,7 +28,7 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-WAYS = ("stock", "tuned")
+TRANSPORTS = ("stock", "tuned")
 ITEM = {"id": {"S": "1"}, "data": {"B": b"\0\xff"}, "more": {"M": {"list": {"L": [{"BS": [b"\1"]}, {"NULL": True}]}}}}
 
 
@@ -36,7 +36,7 @@ ITEM = {"id": {"S": "1"}, "data": {"B": b"\0\xff"}, "more": {"M": {"list": {"L":
 def clients(make_app: MakeApp, recorder: recorders.Recorder) -> tuple[t.Any, t.Any]:
     """A stock client and a tuned one, to the same server."""
     given = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
-    apps = [make_app(way, transport=way, aws_session_token="token", **given) for way in WAYS]
+    apps = [make_app(transport, transport=transport, aws_session_token="token", **given) for transport in TRANSPORTS]
     return tuple(app.extensions["dynamo"].client for app in apps)
 
 
@@ -115,7 +115,7 @@ def signature_versions(client: t.Any) -> list[str]:
 def test_stock_is_botocores_own(
     make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of ours is in the way of such a client, whatever other apps of the process ask for."""
+    """Nothing of ours is in the transport of such a client, whatever other apps of the process ask for."""
     made = []
     create = botocore.session.Session.create_client
     monkeypatch.setattr(
@@ -124,7 +124,10 @@ def test_stock_is_botocores_own(
         lambda self, *args, **given: made.append(self) or create(self, *args, **given),
     )
     given = {"host": recorder.url, "region": "us-east-1", **KEYS}
-    found = [make_app(way, transport=way, **given).extensions["dynamo"].client for way in ("tuned", "stock")]
+    found = [
+        make_app(transport, transport=transport, **given).extensions["dynamo"].client
+        for transport in ("tuned", "stock")
+    ]
     assert [signature_versions(client) for client in found] == [["dynaflask-v4"], ["v4"]]
     parsers = [type(session.get_component("response_parser_factory")) for session in made]
     assert parsers[0] is not ResponseParserFactory
@@ -153,10 +156,10 @@ def test_a_factorys_client_stays_as_it_is(make_app: MakeApp, recorder: recorders
     assert signature_versions(client) == ["v4"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_stubber_is_obeyed(make_app: MakeApp, recorder: recorders.Recorder, way: str) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_stubber_is_obeyed(make_app: MakeApp, recorder: recorders.Recorder, transport: str) -> None:
     """It checks the parameters, and answers in the server's place."""
-    client = make_app(host=recorder.url, region="us-east-1", transport=way, **KEYS).extensions["dynamo"].client
+    client = make_app(host=recorder.url, region="us-east-1", transport=transport, **KEYS).extensions["dynamo"].client
     with Stubber(client) as stubber:
         stubber.add_response(
             "get_item", {"Item": {"id": {"S": "stubbed"}}}, {"TableName": "Thread", "Key": {"id": {"S": "1"}}}
@@ -184,7 +187,7 @@ def declare(db: dynaflask.Dynamo) -> t.Any:
 
 
 def round_trip(post: t.Any) -> t.Any:
-    """What a table gives back of what it was given, in each way of reading."""
+    """What a table gives back of what it was given, in each transport of reading."""
     post.create_table(wait=True)
     values = {"author": Author(name="Ada", picture=b"\0\xff"), "tags": {"a", "é"}}
     post("1", posted_at=dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc), **values).save()
@@ -196,10 +199,12 @@ def round_trip(post: t.Any) -> t.Any:
 def test_an_engine_gives_the_same_back(db: dynaflask.Dynamo, make_app: MakeApp, engine: engines.Engine) -> None:
     """Binary values among it."""
     post, found = declare(db), []
-    for way in WAYS:
+    for transport in TRANSPORTS:
         settings = engine.settings(engines.Account())
         app = make_app(
-            way, transport=way, **{name.removeprefix("DYNAMODB_").lower(): settings[name] for name in settings}
+            transport,
+            transport=transport,
+            **{name.removeprefix("DYNAMODB_").lower(): settings[name] for name in settings},
         )
         with app.app_context():
             found.append(round_trip(post))
@@ -207,10 +212,10 @@ def test_an_engine_gives_the_same_back(db: dynaflask.Dynamo, make_app: MakeApp, 
     assert len(found[0]) == 6
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_mock_takes_the_calls(db: dynaflask.Dynamo, make_app: MakeApp, way: str) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_mock_takes_the_calls(db: dynaflask.Dynamo, make_app: MakeApp, transport: str) -> None:
     """``moto.mock_aws`` stands in for AWS."""
     post = declare(db)
-    app = make_app(way, transport=way, region="us-east-1", **KEYS)
+    app = make_app(transport, transport=transport, region="us-east-1", **KEYS)
     with moto.mock_aws(), app.app_context():
         assert len(round_trip(post)) == 6

@@ -18,7 +18,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import SetAction
 from pynamodb.expressions.update import Update
 
-from dynaflask.client.tuned.update_expression import update_of
+from dynaflask.client.tuned.update_expression import serialize_update
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
 from tests.support.recorder import Request
@@ -90,7 +90,7 @@ def theirs(actions: t.Any) -> dict[str, t.Any]:
 @example([Path("a").set(Path("b") + 1), Path("a").set(2), Path(["a", "b"]).remove(), Path("c").add(1)])
 def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
     """Its text, names and values, their order and their errors; or it is left to PynamoDB."""
-    ours = outcome(lambda: update_of(actions))
+    ours = outcome(lambda: serialize_update(actions))
     is_left = ours == outcome(lambda: None)
     assert is_left or ours == outcome(lambda: theirs(actions))
     assert is_left == any(type(one) is Other for one in actions) or ours[0] is ValueError
@@ -101,7 +101,7 @@ def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
 )
 def test_what_is_no_list_of_actions_is_left(actions: t.Any) -> None:
     """PynamoDB says what is wrong with it."""
-    assert update_of(actions) is None
+    assert serialize_update(actions) is None
 
 
 class TestRequests:
@@ -167,7 +167,7 @@ class TestRequests:
         self, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nothing of ours writes its expressions."""
-        monkeypatch.setattr("dynaflask.client.connection.update_of", pytest.fail)
+        monkeypatch.setattr("dynaflask.client.connection.serialize_update", pytest.fail)
         app = make_app(host=recorder.url, region="us-east-1", transport="stock", **KEYS)
         with app.app_context():
             connection = thread_model._get_connection().connection
