@@ -226,13 +226,9 @@ class DirectTransport:
             return error
 
     def _fall_back_to_botocore(self, pending: PendingCall) -> t.Any:
-        if pending.first_result is not None:
-            _log.debug(
-                "%s: botocore's retry policy takes over after attempt 1 (%s).",
-                pending.operation.name,
-                # Not the response itself: its body has the application's data.
-                getattr(pending.first_result, "status_code", type(pending.first_result).__name__),
-            )
+        if pending.first_result is not None and _log.isEnabledFor(logging.DEBUG):
+            outcome = _outcome(pending.first_result)
+            _log.debug("%s: botocore's retry policy takes over after attempt 1: %s.", pending.operation.name, outcome)
         token = _pending_call.set(pending)
         try:
             result = make_api_call(self._client, pending.operation.name, pending.params)
@@ -318,3 +314,10 @@ class DirectTransport:
         if self._tls_context is None and self._client.meta.endpoint_url.startswith("https"):
             return "the client has TLS settings of its own"
         return None
+
+
+def _outcome(result: AttemptResult) -> str:
+    # Not the result itself: the body of a response has the application's data.
+    if isinstance(result, BotoCoreError):
+        return type(result).__name__
+    return "an incomplete or damaged response" if result.status_code == OK else f"status {result.status_code}"

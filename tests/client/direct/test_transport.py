@@ -933,3 +933,86 @@ class TestSteppingAside:
         app = make_direct()
         monkeypatch.setattr("dynaflask.client.botocore_internals._emitter", lambda client: None)
         assert transport_of(app) == ("tuned", "this botocore version does not expose its event handlers")
+
+
+class TestLog:
+    """The logger ``dynaflask.direct`` tells at DEBUG what happens to a call."""
+
+    @pytest.fixture(autouse=True)
+    def at_debug(self, caplog: pytest.LogCaptureFixture) -> t.Iterator[None]:
+        """The logger's level is DEBUG."""
+        with caplog.at_level("DEBUG", logger="dynaflask.direct"):
+            yield
+
+    def test_the_first_call_captures_a_template_and_the_second_reuses_the_connection(
+        self, play: Play, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each step is one line."""
+        with play.server("direct") as server:
+            play.read()
+            play.read()
+        assert caplog.messages == [
+            "GetItem falls back to botocore: it has no request template.",
+            f"Captured the request template of GetItem to {server.url}/.",
+            f"Opening a connection to {server.url}/.",
+            f"Reusing a connection to {server.url}/.",
+        ]
+
+    @pytest.mark.parametrize(
+        ("act", "lines"),
+        [
+            (
+                say(answer(status=500)),
+                ["Reusing", "GetItem: botocore's retry policy takes over after attempt 1: status 500.", "Reusing"],
+            ),
+            (
+                cut(b""),
+                [
+                    "Reusing",
+                    "Dropping a connection to URL: the call failed.",
+                    "GetItem: botocore's retry policy takes over after attempt 1: ConnectionClosedError.",
+                    "Opening",
+                ],
+            ),
+            (
+                cut(GOOD, at=-1),
+                [
+                    "Reusing",
+                    "Dropping a connection to URL: the server ends it, or its response is malformed.",
+                    "GetItem: botocore's retry policy takes over after attempt 1: an incomplete or damaged response.",
+                    "Opening",
+                ],
+            ),
+        ],
+        ids=["500", "closed", "cut short"],
+    )
+    def test_a_failed_attempt_says_why_and_who_decides(
+        self, play: Play, caplog: pytest.LogCaptureFixture, act: hostile.Act, lines: list[str]
+    ) -> None:
+        """The status or the class of the error is named, and the connection that was dropped."""
+        with play.server("direct") as server:
+            play.read()
+            caplog.clear()
+            play.play(server, [act, say(GOOD)], play.read)
+        messages = [message.replace(f"{server.url}/", "URL") for message in caplog.messages]
+        assert len(messages) == len(lines)
+        assert all(message.startswith(line) for message, line in zip(messages, lines, strict=True))
+
+    def test_a_fallback_says_which_handler_listens(
+        self, make_direct: MakeApp, thread_model: t.Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The line has the reason that ``dynaflask_transport.reason`` has."""
+        app = make_direct()
+        app.extensions["dynamo"].get_client().meta.events.register("before-send.dynamodb.GetItem", ignore)
+        with app.app_context():
+            thread_model.get("forum", "subject")
+        name = f"{ignore.__module__}.ignore"
+        assert caplog.messages == [f"GetItem falls back to botocore: {name} listens to the client's events."]
+
+    def test_no_line_has_an_item_or_a_secret(self, play: Play, caplog: pytest.LogCaptureFixture) -> None:
+        """Neither items nor credentials are logged."""
+        with play.server("direct", aws_session_token="token-of-the-test") as server:
+            for act in (say(GOOD), say(answer(FOUND, crc=1)), say(error("ThrottlingException")), cut(b"")):
+                play.play(server, [act, say(GOOD)], play.read)
+        assert caplog.messages
+        assert not any(word in caplog.text for word in ("hush", "AKIA", "token-of-the-test", "forum_name", "views"))
