@@ -1,6 +1,7 @@
-"""AWS's own endpoints, which most programs have: a region, and no host.
+"""AWS's own endpoints, which most programs use: a region and no host.
 
-A server of the test's own stands in for them: the names of AWS's hosts lead to it, and it has certificates for them.
+A server of the test replaces them: AWS's host names resolve to it, and it has certificates for them.
+
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 
 @pytest.fixture
 def aws(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[recorders.Recorder]:
-    """What answers in AWS's place."""
+    """The server that replaces AWS."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*NAMES).configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "bundle.pem"))
@@ -43,22 +44,22 @@ def aws(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[r
     look_up = socket.getaddrinfo
     with recorders.Recorder(tls=context) as recorder:
 
-        def found(host: t.Any, port: t.Any, *args: t.Any, **options: t.Any) -> t.Any:
+        def resolve(host: t.Any, port: t.Any, *args: t.Any, **options: t.Any) -> t.Any:
             is_aws = str(host).endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
             return look_up(*(("127.0.0.1", recorder.port) if is_aws else (host, port)), *args, **options)
 
-        monkeypatch.setattr(socket, "getaddrinfo", found)
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
         yield recorder
 
 
 def transport_of(app: flask.Flask) -> tuple[str, str | None]:
-    """The transport of the app's calls, and the reason for it."""
+    """The transport of the app's next call, and the reason if it is not the configured one."""
     found = app.extensions["dynamo"].get_client().meta.dynaflask_transport
     return found.mode, found.reason
 
 
 def is_signed(request: recorders.Request, region: str) -> bool:
-    """Whether the signature is the one that botocore would give it."""
+    """True if the signature equals that of botocore."""
     auth = SigV4Auth(Credentials("AKIA", "hush"), "dynamodb", region)
     headers = {name: value for name, value in request.headers.items() if name.startswith(("x-amz-", "content-type"))}
     same = AWSRequest(method="POST", url=f"https://{request.host}/", headers=headers, data=request.raw_body)
@@ -69,7 +70,7 @@ def is_signed(request: recorders.Request, region: str) -> bool:
 
 @every_transport
 def test_a_region_is_enough(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str) -> None:
-    """And the transport that was asked for is the one that is taken, by the first call and the others."""
+    """With nothing but a region, the configured transport makes all calls, and signs them for the region."""
     app = make_app(region="eu-west-1", transport=transport, **KEYS)
     with app.app_context():
         for _ in range(3):
@@ -84,7 +85,7 @@ def test_a_region_is_enough(make_app: MakeApp, thread_model: t.Any, aws: recorde
 def test_direct_goes_round_botocore(
     make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """botocore makes the first call of each operation, and no other."""
+    """botocore makes only the first call of each operation."""
     made: list[str] = []
     with make_app(region="eu-west-1", transport="direct", **KEYS).app_context():
         thread_model.get("forum", "subject")
@@ -106,7 +107,7 @@ def test_direct_goes_round_botocore(
 def test_two_apps_have_their_regions(
     make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str
 ) -> None:
-    """One in the other's context, too."""
+    """Two apps call their own regions, also in nested contexts."""
     eu = make_app("eu", region="eu-west-1", transport=transport, **KEYS)
     cn = make_app("cn", region="cn-north-1", transport=transport, **KEYS)
     for _ in range(2):
@@ -132,7 +133,7 @@ VARIANTS = {
 def test_a_variant_of_the_endpoint(
     make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str, option: str
 ) -> None:
-    """As botocore's options ask for."""
+    """botocore's options for FIPS and dual-stack endpoints work."""
     app = make_app(region="eu-west-1", transport=transport, client_config=Config(**{option: True}), **KEYS)
     with app.app_context():
         for _ in range(2):
@@ -145,7 +146,7 @@ def test_a_variant_of_the_endpoint(
 def test_an_accounts_own_endpoint(
     make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """botocore goes there where the credentials say whose they are, if it knows of such endpoints."""
+    """If the credentials name their account, the call goes to the account's endpoint, if botocore has one."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     monkeypatch.setenv("AWS_ACCOUNT_ID", "123456789012")
@@ -160,7 +161,7 @@ def test_an_accounts_own_endpoint(
 
 @every_transport
 def test_a_vpc_endpoint(make_app: MakeApp, thread_model: t.Any, aws: recorders.Recorder, transport: str) -> None:
-    """Which is a host."""
+    """A VPC endpoint is set as the host."""
     host = "vpce-1a2b.dynamodb.eu-west-1.vpce.amazonaws.com"
     app = make_app(host=f"https://{host}", region="eu-west-1", transport=transport, **KEYS)
     with app.app_context():
@@ -171,7 +172,7 @@ def test_a_vpc_endpoint(make_app: MakeApp, thread_model: t.Any, aws: recorders.R
 
 
 def test_endpoint_discovery_is_botocores(make_app: MakeApp) -> None:
-    """It may lead a call elsewhere."""
+    """With endpoint discovery, botocore makes the calls: it may send them elsewhere."""
     config = Config(endpoint_discovery_enabled=True)
     transport, reason = transport_of(make_app(region="eu-west-1", transport="direct", client_config=config, **KEYS))
     assert transport == "tuned"
@@ -182,7 +183,7 @@ def test_endpoint_discovery_is_botocores(make_app: MakeApp) -> None:
 def test_a_context_may_choose_another_region(
     make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, aws: recorders.Recorder
 ) -> None:
-    """For itself alone."""
+    """``db.using(region=...)`` changes the region of one block."""
     with make_app(region="eu-west-1", transport="direct", **KEYS).app_context():
         for _ in range(2):
             thread_model.get("forum", "eu")

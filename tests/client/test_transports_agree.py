@@ -1,4 +1,4 @@
-"""The transports of a call beside each other: the same requests, results and errors, whatever is asked and answered."""
+"""The transports compared: the same requests, results and errors for random calls and responses."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ Step = t.Callable[[flask.Flask], t.Any]
 
 
 class Transports:
-    """An app for each transport, all to one server."""
+    """One app per transport, all with one server."""
 
     def __init__(self, recorder: Recorder, apps: cabc.Mapping[str, flask.Flask]) -> None:
         self._recorder = recorder
         self.apps = apps
 
     def agree(self, step: Step, *, answer: t.Any, status: int = 200) -> bool:
-        """Take a step in each transport, with the same answer to whatever it asks: it asks and gives the same."""
+        """Run a step with each transport and the same response: its requests and results are the same."""
         # As DynamoDB writes it.
         body = json.dumps(answer, default=in_base64, separators=(",", ":"))
         self._recorder.answer = lambda request: (status, body)
@@ -74,12 +74,12 @@ class Transports:
 
 
 def in_base64(value: t.Any) -> str:
-    """As DynamoDB's JSON has binary values."""
+    """A binary value in DynamoDB's JSON."""
     return base64.b64encode(value).decode()
 
 
 def sent(request: Request) -> t.Any:
-    """What a request says, in whatever order it says it."""
+    """The content of a request, without its order."""
     assert int(request.headers["content-length"]) == len(request.raw_body)
     headers = {name: sorted(text.split()) for name, text in request.headers.items() if name not in PER_REQUEST_HEADERS}
     signed = request.headers["authorization"].partition("Signature=")[0].replace(request.date, "")
@@ -87,14 +87,14 @@ def sent(request: Request) -> t.Any:
 
 
 def in_order(value: dict[str, t.Any]) -> dict[str, t.Any]:
-    """A part of a request with its sets sorted, and without the token that is new in each."""
+    """A part of a request with its sets sorted, and without the token."""
     value.pop("ClientRequestToken", None)
     return {name: sorted(held, key=repr) if name in SETS and held else held for name, held in value.items()}
 
 
 @pytest.fixture
 def db() -> dynaflask.Dynamo:
-    """That of the models that are drawn."""
+    """The extension of the generated models."""
     return strategies.db
 
 
@@ -102,10 +102,7 @@ def db() -> dynaflask.Dynamo:
 def transports(
     make_app: t.Callable[..., flask.Flask], recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> Transports:
-    """Clients that have learnt what the direct transport learns from the first call of each operation.
-
-    Pages of any size become objects as they are decoded.
-    """
+    """Transports whose request templates are captured. Pages of any size are decoded item by item."""
     monkeypatch.setattr("dynaflask.client.direct.page_decoder.MIN_BYTES", 0)
     options = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
     found = Transports(
@@ -118,13 +115,13 @@ def transports(
 
 
 def client_of(app: flask.Flask) -> t.Any:
-    """What PynamoDB would call."""
+    """The client that PynamoDB would call."""
     client = app.extensions["dynamo"].get_client()
     return client.meta.dynaflask_transport if app.name == "direct" else client
 
 
 def calling(operation: str, parameters: t.Any = None) -> Step:
-    """A step that is one call of the API. It gives what DynamoDB says of an error."""
+    """A step that makes one call, and returns the response of an error."""
     given = EMPTY.get(operation, {}) if parameters is None else parameters
 
     def call(app: flask.Flask) -> t.Any:
@@ -145,7 +142,7 @@ SETTINGS: dict[str, t.Any] = {
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
 def test_any_request_is_sent_the_same(transports: Transports, operation: str, data: st.DataObject) -> None:
-    """Or is the same error."""
+    """Each transport sends the same request, or raises the same error."""
     parameters = data.draw(ASKED_OF_ITEMS.of(API.operation_model(operation).input_shape))
     assert transports.agree(calling(operation, parameters), answer={})
 
@@ -159,7 +156,7 @@ LEGACY = {
 
 @pytest.mark.parametrize("operation", LEGACY)
 def test_values_outside_of_items_are_sent_the_same(transports: Transports, operation: str) -> None:
-    """botocore takes text for bytes, and encodes it."""
+    """A string in place of a binary value is encoded, as botocore does."""
     assert transports.agree(calling(operation, {"TableName": "Thread", **LEGACY[operation]}), answer={})
 
 
@@ -172,7 +169,7 @@ UNWRITABLE = {"UUID": {"S": uuid.UUID(int=7)}, "enumeration": {"S": Shade.DARK},
 
 @pytest.mark.parametrize("value", UNWRITABLE.values(), ids=UNWRITABLE)
 def test_a_value_that_cannot_be_written_is_the_same_error(transports: Transports, value: object) -> None:
-    """As an attribute of texts given something else makes it, and a condition with an empty set."""
+    """A value that cannot be written raises the same error, such as a UUID in a string attribute or an empty set."""
     parameters = {"TableName": "things", "Item": {"key": value}}
     assert transports.agree(calling("PutItem", parameters), answer={})
 
@@ -180,7 +177,7 @@ def test_a_value_that_cannot_be_written_is_the_same_error(transports: Transports
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
 def test_any_answer_comes_to_the_same(transports: Transports, operation: str, data: st.DataObject) -> None:
-    """Or is the same error."""
+    """Each transport returns the same result, or raises the same error."""
     answer = data.draw(ANSWERED.of(API.operation_model(operation).output_shape))
     assert transports.agree(calling(operation), answer=answer)
 
@@ -188,7 +185,7 @@ def test_any_answer_comes_to_the_same(transports: Transports, operation: str, da
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.sampled_from(ERRORS), st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
 def test_any_error_comes_to_the_same(transports: Transports, operation: str, code: str, data: st.DataObject) -> None:
-    """With what DynamoDB says besides."""
+    """An error response raises the same error, with the same further members."""
     more = {"Item": data.draw(st.dictionaries(json_names, ANSWERED.attribute_values, max_size=3))}
     reasons = {"CancellationReasons": [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "No.", **more}]}
     answer = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "No.", **more, **reasons}
@@ -198,7 +195,7 @@ def test_any_error_comes_to_the_same(transports: Transports, operation: str, cod
 @hypothesis.given(st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
 def test_any_model_writes_and_reads_the_same(transports: Transports, data: st.DataObject) -> None:
-    """Whatever its attributes are, what is written to them, and what is found."""
+    """Random models send the same requests and read the same objects in all operations."""
     model = data.draw(strategies.schemas(key=lambda: UnicodeAttribute(hash_key=True)))
     instance, item = data.draw(strategies.objects(model)), data.draw(strategies.items(model))
     instance.attribute_values["key"] = "a"

@@ -59,7 +59,7 @@ class ConnectionPool:
     """The idle connections of one process to one origin.
 
     ``list.append`` and ``list.pop`` are atomic, so threads need no lock. A forked child must not use the pool of its
-    parent; see ``ProcessState`` in the transport.
+    parent; see ``ProcessState``.
 
     Args:
         origin: The server.
@@ -176,7 +176,7 @@ class HTTPConnection:
         return response
 
     def close(self) -> None:
-        """Close the socket, without a TLS close notification: only the process that opened it may send one."""
+        """Close the socket. No TLS close notification is sent: in a forked child, it would end the parent's session."""
         self._socket.close()
 
 

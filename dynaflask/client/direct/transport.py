@@ -13,12 +13,9 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import functools
-import itertools
 import logging
-import os
 import types
 import typing as t
-import uuid
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
@@ -37,6 +34,8 @@ from dynaflask.client.direct.http_pool import connection_closed_error
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
 from dynaflask.client.direct.page_decoder import ItemFactory
+from dynaflask.client.direct.process_state import ProcessState
+from dynaflask.client.direct.process_state import current_state
 from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
 from dynaflask.client.direct.request_template import request_line
@@ -45,8 +44,6 @@ from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 
 OK = 200
 SUCCESS = range(200, 300)
-# Number of values of the last twelve hexadecimal digits of a UUID.
-ID_NUMBERS = 16**12
 
 AttemptResult = t.Union[Response, BotoCoreError]  # noqa: UP007 - evaluated at run time, on Python 3.10
 
@@ -97,39 +94,6 @@ _pending_call: contextvars.ContextVar[PendingCall | None] = contextvars.ContextV
 )
 
 
-class InvocationIds:
-    """Invocation ids, one for each call. The first one is a random UUID; the others count up from it.
-
-    botocore makes a random UUID for each call, which takes longer.
-    """
-
-    def __init__(self) -> None:
-        first = str(uuid.uuid4())
-        self._prefix, self._numbers = first[:-12], itertools.count(int(first[-12:], 16))
-
-    def next(self) -> str:
-        """An id that no other call has."""
-        return f"{self._prefix}{next(self._numbers) % ID_NUMBERS:012x}"
-
-
-class ProcessState:
-    """The part of a transport that belongs to one process.
-
-    A forked child shares its parent's sockets: if both processes read one, each gets parts of the other's responses. It
-    would also repeat its parent's invocation ids.
-
-    Attributes:
-        invocation_ids: Ids of the calls.
-        pools: Connection pools by URL.
-    """
-
-    __slots__ = ("invocation_ids", "pools")
-
-    def __init__(self) -> None:
-        self.invocation_ids = InvocationIds()
-        self.pools: dict[str, ConnectionPool] = {}
-
-
 class DirectTransport:
     """Makes the data-plane calls of one client.
 
@@ -164,7 +128,7 @@ class DirectTransport:
         return f"<DirectTransport mode={self.mode!r} reason={self.reason!r}>"
 
     def __len__(self) -> int:
-        return sum(map(len, list(self._process_state().pools.values())))
+        return sum(map(len, list(current_state(self._states).pools.values())))
 
     # PynamoDB calls a client by this name.
     def _make_api_call(
@@ -174,8 +138,11 @@ class DirectTransport:
         if reason is not None:
             _log.debug("%s falls back to botocore: %s.", operation_name, reason)
             return make_api_call(self._client, operation_name, params)
-        operation = self._operations.get(operation_name) or self._add_operation(operation_name)
-        state = self._process_state()
+        operation = self._operations.get(operation_name)
+        if operation is None:
+            # `setdefault`: threads that get here at once share one codec, and with it the templates.
+            operation = self._operations.setdefault(operation_name, OperationCodec(self._client, operation_name))
+        state = current_state(self._states)
         invocation_id = state.invocation_ids.next()
         result = self._attempt(state, operation, params, invocation_id)
         if type(result) is Response and result.status_code == OK and result.is_intact:
@@ -193,20 +160,8 @@ class DirectTransport:
     def close(self) -> None:
         """Close the connections of this process. A forked child may call it: its parent's connections stay open."""
         self._is_open = False
-        for pool in list(self._process_state().pools.values()):
+        for pool in list(current_state(self._states).pools.values()):
             pool.close()
-
-    def _process_state(self) -> ProcessState:
-        # By process id, compared at each use: a fork in C, such as uWSGI's, runs no hook of Python. A child leaves its
-        # parent's state alone. To close the sockets is the parent's business.
-        pid = os.getpid()
-        state = self._states.get(pid)
-        # `setdefault` is atomic: threads of a new process that get here at once share one state.
-        return self._states.setdefault(pid, ProcessState()) if state is None else state
-
-    def _add_operation(self, name: str) -> OperationCodec:
-        # Threads that get here at once share the codec of the first one, and with it the templates.
-        return self._operations.setdefault(name, OperationCodec(self._client, name))
 
     def _attempt(
         self, state: ProcessState, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str
@@ -251,8 +206,8 @@ class DirectTransport:
     def _send(self, request: t.Any, event_name: str, **_: t.Any) -> AWSResponse | None:
         """Handler of ``before-send``: the response that botocore takes in place of one from urllib3.
 
-        botocore sends attempt 1 again, as far as it knows. It gets the result that this attempt had already, so that
-        no attempt is sent twice.
+        If the transport has made attempt 1, botocore gets its result here, so that no attempt is sent twice. Otherwise
+        the request is sent, once.
         """
         pending = self._pending_call_for(event_name)
         headers = ascii_headers(request) if pending else None
@@ -263,7 +218,7 @@ class DirectTransport:
         if result is None:
             self._capture(pending, request, headers)
             head = f"{request_line(request.url, headers)}\r\n".encode()
-            result = self._pool_for(request.url, self._process_state()).send(head + request.body)
+            result = self._pool_for(request.url, current_state(self._states)).send(head + request.body)
         if isinstance(result, BotoCoreError):
             raise result
         pending.response, pending.url = result, request.url

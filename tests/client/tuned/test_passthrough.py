@@ -1,4 +1,4 @@
-"""What botocore's walks would leave as it is."""
+"""Values that botocore's walk over the shapes would not change."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ ODD: list[t.Any] = [
 
 @pytest.mark.parametrize("value", PLAIN)
 def test_what_json_can_say_is_plain(value: dict[str, t.Any]) -> None:
-    """All types but the binary ones."""
+    """A value of any type but the binary ones is plain."""
     assert is_plain(value)
     assert is_plain_item({"id": {"S": "a"}, "value": value})
 
 
 @pytest.mark.parametrize("value", ODD)
 def test_what_a_walk_would_change_or_refuse_is_not(value: t.Any) -> None:
-    """Wherever in an item it stands."""
+    """A binary or malformed value is not plain, also deep within an item."""
     assert not is_plain(value)
     assert not is_plain_item({"id": {"S": "a"}, "value": {"M": {"list": {"L": [value]}}}})
 
 
 @pytest.mark.parametrize("item", [None, [{"S": "a"}], "S", {"id": "a"}])
 def test_what_is_no_item_is_not(item: t.Any) -> None:
-    """A dict of values alone is one."""
+    """An item is a dict of values, and nothing else."""
     assert not is_plain_item(item)
 
 
@@ -79,7 +79,7 @@ def test_what_is_no_item_is_not(item: t.Any) -> None:
     ],
 )
 def test_what_is_well_formed_fits(operation: str, parameters: dict[str, t.Any]) -> None:
-    """Down to the last member."""
+    """A well-formed request fits its shape."""
     assert predicate_for(MODEL.operation_model(operation).input_shape)(parameters)
 
 
@@ -100,19 +100,19 @@ def test_what_is_well_formed_fits(operation: str, parameters: dict[str, t.Any]) 
     ],
 )
 def test_what_botocore_would_change_or_refuse_does_not(operation: str, parameters: dict[str, t.Any]) -> None:
-    """It is botocore's to say what is wrong."""
+    """A request that botocore would change or refuse does not fit."""
     assert not predicate_for(MODEL.operation_model(operation).input_shape)(parameters)
 
 
 @pytest.mark.parametrize(("value", "fits"), [("x", True), (True, True), (5, True), (None, False), ({}, False)])
 def test_an_option_is_what_json_can_say_in_a_word(value: object, fits: bool) -> None:
-    """botocore sends it as it comes, whatever its shape says."""
+    """A scalar member accepts any string, boolean or integer, because botocore sends them unchanged."""
     shapes = MODEL.operation_model("GetItem").input_shape.members
     assert [predicate_for(shapes[name])(value) for name in ("TableName", "ConsistentRead")] == [fits, fits]
 
 
 def test_what_holds_itself_is_left_to_botocore() -> None:
-    """DynamoDB's API has nothing of the kind but the values of attributes. Floats are botocore's, too."""
+    """A recursive shape, a float, or a binary value does not fit."""
     shapes = {
         "Filter": {"type": "structure", "members": {name: {"shape": name} for name in ("Not", "Name", "Weight")}},
         "Not": {"type": "list", "member": {"shape": "Filter"}},
