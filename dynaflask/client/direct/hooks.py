@@ -64,7 +64,7 @@ class ClientHooks:
         """Reason why a call must go through botocore, or ``None`` if no hook needs it."""
         version, methods = events_version(self._client), call_path(self._client)
         # Compare with `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
-        are_same = len(methods) == len(self._call_path) and all(map(operator.is_, methods, self._call_path))
+        are_same = all(map(operator.is_, methods, self._call_path))
         if version is None or version is not self._version or not are_same:
             self._reason = self._scan(has_version=version is not None)
             self._version, self._call_path, self._handlers = version, methods, {}
