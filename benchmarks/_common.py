@@ -1,9 +1,9 @@
-"""What the benchmarks share: fresh processes, figures of several runs, and the report.
+"""Code that the benchmarks share: fresh processes, figures of several runs, and the report.
 
 main(__file__, variants=[ours, theirs], report=report)
 
-A variant is a function that returns its figures by name; it runs in a process of its own. A report starts variants by
-their names and makes rows of what they found.
+A variant is a function that returns its figures by name, and runs in its own process. A report starts variants by their
+names and turns their figures into rows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HERE = pathlib.Path(__file__).parent
 PACKAGES = ("flask", "pynamodb", "botocore", "urllib3")
 COLUMNS = ("question", "dynaflask", "PynamoDB", "ratio", "to reach", "reached")
 KEY = "1"
-# A look for credentials in files, or at a metadata service, would be measured too.
+# Without these, the search for credentials in files and at the metadata service would be measured, too.
 ENVIRONMENT = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -49,7 +49,7 @@ Variant = cabc.Callable[..., Figures]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Figure:
-    """The median of several runs, and how far apart they were."""
+    """The median, minimum and maximum of several runs."""
 
     median: float
     low: float
@@ -67,11 +67,11 @@ class HasCells(t.Protocol):
 
     @property
     def cells(self) -> cabc.Sequence[str]:
-        """As the table shows it."""
+        """The cells of the row, as Markdown."""
 
 
 class Row(t.NamedTuple):
-    """One question, its answer, and whether that is good enough."""
+    """One question, its figures, and whether the target is reached."""
 
     question: str
     dynaflask: str
@@ -82,21 +82,21 @@ class Row(t.NamedTuple):
 
     @property
     def cells(self) -> list[str]:
-        """As the table shows it."""
+        """The cells of the row, as Markdown."""
         reached = {True: "yes", False: "**no**", None: ""}[self.is_reached]
         return [*self[:5], reached]
 
 
 def compared(question: str, ours: Figure, theirs: Figure, *, unit: str, least: float, better: str) -> Row:
-    """A row about how many times better one is.
+    """A row with a ratio that must reach a minimum.
 
     Args:
         question: What was measured.
-        ours: With dynaflask.
-        theirs: With PynamoDB alone.
-        unit: Of both.
-        least: How many times are to be reached.
-        better: Which way is better: ``"faster"``.
+        ours: Figure of dynaflask.
+        theirs: Figure of PynamoDB alone.
+        unit: Unit of both.
+        least: Minimum of the ratio.
+        better: Name of the improvement, such as ``"faster"``.
     """
     ratio = theirs.median / max(ours.median, 1e-9)
     cells = (ours.show(unit), theirs.show(unit), f"{ratio:.0f} times {better}", f"{least:.0f} times {better}")
@@ -104,15 +104,15 @@ def compared(question: str, ours: Figure, theirs: Figure, *, unit: str, least: f
 
 
 def bounded(question: str, ours: Figure, *, unit: str, most: float, beside: str = "", ratio: str = "") -> Row:
-    """A row about a figure that is to stay under a bound.
+    """A row with a figure that must stay under a maximum.
 
     Args:
         question: What was measured.
         ours: The figure.
-        unit: Its unit, and that of the bound.
-        most: The bound.
-        beside: What stands in PynamoDB's column.
-        ratio: What stands in the column of ratios.
+        unit: Unit of the figure and of the maximum.
+        most: The maximum.
+        beside: Text of PynamoDB's column.
+        ratio: Text of the ratio column.
     """
     is_under = ours.median * SCALES[unit] < most
     return Row(question, ours.show(unit), beside, ratio, f"under {most:g} {unit}", is_under)
@@ -128,21 +128,21 @@ class Runs:
     is_quick: bool
 
     def size(self, usual: int, *, quick: int) -> int:
-        """How many of something."""
+        """A number of repetitions or objects: the usual one, or the one of ``--quick``."""
         return quick if self.is_quick else usual
 
     def of(self, arguments: cabc.Mapping[str, cabc.Mapping[str, t.Any]], *, count: int) -> list[dict[str, Figure]]:
-        """Run variants in turn, so that whatever else the machine does meets them all alike.
+        """The figures of variants that run in turn, so that other load on the machine affects all of them alike.
 
         Args:
             arguments: The arguments of each variant.
-            count: How many runs each gets.
+            count: Number of runs of each variant.
         """
-        found: dict[str, list[Figures]] = {variant: [] for variant in arguments}
+        runs: dict[str, list[Figures]] = {variant: [] for variant in arguments}
         for _ in range(self.size(count, quick=1)):
-            for variant, given in arguments.items():
-                found[variant].append(self.start(variant, given))
-        return [_over_runs(runs) for runs in found.values()]
+            for variant, options in arguments.items():
+                runs[variant].append(self.start(variant, options))
+        return [_over_runs(figures) for figures in runs.values()]
 
     def start(self, variant: str, arguments: cabc.Mapping[str, t.Any]) -> Figures:
         """Run one variant in a fresh process."""
@@ -161,14 +161,14 @@ def main(
     columns: cabc.Sequence[str] = COLUMNS,
     packages: cabc.Iterable[str] = PACKAGES,
 ) -> None:
-    """Print a script's report; or, in a process that it started, run one variant.
+    """Print a script's report or, in a process that the script started, run one variant.
 
     Args:
         script: The script's ``__file__``.
-        variants: What can be started.
-        report: Starts them, and makes the rows.
-        columns: The table's.
-        packages: Those whose versions matter.
+        variants: Functions that ``report`` starts by name.
+        report: Function that starts the variants and returns the rows.
+        columns: Columns of the table.
+        packages: Packages whose versions the report names.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument(
@@ -193,18 +193,18 @@ def main(
 
 
 def settings(**more: str) -> dict[str, str]:
-    """What reaches the server. The keys are static, so that nobody looks for others."""
+    """The settings that lead to the server. The keys are static, so that no client searches for others."""
     keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "benchmark")
     return {"host": os.environ["BENCHMARK_URL"], "region": "eu-west-1", **keys, **more}
 
 
 def declare(base: t.Any, name: str, **meta: str) -> t.Any:
-    """A model of four attributes, as a program would write it.
+    """A model with four attributes.
 
     Args:
         base: ``db.Model``, or PynamoDB's.
-        name: Its name and its table's.
-        **meta: What its ``Meta`` says beside the table's name.
+        name: Name of the model and of its table.
+        **meta: Further attributes of its ``Meta``.
     """
     body = {
         "Meta": type("Meta", (), {"table_name": name, **meta}),
@@ -219,7 +219,7 @@ def declare(base: t.Any, name: str, **meta: str) -> t.Any:
 
 
 def make_app(name: str, db: t.Any = None, **more: t.Any) -> flask.Flask:
-    """An app with its settings, initialised if there is something to initialise it with."""
+    """An app with its settings. With a ``db``, the app is initialised with it."""
     app = flask.Flask(name)
     if db is not None:
         app.config.update({f"DYNAMODB_{key.upper()}": value for key, value in settings(**more).items()})
@@ -229,8 +229,8 @@ def make_app(name: str, db: t.Any = None, **more: t.Any) -> flask.Flask:
 
 @contextlib.contextmanager
 def measured() -> cabc.Iterator[Figures]:
-    """What a block costs: ``cpu`` and ``wall`` in seconds, ``memory`` in bytes."""
-    flask.Flask("first")  # imports what Flask imports late
+    """The cost of a block: ``cpu`` and ``wall`` in seconds, ``memory`` in bytes."""
+    flask.Flask("first")  # performs the imports that Flask delays
     figures: Figures = {}
     memory, wall, cpu = unshared_memory(), time.perf_counter(), time.process_time()
     yield figures
@@ -239,7 +239,7 @@ def measured() -> cabc.Iterator[Figures]:
 
 
 def unshared_memory() -> int:
-    """How many bytes only this process has (Linux)."""
+    """Bytes of memory that this process does not share with others (Linux)."""
     gc.collect()
     lines = pathlib.Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
@@ -247,7 +247,7 @@ def unshared_memory() -> int:
 
 def _over_runs(runs: list[Figures]) -> dict[str, Figure]:
     values = {name: [figures[name] for figures in runs] for name in runs[0]}
-    return {name: Figure(statistics.median(found), min(found), max(found)) for name, found in values.items()}
+    return {name: Figure(statistics.median(series), min(series), max(series)) for name, series in values.items()}
 
 
 def _short(value: float) -> str:

@@ -1,7 +1,7 @@
-"""The least that a call costs in Python: sign what is written, make the model's objects of what is read.
+"""The least that a call costs in Python: sign the request, and make the model's objects from the response.
 
-It knows one table, one key and one connection, looks at no answer's status, checksum or types, and can neither wait
-nor fail. Whatever does these things as well takes longer.
+It has one table, one key and one connection. It checks no status, checksum or type of a response, never waits, and
+handles no error. A client that does these things takes longer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from _peers import declare
 from _peers import repeated
 
 import dynaflask
-from dynaflask.client.tuned.update_expression import update_of
+from dynaflask.client.tuned.update_expression import serialize_update
 from dynaflask.model import codec as plans
 from dynaflask.model.base import Model
 
@@ -49,7 +49,7 @@ NAMES = "content-type;host;x-amz-date;x-amz-target"
 
 @contextlib.contextmanager
 def peer() -> cabc.Iterator[Calls]:
-    """Calls as bare as Python has them."""
+    """The calls of this client."""
     db = dynaflask.Dynamo()
     url = urllib.parse.urlsplit(os.environ["BENCHMARK_URL"])
     with socket.create_connection((str(url.hostname), url.port or 80)) as connection:
@@ -58,7 +58,7 @@ def peer() -> cabc.Iterator[Calls]:
 
 
 def calls(model: t.Any, ask: Ask) -> dict[str, cabc.Callable[[], object]]:
-    """What the others do, as straight as can be."""
+    """The same operations as the other clients, without any check."""
     reader: t.Any = plans.reading(model, beneath=Model).way
     write: t.Any = plans.writing(model, beneath=Model).way
     make, thread = reader.make, model(**attributes())
@@ -78,7 +78,7 @@ def calls(model: t.Any, ask: Ask) -> dict[str, cabc.Callable[[], object]]:
             model.tags.add({"python"}),
         ]
         asked = {"TableName": TABLE, "Key": key(thread.forum, thread.subject), "ReturnValues": "ALL_NEW"}
-        reader.fill(thread, ask("UpdateItem", {**asked, **(update_of(actions) or {})})["Attributes"])
+        reader.fill(thread, ask("UpdateItem", {**asked, **(serialize_update(actions) or {})})["Attributes"])
 
     def batch_get() -> list[t.Any]:
         asked = [key(**one) for one in KEYS]
@@ -100,7 +100,7 @@ def calls(model: t.Any, ask: Ask) -> dict[str, cabc.Callable[[], object]]:
 
 
 def day() -> tuple[str, bytes]:
-    """The scope of the day's signatures, and what signs them."""
+    """The credential scope and the signing key of the day."""
     secret, parts = settings()["aws_secret_access_key"], [time.strftime("%Y%m%d", time.gmtime()), settings()["region"]]
     key = f"AWS4{secret}".encode()
     for part in (*parts, "dynamodb", "aws4_request"):
@@ -111,7 +111,7 @@ def day() -> tuple[str, bytes]:
 def ask(
     connection: socket.socket, host: str, day: tuple[str, bytes], operation: str, params: dict[str, t.Any]
 ) -> t.Any:
-    """The content of an answer."""
+    """The content of a response."""
     (scope, key), body, target = day, orjson.dumps(params), f"DynamoDB_20120810.{operation}"
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     signed = f"content-type:application/x-amz-json-1.0\nhost:{host}\nx-amz-date:{now}\nx-amz-target:{target}"
@@ -128,7 +128,7 @@ def ask(
 
 
 def receive(connection: socket.socket) -> bytes:
-    """The body of an answer."""
+    """The body of a response."""
     head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
     size = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
     if len(body) < size:

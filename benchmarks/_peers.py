@@ -1,7 +1,7 @@
-"""The same calls by each of several clients, to the server of ``_canned.py``.
+"""The same calls with each of several clients, to the server of ``_canned.py``.
 
-A peer is a context manager. It gives for each operation a function that makes as many calls as it is told. Those that
-may not be installed are in modules of their own.
+A peer is a context manager. It returns, for each operation, a function that makes a given number of calls. A peer that
+may not be installed has its own module.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ BATCH = 25
 
 
 def repeated(calls: dict[str, cabc.Callable[[], object]]) -> Calls:
-    """Functions that make one call, as functions that make several."""
+    """Functions that make a given number of calls, from functions that make one."""
 
     def repeat(call: cabc.Callable[[], object]) -> cabc.Callable[[int], object]:
         def repeats(times: int) -> None:
@@ -55,7 +55,7 @@ def repeated(calls: dict[str, cabc.Callable[[], object]]) -> Calls:
 
 
 def attributes() -> dict[str, t.Any]:
-    """What a thread is made with, as PynamoDB takes it."""
+    """The attributes of a thread, as PynamoDB takes them."""
     author = {"name": "Ada", "email": "ada@example.com", "posts": 42}
     numbers = {"views": 1, "replies": 7, "rating": 4.5}
     texts = {"message": MESSAGE, "language": "en", **KEY}
@@ -90,7 +90,7 @@ def declare(base: t.Any, **meta: t.Any) -> t.Any:
 
 
 def by_model(model: t.Any) -> Calls:
-    """The calls of a model of PynamoDB's."""
+    """The calls of a PynamoDB model."""
     thread, pairs = model(**attributes()), [tuple(key.values()) for key in KEYS]
 
     def write() -> None:
@@ -146,14 +146,14 @@ def by_dynaflask(transport: str) -> contextlib.AbstractContextManager[Calls]:
 
 @contextlib.contextmanager
 def by_botocore() -> cabc.Iterator[Calls]:
-    """A client of botocore's, which gives and takes DynamoDB's JSON, and as PynamoDB's does not check it."""
-    given = settings()
+    """A botocore client, which takes and returns DynamoDB's JSON. Like PynamoDB's, it does not validate parameters."""
+    options = settings()
     client = botocore.session.Session().create_client(
         "dynamodb",
-        region_name=given["region"],
-        endpoint_url=given["host"],
-        aws_access_key_id=given["aws_access_key_id"],
-        aws_secret_access_key=given["aws_secret_access_key"],
+        region_name=options["region"],
+        endpoint_url=options["host"],
+        aws_access_key_id=options["aws_access_key_id"],
+        aws_secret_access_key=options["aws_secret_access_key"],
         config=Config(parameter_validation=False),
     )
     yield repeated(low_level(client))
@@ -193,13 +193,13 @@ def low_level(client: t.Any) -> dict[str, cabc.Callable[[], object]]:
 
 
 def plain_thread() -> dict[str, t.Any]:
-    """A thread for clients that know no datetimes, and no floats."""
+    """A thread for clients without datetimes and floats."""
     return {**attributes(), "posted_at": POSTED_AT.isoformat(), "rating": 4}
 
 
 @contextlib.contextmanager
 def bytes_alone() -> cabc.Iterator[Calls]:
-    """The bytes of a request and of its answer over a warm socket: nobody can be below."""
+    """The bytes of a request and of its response over a warm socket: no client can take less."""
     url = urllib.parse.urlsplit(os.environ["BENCHMARK_URL"])
     with socket.create_connection((str(url.hostname), url.port or 80)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

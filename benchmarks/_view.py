@@ -27,8 +27,8 @@ if CLIENT == "PynamoDB":
     Thread = _peers.declare(Model, **settings())
 elif CLIENT == "Flask alone":
     application = make_app(CLIENT)
-    found = types.SimpleNamespace(**_peers.attributes())
-    Thread = types.SimpleNamespace(get=lambda *key: found)
+    thread = types.SimpleNamespace(**_peers.attributes())
+    Thread = types.SimpleNamespace(get=lambda *key: thread)
 else:
     application = make_app(CLIENT, db, transport=CLIENT)
     Thread = _peers.declare(db.Model)
@@ -36,6 +36,6 @@ else:
 
 @application.get("/")
 def read() -> dict[str, object]:
-    """A part of the item."""
+    """Three attributes of the item."""
     thread = Thread.get(*_peers.KEY.values())
     return {"subject": thread.subject, "views": thread.views, "author": thread.author["name"]}

@@ -1,9 +1,9 @@
-"""What a call costs: CPU time of the client, as a share of PynamoDB's.
+"""The cost of a call: CPU time of the client, as a share of PynamoDB's.
 
 python benchmarks/calls.py [--quick] [--write]
 
-All clients are in one process on one core, and take turns; the server is on another core. What is not installed is left
-out: `pip install boto3 aiodynamo aiohttp pydynox`.
+All clients run in one process on one core and take turns; the server runs on another core. Clients that are not
+installed are left out: `pip install boto3 aiodynamo aiohttp pydynox`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from _common import main
 
 from dynaflask import ConfigurationError
 
-# At most these shares of PynamoDB's CPU time.
+# Targets: maximum share of PynamoDB's CPU time, with the tuned and with the direct transport.
 TO_REACH = {
     _peers.GET: (0.70, 0.10),
     _peers.PUT: (0.70, 0.12),
@@ -47,13 +47,13 @@ TURNS = {
     _peers.BATCH_WRITE: 10,
 }
 THEIRS, TUNED, DIRECT, PYDYNOX = "PynamoDB", "tuned", "direct", "pydynox"
-# How many times as long pydynox takes, whose core is in Rust.
+# CPU time of pydynox, whose core is written in Rust, over the time of direct.
 AHEAD = "direct ahead of pydynox"
 Peer = contextlib.AbstractContextManager[_peers.Calls]
 
 
 def optional(module: str) -> Peer:
-    """A peer in a module of its own, which can be imported only where the peer is installed."""
+    """A peer in its own module, which imports only if the peer is installed."""
     return t.cast("Peer", importlib.import_module(module).peer())
 
 
@@ -74,14 +74,14 @@ OPTIONAL = ("boto3", "aiodynamo", "pydynox", "httptools", "orjson")
 
 
 class Row(t.NamedTuple):
-    """One operation by all."""
+    """One operation with all clients."""
 
     operation: str
     figures: cabc.Mapping[str, Figure]
 
     @property
     def cells(self) -> list[str]:
-        """As the table shows it."""
+        """The cells of the row, as Markdown."""
         return [self.operation, *map(self._cell, PEERS), self._ahead()]
 
     def _cell(self, peer: str) -> str:
@@ -113,16 +113,16 @@ def share(figure: Figure) -> str:
 
 def report(runs: Runs) -> list[Row]:
     """A row for each operation."""
-    (found,) = runs.of({"all_peers": {"rounds": runs.size(15, quick=1)}}, count=3)
-    return [Row(operation, found) for operation in _peers.OPERATIONS]
+    (figures,) = runs.of({"all_peers": {"rounds": runs.size(15, quick=1)}}, count=3)
+    return [Row(operation, figures) for operation in _peers.OPERATIONS]
 
 
 def all_peers(rounds: int) -> Figures:
-    """CPU seconds of a call with PynamoDB, and the shares of the others in it."""
+    """CPU seconds of a call with PynamoDB, and the other clients' shares of it."""
     take_core(last=False)
     with contextlib.ExitStack() as stack:
         peers = {name: calls for name, make in PEERS.items() if (calls := opened(stack, make)) is not None}
-        # A program has one client, not nine: the others' objects are not to be gone through at each collection.
+        # A program has one client, not ten: keep the objects of the others out of each garbage collection.
         gc.collect()
         gc.freeze()
         figures: Figures = {}
@@ -132,7 +132,7 @@ def all_peers(rounds: int) -> Figures:
 
 
 def opened(stack: contextlib.ExitStack, make: cabc.Callable[[], Peer]) -> _peers.Calls | None:
-    """A peer, warmed up, if it is installed."""
+    """A peer after its first calls, or ``None`` if it is not installed."""
     try:
         calls = stack.enter_context(make())
         for call in calls.values():
@@ -143,7 +143,7 @@ def opened(stack: contextlib.ExitStack, make: cabc.Callable[[], Peer]) -> _peers
 
 
 def compare(operation: str, peers: cabc.Mapping[str, _peers.Calls], *, rounds: int) -> Figures:
-    """The medians of rounds in which all take turns."""
+    """The medians of several rounds. In each round, all clients take a turn."""
     times = TURNS.get(operation, 1)
     seconds: dict[str, list[float]] = {name: [] for name in peers}
     for _ in range(rounds):
@@ -158,7 +158,7 @@ def compare(operation: str, peers: cabc.Mapping[str, _peers.Calls], *, rounds: i
 
 
 def ahead(operation: str, seconds: cabc.Mapping[str, list[float]]) -> Figures:
-    """How many times as long pydynox takes as direct, if both are there."""
+    """CPU time of pydynox over that of direct, if both are installed."""
     if not {DIRECT, PYDYNOX} <= seconds.keys():
         return {}
     times = (theirs / ours for theirs, ours in zip(seconds[PYDYNOX], seconds[DIRECT], strict=True))
@@ -166,18 +166,18 @@ def ahead(operation: str, seconds: cabc.Mapping[str, list[float]]) -> Figures:
 
 
 def cpu_of(call: cabc.Callable[[int], object], *, times: int) -> float:
-    """The CPU time of a call in this process, all threads of it, in seconds."""
+    """CPU seconds of a call, in all threads of this process."""
     gc.collect()
-    call(1)  # what the others did is in the processor's caches
+    call(1)  # the CPU caches have the data of the other clients
     started = time.process_time()
     call(times)
     return (time.process_time() - started) / times
 
 
 def installed(names: cabc.Iterable[str]) -> list[str]:
-    """Those of the packages that are there."""
-    found = {distribution.name for distribution in importlib.metadata.distributions()}
-    return [name for name in names if name in found]
+    """The packages that are installed."""
+    available = {distribution.name for distribution in importlib.metadata.distributions()}
+    return [name for name in names if name in available]
 
 
 if __name__ == "__main__":

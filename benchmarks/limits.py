@@ -1,10 +1,10 @@
-"""What a tenant feels of another one that reads full pages as fast as it can, with a limit and without.
+"""The wait of one tenant while another reads full pages as fast as it can, with a rate limit and without.
 
 python benchmarks/limits.py [--quick] [--write]
 
-All are requests of one Flask app in one process. The loud tenant has eight threads, each of which sends its next
-request a hundredth of a second after the last was answered, whatever the answer was; the quiet one reads a hundred
-items, one request after another. What is measured is how long the quiet one waits for an answer.
+All requests go to one Flask app in one process. The loud tenant has eight threads, each of which sends its next
+request a hundredth of a second after the last response, also after a refusal. The quiet tenant reads a hundred items,
+one request after another. The benchmark measures how long the quiet tenant waits for a response.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import dynaflask
 REQUESTS = 500
 LOUD_THREADS = 8
 PAUSE_SECONDS = 0.01
-# A page is 125 units, so that the loud tenant gets two per second.
+# Capacity units per second. A page takes 125, so the loud tenant gets two pages per second.
 CAPACITY = 250
 
 
@@ -59,7 +59,7 @@ def report(runs: Runs) -> list[Row]:
 
 
 def quiet_row(what: str, alone: Figure, unlimited: Figure, limited: Figure) -> Row:
-    """How long the quiet tenant waits."""
+    """A row about the wait of the quiet tenant."""
     longer = f"{unlimited.median / alone.median:.1f} times"
     ratio = limited.median / alone.median
     shown = f"{limited.show('ms')}, {ratio:.1f} times"
@@ -69,22 +69,22 @@ def quiet_row(what: str, alone: Figure, unlimited: Figure, limited: Figure) -> R
 
 
 def quiet_alone(requests: int) -> Figures:
-    """Nobody else is there."""
+    """No other tenant sends requests."""
     return serve(requests, loud=0)
 
 
 def quiet_beside_an_unlimited(requests: int) -> Figures:
-    """A loud tenant takes what it can."""
+    """A loud tenant takes all it can."""
     return serve(requests, loud=LOUD_THREADS)
 
 
 def quiet_beside_a_limited(requests: int) -> Figures:
-    """A loud tenant gets its share."""
+    """A loud tenant is limited to its capacity."""
     return serve(requests, loud=LOUD_THREADS, tenant_capacity={"loud": CAPACITY})
 
 
 def serve(requests: int, *, loud: int, **more: t.Any) -> Figures:
-    """Serve the quiet tenant so many requests, beside so many threads of the loud one."""
+    """Send requests of the quiet tenant, while threads of the loud tenant send theirs."""
     app, is_over, statuses = make_forum(**more), threading.Event(), list[int]()
     threads = [threading.Thread(target=be_loud, args=(app, is_over, statuses)) for _ in range(loud)]
     visit(app, "quiet", HUNDRED)
@@ -107,7 +107,7 @@ def serve(requests: int, *, loud: int, **more: t.Any) -> Figures:
 
 
 def make_forum(**more: t.Any) -> flask.Flask:
-    """An app with one view, which counts what a query finds."""
+    """An app with one view, which counts the items of a query."""
     db = dynaflask.Dynamo()
     db.tenant_loader(lambda: flask.request.headers["tenant"])
     model = declare(db.Model, "Thread")
@@ -117,20 +117,20 @@ def make_forum(**more: t.Any) -> flask.Flask:
 
 
 def be_loud(app: flask.Flask, is_over: threading.Event, statuses: list[int]) -> None:
-    """Read full pages until it is over."""
+    """Read full pages until the event is set."""
     while not is_over.wait(PAUSE_SECONDS):
         statuses.append(visit(app, "loud", PAGE))
 
 
 def timed(app: flask.Flask) -> float:
-    """How long the quiet tenant waits, in seconds."""
+    """Seconds that the quiet tenant waits for a response."""
     started = time.perf_counter()
     visit(app, "quiet", HUNDRED)
     return time.perf_counter() - started
 
 
 def visit(app: flask.Flask, tenant: str, key: str) -> int:
-    """Send a request, and get its status."""
+    """The status of the response to a request."""
     return app.test_client().get(f"/{key}", headers={"tenant": tenant}).status_code
 
 

@@ -1,4 +1,4 @@
-"""What starting costs: the first use of each model, a context, a connection, a cold process, the import.
+"""The cost of a start: the first use of each model, a context, a connection, a cold process, the import.
 
 python benchmarks/startup.py [--quick] [--write]
 """
@@ -61,7 +61,7 @@ def first_use(runs: Runs) -> list[Row]:
 
 
 def a_context(runs: Runs) -> list[Row]:
-    """A call in a context of its own, and in one that is there."""
+    """A call in a new context, and in an open one."""
     given = {"rounds": runs.size(ROUNDS, quick=2)}
     found, real = runs.of({"contexts": given, "contexts_over_a_socket": given}, count=3)
     question = "an app context that makes one call, over the call alone"
@@ -74,14 +74,14 @@ def a_context(runs: Runs) -> list[Row]:
 
 
 def a_connection(runs: Runs) -> Row:
-    """What every call asks first."""
+    """The first step of each call: finding the connection of the model."""
     (found,) = runs.of({"connections": {"rounds": runs.size(ROUNDS, quick=2)}}, count=3)
     question = "`Model._get_connection()` warm, over PynamoDB's"
     return bounded(question, found["added"], unit="us", most=1.5, beside=found["theirs"].show("us"))
 
 
 def cold_process(runs: Runs) -> Row:
-    """Threads call a model at once, and nobody did before."""
+    """Several threads make the first call of a model at once."""
     given = {"threads": runs.size(THREADS, quick=2)}
     ours, theirs = runs.of({"dynaflask_threads": given, "pynamodb_threads": given}, count=3)
     question = f"{THREADS} threads on a cold process, clients"
@@ -90,7 +90,7 @@ def cold_process(runs: Runs) -> Row:
 
 
 def an_import(runs: Runs) -> Row:
-    """``import dynaflask`` in a program that imports flask and pynamodb anyhow."""
+    """``import dynaflask`` in a program that has imported flask and pynamodb."""
     runs.start("imports", {})  # compiles
     (found,) = runs.of({"imports": {}}, count=11)
     share, beside = found["share"], f"flask and pynamodb: {found['theirs'].show('ms')}"
@@ -119,12 +119,12 @@ def get_each(models: cabc.Iterable[t.Any]) -> None:
 
 
 def contexts(rounds: int) -> Figures:
-    """With a client that answers at once: a call over a socket varies by more than a context costs."""
+    """With a client that returns at once: the time of a call over a socket varies more than a context costs."""
     return compare_contexts(rounds, calls=100, client_factory=CannedClient)
 
 
 def contexts_over_a_socket(rounds: int) -> Figures:
-    """Call by call, so that each context meets what a call leaves behind."""
+    """One call per context, so that each context starts with the CPU caches that a call leaves."""
     return compare_contexts(10 * rounds, calls=1)
 
 
@@ -149,10 +149,10 @@ def compare_contexts(rounds: int, *, calls: int, **more: t.Any) -> Figures:
 
 
 class CannedClient:
-    """As much of a client as PynamoDB calls.
+    """The one method of a client that PynamoDB calls.
 
     Args:
-        bind: What it is for.
+        bind: Bind of the client.
     """
 
     def __init__(self, bind: t.Any) -> None:
@@ -171,15 +171,15 @@ def connections(rounds: int) -> Figures:
 
 
 def in_turn(functions: cabc.Sequence[t.Callable[[], t.Any]], *, rounds: int, calls: int) -> list[float]:
-    """The CPU time of a call of each, in seconds: the medians of rounds that they take in turn."""
-    found: list[list[int]] = [[] for _ in functions]
+    """CPU seconds of one call of each function: the medians of several rounds, in which they take turns."""
+    series: list[list[int]] = [[] for _ in functions]
     for _ in range(rounds):
-        for function, nanoseconds in zip(functions, found, strict=True):
+        for function, nanoseconds in zip(functions, series, strict=True):
             started = time.thread_time_ns()
             for _ in range(calls):
                 function()
             nanoseconds.append(time.thread_time_ns() - started)
-    return [statistics.median(nanoseconds) / calls / 1e9 for nanoseconds in found]
+    return [statistics.median(nanoseconds) / calls / 1e9 for nanoseconds in series]
 
 
 def dynaflask_threads(threads: int) -> Figures:
@@ -199,7 +199,7 @@ def pynamodb_threads(threads: int) -> Figures:
 
 
 def count_clients(get: cabc.Callable[[], None], *, threads: int) -> int:
-    """How many clients botocore makes while threads call at once."""
+    """Number of clients that botocore makes while threads call at once."""
     made, together = [], threading.Barrier(threads)
     create_client = botocore.session.Session.create_client
 
@@ -221,7 +221,7 @@ def count_clients(get: cabc.Callable[[], None], *, threads: int) -> int:
 
 
 def imports() -> Figures:
-    """In a process that has imported nothing, these benchmarks neither."""
+    """The import in a process that has imported nothing else."""
     done = subprocess.run([sys.executable, "-c", IMPORTS], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
     theirs, added = map(float, done.stdout.split())
     return {"theirs": theirs, "added": added, "share": added / theirs}

@@ -1,12 +1,12 @@
-"""What one more app costs, and one more tenant of an app, where there are thousands in one process.
+"""The cost of one more app in a process with a thousand apps, and of one more tenant in an app with ten thousand.
 
 python benchmarks/tenants.py [--quick] [--write]
 
-What it takes to make an app and initialise it, to give each of its models a connection in a context, and to make the
-first call rather than a second. With PynamoDB each of the models makes a first call, because each makes a client.
+An app's cost: to make and initialise the app, to get a connection for each of its models in a context, and the extra
+time of a first call over a second one. With PynamoDB, each model makes a first call, because each makes a client.
 
-A tenant costs what it takes to act for it for the first time, with a call. To switch to one that was met before is to
-enter its block, ask a model for its connection, and leave.
+A tenant's cost: its first block, with one call. A switch to a known tenant: enter its block, get a model's connection,
+and leave the block.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ def report(runs: Runs) -> list[Row]:
 
 
 def rows(question: str, ours: Answers, theirs: Answers, *, most: tuple[float, float], clients: int) -> list[Row]:
-    """What an app costs in CPU time and memory, and how many clients there are.
+    """Rows about the CPU time and memory of an app, and the number of clients.
 
     Args:
-        question: How many apps there are, and where they go.
-        ours: What dynaflask's variant found.
-        theirs: What PynamoDB's found.
-        most: The milliseconds and kilobytes to stay under.
-        clients: The most clients that there may be.
+        question: Number of apps, and their destinations.
+        ours: Figures of dynaflask.
+        theirs: Figures of PynamoDB.
+        most: Maximum milliseconds and kilobytes per app.
+        clients: Maximum number of clients.
     """
     milliseconds, kilobytes = most
     faster, less = (f"{theirs[name].median / ours[name].median:,.0f} times" for name in ("cpu", "memory"))
@@ -92,7 +92,7 @@ def rows(question: str, ours: Answers, theirs: Answers, *, most: tuple[float, fl
 
 
 def tenant_rows(ours: Answers) -> list[Row]:
-    """What a tenant of an app costs."""
+    """Rows about the cost of a tenant."""
     question = f"{TENANTS:,} tenants of one app, {DESTINATIONS} destinations"
     return [
         bounded(f"{question}, CPU time per tenant, with its first call", ours["cpu"], unit="ms", most=2),
@@ -108,7 +108,7 @@ def flask_apps(apps: int) -> Figures:
 
 
 def pynamodb_apps(apps: int, models: int) -> Figures:
-    """Classes of its own for each app, because a ``Meta`` holds for all who use the class."""
+    """Each app has its own model classes, because a ``Meta`` applies to all users of a class."""
     kept: list[t.Any] = []
 
     def add(number: int) -> float:
@@ -121,22 +121,22 @@ def pynamodb_apps(apps: int, models: int) -> Figures:
 
 
 def dynaflask_apps(apps: int, models: int) -> Figures:
-    """All in one account."""
+    """All apps use one account."""
     return serve(models, more=[{}] * apps)
 
 
 def dynaflask_accounts(apps: int, models: int) -> Figures:
-    """Each in an account of its own."""
+    """Each app uses its own account."""
     return serve(models, more=[account(number) for number in range(apps)])
 
 
 def dynaflask_bounded(apps: int, models: int) -> Figures:
-    """Each in an account of its own, with fewer clients than accounts."""
+    """Each app uses its own account, and there are fewer clients than accounts."""
     return serve(models, more=[account(number) | {"max_clients": MAX_CLIENTS} for number in range(apps)])
 
 
 def dynaflask_tenants(tenants: int, models: int) -> Figures:
-    """One app for all."""
+    """One app has all tenants."""
     db = dynaflask.Dynamo()
     db.tenant_settings(lambda name: tenant(int(name)))
     declared = [declare(db.Model, f"Model{number}") for number in range(models)]
@@ -157,13 +157,13 @@ def tenant(number: int) -> dict[str, t.Any]:
 
 
 def first_call(app: flask.Flask, db: t.Any, name: str, *, model: t.Any) -> None:
-    """Act for a tenant, in a context of its own as a request has it."""
+    """The first call of a tenant, in a new context, as a request has it."""
     with app.app_context(), db.tenant(name):
         model.get(KEY)
 
 
 def switch(app: flask.Flask, db: t.Any, names: list[str], *, model: t.Any) -> float:
-    """What it takes to go to another tenant and back, in seconds."""
+    """CPU seconds to switch to another tenant and back."""
     turns = names * (SWITCHES // len(names))
     with app.app_context():
         for warming in (True, False):
@@ -179,7 +179,7 @@ def account(number: int) -> dict[str, t.Any]:
 
 
 def serve(models: int, *, more: cabc.Sequence[dict[str, t.Any]]) -> Figures:
-    """Serve an app with each of these settings."""
+    """The cost of one app for each of these settings."""
     db = dynaflask.Dynamo()
     declared = [declare(db.Model, f"Model{number}") for number in range(models)]
     kept: list[flask.Flask] = []
@@ -195,16 +195,17 @@ def serve(models: int, *, more: cabc.Sequence[dict[str, t.Any]]) -> Figures:
 
 
 def per_app(add: cabc.Callable[[int], float], *, apps: int) -> Figures:
-    """What an app adds, without what it says that was not its own."""
+    """The cost of an app, without the CPU time that ``add`` returns because it is not the app's."""
     with measured() as figures:
         others = sum(map(add, range(apps)))
     return {"cpu": (figures["cpu"] - others) / apps, "memory": figures["memory"] / apps}
 
 
 def repeated(call: cabc.Callable[[], object]) -> float:
-    """Make a call for the first time, and then twice the CPU time of making it again, in seconds.
+    """Make a first and a second call, and return twice the CPU seconds of the second.
 
-    Once for the first call, of which only the surplus is the app's, and once for the second.
+    They are subtracted from the cost of the app: once for the first call, whose surplus alone is the app's, and once
+    for the second.
     """
     call()
     started = time.process_time()

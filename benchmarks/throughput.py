@@ -1,9 +1,9 @@
-"""What a server gains: requests per second of a view that reads one item, and the CPU time of gunicorn's workers.
+"""The effect on a server: requests per second of a view that reads one item, and CPU time of gunicorn's workers.
 
 python benchmarks/throughput.py [--quick] [--write]
 
-A gunicorn with gthread workers for each client, all on one core. They take turns; the others idle. The server of
-DynamoDB's answers and the source of the requests are on another core, if there are two.
+Each client has a gunicorn with gthread workers, all on one core. They take turns; the others are idle. The DynamoDB
+server and the source of the requests run on another core, if there are two.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ class Row(t.NamedTuple):
 
     @property
     def cells(self) -> list[str]:
-        """As the table shows it."""
+        """The cells of the row, as Markdown."""
         return [self.question, *(self.figures[f"{client}/{self.key}"].show(self.unit) for client in CLIENTS)]
 
 
 def report(runs: Runs) -> list[Row]:
     """A row for each question."""
-    given = {"rounds": runs.size(5, quick=1), "requests": runs.size(1000, quick=20)}
-    (found,) = runs.of({"all_clients": given}, count=3)
+    options = {"rounds": runs.size(5, quick=1), "requests": runs.size(1000, quick=20)}
+    (figures,) = runs.of({"all_clients": options}, count=3)
     return [
-        Row("requests per second", found, "rate", ""),
-        Row("as a multiple of PynamoDB's", found, "gain", ""),
-        Row("CPU time of the workers per request", found, "cpu", "us"),
-        Row("as a share of PynamoDB's", found, "share", ""),
+        Row("requests per second", figures, "rate", ""),
+        Row("as a multiple of PynamoDB's", figures, "gain", ""),
+        Row("CPU time of the workers per request", figures, "cpu", "us"),
+        Row("as a share of PynamoDB's", figures, "share", ""),
     ]
 
 
@@ -76,49 +76,49 @@ class Measured(t.NamedTuple):
 
 
 def all_clients(rounds: int, requests: int) -> Figures:
-    """Medians of rounds in which all take turns."""
+    """The medians of several rounds. In each round, all clients take a turn."""
     with contextlib.ExitStack() as stack:
         started = {client: stack.enter_context(gunicorn(client)) for client in CLIENTS}
         take_core(last=True)
         servers = {client: Server(port, workers_of(process)) for client, (port, process) in started.items()}
         for server in servers.values():
-            turn(server, requests=requests)  # each thread makes its connections
+            turn(server, requests=requests)  # each thread opens its connections
         turns = [{client: turn(server, requests=requests) for client, server in servers.items()} for _ in range(rounds)]
     return {f"{client}/{key}": figure for client in CLIENTS for key, figure in of_client(client, turns).items()}
 
 
 def of_client(client: str, turns: list[dict[str, Measured]]) -> Figures:
-    """What a client's turns come to, by themselves and beside PynamoDB's of the same round."""
+    """The medians of a client's turns, and their ratios to PynamoDB's turns of the same round."""
     pairs = [(measured[client], measured[THEIRS]) for measured in turns]
     return {
         "rate": statistics.median(ours.rate for ours, _ in pairs),
         "cpu": statistics.median(ours.cpu for ours, _ in pairs),
         "gain": statistics.median(ours.rate / theirs.rate for ours, theirs in pairs),
-        # No tick of the clock may have passed in a quick run.
+        # In a quick run, the CPU clock may not have ticked.
         "share": statistics.median(ours.cpu / max(theirs.cpu, 1e-9) for ours, theirs in pairs),
     }
 
 
 class Server(t.NamedTuple):
-    """A gunicorn that is up."""
+    """A running gunicorn."""
 
     port: int
     workers: list[int]
 
     def cpu(self) -> float:
-        """The CPU time of its workers so far, in seconds."""
+        """CPU seconds of its workers so far."""
         return sum(map(cpu_of, self.workers))
 
 
 def cpu_of(process: int) -> float:
-    """Of all threads, in user and kernel mode (Linux)."""
+    """CPU seconds of all threads of a process, in user and kernel mode (Linux)."""
     fields = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 @contextlib.contextmanager
 def gunicorn(client: str) -> cabc.Iterator[tuple[int, int]]:
-    """Start to serve the view with a client: the port, and the process of which the workers are children."""
+    """A gunicorn that serves the view with a client: its port, and the id of the parent of its workers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, "-m", "gunicorn", "_view:application", f"--bind=fd://{listener.fileno()}"]
         command += [f"--workers={WORKERS}", f"--threads={THREADS}", "--worker-class=gthread", "--keep-alive=600"]
@@ -132,18 +132,18 @@ def gunicorn(client: str) -> cabc.Iterator[tuple[int, int]]:
 
 
 def workers_of(process: int) -> list[int]:
-    """Wait until they are there."""
+    """The process ids of the workers, once all have started."""
     children = pathlib.Path(f"/proc/{process}/task/{process}/children")
     for _ in range(3000):
-        found = [int(child) for child in children.read_text(encoding="ascii").split()]
-        if len(found) == WORKERS:
-            return found
+        workers = [int(child) for child in children.read_text(encoding="ascii").split()]
+        if len(workers) == WORKERS:
+            return workers
         time.sleep(0.01)
     raise RuntimeError("gunicorn has not started its workers.")
 
 
 def turn(server: Server, *, requests: int) -> Measured:
-    """Ask as fast as the answers come, over kept connections."""
+    """Send requests over kept connections, each as soon as the last response is there."""
     cpu, started = server.cpu(), time.perf_counter()
     asyncio.run(ask(server.port, times=requests // CONNECTIONS))
     wall, asked = time.perf_counter() - started, requests // CONNECTIONS * CONNECTIONS
@@ -151,7 +151,7 @@ def turn(server: Server, *, requests: int) -> Measured:
 
 
 async def ask(port: int, *, times: int) -> None:
-    """Ask that often on each connection."""
+    """Send a number of requests on each connection."""
     loop = asyncio.get_running_loop()
     askers = [Asker(times, loop.create_future()) for _ in range(CONNECTIONS)]
     for asker in askers:
@@ -160,11 +160,11 @@ async def ask(port: int, *, times: int) -> None:
 
 
 class Asker(asyncio.Protocol):
-    """One connection, which asks again when it has its answer.
+    """One connection, which sends the next request when it has the last response.
 
     Args:
-        times: How often.
-        done: Set at the end.
+        times: Number of requests.
+        done: Future that is set at the end.
     """
 
     def __init__(self, times: int, done: asyncio.Future[None]) -> None:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import types
 import typing as t
 
 import botocore.discovery
 import botocore.handlers
 from botocore.awsrequest import HeadersDict
+from botocore.client import BaseClient
+from botocore.endpoint import Endpoint
+from botocore.httpsession import URLLib3Session
 
 if t.TYPE_CHECKING:
     import ssl
@@ -170,3 +174,52 @@ def _replace(client: t.Any, name: str, *, stock: type, by: t.Any) -> None:
         other = by.__new__(by)
         vars(other).update(vars(part))
         setattr(client, name, other)
+
+
+# Methods that tracers, mocks and tests replace to see each call.
+_CALL_PATH: tuple[tuple[type, str], ...] = (
+    (BaseClient, "_make_api_call"),
+    (Endpoint, "make_request"),
+    (Endpoint, "prepare_request"),
+    (Endpoint, "_send"),
+    (URLLib3Session, "send"),
+)
+# Separate tuples for `map`: `call_path` runs at each call.
+_CALL_PATH_DICTS = tuple(vars(owner) for owner, _ in _CALL_PATH)
+_CALL_PATH_NAMES = tuple(name for _, name in _CALL_PATH)
+
+
+def make_api_call(client: t.Any, operation_name: str, params: dict[str, t.Any]) -> t.Any:
+    """The result of a call that botocore makes.
+
+    If the name is gone, every call raises ``AttributeError``, as it does with PynamoDB, which uses the name, too.
+    """
+    return client._make_api_call(operation_name, params)
+
+
+def call_path(client: t.Any) -> tuple[t.Any, ...]:
+    """The methods that a call of a client goes through, to compare with those of an earlier call.
+
+    A method that is gone is ``None``, and ``find_patch`` names it.
+    """
+    own = vars(client).get("_make_api_call"), getattr(type(client), "_make_api_call", None)
+    return (*own, *map(types.MappingProxyType.get, _CALL_PATH_DICTS, _CALL_PATH_NAMES))
+
+
+def find_patch(client: t.Any) -> str | None:
+    """The first patched method on the path of a client's calls, as a sentence, or ``None`` if there is none.
+
+    A method that is gone counts as patched, so that botocore makes the calls.
+    """
+    own = getattr(type(client), "_make_api_call", None)
+    if "_make_api_call" in vars(client) or own is not vars(BaseClient).get("_make_api_call"):
+        return "the client's _make_api_call is patched"
+    for owner, name in _CALL_PATH:
+        if not _is_defined_by_botocore(vars(owner).get(name)):
+            return f"botocore's {owner.__name__}.{name} is patched"
+    return None
+
+
+def _is_defined_by_botocore(method: t.Any) -> bool:
+    # Not by `__module__`, which `functools.wraps` copies to the wrapper.
+    return type(method) is types.FunctionType and method.__globals__["__name__"].startswith("botocore.")

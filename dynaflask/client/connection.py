@@ -27,7 +27,7 @@ from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
 from dynaflask.client.lease import Lease
 from dynaflask.client.sessions import new_session
-from dynaflask.client.tuned.update_expression import update_of
+from dynaflask.client.tuned.update_expression import serialize_update
 from dynaflask.config.bind import Bind
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
@@ -201,18 +201,18 @@ class Connection(pynamodb.connection.Connection):
         self, table_name: str, hash_key: t.Any, range_key: t.Any = None, *args: t.Any, **options: t.Any
     ) -> dict[str, t.Any]:
         """Parameters of an operation on one item; see PynamoDB."""
-        update = self._update_of(**options) if "actions" in options and not args else None
+        update = self._serialize_update(**options) if "actions" in options and not args else None
         if update is not None:
             del options["actions"]
         request = super().get_operation_kwargs(table_name, hash_key, range_key, *args, **options)
         return request if update is None else {**request, **update}
 
-    def _update_of(
+    def _serialize_update(
         self, actions: t.Any, condition: t.Any = None, attributes_to_get: t.Any = None, **_: t.Any
     ) -> dict[str, t.Any] | None:
         # A condition or a projection would need placeholders of the same expression.
         is_alone = condition is None and attributes_to_get is None
-        return update_of(actions) if is_alone and self.bind.transport != STOCK else None
+        return serialize_update(actions) if is_alone and self.bind.transport != STOCK else None
 
     def describe_table(self, table_name: str) -> dict[str, t.Any]:
         """The description of a table; see PynamoDB."""

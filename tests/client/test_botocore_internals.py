@@ -36,8 +36,8 @@ def test_each_function_has_a_safe_result_without_its_name(ask: t.Callable[[t.Any
 
 
 GONE = {
-    "botocore_internals.http_session": "it goes through a proxy",
-    "botocore_internals._emitter": "this botocore does not show who listens",
+    "botocore_internals.http_session": "the client uses a proxy",
+    "botocore_internals._emitter": "this botocore version does not expose its event handlers",
     "direct.transport.frozen_credentials": None,
 }
 

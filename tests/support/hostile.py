@@ -1,8 +1,8 @@
-"""A server that answers as badly as it is told to, and remembers what it was sent.
+"""A server that misbehaves as a test tells it, and records its requests.
 
 with Hostile() as server:
     server.acts = [cut(answer({"Item": {}}), at=10), stall(), say(answer({}, status=500))]
-    ...                     # the first request gets the first act, and so on; the last act goes on for ever
+    ...                     # one act per request; the last act repeats
     server.requests[0].attempt                # "attempt=1; max=4"
 """
 
@@ -21,7 +21,7 @@ import zlib
 
 from tests.support import recorder
 
-# What an act says of its connection: whether it goes on.
+# Returns True if the connection stays open.
 Act = cabc.Callable[["Hostile", socket.socket], bool]
 
 
@@ -33,14 +33,14 @@ def answer(
     length: int | None = None,
     headers: cabc.Mapping[str, str] | None = None,
 ) -> bytes:
-    """The bytes of an answer.
+    """The bytes of a response.
 
     Args:
-        body: What becomes JSON, or bytes as they are.
-        status: The status.
-        crc: The checksum; -1 for the right one, None for none.
-        length: The content length, if not the right one; -1 for none.
-        headers: More of them.
+        body: Content that becomes JSON, or bytes that are sent unchanged.
+        status: HTTP status.
+        crc: Checksum; -1 for the right one, None for no header.
+        length: Content length; None for the right one, -1 for no header.
+        headers: Further headers.
     """
     content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
     lines: dict[str, t.Any] = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": "R1"}
@@ -53,12 +53,12 @@ def answer(
 
 
 def error(code: str, *, status: int = 400, **more: t.Any) -> bytes:
-    """The bytes of an error."""
+    """The bytes of an error response."""
     return answer({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}, status=status, **more)
 
 
 def chunked(body: t.Any, *, size: int = 7) -> bytes:
-    """The bytes of an answer in chunks."""
+    """The bytes of a response in chunks, with a trailer."""
     content = json.dumps(body).encode()
     parts = [content[start : start + size] for start in range(0, len(content), size)]
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
@@ -67,17 +67,17 @@ def chunked(body: t.Any, *, size: int = 7) -> bytes:
 
 
 def say(data: bytes) -> Act:
-    """Send it, and keep the connection."""
+    """Send the bytes, and keep the connection."""
     return lambda server, connection: connection.sendall(data) is None
 
 
 def cut(data: bytes, *, at: int | None = None) -> Act:
-    """Send a part, and close the connection."""
+    """Send a part of the bytes, and close the connection."""
     return lambda server, connection: connection.sendall(data[:at]) is not None
 
 
 def reset(data: bytes = b"", *, at: int | None = None) -> Act:
-    """Send a part, and break the connection off."""
+    """Send a part of the bytes, and reset the connection."""
 
     def act(server: Hostile, connection: socket.socket) -> bool:
         connection.sendall(data[:at])
@@ -88,7 +88,7 @@ def reset(data: bytes = b"", *, at: int | None = None) -> Act:
 
 
 def stall(data: bytes = b"", *, at: int | None = None) -> Act:
-    """Send a part, and nothing more."""
+    """Send a part of the bytes, and then nothing."""
 
     def act(server: Hostile, connection: socket.socket) -> bool:
         connection.sendall(data[:at])
@@ -99,7 +99,7 @@ def stall(data: bytes = b"", *, at: int | None = None) -> Act:
 
 
 def drip(data: bytes, *, size: int = 1) -> Act:
-    """Send it piece by piece."""
+    """Send the bytes piece by piece."""
 
     def act(server: Hostile, connection: socket.socket) -> bool:
         for start in range(0, len(data), size):
@@ -110,14 +110,14 @@ def drip(data: bytes, *, size: int = 1) -> Act:
 
 
 class Hostile:
-    """The server; it listens on a free port of loopback within its ``with`` block.
+    """The server. Within its ``with`` block, it listens on a free port of the loopback interface.
 
     Attributes:
-        acts: What it does, request by request.
-        requests: All requests in the order of their arrival.
-        connections: How many connections were made.
-        closings: How many of them it has closed.
-        is_over: Set when it ends.
+        acts: Acts for the next requests, in order.
+        requests: All requests, in the order of their arrival.
+        connections: Number of accepted connections.
+        closings: Number of connections that it has closed.
+        is_over: Event that is set at the end of the block.
     """
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class Hostile:
         self._thread.join()
 
     def wait_for_closings(self, number: int) -> None:
-        """Wait until it has closed so many connections: the answer before the end is read too early for that."""
+        """Wait until the server has closed a number of connections. A client can read a response before that."""
         deadline = time.monotonic() + 20
         while self.closings < number:
             assert time.monotonic() < deadline, f"The server closed {self.closings} of {number} connections."
@@ -149,11 +149,11 @@ class Hostile:
 
     @property
     def operations(self) -> list[tuple[str, str]]:
-        """What was asked, and in which attempt."""
+        """Operation and attempt of each request."""
         return [(request.operation, request.headers["amz-sdk-request"]) for request in self.requests]
 
     def act(self, request: recorder.Request, connection: socket.socket) -> bool:
-        """Answer a request. Whether the connection goes on."""
+        """Respond to a request. True if the connection stays open."""
         self.requests.append(request)
         act = self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
         return act(self, connection)
@@ -173,7 +173,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: t.Any) -> None:
-        # Without a word of its own, so that a reset is one.
+        # No shutdown before the close: after SO_LINGER, the close itself must send the reset.
         self.close_request(request)
         self.hostile.closings += 1
 

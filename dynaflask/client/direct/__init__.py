@@ -1,1 +1,1 @@
-"""The data-plane operations on HTTP connections of their own."""
+"""The data-plane operations on the package's own HTTP/1.1 connections."""

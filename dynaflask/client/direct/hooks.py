@@ -1,30 +1,27 @@
-"""Who would miss something if a call went round botocore: handlers of a client's events, and patches of its code."""
+"""Event handlers of a client and patches of botocore that a call outside botocore would bypass."""
 
 from __future__ import annotations
 
 import operator
-import types
 import typing as t
 
-from botocore.client import BaseClient
-from botocore.endpoint import Endpoint
-from botocore.httpsession import URLLib3Session
-
+from dynaflask.client.botocore_internals import call_path
 from dynaflask.client.botocore_internals import event_handlers
 from dynaflask.client.botocore_internals import events_version
+from dynaflask.client.botocore_internals import find_patch
 from dynaflask.client.botocore_internals import is_discovery_guard
 
-# What botocore's own handlers do, the direct way does as well. In other modules of it are those that a user adds, such
-# as the Stubber's, and the rate limiter of the adaptive retries.
-KNOWN = (
+# The direct transport does what the default handlers in these modules do. Handlers that a program adds, such as the
+# Stubber's, and the rate limiter of the adaptive retry mode are defined in other modules of botocore.
+REPLACED_MODULES = (
     "botocore.handlers",
     "botocore.retries.standard",
     "botocore.retryhandler",
     "botocore.signers",
     "botocore.useragent",
 )
-OWN = "dynaflask."
-MOTO = "moto."
+OWN_PREFIX = "dynaflask."
+MOTO_PREFIX = "moto."
 
 EVENTS = (
     "provide-client-params",
@@ -42,25 +39,15 @@ EVENTS = (
     "after-call-error",
 )
 
-# What tracers and tests put their own in place of.
-METHODS: tuple[tuple[type, str], ...] = (
-    (BaseClient, "_make_api_call"),
-    (Endpoint, "make_request"),
-    (Endpoint, "prepare_request"),
-    (Endpoint, "_send"),
-    (URLLib3Session, "send"),
-)
-# Asked for at every call.
-SPACES = tuple(vars(owner) for owner, _ in METHODS)
-NAMES = tuple(name for _, name in METHODS)
 
+class ClientHooks:
+    """The hooks of one client: its event handlers and the patches of its methods.
 
-class Listeners:
-    """Those of one client. Asking again costs next to nothing as long as nothing was registered or patched.
+    The handlers are examined again only after a handler was registered or a method was patched.
 
     Args:
         client: The client.
-        operations: The operations that matter.
+        operations: Names of the operations that can bypass botocore.
     """
 
     def __init__(self, client: t.Any, *, operations: t.Iterable[str]) -> None:
@@ -68,80 +55,62 @@ class Listeners:
         service = client.meta.service_model.service_id.hyphenize()
         self._events = [f"{event}.{service}.{operation}" for event in EVENTS for operation in operations]
         self._version: t.Any = None
-        self._methods: tuple[t.Any, ...] = ()
+        self._call_path: tuple[t.Any, ...] = ()
         self._mocks: tuple[t.Any, ...] = ()
-        self._found: str | None = None
-        self._told: dict[str, tuple[t.Any, ...]] = {}
+        self._reason: str | None = None
+        self._handlers: dict[str, tuple[t.Any, ...]] = {}
 
     def blocking_reason(self) -> str | None:
-        """Who listens; ``None`` if nobody does."""
-        version, methods = events_version(self._client), _methods(self._client)
-        # A wrapper says that it equals what it wraps.
-        are_same = len(methods) == len(self._methods) and all(map(operator.is_, methods, self._methods))
+        """Reason why a call must go through botocore, or ``None`` if no hook needs it."""
+        version, methods = events_version(self._client), call_path(self._client)
+        # Compare with `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
+        are_same = all(map(operator.is_, methods, self._call_path))
         if version is None or version is not self._version or not are_same:
-            self._found = self._scan(is_shown=version is not None)
-            self._version, self._methods, self._told = version, methods, {}
+            self._reason = self._scan(has_version=version is not None)
+            self._version, self._call_path, self._handlers = version, methods, {}
+        # moto enables and disables its handler without registering it again.
         if self._mocks and any(mock.enabled for mock in self._mocks):
             return "moto's mock is active"
-        return self._found
+        return self._reason
 
-    def emit(self, event: str, **facts: t.Any) -> None:
-        """Tell those that are known, as botocore would.
+    def emit(self, event: str, **arguments: t.Any) -> None:
+        """Call the handlers of an event, as botocore does.
 
         Args:
-            event: The event, with service and operation.
-            **facts: What it is about.
+            event: Full name of the event, with service and operation.
+            **arguments: Arguments of the handlers.
         """
-        told = self._told.get(event)
-        if told is None:
-            told = self._told[event] = event_handlers(self._client, event)
-        for handler in told:
-            handler(event_name=event, **facts)
+        handlers = self._handlers.get(event)
+        if handlers is None:
+            handlers = self._handlers[event] = event_handlers(self._client, event)
+        for handler in handlers:
+            handler(event_name=event, **arguments)
 
-    def _scan(self, *, is_shown: bool) -> str | None:
-        patch = _patch(self._client)
-        if patch is not None or not is_shown:
-            return patch or "this botocore does not show who listens"
+    def _scan(self, *, has_version: bool) -> str | None:
+        patch = find_patch(self._client)
+        if patch is not None or not has_version:
+            return patch or "this botocore version does not expose its event handlers"
         handlers = {id(handler): handler for event in self._events for handler in event_handlers(self._client, event)}
-        mocks = [handler for handler in handlers.values() if _is_mock(handler)]
-        foreign = [handler for handler in handlers.values() if not (_is_known(handler) or _is_mock(handler))]
-        self._mocks = tuple(mocks)
-        return f"{_name(foreign[0])} listens to the client's events" if foreign else None
+        self._mocks = tuple(filter(_is_mock, handlers.values()))
+        for handler in handlers.values():
+            if not (_is_replaced(handler) or _is_mock(handler)):
+                return f"{_qualified_name(handler)} listens to the client's events"
+        return None
 
 
-def _is_known(handler: t.Any) -> bool:
+def _is_replaced(handler: t.Any) -> bool:
     module = _module(handler)
-    return module in KNOWN or module.startswith(OWN) or is_discovery_guard(handler)
+    return module in REPLACED_MODULES or module.startswith(OWN_PREFIX) or is_discovery_guard(handler)
 
 
 def _is_mock(handler: t.Any) -> bool:
-    # moto's handler is on every client once it is imported, and does nothing until it is enabled.
-    return _module(handler).startswith(MOTO) and hasattr(handler, "enabled")
+    # Once moto is imported, every new client has its handler, which does nothing until it is enabled.
+    return _module(handler).startswith(MOTO_PREFIX) and hasattr(handler, "enabled")
 
 
 def _module(handler: t.Any) -> str:
     return getattr(handler, "__module__", None) or type(handler).__module__
 
 
-def _name(handler: t.Any) -> str:
+def _qualified_name(handler: t.Any) -> str:
     return f"{_module(handler)}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"
-
-
-def _methods(client: t.Any) -> tuple[t.Any, ...]:
-    own = vars(client).get("_make_api_call"), getattr(type(client), "_make_api_call", None)
-    return (*own, *map(types.MappingProxyType.get, SPACES, NAMES))
-
-
-def _patch(client: t.Any) -> str | None:
-    own = getattr(type(client), "_make_api_call", None)
-    if "_make_api_call" in vars(client) or own is not vars(BaseClient).get("_make_api_call"):
-        return "the client's _make_api_call is patched"
-    for owner, name in METHODS:
-        if not _is_botocores(vars(owner).get(name)):
-            return f"botocore's {owner.__name__}.{name} is patched"
-    return None
-
-
-def _is_botocores(method: t.Any) -> bool:
-    # Not its `__module__`, which a wrapper copies.
-    return type(method) is types.FunctionType and method.__globals__["__name__"].startswith("botocore.")

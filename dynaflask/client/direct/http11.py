@@ -1,4 +1,7 @@
-"""One HTTP/1.1 answer, from the bytes of a socket. urllib3 and http.client were two fifths of a small call."""
+"""One HTTP/1.1 response, parsed from the bytes of a socket.
+
+urllib3 and http.client took two fifths of the CPU time of a small call.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,20 @@ import zlib
 
 import httptools
 
-# As http.client bounds them: what is longer is no answer of DynamoDB's.
+# Limits of http.client. No response of DynamoDB reaches them.
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65536
 
 
 class Response(t.NamedTuple):
-    """An answer.
+    """A response. Its attributes have the names that botocore reads from a response of urllib3.
 
     Attributes:
-        status_code: As botocore calls it.
-        headers: By lower-case name.
-        body: As it came.
-        is_complete: Whether all of it came; the body may be cut short otherwise.
-        keeps_alive: Whether its connection serves another call.
+        status_code: HTTP status.
+        headers: Headers by lower-case name.
+        body: Body as received.
+        is_complete: True if the whole response arrived. If False, the body can be cut short.
+        keeps_alive: True if the connection can serve another request.
     """
 
     status_code: int
@@ -34,45 +37,45 @@ class Response(t.NamedTuple):
 
     @property
     def is_intact(self) -> bool:
-        """Whether the body is what was sent: as its checksum says or, where there is none, JSON.
+        """True if the response is complete, and its body matches the checksum or, without a checksum, is JSON.
 
         Raises:
-            ValueError: The checksum is no number, which botocore does not forgive either.
+            ValueError: The checksum is not a number. botocore raises this error, too.
         """
-        expected = self.headers.get("x-amz-crc32")
-        if expected is None:
+        checksum = self.headers.get("x-amz-crc32")
+        if checksum is None:
             return self.is_complete and _is_json(self.body)
-        return self.is_complete and zlib.crc32(self.body) == int(expected)
+        return self.is_complete and zlib.crc32(self.body) == int(checksum)
 
     def stream(self) -> cabc.Iterator[bytes]:
-        """The body, as botocore asks for it."""
+        """The body in one chunk. botocore reads ``raw.stream()``."""
         yield self.body
 
 
 class ResponseReader:
-    """An answer that is coming in. httptools calls what begins with ``on_``: no more than will do, as each call counts.
+    """Reads one response. httptools calls the methods ``on_*``; each one costs time, so there are only the needed ones.
 
     Attributes:
-        on_body: Takes a part of the body.
+        on_body: Callback of httptools that takes one part of the body.
     """
 
     def __init__(self) -> None:
-        self._is_over = self._is_complete = self._is_kept = False
-        self._pairs: list[tuple[bytes, bytes]] = []
+        self._is_over = self._is_complete = self._keeps_alive = False
+        self._header_pairs: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
-        self._parts: int | None = None
+        self._body_parts: int | None = None
         self._head_bytes = 0
         self.on_body = self._body.append
 
     def read(self, receive: cabc.Callable[[int], bytes], *, size: int) -> Response | None:
-        """Read until the answer is whole, or nothing more comes.
+        """Read until the response is complete or the connection ends.
 
         Args:
-            receive: Gives at most so many bytes, or none at the end.
-            size: How many to ask for at a time.
+            receive: Function that returns at most the given number of bytes, or none at the end of the connection.
+            size: Number of bytes to ask for at a time.
 
         Returns:
-            The answer; ``None`` if there was no beginning of one.
+            The response, or ``None`` if no status line arrived.
         """
         parser = self._parser = httptools.HttpResponseParser(self)
         try:
@@ -80,63 +83,69 @@ class ResponseReader:
                 data = receive(size)
                 self._feed(data) if data else self._end()
         finally:
-            del self._parser  # it holds this object: neither would go before the next garbage collection
+            # The parser refers back to this object. Without `del`, both wait for the next garbage collection.
+            del self._parser
         status = parser.get_status_code()
-        if status < 100:  # noqa: PLR2004 - the least that HTTP has
+        if status < 100:  # noqa: PLR2004 - the first status of HTTP
             return None
-        # DynamoDB has nothing to say before the answer, such as 100.
-        is_complete = self._is_complete and status >= 200  # noqa: PLR2004 - the least of a final answer
-        body = b"".join(self._body[: self._parts])
-        return Response(status, _headers(self._pairs), body, is_complete, is_complete and self._is_kept)
+        # DynamoDB sends no interim response (1xx, RFC 9110, section 15.2). One is treated as incomplete.
+        is_complete = self._is_complete and status >= 200  # noqa: PLR2004 - the first status of a final response
+        body = b"".join(self._body[: self._body_parts])
+        return Response(status, _headers(self._header_pairs), body, is_complete, is_complete and self._keeps_alive)
 
     def on_message_begin(self) -> None:
-        """Begin; a second time, if there is more than the answer."""
-        self._is_kept = False
+        """Callback of httptools. A second call means bytes after the response, so the connection cannot be reused."""
+        # RFC 9112, section 9.2: bytes without an outstanding request are not a valid response.
+        self._keeps_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header. What follows the body has none that count."""
-        if len(self._pairs) == MAX_HEADERS:
+        """Callback of httptools: store a header. Trailers are dropped (RFC 9110, section 6.5.1).
+
+        Raises:
+            ValueError: There are more than ``MAX_HEADERS``.
+        """
+        if len(self._header_pairs) == MAX_HEADERS:
             raise ValueError("There are too many headers.")
         if not self._body:
-            self._pairs.append((name, value))
+            self._header_pairs.append((name, value))
 
     def on_message_complete(self) -> None:
-        """Be done."""
+        """Callback of httptools: the response is complete."""
         if not self._is_over:
             self._is_over = self._is_complete = True
-            self._is_kept, self._parts = self._parser.should_keep_alive(), len(self._body)
+            self._keeps_alive, self._body_parts = self._parser.should_keep_alive(), len(self._body)
 
     def _feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._is_over, self._is_kept = True, False
+            self._is_over, self._keeps_alive = True, False
         if not self._body:
             self._head_bytes += len(data)
             self._is_over |= self._head_bytes > MAX_HEAD_BYTES
 
     def _end(self) -> None:
-        # Without a length, the end of the connection is the end of the answer.
-        lengths = {"content-length", "transfer-encoding"}
-        self._is_over, self._is_complete = True, bool(self._body) and lengths.isdisjoint(_headers(self._pairs))
+        # RFC 9112, section 6.3: a body without a length ends with the connection. With one, it was cut (section 8).
+        framing = {"content-length", "transfer-encoding"}
+        self._is_over, self._is_complete = True, bool(self._body) and framing.isdisjoint(_headers(self._header_pairs))
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers = {_key(name): value.decode("latin-1") for name, value in pairs}
-    return headers if len(headers) == len(pairs) else _joined(pairs)
+    headers = {_lower_name(name): value.decode("latin-1") for name, value in pairs}
+    return headers if len(headers) == len(pairs) else _combine(pairs)
 
 
+# All responses have the same few header names.
 @functools.lru_cache(maxsize=MAX_HEADERS)
-def _key(name: bytes) -> str:
-    """The lower-case name of a header. Answers have the same few."""
+def _lower_name(name: bytes) -> str:
     return name.decode("latin-1").lower()
 
 
-def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers, some of which come more than once."""
+def _combine(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers where the values of one name are joined by a comma (RFC 9110, section 5.3), as urllib3 does."""
     headers: dict[str, str] = {}
     for name, value in pairs:
-        key, text = _key(name), value.decode("latin-1")
+        key, text = _lower_name(name), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
 

@@ -1,7 +1,7 @@
-"""Kept-alive sockets to one origin. What fails on them is what botocore would have called it.
+"""Kept-alive connections to one origin. Their errors are botocore's exceptions.
 
-Channels     those of one client to one origin, the last used first
-  Channel      one connection
+ConnectionPool    the idle connections of one client to one origin; the last used one is reused first
+HTTPConnection    one connection
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import functools
+import logging
 import select
 import socket
 import ssl
@@ -27,19 +28,21 @@ from dynaflask.client.direct.http11 import ResponseReader
 
 READ_SIZE = 65536
 
+_log = logging.getLogger("dynaflask.direct")
+
 
 class Origin(t.NamedTuple):
-    """Where requests go, and how.
+    """Server of the requests, and the options of its connections.
 
     Attributes:
-        url: As errors name it.
-        host: Its name or address.
-        port: Its port.
-        context: What secures the connection; ``None`` for plain HTTP.
-        connect_timeout: How many seconds a connection may take.
-        read_timeout: How many seconds may pass without a byte.
-        options: What is set on each socket.
-        max_idle: How many connections are kept.
+        url: URL that errors and log lines name.
+        host: Host name or address.
+        port: Port.
+        context: TLS context, or ``None`` for plain HTTP.
+        connect_timeout: Seconds that a connection attempt may take.
+        read_timeout: Seconds that may pass without a byte.
+        options: Socket options, as ``socket.setsockopt`` takes them.
+        max_idle: Number of idle connections that are kept.
     """
 
     url: str
@@ -53,10 +56,13 @@ class Origin(t.NamedTuple):
 
 
 class ConnectionPool:
-    """The connections to one origin. A list's append and pop are atomic, so that threads need no lock.
+    """The idle connections of one process to one origin.
+
+    ``list.append`` and ``list.pop`` are atomic, so threads need no lock. A forked child must not use the pool of its
+    parent; see ``ProcessState``.
 
     Args:
-        origin: Where to.
+        origin: The server.
     """
 
     def __init__(self, origin: Origin) -> None:
@@ -68,146 +74,175 @@ class ConnectionPool:
         return len(self._idle)
 
     def send(self, request: bytes) -> Response:
-        """Send a request once, and read its answer.
+        """The response to a request, which is sent once.
 
         Args:
             request: Head and body.
 
         Raises:
-            BotoCoreError: Of the kind that botocore would have raised.
+            BotoCoreError: The same class that botocore raises for this failure.
         """
         connection = self._get()
-        is_kept = False
+        drop_reason: str | None = "the call failed"
         try:
-            answer = connection.send(request)
-            is_kept = answer.keeps_alive
+            response = connection.send(request)
+            drop_reason = None if response.keeps_alive else "the server ends it, or its response is malformed"
         finally:
-            # Also where a greenlet is killed: the rest of an answer must not meet the next question.
-            self._put(connection) if is_kept else connection.close()
-        return answer
+            # A killed greenlet gets here, too. The rest of its response must not answer the next request.
+            self._drop(connection, drop_reason) if drop_reason else self._put(connection)
+        return response
 
     def close(self) -> None:
-        """Close what is idle, and what is in use after its call."""
+        """Close the idle connections. A connection in use closes after its call."""
         self._is_open = False
         self._close_idle()
 
     def _get(self) -> HTTPConnection:
         try:
             while (connection := self._idle.pop()).is_dropped:
-                connection.close()
+                self._drop(connection, "the server closed it or sent unexpected bytes")
         except IndexError:
+            _log.debug("Opening a connection to %s.", self._origin.url)
             return HTTPConnection(self._origin)
+        # Once per call: `isEnabledFor` costs half of a call of `debug`.
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("Reusing a connection to %s.", self._origin.url)
         return connection
 
     def _put(self, connection: HTTPConnection) -> None:
         if len(self._idle) < self._origin.max_idle:
             self._idle.append(connection)
         else:
-            connection.close()
+            self._drop(connection, "the pool is full")
+        # Another thread may have closed the pool during this call, before the connection was back in the list.
         if not self._is_open:
             self._close_idle()
 
+    def _drop(self, connection: HTTPConnection, reason: str) -> None:
+        _log.debug("Dropping a connection to %s: %s.", self._origin.url, reason)
+        connection.close()
+
     def _close_idle(self) -> None:
+        # Other threads may pop, too. An empty list ends the loop, not a length that was read before.
         with contextlib.suppress(IndexError):
             while True:
-                self._idle.pop().close()
+                self._drop(self._idle.pop(), "the pool is closed")
 
 
 class HTTPConnection:
-    """One connection, made at once.
+    """One open connection.
 
     Args:
-        origin: Where to.
+        origin: The server.
 
     Raises:
-        BotoCoreError: There is none to be had.
+        BotoCoreError: The connection failed.
     """
 
     def __init__(self, origin: Origin) -> None:
         self._url = origin.url
-        self._socket = _secure(_connect(origin), origin)
+        self._socket = _configure(_connect(origin), origin)
         self._poll = _poller(self._socket)
 
     @property
     def is_dropped(self) -> bool:
-        """Whether the server has closed it, or said what nobody asked for."""
+        """True if the server closed the connection, or sent bytes without a request.
+
+        A server may close an idle connection at any time (RFC 9112, section 9.5). A check before each request saves the
+        retry, which would not be safe for a write. Between check and request, the server can still close it.
+        """
         return bool(self._poll(0))
 
     def send(self, request: bytes) -> Response:
-        """Send a request, and read its answer."""
+        """The response to a request.
+
+        Args:
+            request: Head and body.
+
+        Raises:
+            BotoCoreError: The connection failed before the response began, or while the response was read.
+        """
         try:
             self._socket.sendall(request)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the server may have answered before it went
+            # A server may respond and close before it has read the whole request (RFC 9112, section 9.5). Try to read.
+            pass
         except OSError as error:
-            raise closed(self._url, error) from error
+            raise connection_closed_error(self._url, error) from error
         try:
-            answer = ResponseReader().read(self._socket.recv, size=READ_SIZE)
+            response = ResponseReader().read(self._socket.recv, size=READ_SIZE)
         except OSError as error:
             raise map_socket_error(error, self._url) from error
-        if answer is None:
-            raise closed(self._url, "There was no answer.")
-        return answer
+        if response is None:
+            raise connection_closed_error(self._url, "There was no response.")
+        return response
 
     def close(self) -> None:
-        """End it, without a word to the server: in a forked child it is the parent's, too."""
+        """Close the socket. No TLS close notification is sent: in a forked child, it would end the parent's session."""
         self._socket.close()
 
 
-def closed(url: str, error: object) -> ConnectionClosedError:
+def connection_closed_error(url: str, error: object) -> ConnectionClosedError:
     """The error of a connection that ended too early.
 
     Args:
-        url: Where it led to.
-        error: What happened.
+        url: URL of the server.
+        error: Cause.
     """
     return ConnectionClosedError(error=error, request=None, endpoint_url=url)
 
 
+def map_socket_error(error: OSError, url: str) -> Exception:
+    """botocore's exception for an error of an open connection.
+
+    Args:
+        error: The error of the socket.
+        url: URL of the server.
+    """
+    if isinstance(error, TimeoutError):
+        return ReadTimeoutError(endpoint_url=url, error=error)
+    if isinstance(error, ssl.SSLError):
+        return SSLError(endpoint_url=url, error=error)
+    return connection_closed_error(url, error)
+
+
 def _connect(origin: Origin) -> socket.socket:
     try:
-        connection = socket.create_connection((origin.host, origin.port), timeout=origin.connect_timeout)
+        return socket.create_connection((origin.host, origin.port), timeout=origin.connect_timeout)
     except TimeoutError as error:
         raise ConnectTimeoutError(endpoint_url=origin.url, error=error) from error
     except OSError as error:
         raise EndpointConnectionError(endpoint_url=origin.url, error=error) from error
-    except (OverflowError, ValueError) as error:  # no name of a host, no port, or no time
+    except (OverflowError, ValueError) as error:  # a host name, port or timeout that the system does not accept
         raise HTTPClientError(error=error) from error
-    return connection
 
 
-def _poller(connection: socket.socket) -> cabc.Callable[[int], t.Any]:
-    """Tells whether something is to be read. urllib3, which knows all systems, makes a new one each time."""
-    if not hasattr(select, "poll"):  # pragma: no cover - Windows
-        return functools.partial(wait_for_read, connection)
-    poller = select.poll()
-    poller.register(connection, select.POLLIN)
-    return poller.poll
-
-
-def _secure(connection: socket.socket, origin: Origin) -> socket.socket:
-    """Make ready what is connected; or close it."""
-    secured = connection
+def _configure(connection: socket.socket, origin: Origin) -> socket.socket:
+    """The connected socket with its options, TLS and timeout. On any error it is closed."""
+    configured = connection
     try:
         for option in origin.options:
             connection.setsockopt(*option)
         if origin.context is not None:
-            secured = origin.context.wrap_socket(connection, server_hostname=origin.host)
-        secured.settimeout(origin.read_timeout)
+            configured = origin.context.wrap_socket(connection, server_hostname=origin.host)
+        configured.settimeout(origin.read_timeout)
     except BaseException as error:
-        secured.close()
+        configured.close()
         if isinstance(error, OSError):
             raise map_socket_error(error, origin.url) from error
         if isinstance(error, (OverflowError, ValueError)):
             raise HTTPClientError(error=error) from error
         raise
-    return secured
+    return configured
 
 
-def map_socket_error(error: OSError, url: str) -> Exception:
-    """What botocore calls an error of a connection that is there."""
-    if isinstance(error, TimeoutError):
-        return ReadTimeoutError(endpoint_url=url, error=error)
-    if isinstance(error, ssl.SSLError):
-        return SSLError(endpoint_url=url, error=error)
-    return closed(url, error)
+def _poller(connection: socket.socket) -> cabc.Callable[[int], t.Any]:
+    """A function that returns a true value if the socket is readable within the given time.
+
+    ``poll`` is made once. ``wait_for_read`` of urllib3 makes a new poll object for each check, but runs on any system.
+    """
+    if not hasattr(select, "poll"):  # pragma: no cover - Windows
+        return functools.partial(wait_for_read, connection)
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return poller.poll

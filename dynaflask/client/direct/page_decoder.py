@@ -1,6 +1,6 @@
-"""A page whose items become objects one by one as it is decoded, and are at no time in memory all at once.
+"""Decodes a large page item by item, and makes an object of each item at once.
 
-A page of 1 MB is tens of thousands of dicts. To make them all, and then to go through them, is to wait for memory.
+A page of 1 MB is tens of thousands of dicts. To build them all before the first is used means waiting for memory.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import typing as t
 
 from dynaflask.client.tuned.passthrough import is_plain_item
 
-# What content that is none raises. The program's own, such as a time limit's, may come at any moment, and goes on.
-UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
-# The items of a smaller page stay near the processor until they are objects, and orjson makes them in less time.
+# Errors of malformed content. User code may raise others at any moment, such as a task's time limit; those propagate.
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
+# The dicts of a smaller page stay in the CPU cache until they become objects, and orjson builds them faster.
 MIN_BYTES = 262_144
 
 ItemFactory = cabc.Callable[[t.Any], t.Any]
 
-# JSON's value at a place of a text, and where it ends.
+# Scans one JSON value of a text: (text, start) -> (value, end).
 scan: t.Callable[[str, int], tuple[t.Any, int]] = t.cast("t.Any", json.JSONDecoder()).scan_once
 
 
 class DecodedItem:
-    """An item that has become an object. It still tells its attributes: PynamoDB may ask it for its keys.
+    """An item that has become an object. Its attributes stay readable, because PynamoDB may ask for its key.
 
     Args:
         instance: The object.
-        text: The answer.
-        start: Where the item begins in it.
+        text: Text of the response.
+        start: Position of the item in the text.
     """
 
     __slots__ = ("_start", "_text", "instance")
@@ -44,49 +44,50 @@ class DecodedItem:
 
 
 class DecodedPage(list[DecodedItem]):
-    """The items of an answer, each of which was plain."""
+    """The items of a response. All of them are plain: ``is_plain_item`` is true."""
 
 
-def load(body: bytes, make: ItemFactory) -> t.Any:
-    """What the answer to a query or a scan says; ``None`` where it is better decoded as a whole.
+def decode_page(body: bytes, make_item: ItemFactory) -> t.Any:
+    """The content of a query's or scan's response, or ``None`` if the caller must decode it as a whole.
 
     Args:
-        body: The body of the answer.
-        make: Makes an object of a plain item, and runs nothing of the program's.
+        body: Body of the response.
+        make_item: Makes an object of a plain item. It must not run user code.
     """
     if len(body) < MIN_BYTES:
         return None
     try:
-        return _members(body.decode(), make)
-    except UNEXPECTED:  # what is wrong is found again, and named, on the usual way
+        return _members(body.decode(), make_item)
+    except MALFORMED:  # the usual decoder finds the fault again, and raises the right error
         return None
 
 
-def _members(text: str, make: ItemFactory) -> dict[str, t.Any]:
-    # DynamoDB writes nothing between the marks.
+def _members(text: str, make_item: ItemFactory) -> dict[str, t.Any]:
+    # DynamoDB writes no whitespace between tokens. A body with whitespace fails here.
     members: dict[str, t.Any] = {}
-    at, mark = 0, "{"
-    while text[at] == mark:
-        name, at = scan(text, at + 1)
-        _require(type(name) is str and text[at] == ":")
-        members[name], at = _items(text, at + 1, make) if name == "Items" else scan(text, at + 1)
+    position, mark = 0, "{"
+    while text[position] == mark:
+        name, position = scan(text, position + 1)
+        _require(type(name) is str and text[position] == ":")
+        is_page, start = name == "Items", position + 1
+        members[name], position = _items(text, start, make_item) if is_page else scan(text, start)
         mark = ","
-    _require(text[at:] == "}")
+    _require(text[position:] == "}")
     return members
 
 
-def _items(text: str, at: int, make: ItemFactory) -> tuple[DecodedPage, int]:
+def _items(text: str, position: int, make_item: ItemFactory) -> tuple[DecodedPage, int]:
     page, mark = DecodedPage(), "["
-    while text[at] == mark:
-        start = at + 1
-        item, at = scan(text, start)
+    while text[position] == mark:
+        start = position + 1
+        item, position = scan(text, start)
         _require(is_plain_item(item))
-        page.append(DecodedItem(make(item), text, start))
+        page.append(DecodedItem(make_item(item), text, start))
         mark = ","
-    _require(text[at] == "]")
-    return page, at + 1
+    _require(text[position] == "]")
+    return page, position + 1
 
 
-def _require(is_so: bool) -> None:
-    if not is_so:
+def _require(condition: bool) -> None:
+    if not condition:
         raise ValueError

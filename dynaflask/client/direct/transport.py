@@ -1,21 +1,21 @@
-"""The data operations, round botocore's machinery and on sockets of our own.
+"""The direct transport: the data-plane operations outside botocore's machinery, on connections of its own.
 
-A call takes the fast lane: it writes a signed request under a letterhead, sends it once, and reads the answer. Whatever
-is not a sound answer of 200 is handed to botocore as the outcome of its first attempt. From there botocore decides as
-ever: which error it is, whether and when to try again, and what that costs of the token bucket. Its further attempts
-take our sockets, too, and so does the first call of each operation, which teaches the letterhead.
+A call renders a signed request from a template, sends it once, and reads the response. Any response other than an
+intact 200 goes to botocore as the result of attempt 1. botocore's retry policy then decides which error it is, whether
+to try again, how long to wait, and what the token bucket pays. botocore's further attempts use the same connections. So
+does the first call of each operation, from which the template is captured.
 
-Where someone listens to the client, or what it is asked for is not spoken here, the call is the client's own.
+If a hook listens to the client, or the client uses a feature that is not supported here, botocore makes the whole call.
 """
 
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import functools
-import itertools
+import logging
 import types
 import typing as t
-import uuid
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
@@ -24,165 +24,169 @@ from botocore.exceptions import HTTPClientError
 
 from dynaflask.client.botocore_internals import frozen_credentials
 from dynaflask.client.botocore_internals import has_proxy
+from dynaflask.client.botocore_internals import make_api_call
 from dynaflask.client.botocore_internals import socket_options
-from dynaflask.client.direct.hooks import Listeners
+from dynaflask.client.direct.hooks import ClientHooks
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http_pool import ConnectionPool
 from dynaflask.client.direct.http_pool import Origin
-from dynaflask.client.direct.http_pool import closed
+from dynaflask.client.direct.http_pool import connection_closed_error
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
 from dynaflask.client.direct.page_decoder import ItemFactory
+from dynaflask.client.direct.process_state import ProcessState
+from dynaflask.client.direct.process_state import current_state
+from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
-from dynaflask.client.direct.request_template import capture
 from dynaflask.client.direct.request_template import request_line
 from dynaflask.client.tls import hostname_checking_context
-from dynaflask.forks import in_child
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 
 OK = 200
 SUCCESS = range(200, 300)
-# Of an id, the last twelve hexadecimal digits.
-ID_NUMBERS = 16**12
+
+AttemptResult = t.Union[Response, BotoCoreError]  # noqa: UP007 - evaluated at run time, on Python 3.10
+
+_log = logging.getLogger("dynaflask.direct")
 
 
-Outcome = t.Union[Response, BotoCoreError]  # noqa: UP007 - at run time, on Python 3.10
-
-
+@dataclasses.dataclass(eq=False)
 class PendingCall:
-    """One call on its way through botocore.
-
-    Args:
-        way: Whose it is. Others' calls may be made meanwhile: credentials may come from DynamoDB, too.
-        operation: What is called.
-        params: What with.
-        invocation_id: What all of its attempts have in common.
-        outcome: What came of the first attempt, if there was one.
+    """One call that botocore makes for the direct transport.
 
     Attributes:
-        way: Whose it is.
-        operation: What is called.
-        params: What with.
-        invocation_id: What all of its attempts have in common.
-        outcome: What came of the first attempt, until botocore has taken it.
-        attempts: How many there were.
-        answer: The last answer.
-        url: Where it came from.
+        transport: Transport of the call. Handlers see calls of other transports, too: to get the credentials of one
+            client, botocore may call DynamoDB with another.
+        operation: Operation of the call.
+        params: Parameters of the call.
+        invocation_id: Invocation id, which all attempts of the call share.
+        first_result: Result of attempt 1, until botocore takes it. ``None`` if botocore makes attempt 1.
+        attempts: Number of attempts so far.
+        response: Last response.
+        url: URL that the last response came from.
     """
 
-    def __init__(
-        self,
-        way: DirectTransport,
-        operation: OperationCodec,
-        params: dict[str, t.Any],
-        *,
-        invocation_id: str,
-        outcome: Outcome | None,
-    ) -> None:
-        self.way = way
-        self.operation = operation
-        self.params = params
-        self.invocation_id = invocation_id
-        self.outcome = outcome
-        self.attempts = 0
-        self.answer: Response | None = None
-        self.url = ""
+    transport: DirectTransport
+    operation: OperationCodec
+    params: dict[str, t.Any]
+    invocation_id: str
+    first_result: AttemptResult | None
+    attempts: int = 0
+    response: Response | None = None
+    url: str = ""
 
     def check_integrity(self) -> None:
-        """Raise if the last answer has not come as it was sent. botocore would take a part for the whole."""
-        answer = self.answer
-        if answer is None or answer.status_code not in SUCCESS or answer.is_intact:
+        """Raise if the last response is incomplete or damaged. botocore would accept a part of it as the result.
+
+        Raises:
+            BotoCoreError: The response is not intact.
+        """
+        response = self.response
+        if response is None or response.status_code not in SUCCESS or response.is_intact:
             return
-        if not answer.is_complete:
-            raise closed(self.url, "The answer was cut short.")
-        raise HTTPClientError(error="The answer is damaged: it does not match its checksum, or is no JSON.")
+        if not response.is_complete:
+            raise connection_closed_error(self.url, "The response was cut short.")
+        raise HTTPClientError(error="The response is damaged: it does not match its checksum, or is not JSON.")
 
 
-_pending_call: contextvars.ContextVar[PendingCall | None] = contextvars.ContextVar("dynaflask_errand", default=None)
+_pending_call: contextvars.ContextVar[PendingCall | None] = contextvars.ContextVar(
+    "dynaflask_pending_call", default=None
+)
 
 
 class DirectTransport:
-    """The way of a client's calls round botocore.
+    """Makes the data-plane calls of one client.
 
     Args:
-        client: A client that nobody else has yet.
+        client: A new client that no other code uses yet.
     """
 
     def __init__(self, client: t.Any) -> None:
         self._client = client
         self._operations: dict[str, OperationCodec] = {}
-        self._listeners = Listeners(client, operations=DATA_PLANE_OPERATIONS)
-        self._context = hostname_checking_context(client)
-        self._pools: dict[str, ConnectionPool] = {}
+        self._hooks = ClientHooks(client, operations=DATA_PLANE_OPERATIONS)
+        self._tls_context = hostname_checking_context(client)
+        self._states: dict[int, ProcessState] = {}
         self._is_open = True
         self._unsupported_reason = self._find_unsupported_reason()
         service = client.meta.service_model.service_id.hyphenize()
-        client.meta.events.register_last(f"before-call.{service}", self._begin)
-        # Last of all, so that it sees the request as it goes out.
+        client.meta.events.register_last(f"before-call.{service}", self._set_invocation_id)
+        # Last, so that it gets the request as all other handlers leave it.
         client.meta.events.register_last("before-send", self._send)
 
     @property
     def reason(self) -> str | None:
-        """Why the next call will be botocore's; ``None`` if it will not."""
-        return self._unsupported_reason or self._listeners.blocking_reason()
+        """Reason why botocore makes the next call, or ``None`` if this transport makes it."""
+        return self._unsupported_reason or self._hooks.blocking_reason()
 
     @property
     def mode(self) -> str:
-        """The transport of the next call: ``"direct"``, or else ``"tuned"``."""
+        """Transport of the next call: ``"direct"``, or ``"tuned"`` if botocore makes it."""
         return "direct" if self.reason is None else "tuned"
 
     def __repr__(self) -> str:
-        return f"<Direct mode={self.mode!r} reason={self.reason!r}>"
+        return f"<DirectTransport mode={self.mode!r} reason={self.reason!r}>"
 
     def __len__(self) -> int:
-        return sum(map(len, list(self._pools.values())))
+        return sum(map(len, list(current_state(self._states).pools.values())))
 
-    # The name by which PynamoDB calls a client.
-    def _make_api_call(self, operation_name: str, params: dict[str, t.Any], make: ItemFactory | None = None) -> t.Any:
-        if operation_name not in DATA_PLANE_OPERATIONS or self.reason is not None:
-            return self._client._make_api_call(operation_name, params)
-        operation = self._operations.get(operation_name) or self._open(operation_name)
-        invocation_id = _ids.next()
-        outcome = self._attempt(operation, params, invocation_id)
-        if type(outcome) is Response and outcome.status_code == OK and outcome.is_intact:
-            return operation.read(outcome, listeners=self._listeners, make=make)
-        return self._fall_back_to_botocore(
-            PendingCall(self, operation, params, invocation_id=invocation_id, outcome=outcome)
-        )
+    # PynamoDB calls a client by this name.
+    def _make_api_call(
+        self, operation_name: str, params: dict[str, t.Any], make_item: ItemFactory | None = None
+    ) -> t.Any:
+        reason = self.reason if operation_name in DATA_PLANE_OPERATIONS else "it is not a data-plane operation"
+        if reason is not None:
+            _log.debug("%s falls back to botocore: %s.", operation_name, reason)
+            return make_api_call(self._client, operation_name, params)
+        operation = self._operations.get(operation_name)
+        if operation is None:
+            # `setdefault`: threads that get here at once share one codec, and with it the templates.
+            operation = self._operations.setdefault(operation_name, OperationCodec(self._client, operation_name))
+        state = current_state(self._states)
+        invocation_id = state.invocation_ids.next()
+        result = self._attempt(state, operation, params, invocation_id)
+        if type(result) is Response and result.status_code == OK and result.is_intact:
+            return operation.parse(result, hooks=self._hooks, make_item=make_item)
+        return self._fall_back_to_botocore(PendingCall(self, operation, params, invocation_id, result))
 
-    def with_item_factory(self, make: ItemFactory) -> t.Any:
-        """What PynamoDB calls in a client's place, for queries and scans whose plain items become objects.
+    def with_item_factory(self, make_item: ItemFactory) -> t.Any:
+        """A client for PynamoDB whose queries and scans return objects in place of plain items.
 
         Args:
-            make: Makes an object of a plain item, and runs nothing of the program's.
+            make_item: Makes an object of a plain item. It must not run user code.
         """
-        return types.SimpleNamespace(_make_api_call=functools.partial(self._make_api_call, make=make))
+        return types.SimpleNamespace(_make_api_call=functools.partial(self._make_api_call, make_item=make_item))
 
     def close(self) -> None:
-        """Close the sockets. It touches nothing but this process's own, so that a forked child may call it, too."""
+        """Close the connections of this process. A forked child may call it: its parent's connections stay open."""
         self._is_open = False
-        for pool in list(self._pools.values()):
+        for pool in list(current_state(self._states).pools.values()):
             pool.close()
 
-    def _open(self, name: str) -> OperationCodec:
-        return self._operations.setdefault(name, OperationCodec(self._client, name))
-
-    def _attempt(self, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str) -> Outcome | None:
+    def _attempt(
+        self, state: ProcessState, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str
+    ) -> AttemptResult | None:
+        """The result of attempt 1, or ``None`` if nothing was sent because botocore must make it."""
         credentials = frozen_credentials(self._client)
         template = operation.templates.get(getattr(credentials, "account_id", None))
-        body = operation.write(params) if template and credentials else None
+        body = operation.serialize(params) if template and credentials else None
         if template is None or body is None:
+            reason = "it has no request template" if template is None else "botocore must check it or find its endpoint"
+            _log.debug("%s falls back to botocore: %s.", operation.name, reason)
             return None
-        request = template.write(body, credentials=credentials, invocation_id=invocation_id)
+        request = template.render(body, credentials=credentials, invocation_id=invocation_id)
         try:
-            return self._pool_for(template.url).send(request)
+            return self._pool_for(template.url, state).send(request)
         except BotoCoreError as error:
             return error
 
     def _fall_back_to_botocore(self, pending: PendingCall) -> t.Any:
+        if pending.first_result is not None and _log.isEnabledFor(logging.DEBUG):
+            outcome = _outcome(pending.first_result)
+            _log.debug("%s: botocore's retry policy takes over after attempt 1: %s.", pending.operation.name, outcome)
         token = _pending_call.set(pending)
         try:
-            result = self._client._make_api_call(pending.operation.name, pending.params)
+            result = make_api_call(self._client, pending.operation.name, pending.params)
         finally:
             _pending_call.reset(token)
         pending.check_integrity()
@@ -190,45 +194,57 @@ class DirectTransport:
 
     def _pending_call_for(self, event_name: str) -> PendingCall | None:
         pending = _pending_call.get()
-        is_ours = pending is not None and pending.way is self and event_name.endswith(f".{pending.operation.name}")
-        return pending if is_ours else None
+        is_own = pending is not None and pending.transport is self and event_name.endswith(f".{pending.operation.name}")
+        return pending if is_own else None
 
-    def _begin(self, context: dict[str, t.Any], event_name: str, **_: t.Any) -> None:
+    def _set_invocation_id(self, context: dict[str, t.Any], event_name: str, **_: t.Any) -> None:
+        """Handler of ``before-call``: give botocore's attempts the invocation id of attempt 1."""
         pending = self._pending_call_for(event_name)
         if pending is not None:
             context["retries"] = {"invocation-id": pending.invocation_id}
 
     def _send(self, request: t.Any, event_name: str, **_: t.Any) -> AWSResponse | None:
+        """Handler of ``before-send``: the response that botocore takes in place of one from urllib3.
+
+        If the transport has made attempt 1, botocore gets its result here, so that no attempt is sent twice. Otherwise
+        the request is sent, once.
+        """
         pending = self._pending_call_for(event_name)
         headers = ascii_headers(request) if pending else None
         if pending is None or headers is None:
             return None  # urllib3 sends it
         pending.attempts += 1
-        outcome, pending.outcome, pending.answer = pending.outcome, None, None
-        if outcome is None:
+        result, pending.first_result, pending.response = pending.first_result, None, None
+        if result is None:
             self._capture(pending, request, headers)
             head = f"{request_line(request.url, headers)}\r\n".encode()
-            outcome = self._pool_for(request.url).send(head + request.body)
-        if isinstance(outcome, BotoCoreError):
-            raise outcome
-        pending.answer, pending.url = outcome, request.url
-        return AWSResponse(request.url, outcome.status_code, t.cast("t.Any", outcome.headers), outcome)
+            result = self._pool_for(request.url, current_state(self._states)).send(head + request.body)
+        if isinstance(result, BotoCoreError):
+            raise result
+        pending.response, pending.url = result, request.url
+        return AWSResponse(request.url, result.status_code, t.cast("t.Any", result.headers), result)
 
     def _capture(self, pending: PendingCall, request: t.Any, headers: dict[str, str]) -> None:
-        # The head of a further attempt is another one; a table's ARN may lead to an endpoint of its own.
+        # Another attempt has another `amz-sdk-request` header. A table's ARN may lead to an endpoint of its own.
         if pending.attempts > 1 or names_an_arn(pending.params):
             return
         credentials = frozen_credentials(self._client)
-        template = None
-        if credentials:
-            template = capture(request, headers, credentials=credentials, invocation_id=pending.invocation_id)
-        if template is not None:
-            pending.operation.templates[getattr(credentials, "account_id", None)] = template
+        if not credentials:
+            return
+        template = RequestTemplate.capture(
+            request, headers, credentials=credentials, invocation_id=pending.invocation_id
+        )
+        if template is None:
+            _log.debug("%s has no request template: botocore adds or signs other headers.", pending.operation.name)
+            return
+        pending.operation.templates[getattr(credentials, "account_id", None)] = template
+        _log.debug("Captured the request template of %s to %s.", pending.operation.name, template.url)
 
-    def _pool_for(self, url: str) -> ConnectionPool:
-        pool = self._pools.get(url)
+    def _pool_for(self, url: str, state: ProcessState) -> ConnectionPool:
+        pool = state.pools.get(url)
         if pool is None:
-            pool = self._pools.setdefault(url, ConnectionPool(self._origin(url)))
+            pool = state.pools.setdefault(url, ConnectionPool(self._origin(url)))
+            # `close` in another thread may not have seen this pool.
             if not self._is_open:
                 pool.close()
         return pool
@@ -240,7 +256,7 @@ class DirectTransport:
             url=url,
             host=t.cast("str", parts.hostname),
             port=parts.port or (443 if is_secure else 80),
-            context=self._context if is_secure else None,
+            context=self._tls_context if is_secure else None,
             connect_timeout=config.connect_timeout,
             read_timeout=config.read_timeout,
             options=socket_options(self._client),
@@ -249,26 +265,14 @@ class DirectTransport:
 
     def _find_unsupported_reason(self) -> str | None:
         if has_proxy(self._client):
-            return "it goes through a proxy"
-        if self._context is None and self._client.meta.endpoint_url.startswith("https"):
-            return "its TLS is set up otherwise"
+            return "the client uses a proxy"
+        if self._tls_context is None and self._client.meta.endpoint_url.startswith("https"):
+            return "the client has TLS settings of its own"
         return None
 
 
-class _Ids:
-    """Ids as botocore gives them, one for each call: the first of a process is random, and the others count on."""
-
-    def __init__(self) -> None:
-        self._renew()
-        in_child(self._renew)
-
-    def _renew(self) -> None:
-        first = str(uuid.uuid4())
-        self._beginning, self._numbers = first[:-12], itertools.count(int(first[-12:], 16))
-
-    def next(self) -> str:
-        """One that no call has had."""
-        return f"{self._beginning}{next(self._numbers) % ID_NUMBERS:012x}"
-
-
-_ids = _Ids()
+def _outcome(result: AttemptResult) -> str:
+    # Not the result itself: the body of a response has the application's data.
+    if isinstance(result, BotoCoreError):
+        return type(result).__name__
+    return "an incomplete or damaged response" if result.status_code == OK else f"status {result.status_code}"

@@ -1,1 +1,1 @@
-"""botocore with parts replaced."""
+"""botocore with its slowest parts replaced."""

@@ -1,4 +1,4 @@
-"""JSON between objects and bytes: by orjson where it is installed, and as the standard library's json has it."""
+"""JSON between objects and bytes: by orjson if it is installed, else by the standard library, with the same results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ except ImportError:
 
 
 def load(body: bytes) -> t.Any:
-    """What the bytes say; ``None`` if that is nothing, or better left to botocore to find out."""
+    """The value of a JSON text. ``None`` for ``null``, and for a text that botocore must decode or refuse."""
     try:
         return _loads(body)
     except ValueError:
@@ -22,15 +22,15 @@ def load(body: bytes) -> t.Any:
 
 
 def dump(value: t.Any) -> bytes | None:
-    """A value as bytes; ``None`` if botocore shall say what is wrong with it."""
+    """The JSON text of a value, or ``None`` if botocore must write or refuse the value."""
     try:
         return _dumps(value)
-    except (TypeError, ValueError):  # a lone surrogate is botocore's to write
+    except (TypeError, ValueError):  # such as a lone surrogate, which botocore can write
         return None
 
 
 def _standard_loads(body: bytes) -> t.Any:
-    # Not the bytes: json would take UTF-16, too.
+    # `decode` first: from bytes, json would also accept UTF-16.
     return json.loads(body.decode())
 
 
@@ -43,7 +43,7 @@ _dumps: t.Callable[[t.Any], bytes]
 if orjson is None:
     _loads, _dumps = _standard_loads, _standard_dumps
 else:
-    # orjson refuses some of what json takes, such as lone surrogates, and takes nothing that json refuses. What json
-    # does not know is an error with either.
+    # orjson refuses some texts that json accepts, such as lone surrogates, and accepts no text that json refuses. The
+    # options make it refuse the types that json does not write either.
     _options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
     _loads, _dumps = orjson.loads, functools.partial(orjson.dumps, option=_options)

@@ -1,6 +1,6 @@
-"""botocore's response parser without its walk over the items of an answer, where the walk would change nothing.
+"""botocore's response parser without its walk over items that the walk would not change.
 
-Half of a query was that walk. It copies what ``json.loads`` made, and decodes binary values.
+The walk copies what ``json.loads`` returns and decodes binary values. It took half of the time of a query.
 """
 
 from __future__ import annotations
@@ -13,66 +13,69 @@ from botocore.parsers import JSONParser
 from botocore.parsers import ResponseParserFactory
 
 from dynaflask.client.botocore_internals import lower_headers
-from dynaflask.client.direct import page_decoder as streams
+from dynaflask.client.direct import page_decoder
 from dynaflask.client.tuned.json_codec import load
+from dynaflask.client.tuned.passthrough import ATTRIBUTE_VALUE
 from dynaflask.client.tuned.passthrough import is_plain
 from dynaflask.client.tuned.passthrough import is_plain_item
 
 OK = 200
 PROTOCOL = "json"
-CAPACITY = ("TableName", "CapacityUnits")
-# A float beyond this may have been an integer.
-MAX_EXACT = 2.0**53
+CAPACITY_MEMBERS = ("TableName", "CapacityUnits")
+# Above this limit, a float may stand for an integer that it cannot represent exactly.
+MAX_EXACT_FLOAT = 2.0**53
+# Number of bytes of a response that are searched for binary values.
+SEARCHED_BYTES = 4096
 
-Checks = dict[str, cabc.Callable[[t.Any], bool]]
+MemberPredicates = dict[str, cabc.Callable[[t.Any], bool]]
 
-BEGINNING = 4096
-
-# botocore logs each answer, if it is asked to.
+# botocore logs each response at DEBUG. Its own code then parses, so that the lines are there.
 _log = logging.getLogger(JSONParser.__module__)
 
 
 class ParserFactory(ResponseParserFactory):
-    """A session's component ``response_parser_factory``: the stock one, but for the protocol of DynamoDB."""
+    """The session component ``response_parser_factory``: the stock one, with another parser for DynamoDB's protocol."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._parser = Parser()
+        self._parser = PassthroughParser()
 
     def create_parser(self, protocol_name: str) -> t.Any:
-        """A parser of the answers of a protocol.
+        """A parser for the responses of a protocol.
 
         Args:
-            protocol_name: As in botocore's data. STS has another than DynamoDB.
+            protocol_name: Name of the protocol in botocore's service description. STS has another than DynamoDB.
         """
-        # A parser keeps nothing of what it parsed, so that one serves all answers.
+        # A parser has no state, so one serves all clients and threads.
         return self._parser if protocol_name == PROTOCOL else super().create_parser(protocol_name)
 
 
-class Parser(JSONParser):
-    """The stock parser, which takes what its walk would leave as it is as it comes."""
+class PassthroughParser(JSONParser):
+    """The stock parser, but values that its walk would not change are returned without the walk."""
 
     def parse(self, response: t.Any, shape: t.Any) -> t.Any:
         """The result of a call.
 
         Args:
-            response: The answer, as botocore hands it on.
-            shape: What may be in it.
+            response: Status, headers and body of the response.
+            shape: Output shape of the operation.
         """
-        parsed = read(response["body"], shape) if _may_be_plain(response, shape) else None
+        parsed = parse_plain(response["body"], shape) if _may_be_plain(response, shape) else None
         if parsed is None:
-            return self.walk(response, shape)
-        return with_metadata(parsed, lower_headers(response["headers"]))
+            return self.parse_stock(response, shape)
+        add_metadata(parsed, lower_headers(response["headers"]))
+        return parsed
 
-    def walk(self, response: t.Any, shape: t.Any) -> t.Any:
-        """The result of a call whose answer is not all plain; see :meth:`parse`."""
+    def parse_stock(self, response: t.Any, shape: t.Any) -> t.Any:
+        """The result of a call by botocore's own code; see :meth:`parse`."""
         stock: t.Any = super()
         return stock.parse(response, shape)
 
-    # botocore calls this for any map inside an answer. A version that does not will walk as ever.
+    # A private method: the walk calls it for each map of a response. In a botocore without it, the walk goes through
+    # the items, with the same result.
     def _handle_map(self, shape: t.Any, value: t.Any) -> t.Any:
         stock: t.Any = super()
-        if shape.value.name != "AttributeValue":
+        if shape.value.name != ATTRIBUTE_VALUE:
             return stock._handle_map(shape, value)
         for name, content in value.items():
             if not is_plain(content):
@@ -80,75 +83,77 @@ class Parser(JSONParser):
         return value
 
 
-def read(body: t.Any, shape: t.Any, make: streams.ItemFactory | None = None) -> dict[str, t.Any] | None:
-    """The result of a data operation; ``None`` if the stock parser would make something else of it.
+def parse_plain(
+    body: t.Any, shape: t.Any, make_item: page_decoder.ItemFactory | None = None
+) -> dict[str, t.Any] | None:
+    """The result of a data-plane operation, or ``None`` if the stock parser must parse the response.
 
     Args:
-        body: The body of the answer.
-        shape: What may be in it.
-        make: What makes objects of the items of a query or a scan, if the caller wants them so.
+        body: Body of the response.
+        shape: Output shape of the operation.
+        make_item: Makes an object of an item of a query or a scan. Without it, the result has DynamoDB's items.
     """
-    content = None if make is None else streams.load(body, make)
-    if content is None and not _begins_binary(body):
+    content = None if make_item is None else page_decoder.decode_page(body, make_item)
+    if content is None and not _starts_with_binary(body):
         content = load(body)
     if type(content) is not dict:
         return None
-    checks = OUTPUTS[shape.name]
+    predicates = OUTPUTS[shape.name]
     for name, value in content.items():
-        if name not in checks or not checks[name](value):
+        if name not in predicates or not predicates[name](value):
             return None
-    parsed = {name: content[name] for name in checks if name in content}
+    # In the order of the stock parser.
+    parsed = {name: content[name] for name in predicates if name in content}
     if "ConsumedCapacity" in parsed:
         parsed["ConsumedCapacity"] = _in_order(parsed["ConsumedCapacity"])
     return parsed
 
 
-def with_metadata(parsed: dict[str, t.Any], headers: dict[str, str]) -> dict[str, t.Any]:
-    """Add what botocore says of every answer.
+def add_metadata(parsed: dict[str, t.Any], headers: dict[str, str]) -> None:
+    """Add the ``ResponseMetadata`` that botocore adds to each result.
 
     Args:
-        parsed: A result.
-        headers: The answer's, by lower-case name.
+        parsed: The result.
+        headers: Headers of the response by lower-case name.
     """
-    known = {"RequestId": headers["x-amzn-requestid"]} if "x-amzn-requestid" in headers else {}
-    parsed["ResponseMetadata"] = {**known, "HTTPStatusCode": OK, "HTTPHeaders": headers}
-    return parsed
+    request_id = {"RequestId": headers["x-amzn-requestid"]} if "x-amzn-requestid" in headers else {}
+    parsed["ResponseMetadata"] = {**request_id, "HTTPStatusCode": OK, "HTTPHeaders": headers}
 
 
-def _begins_binary(body: t.Any) -> bool:
-    # What is binary is not plain, and a page is not to be loaded twice. Of items that are alike the first tells; to
-    # search all of a page takes a third of what loading it does.
-    return b'"B":' in body[:BEGINNING] or b'"BS":' in body[:BEGINNING]
+def _starts_with_binary(body: t.Any) -> bool:
+    # A response with binary values goes to the stock parser, which loads it again. Items of a page are alike, so the
+    # first ones show it. A search of the whole page takes a third of the time of a load.
+    return b'"B":' in body[:SEARCHED_BYTES] or b'"BS":' in body[:SEARCHED_BYTES]
 
 
 def _may_be_plain(response: t.Any, shape: t.Any) -> bool:
-    is_data = response["status_code"] == OK and shape is not None and shape.name in OUTPUTS
-    return is_data and not _log.isEnabledFor(logging.DEBUG) and not response.get("context", {}).get("checksum")
+    is_data_plane = response["status_code"] == OK and shape is not None and shape.name in OUTPUTS
+    return is_data_plane and not _log.isEnabledFor(logging.DEBUG) and not response.get("context", {}).get("checksum")
 
 
 def _are_items(value: t.Any) -> bool:
-    return type(value) is streams.DecodedPage or (type(value) is list and all(map(is_plain_item, value)))
+    return type(value) is page_decoder.DecodedPage or (type(value) is list and all(map(is_plain_item, value)))
 
 
 def _are_tables(value: t.Any) -> bool:
     return type(value) is dict and all(map(_are_items, value.values()))
 
 
-def _are_found(value: t.Any) -> bool:
-    return type(value) is list and all(map(_is_found, value))
+def _are_item_responses(value: t.Any) -> bool:
+    return type(value) is list and all(map(_is_item_response, value))
 
 
-def _is_found(value: t.Any) -> bool:
+def _is_item_response(value: t.Any) -> bool:
     return type(value) is dict and (not value or (value.keys() == {"Item"} and is_plain_item(value["Item"])))
 
 
 def _is_count(value: t.Any) -> bool:
-    return type(value) is int or (type(value) is float and abs(value) < MAX_EXACT)
+    return type(value) is int or (type(value) is float and abs(value) < MAX_EXACT_FLOAT)
 
 
 def _is_capacity(value: t.Any) -> bool:
-    """That of a table; one that tells of its indexes is left to the stock parser."""
-    if type(value) is not dict or not value.keys() <= {*CAPACITY}:
+    # The stock parser takes the capacity of a request that asks for the indexes, too.
+    if type(value) is not dict or not value.keys() <= {*CAPACITY_MEMBERS}:
         return False
     return type(value.get("TableName", "")) is str and _is_count(value.get("CapacityUnits", 0))
 
@@ -158,39 +163,39 @@ def _are_capacities(value: t.Any) -> bool:
 
 
 def _in_order(value: t.Any) -> t.Any:
-    """A capacity, as the stock parser orders what DynamoDB says of it."""
+    """A consumed capacity with its members in the order of the stock parser."""
     if type(value) is list:
         return [_in_order(capacity) for capacity in value]
-    return {name: value[name] for name in CAPACITY if name in value}
+    return {name: value[name] for name in CAPACITY_MEMBERS if name in value}
 
 
 def _is_empty(value: t.Any) -> bool:
     return type(value) is dict and not value
 
 
-# What the answers of the data operations hold, by the name of their shape, in the order of botocore's data.
-_SCANNED: Checks = {
+# Members of the output shapes, in the order of botocore's service description, each with its predicate.
+_PAGE: MemberPredicates = {
     "Items": _are_items,
     "Count": _is_count,
     "ScannedCount": _is_count,
     "LastEvaluatedKey": is_plain_item,
     "ConsumedCapacity": _is_capacity,
 }
-_WRITTEN: Checks = {"Attributes": is_plain_item, "ConsumedCapacity": _is_capacity}
-_TAKEN: Checks = {"Item": is_plain_item, "ConsumedCapacity": _is_capacity}
-OUTPUTS: dict[str, Checks] = {
-    "GetItemOutput": _TAKEN,
-    "PutItemOutput": _WRITTEN,
-    "UpdateItemOutput": _WRITTEN,
-    "DeleteItemOutput": _WRITTEN,
-    "QueryOutput": _SCANNED,
-    "ScanOutput": _SCANNED,
+_WRITE: MemberPredicates = {"Attributes": is_plain_item, "ConsumedCapacity": _is_capacity}
+_GET: MemberPredicates = {"Item": is_plain_item, "ConsumedCapacity": _is_capacity}
+OUTPUTS: dict[str, MemberPredicates] = {
+    "GetItemOutput": _GET,
+    "PutItemOutput": _WRITE,
+    "UpdateItemOutput": _WRITE,
+    "DeleteItemOutput": _WRITE,
+    "QueryOutput": _PAGE,
+    "ScanOutput": _PAGE,
     "BatchGetItemOutput": {
         "Responses": _are_tables,
         "UnprocessedKeys": _is_empty,
         "ConsumedCapacity": _are_capacities,
     },
     "BatchWriteItemOutput": {"UnprocessedItems": _is_empty, "ConsumedCapacity": _are_capacities},
-    "TransactGetItemsOutput": {"ConsumedCapacity": _are_capacities, "Responses": _are_found},
+    "TransactGetItemsOutput": {"ConsumedCapacity": _are_capacities, "Responses": _are_item_responses},
     "TransactWriteItemsOutput": {"ConsumedCapacity": _are_capacities},
 }

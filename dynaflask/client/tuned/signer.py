@@ -1,4 +1,7 @@
-"""AWS's Signature Version 4, with the day's key kept. botocore derives it for each call, and is ready for anything."""
+"""AWS Signature Version 4 with a cached signing key, which botocore derives again for each call.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
 
 from __future__ import annotations
 
@@ -17,28 +20,30 @@ from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import ReadOnlyCredentials
 
-STOCK = "v4"
-NAME = "dynaflask-v4"
-# As many as there may be clients. A key is of one day, and so falls out some time after it.
+STOCK_VERSION = "v4"
+OWN_VERSION = "dynaflask-v4"
+# More than the clients of a process. A key is valid for one day, and leaves the LRU cache some time after it.
 MAX_KEYS = 1000
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
-# A request that has one was signed before, or is dated or hashed by someone else.
-UNUSUAL = frozenset({"authorization", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"})
+# A request with one of these headers was signed before, or a handler set its date or hash. botocore signs it.
+STOCK_SIGNER_HEADERS = frozenset(
+    {"authorization", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"}
+)
 
-# botocore logs what it signs, if it is asked to.
+# botocore logs the string to sign at DEBUG. Its own signer then signs, so that the lines are there.
 _log = logging.getLogger(SigV4Auth.__module__)
 
 
 class Signer(SigV4Auth):
-    """botocore's signer, which is quick with a ``POST`` to ``/``. Whatever is unusual it leaves to botocore.
+    """botocore's signer with a fast path for a ``POST`` to ``/``. botocore's own code signs any other request.
 
-    botocore makes one for each request.
+    botocore makes a signer for each request.
 
     Args:
         credentials: Frozen credentials.
-        service_name: The service.
-        region_name: The region.
+        service_name: Signing name of the service.
+        region_name: Region.
     """
 
     def __init__(self, credentials: t.Any, service_name: str, region_name: str) -> None:
@@ -49,97 +54,105 @@ class Signer(SigV4Auth):
         """Sign a request.
 
         Args:
-            request: A request that is about to be sent.
+            request: A request, to which the headers of the signature are added.
         """
-        headers = usual_headers(request)
-        if headers is None or not self._may_be_quick():
+        headers = signed_headers(request)
+        if headers is None or not self._can_use_fast_path():
             super().add_auth(request)
             return
         now = request.context["timestamp"] = timestamp(int(time.time()))
-        new = {"X-Amz-Date": now}
+        added = {"X-Amz-Date": now}
         if self.credentials.token:
-            new["X-Amz-Security-Token"] = self.credentials.token
-        for name, value in new.items():
+            added["X-Amz-Security-Token"] = self.credentials.token
+        for name, value in added.items():
             request.headers[name] = headers[name.lower()] = value
         if "host" not in headers:
             headers["host"] = host_of(request.url)
         request.headers["Authorization"] = self._authorization(headers, request.data, now=now)
 
-    def _may_be_quick(self) -> bool:
-        has_usual_keys = self.credentials is not None and _is_ascii(self.credentials.token or "")
-        return has_usual_keys and not _log.isEnabledFor(logging.DEBUG)
+    def _can_use_fast_path(self) -> bool:
+        has_ascii_token = self.credentials is not None and _is_ascii(self.credentials.token or "")
+        return has_ascii_token and not _log.isEnabledFor(logging.DEBUG)
 
     def _authorization(self, headers: dict[str, str], body: bytes, *, now: str) -> str:
-        listed = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in sorted(headers)])
+        lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in sorted(headers)])
         names = self.signed_headers(headers)
-        canonical = f"POST\n/\n\n{listed}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+        canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
         return authorization(
             canonical, names=names, credentials=self.credentials, now=now, destination=self._destination
         )
 
 
-def usual_headers(request: t.Any) -> dict[str, str] | None:
-    """The headers of a request that are signed, by lower-case name; ``None`` if there is anything unusual about it.
+def signed_headers(request: t.Any) -> dict[str, str] | None:
+    """The headers to sign, by lower-case name, or ``None`` if botocore's own code must sign the request.
 
     Args:
-        request: A request.
+        request: A request that is not signed yet.
     """
-    if not _is_usual(request):
+    if not _is_plain_post(request):
         return None
-    # `items()` looks into each value for what it would have to encode.
-    given = [*request.headers.raw_items()]
-    headers = {name.lower(): value for name, value in given}
-    if len(headers) != len(given) or not UNUSUAL.isdisjoint(headers) or not all(map(_is_ascii, headers.values())):
+    # `items()` would look in each value for characters to encode.
+    pairs = [*request.headers.raw_items()]
+    headers = {name.lower(): value for name, value in pairs}
+    if (
+        len(headers) != len(pairs)
+        or not STOCK_SIGNER_HEADERS.isdisjoint(headers)
+        or not all(map(_is_ascii, headers.values()))
+    ):
         return None
     return {name: value for name, value in headers.items() if name not in UNSIGNED}
 
 
 def authorization(canonical: str, *, names: str, credentials: t.Any, now: str, destination: tuple[str, str]) -> str:
-    """The header ``Authorization`` of a request.
+    """The ``Authorization`` header of a request.
 
     Args:
-        canonical: What is signed of the request.
-        names: The signed headers.
-        credentials: Who signs.
-        now: The ``X-Amz-Date``.
-        destination: The region and the service.
+        canonical: The canonical request.
+        names: Names of the signed headers, joined by semicolons.
+        credentials: Frozen credentials that sign it.
+        now: The ``X-Amz-Date`` header.
+        destination: Region and signing name of the service.
     """
-    mac, scope = day_of(credentials.secret_key, now[:8], *destination)
-    # One that is under way already: to begin takes longer than all the rest.
+    mac, scope = keyed_mac(credentials.secret_key, now[:8], *destination)
+    # A copy of a keyed HMAC: to key one takes longer than the rest of the signature.
     mac = mac.copy()
     mac.update(f"{ALGORITHM}\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}".encode())
-    begin = f"{ALGORITHM} Credential={credentials.access_key}/{scope}"
-    return f"{begin}, SignedHeaders={names}, Signature={mac.hexdigest()}"
+    start = f"{ALGORITHM} Credential={credentials.access_key}/{scope}"
+    return f"{start}, SignedHeaders={names}, Signature={mac.hexdigest()}"
 
 
 @functools.lru_cache(maxsize=1)
 def timestamp(second: int) -> str:
-    """The ``X-Amz-Date`` of a second."""
+    """The ``X-Amz-Date`` header.
+
+    Args:
+        second: Seconds since the epoch.
+    """
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 @functools.lru_cache(maxsize=MAX_KEYS)
-def day_of(secret: str, date: str, region_name: str, service_name: str) -> tuple[hmac.HMAC, str]:
-    """The beginning of all signatures of a day, and what they are good for.
+def keyed_mac(secret: str, date: str, region_name: str, service_name: str) -> tuple[hmac.HMAC, str]:
+    """An HMAC that has the signing key of one day, and the credential scope.
 
     Args:
-        secret: The secret access key.
-        date: The day, as ``20150830``.
-        region_name: The region.
-        service_name: The service.
+        secret: Secret access key.
+        date: Day in UTC, such as ``20150830``.
+        region_name: Region.
+        service_name: Signing name of the service.
     """
     key = signing_key(secret, date, region_name, service_name)
     return hmac.new(key, digestmod="sha256"), f"{date}/{region_name}/{service_name}/aws4_request"
 
 
 def signing_key(secret: str, date: str, region_name: str, service_name: str) -> bytes:
-    """What signs all requests of a day.
+    """The signing key of one day.
 
     Args:
-        secret: The secret access key.
-        date: The day, as ``20150830``.
-        region_name: The region.
-        service_name: The service.
+        secret: Secret access key.
+        date: Day in UTC, such as ``20150830``.
+        region_name: Region.
+        service_name: Signing name of the service.
     """
     key = f"AWS4{secret}".encode()
     for part in (date, region_name, service_name, "aws4_request"):
@@ -149,14 +162,22 @@ def signing_key(secret: str, date: str, region_name: str, service_name: str) -> 
 
 @functools.lru_cache(maxsize=MAX_KEYS)
 def host_of(url: str) -> str:
-    """What goes into the header ``Host``."""
-    nobody = ReadOnlyCredentials("", "", None)
-    return t.cast("str", SigV4Auth(nobody, "", "").headers_to_sign(AWSRequest(url=url))["host"])
+    """Value of the ``Host`` header, as botocore signs it.
+
+    Args:
+        url: URL of a request.
+    """
+    no_credentials = ReadOnlyCredentials("", "", None)
+    return t.cast("str", SigV4Auth(no_credentials, "", "").headers_to_sign(AWSRequest(url=url))["host"])
 
 
 @functools.lru_cache(maxsize=MAX_KEYS)
-def is_root(url: str) -> bool:
-    """Whether a URL has no path and no query."""
+def is_root_url(url: str) -> bool:
+    """True if a URL has no path and no query.
+
+    Args:
+        url: URL of a request.
+    """
     try:
         parts = urllib.parse.urlsplit(url)
     except ValueError:
@@ -164,30 +185,30 @@ def is_root(url: str) -> bool:
     return parts.path in ("", "/") and not parts.query
 
 
-def choose(signature_version: t.Any, **_: t.Any) -> str | None:
-    """A handler of botocore's event ``choose-signer``: takes the stock signer's place, and no other's."""
-    is_stock = signature_version == STOCK and AUTH_TYPE_MAPS.get(STOCK) is SigV4Auth
-    return NAME if is_stock else None
+def choose_signer(signature_version: t.Any, **_: t.Any) -> str | None:
+    """Handler of botocore's event ``choose-signer``: replaces the stock signer and no other."""
+    is_stock = signature_version == STOCK_VERSION and AUTH_TYPE_MAPS.get(STOCK_VERSION) is SigV4Auth
+    return OWN_VERSION if is_stock else None
 
 
 def install(client: t.Any) -> None:
-    """Let a client sign with it. A handler that the user registers is asked first.
+    """Let a client sign with this signer. A handler that the program registers comes first.
 
     Args:
         client: A client of DynamoDB.
     """
-    client.meta.events.register_last("choose-signer.dynamodb", choose)
+    client.meta.events.register_last("choose-signer.dynamodb", choose_signer)
 
 
-def _is_usual(request: t.Any) -> bool:
+def _is_plain_post(request: t.Any) -> bool:
     context = request.context
-    is_signed = context.get("payload_signing_enabled", True) and not context.get("checksum")
+    signs_body = context.get("payload_signing_enabled", True) and not context.get("checksum")
     is_plain = type(request.data) is bytes and type(request.headers) is HTTPHeaders and not request.params
-    return is_signed and is_plain and request.method == "POST" and is_root(request.url)
+    return signs_body and is_plain and request.method == "POST" and is_root_url(request.url)
 
 
 def _is_ascii(value: t.Any) -> bool:
     return type(value) is str and value.isascii()
 
 
-AUTH_TYPE_MAPS[NAME] = Signer
+AUTH_TYPE_MAPS[OWN_VERSION] = Signer

@@ -1,4 +1,4 @@
-"""The header ``User-Agent``, put together once: botocore cleans it character by character, twice a call."""
+"""The ``User-Agent`` header, built once per client. botocore builds it twice per call, character by character."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from dynaflask.client.botocore_internals import call_features
 
 
 class UserAgent(UserAgentString):
-    """A session's component ``user_agent_creator``: the stock one, which remembers what it has said for a client."""
+    """The session component ``user_agent_creator``: the stock one, which caches the header of a client."""
 
-    _said: dict[frozenset[str], str] | None = None
+    _cached_headers: dict[frozenset[str], str] | None = None
 
     def with_client_config(self, client_config: t.Any) -> t.Any:
-        """The one of a client.
+        """The user agent of one client.
 
         Args:
             client_config: The client's ``Config``.
         """
         agent = super().with_client_config(client_config)
-        agent._said = {}
+        agent._cached_headers = {}
         return agent
 
     def to_string(self) -> str:
-        """The header's value, which tells of the features of botocore's that the call uses and of nothing else new."""
+        """Value of the header. In a call, only the botocore features that the call uses change it."""
         features = call_features()
-        if self._said is None or features is None:
+        if self._cached_headers is None or features is None:
             return super().to_string()
-        if features not in self._said:
-            self._said[features] = super().to_string()
-        return self._said[features]
+        if features not in self._cached_headers:
+            self._cached_headers[features] = super().to_string()
+        return self._cached_headers[features]

@@ -1,4 +1,4 @@
-"""Tracers see the calls that would go round botocore, and the way is free again when they are gone."""
+"""Tracers see the calls that would bypass botocore. Without a tracer, calls take the direct transport again."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.support.settings import MakeApp
 Traced = t.Callable[[], list[tuple[str, bool]]]
 Tracer = t.Callable[[], contextlib.AbstractContextManager[Traced]]
 DIRECT = ("direct", None)
-ASIDE = ("tuned", "the client's _make_api_call is patched")
+PATCHED = ("tuned", "the client's _make_api_call is patched")
 
 
 @contextlib.contextmanager
 def opentelemetry() -> cabc.Iterator[Traced]:
-    """Its instrumentation, and what it has seen so far: each operation, and whether it failed."""
+    """OpenTelemetry's instrumentation. Yields a function: each traced operation, and True if it failed."""
     spans, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     BotocoreInstrumentor().instrument(tracer_provider=provider)
@@ -49,14 +49,14 @@ def opentelemetry() -> cabc.Iterator[Traced]:
 
 
 def xray(module: str) -> Tracer:
-    """The SDK of X-Ray, told that a module is in use."""
+    """The X-Ray SDK, which patches the libraries of a module."""
 
     @contextlib.contextmanager
     def tracer() -> cabc.Iterator[Traced]:
         xray_recorder.configure(sampling=False)
-        # Nobody is there to send the traces to.
+        # No X-Ray daemon receives the traces.
         xray_recorder.emitter._socket.close()
-        with as_it_was(), mock.patch.object(xray_recorder.emitter, "send_entity"):
+        with restoring_patches(), mock.patch.object(xray_recorder.emitter, "send_entity"):
             segment = xray_recorder.begin_segment("test")
             patcher.patch((module,))
             yield lambda: [(part.aws["operation"], hasattr(part, "error")) for part in segment.subsegments]
@@ -66,8 +66,8 @@ def xray(module: str) -> Tracer:
 
 
 @contextlib.contextmanager
-def as_it_was() -> cabc.Iterator[None]:
-    """A block after which nothing is patched. X-Ray's SDK knows no way back."""
+def restoring_patches() -> cabc.Iterator[None]:
+    """A block that removes the patches of the X-Ray SDK at its end. The SDK itself cannot remove them."""
     methods = (BaseClient, "_make_api_call"), (Endpoint, "prepare_request"), (URLLib3Session, "send")
     with contextlib.ExitStack() as stack:
         for owner, name in methods:
@@ -86,57 +86,53 @@ every_tracer = pytest.mark.parametrize("tracer", TRACERS.values(), ids=TRACERS)
 
 @pytest.fixture
 def make_direct(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
-    """Makes an app that goes the direct way to the recorder."""
+    """Makes an app that calls the recorder with the direct transport."""
     options = {"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS}
     return lambda name="app", /, **settings: make_app(name, **{**options, **settings})
 
 
-def transport(app: flask.Flask) -> tuple[str, str | None]:
-    """The way of the app's calls, and the reason for it."""
-    way = app.extensions["dynamo"].get_client().meta.dynaflask_transport
-    return way.mode, way.reason
+def transport_of(app: flask.Flask) -> tuple[str, str | None]:
+    """The transport of the app's next call, and the reason if it is not the configured one."""
+    transport = app.extensions["dynamo"].get_client().meta.dynaflask_transport
+    return transport.mode, transport.reason
 
 
 def read(app: flask.Flask, model: t.Any) -> str:
-    """One call."""
+    """The result of one call."""
     with app.app_context():
         return str(model.get("forum", app.name).subject)
 
 
 @every_tracer
-def test_a_tracer_sees_the_calls_of_clients_that_are_there(
-    make_direct: MakeApp, thread_model: t.Any, tracer: Tracer
-) -> None:
-    """From the moment when it comes until it goes."""
+def test_a_tracer_sees_the_calls_of_existing_clients(make_direct: MakeApp, thread_model: t.Any, tracer: Tracer) -> None:
+    """A tracer sees the calls of existing clients while it is installed."""
     app = make_direct()
     assert [read(app, thread_model) for _ in range(2)] == ["app", "app"]
-    assert transport(app) == DIRECT
+    assert transport_of(app) == DIRECT
     with tracer() as traced:
         assert [read(app, thread_model) for _ in range(2)] == ["app", "app"]
-        assert (transport(app), traced()) == (ASIDE, [("GetItem", False)] * 2)
+        assert (transport_of(app), traced()) == (PATCHED, [("GetItem", False)] * 2)
     assert read(app, thread_model) == "app"
-    assert (transport(app), len(traced())) == (DIRECT, 2)
+    assert (transport_of(app), len(traced())) == (DIRECT, 2)
 
 
 @every_tracer
-def test_a_tracer_sees_the_calls_of_clients_that_come_later(
-    make_direct: MakeApp, thread_model: t.Any, tracer: Tracer
-) -> None:
-    """Of every app; what was made under a tracer goes the direct way when it is gone."""
+def test_a_tracer_sees_the_calls_of_new_clients(make_direct: MakeApp, thread_model: t.Any, tracer: Tracer) -> None:
+    """A tracer sees the calls of the clients of all apps that are made while it is installed."""
     with tracer() as traced:
         apps = [make_direct(region, region=region) for region in ("us-east-1", "eu-west-1")]
         assert [read(app, thread_model) for app in apps * 2] == ["us-east-1", "eu-west-1"] * 2
-        assert [transport(app) for app in apps] == [ASIDE] * 2
+        assert [transport_of(app) for app in apps] == [PATCHED] * 2
         assert traced() == [("GetItem", False)] * 4
     assert [read(app, thread_model) for app in apps * 2] == ["us-east-1", "eu-west-1"] * 2
-    assert ([transport(app) for app in apps], len(traced())) == ([DIRECT] * 2, 4)
+    assert ([transport_of(app) for app in apps], len(traced())) == ([DIRECT] * 2, 4)
 
 
 @every_tracer
 def test_a_tracer_sees_that_a_call_failed(
     make_direct: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, tracer: Tracer
 ) -> None:
-    """And the caller sees it, too."""
+    """A failed call is an error for the tracer and for the caller."""
     app = make_direct()
     read(app, thread_model)
     recorder.answer = lambda request: (400, {"__type": "x#ValidationException", "message": "No."})
@@ -149,7 +145,7 @@ def test_a_tracer_sees_that_a_call_failed(
 def test_the_request_carries_the_trace(
     make_direct: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, tracer: Tracer
 ) -> None:
-    """As it does with botocore alone; what is sent later carries none."""
+    """The trace header is in a traced request only: no template captures it."""
     app = make_direct()
     with tracer():
         read(app, thread_model)

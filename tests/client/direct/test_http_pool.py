@@ -1,4 +1,4 @@
-"""Kept-alive connections to one origin."""
+"""The pool of kept-alive connections to one origin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_IDLE = 2
 
 
 def origin_of(url: str, **options: t.Any) -> Origin:
-    """A server's, where nothing else is asked for."""
+    """The origin of a server, with the defaults of these tests."""
     host, _, port = url.removeprefix("http://").partition(":")
     timeouts = {"connect_timeout": 5.0, "read_timeout": 5.0}
     return Origin(
@@ -38,40 +38,40 @@ def origin_of(url: str, **options: t.Any) -> Origin:
 
 @pytest.fixture
 def server() -> cabc.Iterator[hostile.Hostile]:
-    """A server that does as it is told."""
+    """A server that returns a good response unless a test changes ``acts``."""
     with hostile.Hostile() as server:
         server.acts = [say(GOOD)]
         yield server
 
 
 @pytest.fixture
-def channels(server: hostile.Hostile) -> cabc.Iterator[ConnectionPool]:
-    """Connections to it."""
-    channels = ConnectionPool(origin_of(server.url))
-    yield channels
-    channels.close()
+def pool(server: hostile.Hostile) -> cabc.Iterator[ConnectionPool]:
+    """A pool of connections to the server."""
+    pool = ConnectionPool(origin_of(server.url))
+    yield pool
+    pool.close()
 
 
-class TestExchange:
-    """A request is sent once, and its answer read."""
+class TestSend:
+    """``send`` sends a request once and reads the response."""
 
     def test_one_connection_serves_one_request_after_another(
-        self, server: hostile.Hostile, channels: ConnectionPool
+        self, server: hostile.Hostile, pool: ConnectionPool
     ) -> None:
-        """As long as the server keeps it."""
-        assert [channels.send(REQUEST).body for _ in range(5)] == [b'{"a": 1}'] * 5
-        assert (server.connections, len(channels)) == (1, 1)
+        """One connection serves sequential requests while the server keeps it open."""
+        assert [pool.send(REQUEST).body for _ in range(5)] == [b'{"a": 1}'] * 5
+        assert (server.connections, len(pool)) == (1, 1)
 
-    def test_one_that_the_server_closed_is_not_used(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
-        """It is noticed before a byte is sent."""
+    def test_one_that_the_server_closed_is_not_used(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
+        """A connection that the server closed while idle is replaced before a byte is sent."""
         server.acts = [cut(GOOD), say(GOOD)]
-        channels.send(REQUEST)
+        pool.send(REQUEST)
         server.wait_for_closings(1)
-        channels.send(REQUEST)
+        pool.send(REQUEST)
         assert (len(server.requests), server.connections) == (2, 2)
 
-    def test_one_that_has_something_to_say_is_not_used(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
-        """It would be taken for the answer to the next question."""
+    def test_one_with_unexpected_bytes_is_not_used(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
+        """A connection with unexpected bytes is replaced: they would be read as the next response."""
         has_spoken = threading.Event()
 
         def speak(_: hostile.Hostile, connection: socket.socket) -> bool:
@@ -80,17 +80,17 @@ class TestExchange:
             return True
 
         server.acts = [speak, say(GOOD)]
-        channels.send(REQUEST)
+        pool.send(REQUEST)
         assert has_spoken.wait(timeout=20)
-        assert channels.send(REQUEST).body == b'{"a": 1}'
+        assert pool.send(REQUEST).body == b'{"a": 1}'
         assert server.connections == 2
 
-    def test_the_last_used_goes_first(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
-        """The others may rest until the server closes them."""
-        threads_of(channels, 2)
-        assert len(channels) == 2
+    def test_the_last_used_goes_first(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
+        """The last used connection is reused first, so that the others can idle until the server closes them."""
+        use_at_once(pool, 2)
+        assert len(pool) == 2
         for _ in range(5):
-            channels.send(REQUEST)
+            pool.send(REQUEST)
         assert server.connections == 2
 
     @pytest.mark.parametrize(
@@ -102,26 +102,26 @@ class TestExchange:
         ],
         ids=["closed", "reset", "silent"],
     )
-    def test_what_fails_has_botocores_name(
+    def test_a_failed_request_raises_botocores_exception(
         self, server: hostile.Hostile, act: hostile.Act, error: type[HTTPClientError]
     ) -> None:
-        """Its connection is closed, and the next request gets another."""
-        channels = ConnectionPool(origin_of(server.url, read_timeout=0.2))
+        """A failed request raises botocore's exception, and its connection is closed and replaced."""
+        pool = ConnectionPool(origin_of(server.url, read_timeout=0.2))
         server.acts = [act, say(GOOD)]
         with pytest.raises(error):
-            channels.send(REQUEST)
-        assert (len(channels), len(server.requests)) == (0, 1)
-        assert channels.send(REQUEST).is_complete
-        channels.close()
+            pool.send(REQUEST)
+        assert (len(pool), len(server.requests)) == (0, 1)
+        assert pool.send(REQUEST).is_complete
+        pool.close()
 
-    def test_an_answer_that_is_cut_short_is_given_out(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
-        """Whoever asked decides; its connection serves nobody else."""
+    def test_an_incomplete_response_is_returned(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
+        """An incomplete response is returned to the caller, and its connection is not reused."""
         server.acts = [cut(GOOD, at=-2)]
-        assert not channels.send(REQUEST).is_complete
-        assert len(channels) == 0
+        assert not pool.send(REQUEST).is_complete
+        assert len(pool) == 0
 
-    def test_nobody_listens(self) -> None:
-        """Nobody takes a connection at that port."""
+    def test_a_refused_connection(self) -> None:
+        """A refused connection raises ``EndpointConnectionError`` with the URL."""
         with socket.create_server(("127.0.0.1", 0)) as closed:
             url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with pytest.raises(EndpointConnectionError, match=url):
@@ -135,13 +135,13 @@ class TestExchange:
     def test_a_setting_that_the_system_refuses(
         self, server: hostile.Hostile, options: dict[str, t.Any], error: type[HTTPClientError]
     ) -> None:
-        """The connection that was made for it is closed."""
+        """A socket option or timeout that the system refuses raises an error and closes the connection."""
         with pytest.raises(error):
             ConnectionPool(origin_of(server.url, **options)).send(REQUEST)
         server.wait_for_closings(1)
 
     def test_a_connection_is_not_made_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """After ``connect_timeout`` seconds."""
+        """A connection attempt that takes longer than ``connect_timeout`` raises ``ConnectTimeoutError``."""
         waited: list[float | None] = []
 
         def create_connection(_: t.Any, timeout: float | None) -> t.NoReturn:
@@ -154,20 +154,20 @@ class TestExchange:
         assert waited == [0.5]
 
 
-class TestMany:
-    """Threads share them without a lock."""
+class TestSharing:
+    """Threads share the pool without a lock."""
 
-    def test_no_more_are_kept_than_the_setting_says(self, channels: ConnectionPool) -> None:
-        """Those that are too many are closed after their answer."""
-        threads_of(channels, 5)
-        assert len(channels) == MAX_IDLE
+    def test_no_more_are_kept_than_the_setting_says(self, pool: ConnectionPool) -> None:
+        """The pool keeps at most ``max_idle`` connections, and closes the others after their response."""
+        use_at_once(pool, 5)
+        assert len(pool) == MAX_IDLE
 
-    def test_two_origins_have_connections_of_their_own(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
-        """Each app's requests go to its own server."""
+    def test_two_origins_have_connections_of_their_own(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
+        """Pools of two origins share no connection."""
         with hostile.Hostile() as other:
             other.acts = [say(answer({"a": 2}))]
             others = ConnectionPool(origin_of(other.url))
-            assert [c.send(REQUEST).body for c in (channels, others, channels)] == [
+            assert [c.send(REQUEST).body for c in (pool, others, pool)] == [
                 b'{"a": 1}',
                 b'{"a": 2}',
                 b'{"a": 1}',
@@ -177,33 +177,33 @@ class TestMany:
 
 
 class TestClose:
-    """After ``close`` none is kept."""
+    """After ``close``, the pool keeps no connection."""
 
-    def test_what_is_idle_is_closed(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
-        """At once."""
-        channels.send(REQUEST)
-        channels.close()
-        assert len(channels) == 0
+    def test_what_is_idle_is_closed(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
+        """``close`` closes an idle connection at once."""
+        pool.send(REQUEST)
+        pool.close()
+        assert len(pool) == 0
         server.wait_for_closings(1)
 
-    def test_what_is_in_use_is_closed_after_its_answer(self, server: hostile.Hostile, channels: ConnectionPool) -> None:
-        """The call ends as it would have."""
-        channels.close()
-        assert channels.send(REQUEST).is_complete
-        assert len(channels) == 0
+    def test_what_is_in_use_is_closed_after_its_answer(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
+        """A request of a closed pool succeeds, and its connection is closed after the response."""
+        pool.close()
+        assert pool.send(REQUEST).is_complete
+        assert len(pool) == 0
         server.wait_for_closings(1)
 
 
-def threads_of(channels: ConnectionPool, number: int) -> None:
-    """Send so many requests at once, and no sooner end one than all have begun."""
+def use_at_once(pool: ConnectionPool, number: int) -> None:
+    """Take a number of connections out of the pool, and put them back from threads at the same time."""
     barrier = threading.Barrier(number)
-    taken = [channels._get() for _ in range(number)]
+    taken = [pool._get() for _ in range(number)]
 
-    def give_back(channel: t.Any) -> None:
+    def give_back(connection: t.Any) -> None:
         barrier.wait(timeout=20)
-        channels._put(channel)
+        pool._put(connection)
 
-    threads = [threading.Thread(target=give_back, args=(channel,)) for channel in taken]
+    threads = [threading.Thread(target=give_back, args=(connection,)) for connection in taken]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""The bodies of the direct way's requests and answers."""
+"""Bodies of the requests and responses of the direct transport."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typing as t
 import botocore.session
 import pytest
 
-from dynaflask.client.direct.hooks import Listeners
+from dynaflask.client.direct.hooks import ClientHooks
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
@@ -19,37 +19,37 @@ ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/Thread"
 
 @pytest.fixture(scope="module")
 def client() -> t.Any:
-    """botocore's."""
+    """A botocore client."""
     keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
     return botocore.session.Session().create_client("dynamodb", "eu-west-1", **keys)
 
 
-class TestWrite:
-    """``write``: the body that botocore would write, or none."""
+class TestSerialize:
+    """``serialize``: the body that botocore would write, or None."""
 
     @pytest.mark.parametrize("value", [{"S": "ä"}, {"B": b"\0"}, {"L": [{"BS": [b"\1"]}]}, {"N": "1"}], ids=repr)
-    def test_it_says_what_botocores_says(self, client: t.Any, value: dict[str, t.Any]) -> None:
-        """Binary values are encoded."""
+    def test_it_equals_botocores(self, client: t.Any, value: dict[str, t.Any]) -> None:
+        """The body has the same content as botocore's, with binary values encoded."""
         params = {"TableName": "Thread", "Item": {**KEY, "value": value}}
         theirs = client._serializer.serialize_to_request(params, client.meta.service_model.operation_model("PutItem"))
-        written = OperationCodec(client, "PutItem").write(params)
+        written = OperationCodec(client, "PutItem").serialize(params)
         assert written is not None
         assert json.loads(written) == json.loads(theirs["body"])
 
-    def test_what_botocore_does_not_know_is_botocores_to_refuse(self, client: t.Any) -> None:
-        """It says which parameter is wrong."""
-        assert OperationCodec(client, "GetItem").write({"TableName": "Thread", "Key": KEY, "Where": "here"}) is None
+    def test_an_unknown_parameter_is_left_to_botocore(self, client: t.Any) -> None:
+        """An unknown parameter is left to botocore, whose error names it."""
+        assert OperationCodec(client, "GetItem").serialize({"TableName": "Thread", "Key": KEY, "Where": "here"}) is None
 
-    def test_a_tables_arn_is_botocores_to_resolve(self, client: t.Any) -> None:
-        """It may lead to another endpoint."""
-        assert OperationCodec(client, "GetItem").write({"TableName": ARN, "Key": KEY}) is None
+    def test_an_arn_is_left_to_botocore(self, client: t.Any) -> None:
+        """A table named by its ARN is left to botocore: the ARN may lead to another endpoint."""
+        assert OperationCodec(client, "GetItem").serialize({"TableName": ARN, "Key": KEY}) is None
 
     def test_a_transaction_gets_a_token(self, client: t.Any) -> None:
-        """Another one each time, unless the caller has one: it is what makes a repetition harmless."""
+        """Each transaction gets a new token, unless the caller sets one. The token makes a retry harmless."""
         operation = OperationCodec(client, "TransactWriteItems")
         first, second, own = ({"TransactItems": [], **more} for more in ({}, {}, {"ClientRequestToken": "mine"}))
         for params in (first, second, own):
-            assert operation.write(params) == json.dumps(params, separators=(",", ":")).encode()
+            assert operation.serialize(params) == json.dumps(params, separators=(",", ":")).encode()
         assert first["ClientRequestToken"] != second["ClientRequestToken"]
         assert own["ClientRequestToken"] == "mine"
 
@@ -67,7 +67,7 @@ class TestWrite:
     ids=["name", "arn", "batch of names", "batch", "transaction", "a value"],
 )
 def test_a_table_is_named_by_its_arn(params: dict[str, t.Any], is_named: bool) -> None:
-    """In whatever operation; what an item holds is no name."""
+    """``names_an_arn`` finds an ARN in each operation, and ignores the values of items."""
     assert names_an_arn(params) is is_named
 
 
@@ -77,13 +77,13 @@ def test_a_table_is_named_by_its_arn(params: dict[str, t.Any], is_named: bool) -
     ids=["plain", "binary", "empty", "new"],
 )
 def test_an_answer_is_read_as_botocore_reads_it(client: t.Any, body: bytes) -> None:
-    """With what it says of every answer, and as the answer to a first attempt."""
+    """The result equals botocore's, with the same metadata and order, for a call with one attempt."""
     headers = {"x-amzn-requestid": "R1"}
     model = client.meta.service_model.operation_model("GetItem")
     response = {"status_code": 200, "headers": headers, "body": body}
     theirs = client._response_parser.parse(response, model.output_shape)
     theirs["ResponseMetadata"]["RetryAttempts"] = 0
-    listeners = Listeners(client, operations=["GetItem"])
-    ours = OperationCodec(client, "GetItem").read(Response(200, headers, body), listeners=listeners)
+    hooks = ClientHooks(client, operations=["GetItem"])
+    ours = OperationCodec(client, "GetItem").parse(Response(200, headers, body), hooks=hooks)
     assert ours == theirs
     assert [*ours] == [*theirs]

@@ -1,4 +1,4 @@
-"""Pages whose items become objects as they are decoded, held to those that are decoded as a whole."""
+"""Pages whose items become objects while they are decoded, compared with pages that are decoded as a whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
-from dynaflask.client.direct import page_decoder as streams
+from dynaflask.client.direct import page_decoder
 from tests.support import recorder as recorders
 from tests.support.comparing import shape
 from tests.support.settings import KEYS
@@ -24,25 +24,25 @@ ANSWER = {"ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.5}, "Items":
 
 
 def dump(content: t.Any) -> bytes:
-    """As DynamoDB writes it."""
+    """JSON as DynamoDB writes it."""
     return json.dumps(content, separators=(",", ":")).encode()
 
 
 @pytest.fixture
 def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small the page is."""
-    monkeypatch.setattr(streams, "MIN_BYTES", 0)
+    """Decode pages of any size item by item."""
+    monkeypatch.setattr(page_decoder, "MIN_BYTES", 0)
 
 
 @pytest.mark.usefixtures("any_size")
-class TestLoad:
-    """``load`` says what JSON says, or nothing."""
+class TestDecodePage:
+    """``decode_page`` returns what ``json.loads`` returns, or None."""
 
     def test_it_says_what_json_says(self) -> None:
-        """With what was made of the items, which still tell their attributes."""
-        content = streams.load(dump(ANSWER), make=lambda item: ("made of", item))
+        """The content equals that of JSON, with objects for the items, whose attributes stay readable."""
+        content = page_decoder.decode_page(dump(ANSWER), make_item=lambda item: ("made of", item))
         page = content["Items"]
-        assert {**content, "Items": [made.instance for made in page]} == {
+        assert {**content, "Items": [decoded.instance for decoded in page]} == {
             **ANSWER,
             "Items": [("made of", item) for item in ITEMS],
         }
@@ -50,11 +50,14 @@ class TestLoad:
         assert (page[0]["a"], page[2]["c"]) == (ITEMS[0]["a"], ITEMS[2]["c"])
 
     def test_an_answer_without_items_is_said_as_well(self) -> None:
-        """To a query that counts."""
-        assert streams.load(b'{"Count":3,"ScannedCount":3}', make=dict) == {"Count": 3, "ScannedCount": 3}
+        """A response without items, such as that of a query that counts, is decoded, too."""
+        assert page_decoder.decode_page(b'{"Count":3,"ScannedCount":3}', make_item=dict) == {
+            "Count": 3,
+            "ScannedCount": 3,
+        }
 
     def test_what_the_program_raises_meanwhile_goes_on(self) -> None:
-        """A signal's handler may, such as that of a task's time limit."""
+        """An exception of the program propagates, such as one that a signal handler raises for a task's time limit."""
 
         class TimeLimitExceeded(Exception):
             pass
@@ -63,12 +66,12 @@ class TestLoad:
             raise TimeLimitExceeded
 
         with pytest.raises(TimeLimitExceeded):
-            streams.load(dump(ANSWER), make)
+            page_decoder.decode_page(dump(ANSWER), make)
 
     def test_what_is_cut_short_is_not_taken(self) -> None:
-        """Wherever it is cut."""
+        """A body that is cut at any byte gives None."""
         body = dump(ANSWER)
-        assert [streams.load(body[:end], make=dict) for end in range(len(body))] == [None] * len(body)
+        assert [page_decoder.decode_page(body[:end], make_item=dict) for end in range(len(body))] == [None] * len(body)
 
     @pytest.mark.parametrize(
         "body",
@@ -95,33 +98,36 @@ class TestLoad:
         ],
     )
     def test_what_is_odd_is_left_to_others(self, body: bytes) -> None:
-        """They find out what it is, or what is wrong with it."""
-        assert streams.load(body, make=dict) is None
+        """Malformed or binary content gives None, so that the usual decoder handles it."""
+        assert page_decoder.decode_page(body, make_item=dict) is None
 
     def test_what_nothing_can_be_made_of_is_left_to_others(self) -> None:
-        """They raise the error where it is due."""
-        assert streams.load(dump(ANSWER), make=lambda item: item["a"]) is None
+        """If the factory fails for an item, the result is None, and the error comes when the item is used."""
+        assert page_decoder.decode_page(dump(ANSWER), make_item=lambda item: item["a"]) is None
 
 
 def test_a_small_page_is_decoded_as_a_whole() -> None:
-    """Which takes less time."""
-    assert streams.load(dump(ANSWER), make=dict) is None
+    """A page below ``MIN_BYTES`` gives None: to decode it as a whole is faster."""
+    assert page_decoder.decode_page(dump(ANSWER), make_item=dict) is None
 
 
-WAYS = {"stock": "stock", "direct": "direct", "other": "direct"}
+TRANSPORTS = {"stock": "stock", "direct": "direct", "other": "direct"}
 PAGE = 3
 
 
 @pytest.fixture
 def apps(make_app: t.Any, recorder: recorders.Recorder) -> dict[str, flask.Flask]:
-    """One app for PynamoDB's way, and two for the direct way."""
+    """An app with PynamoDB's transport, and two with the direct transport."""
     recorder.answer = answer
-    given = {"host": recorder.url, "region": "us-east-1", **KEYS}
-    return {name: make_app(name, transport=way, table_prefix=f"{name}-", **given) for name, way in WAYS.items()}
+    options = {"host": recorder.url, "region": "us-east-1", **KEYS}
+    return {
+        name: make_app(name, transport=transport, table_prefix=f"{name}-", **options)
+        for name, transport in TRANSPORTS.items()
+    }
 
 
 def answer(request: recorders.Request) -> str:
-    """Two pages of posts, whose text is the name of their table."""
+    """One of two pages of posts. The text of a post is the name of its table."""
     start = int(request.body.get("ExclusiveStartKey", {"number": {"N": "0"}})["number"]["N"])
     text = {"S": request.body["TableName"].partition("-")[2] * 1000}
     keys: t.Any = [{"forum": {"S": "f"}, "number": {"N": str(number)}} for number in range(start + 1, start + PAGE + 1)]
@@ -134,7 +140,7 @@ def answer(request: recorders.Request) -> str:
 
 @pytest.fixture
 def post(db: dynaflask.Dynamo) -> t.Any:
-    """A model of a table with two keys."""
+    """A model of a table with a hash key and a range key."""
 
     class Post(db.Model):  # type: ignore[name-defined,misc]
         class Meta:
@@ -149,62 +155,62 @@ def post(db: dynaflask.Dynamo) -> t.Any:
 
 
 @pytest.fixture
-def streamed(monkeypatch: pytest.MonkeyPatch) -> list[t.Any]:
-    """What was decoded so, or ``None`` for each page that was not."""
-    found: list[t.Any] = []
-    load = streams.load
+def decoded_pages(monkeypatch: pytest.MonkeyPatch) -> list[t.Any]:
+    """The result of each ``decode_page``: the page, or None."""
+    pages: list[t.Any] = []
+    load = page_decoder.decode_page
 
     def note(*args: t.Any) -> t.Any:
-        found.append(load(*args))
-        return found[-1]
+        pages.append(load(*args))
+        return pages[-1]
 
-    monkeypatch.setattr(streams, "load", note)
-    return found
+    monkeypatch.setattr(page_decoder, "decode_page", note)
+    return pages
 
 
 def agree(apps: dict[str, flask.Flask], step: t.Callable[[], t.Any]) -> t.Any:
-    """What a step gives, which is the same whichever way it goes. The direct way learns from its first calls."""
-    given = []
+    """The result of a step, which is the same with each transport. The first step captures the request templates."""
+    results = []
     for name in ("stock", "direct"):
         with apps[name].app_context():
             step()
-            given.append(step())
-    stock, direct = map(shape, given)
+            results.append(step())
+    stock, direct = map(shape, results)
     assert repr(direct).replace("'direct", "'stock") == repr(stock)
-    return given[1]
+    return results[1]
 
 
 @pytest.mark.usefixtures("any_size")
 class TestQueries:
-    """A model's queries and scans give over the direct way what they give over any other."""
+    """A model's queries and scans return the same with the direct transport as with any other."""
 
     @pytest.mark.parametrize("method", ["query", "scan"])
     def test_the_objects_are_the_same(
-        self, apps: dict[str, flask.Flask], post: t.Any, streamed: list[t.Any], method: str
+        self, apps: dict[str, flask.Flask], post: t.Any, decoded_pages: list[t.Any], method: str
     ) -> None:
-        """Page after page."""
-        found = agree(apps, lambda: list(getattr(post, method)(*["f"] * (method == "query"))))
-        assert [item.number for item in found] == list(range(1, 2 * PAGE + 1))
-        assert len(streamed) == PAGE
-        assert None not in streamed
+        """All pages have the same objects."""
+        posts = agree(apps, lambda: list(getattr(post, method)(*["f"] * (method == "query"))))
+        assert [item.number for item in posts] == list(range(1, 2 * PAGE + 1))
+        assert len(decoded_pages) == PAGE
+        assert None not in decoded_pages
 
-    def test_each_app_has_its_own(self, apps: dict[str, flask.Flask], post: t.Any, streamed: list[t.Any]) -> None:
-        """Also where two go on by turns, one inside the other's context."""
+    def test_each_app_has_its_own(self, apps: dict[str, flask.Flask], post: t.Any, decoded_pages: list[t.Any]) -> None:
+        """Each app's query returns its own items, also if two queries alternate in nested contexts."""
         for name in ("direct", "other"):
             with apps[name].app_context():
                 list(post.query("f"))
-        streamed.clear()
+        decoded_pages.clear()
         with apps["direct"].app_context():
             outer = post.query("f")
             assert next(outer).where == "direct"
             with apps["other"].app_context():
                 assert {item.where for item in post.query("f")} == {"other"}
             assert {item.where for item in outer} == {"direct"}
-        assert len(streamed) == 2 * 2
-        assert None not in streamed
+        assert len(decoded_pages) == 2 * 2
+        assert None not in decoded_pages
 
     def test_it_stops_and_goes_on_where_it_was(self, apps: dict[str, flask.Flask], post: t.Any) -> None:
-        """In the middle of a page, too, whose position PynamoDB takes from the last item."""
+        """A query that stops within a page continues after the last item, whose key PynamoDB reads."""
 
         def step() -> t.Any:
             results = post.query("f", limit=2, page_size=PAGE)
@@ -215,40 +221,40 @@ class TestQueries:
         assert (numbers, key, rest) == ([1, 2], {"forum": {"S": "f"}, "number": {"N": "2"}}, [3, 4, 5])
 
     def test_pages_are_the_same(self, apps: dict[str, flask.Flask], post: t.Any, db: dynaflask.Dynamo) -> None:
-        """Of ``db.paginate``, which reads on until its page is full."""
+        """``db.paginate``, which reads until its page is full, returns the same page."""
         for app in apps.values():
             app.secret_key = "hush"
-        found = agree(apps, lambda: db.paginate(post.query, "f", per_page=2).items)
-        assert [item.number for item in found] == [1, 2]
+        posts = agree(apps, lambda: db.paginate(post.query, "f", per_page=2).items)
+        assert [item.number for item in posts] == [1, 2]
 
     def test_a_page_that_is_not_plain_is_the_same(
-        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder, streamed: list[t.Any]
+        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder, decoded_pages: list[t.Any]
     ) -> None:
-        """botocore decodes what is binary."""
+        """A page with binary values is decoded by botocore."""
         binary = '"more":{"B":"AAEC"},'
         recorder.answer = lambda request: answer(request).replace('"text"', f'{binary}"text"')
         assert len(agree(apps, lambda: list(post.query("f")))) == 2 * PAGE
-        assert streamed == [None] * PAGE
+        assert decoded_pages == [None] * PAGE
 
     def test_an_item_that_is_wrong_is_the_same_error(
         self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """After those before it were given."""
+        """A malformed item raises the same error, after the items before it."""
         recorder.answer = lambda request: answer(request).replace('{"N":"3"}', '{"S":"3"}', 1)
 
         def step() -> t.Any:
-            given: list[t.Any] = []
+            posts: list[t.Any] = []
             with pytest.raises(Exception, match="Cannot deserialize|Cannot parse|number") as caught:
-                given.extend(post.query("f"))
-            return [item.number for item in given], type(caught.value), str(caught.value)
+                posts.extend(post.query("f"))
+            return [item.number for item in posts], type(caught.value), str(caught.value)
 
         numbers, *_ = agree(apps, step)
         assert numbers == [1, 2]
 
     def test_what_the_program_does_with_an_item_is_done_when_it_is_asked_for(
-        self, apps: dict[str, flask.Flask], post: t.Any, streamed: list[t.Any]
+        self, apps: dict[str, flask.Flask], post: t.Any, decoded_pages: list[t.Any]
     ) -> None:
-        """Its own attributes, and its own ``from_raw_data``, see the items one at a time."""
+        """The program's own attributes and ``from_raw_data`` run when an item is used, one item at a time."""
         seen: list[str] = []
 
         class NotedAttribute(UnicodeAttribute):
@@ -270,37 +276,37 @@ class TestQueries:
                 next(Noted.query("f"))
                 assert seen == ["read"]
                 assert next(Raw.query("f")) == "direct"
-        assert streamed == []
+        assert decoded_pages == []
 
-    def test_whoever_asks_the_connection_gets_items(
-        self, apps: dict[str, flask.Flask], post: t.Any, streamed: list[t.Any]
+    def test_a_query_on_the_connection_returns_items(
+        self, apps: dict[str, flask.Flask], post: t.Any, decoded_pages: list[t.Any]
     ) -> None:
-        """Objects are for the model alone."""
+        """A query on the connection returns plain items."""
         with apps["direct"].app_context():
             list(post.query("f"))
-            streamed.clear()
+            decoded_pages.clear()
             assert post._get_connection().query("f")["Items"][0]["where"] == {"S": "direct"}
-        assert streamed == []
+        assert decoded_pages == []
 
-    def test_whoever_takes_whole_pages_gets_pynamodbs(
-        self, apps: dict[str, flask.Flask], post: t.Any, streamed: list[t.Any]
+    def test_page_iter_returns_plain_pages(
+        self, apps: dict[str, flask.Flask], post: t.Any, decoded_pages: list[t.Any]
     ) -> None:
-        """Items, which can be written as JSON, and made objects of."""
+        """``page_iter`` returns pages of plain items, which can be written as JSON and turned into objects."""
         with apps["direct"].app_context():
             list(post.query("f"))
-            streamed.clear()
+            decoded_pages.clear()
             results = post.query("f")
             page = next(results.page_iter)
             assert json.loads(json.dumps(page["Items"]))[0]["where"] == {"S": "direct"}
             assert post.from_raw_data(page["Items"][0]).where == "direct"
-            assert streamed == []
+            assert decoded_pages == []
             assert next(results).where == "direct"
-        assert streamed != []
+        assert decoded_pages != []
 
     def test_a_pynamodb_that_pages_otherwise_is_left_alone(
-        self, apps: dict[str, flask.Flask], post: t.Any, monkeypatch: pytest.MonkeyPatch, streamed: list[t.Any]
+        self, apps: dict[str, flask.Flask], post: t.Any, monkeypatch: pytest.MonkeyPatch, decoded_pages: list[t.Any]
     ) -> None:
-        """What it keeps to itself may be gone."""
+        """With another ``ResultIterator`` of PynamoDB, pages are decoded as a whole."""
 
         class ModelResultIterator(pynamodb.pagination.ResultIterator[t.Any]):
             pass
@@ -309,25 +315,25 @@ class TestQueries:
         with apps["direct"].app_context():
             for _ in range(2):
                 assert len(list(post.query("f"))) == 2 * PAGE
-        assert streamed == []
+        assert decoded_pages == []
 
 
 def test_a_page_is_at_no_time_in_memory_as_dicts(
     apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder
 ) -> None:
-    """Of a full page, it takes less than half."""
+    """A full page takes less than half of the memory that it takes as dicts."""
     numbers = range(4000)
     items = [{"forum": {"S": "f"}, "number": {"N": str(number)}, "text": {"S": "x" * 99}} for number in numbers]
     body = dump({"Items": items, "Count": len(items), "ScannedCount": len(items)}).decode()
-    assert len(body) > streams.MIN_BYTES
+    assert len(body) > page_decoder.MIN_BYTES
     recorder.answer = lambda request: body
     peaks = {}
     for name in ("stock", "direct"):
         with apps[name].app_context():
             list(post.query("f"))
             tracemalloc.start()
-            found = list(post.query("f"))
+            posts = list(post.query("f"))
             peaks[name] = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
-            assert [item.number for item in found] == list(numbers)
+            assert [item.number for item in posts] == list(numbers)
     assert peaks["direct"] < peaks["stock"] / 2

@@ -1,4 +1,4 @@
-"""The heads of requests: learnt from botocore's, and signed anew."""
+"""Request templates: captured from botocore's requests, and signed for each call."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from dynaflask.client.direct import request_template as letterheads
+from dynaflask.client.direct import request_template
 from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
-from dynaflask.client.direct.request_template import capture
 
 URL = "https://dynamodb.eu-west-1.amazonaws.com/"
 HEADERS = {
@@ -28,7 +27,7 @@ with_credentials = pytest.mark.parametrize("credentials", [PERMANENT, TEMPORARY]
 
 
 def request_of(credentials: t.Any = PERMANENT, *, body: bytes = b"{}", **headers: str) -> AWSPreparedRequest:
-    """A request as botocore signs it, and is about to send it."""
+    """A request that botocore has signed and is about to send."""
     request = AWSRequest("POST", URL, headers={**HEADERS, **headers}, data=body)
     SigV4Auth(credentials, "dynamodb", "eu-west-1").add_auth(request)
     request.headers["amz-sdk-request"] = "attempt=1"
@@ -36,31 +35,31 @@ def request_of(credentials: t.Any = PERMANENT, *, body: bytes = b"{}", **headers
     return t.cast("AWSPreparedRequest", request.prepare())
 
 
-def learnt(request: t.Any, credentials: t.Any = PERMANENT, **others: str) -> RequestTemplate | None:
-    """What is learnt of a request, some of whose headers are others."""
+def captured(request: t.Any, credentials: t.Any = PERMANENT, **others: str) -> RequestTemplate | None:
+    """The template of a request, after some of its headers are replaced."""
     headers = ascii_headers(request)
     assert headers is not None
-    return capture(request, {**headers, **others}, credentials=credentials, invocation_id="I0")
+    return RequestTemplate.capture(request, {**headers, **others}, credentials=credentials, invocation_id="I0")
 
 
 def headers_of(request: bytes) -> dict[str, str]:
-    """The headers of a written request."""
+    """The headers of a rendered request."""
     _, *lines = request.decode().partition("\r\n\r\n")[0].split("\r\n")
     return {name.lower(): text for name, text in (line.split(": ", 1) for line in lines)}
 
 
-class TestLetterhead:
-    """It writes what botocore would."""
+class TestRender:
+    """``render`` writes the request that botocore would write."""
 
     @with_credentials
     def test_it_writes_botocores_request(self, credentials: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Of another body, at another time."""
-        first = learnt(request_of(credentials), credentials)
+        """A request with another body at another time equals botocore's."""
+        first = captured(request_of(credentials), credentials)
         theirs = ascii_headers(request_of(credentials, body=b'{"a":1}'))
         assert first is not None
         assert theirs is not None
-        monkeypatch.setattr(letterheads, "timestamp", lambda second: theirs["x-amz-date"])
-        written = first.write(b'{"a":1}', credentials=credentials, invocation_id="I1")
+        monkeypatch.setattr(request_template, "timestamp", lambda second: theirs["x-amz-date"])
+        written = first.render(b'{"a":1}', credentials=credentials, invocation_id="I1")
         added = {
             "accept-encoding": "identity",
             "amz-sdk-invocation-id": "I1",
@@ -70,26 +69,26 @@ class TestLetterhead:
         assert written.endswith(b'\r\n\r\n{"a":1}')
 
     @with_credentials
-    def test_whoever_signs_is_asked_anew(self, credentials: t.Any) -> None:
-        """Credentials that were renewed, or are somebody else's, leave nothing of the first ones'."""
-        first = learnt(request_of())
+    def test_it_signs_with_the_given_credentials(self, credentials: t.Any) -> None:
+        """``render`` signs with the given credentials, and keeps nothing of those of the captured request."""
+        first = captured(request_of())
         assert first is not None
-        found = headers_of(first.write(b"{}", credentials=credentials, invocation_id="I1"))
-        assert f"Credential={credentials.access_key}/" in found["authorization"]
-        assert found.get("x-amz-security-token") == credentials.token
+        headers = headers_of(first.render(b"{}", credentials=credentials, invocation_id="I1"))
+        assert f"Credential={credentials.access_key}/" in headers["authorization"]
+        assert headers.get("x-amz-security-token") == credentials.token
 
     def test_a_lambda_functions_trace_is_the_invocations(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Not the one of the request that it was learnt from."""
+        """In a Lambda function, the trace id is that of the current invocation."""
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")
         monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1")
-        first = learnt(request_of(**{"X-Amzn-Trace-Id": "Root=1"}))
+        first = captured(request_of(**{"X-Amzn-Trace-Id": "Root=1"}))
         assert first is not None
         monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=2")
-        assert headers_of(first.write(b"{}", credentials=PERMANENT, invocation_id="I1"))["x-amzn-trace-id"] == "Root=2"
+        assert headers_of(first.render(b"{}", credentials=PERMANENT, invocation_id="I1"))["x-amzn-trace-id"] == "Root=2"
 
 
-class TestLearn:
-    """Nothing is learnt of what cannot be written again."""
+class TestCapture:
+    """A request that a template cannot repeat is not captured."""
 
     @pytest.mark.parametrize(
         "others",
@@ -98,28 +97,28 @@ class TestLearn:
             {"authorization": "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/dynamodb/aws4_request"},
             {"x-amz-target": "DynamoDB_20120810.PutItem"},
             {"x-amz-date": "20260101T000000Z"},
-            {letterheads.TRACE: "Root=1"},
+            {request_template.TRACE: "Root=1"},
         ],
         ids=["another scheme", "another signature", "another operation", "another time", "somebody's trace"],
     )
     def test_another_signature(self, others: dict[str, str]) -> None:
-        """botocore signed something that a letterhead would not."""
-        assert learnt(request_of(), **others) is None
+        """Nothing is captured if the template's signature differs from botocore's."""
+        assert captured(request_of(), **others) is None
 
     def test_other_credentials(self) -> None:
-        """A handler may have signed with its own."""
-        assert learnt(request_of(), TEMPORARY) is None
+        """Nothing is captured if a handler signed with other credentials."""
+        assert captured(request_of(), TEMPORARY) is None
 
     def test_a_header_that_is_signed_beside_the_usual(self) -> None:
-        """Its signature is another one."""
-        assert learnt(request_of(**{"X-Amz-Mine": "1"})) is None
+        """Nothing is captured if botocore signed another header, too."""
+        assert captured(request_of(**{"X-Amz-Mine": "1"})) is None
 
 
-class TestPlainHeaders:
-    """``ascii_headers``: what HTTP/1.1 can say in the plainest way."""
+class TestAsciiHeaders:
+    """``ascii_headers``: the headers of a request that the direct transport can send."""
 
     def test_of_botocores_request(self) -> None:
-        """By lower-case name, as text."""
+        """The headers of botocore's request are strings by lower-case name."""
         headers = ascii_headers(request_of())
         assert headers is not None
         assert headers.items() >= {name.lower(): text for name, text in HEADERS.items()}.items()
@@ -137,7 +136,7 @@ class TestPlainHeaders:
         ids=["method", "stream", "path", "umlaut", "two lines", "two lines, in bytes"],
     )
     def test_of_another(self, change: dict[str, t.Any]) -> None:
-        """botocore sends it, or says what is wrong with it."""
+        """Any other request is left to botocore, which sends or refuses it."""
         request = request_of()
         vars(request).update(change)
         assert ascii_headers(request) is None

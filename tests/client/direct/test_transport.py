@@ -1,4 +1,4 @@
-"""Calls round botocore, on sockets of our own."""
+"""Calls of the direct transport, compared with those of botocore."""
 
 from __future__ import annotations
 
@@ -49,23 +49,14 @@ from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 Call = t.Callable[[], t.Any]
-WAYS = ("stock", "direct")
+TRANSPORTS = ("stock", "direct")
 FOUND = {"Item": {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}, "views": {"N": "7"}}}
 GOOD = answer(FOUND)
 DIRECT = ("direct", None)
 
 
-IDS_OF_TWO_PROCESSES = """
-import os
-from dynaflask.client.direct.transport import _ids
-if pid := os.fork():
-    os.waitpid(pid, 0)
-print(_ids.next(), _ids.next(), flush=True)
-"""
-
-
 class Played(t.NamedTuple):
-    """What came of a call, and what it took."""
+    """Outcome of a call, its attempts, and the number of pauses between them."""
 
     outcome: t.Any
     attempts: list[tuple[str, str]]
@@ -73,32 +64,34 @@ class Played(t.NamedTuple):
 
 
 class Play:
-    """Calls a hostile server, in each of the ways: ``play("direct", acts=[...])``."""
+    """Calls a misbehaving server with one of the transports: ``play("direct", acts=[...])``."""
 
     def __init__(self, make_app: MakeApp, model: t.Any, sleeps: list[float]) -> None:
         self._make_app = make_app
         self._model = model
         self._sleeps = sleeps
-        # What costs most of a client lives as long as another client of it.
-        self._kept = [make_app(f"kept-{way}", region="us-east-1", transport=way, **KEYS) for way in WAYS]
+        # The expensive parts of a client are shared, and live while any client uses them.
+        self._kept = [
+            make_app(f"kept-{transport}", region="us-east-1", transport=transport, **KEYS) for transport in TRANSPORTS
+        ]
         for app in self._kept:
             app.extensions["dynamo"].get_client()
 
     def __call__(
-        self, way: str, acts: list[hostile.Act], *, name: str = "read", is_warm: bool = True, **settings: t.Any
+        self, transport: str, acts: list[hostile.Act], *, name: str = "read", is_warm: bool = True, **settings: t.Any
     ) -> Played:
-        with self.server(way, **settings) as server:
+        with self.server(transport, **settings) as server:
             call = getattr(self, name)
             if is_warm:
                 call()
             return self.play(server, acts, call)
 
     @contextlib.contextmanager
-    def server(self, way: str, **settings: t.Any) -> t.Iterator[hostile.Hostile]:
-        """A server that answers well so far, and the context of an app that calls it."""
+    def server(self, transport: str, **settings: t.Any) -> t.Iterator[hostile.Hostile]:
+        """A server that returns good responses at first, in the context of an app that calls it."""
         with hostile.Hostile() as server:
             server.acts = [say(GOOD)]
-            options = {"host": server.url, "region": "us-east-1", "transport": way, **KEYS, **settings}
+            options = {"host": server.url, "region": "us-east-1", "transport": transport, **KEYS, **settings}
             with self._make_app("app", **options).app_context():
                 yield server
 
@@ -107,35 +100,35 @@ class Play:
         server.requests.clear()
         self._sleeps.clear()
         server.acts = acts
-        return Played(told(call, server.url), server.operations, len(self._sleeps))
+        return Played(outcome_of(call, server.url), server.operations, len(self._sleeps))
 
     def read(self) -> t.Any:
-        """Reads."""
+        """Read an item."""
         return self._model.get("forum", "subject").attribute_values
 
     def write(self) -> t.Any:
-        """Writes."""
+        """Write an item."""
         return self._model("forum", "subject").save()
 
 
 @pytest.fixture
 def play(make_app: MakeApp, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch) -> Play:
-    """A play without pauses between the attempts."""
+    """A ``Play`` without pauses between the attempts."""
     sleeps: list[float] = []
     monkeypatch.setattr("botocore.endpoint.time", types.SimpleNamespace(sleep=sleeps.append))
     return Play(make_app, thread_model, sleeps)
 
 
-def told(call: Call, url: str) -> t.Any:
-    """What a call gives, or its error: the same for two servers."""
+def outcome_of(call: Call, url: str) -> t.Any:
+    """The result of a call, or its errors in a form that is equal for two servers."""
     try:
         return call()
-    except Exception as failure:  # noqa: BLE001 - whatever it is, it is compared
+    except Exception as failure:  # noqa: BLE001 - any error is compared
         return [(type(fault), str(fault).replace(url, "URL")) for fault in (failure, failure.__cause__)]
 
 
-def transport(app: flask.Flask) -> tuple[str, str | None]:
-    """The way of the app's calls, and the reason for it."""
+def transport_of(app: flask.Flask) -> tuple[str, str | None]:
+    """The transport of the app's next call, and the reason if it is not the configured one."""
     registry: dynaflask.Registry = app.extensions["dynamo"]
     with registry.lease(registry.binds["default"]).call() as client:
         return client.meta.dynaflask_transport.mode, client.meta.dynaflask_transport.reason
@@ -143,7 +136,7 @@ def transport(app: flask.Flask) -> tuple[str, str | None]:
 
 @pytest.fixture
 def make_direct(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
-    """Makes an app that goes the direct way to the recorder."""
+    """Makes an app that calls the recorder with the direct transport."""
 
     def make(name: str = "app", /, **settings: t.Any) -> flask.Flask:
         return make_app(
@@ -195,29 +188,29 @@ FAULTS: dict[str, list[hostile.Act]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_what_it_was(play: Play, fault: str) -> None:
-    """The same result or error as with botocore, after the same attempts and pauses, from the first call on."""
+def test_a_fault_has_the_same_outcome(play: Play, fault: str) -> None:
+    """Each fault gives botocore's result or error with the same attempts and pauses, from the first call on."""
     for name, is_warm in itertools.product(("read", "write"), (True, False)):
-        stock, direct = (play(way, list(FAULTS[fault]), name=name, is_warm=is_warm) for way in WAYS)
+        stock, direct = (play(transport, list(FAULTS[fault]), name=name, is_warm=is_warm) for transport in TRANSPORTS)
         assert direct == stock
 
 
 @pytest.mark.parametrize("retries", ["UNSET", {"mode": "legacy"}, {"mode": "adaptive"}, {"total_max_attempts": 1}])
 def test_each_retry_mode_is_botocores(play: Play, retries: t.Any) -> None:
-    """Whatever mode is configured, it decides."""
+    """The configured retry mode decides about the attempts."""
     acts = [say(answer(status=500)), say(error("ThrottlingException")), say(answer(FOUND, crc=1)), say(GOOD)]
-    stock, direct = (play(way, list(acts), retry_configuration=retries) for way in WAYS)
+    stock, direct = (play(transport, list(acts), retry_configuration=retries) for transport in TRANSPORTS)
     assert direct == stock
 
 
 def test_the_token_bucket_is_botocores(play: Play) -> None:
-    """Where nothing works for long, the client ceases to try again, and successes give it new hope."""
+    """Retries stop when botocore's token bucket is empty, and successful calls refill it."""
 
-    def attempts(way: str) -> int:
-        with play.server(way) as server:
+    def attempts(transport: str) -> int:
+        with play.server(transport) as server:
             for act in [say(GOOD), *[say(answer(status=500))] * 60, *[say(GOOD)] * 30, say(answer(status=500))]:
                 server.acts = [act]
-                told(play.read, server.url)
+                outcome_of(play.read, server.url)
             return len(server.requests)
 
     assert attempts("direct") == attempts("stock") < 240
@@ -225,7 +218,7 @@ def test_the_token_bucket_is_botocores(play: Play) -> None:
 
 @pytest.mark.parametrize("crc", [-1, None])
 def test_an_answer_cut_short_is_never_an_item(play: Play, crc: int | None) -> None:
-    """Wherever it ends, it is asked for again or an error."""
+    """A response that is cut at any byte is retried or an error."""
     whole, other = answer(FOUND, crc=crc), answer({"Item": {**FOUND["Item"], "views": {"N": "8"}}})
     with play.server("direct") as server:
         play.read()
@@ -236,7 +229,7 @@ def test_an_answer_cut_short_is_never_an_item(play: Play, crc: int | None) -> No
 
 @pytest.mark.parametrize("whole", [answer({}), answer({}, crc=None), hostile.chunked({})])
 def test_a_write_is_not_repeated_where_botocore_would_not(play: Play, whole: bytes) -> None:
-    """Wherever the answer to it is cut short."""
+    """After a response that is cut at any byte, a write has at most as many attempts as with botocore."""
     with play.server("direct") as direct_server:
         play.write()
         direct = [play.play(direct_server, [cut(whole, at=at), say(GOOD)], play.write) for at in range(len(whole))]
@@ -253,7 +246,7 @@ def test_a_write_is_not_repeated_where_botocore_would_not(play: Play, whole: byt
     ids=["wrong checksum", "half of a JSON", "half of a header"],
 )
 def test_a_damaged_answer_is_an_error(play: Play, broken: bytes) -> None:
-    """botocore takes what it can read of it for an item, or for none."""
+    """A damaged response is an error. botocore would return a part of it, or no item."""
     outcome = play("direct", [say(broken)]).outcome
     assert isinstance(outcome, list)
     assert outcome[0][0] is GetError
@@ -261,22 +254,22 @@ def test_a_damaged_answer_is_an_error(play: Play, broken: bytes) -> None:
 
 @pytest.mark.parametrize("at", [0, 30, -5])
 def test_a_silent_server_is_a_read_timeout(play: Play, at: int) -> None:
-    """Wherever it falls silent, and as often as botocore would ask again."""
+    """A server that stops sending is a read timeout, with as many attempts as with botocore."""
     options: dict[str, t.Any] = {"read_timeout_seconds": 0.5, "max_retry_attempts": 1}
-    stock, direct = (play(way, [hostile.stall(GOOD, at=at)], **options) for way in WAYS)
+    stock, direct = (play(transport, [hostile.stall(GOOD, at=at)], **options) for transport in TRANSPORTS)
     assert direct == stock
     assert "Read timeout" in direct.outcome[0][1]
 
 
 def test_a_head_without_end_is_an_error(play: Play) -> None:
-    """It is not read for ever."""
+    """A response head that does not end is an error."""
     assert play("direct", [cut(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000)]).outcome[0][0] is GetError
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:1", "http://nobody.invalid"])
 def test_a_dead_endpoint_is_botocores_error(play: Play, host: str) -> None:
-    """Refused, or not to be found."""
-    stock, direct = (play(way, [say(GOOD)], host=host, is_warm=False) for way in WAYS)
+    """A refused connection or an unknown host is botocore's error."""
+    stock, direct = (play(transport, [say(GOOD)], host=host, is_warm=False) for transport in TRANSPORTS)
     assert stock == direct
     assert "Could not connect" in direct.outcome[0][1]
 
@@ -285,7 +278,7 @@ def test_a_dead_endpoint_is_botocores_error(play: Play, host: str) -> None:
     "error", [ConnectionRefusedError(), TimeoutError(), socket.gaierror(), UnicodeError(), OverflowError()], ids=repr
 )
 def test_a_connection_that_fails_is_tried_again(play: Play, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
-    """As often as botocore would, also where it has left the calls to us."""
+    """A failed connection attempt is retried as often as by botocore."""
     create, failures = socket.create_connection, [error, error]
 
     def connect(*args: t.Any, **options: t.Any) -> socket.socket:
@@ -303,11 +296,26 @@ def test_a_connection_that_fails_is_tried_again(play: Play, monkeypatch: pytest.
     assert (failures, played.sleeps) == ([], 2)
 
 
+def run_program(name: str, *arguments: str) -> None:
+    """Run a program of ``tests/support``, which must succeed."""
+    command = [sys.executable, str(SUPPORT / name), *arguments]
+    process = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+def server_context(bundle: pathlib.Path) -> ssl.SSLContext:
+    """A TLS context for a server on localhost. Its authority is written to the bundle."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(bundle))
+    return context
+
+
 class TestSockets:
-    """Connections are kept, and nobody reads another's answer."""
+    """Connections are reused, and no call reads the response to another."""
 
     def test_one_connection_serves_one_call_after_another(self, make_direct: MakeApp, thread_model: t.Any) -> None:
-        """The first call's included."""
+        """All calls, including the first one, use the same connection."""
         with hostile.Hostile() as server, make_direct(host=server.url).app_context():
             server.acts = [say(GOOD)]
             for _ in range(5):
@@ -315,7 +323,7 @@ class TestSockets:
             assert server.connections == 1
 
     def test_a_connection_dropped_while_idle_costs_no_attempt(self, make_direct: MakeApp, thread_model: t.Any) -> None:
-        """It is noticed before a byte is sent."""
+        """A connection that was closed while idle is replaced before a byte is sent."""
         with hostile.Hostile() as server, make_direct(host=server.url, max_retry_attempts=0).app_context():
             server.acts = [say(GOOD), cut(GOOD), say(GOOD)]
             for _ in range(2):
@@ -324,8 +332,8 @@ class TestSockets:
             thread_model.get("forum", "subject")
             assert (len(server.requests), server.connections) == (3, 2)
 
-    def test_threads_get_the_answers_to_their_questions(self, make_direct: MakeApp, thread_model: t.Any) -> None:
-        """And no more connections are kept than the setting says."""
+    def test_threads_get_their_own_responses(self, make_direct: MakeApp, thread_model: t.Any) -> None:
+        """Each thread gets the response to its own request, and at most ``max_pool_connections`` are kept."""
         app = make_direct(max_pool_connections=2)
 
         def read(number: int) -> str:
@@ -334,53 +342,69 @@ class TestSockets:
 
         with concurrent.futures.ThreadPoolExecutor(8) as threads:
             assert list(threads.map(read, range(300))) == [str(number) for number in range(300)]
-        assert len(_direct(app)) <= 2
+        assert len(direct_transport_of(app)) <= 2
 
     def test_the_pool_counts_and_closes_them(self, make_direct: MakeApp, thread_model: t.Any) -> None:
-        """As it does botocore's."""
+        """The client pool counts and closes the transport's connections, too."""
         pool.close()
         app = make_direct()
         with app.app_context():
             thread_model.get("forum", "subject")
-            way = _direct(app)
-            assert (pool.stats().open_sockets, len(way)) == (1, 1)
+            transport = direct_transport_of(app)
+            assert (pool.stats().open_sockets, len(transport)) == (1, 1)
             pool.close()
-            assert len(way) == 0
+            assert len(transport) == 0
             assert thread_model.get("forum", "subject").subject == "subject"
 
     def test_a_call_that_outlasts_its_client_closes_its_socket(self, make_direct: MakeApp) -> None:
-        """It ends as it would have."""
-        way = _direct(make_direct())
-        way.close()
-        way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
-        assert len(way) == 0
+        """A call of a closed transport succeeds, and its connection is closed after it."""
+        transport = direct_transport_of(make_direct())
+        transport.close()
+        transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
+        assert len(transport) == 0
+
+    def test_a_child_forked_in_c_opens_its_own_connections(self) -> None:
+        """The child uses neither the connections nor the invocation ids of its parent, which keep working there."""
+        with hostile.Hostile() as server:
+            server.acts = [say(GOOD)]
+            run_program("direct_fork_program.py", server.url)
+            ids = [request.headers["amz-sdk-invocation-id"] for request in server.requests]
+            assert (server.connections, len(ids)) == (2, 5)
+        assert len({*ids}) == 5
+        assert len({invocation_id[:-12] for invocation_id in ids}) == 2
+
+    def test_a_child_forked_in_c_leaves_tls_connections_open(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The parent's TLS connection survives ``close`` in the child and the end of the child."""
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
+        with recorders.Recorder(tls=server_context(tmp_path / "bundle.pem")) as server:
+            run_program("direct_fork_program.py", f"https://localhost:{server.port}")
+            assert len(server.requests) == 5
 
     def test_a_fork_and_greenlets(self, recorder: recorders.Recorder) -> None:
-        """A forked child uses none of the parent's; greenlets do not wait for each other."""
+        """A forked child uses none of its parent's connections; greenlets do not block each other."""
         for program in ("fork_program.py", "gevent_program.py"):
-            command = [sys.executable, str(SUPPORT / program), recorder.url, "direct"]
-            done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
+            run_program(program, recorder.url, "direct")
 
 
-class TestTrouble:
-    """What fails on the way has botocore's name."""
+class TestConnectionErrors:
+    """A failed connection raises botocore's exception."""
 
     @pytest.fixture
     def bundle(self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-        """What a server is trusted with, as AWS_CA_BUNDLE has it."""
-        authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(context)
-        authority.cert_pem.write_to_path(str(tmp_path / "bundle.pem"))
+        """The TLS context of a server that ``AWS_CA_BUNDLE`` trusts."""
         monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
-        return context
+        return server_context(tmp_path / "bundle.pem")
 
     def test_tls_is_verified(self, play: Play, bundle: ssl.SSLContext) -> None:
-        """The name of the host and the authority, with the bundle that botocore would take."""
+        """The certificate and the host name are verified with the CA bundle that botocore uses."""
         with recorders.Recorder(tls=bundle) as server:
             options = {"is_warm": False, "max_retry_attempts": 0}
             good = play("direct", [say(GOOD)], host=f"https://localhost:{server.port}", **options)
-            stock, direct = (play(way, [], host=f"https://127.0.0.1:{server.port}", **options) for way in WAYS)
+            stock, direct = (
+                play(transport, [], host=f"https://127.0.0.1:{server.port}", **options) for transport in TRANSPORTS
+            )
         assert good.outcome["subject"] == "subject"
         assert direct.outcome[0][0] is stock.outcome[0][0] is GetError
         assert "SSL validation failed" in stock.outcome[0][1]
@@ -388,16 +412,16 @@ class TestTrouble:
 
     @pytest.mark.usefixtures("bundle")
     def test_a_handshake_that_stalls(self, play: Play) -> None:
-        """A server that takes the connection and says nothing."""
+        """A server that accepts the connection and sends nothing is a read timeout."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             host = f"https://localhost:{server.getsockname()[1]}"
             options = {"host": host, "connect_timeout_seconds": 0.2, "max_retry_attempts": 0, "is_warm": False}
-            stock, direct = (play(way, [], **options) for way in WAYS)
+            stock, direct = (play(transport, [], **options) for transport in TRANSPORTS)
         assert direct == stock
         assert "Read timeout" in direct.outcome[0][1]
 
     def test_a_connection_that_is_not_made_in_time(self, play: Play) -> None:
-        """Nobody takes it."""
+        """A connection that the server does not accept in time is a connect timeout."""
         with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
             address = server.getsockname()
             for _ in range(2):
@@ -405,7 +429,9 @@ class TestTrouble:
                 waiting.setblocking(False)
                 waiting.connect_ex(address)
             options = {"connect_timeout_seconds": 0.2, "max_retry_attempts": 0, "is_warm": False}
-            stock, direct = (play(way, [], host=f"http://127.0.0.1:{address[1]}", **options) for way in WAYS)
+            stock, direct = (
+                play(transport, [], host=f"http://127.0.0.1:{address[1]}", **options) for transport in TRANSPORTS
+            )
         assert direct == stock
         assert "Connect timeout" in direct.outcome[0][1]
 
@@ -414,7 +440,7 @@ class TestTrouble:
     def test_a_socket_that_fails(
         self, play: Play, monkeypatch: pytest.MonkeyPatch, method: str, error: OSError
     ) -> None:
-        """Within a request or an answer: an error of botocore's, and a connection less."""
+        """An error while a request is sent or a response is read is botocore's exception, and the socket is closed."""
         sockets: list[t.Any] = []
 
         def connect(_: t.Any) -> t.Any:
@@ -430,7 +456,7 @@ class TestTrouble:
 
     @pytest.mark.usefixtures("bundle")
     def test_a_handshake_that_is_interrupted(self, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The socket is closed."""
+        """An interrupted TLS handshake closes the socket."""
         connection = mock.Mock()
         monkeypatch.setattr("dynaflask.client.direct.http_pool._connect", lambda _: connection)
         monkeypatch.setattr(ssl.SSLContext, "wrap_socket", mock.Mock(side_effect=KeyboardInterrupt))
@@ -439,19 +465,19 @@ class TestTrouble:
         connection.close.assert_called_once_with()
 
 
-def _direct(app: flask.Flask) -> t.Any:
+def direct_transport_of(app: flask.Flask) -> t.Any:
     registry: dynaflask.Registry = app.extensions["dynamo"]
     with registry.lease(registry.binds["default"]).call() as client:
         return client.meta.dynaflask_transport
 
 
 class TestRequests:
-    """What is sent is what botocore would have sent."""
+    """The requests equal those of botocore."""
 
     def test_the_first_and_the_second_call_send_the_same(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """But for time, signature, length and invocation."""
+        """The first two calls differ only in time, signature, length and invocation id."""
         new = {"x-amz-date", "authorization", "content-length", "amz-sdk-invocation-id"}
         with make_direct(aws_session_token="token", extra_headers={"X-Extra": "1"}).app_context():
             for _ in range(2):
@@ -467,14 +493,14 @@ class TestRequests:
     def test_the_signature_is_right(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, token: str | None
     ) -> None:
-        """As botocore's signer sees it."""
+        """The signature equals that of botocore's signer."""
         with make_direct(aws_session_token=token).app_context():
             for subject in ("first", "second \N{SNOWMAN}"):
                 thread_model.get("forum", subject)
         assert recorder.requests[1].headers["authorization"] == signature(recorder.requests[1], token)
 
     def test_attempts_of_one_call_share_an_invocation(self, play: Play) -> None:
-        """Also where the first was ours and the second is botocore's."""
+        """Attempt 1 and botocore's further attempts have the same invocation id."""
         with play.server("direct") as server:
             play.read()
             server.acts = [say(answer(status=500)), say(GOOD)]
@@ -485,23 +511,18 @@ class TestRequests:
     def test_no_two_calls_share_an_invocation(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """Its id looks like botocore's."""
+        """Each call has its own invocation id, a UUID like botocore's."""
         with make_direct().app_context():
             for _ in range(5):
                 thread_model.get("forum", "subject")
         ids = [request.headers["amz-sdk-invocation-id"] for request in recorder.requests]
         assert len({*ids}) == len(ids)
-        assert [str(uuid.UUID(found, version=4)) for found in ids] == ids
-
-    def test_no_two_processes_share_an_invocation(self) -> None:
-        """A forked child goes on with ids of its own."""
-        lines = subprocess.check_output([sys.executable, "-c", IDS_OF_TWO_PROCESSES], text=True).split()
-        assert len({*lines}) == len({line[:-12] for line in lines}) + 2 == 4
+        assert [str(uuid.UUID(invocation_id, version=4)) for invocation_id in ids] == ids
 
     def test_credentials_are_renewed(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """Each call signs with what is valid by then."""
+        """Each call signs with the credentials that are valid at that time."""
         start = dt.datetime.now(dt.timezone.utc)
         hours = [0]
         session = botocore.session.Session()
@@ -518,16 +539,16 @@ class TestRequests:
         assert [request.access_key_id for request in recorder.requests] == ["KEY1", "KEY1", "KEY3", "KEY3"]
 
     def test_no_credentials_is_botocores_error(self, play: Play) -> None:
-        """As it was."""
+        """A call without credentials raises botocore's error."""
         options = {"aws_access_key_id": None, "aws_secret_access_key": None, "is_warm": False}
-        stock, direct = (play(way, [say(GOOD)], **options) for way in WAYS)
+        stock, direct = (play(transport, [say(GOOD)], **options) for transport in TRANSPORTS)
         assert stock == direct
         assert "Unable to locate credentials" in str(direct.outcome)
 
     def test_a_lambda_functions_trace_is_passed_on(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Each invocation's own."""
+        """In a Lambda function, each request has the trace id of the current invocation."""
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")
         with make_direct().app_context():
             for trace in ("Root=1", "Root=2", ""):
@@ -537,10 +558,10 @@ class TestRequests:
         assert traces == ["Root=1", "Root=2", None]
 
     @pytest.mark.parametrize("headers", [{"X-Amzn-Trace-Id": "mine"}, {"X-Name": "J\xf6rg"}])
-    def test_headers_that_are_not_plain_are_botocores_to_send(
+    def test_headers_that_are_not_ascii_are_sent_by_botocore(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, headers: dict[str, str]
     ) -> None:
-        """Or a trace of someone's own."""
+        """Headers that are not ASCII, and the program's own trace id, are sent by botocore."""
         with make_direct(extra_headers=headers).app_context():
             for _ in range(2):
                 thread_model.get("forum", "subject")
@@ -548,10 +569,10 @@ class TestRequests:
         assert [request.headers[name.lower()] for request in recorder.requests] == [text, text]
 
     @pytest.mark.parametrize("name", ["Host", "Accept-Encoding", "Amz-Sdk-Invocation-Id", "X-Amz-Security-Token"])
-    def test_somebodys_own_in_place_of_a_usual_header(
+    def test_the_programs_own_value_of_a_usual_header(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, name: str
     ) -> None:
-        """It is sent in each call, and once: two of one name are one too many."""
+        """The program's own value of a usual header is sent once in each request."""
         with make_direct(extra_headers={name: "mine"}).app_context():
             for _ in range(3):
                 thread_model.get("forum", "subject")
@@ -559,15 +580,17 @@ class TestRequests:
 
     @pytest.mark.parametrize("name", ["", "a:b"])
     def test_a_header_without_a_name_is_botocores_error(self, play: Play, name: str) -> None:
-        """It says so; written as it is, it would be another header."""
-        stock, direct = (play(way, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for way in WAYS)
+        """A malformed header name raises botocore's error. Sent unchanged, it would be another header."""
+        stock, direct = (
+            play(transport, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for transport in TRANSPORTS
+        )
         assert stock == direct
         assert "Invalid header name" in direct.outcome[0][1]
 
     def test_credentials_that_come_from_dynamodb(
         self, make_direct: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """The calls that fetch them, within a call, keep to their own destination."""
+        """Calls that fetch credentials within another call go to their own destination."""
 
         class Fetched(botocore.credentials.Credentials):
             def get_frozen_credentials(self) -> t.Any:
@@ -583,16 +606,16 @@ class TestRequests:
                 vault.describe_table("Keys")
                 with app.app_context():
                     thread_model.get("forum", "subject")
-            asked = {(request.operation, request.access_key_id, request.region) for request in other.requests}
-        assert asked == {("DescribeTable", "AKIA", "eu-west-1")}
-        found = [(request.operation, request.access_key_id, request.region) for request in recorder.requests]
-        assert found == [("GetItem", "FETCHED", "us-east-1")] * 3
+            vault_calls = {(request.operation, request.access_key_id, request.region) for request in other.requests}
+        assert vault_calls == {("DescribeTable", "AKIA", "eu-west-1")}
+        calls = [(request.operation, request.access_key_id, request.region) for request in recorder.requests]
+        assert calls == [("GetItem", "FETCHED", "us-east-1")] * 3
 
     @pytest.mark.parametrize("version", [UNSIGNED, "v3"])
-    def test_requests_that_are_signed_otherwise_or_not_at_all_are_botocores(
+    def test_requests_without_signature_v4_are_sent_by_botocore(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, version: t.Any
     ) -> None:
-        """There is nothing to learn from them."""
+        """Unsigned requests, and those with another signature version, are sent by botocore."""
         with make_direct(client_config=Config(signature_version=version)).app_context():
             for subject in ("1", "2"):
                 assert thread_model.get("forum", subject).subject == subject
@@ -601,7 +624,7 @@ class TestRequests:
     def test_an_endpoint_with_a_path_is_botocores(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
     ) -> None:
-        """It is no endpoint of AWS's."""
+        """Requests to an endpoint with a path are sent by botocore."""
         with make_direct(host=f"{recorder.url}/path").app_context():
             for subject in ("1", "2"):
                 assert thread_model.get("forum", subject).subject == subject
@@ -610,13 +633,13 @@ class TestRequests:
     def test_a_table_is_named_or_given_by_arn(
         self, make_direct: MakeApp, recorder: recorders.Recorder, table: str
     ) -> None:
-        """An ARN may lead elsewhere, which botocore knows."""
-        way = _direct(make_direct())
+        """A table can be named by its name or its ARN, in each operation."""
+        transport = direct_transport_of(make_direct())
         key = {"id": {"S": "arn:aws:s3:::bucket"}}
         for _ in range(2):
-            way._make_api_call("GetItem", {"TableName": table, "Key": key})
-            way._make_api_call("BatchGetItem", {"RequestItems": {table: {"Keys": [key]}}})
-            way._make_api_call("TransactGetItems", {"TransactItems": [{"Get": {"TableName": table, "Key": key}}]})
+            transport._make_api_call("GetItem", {"TableName": table, "Key": key})
+            transport._make_api_call("BatchGetItem", {"RequestItems": {table: {"Keys": [key]}}})
+            transport._make_api_call("TransactGetItems", {"TransactItems": [{"Get": {"TableName": table, "Key": key}}]})
         assert [request.body for request in recorder.requests[:3]] == [
             request.body for request in recorder.requests[3:]
         ]
@@ -625,45 +648,45 @@ class TestRequests:
     def test_a_value_is_written_as_botocore_does(
         self, make_direct: MakeApp, recorder: recorders.Recorder, value: t.Any
     ) -> None:
-        """Binary values in base 64, and lone surrogates."""
-        way = _direct(make_direct())
+        """Binary values and lone surrogates are written as botocore writes them."""
+        transport = direct_transport_of(make_direct())
         for _ in range(2):
-            way._make_api_call("PutItem", {"TableName": "Thread", "Item": {"id": value}})
+            transport._make_api_call("PutItem", {"TableName": "Thread", "Item": {"id": value}})
         assert recorder.requests[0].body == recorder.requests[1].body
 
     @pytest.mark.parametrize("params", [{"Table": "Thread"}, {"TableName": "Thread", "Key": {"id": {"S": object()}}}])
-    def test_what_cannot_be_written_is_botocores_error(self, make_direct: MakeApp, params: t.Any) -> None:
-        """A parameter that does not exist, or a value that is none."""
+    def test_a_value_that_cannot_be_written_is_botocores_error(self, make_direct: MakeApp, params: t.Any) -> None:
+        """An unknown parameter or a value that cannot be written raises botocore's error."""
         app = make_direct()
-        way = _direct(app)
-        way._make_api_call("GetItem", {"TableName": "Thread", "Key": {}})
+        transport = direct_transport_of(app)
+        transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {}})
         ours, theirs = (
-            told(lambda: way._make_api_call("GetItem", params), "-"),
-            told(lambda: way._client._make_api_call("GetItem", params), "-"),
+            outcome_of(lambda: transport._make_api_call("GetItem", params), "-"),
+            outcome_of(lambda: transport._client._make_api_call("GetItem", params), "-"),
         )
         assert ours == theirs
 
     def test_without_orjson_the_standard_json_writes(
         self, make_direct: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The extra ``direct`` brings it, and nothing needs it."""
+        """Without orjson, the standard library writes the same body."""
         monkeypatch.setattr(json_codec, "_dumps", json_codec._standard_dumps)
         pool.close()
-        way = _direct(make_direct())
+        transport = direct_transport_of(make_direct())
         for _ in range(2):
-            way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "\N{SNOWMAN}"}}})
+            transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "\N{SNOWMAN}"}}})
         assert recorder.requests[0].body == recorder.requests[1].body
 
     def test_a_transaction_has_a_token(self, make_direct: MakeApp, recorder: recorders.Recorder) -> None:
-        """A new one for each call, so that its attempts write once."""
-        way = _direct(make_direct())
+        """Each transaction has a new token, which all its attempts share."""
+        transport = direct_transport_of(make_direct())
         for _ in range(3):
-            way._make_api_call("TransactWriteItems", {"TransactItems": []})
+            transport._make_api_call("TransactWriteItems", {"TransactItems": []})
         assert len({request.body["ClientRequestToken"] for request in recorder.requests}) == 3
 
 
 def signature(request: recorders.Request, token: str | None) -> str:
-    """The ``Authorization`` that botocore would give a request."""
+    """The ``Authorization`` header that botocore would add to a request."""
     credentials = botocore.credentials.Credentials("AKIA", "hush", token)
     auth = botocore.auth.SigV4Auth(credentials, "dynamodb", "us-east-1")
     headers = {name: value for name, value in request.headers.items() if name.startswith(("x-amz-", "content-type"))}
@@ -676,17 +699,17 @@ def signature(request: recorders.Request, token: str | None) -> str:
 
 
 def keys(hour: str, until: t.Any) -> dict[str, t.Any]:
-    """The credentials of an hour."""
+    """The credentials of one hour."""
     return {"access_key": f"KEY{hour}", "secret_key": "hush", "token": f"token{hour}", "expiry_time": until}
 
 
 class TestOperations:
-    """All ten, on an engine."""
+    """All ten data-plane operations against a real engine."""
 
-    def test_they_do_what_they_did(
+    def test_both_transports_return_the_same(
         self, make_app: MakeApp, db: dynaflask.Dynamo, ministack: t.Any, account: t.Any
     ) -> None:
-        """The same values come back in both ways, the first time and after."""
+        """Both transports return the same values, in the first call and in later ones."""
 
         class Note(db.Model):  # type: ignore[name-defined]
             class Meta:
@@ -697,22 +720,24 @@ class TestOperations:
             text = UnicodeAttribute(null=True)
             data = BinaryAttribute(null=True, legacy_encoding=False)
 
-        def make_engine_app(way: str) -> flask.Flask:
+        def make_engine_app(transport: str) -> flask.Flask:
             settings = ministack.settings(account)
-            return make_app(way, transport=way, **{name[9:].lower(): value for name, value in settings.items()})
+            return make_app(
+                transport, transport=transport, **{name[9:].lower(): value for name, value in settings.items()}
+            )
 
         results = []
-        for way in WAYS:
-            app = make_engine_app(way)
+        for transport in TRANSPORTS:
+            app = make_engine_app(transport)
             with app.app_context():
                 db.create_all()
                 results.append([use(Note, db) for _ in range(3)])
-        assert transport(app) == DIRECT
+        assert transport_of(app) == DIRECT
         assert results[0] == results[1]
         assert results[1][0] == results[1][2]
 
     def test_two_apps_keep_to_their_own_servers(self, make_direct: MakeApp, thread_model: t.Any) -> None:
-        """One in the other's context, too."""
+        """Two apps call their own servers, also in nested contexts."""
         with recorders.Recorder() as other:
             first, second = make_direct("first"), make_direct("second", host=other.url)
             for _ in range(2):
@@ -722,39 +747,39 @@ class TestOperations:
                         thread_model.get("b", "1")
             assert {request.body["Key"]["forum_name"]["S"] for request in other.requests} == {"b"}
 
-    def test_others_are_botocores(self, make_direct: MakeApp) -> None:
-        """They are rare, and many."""
-        assert _direct(make_direct())._make_api_call("ListTables", {})["TableNames"] == []
+    def test_other_operations_are_left_to_botocore(self, make_direct: MakeApp) -> None:
+        """botocore makes the calls of all other operations."""
+        assert direct_transport_of(make_direct())._make_api_call("ListTables", {})["TableNames"] == []
 
 
 def use(model: t.Any, db: dynaflask.Dynamo) -> list[t.Any]:
-    """What each operation gives."""
+    """The results of all operations."""
     note = model("a", text="\N{SNOWMAN} \u2028", data=b"\x00\xff")
     note.save()
     seen: list[t.Any] = [model.get("a").attribute_values]
     note.update(actions=[model.text.set("new")])
-    seen += [note.attribute_values, *(found.attribute_values for found in model.query("a"))]
+    seen += [note.attribute_values, *(item.attribute_values for item in model.query("a"))]
     seen += [use_batches(model), use_transactions(model, db)]
     note.delete()
     with pytest.raises(PutError, match="The conditional request failed"):
         note.save(condition=model.key.exists())
-    return [*seen, *(found.key for found in model.query("a"))]
+    return [*seen, *(item.key for item in model.query("a"))]
 
 
 def use_batches(model: t.Any) -> list[str]:
-    """Thirty items come and go."""
+    """Write, read and delete thirty items in batches."""
     with model.batch_write() as batch:
         for number in range(30):
             batch.save(model(str(number), data=bytes([number])))
-    found = sorted(note.key for note in model.batch_get([str(number) for number in range(30)]))
+    keys = sorted(note.key for note in model.batch_get([str(number) for number in range(30)]))
     with model.batch_write() as batch:
         for note in model.scan(model.key != "a", page_size=7):
             batch.delete(note)
-    return found
+    return keys
 
 
 def use_transactions(model: t.Any, db: dynaflask.Dynamo) -> t.Any:
-    """One item is written and one is deleted."""
+    """Write one item and delete another in a transaction, and read in one."""
     with TransactWrite(connection=db.connection) as writes:
         writes.save(model("b", text="in one"))
         writes.delete(model("1"))
@@ -764,22 +789,22 @@ def use_transactions(model: t.Any, db: dynaflask.Dynamo) -> t.Any:
 
 
 def ignore(**_: t.Any) -> None:
-    """A handler."""
+    """An event handler that does nothing."""
 
 
-class TestSteppingAside:
-    """Where someone listens, the calls are botocore's."""
+class TestFallback:
+    """If the transport cannot make a call, botocore makes it."""
 
-    def test_it_says_which_way(self, make_direct: MakeApp, make_app: MakeApp) -> None:
-        """And why it is not the one that was asked for."""
-        assert transport(make_direct()) == DIRECT
-        assert transport(make_direct("tuned", transport="tuned")) == ("tuned", None)
-        assert transport(make_direct("stock", transport="stock")) == ("stock", None)
-        assert repr(_direct(make_direct())) == "<Direct mode='direct' reason=None>"
+    def test_it_names_the_transport_and_the_reason(self, make_direct: MakeApp, make_app: MakeApp) -> None:
+        """``dynaflask_transport`` has the next call's transport, and the reason if it is not the configured one."""
+        assert transport_of(make_direct()) == DIRECT
+        assert transport_of(make_direct("tuned", transport="tuned")) == ("tuned", None)
+        assert transport_of(make_direct("stock", transport="stock")) == ("stock", None)
+        assert repr(direct_transport_of(make_direct())) == "<DirectTransport mode='direct' reason=None>"
 
     @pytest.mark.parametrize("event", ["before-send", "request-created", "needs-retry.dynamodb", "*.*.GetItem"])
     def test_a_handler(self, make_direct: MakeApp, thread_model: t.Any, event: str) -> None:
-        """It hears each call, from when it is registered until it is not any more."""
+        """While an event handler is registered, botocore makes the calls and the handler sees them."""
         app, heard = make_direct(), []
 
         def hear(**_: t.Any) -> None:
@@ -791,21 +816,25 @@ class TestSteppingAside:
                 act()
                 thread_model.get("forum", "subject")
                 thread_model.get("forum", "subject")
-            way, reason = transport(app)
-            assert (way, "hear listens to the client's events" in str(reason), len(heard) >= 2) == ("tuned", True, True)
+            transport, reason = transport_of(app)
+            assert (transport, "hear listens to the client's events" in str(reason), len(heard) >= 2) == (
+                "tuned",
+                True,
+                True,
+            )
             client.meta.events.unregister(event, hear)
-            assert transport(app) == DIRECT
+            assert transport_of(app) == DIRECT
 
     def test_a_handler_of_another_service_is_none_of_ours(self, make_direct: MakeApp) -> None:
-        """Nor is one of an operation that goes botocore's way anyway."""
+        """Handlers of other services and of other operations do not matter."""
         app = make_direct()
         client = app.extensions["dynamo"].get_client()
         client.meta.events.register("before-send.s3", ignore)
         client.meta.events.register("before-send.dynamodb.ListTables", ignore)
-        assert transport(app) == DIRECT
+        assert transport_of(app) == DIRECT
 
     def test_a_stubber(self, make_direct: MakeApp, thread_model: t.Any, recorder: recorders.Recorder) -> None:
-        """Also one that comes late; nothing is sent while it is there."""
+        """A Stubber works, also on an existing client, and nothing is sent while it is active."""
         app = make_direct()
         with app.app_context():
             thread_model.get("forum", "subject")
@@ -813,26 +842,26 @@ class TestSteppingAside:
                 stubber.add_response("get_item", FOUND)
                 assert thread_model.get("forum", "subject").views == 7
             thread_model.get("forum", "subject")
-        assert transport(app) == DIRECT
+        assert transport_of(app) == DIRECT
         assert len(recorder.requests) == 2
 
     def test_moto(self, make_app: MakeApp, thread_model: t.Any, db: dynaflask.Dynamo) -> None:
-        """It answers while it is active, and not after."""
+        """moto works on a client that is made while the mock is active."""
         app = make_app(region="us-east-1", transport="direct", **KEYS)
         with moto.mock_aws(), app.app_context():
             db.create_all()
             for _ in range(2):
                 thread_model("forum", "subject", views=7).save()
             assert thread_model.get("forum", "subject").views == 7
-            assert transport(app) == ("tuned", "moto's mock is active")
+            assert transport_of(app) == ("tuned", "moto's mock is active")
 
     def test_moto_on_a_client_that_is_there(self, make_direct: MakeApp) -> None:
-        """From the beginning of the mock to its end."""
+        """moto works on an existing client, until the mock ends."""
         app = make_direct()
         app.extensions["dynamo"].ping()
         with moto.mock_aws():
-            assert transport(app) == ("tuned", "moto's mock is active")
-        assert transport(app) == DIRECT
+            assert transport_of(app) == ("tuned", "moto's mock is active")
+        assert transport_of(app) == DIRECT
 
     @pytest.mark.parametrize(
         "target",
@@ -844,60 +873,146 @@ class TestSteppingAside:
         ],
     )
     def test_a_patch(self, make_direct: MakeApp, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
-        """As tracers and tests make them."""
+        """While a method of botocore is patched, botocore makes the calls."""
         app = make_direct()
-        assert transport(app) == DIRECT
+        assert transport_of(app) == DIRECT
         with monkeypatch.context() as patch:
             patch.setattr(target, lambda *_, **__: None)
-            assert "is patched" in str(transport(app)[1])
-        assert transport(app) == DIRECT
+            assert "is patched" in str(transport_of(app)[1])
+        assert transport_of(app) == DIRECT
 
     def test_a_patch_of_the_client_itself(
         self, make_direct: MakeApp, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It gets the call."""
+        """A patched ``_make_api_call`` of the client gets the call."""
         app = make_direct()
         monkeypatch.setattr(app.extensions["dynamo"].get_client(), "_make_api_call", lambda *_: FOUND)
         with app.app_context():
             assert thread_model.get("forum", "subject").views == 7
 
     def test_a_proxy(self, make_direct: MakeApp) -> None:
-        """It is botocore that speaks to it."""
+        """With a proxy, botocore makes the calls."""
         app = make_direct(client_config=Config(proxies={"http": "http://127.0.0.1:1"}))
-        assert transport(app) == ("tuned", "it goes through a proxy")
+        assert transport_of(app) == ("tuned", "the client uses a proxy")
 
-    def test_tls_of_its_own(self, make_direct: MakeApp) -> None:
-        """Such as a client's certificate."""
+    def test_a_client_certificate(self, make_direct: MakeApp) -> None:
+        """With a client certificate, botocore makes the calls."""
         app = make_direct(host="https://localhost:1", client_config=Config(client_cert="/no/such/file"))
-        assert transport(app) == ("tuned", "its TLS is set up otherwise")
+        assert transport_of(app) == ("tuned", "the client has TLS settings of its own")
 
     def test_adaptive_retries(self, make_direct: MakeApp) -> None:
-        """They see each request and each answer."""
-        assert "adaptive" in str(transport(make_direct(retry_configuration={"mode": "adaptive"}))[1])
+        """In the adaptive retry mode, botocore makes the calls: its rate limiter must see each of them."""
+        assert "adaptive" in str(transport_of(make_direct(retry_configuration={"mode": "adaptive"}))[1])
 
     def test_a_client_factory(self, make_direct: MakeApp) -> None:
-        """The client is as it was made."""
+        """A client from ``DYNAMODB_CLIENT_FACTORY`` stays as the factory made it."""
         session = botocore.session.Session()
         client = session.create_client("dynamodb", region_name="us-east-1", endpoint_url="http://127.0.0.1:1")
-        assert transport(make_direct(client_factory=lambda _: client)) == ("stock", "DYNAMODB_CLIENT_FACTORY made it")
+        assert transport_of(make_direct(client_factory=lambda _: client)) == (
+            "stock",
+            "DYNAMODB_CLIENT_FACTORY made it",
+        )
 
     def test_a_factorys_client_may_be_anything(self, make_direct: MakeApp, thread_model: t.Any) -> None:
-        """A fake, for example."""
+        """The factory may return a fake with nothing but ``_make_api_call``."""
         fake = types.SimpleNamespace(_make_api_call=lambda *_: FOUND)
         with make_direct(client_factory=lambda _: fake).app_context():
             assert thread_model.get("forum", "subject").views == 7
 
     def test_a_signature_of_another_kind(self, make_direct: MakeApp, recorder: recorders.Recorder) -> None:
-        """It is never learnt, so that each request is signed by botocore."""
-        way = _direct(make_direct(client_config=Config(signature_version=botocore.UNSIGNED)))
+        """Without a template, botocore signs and sends each request."""
+        transport = direct_transport_of(make_direct(client_config=Config(signature_version=botocore.UNSIGNED)))
         for _ in range(2):
-            way._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
+            transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
         assert ["authorization" in request.headers for request in recorder.requests] == [False, False]
 
-    def test_a_botocore_that_does_not_show_its_handlers(
+    def test_a_botocore_without_the_private_name_of_its_handlers(
         self, make_direct: MakeApp, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It cannot be known who listens."""
+        """If the private name of the event handlers is gone, botocore makes the calls."""
         app = make_direct()
         monkeypatch.setattr("dynaflask.client.botocore_internals._emitter", lambda client: None)
-        assert transport(app) == ("tuned", "this botocore does not show who listens")
+        assert transport_of(app) == ("tuned", "this botocore version does not expose its event handlers")
+
+
+class TestLog:
+    """The logger ``dynaflask.direct`` tells at DEBUG what happens to a call."""
+
+    @pytest.fixture(autouse=True)
+    def at_debug(self, caplog: pytest.LogCaptureFixture) -> t.Iterator[None]:
+        """The logger's level is DEBUG."""
+        with caplog.at_level("DEBUG", logger="dynaflask.direct"):
+            yield
+
+    def test_the_first_call_captures_a_template_and_the_second_reuses_the_connection(
+        self, play: Play, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each step is one line."""
+        with play.server("direct") as server:
+            play.read()
+            play.read()
+        assert caplog.messages == [
+            "GetItem falls back to botocore: it has no request template.",
+            f"Captured the request template of GetItem to {server.url}/.",
+            f"Opening a connection to {server.url}/.",
+            f"Reusing a connection to {server.url}/.",
+        ]
+
+    @pytest.mark.parametrize(
+        ("act", "lines"),
+        [
+            (
+                say(answer(status=500)),
+                ["Reusing", "GetItem: botocore's retry policy takes over after attempt 1: status 500.", "Reusing"],
+            ),
+            (
+                cut(b""),
+                [
+                    "Reusing",
+                    "Dropping a connection to URL: the call failed.",
+                    "GetItem: botocore's retry policy takes over after attempt 1: ConnectionClosedError.",
+                    "Opening",
+                ],
+            ),
+            (
+                cut(GOOD, at=-1),
+                [
+                    "Reusing",
+                    "Dropping a connection to URL: the server ends it, or its response is malformed.",
+                    "GetItem: botocore's retry policy takes over after attempt 1: an incomplete or damaged response.",
+                    "Opening",
+                ],
+            ),
+        ],
+        ids=["500", "closed", "cut short"],
+    )
+    def test_a_failed_attempt_says_why_and_who_decides(
+        self, play: Play, caplog: pytest.LogCaptureFixture, act: hostile.Act, lines: list[str]
+    ) -> None:
+        """The status or the class of the error is named, and the connection that was dropped."""
+        with play.server("direct") as server:
+            play.read()
+            caplog.clear()
+            play.play(server, [act, say(GOOD)], play.read)
+        messages = [message.replace(f"{server.url}/", "URL") for message in caplog.messages]
+        assert len(messages) == len(lines)
+        assert all(message.startswith(line) for message, line in zip(messages, lines, strict=True))
+
+    def test_a_fallback_says_which_handler_listens(
+        self, make_direct: MakeApp, thread_model: t.Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The line has the reason that ``dynaflask_transport.reason`` has."""
+        app = make_direct()
+        app.extensions["dynamo"].get_client().meta.events.register("before-send.dynamodb.GetItem", ignore)
+        with app.app_context():
+            thread_model.get("forum", "subject")
+        name = f"{ignore.__module__}.ignore"
+        assert caplog.messages == [f"GetItem falls back to botocore: {name} listens to the client's events."]
+
+    def test_no_line_has_an_item_or_a_secret(self, play: Play, caplog: pytest.LogCaptureFixture) -> None:
+        """Neither items nor credentials are logged."""
+        with play.server("direct", aws_session_token="token-of-the-test") as server:
+            for act in (say(GOOD), say(answer(FOUND, crc=1)), say(error("ThrottlingException")), cut(b"")):
+                play.play(server, [act, say(GOOD)], play.read)
+        assert caplog.messages
+        assert not any(word in caplog.text for word in ("hush", "AKIA", "token-of-the-test", "forum_name", "views"))

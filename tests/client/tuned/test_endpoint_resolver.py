@@ -1,4 +1,4 @@
-"""The resolver of endpoints, held to botocore's."""
+"""The endpoint resolver, compared with botocore's."""
 
 from __future__ import annotations
 
@@ -45,27 +45,27 @@ def make_client(*, account: str | None = None, mode: str | None = None, **option
 
 
 def make_pair(**options: t.Any) -> tuple[t.Any, t.Any]:
-    """A stock client, and one with ours."""
+    """A stock client, and one with the replaced resolver."""
     stock, ours = make_client(**options), make_client(**options)
     endpoints.install(ours)
     assert type(stock._ruleset_resolver) is EndpointRulesetResolver
-    assert type(ours._ruleset_resolver) is endpoints.Resolver
+    assert type(ours._ruleset_resolver) is endpoints.CachingResolver
     return stock, ours
 
 
 def resolve(client: t.Any, operation: str, arguments: t.Any) -> t.Any:
-    """The endpoint and all that leads to it, or the error; and which features of botocore's are said to be used."""
-    given = {"operation_model": client.meta.service_model.operation_model(operation), "call_args": arguments}
+    """Parameters and endpoint of a call, or the error, and the botocore features that it registers."""
+    request = {"operation_model": client.meta.service_model.operation_model(operation), "call_args": arguments}
     with features() as used:
         resolver = client._ruleset_resolver
-        asked = outcome(lambda: resolver._get_provider_params(**given, request_context={}))
-        found = outcome(lambda: resolver.construct_endpoint(**given, request_context={}))
-        return repr(asked), repr(found), used()
+        parameters = outcome(lambda: resolver._get_provider_params(**request, request_context={}))
+        endpoint = outcome(lambda: resolver.construct_endpoint(**request, request_context={}))
+        return repr(parameters), repr(endpoint), used()
 
 
 @contextlib.contextmanager
 def features() -> t.Iterator[t.Callable[[], t.Any]]:
-    """A call's context, where this botocore has one."""
+    """The context of a call, if this botocore has one."""
     try:
         context = importlib.import_module("botocore.context")
     except ModuleNotFoundError:
@@ -91,22 +91,22 @@ PAIRS = [
 @hypothesis.given(st.sampled_from(PAIRS), st.sampled_from(sorted(API.operation_names)), st.data())
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_any_call_goes_where_botocore_sends_it(pair: t.Any, operation: str, data: st.DataObject) -> None:
-    """Parameter for parameter, in their order, and error for error."""
+    """Parameters, their order, and errors are the same for random calls."""
     shape = API.operation_model(operation).input_shape
     assert_same(pair, operation, data.draw(ARGUMENTS.of(shape) | others))
 
 
 @pytest.mark.parametrize("operation", sorted(API.operation_names))
 def test_each_operation_goes_where_botocore_sends_it(operation: str) -> None:
-    """Those of the control plane, too, a second time, and without arguments."""
+    """Each operation resolves to the same endpoint, with and without arguments, the first time and later."""
     arguments = {
         **dict.fromkeys(("TableName", "ResourceArn", "SourceTableArn"), ARN),
         "RequestItems": {ARN: [], "Thread": []},
         "TransactItems": [{"Get": {"TableName": ARN}}, {"Put": {"TableName": ARN}}],
     }
     for pair in PAIRS:
-        for given in (arguments, {}, None, arguments):
-            assert_same(pair, operation, given)
+        for call_args in (arguments, {}, None, arguments):
+            assert_same(pair, operation, call_args)
 
 
 @pytest.mark.skipif(MODES == [None], reason="this botocore knows no accounts")
@@ -119,15 +119,15 @@ def test_each_operation_goes_where_botocore_sends_it(operation: str) -> None:
     ],
 )
 def test_the_account_in_an_arn_counts(operation: str, arguments: t.Any) -> None:
-    """And is asked for in each call anew."""
+    """The account in an ARN decides the endpoint of that call only."""
     pair = make_pair(mode="preferred", account="000000000001")
-    for given in (arguments, {}, arguments):
-        told = "".join(assert_same(pair, operation, given)[:2])
-        assert ("123456789012.ddb" in told) == (given == arguments)
+    for call_args in (arguments, {}, arguments):
+        resolved = "".join(assert_same(pair, operation, call_args)[:2])
+        assert ("123456789012.ddb" in resolved) == (call_args == arguments)
 
 
 def test_a_handler_changes_what_botocore_knows() -> None:
-    """It is called once for each call, with the call's arguments, and what it says is of that call alone."""
+    """A handler runs once per call with its arguments, and its changes apply to that call only."""
     seen = []
 
     def change(builtins: t.Any, model: t.Any, params: t.Any, context: t.Any, **_: t.Any) -> None:
@@ -145,7 +145,7 @@ def test_a_handler_changes_what_botocore_knows() -> None:
 
 
 def test_a_callable_is_asked_in_each_call() -> None:
-    """The account of the credentials may be known later, or change with them."""
+    """A builtin that is a function is called in each call, because its value may change."""
     _, client = make_pair()
     regions = iter(["us-east-1", "us-west-2"])
     client.meta.events.register(EVENT, lambda builtins, **_: builtins.update({"AWS::Region": lambda: next(regions)}))
@@ -161,7 +161,7 @@ def resolve_url(client: t.Any) -> str:
 
 
 def test_what_is_found_is_nobody_elses() -> None:
-    """A change of one call's parameters is not in the next."""
+    """A caller that changes the parameters of one call does not change those of the next."""
     _, client = make_pair()
     model = API.operation_model("GetItem")
     client._ruleset_resolver._get_provider_params(model, {}, {}).clear()
@@ -170,7 +170,7 @@ def test_what_is_found_is_nobody_elses() -> None:
 
 @pytest.mark.parametrize("name", endpoints.NEEDED)
 def test_a_botocore_without_a_private_name_keeps_its_own(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Each that ours asks for."""
+    """If a private name is gone, the client keeps its own resolver."""
     client = make_client()
     resolver = client._ruleset_resolver
     monkeypatch.delattr(resolver if name in vars(resolver) else EndpointRulesetResolver, name)
@@ -179,11 +179,11 @@ def test_a_botocore_without_a_private_name_keeps_its_own(monkeypatch: pytest.Mon
 
 
 def test_a_botocore_that_asks_otherwise_is_let_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the method that is taken over, all is as stock."""
+    """If botocore does not call the overridden method, the endpoint is the same."""
     ways = EndpointRulesetResolver._get_provider_params
     monkeypatch.setattr(EndpointRulesetResolver, "_of_another_name", ways, raising=False)
     monkeypatch.delattr(EndpointRulesetResolver, "_get_provider_params")
-    monkeypatch.setattr(endpoints.Resolver, "_get_provider_params", None)
+    monkeypatch.setattr(endpoints.CachingResolver, "_get_provider_params", None)
     monkeypatch.setattr(
         EndpointRulesetResolver,
         "construct_endpoint",
@@ -196,7 +196,7 @@ def test_a_botocore_that_asks_otherwise_is_let_ask(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_client_without_a_ruleset_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As is one whose resolver is somebody else's."""
+    """A client without a resolver, or with the program's own, is left unchanged."""
     client = make_client()
     for resolver in (None, type("Mine", (EndpointRulesetResolver,), {})):
         monkeypatch.setattr(client, "_ruleset_resolver", resolver)
@@ -205,14 +205,20 @@ def test_a_client_without_a_ruleset_is_left(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_stock_is_botocores_own(make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """Nothing of ours is in the way of such a client."""
-    given = {"host": recorder.url, "region": "us-east-1", **KEYS}
-    found = [make_app(way, transport=way, **given).extensions["dynamo"].client for way in ("tuned", "stock")]
-    assert [type(client._ruleset_resolver) for client in found] == [endpoints.Resolver, EndpointRulesetResolver]
+    """The stock transport keeps the stock resolver."""
+    options = {"host": recorder.url, "region": "us-east-1", **KEYS}
+    clients = [
+        make_app(transport, transport=transport, **options).extensions["dynamo"].client
+        for transport in ("tuned", "stock")
+    ]
+    assert [type(client._ruleset_resolver) for client in clients] == [
+        endpoints.CachingResolver,
+        EndpointRulesetResolver,
+    ]
 
 
 def test_two_apps_keep_apart(make_app: MakeApp) -> None:
-    """Each calls the endpoint of its region, and of what its own client's handlers say."""
+    """Each app calls the endpoint of its own region and of its own handlers."""
     with recorders.Recorder() as one, recorders.Recorder() as other:
         apps = [make_app(server.url, host=server.url, region="us-east-1", **KEYS) for server in (one, other)]
         clients = [app.extensions["dynamo"].client for app in apps]

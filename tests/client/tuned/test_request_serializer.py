@@ -1,4 +1,4 @@
-"""The serializer, held to botocore's."""
+"""The request serializer, compared with botocore's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from botocore.serialize import JSONSerializer
 from hypothesis import strategies as st
 
 from dynaflask.client.tuned import request_serializer as serializer
-from dynaflask.client.tuned.request_serializer import Serializer
+from dynaflask.client.tuned.request_serializer import PassthroughSerializer
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from tests.support.settings import KEYS
 from tests.support.strategies import ASKED
@@ -25,24 +25,24 @@ MODEL = botocore.session.Session().get_service_model("dynamodb")
 
 
 def write(kind: type[JSONSerializer], parameters: t.Any, operation: str) -> str:
-    """The request with what its body says, or the error."""
+    """The request, with its body decoded, or the error."""
     try:
         request = kind().serialize_to_request(parameters, MODEL.operation_model(operation))
         return repr({**request, "body": json.loads(request["body"])})
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is to be the same
+    except Exception as error:  # noqa: BLE001 - any error is compared
         return repr(error)
 
 
 def assert_same(parameters: t.Any, operation: str = "PutItem") -> None:
     before = repr(parameters)
-    assert write(Serializer, parameters, operation) == write(JSONSerializer, parameters, operation)
+    assert write(PassthroughSerializer, parameters, operation) == write(JSONSerializer, parameters, operation)
     assert repr(parameters) == before
 
 
 @hypothesis.given(st.sampled_from([*sorted(DATA_PLANE_OPERATIONS), "CreateTable", "UpdateTimeToLive"]), st.data())
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_any_request_is_written_as_botocore_does(operation: str, data: st.DataObject) -> None:
-    """Header for header, value for value and error for error, and what was given stays as it is."""
+    """Headers, values and errors are the same for random requests, and the parameters stay unchanged."""
     assert_same(data.draw(ASKED.of(MODEL.operation_model(operation).input_shape)), operation)
 
 
@@ -101,7 +101,7 @@ def test_what_the_walk_would_leave_is_not_walked(
 ) -> None:
     """After an operation's first request, which shows what is in each."""
     assert_same(parameters, operation)
-    ours = Serializer()
+    ours = PassthroughSerializer()
     ours.serialize_to_request(parameters, MODEL.operation_model(operation))
     monkeypatch.delattr(JSONSerializer, "serialize_to_request")
     assert json.loads(ours.serialize_to_request(parameters, MODEL.operation_model(operation))["body"]) == parameters
@@ -130,20 +130,20 @@ def test_what_the_walk_would_leave_is_not_walked(
     ],
 )
 def test_an_odd_request_is_written_as_botocore_does(operation: str, parameters: dict[str, t.Any]) -> None:
-    """What random requests seldom are."""
+    """Unusual requests are written the same."""
     assert_same(parameters, operation)
 
 
 @pytest.mark.parametrize("parameters", [None, [], "text", OrderedDict(TableName="Thread")])
 def test_arguments_of_another_kind_are_botocores(parameters: t.Any) -> None:
-    """A handler may have put them in their place."""
+    """Parameters that are not a plain dict, which a handler may set, are written by botocore."""
     assert_same(parameters, "GetItem")
 
 
 @pytest.mark.parametrize("operation", sorted(DATA_PLANE_OPERATIONS))
 def test_no_two_requests_share_what_may_be_changed(operation: str) -> None:
-    """A handler may change whatever is in one."""
-    ours, model = Serializer(), MODEL.operation_model(operation)
+    """A handler that changes one request does not change the next."""
+    ours, model = PassthroughSerializer(), MODEL.operation_model(operation)
     for _ in range(2):
         first, second = (ours.serialize_to_request({}, model) for _ in range(2))
         shared = [value for name, value in first.items() if value is second[name]]
@@ -155,7 +155,7 @@ def test_no_two_requests_share_what_may_be_changed(operation: str) -> None:
 
 
 def test_an_item_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The walk does not go into an attribute that it would leave as it is."""
+    """The walk skips attributes that it would not change."""
     seen = []
     walk = JSONSerializer._serialize_type_structure
     monkeypatch.setattr(
@@ -166,12 +166,12 @@ def test_an_item_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     )
     item = {"a": {"S": "x"}, "b": {"M": {"c": {"L": [{"NULL": True}]}}}, "d": {"B": b"\0"}}
-    write(Serializer, {"Item": item}, "PutItem")
+    write(PassthroughSerializer, {"Item": item}, "PutItem")
     assert seen.count("AttributeValue") == 1  # the binary one
 
 
 def test_a_botocore_that_walks_otherwise_is_let_walk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the method that is taken over, all is as stock."""
+    """If botocore does not call the overridden method, the request is the same."""
     walk, walk_map = JSONSerializer._serialize, JSONSerializer._serialize_type_map
 
     def dispatch(self: t.Any, serialized: t.Any, value: t.Any, shape: t.Any, key: t.Any = None) -> None:
@@ -179,7 +179,7 @@ def test_a_botocore_that_walks_otherwise_is_let_walk(monkeypatch: pytest.MonkeyP
         way(self, serialized, value, shape, key)
 
     monkeypatch.setattr(JSONSerializer, "_serialize", dispatch)
-    monkeypatch.setattr(Serializer, "_serialize_type_map", None)
+    monkeypatch.setattr(PassthroughSerializer, "_serialize_type_map", None)
     assert_same({"Item": {"a": {"B": b"\0"}, "b": {"M": {"d": {"S": "x"}}}}})
 
 
@@ -191,7 +191,7 @@ def make_client(**options: t.Any) -> t.Any:
 
 
 def body_of(client: t.Any, item: t.Any) -> t.Any:
-    """What a call of the client would send."""
+    """The body that a call of the client would send."""
     seen = []
     client.meta.events.register("before-call", lambda params, **_: seen.append(params) or (Answer(), {}))
     client.put_item(TableName="Thread", Item=item)
@@ -203,19 +203,19 @@ class Answer:
 
 
 def test_a_client_writes_with_it() -> None:
-    """Once it is installed."""
+    """A client uses the serializer after ``install``."""
     body = body_of(make_client(parameter_validation=False), {"a": {"S": "x"}})
     assert body == b'{"TableName":"Thread","Item":{"a":{"S":"x"}}}'
 
 
 def test_a_client_that_validates_is_left() -> None:
-    """botocore tells what is wrong with a parameter."""
+    """A client that validates its parameters keeps its own serializer."""
     with pytest.raises(botocore.exceptions.ParamValidationError):
         make_client(parameter_validation=True).put_item(TableName="Thread", Item={"a": {"S": 7}})
 
 
 def test_a_client_without_the_private_name_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A botocore that keeps its serializer elsewhere goes on with it."""
+    """If the private name is gone, the client keeps its own serializer."""
     client = make_client(parameter_validation=False)
     monkeypatch.delattr(client, "_serializer")
     serializer.install(client)

@@ -1,4 +1,4 @@
-"""The response parser, held to botocore's."""
+"""The response parser, compared with botocore's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from botocore.awsrequest import HeadersDict
 from botocore.model import Shape
 from hypothesis import strategies as st
 
-from dynaflask.client.tuned.passthrough import FLAGS
-from dynaflask.client.tuned.passthrough import SETS
-from dynaflask.client.tuned.passthrough import TEXTS
+from dynaflask.client.tuned.passthrough import FLAG_TYPES
+from dynaflask.client.tuned.passthrough import SET_TYPES
+from dynaflask.client.tuned.passthrough import TEXT_TYPES
 from dynaflask.client.tuned.response_parser import OUTPUTS
 from dynaflask.client.tuned.response_parser import ParserFactory
 from tests.support.strategies import ANSWERED
@@ -39,7 +39,7 @@ BINARY = {"B": "AAEC/w=="}
 
 
 def answer(content: t.Any, **more: t.Any) -> dict[str, t.Any]:
-    """A response as botocore hands it to its parser."""
+    """A response as botocore passes it to its parser."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     return {"body": body, "headers": HEADERS, "status_code": 200, "context": {}, **more}
 
@@ -49,10 +49,10 @@ def output(operation: str) -> t.Any:
 
 
 def parse(factory: t.Any, response: dict[str, t.Any], shape: t.Any) -> str:
-    """What comes of it: the repr tells ``1`` from ``True`` and one order from another."""
+    """The result as a repr, which distinguishes ``1`` from ``True`` and shows the order."""
     try:
         return repr(factory.create_parser("json").parse(response, shape))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is to be the same
+    except Exception as error:  # noqa: BLE001 - any error is compared
         return repr(error)
 
 
@@ -65,7 +65,7 @@ def assert_same(response: dict[str, t.Any], shape: t.Any = None) -> None:
 @hypothesis.given(st.sampled_from(OPERATIONS), st.data(), st.sampled_from([200, 200, 299, 300, 301, 400, 500]))
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_any_answer_comes_to_the_same(operation: str, data: st.DataObject, status: int) -> None:
-    """Values, types, order and errors are the stock parser's, whatever the shape holds."""
+    """Values, types, order and errors are the same for random responses."""
     content = data.draw(ANSWERED.of(output(operation)))
     indent = data.draw(st.sampled_from([None, 1]))
     body = json.dumps(content, indent=indent, ensure_ascii=data.draw(st.booleans()))
@@ -78,7 +78,7 @@ def test_any_answer_comes_to_the_same(operation: str, data: st.DataObject, statu
 )
 @hypothesis.settings(max_examples=200, deadline=None)
 def test_any_error_comes_to_the_same(item: dict[str, t.Any], code: str) -> None:
-    """Also on the second pass, which looks for the members that an error has."""
+    """An error response is parsed the same, also on the second pass, which reads the members of the error."""
     response = answer(
         {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "No.", "Item": item}, status_code=400
     )
@@ -129,12 +129,12 @@ def test_any_error_comes_to_the_same(item: dict[str, t.Any], code: str) -> None:
     ],
 )
 def test_an_odd_answer_comes_to_the_same(body: bytes) -> None:
-    """What random answers seldom hold."""
+    """Unusual responses are parsed the same."""
     assert_same(answer(body))
 
 
 def test_the_metadata_is_the_same() -> None:
-    """The request's id, the status, the headers and the checksum's algorithm."""
+    """The metadata has the request id, the status, the headers and the algorithm of the checksum."""
     response = answer({"Item": {}}, context={"checksum": {"response_algorithm": "crc32"}}, status_code=202)
     assert_same(response)
     parsed = parse(ParserFactory(), response, output("GetItem"))
@@ -143,7 +143,7 @@ def test_the_metadata_is_the_same() -> None:
 
 
 def test_binary_values_are_decoded() -> None:
-    """Wherever they are."""
+    """Binary values are decoded, also deep within an item."""
     item = {"a": BINARY, "b": {"L": [{"M": {"c": {"BS": ["AAEC/w=="]}}}]}, "d": {"S": "AAEC/w=="}}
     parser = ParserFactory().create_parser("json")
     parsed = parser.parse(answer({"Item": item}), output("GetItem"))
@@ -155,7 +155,7 @@ def test_binary_values_are_decoded() -> None:
 
 
 def test_an_item_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The walk does not go into an attribute that it would leave as it is."""
+    """The walk skips attributes that it would not change."""
     seen = []
     walk = botocore.parsers.BaseJSONParser._handle_structure
     monkeypatch.setattr(
@@ -169,7 +169,7 @@ def test_an_item_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_botocore_that_walks_otherwise_is_let_walk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the method that is taken over, all is as stock."""
+    """If botocore does not call the overridden method, the result is the same."""
     base = botocore.parsers.ResponseParser
     plain = base._parse_shape
 
@@ -184,7 +184,7 @@ def test_a_botocore_that_walks_otherwise_is_let_walk(monkeypatch: pytest.MonkeyP
 
 
 def test_other_protocols_are_stock() -> None:
-    """STS answers in XML."""
+    """Other protocols, such as that of STS, have the stock parser."""
     parsers = [
         factory.create_parser("query") for factory in (ParserFactory(), botocore.parsers.ResponseParserFactory())
     ]
@@ -192,7 +192,7 @@ def test_other_protocols_are_stock() -> None:
 
 
 def shapes_in(shape: t.Any, seen: dict[str, t.Any]) -> dict[str, t.Any]:
-    """A shape and all in it, by name."""
+    """A shape and all shapes in it, by name."""
     if shape.name not in seen:
         seen[shape.name] = shape
         for member in members_of(shape):
@@ -209,15 +209,15 @@ def members_of(shape: t.Any) -> t.Iterable[t.Any]:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_data_of_botocore_are_what_the_parser_relies_on(operation: str) -> None:
-    """Which types there are, that strings and booleans pass as they are, and what the members are called, in order."""
+    """botocore's service description has the types, and the members in the order, that the parser relies on."""
     shapes = shapes_in(output(operation), {})
     value = shapes["AttributeValue"]
     types = {name: member.type_name for name, member in value.members.items()}
-    assert {name for name, kind in types.items() if kind == "string"} == TEXTS
-    assert {name for name, kind in types.items() if kind == "boolean"} == FLAGS
+    assert {name for name, kind in types.items() if kind == "string"} == TEXT_TYPES
+    assert {name for name, kind in types.items() if kind == "boolean"} == FLAG_TYPES
     lists = {name for name, kind in types.items() if kind == "list"}
-    assert {name for name in lists if value.members[name].member.type_name == "string"} == SETS
-    assert types.keys() - TEXTS - FLAGS - SETS == {"B", "BS", "M", "L"}
+    assert {name for name in lists if value.members[name].member.type_name == "string"} == SET_TYPES
+    assert types.keys() - TEXT_TYPES - FLAG_TYPES - SET_TYPES == {"B", "BS", "M", "L"}
     known = OUTPUTS[output(operation).name]
     assert [name for name in output(operation).members if name in known] == list(known)
     assert not getattr(value, "is_tagged_union", False)

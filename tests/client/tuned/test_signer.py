@@ -1,4 +1,4 @@
-"""The signer, held to botocore's and to AWS's published test vectors."""
+"""The signer, compared with botocore's and with AWS's published test vectors."""
 
 from __future__ import annotations
 
@@ -143,10 +143,10 @@ def make(
 
 
 def sign(kind: type[SigV4Auth], request: AWSRequest, *scope: t.Any) -> tuple[str, t.Any]:
-    """What a signer makes of a request: when, and the headers, or the error."""
+    """The timestamp and the headers after a signer signed a request, or the error."""
     try:
         kind(*scope).add_auth(request)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is to be the same
+    except Exception as error:  # noqa: BLE001 - any error is compared
         return request.context.get("timestamp", ""), repr(error)
     return request.context["timestamp"], [(name, str(value)) for name, value in request.headers.raw_items()]
 
@@ -155,9 +155,9 @@ def sign(kind: type[SigV4Auth], request: AWSRequest, *scope: t.Any) -> tuple[str
     requests, credentials, st.sampled_from(["us-east-1", "eu-west-1"]), st.sampled_from(["dynamodb", "x"])
 )
 @hypothesis.settings(max_examples=500, deadline=None)
-def test_any_request_is_signed_as_botocore_does(given: t.Any, keys: t.Any, region: str, service: str) -> None:
-    """Byte for byte, and error for error."""
-    stock, ours = (sign(kind, make(**given), keys, service, region) for kind in (SigV4Auth, Signer))
+def test_any_request_is_signed_as_botocore_does(parts: t.Any, keys: t.Any, region: str, service: str) -> None:
+    """Headers and errors are the same, byte for byte, for random requests."""
+    stock, ours = (sign(kind, make(**parts), keys, service, region) for kind in (SigV4Auth, Signer))
     hypothesis.assume(stock[0] == ours[0])  # within one second
     assert ours == stock
 
@@ -167,11 +167,11 @@ def test_any_request_is_signed_as_botocore_does(given: t.Any, keys: t.Any, regio
 @hypothesis.given(st.data())
 @hypothesis.settings(max_examples=50, deadline=None)
 def test_the_requests_of_dynamodb_are_signed_as_botocore_does(url: str, token: str | None, data: st.DataObject) -> None:
-    """Those that take the quick way."""
+    """Requests on the fast path are signed the same."""
     headers = [("X-Amz-Target", data.draw(tokens)), ("Content-Type", "application/x-amz-json-1.0"), ("User-Agent", "x")]
-    given = {"method": "POST", "url": url, "headers": headers, "data": data.draw(st.binary(min_size=1))}
+    parts = {"method": "POST", "url": url, "headers": headers, "data": data.draw(st.binary(min_size=1))}
     keys = ReadOnlyCredentials(data.draw(tokens), data.draw(tokens), token)
-    stock, ours = (sign(kind, make(**given), keys, "dynamodb", "eu-west-1") for kind in (SigV4Auth, Signer))
+    stock, ours = (sign(kind, make(**parts), keys, "dynamodb", "eu-west-1") for kind in (SigV4Auth, Signer))
     hypothesis.assume(stock[0] == ours[0])
     assert ours == stock
     assert "Signature=" in str(ours)
@@ -194,11 +194,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[str], None]:
 def test_a_published_vector(
     clock: t.Callable[[str], None], path: str, headers: dict[str, str], body: bytes, signature: str
 ) -> None:
-    """AWS's own examples, as far as they are of a ``POST`` to ``/``."""
+    """AWS's test vectors of a ``POST`` to ``/`` have the published signature."""
     clock(NOON)
-    given = {**headers}
-    keys = EXAMPLE._replace(token=given.pop("X-Amz-Security-Token", None))
-    request = make("POST", f"https://example.amazonaws.com{path}", given.items(), body)
+    other_headers = {**headers}
+    keys = EXAMPLE._replace(token=other_headers.pop("X-Amz-Security-Token", None))
+    request = make("POST", f"https://example.amazonaws.com{path}", other_headers.items(), body)
     Signer(keys, "service", "us-east-1").add_auth(request)
     assert request.headers["X-Amz-Date"] == NOON
     assert request.headers["Authorization"].endswith(f", Signature={signature}")
@@ -228,19 +228,19 @@ CHANGES: dict[str, t.Callable[[t.Any], object]] = {
 @pytest.mark.parametrize("token", [None, "token", "t\u00f6ken", "\ud800", b"bytes", ""])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_handler_may_have_changed_anything(change: t.Callable[[t.Any], object], token: t.Any) -> None:
-    """Before a request is signed, or between two attempts."""
+    """A request that a handler changed is signed the same, in the first attempt and in a retry."""
     keys = EXAMPLE._replace(token=token)
     stock, ours = in_one_second(lambda: [twice(kind, change, keys) for kind in (SigV4Auth, Signer)])
     assert ours == stock
 
 
 def in_one_second(step: t.Callable[[], t.Any]) -> t.Any:
-    """What a step gives that has one time to tell."""
+    """The result of a step that runs within one second of the clock."""
     while True:
         began = int(time.time())
-        given = step()
+        result = step()
         if int(time.time()) == began:
-            return given
+            return result
 
 
 def twice(kind: type[SigV4Auth], change: t.Callable[[t.Any], object], keys: t.Any) -> t.Any:
@@ -250,20 +250,20 @@ def twice(kind: type[SigV4Auth], change: t.Callable[[t.Any], object], keys: t.An
 
 
 def signed(kind: type[SigV4Auth], request: t.Any, *scope: t.Any) -> t.Any:
-    """What a signer makes of a request, whatever a handler made of it before."""
+    """The error, the timestamp and the headers after a signer signed a request."""
     error = None
     try:
         kind(*scope).add_auth(request)
-    except Exception as failure:  # noqa: BLE001 - whatever it is, it is to be the same
+    except Exception as failure:  # noqa: BLE001 - any error is compared
         error = repr(failure)
     return error, request.context.get("timestamp"), repr(list(getattr(request.headers, "_headers", request.headers)))
 
 
 def test_what_is_signed_is_logged_as_botocore_does(caplog: pytest.LogCaptureFixture) -> None:
-    """For those who look for what is wrong with a signature."""
-    told = in_one_second(lambda: [logged(kind, caplog) for kind in (SigV4Auth, Signer)])
-    assert told[1] == told[0]
-    assert len(told[1]) == 4
+    """At DEBUG, botocore's own signer signs and logs the string to sign."""
+    logs = in_one_second(lambda: [logged(kind, caplog) for kind in (SigV4Auth, Signer)])
+    assert logs[1] == logs[0]
+    assert len(logs[1]) == 4
 
 
 def logged(kind: type[SigV4Auth], caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -274,7 +274,7 @@ def logged(kind: type[SigV4Auth], caplog: pytest.LogCaptureFixture) -> list[str]
 
 
 def test_a_signing_key_is_of_one_day_region_service_and_secret() -> None:
-    """A change of any makes another; AWS's documentation has the first."""
+    """The key changes with each of secret, day, region and service. AWS's documentation has the first one."""
     scope = ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20120215", "us-east-1", "iam")
     keys = {signer.signing_key(*scope[:place], "other", *scope[place + 1 :]) for place in range(len(scope))}
     assert signer.signing_key(*scope).hex() == "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"
@@ -282,39 +282,39 @@ def test_a_signing_key_is_of_one_day_region_service_and_secret() -> None:
 
 
 def test_a_key_is_derived_once_a_day(clock: t.Callable[[str], None]) -> None:
-    """And again at midnight."""
+    """The key is derived once per day, in UTC."""
     auth = Signer(ReadOnlyCredentials("AKIDEXAMPLE", "of this test", None), "service", "us-east-1")
-    before = signer.day_of.cache_info().misses
+    before = signer.keyed_mac.cache_info().misses
     for moment in (NOON, "20150830T235959Z", "20150831T000000Z"):
         clock(moment)
         auth.add_auth(make("POST", "https://host/", [], b"{}"))
-    assert signer.day_of.cache_info().misses - before == 2
+    assert signer.keyed_mac.cache_info().misses - before == 2
 
 
 def test_the_kept_keys_are_bounded() -> None:
-    """Sessions of a role have a new secret every hour."""
+    """At most ``MAX_KEYS`` keys are cached: the session of a role has a new secret every hour."""
     for number in range(signer.MAX_KEYS + 10):
-        signer.day_of(f"secret{number}", "20150830", "us-east-1", "dynamodb")
-    assert signer.day_of.cache_info().currsize == signer.MAX_KEYS
+        signer.keyed_mac(f"secret{number}", "20150830", "us-east-1", "dynamodb")
+    assert signer.keyed_mac.cache_info().currsize == signer.MAX_KEYS
 
 
 def test_no_repr_shows_a_secret() -> None:
-    """Neither a signer's nor that of what keeps the keys."""
+    """No repr of a signer or its cache shows a secret."""
     auth = Signer(EXAMPLE, "service", "us-east-1")
     auth.add_auth(make("POST", "https://host/", [], b"{}"))
-    shown = repr([auth, signer.day_of, signer.day_of.cache_info(), botocore.auth.AUTH_TYPE_MAPS])
+    shown = repr([auth, signer.keyed_mac, signer.keyed_mac.cache_info(), botocore.auth.AUTH_TYPE_MAPS])
     assert EXAMPLE.secret_key not in shown
 
 
 def test_without_credentials_it_says_so() -> None:
-    """As botocore does."""
+    """Without credentials, it raises botocore's error."""
     with pytest.raises(NoCredentialsError):
         Signer(None, "dynamodb", "us-east-1").add_auth(make("POST", "https://host/", [], b"{}"))
 
 
 @pytest.fixture
 def client() -> t.Any:
-    """One that signs with ours, and sends nothing."""
+    """A client with this signer, which sends nothing."""
     return make_client()
 
 
@@ -327,7 +327,7 @@ def make_client(**options: t.Any) -> t.Any:
 
 
 def signers(client: t.Any) -> list[str]:
-    """Which signers a call of the client uses."""
+    """The signature versions that a call of the client uses."""
     seen = []
 
     def send(request: t.Any, **_: t.Any) -> AWSResponse:
@@ -345,34 +345,34 @@ class Raw:
 
 
 def test_a_client_signs_with_it(client: t.Any) -> None:
-    """Once it is installed."""
-    assert signers(client) == [signer.NAME]
+    """A client uses the signer after ``install``."""
+    assert signers(client) == [signer.OWN_VERSION]
 
 
 def test_the_choice_of_another_counts(client: t.Any) -> None:
-    """A handler of the user's is asked first."""
+    """The program's own handler of ``choose-signer`` comes first."""
     client.meta.events.register("choose-signer.dynamodb", lambda **_: "v4")
     assert signers(client) == ["v4"]
 
 
 def test_another_signature_version_is_left() -> None:
-    """Such as none."""
+    """A client with another signature version keeps its signer."""
     assert signers(make_client(signature_version=botocore.UNSIGNED)) == [botocore.UNSIGNED]
 
 
 def test_a_presigned_url_is_stock(client: t.Any) -> None:
-    """It has a signer of its own."""
+    """A presigned URL is signed by botocore's own signer."""
     assert "X-Amz-Signature=" in client.generate_presigned_url("list_tables")
 
 
 def test_another_stock_signer_is_left(client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore has one in C where awscrt is installed."""
+    """If the stock signer is another one, such as that of awscrt, the client keeps it."""
     monkeypatch.setitem(botocore.auth.AUTH_TYPE_MAPS, "v4", type("CrtSigV4Auth", (SigV4Auth,), {}))
     assert signers(client) == ["v4"]
 
 
 def test_a_retry_is_signed_anew() -> None:
-    """The header of the first attempt does not stay."""
+    """A retry has one ``Authorization`` header, the new one."""
     request = make("POST", "https://host/", [], b"{}")
     for _ in range(2):
         Signer(EXAMPLE, "dynamodb", "us-east-1").add_auth(request)

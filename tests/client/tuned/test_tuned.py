@@ -1,4 +1,4 @@
-"""A tuned client beside a stock one: what arrives, what comes back, and who still gets to see the calls."""
+"""A tuned client compared with a stock one: requests, results, and hooks."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-WAYS = ("stock", "tuned")
+TRANSPORTS = ("stock", "tuned")
 ITEM = {"id": {"S": "1"}, "data": {"B": b"\0\xff"}, "more": {"M": {"list": {"L": [{"BS": [b"\1"]}, {"NULL": True}]}}}}
 
 
 @pytest.fixture
 def clients(make_app: MakeApp, recorder: recorders.Recorder) -> tuple[t.Any, t.Any]:
-    """A stock client and a tuned one, to the same server."""
-    given = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
-    apps = [make_app(way, transport=way, aws_session_token="token", **given) for way in WAYS]
+    """A stock client and a tuned one, with the same server."""
+    options = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
+    apps = [make_app(transport, transport=transport, aws_session_token="token", **options) for transport in TRANSPORTS]
     return tuple(app.extensions["dynamo"].client for app in apps)
 
 
@@ -64,7 +64,7 @@ def new_in_each(name: str) -> bool:
 def test_the_same_arrives(
     clients: tuple[t.Any, t.Any], recorder: recorders.Recorder, method: str, parameters: dict[str, t.Any]
 ) -> None:
-    """All headers, in their order, and what the body says."""
+    """The server gets the same headers, in the same order, and the same content."""
     answers = [getattr(client, method)(**parameters) for client in clients]
     stock, tuned = recorder.requests
     assert json.loads(tuned.raw_body) == json.loads(stock.raw_body)
@@ -77,7 +77,7 @@ def test_the_same_arrives(
 
 
 def test_it_signs_what_arrives(clients: tuple[t.Any, t.Any], recorder: recorders.Recorder) -> None:
-    """botocore's signer makes the same of the request that arrived."""
+    """The signature equals that of botocore's signer for the request that arrived."""
     clients[1].list_tables()
     (request,) = recorder.requests
     signed = request.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
@@ -91,7 +91,7 @@ def test_it_signs_what_arrives(clients: tuple[t.Any, t.Any], recorder: recorders
 
 
 def test_errors_are_the_same(clients: tuple[t.Any, t.Any], recorder: recorders.Recorder) -> None:
-    """With what DynamoDB says besides."""
+    """An error has the same class, message and further members."""
     recorder.answer = lambda request: (
         400,
         {"__type": "x#ConditionalCheckFailedException", "message": "No.", "Item": {}},
@@ -115,25 +115,28 @@ def signature_versions(client: t.Any) -> list[str]:
 def test_stock_is_botocores_own(
     make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of ours is in the way of such a client, whatever other apps of the process ask for."""
-    made = []
+    """A stock client has none of the replaced parts, whatever transport other apps use."""
+    sessions = []
     create = botocore.session.Session.create_client
     monkeypatch.setattr(
         botocore.session.Session,
         "create_client",
-        lambda self, *args, **given: made.append(self) or create(self, *args, **given),
+        lambda self, *args, **arguments: sessions.append(self) or create(self, *args, **arguments),
     )
-    given = {"host": recorder.url, "region": "us-east-1", **KEYS}
-    found = [make_app(way, transport=way, **given).extensions["dynamo"].client for way in ("tuned", "stock")]
-    assert [signature_versions(client) for client in found] == [["dynaflask-v4"], ["v4"]]
-    parsers = [type(session.get_component("response_parser_factory")) for session in made]
+    options = {"host": recorder.url, "region": "us-east-1", **KEYS}
+    clients = [
+        make_app(transport, transport=transport, **options).extensions["dynamo"].client
+        for transport in ("tuned", "stock")
+    ]
+    assert [signature_versions(client) for client in clients] == [["dynaflask-v4"], ["v4"]]
+    parsers = [type(session.get_component("response_parser_factory")) for session in sessions]
     assert parsers[0] is not ResponseParserFactory
     assert parsers[1] is ResponseParserFactory
-    assert type(made[1].get_component("user_agent_creator")) is UserAgentString
+    assert type(sessions[1].get_component("user_agent_creator")) is UserAgentString
 
 
 def test_the_users_session_stays_as_it_is(make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """Its other clients would feel a change. Its client for DynamoDB signs with ours."""
+    """The program's own session keeps its components; only its DynamoDB client has the signer."""
     session = botocore.session.Session()
     session.set_credentials("AKIA", "hush")
     client = make_app(host=recorder.url, region="us-east-1", session=session).extensions["dynamo"].client
@@ -153,10 +156,10 @@ def test_a_factorys_client_stays_as_it_is(make_app: MakeApp, recorder: recorders
     assert signature_versions(client) == ["v4"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_stubber_is_obeyed(make_app: MakeApp, recorder: recorders.Recorder, way: str) -> None:
-    """It checks the parameters, and answers in the server's place."""
-    client = make_app(host=recorder.url, region="us-east-1", transport=way, **KEYS).extensions["dynamo"].client
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_stubber_is_obeyed(make_app: MakeApp, recorder: recorders.Recorder, transport: str) -> None:
+    """A Stubber checks the parameters and returns its response, and nothing is sent."""
+    client = make_app(host=recorder.url, region="us-east-1", transport=transport, **KEYS).extensions["dynamo"].client
     with Stubber(client) as stubber:
         stubber.add_response(
             "get_item", {"Item": {"id": {"S": "stubbed"}}}, {"TableName": "Thread", "Key": {"id": {"S": "1"}}}
@@ -184,33 +187,35 @@ def declare(db: dynaflask.Dynamo) -> t.Any:
 
 
 def round_trip(post: t.Any) -> t.Any:
-    """What a table gives back of what it was given, in each way of reading."""
+    """Items that were written and then read by each kind of read."""
     post.create_table(wait=True)
     values = {"author": Author(name="Ada", picture=b"\0\xff"), "tags": {"a", "é"}}
     post("1", posted_at=dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc), **values).save()
     post("2").save()
-    found = [post.get("1"), *post.query("2"), *post.scan(), *post.batch_get(["1", "2"])]
-    return sorted(repr(sorted(item.serialize().items())) for item in found)
+    items = [post.get("1"), *post.query("2"), *post.scan(), *post.batch_get(["1", "2"])]
+    return sorted(repr(sorted(item.serialize().items())) for item in items)
 
 
 def test_an_engine_gives_the_same_back(db: dynaflask.Dynamo, make_app: MakeApp, engine: engines.Engine) -> None:
-    """Binary values among it."""
-    post, found = declare(db), []
-    for way in WAYS:
+    """An engine returns the same items to both clients, with binary values."""
+    post, results = declare(db), []
+    for transport in TRANSPORTS:
         settings = engine.settings(engines.Account())
         app = make_app(
-            way, transport=way, **{name.removeprefix("DYNAMODB_").lower(): settings[name] for name in settings}
+            transport,
+            transport=transport,
+            **{name.removeprefix("DYNAMODB_").lower(): settings[name] for name in settings},
         )
         with app.app_context():
-            found.append(round_trip(post))
-    assert found[0] == found[1]
-    assert len(found[0]) == 6
+            results.append(round_trip(post))
+    assert results[0] == results[1]
+    assert len(results[0]) == 6
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_mock_takes_the_calls(db: dynaflask.Dynamo, make_app: MakeApp, way: str) -> None:
-    """``moto.mock_aws`` stands in for AWS."""
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_mock_takes_the_calls(db: dynaflask.Dynamo, make_app: MakeApp, transport: str) -> None:
+    """``moto.mock_aws`` gets the calls."""
     post = declare(db)
-    app = make_app(way, transport=way, region="us-east-1", **KEYS)
+    app = make_app(transport, transport=transport, region="us-east-1", **KEYS)
     with moto.mock_aws(), app.app_context():
         assert len(round_trip(post)) == 6

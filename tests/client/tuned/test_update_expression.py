@@ -1,4 +1,4 @@
-"""The expressions of updates, held to PynamoDB's."""
+"""Update expressions, compared with PynamoDB's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import SetAction
 from pynamodb.expressions.update import Update
 
-from dynaflask.client.tuned.update_expression import update_of
+from dynaflask.client.tuned.update_expression import serialize_update
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
 from tests.support.recorder import Request
@@ -43,11 +43,11 @@ VALUES = st.one_of(st.integers(), st.text(max_size=3), st.sampled_from(PLAIN))
 
 
 class Other(SetAction):
-    """A program's own kind of action."""
+    """The program's own class of action."""
 
 
 def action(path: t.Any, step: str, value: t.Any, other: t.Any) -> t.Any:
-    """One of the actions that PynamoDB makes; ``None`` where it refuses to."""
+    """An action that PynamoDB makes, or None if PynamoDB refuses it."""
     steps: dict[str, t.Callable[[], t.Any]] = {
         "set": lambda: path.set(value),
         "copy": lambda: path.set(other),
@@ -70,11 +70,13 @@ def action(path: t.Any, step: str, value: t.Any, other: t.Any) -> t.Any:
 
 SETS = ["set", "copy", "increment", "decrement", "default", "both", "append", "prepend"]
 STEPS = st.sampled_from([*SETS, "remove", "add", "delete", "other"])
-ACTIONS = st.lists(st.builds(action, PATHS, STEPS, VALUES, PATHS).filter(lambda found: found is not None), max_size=5)
+ACTIONS = st.lists(
+    st.builds(action, PATHS, STEPS, VALUES, PATHS).filter(lambda candidate: candidate is not None), max_size=5
+)
 
 
 def theirs(actions: t.Any) -> dict[str, t.Any]:
-    """PynamoDB's expression, as its requests have it."""
+    """PynamoDB's parameters of an update."""
     names: dict[str, str] = {}
     values: dict[str, t.Any] = {}
     request: dict[str, t.Any] = {"UpdateExpression": Update(*actions).serialize(names, values)}
@@ -89,8 +91,8 @@ def theirs(actions: t.Any) -> dict[str, t.Any]:
 @example([])
 @example([Path("a").set(Path("b") + 1), Path("a").set(2), Path(["a", "b"]).remove(), Path("c").add(1)])
 def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
-    """Its text, names and values, their order and their errors; or it is left to PynamoDB."""
-    ours = outcome(lambda: update_of(actions))
+    """Text, names, values, order and errors equal PynamoDB's, or the result is None."""
+    ours = outcome(lambda: serialize_update(actions))
     is_left = ours == outcome(lambda: None)
     assert is_left or ours == outcome(lambda: theirs(actions))
     assert is_left == any(type(one) is Other for one in actions) or ours[0] is ValueError
@@ -100,12 +102,12 @@ def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
     "actions", [None, (), "actions", [1], iter([])], ids=["none", "tuple", "text", "numbers", "iterator"]
 )
 def test_what_is_no_list_of_actions_is_left(actions: t.Any) -> None:
-    """PynamoDB says what is wrong with it."""
-    assert update_of(actions) is None
+    """Anything but a list of actions gives None, so that PynamoDB raises its error."""
+    assert serialize_update(actions) is None
 
 
 class TestRequests:
-    """What is sent is what PynamoDB would send."""
+    """Requests equal those of PynamoDB."""
 
     @pytest.fixture
     def app(self, make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
@@ -129,30 +131,30 @@ class TestRequests:
     )
     @pytest.mark.usefixtures("app")
     def test_with_whatever_else(self, thread_model: t.Any, options: dict[str, t.Any]) -> None:
-        """A condition counts its names and values along with the update's."""
+        """Further options, such as a condition, number their names and values together with those of the update."""
         connection = thread_model._get_connection().connection
-        asked = ("Thread", "forum", "subject")
+        arguments = ("Thread", "forum", "subject")
         actions = [Path("a").set(1), Path("b").remove()]
         stock = pynamodb.connection.Connection.get_operation_kwargs
-        ours = outcome(lambda: connection.get_operation_kwargs(*asked, actions=actions, **options))
-        assert ours == outcome(lambda: stock(connection, *asked, actions=actions, **options))
+        ours = outcome(lambda: connection.get_operation_kwargs(*arguments, actions=actions, **options))
+        assert ours == outcome(lambda: stock(connection, *arguments, actions=actions, **options))
 
     @pytest.mark.usefixtures("app")
     def test_by_position(self, thread_model: t.Any) -> None:
-        """As PynamoDB takes them."""
+        """Positional arguments work as in PynamoDB."""
         connection = thread_model._get_connection().connection
-        asked = ("Thread", "forum", "subject", "Key", None, None, [Path("a").set(1)])
+        arguments = ("Thread", "forum", "subject", "Key", None, None, [Path("a").set(1)])
         stock = pynamodb.connection.Connection.get_operation_kwargs
-        assert connection.get_operation_kwargs(*asked) == stock(connection, *asked)
+        assert connection.get_operation_kwargs(*arguments) == stock(connection, *arguments)
 
     def test_two_apps_update_tables_of_their_own(
         self, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """With the same actions, made once."""
-        asked: list[tuple[str, str]] = []
+        """Two apps use the same actions on their own tables."""
+        updates: list[tuple[str, str]] = []
 
         def answer(request: Request) -> tuple[int, t.Any]:
-            asked.append((request.body["TableName"], request.body["UpdateExpression"]))
+            updates.append((request.body["TableName"], request.body["UpdateExpression"]))
             return 200, {"Attributes": {"forum": {"S": "f"}, "subject": {"S": "s"}}}
 
         recorder.answer = answer
@@ -161,13 +163,13 @@ class TestRequests:
             app = make_app(prefix, host=recorder.url, region="us-east-1", table_prefix=prefix, **KEYS)
             with app.app_context():
                 thread_model("f", "s").update(actions=actions)
-        assert asked == [("a-Thread", "SET #0 = #0 + :0"), ("b-Thread", "SET #0 = #0 + :0")]
+        assert updates == [("a-Thread", "SET #0 = #0 + :0"), ("b-Thread", "SET #0 = #0 + :0")]
 
     def test_stock_is_pynamodbs_own(
         self, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Nothing of ours writes its expressions."""
-        monkeypatch.setattr("dynaflask.client.connection.update_of", pytest.fail)
+        """With the stock transport, PynamoDB writes the expressions."""
+        monkeypatch.setattr("dynaflask.client.connection.serialize_update", pytest.fail)
         app = make_app(host=recorder.url, region="us-east-1", transport="stock", **KEYS)
         with app.app_context():
             connection = thread_model._get_connection().connection

@@ -1,4 +1,4 @@
-"""The user agent, held to botocore's."""
+"""The user agent, compared with botocore's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Raw:
 
 
 def make_client(kind: type[UserAgentString] | None, **options: t.Any) -> t.Any:
-    """One that remembers the user agents that it sends, in ``client.sent``."""
+    """A client that records the user agents that it sends in ``client.sent``."""
     session = botocore.session.Session()
     session.user_agent_extra = "of-the-session"
     if kind is not None:
@@ -43,12 +43,12 @@ def make_client(kind: type[UserAgentString] | None, **options: t.Any) -> t.Any:
 
 
 def words(agent: str) -> list[t.Any]:
-    """What it says. botocore puts the features in the order of a set, which is another in each process."""
+    """The words of a user agent. The features are sorted: botocore takes their order from a set."""
     return [sorted(word.removeprefix("m/").split(",")) if word.startswith("m/") else word for word in agent.split(" ")]
 
 
 def said(client: t.Any) -> list[list[t.Any]]:
-    """What it says in a call, in a call by a paginator, and in a call again."""
+    """The user agents of a call, of a paginator's call, and of another call."""
     client.list_tables()
     list(client.get_paginator("list_tables").paginate())
     client.list_tables()
@@ -67,20 +67,20 @@ def said(client: t.Any) -> list[list[t.Any]]:
     ],
 )
 def test_it_says_what_botocore_says(options: dict[str, t.Any]) -> None:
-    """Whatever the client's options add."""
+    """The header equals botocore's, with each client option."""
     assert said(make_client(UserAgent, **options)) == said(make_client(None, **options))
 
 
 @tells_features
 def test_a_call_tells_of_its_own_features() -> None:
-    """A paginator's call does, and the one after it does not."""
+    """A paginator's call names its feature, and the next call does not."""
     plain, paginated, again = said(make_client(UserAgent))
     assert plain == again != paginated
 
 
 @tells_features
 def test_it_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next call of the same features has the same string."""
+    """Calls with the same features share one string."""
     client = make_client(UserAgent)
     client.list_tables()
     monkeypatch.setattr(UserAgentString, "to_string", lambda self: "another")
@@ -89,7 +89,7 @@ def test_it_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_clients_of_a_session_do_not_mix() -> None:
-    """Each says what its own options add."""
+    """Each client of a session has the words of its own options."""
     session = botocore.session.Session()
     agent = UserAgent.from_environment()
     session.register_component("user_agent_creator", agent)
@@ -98,7 +98,7 @@ def test_clients_of_a_session_do_not_mix() -> None:
 
 
 def test_without_botocores_context_it_is_stock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Older versions do not tell of features, and a newer one may keep them elsewhere."""
+    """If the private name is gone, the header is built in each call."""
     monkeypatch.delattr(private.botocore, "context", raising=False)
     client = make_client(UserAgent)
     client.list_tables()

@@ -1,4 +1,7 @@
-"""Items to objects and back, by plan and by PynamoDB, with no call in between: ``python benchmarks/plans.py``."""
+"""CPU time to turn items into objects and back: compiled codecs beside PynamoDB, without any call.
+
+python benchmarks/model_codecs.py
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class Person(db.Model):  # type: ignore[misc,name-defined]
     """Eleven attributes, with a map, a set, numbers and a UTC datetime."""
 
     class Meta:
-        """Read only the name."""
+        """Only the name: nothing is sent."""
 
         table_name = "people"
 
@@ -66,7 +69,7 @@ def make_person() -> t.Any:
 
 
 def measure() -> dict[str, list[float]]:
-    """CPU seconds of each way for a hundred items, in turn, as often as there are rounds."""
+    """CPU seconds of each codec for a hundred items. The codecs take turns, once per round."""
     person = make_person()
     item = person.serialize()
     plain_read: t.Any = t.cast("t.Any", AttributeContainer._instantiate).__func__
@@ -76,26 +79,26 @@ def measure() -> dict[str, list[float]]:
         for _ in range(ITEMS):
             make(item)
 
-    ways = {
+    codecs = {
         "read by PynamoDB": lambda: [plain_read(Person, item) for _ in range(ITEMS)],
-        "read by plan": read,
+        "read compiled": read,
         "written by PynamoDB": lambda: [AttributeContainer._container_serialize(person) for _ in range(ITEMS)],
-        "written by plan": lambda: [person.serialize() for _ in range(ITEMS)],
+        "written compiled": lambda: [person.serialize() for _ in range(ITEMS)],
     }
-    spent: dict[str, list[float]] = {name: [] for name in ways}
+    spent: dict[str, list[float]] = {name: [] for name in codecs}
     for _ in range(ROUNDS):
-        for name, way in ways.items():
+        for name, run in codecs.items():
             start = time.process_time()
-            way()
+            run()
             spent[name].append(time.process_time() - start)
     return spent
 
 
 def main() -> None:
-    """Print what a plan takes of PynamoDB's time."""
+    """Print the CPU time of the compiled codec as a share of PynamoDB's."""
     spent = measure()
     for verb in ("read", "written"):
-        ours, theirs = spent[f"{verb} by plan"], spent[f"{verb} by PynamoDB"]
+        ours, theirs = spent[f"{verb} compiled"], spent[f"{verb} by PynamoDB"]
         ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
         low, high = ratios[len(ratios) // 10], ratios[-len(ratios) // 10]
         print(
