@@ -20,10 +20,10 @@ from dynaflask.config.settings import read_settings
 from dynaflask.config.validators import BIND_VALIDATORS
 from dynaflask.config.validators import Values
 from dynaflask.model import transactions
-from dynaflask.model.base import M
 from dynaflask.model.base import Model
 from dynaflask.model.base import make_base
-from dynaflask.model.base import scope_existing_model
+from dynaflask.model.metaclass import M
+from dynaflask.model.metaclass import scope_existing_model
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.registry.context import EXTENSION

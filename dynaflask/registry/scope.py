@@ -41,7 +41,7 @@ MAX_SPARE = 100
 class ScopeCache:
     """What a scope has made of its settings. A change replaces all of it, also under a thread that is still making."""
 
-    __slots__ = ("connections", "model_tables", "plain_tables", "reading", "resolved", "tables", "writing")
+    __slots__ = ("codecs", "connections", "model_tables", "plain_tables", "resolved", "tables")
 
     def __init__(self) -> None:
         self.resolved: dict[DeclaredMeta, EffectiveSettings] = {}
@@ -49,8 +49,7 @@ class ScopeCache:
         self.tables: dict[t.Any, TableConnection] = {}
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
-        self.reading: dict[t.Any, t.Any] = {}
-        self.writing: dict[t.Any, t.Any] = {}
+        self.codecs: dict[t.Any, t.Any] = {}
 
 
 class Scope:
@@ -199,18 +198,17 @@ class Scope:
         except (DynaflaskError, AttributeError, RuntimeError):
             return False
 
-    def codec_for(self, direction: str, model: t.Any, find: t.Callable[[t.Any, str, Scope], t.Any]) -> t.Any:
-        """How items of a model become objects, or the other way round. It is found once in a scope.
+    def codec_for(self, model: t.Any, find: t.Callable[[t.Any, Scope], t.Any]) -> t.Any:
+        """The codec that converts a model's items in this scope, or None if PynamoDB does. It is found once per scope.
 
         Args:
-            direction: ``"reading"`` or ``"writing"``.
             model: The model's class.
-            find: Finds it.
+            find: Finds the codec.
         """
-        ways: dict[t.Any, t.Any] = getattr(self._made, direction)
-        if model in ways:
-            return ways[model]
-        return ways.setdefault(model, find(model, direction, self))
+        codecs = self._made.codecs
+        if model in codecs:
+            return codecs[model]
+        return codecs.setdefault(model, find(model, self))
 
     def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> None:
         """Set a value of a model's ``Meta`` for this scope.

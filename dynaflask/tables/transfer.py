@@ -8,14 +8,14 @@ import contextvars
 import math
 import os
 import pathlib
-import time
 import typing as t
 
 from pynamodb.exceptions import TableError
 from pynamodb.pagination import RateLimiter
 
 from dynaflask.exceptions import TransferError
-from dynaflask.model.batch import backoff_delay
+from dynaflask.model.batch import resend_unprocessed
+from dynaflask.model.batch import unprocessed_requests
 from dynaflask.tables.json_lines import Json
 from dynaflask.tables.json_lines import read_items
 from dynaflask.tables.json_lines import read_lines
@@ -190,23 +190,17 @@ class Writer:
             raise TransferError(self._path, line=lines[0].number, message=str(error)) from error
 
     def _write(self, requests: list[Json]) -> None:
-        tries = 0
-        while requests:
-            self._limiter.acquire()
-            left = self._send(requests)
-            tries = tries + 1 if len(left) == len(requests) else 0
-            if tries == MAX_TRIES:
-                raise TableError(f"{self._table.name} takes no more items for now: it is throttled.")
-            if left:
-                time.sleep(backoff_delay(tries))
-            requests = left
+        resend_unprocessed(self._send, requests, max_attempts=MAX_TRIES, resets_on_progress=True)
+        if requests:
+            raise TableError(f"{self._table.name} takes no more items for now: it is throttled.")
 
     def _send(self, requests: list[Json]) -> list[Json]:
+        self._limiter.acquire()
         answer = self._table.call(
             "BatchWriteItem", RequestItems={self._table.name: requests}, ReturnConsumedCapacity="TOTAL"
         )
         self._limiter.consume(sum(map(_units, answer.get("ConsumedCapacity", ()))))
-        return [request for left in answer.get("UnprocessedItems", {}).values() for request in left]
+        return unprocessed_requests(answer)
 
 
 def _batches(lines: cabc.Iterable[Line]) -> cabc.Iterator[list[Line]]:

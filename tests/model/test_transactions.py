@@ -108,7 +108,7 @@ class TestOneDestination:
 
             key = UnicodeAttribute(hash_key=True)
 
-        with pytest.raises(TypeError, match="Legacy is no model of this app. Pass it to db.register"):
+        with pytest.raises(TypeError, match="Legacy is not a model of this app. Pass it to db.register"):
             with db.transact_get() as transaction:
                 transaction.get(Legacy, "key")
 

@@ -12,6 +12,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 import typing as t
 
 import flask
@@ -390,9 +391,9 @@ def half_of(app: flask.Flask, model: t.Any, path: pathlib.Path, *, recorder: rec
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it slept, without sleeping: the clock goes on instead."""
     slept: list[float] = []
-    clock = transfer.time.time
-    monkeypatch.setattr(transfer.time, "sleep", slept.append)
-    monkeypatch.setattr(transfer.time, "time", lambda: clock() + sum(slept))
+    clock = time.time
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "time", lambda: clock() + sum(slept))
     return slept
 
 

@@ -1,18 +1,20 @@
-"""Plans: PynamoDB's steps between items and objects, looked up once for a class instead of once for each value.
+"""Compiled conversions between items and objects: one pair of generated functions per model.
 
-    reading(model)   Plan of a Reader: an item becomes an object
-    writing(model)   Plan of a Writer: an object becomes an item
+    compiled.py      CompiledCodec: the deserializer and the serializer of a model
+    deserializer.py  an item becomes an object
+    serializer.py    an object becomes an item
+    values.py        conversions of single values
+    guards.py        checks that PynamoDB's own methods are in place
+    source.py        compiles the source, so that a traceback shows it
 
-A plan takes PynamoDB's steps in PynamoDB's order, so that values and errors are the same. A step that someone overrides
-is left to whoever does: that of an attribute, of a map, or of the whole model.
+The generated functions take PynamoDB's steps in PynamoDB's order, so that values and errors are the same. What a class
+or an attribute overrides is called as PynamoDB calls it.
 """
 
 from __future__ import annotations
 
-from dynaflask.model.codec.deserializer import Reader
-from dynaflask.model.codec.deserializer import reading
-from dynaflask.model.codec.guards import Plan
-from dynaflask.model.codec.serializer import Writer
-from dynaflask.model.codec.serializer import writing
+from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.codec.deserializer import Deserializer
+from dynaflask.model.codec.serializer import Serializer
 
-__all__ = ["Plan", "Reader", "Writer", "reading", "writing"]
+__all__ = ["CompiledCodec", "Deserializer", "Serializer"]
