@@ -130,7 +130,7 @@ def _find_codec(model: type[Model], scope: Scope | None) -> CompiledCodec | None
 
 
 def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
-    """The results, whose items become objects while a page is decoded if that cannot be told from PynamoDB's way."""
+    """The results of a query or a scan. If no user code can see the difference, a page is decoded into objects."""
     if type(results) is not ResultIterator:
         return results
     try:
