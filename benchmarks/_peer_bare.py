@@ -41,7 +41,7 @@ from _peers import repeated
 import dynaflask
 from dynaflask.client.tuned.update_expression import update_of
 from dynaflask.model.base import Model
-from dynaflask.model.codec import CompiledCodec
+from dynaflask.model.codec.compiled import CompiledCodec
 
 Ask = cabc.Callable[[str, dict[str, t.Any]], t.Any]
 NAMES = "content-type;host;x-amz-date;x-amz-target"

@@ -11,7 +11,7 @@ from pynamodb.pagination import ResultIterator
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.transport import DIRECT
 from dynaflask.model.batch import BatchWrite
-from dynaflask.model.codec import CompiledCodec
+from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_GET

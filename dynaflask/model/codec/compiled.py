@@ -1,4 +1,8 @@
-"""The codec of one model."""
+"""The codec of one model: a deserializer and a serializer, each a generated function.
+
+They take PynamoDB's steps in PynamoDB's order, so that values and errors are the same. A method that a class or an
+attribute overrides is called as PynamoDB calls it.
+"""
 
 from __future__ import annotations
 

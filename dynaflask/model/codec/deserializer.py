@@ -14,16 +14,10 @@ from pynamodb.attributes import MapAttribute
 from pynamodb.constants import NULL
 from pynamodb.exceptions import AttributeDeserializationError
 
+from dynaflask.model.codec import guards
 from dynaflask.model.codec import values
-from dynaflask.model.codec.guards import CONSTRUCTION_METHODS
-from dynaflask.model.codec.guards import CONTAINER_DESERIALIZE_METHODS
-from dynaflask.model.codec.guards import DESERIALIZE_METHODS
-from dynaflask.model.codec.guards import SAFE_DEFAULT_FACTORIES
 from dynaflask.model.codec.guards import Compilation
-from dynaflask.model.codec.guards import are_raw_values_unmodified
 from dynaflask.model.codec.guards import is_unmodified
-from dynaflask.model.codec.guards import is_unmodified_attribute
-from dynaflask.model.codec.guards import is_unmodified_container
 from dynaflask.model.codec.source import execute
 from dynaflask.model.codec.source import function_suffix
 from dynaflask.model.codec.values import Convert
@@ -102,40 +96,24 @@ def _discriminating_make(model: t.Any, make_own: Convert) -> Convert:
 
 
 def _compile(cls: t.Any, compilation: Compilation) -> Deserializer | None:
-    if not is_unmodified_container(cls, CONTAINER_DESERIALIZE_METHODS) or cls in compilation.in_progress:
+    if not guards.is_unmodified_container(cls, guards.CONTAINER_DESERIALIZE_METHODS) or cls in compilation.in_progress:
         return None
     compilation.in_progress.add(cls)
     fields = [_field_reader(cls, name, attribute, compilation) for name, attribute in cls.get_attributes().items()]
     compilation.in_progress.discard(cls)
-    defaults, is_constructor_safe = _static_defaults(cls), _is_construction_unobservable(cls)
-    compilation.runs_no_user_code &= (
-        defaults is not None and is_constructor_safe and all(field.convert for field in fields)
-    )
-    namespace: dict[str, t.Any] = {
-        "cls": cls,
-        "put": object.__setattr__,
-        "new": object.__new__,
-        "defaults": defaults,
-        "NULL": NULL,
-    }
+    defaults, is_safe = _static_defaults(cls), _is_construction_unobservable(cls)
+    compilation.runs_no_user_code &= is_safe and defaults is not None and all(field.convert for field in fields)
+    namespace = {"cls": cls, "put": object.__setattr__, "new": object.__new__, "defaults": defaults, "NULL": NULL}
+    construct = ["instance = new(cls)" if is_safe else "instance = cls(_user_instantiated=False)"]
+    if is_safe and issubclass(cls, MapAttribute):
+        construct.append("put(instance, 'attribute_kwargs', {})")
     start = _start_values(cls, has_static_defaults=defaults is not None)
     body = [*start, *_read_fields(fields, namespace), "return instance"]
-    construct = _construct(cls) if is_constructor_safe else ["instance = cls(_user_instantiated=False)"]
     suffix = function_suffix(cls)
-    source = "\n".join(
-        [
-            *(f"def deserialize_{suffix}(item):", *(f"    {line}" for line in [*construct, *body])),
-            *("", "", f"def fill_{suffix}(instance, item):", *(f"    {line}" for line in body), ""),
-        ]
-    )
-    execute(source, namespace, title="deserializer", cls=cls)
+    make = "\n    ".join([f"def deserialize_{suffix}(item):", *construct, *body])
+    fill = "\n    ".join([f"def fill_{suffix}(instance, item):", *body])
+    execute(f"{make}\n\n\n{fill}\n", namespace, title="deserializer", cls=cls)
     return Deserializer(make=namespace[f"deserialize_{suffix}"], fill=namespace[f"fill_{suffix}"])
-
-
-def _construct(cls: t.Any) -> list[str]:
-    """Source that makes an empty object."""
-    is_map = issubclass(cls, MapAttribute)
-    return ["instance = new(cls)", *["put(instance, 'attribute_kwargs', {})"] * is_map]
 
 
 def _start_values(cls: t.Any, *, has_static_defaults: bool) -> list[str]:
@@ -173,17 +151,17 @@ def _read_fields(fields: list[FieldReader], namespace: dict[str, t.Any]) -> list
 
 def _is_construction_unobservable(cls: t.Any) -> bool:
     """True if no user code can tell how often an empty object is made. PynamoDB makes two, and sets defaults twice."""
-    is_plain = is_unmodified(cls, CONSTRUCTION_METHODS) and type(cls).__call__ is type.__call__
+    is_plain = is_unmodified(cls, guards.CONSTRUCTION_METHODS) and type(cls).__call__ is type.__call__
     return is_plain and all(map(_has_safe_defaults, cls.get_attributes().values()))
 
 
 def _has_safe_defaults(attribute: t.Any) -> bool:
     defaults = [default for default in (attribute.default, attribute.default_for_new) if default is not None]
-    if any(callable(default) and default not in SAFE_DEFAULT_FACTORIES for default in defaults):
+    if any(callable(default) and default not in guards.SAFE_DEFAULT_FACTORIES for default in defaults):
         return False
     if type(attribute) is not MapAttribute and isinstance(attribute, MapAttribute):
         return _is_construction_unobservable(type(attribute))
-    return not defaults or is_unmodified(type(attribute), DESERIALIZE_METHODS)
+    return not defaults or is_unmodified(type(attribute), guards.DESERIALIZE_METHODS)
 
 
 def _static_defaults(cls: t.Any) -> t.Callable[[], dict[str, t.Any]] | None:
@@ -199,19 +177,19 @@ def _static_defaults(cls: t.Any) -> t.Callable[[], dict[str, t.Any]] | None:
         return None
     if not any(callable(attribute.default) for attribute in with_default.values()):
         return {key: attribute.default for key, attribute in with_default.items()}.copy
-    factories = {key: _default_factory(attribute.default) for key, attribute in with_default.items()}
+    factories = {
+        key: attribute.default if callable(attribute.default) else functools.partial(identity, attribute.default)
+        for key, attribute in with_default.items()
+    }
     return lambda: {key: factory() for key, factory in factories.items()}
 
 
 def _has_static_default(attribute: t.Any) -> bool:
-    uses_pynamodb_set = type(attribute).__set__ is Attribute.__set__ and is_unmodified(
-        type(attribute), DESERIALIZE_METHODS
-    )
-    return uses_pynamodb_set and (attribute.default in SAFE_DEFAULT_FACTORIES if callable(attribute.default) else True)
-
-
-def _default_factory(default: t.Any) -> t.Callable[[], t.Any]:
-    return default if callable(default) else functools.partial(identity, default)
+    if type(attribute).__set__ is not Attribute.__set__ or not is_unmodified(
+        type(attribute), guards.DESERIALIZE_METHODS
+    ):
+        return False
+    return not callable(attribute.default) or attribute.default in guards.SAFE_DEFAULT_FACTORIES
 
 
 def _field_reader(cls: t.Any, name: str, attribute: t.Any, compilation: Compilation) -> FieldReader:
@@ -226,17 +204,17 @@ def _field_reader(cls: t.Any, name: str, attribute: t.Any, compilation: Compilat
 
 def _attribute_converter(attribute: t.Any, compilation: Compilation) -> Convert | None:
     """A function that gives what the attribute's ``deserialize`` and then ``__set__`` give, if both are PynamoDB's."""
-    if not is_unmodified_attribute(attribute, DESERIALIZE_METHODS):
+    if not guards.is_unmodified_attribute(attribute, guards.DESERIALIZE_METHODS):
         return None
     cls = type(attribute)
     if cls is MapAttribute:
-        return values.deserialize_raw_map if are_raw_values_unmodified() else None
+        return values.deserialize_raw_map if guards.are_raw_values_unmodified() else None
     if isinstance(attribute, MapAttribute):
         return _map_converter(cls, compilation)
     if isinstance(attribute, ListAttribute):
         if attribute.element_type is not None:
             return _list_converter(attribute, compilation)
-        return values.deserialize_list if are_raw_values_unmodified() else None
+        return values.deserialize_list if guards.are_raw_values_unmodified() else None
     converters = LEGACY_CONVERTERS if getattr(attribute, "legacy_encoding", False) else CONVERTERS
     return converters.get(cls.deserialize)
 
@@ -270,14 +248,17 @@ def _element_converter(cls: t.Any, compilation: Compilation) -> Convert | None:
     Unlike an attribute, an element is not set, and PynamoDB makes a new attribute for the elements of each list.
     """
     if cls is MapAttribute:
-        return values.deserialize_map if are_raw_values_unmodified() else None
+        return values.deserialize_map if guards.are_raw_values_unmodified() else None
     if issubclass(cls, MapAttribute):
         return _map_converter(cls, compilation) if _is_construction_unobservable(cls) else None
     # A TTLAttribute drops fractions of a second when it is set, and an element is not set.
-    if not is_unmodified(cls, (*DESERIALIZE_METHODS, *CONSTRUCTION_METHODS)) or cls is attributes.TTLAttribute:
+    if (
+        not is_unmodified(cls, (*guards.DESERIALIZE_METHODS, *guards.CONSTRUCTION_METHODS))
+        or cls is attributes.TTLAttribute
+    ):
         return None
     if issubclass(cls, ListAttribute):
-        return values.deserialize_list if cls.element_type is None and are_raw_values_unmodified() else None
+        return values.deserialize_list if cls.element_type is None and guards.are_raw_values_unmodified() else None
     return CONVERTERS.get(cls.deserialize)
 
 

@@ -13,15 +13,10 @@ from pynamodb.attributes import MapAttribute
 from pynamodb.constants import NULL
 from pynamodb.exceptions import AttributeNullError
 
+from dynaflask.model.codec import guards
 from dynaflask.model.codec import values
-from dynaflask.model.codec.guards import CONSTRUCTION_METHODS
-from dynaflask.model.codec.guards import CONTAINER_SERIALIZE_METHODS
-from dynaflask.model.codec.guards import SERIALIZE_METHODS
 from dynaflask.model.codec.guards import Compilation
-from dynaflask.model.codec.guards import are_raw_values_unmodified
 from dynaflask.model.codec.guards import is_unmodified
-from dynaflask.model.codec.guards import is_unmodified_attribute
-from dynaflask.model.codec.guards import is_unmodified_container
 from dynaflask.model.codec.source import execute
 from dynaflask.model.codec.source import function_suffix
 from dynaflask.model.codec.values import Convert
@@ -60,7 +55,7 @@ def compile_serializer(model: t.Any) -> Serializer | None:
 
 
 def _compile(cls: t.Any, compilation: Compilation) -> Serializer | None:
-    if not is_unmodified_container(cls, CONTAINER_SERIALIZE_METHODS) or cls in compilation.in_progress:
+    if not guards.is_unmodified_container(cls, guards.CONTAINER_SERIALIZE_METHODS) or cls in compilation.in_progress:
         return None
     if not all(is_unmodified(type(attribute), ["__get__"]) for attribute in cls.get_attributes().values()):
         return None
@@ -71,15 +66,9 @@ def _compile(cls: t.Any, compilation: Compilation) -> Serializer | None:
     function_name = f"serialize_{function_suffix(cls)}"
     # A block for each attribute: a loop over the attributes takes half as long again.
     blocks = [line for number, field in enumerate(fields) for line in _write_field(number, field, namespace)]
-    source = "\n".join(
-        [
-            f"def {function_name}(instance):",
-            "    get, item = instance.attribute_values.get, {}",
-            *(f"    {line}" for line in blocks),
-            *("    return item", ""),
-        ]
-    )
-    execute(source, namespace, title="serializer", cls=cls)
+    start = [f"def {function_name}(instance):", "get, item = instance.attribute_values.get, {}"]
+    source = "\n    ".join([*start, *blocks, "return item"])
+    execute(f"{source}\n", namespace, title="serializer", cls=cls)
     return t.cast("Serializer", namespace[function_name])
 
 
@@ -139,7 +128,7 @@ def _field_writer(cls: t.Any, name: str, attribute: t.Any, compilation: Compilat
 
 def _attribute_converters(attribute: t.Any, convert_other: Convert, compilation: Compilation) -> Converters:
     """Functions by Python type that give what ``serialize`` gives, if it is PynamoDB's."""
-    if not is_unmodified_attribute(attribute, SERIALIZE_METHODS):
+    if not guards.is_unmodified_attribute(attribute, guards.SERIALIZE_METHODS):
         return {}
     cls = type(attribute)
     if isinstance(attribute, MapAttribute):
@@ -147,7 +136,7 @@ def _attribute_converters(attribute: t.Any, convert_other: Convert, compilation:
     if isinstance(attribute, ListAttribute):
         if attribute.element_type is not None:
             return {list: _list_converter(attribute, compilation)}
-        return {list: values.serialize_list} if are_raw_values_unmodified() else {}
+        return {list: values.serialize_list} if guards.are_raw_values_unmodified() else {}
     converters = LEGACY_CONVERTERS if getattr(attribute, "legacy_encoding", False) else CONVERTERS
     return converters.get(cls.serialize, {})
 
@@ -170,7 +159,7 @@ def _map_converters(cls: t.Any, convert_other: Convert, compilation: Compilation
 def _map_converter(cls: t.Any, compilation: Compilation) -> Convert | None:
     serialize: Serializer | None
     if cls is MapAttribute:
-        serialize = _serialize_raw_map if are_raw_values_unmodified() else None
+        serialize = _serialize_raw_map if guards.are_raw_values_unmodified() else None
     else:
         serialize = None if cls.is_raw() else _compile(cls, compilation)
     if serialize is None:
@@ -200,11 +189,13 @@ def _list_converter(attribute: t.Any, compilation: Compilation) -> Convert:
 
 def _element_converters(cls: t.Any, compilation: Compilation) -> Converters:
     if cls is MapAttribute:
-        return {dict: values.serialize_map} if are_raw_values_unmodified() else {}
+        return {dict: values.serialize_map} if guards.are_raw_values_unmodified() else {}
     if issubclass(cls, MapAttribute):
-        convert = _map_converter(cls, compilation) if is_unmodified(cls, SERIALIZE_METHODS) else None
+        convert = _map_converter(cls, compilation) if is_unmodified(cls, guards.SERIALIZE_METHODS) else None
         return {cls: convert} if convert else {}
-    if issubclass(cls, ListAttribute) or not is_unmodified(cls, (*SERIALIZE_METHODS, *CONSTRUCTION_METHODS)):
+    if issubclass(cls, ListAttribute) or not is_unmodified(
+        cls, (*guards.SERIALIZE_METHODS, *guards.CONSTRUCTION_METHODS)
+    ):
         return {}
     converters = CONVERTERS.get(cls.serialize, {})
     # An empty set serializes to None, which is a NULL in a list.
