@@ -280,6 +280,11 @@ class TestResendUnprocessed:
         )
         assert (requests, len(responses), len(waits)) == ([2, 1], 5 - calls, calls - 1)
 
+    def test_no_requests_send_nothing(self, waits: list[float]) -> None:
+        """An empty list is complete without an attempt."""
+        resend_unprocessed(lambda _: pytest.fail("Sent."), [], max_attempts=3)
+        assert waits == []
+
     def test_an_error_leaves_the_requests_that_may_not_have_been_written(self, waits: list[float]) -> None:
         """The list holds what DynamoDB left unprocessed before the error."""
 

@@ -32,9 +32,6 @@ def execute(source: str, namespace: dict[str, t.Any], *, title: str, cls: type) 
 def _register(source: str, name: str) -> str:
     # An entry without a modification time is exempt from linecache.checkcache(), as attrs and IPython use it.
     entry = (len(source), None, source.splitlines(keepends=True), name)
-    for number in itertools.count(1):
-        filename = f"<{name}>" if number == 1 else f"<{name} {number}>"
-        # setdefault is atomic: two threads that compile classes of one name get two file names.
-        if linecache.cache.setdefault(filename, entry) is entry:
-            break
-    return filename
+    filenames = itertools.chain([f"<{name}>"], (f"<{name} {number}>" for number in itertools.count(2)))
+    # setdefault is atomic: two threads that compile classes of one name get two file names.
+    return next(filename for filename in filenames if linecache.cache.setdefault(filename, entry) is entry)
