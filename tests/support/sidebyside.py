@@ -49,7 +49,7 @@ class Kit:
         try:
             result = step()
             self.outcomes.append(comparable(result))
-        except Exception as error:  # noqa: BLE001 - whatever it is, both must raise it
+        except Exception as error:  # noqa: BLE001 - both kits must raise the same error
             self.outcomes.append(("raised", _class_name(error), _message(error)))
             return error
         return result
