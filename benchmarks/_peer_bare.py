@@ -40,8 +40,8 @@ from _peers import repeated
 
 import dynaflask
 from dynaflask.client.tuned.update_expression import serialize_update
-from dynaflask.model import codec as plans
 from dynaflask.model.base import Model
+from dynaflask.model.codec.compiled import CompiledCodec
 
 Ask = cabc.Callable[[str, dict[str, t.Any]], t.Any]
 NAMES = "content-type;host;x-amz-date;x-amz-target"
@@ -58,10 +58,10 @@ def peer() -> cabc.Iterator[Calls]:
 
 
 def calls(model: t.Any, ask: Ask) -> dict[str, cabc.Callable[[], object]]:
-    """The same operations as the other clients, without any check."""
-    reader: t.Any = plans.reading(model, beneath=Model).way
-    write: t.Any = plans.writing(model, beneath=Model).way
-    make, thread = reader.make, model(**attributes())
+    """What the others do, as straight as can be."""
+    codec: t.Any = CompiledCodec(model, base=Model)
+    write = codec.serializer
+    make, thread = codec.deserializer.make, model(**attributes())
 
     def key(forum: str, subject: str) -> dict[str, t.Any]:
         return {"forum": {"S": forum}, "subject": {"S": subject}}
@@ -78,7 +78,7 @@ def calls(model: t.Any, ask: Ask) -> dict[str, cabc.Callable[[], object]]:
             model.tags.add({"python"}),
         ]
         asked = {"TableName": TABLE, "Key": key(thread.forum, thread.subject), "ReturnValues": "ALL_NEW"}
-        reader.fill(thread, ask("UpdateItem", {**asked, **(serialize_update(actions) or {})})["Attributes"])
+        codec.deserializer.fill(thread, ask("UpdateItem", {**asked, **(serialize_update(actions) or {})})["Attributes"])
 
     def batch_get() -> list[t.Any]:
         asked = [key(**one) for one in KEYS]

@@ -21,10 +21,10 @@ from dynaflask.config.settings import check_values
 from dynaflask.config.settings import read_settings
 from dynaflask.config.validators import Values
 from dynaflask.model import transactions
-from dynaflask.model.base import M
 from dynaflask.model.base import Model
 from dynaflask.model.base import make_base
-from dynaflask.model.base import scope_existing_model
+from dynaflask.model.metaclass import M
+from dynaflask.model.metaclass import scope_existing_model
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.registry.blocks import app_context_for

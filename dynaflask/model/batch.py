@@ -1,7 +1,8 @@
-"""Batch writes that lose nothing: what DynamoDB leaves undone is sent again, and at last handed back."""
+"""Batch writes that lose no item: unprocessed items are sent again, and at last returned to the program."""
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import random
 import time
 import typing as t
@@ -9,6 +10,7 @@ import typing as t
 import pynamodb.exceptions
 import pynamodb.models
 from pynamodb.constants import DELETE
+from pynamodb.constants import DELETE_REQUEST
 from pynamodb.constants import ITEM
 from pynamodb.constants import KEY
 from pynamodb.constants import PUT
@@ -18,25 +20,29 @@ from pynamodb.constants import UNPROCESSED_ITEMS
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
 from dynaflask.exceptions import BatchWriteError
+from dynaflask.model.pynamodb_internals import serialized_keys
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
 
-# DynamoDB leaves items undone when it is short of capacity, and AWS asks to wait longer from time to time.
-FIRST_WAIT_SECONDS = 0.05
-LONGEST_WAIT_SECONDS = 5.0
+# AWS asks for exponential backoff before unprocessed items are sent again:
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+FIRST_DELAY_SECONDS = 0.05
+MAX_DELAY_SECONDS = 5.0
+
+Request = dict[str, t.Any]
 
 
 class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
     """PynamoDB's batch, which stays on the destination that it was made for.
 
-    ``pending_operations`` is at all times what is not known to be written: whatever ends a commit, a timeout in its
-    midst included, leaves there what another commit has to send.
+    ``pending_operations`` holds every operation that may not have been written. An exception in the middle of a commit,
+    such as a timeout, leaves there what the next commit must send.
 
     Args:
         model: The model whose items are written.
-        auto_commit: Whether a full batch is sent at once.
-        scope: The scope that it was made in.
+        auto_commit: True to send a batch as soon as it is full.
+        scope: The scope in which all requests are sent.
     """
 
     def __init__(self, model: t.Any, auto_commit: bool = True, *, scope: Scope) -> None:
@@ -47,7 +53,7 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
         """Add an item to be saved; see PynamoDB.
 
         Raises:
-            BatchWriteError: The batch was full, was sent, and gave up. The error holds this item, too.
+            BatchWriteError: The full batch could not be written. The error holds this item, too.
         """
         try:
             super().save(put_item)
@@ -59,7 +65,7 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
         """Add an item to be deleted; see PynamoDB.
 
         Raises:
-            BatchWriteError: The batch was full, was sent, and gave up. The error holds this item, too.
+            BatchWriteError: The full batch could not be written. The error holds this item, too.
         """
         try:
             super().delete(del_item)
@@ -68,42 +74,53 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
             raise
 
     def commit(self) -> None:
-        """Write what is pending. What DynamoDB leaves undone is sent again, ``Meta.max_retry_attempts`` times in all.
+        """Write the pending operations. Unprocessed ones are sent again, ``Meta.max_retry_attempts`` times in all.
 
         Raises:
-            BatchWriteError: It gave up. The error holds every item that was not written.
+            BatchWriteError: Not all could be written. The error holds every item that was not.
         """
         with self._scope.reentered():
-            attempt = 0
-            while self.pending_operations:
-                if attempt:
-                    time.sleep(backoff_delay(attempt))
-                self._send()
-                attempt += 1
-                if self.pending_operations and attempt >= self.model.Meta.max_retry_attempts:
-                    error = self._batch_error("Failed to batch write items: max_retry_attempts exceeded")
-                    attach(error, ErrorContext(self.model.Meta.bind_key, "BatchWriteItem"))
-                    raise error
+            if not self.pending_operations:
+                return
+            try:
+                self._write_pending()
+            except pynamodb.exceptions.PutError as error:
+                raise self._batch_error(error.msg, cause=error.cause) from error
+            if self.pending_operations:
+                exhausted = self._batch_error("Failed to batch write items: max_retry_attempts exceeded")
+                attach(exhausted, ErrorContext(self.model.Meta.bind_key, "BatchWriteItem"))
+                raise exhausted
 
-    def _send(self) -> None:
-        puts = [operation["item"].serialize() for operation in self.pending_operations if operation["action"] == PUT]
-        deletes = [operation["item"]._get_keys() for operation in self.pending_operations if operation["action"] != PUT]
+    def _write_pending(self) -> None:
+        operations = self.pending_operations
+        requests = [_write_request(operation) for operation in operations]
+        operations_by_id = {id(request): operation for request, operation in zip(requests, operations, strict=True)}
+        unprocessed = list(requests)
         try:
-            answer = self.model._get_connection().batch_write_item(put_items=puts, delete_items=deletes)
-        except pynamodb.exceptions.PutError as error:
-            raise self._batch_error(error.msg, cause=error.cause) from error
-        # One table was asked for, whatever name it comes back under.
-        self.failed_operations = [request for left in answer.get(UNPROCESSED_ITEMS, {}).values() for request in left]
-        self.pending_operations = [self._operation(request) for request in self.failed_operations]
+            resend_unprocessed(self._send, unprocessed, max_attempts=self.model.Meta.max_retry_attempts)
+        finally:
+            # Also after a timeout of the program's own, which may strike at any moment.
+            self.pending_operations = [
+                operations_by_id.get(id(request)) or self._matching_operation(request) for request in unprocessed
+            ]
 
-    def _operation(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The pending operation that DynamoDB speaks of."""
-        action, name = (PUT, ITEM) if PUT_REQUEST in request else (DELETE, KEY)
-        raw = next(iter(request.values()))[name]
+    def _send(self, requests: list[Request]) -> list[Request]:
+        response = self.model._get_connection().batch_write_item(
+            put_items=[request[PUT_REQUEST][ITEM] for request in requests if PUT_REQUEST in request],
+            delete_items=[request[DELETE_REQUEST][KEY] for request in requests if DELETE_REQUEST in request],
+        )
+        self.failed_operations = unprocessed_requests(response)
+        return self.failed_operations
+
+    def _matching_operation(self, request: Request) -> dict[str, t.Any]:
+        """The pending operation that a request from DynamoDB's response belongs to."""
+        action, raw = (
+            (PUT, request[PUT_REQUEST][ITEM]) if PUT_REQUEST in request else (DELETE, request[DELETE_REQUEST][KEY])
+        )
         for operation in self.pending_operations:
             if operation["action"] == action and _has_key(raw, operation["item"]):
                 return operation
-        # A number may come back in other digits. Nothing is dropped, even if nothing seems to fit.
+        # DynamoDB may return a number in other digits, which match no item. Losing the item would be worse than a copy.
         return {"action": action, "item": self.model.from_raw_data(raw)}
 
     def _batch_error(self, message: str, *, cause: Exception | None = None) -> BatchWriteError:
@@ -114,11 +131,50 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
         return BatchWriteError(message, unsaved=unsaved, undeleted=undeleted, cause=cause)
 
 
-def _has_key(raw: dict[str, dict[str, t.Any]], item: t.Any) -> bool:
-    return all(value in raw.get(name, {}).values() for name, value in item._get_keys().items())
+def resend_unprocessed(
+    send: cabc.Callable[[list[Request]], list[Request]],
+    requests: list[Request],
+    *,
+    max_attempts: int,
+    resets_on_progress: bool = False,
+) -> None:
+    """Send write requests until DynamoDB has processed all of them, or until the attempts are used up.
+
+    Args:
+        send: Sends requests, and returns those that DynamoDB left unprocessed.
+        requests: The requests. The list changes in place: at the end, and after an exception, it holds those that may
+            not have been written.
+        max_attempts: The most attempts, the first included.
+        resets_on_progress: True to count only the attempts since DynamoDB last processed a request.
+    """
+    attempts = 0
+    while requests:
+        unprocessed = send(requests)
+        is_progress = len(unprocessed) < len(requests)
+        requests[:] = unprocessed
+        attempts = 0 if resets_on_progress and is_progress else attempts + 1
+        if not requests or attempts >= max_attempts:
+            return
+        time.sleep(backoff_delay(attempts))
+
+
+def unprocessed_requests(response: cabc.Mapping[str, t.Any]) -> list[Request]:
+    """The requests that a response to ``BatchWriteItem`` for one table names as unprocessed."""
+    return [request for requests in response.get(UNPROCESSED_ITEMS, {}).values() for request in requests]
 
 
 def backoff_delay(attempt: int) -> float:
-    """How long to wait before an attempt: longer from time to time, and at random."""
-    # At random, lest all that were refused together come back together.
-    return random.uniform(0, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311 - no secret
+    """Random seconds to wait after an attempt; the upper bound doubles with each, up to five seconds."""
+    # Without the randomness, all clients that were throttled together would come back together:
+    # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    return random.uniform(0, min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt))  # noqa: S311 - no secret
+
+
+def _write_request(operation: dict[str, t.Any]) -> Request:
+    if operation["action"] == PUT:
+        return {PUT_REQUEST: {ITEM: operation["item"].serialize()}}
+    return {DELETE_REQUEST: {KEY: serialized_keys(operation["item"])}}
+
+
+def _has_key(raw: dict[str, dict[str, t.Any]], item: t.Any) -> bool:
+    return all(value in raw.get(name, {}).values() for name, value in serialized_keys(item).items())

@@ -1,4 +1,4 @@
-"""Items, or the answer 404: for views, which have nothing to say of what is not there."""
+"""Look-ups for views, which answer 404 if there is no item."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ import typing as t
 
 import flask
 
+from dynaflask.model.pynamodb_internals import discriminator_attribute
+
 if t.TYPE_CHECKING:
     from pynamodb.expressions.condition import Condition
 
 L = t.TypeVar("L", bound="GetOr404Mixin")
 
-# How many items a filter is given to choose from in one read. PynamoDB's own would be as many as are wanted: one.
+# Items that DynamoDB evaluates per request under a filter. PynamoDB would ask for as many as it returns: one.
 FILTERED_PAGE_SIZE = 100
 
 
 class GetOr404Mixin:
-    """What a model has beyond PynamoDB's: each gives an item, or ends the request with 404."""
+    """Methods that return an item or abort the request with 404."""
 
     @classmethod
     def get_or_404(cls: type[L], *keys: t.Any, message: str | None = None, **options: t.Any) -> L:
-        """The item of these keys.
+        """The item with these keys.
 
         Args:
             *keys: The hash key, and the range key where the table has one.
-            message: What the answer says if there is no such item.
-            **options: As of PynamoDB's ``get``: ``consistent_read``, ``attributes_to_get``.
+            message: Description of the 404 response.
+            **options: Options of PynamoDB's ``get``: ``consistent_read``, ``attributes_to_get``.
 
         Raises:
             NotFound: There is no such item.
@@ -46,23 +48,23 @@ class GetOr404Mixin:
         message: str | None = None,
         **options: t.Any,
     ) -> L:
-        """The first item that is found: by a Query with ``limit=1`` where a hash key is given, else by a Scan.
+        """The first item of a Query with ``limit=1``, or of a Scan if there is no hash key.
 
-        A Scan reads the table in no order that means anything, until it finds an item: on a large table, with a filter
-        that few items pass, that is slow and costs much.
+        A Scan reads the table in no useful order until it finds an item. On a large table with a filter that few items
+        match, this is slow and expensive.
 
         Args:
-            hash_key: The hash key, of the table or of the index that ``index_name`` names.
-            range_key_condition: A condition on the range key; only with a hash key.
+            hash_key: The hash key of the table, or of the index ``index_name``.
+            range_key_condition: A condition on the range key. It needs a hash key.
             filter_condition: A condition on other attributes.
-            message: What the answer says if nothing is found.
-            **options: As of PynamoDB's ``query`` and ``scan``: ``index_name``, ``scan_index_forward``, and so on.
+            message: Description of the 404 response.
+            **options: Options of PynamoDB's ``query`` and ``scan``, such as ``index_name`` and ``scan_index_forward``.
 
         Raises:
-            NotFound: Nothing is found.
+            NotFound: No item matches.
         """
-        found = _find(cls, hash_key, range_key_condition, filter_condition, limit=1, **options)
-        return found[0] if found else flask.abort(404, message)
+        items: list[L] = _find(cls, hash_key, range_key_condition, filter_condition, limit=1, **options)
+        return items[0] if items else flask.abort(404, message)
 
     @classmethod
     def one_or_404(
@@ -74,34 +76,34 @@ class GetOr404Mixin:
         message: str | None = None,
         **options: t.Any,
     ) -> L:
-        """The only item that is found, as :meth:`first_or_404` finds it. That there are more is a 404 as well.
+        """The only item that matches. Two or more are a 404 as well.
 
         Args:
-            hash_key: As of :meth:`first_or_404`.
-            range_key_condition: As of :meth:`first_or_404`.
-            filter_condition: As of :meth:`first_or_404`.
-            message: What the answer says if nothing is found, or more than one item.
-            **options: As of :meth:`first_or_404`.
+            hash_key: See :meth:`first_or_404`.
+            range_key_condition: See :meth:`first_or_404`.
+            filter_condition: See :meth:`first_or_404`.
+            message: Description of the 404 response.
+            **options: See :meth:`first_or_404`.
 
         Raises:
-            NotFound: Nothing is found, or more than one item.
+            NotFound: No item matches, or more than one.
         """
-        found = _find(cls, hash_key, range_key_condition, filter_condition, limit=2, **options)
-        return found[0] if len(found) == 1 else flask.abort(404, message)
+        items: list[L] = _find(cls, hash_key, range_key_condition, filter_condition, limit=2, **options)
+        return items[0] if len(items) == 1 else flask.abort(404, message)
 
 
 def _find(
-    model: type[L],
+    model: t.Any,
     hash_key: t.Any,
     range_key_condition: Condition | None,
     filter_condition: Condition | None,
     **options: t.Any,
-) -> list[L]:
-    searched = t.cast("t.Any", model)
-    if filter_condition is not None or searched._get_discriminator_attribute() is not None:
+) -> list[t.Any]:
+    # PynamoDB filters by the discriminator, too.
+    if filter_condition is not None or discriminator_attribute(model) is not None:
         options.setdefault("page_size", FILTERED_PAGE_SIZE)
     if hash_key is not None:
-        return list(searched.query(hash_key, range_key_condition, filter_condition, **options))
+        return list(model.query(hash_key, range_key_condition, filter_condition, **options))
     if range_key_condition is not None:
-        raise ValueError("A range_key_condition needs a hash_key: without one the table is scanned.")
-    return list(searched.scan(filter_condition, **options))
+        raise ValueError("A range_key_condition needs a hash_key: without one, the call is a Scan.")
+    return list(model.scan(filter_condition, **options))

@@ -1,4 +1,4 @@
-"""Transactions that go where their models are, and refuse to mix two destinations."""
+"""Transactions on the destination of their models. One transaction cannot mix two destinations or two tenants."""
 
 from __future__ import annotations
 
@@ -9,68 +9,71 @@ import pynamodb.transactions
 from dynaflask.client.connection import Connection
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
+from dynaflask.model.pynamodb_internals import set_transaction_connection
 
 
 class SingleDestinationMixin(pynamodb.transactions.Transaction):
-    """A transaction on the bind of the first model that it is given."""
+    """A transaction on the destination of the first model that is added. Each further model must have the same."""
 
-    _first: t.Any = None
+    _first_model: t.Any = None
+    _first_connection: Connection
 
-    def _admit(self, model: t.Any) -> None:
+    def _require_same_destination(self, model: t.Any) -> None:
         connection = model._get_connection().connection
         if not isinstance(connection, Connection):
-            raise TypeError(f"{_name(model)} is no model of this app. Pass it to db.register.")
-        if self._first is None:
-            self._first, self._connection = model, connection
+            raise TypeError(f"{_class_name(model)} is not a model of this app. Pass it to db.register.")
+        if self._first_model is None:
+            self._first_model, self._first_connection = model, connection
+            set_transaction_connection(self, connection)
             return
-        if connection.tenant != t.cast("Connection", self._connection).tenant:
+        if connection.tenant != self._first_connection.tenant:
             raise TenantMismatch(
-                f"A transaction is for one tenant: {_name(model)} is added in a block of another than"
-                f" {_name(self._first)}."
+                f"A transaction is for one tenant: {_class_name(model)} is added in another tenant's block than"
+                f" {_class_name(self._first_model)}."
             )
-        first = t.cast("Connection", self._connection).bind
-        if connection.bind.destination != first.destination:
-            differing = [
-                name for name in sorted(DESTINATION_SETTINGS) if getattr(connection.bind, name) != getattr(first, name)
+        bind, first_bind = connection.bind, self._first_connection.bind
+        if bind.destination != first_bind.destination:
+            differences = [
+                name for name in sorted(DESTINATION_SETTINGS) if getattr(bind, name) != getattr(first_bind, name)
             ]
             raise ValueError(
-                f"A transaction goes to one destination: {_name(self._first)} is on {first!r}, and {_name(model)} on"
-                f" {connection.bind!r}. They differ in {', '.join(differing)}."
+                f"A transaction goes to one destination: {_class_name(self._first_model)} is on {first_bind!r}, and"
+                f" {_class_name(model)} on {bind!r}. They differ in {', '.join(differences)}."
             )
 
 
 class TransactGet(SingleDestinationMixin, pynamodb.transactions.TransactGet):
-    """PynamoDB's read transaction. A model of another destination is refused where it is added."""
+    """PynamoDB's read transaction. Adding a model of another destination raises an error, and adds nothing."""
 
     def get(self, model_cls: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
         """Read an item; see PynamoDB."""
-        self._admit(model_cls)
+        self._require_same_destination(model_cls)
         return super().get(model_cls, *args, **kwargs)
 
 
 class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite):
-    """PynamoDB's write transaction. A model of another destination is refused where it is added."""
+    """PynamoDB's write transaction. Adding a model of another destination raises an error, and adds nothing."""
 
     def condition_check(self, model_cls: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
         """Require a condition of an item; see PynamoDB."""
-        self._admit(model_cls)
+        self._require_same_destination(model_cls)
         super().condition_check(model_cls, *args, **kwargs)
 
     def delete(self, model: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
         """Delete an item; see PynamoDB."""
-        self._admit(model)
+        self._require_same_destination(model)
         super().delete(model, *args, **kwargs)
 
     def save(self, model: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
         """Write an item; see PynamoDB."""
-        self._admit(model)
+        self._require_same_destination(model)
         super().save(model, *args, **kwargs)
 
     def update(self, model: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
         """Change an item; see PynamoDB."""
-        self._admit(model)
+        self._require_same_destination(model)
         super().update(model, *args, **kwargs)
 
 
-def _name(model: t.Any) -> str:
+def _class_name(model: t.Any) -> str:
     return str((model if isinstance(model, type) else type(model)).__name__)

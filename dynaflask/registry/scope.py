@@ -247,18 +247,17 @@ class Scope:
 
     # Codecs.
 
-    def codec_for(self, direction: str, model: t.Any, find: t.Callable[[t.Any, str, Scope], t.Any]) -> t.Any:
-        """The function that makes objects from a model's items, or items from its objects, chosen once in a scope.
+    def codec_for(self, model: t.Any, find: t.Callable[[t.Any, Scope], t.Any]) -> t.Any:
+        """The codec that converts a model's items in this scope, or None if PynamoDB does. It is found once per scope.
 
         Args:
-            direction: ``"reading"`` or ``"writing"``.
             model: The model's class.
-            find: Chooses the function.
+            find: Finds the codec.
         """
-        codecs: dict[t.Any, t.Any] = getattr(self._cache, direction)
+        codecs = self._cache.codecs
         if model in codecs:
             return codecs[model]
-        return codecs.setdefault(model, find(model, direction, self))
+        return codecs.setdefault(model, find(model, self))
 
     def wants_stock(self, declaration: DeclaredMeta) -> bool:
         """True if a model's calls are made by PynamoDB and botocore alone: ``DYNAMODB_TRANSPORT = "stock"``."""

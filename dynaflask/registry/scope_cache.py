@@ -23,18 +23,16 @@ class ScopeCache:
         tables: Table connections by declaration: classes that share a ``Meta`` share one.
         plain_tables: Connections to tables that no model describes, by declared name.
         connections: By bind key.
-        reading: Functions that make objects from items, by model class.
-        writing: Functions that make items from objects, by model class.
+        codecs: By model class; None if PynamoDB converts its items.
     """
 
     __slots__ = (
+        "codecs",
         "connections",
         "effective_settings",
         "model_tables",
         "plain_tables",
-        "reading",
         "tables",
-        "writing",
     )
 
     def __init__(self) -> None:
@@ -43,5 +41,4 @@ class ScopeCache:
         self.tables: dict[t.Any, TableConnection] = {}
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
-        self.reading: dict[t.Any, t.Any] = {}
-        self.writing: dict[t.Any, t.Any] = {}
+        self.codecs: dict[t.Any, t.Any] = {}

@@ -6,14 +6,14 @@ import collections.abc as cabc
 import math
 import os
 import pathlib
-import time
 import typing as t
 
 from pynamodb.exceptions import TableError
 from pynamodb.pagination import RateLimiter
 
 from dynaflask.exceptions import TransferError
-from dynaflask.model.batch import backoff_delay
+from dynaflask.model.batch import resend_unprocessed
+from dynaflask.model.batch import unprocessed_requests
 from dynaflask.tables.json_lines import Json
 from dynaflask.tables.json_lines import read_items
 from dynaflask.tables.json_lines import read_lines
@@ -143,24 +143,17 @@ class Writer:
             raise TransferError(self._path, line=lines[0].number, message=str(error)) from error
 
     def _write(self, requests: list[Json]) -> None:
-        # DynamoDB returns what it could not write for lack of capacity, and AWS asks to send it again after a pause.
-        tries = 0
-        while requests:
-            self._limiter.acquire()
-            unprocessed = self._send(requests)
-            tries = tries + 1 if len(unprocessed) == len(requests) else 0
-            if tries == MAX_TRIES:
-                raise TableError(f"DynamoDB throttles writes to {self._table.name}: {tries} tries wrote no item.")
-            if unprocessed:
-                time.sleep(backoff_delay(tries))
-            requests = unprocessed
+        resend_unprocessed(self._send, requests, max_attempts=MAX_TRIES, resets_on_progress=True)
+        if requests:
+            raise TableError(f"DynamoDB throttles writes to {self._table.name}: {MAX_TRIES} tries wrote no item.")
 
     def _send(self, requests: list[Json]) -> list[Json]:
+        self._limiter.acquire()
         response = self._table.call(
             "BatchWriteItem", RequestItems={self._table.name: requests}, ReturnConsumedCapacity="TOTAL"
         )
         self._limiter.consume(sum(each.get("CapacityUnits", 0) for each in response.get("ConsumedCapacity", ())))
-        return [request for unprocessed in response.get("UnprocessedItems", {}).values() for request in unprocessed]
+        return unprocessed_requests(response)
 
 
 def _batches(lines: cabc.Iterable[Line]) -> cabc.Iterator[list[Line]]:

@@ -10,6 +10,8 @@ from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import PROVISIONED_BILLING_MODE
 
 from dynaflask.model.base import Model
+from dynaflask.model.pynamodb_internals import table_schema
+from dynaflask.model.pynamodb_internals import ttl_attribute
 from dynaflask.registry.declaration import add_missing
 
 Json = dict[str, t.Any]
@@ -165,7 +167,7 @@ def from_models(models: cabc.Sequence[type[Model]]) -> Schema:
         billing_mode=_first(models, "billing_mode") or (PROVISIONED_BILLING_MODE if any(capacity) else None),
         capacity=capacity,
         stream_view_type=_first(models, "stream_view_type"),
-        ttl_attribute=next((ttl.attr_name for model in models if (ttl := _ttl_attribute(model))), None),
+        ttl_attribute=next((ttl.attr_name for model in models if (ttl := ttl_attribute(model))), None),
         tags=_first(models, "tags"),
         deletion_protection=_first(models, "deletion_protection"),
     )
@@ -221,18 +223,14 @@ def tag_list(tags: cabc.Mapping[str, str]) -> list[Json]:
 def _merged(models: cabc.Iterable[type[Model]]) -> dict[str, list[t.Any]]:
     merged: dict[str, list[t.Any]] = {}
     for model in models:
-        for name, entries in model._get_schema().items():
-            add_missing(merged.setdefault(name, []), t.cast("list[t.Any]", entries))
+        for name, entries in table_schema(model).items():
+            add_missing(merged.setdefault(name, []), entries)
     return merged
 
 
 def _first(models: cabc.Iterable[type[Model]], name: str) -> t.Any:
     values = (getattr(model.Meta, name, None) for model in models)
     return next((value for value in values if value is not None), None)
-
-
-def _ttl_attribute(model: t.Any) -> t.Any:
-    return model._ttl_attribute()
 
 
 def _keys(schema: cabc.Iterable[Json], types: cabc.Mapping[str, str]) -> tuple[Key, ...]:

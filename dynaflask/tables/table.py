@@ -15,6 +15,7 @@ from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.model.base import Model
+from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.tenant_key import require_no_tenant
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.registry.declaration import full_name
@@ -81,7 +82,7 @@ class Table:
             TenantMismatch: An item is another tenant's.
         """
         if self._connection.connection.tenant is not None:
-            keys = [t.cast("t.Any", model)._hash_key_attribute() for model in self.models if model.__has_tenant_key__]
+            keys = [hash_key_attribute(model) for model in self.models if model.__has_tenant_key__]
             for item, key in itertools.product(items, keys):
                 key.deserialize(item[key.attr_name]["S"])
 

@@ -11,6 +11,8 @@ import typing as t
 
 import flask
 
+from dynaflask.model.pynamodb_internals import hash_key_attribute
+from dynaflask.model.pynamodb_internals import indexes
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.registry import Registry
 from dynaflask.testing.intercept import acting
@@ -197,6 +199,6 @@ class _Violations:
 def _key_names(model: t.Any) -> dict[tuple[str, str | None], str]:
     table = model.Meta.table_name
     return {
-        (table, None): model._hash_key_attribute().attr_name,
-        **{(table, name): index._hash_key_attribute().attr_name for name, index in model._indexes.items()},
+        (table, None): hash_key_attribute(model).attr_name,
+        **{(table, name): hash_key_attribute(index).attr_name for name, index in indexes(model).items()},
     }

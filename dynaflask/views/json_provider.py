@@ -11,6 +11,7 @@ import typing as t
 from flask.json.provider import DefaultJSONProvider
 from pynamodb.attributes import AttributeContainer
 
+from dynaflask.model.pynamodb_internals import discriminator_attribute
 from dynaflask.views.pagination import Page
 
 
@@ -62,7 +63,7 @@ def _(value: t.Any) -> t.Any:
 @to_json.register(type)
 def _(value: type) -> t.Any:
     """The discriminator value of a polymorphic model's class, as its items store it."""
-    attribute = value._get_discriminator_attribute() if issubclass(value, AttributeContainer) else None
+    attribute = discriminator_attribute(value) if issubclass(value, AttributeContainer) else None
     return DefaultJSONProvider.default(value) if attribute is None else attribute.get_discriminator(value)
 
 

@@ -16,6 +16,8 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import CURSOR_SETTINGS
+from dynaflask.model.pynamodb_internals import model_of_index
+from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.registry.declaration import full_name
 from dynaflask.views.cursors import CursorCodec
 from dynaflask.views.cursors import ExclusiveStartKey
@@ -145,7 +147,7 @@ def paginate(
 
 def _model_of(method: t.Any) -> t.Any:
     owner = getattr(method, "__self__", None)
-    model = owner if isinstance(owner, type) else getattr(owner, "_model", None)
+    model = owner if isinstance(owner, type) else model_of_index(owner)
     is_model = isinstance(model, type) and issubclass(model, pynamodb.models.Model)
     if not is_model or method.__name__ not in {"query", "scan"}:
         raise TypeError(
@@ -177,14 +179,13 @@ def _requested_page_size() -> int:
 
 def _prepare(method: t.Callable[..., ResultIterator[T]], *args: t.Any, **options: t.Any) -> PreparedQuery[T]:
     results = method(*args, **options)
-    # PynamoDB stores an unsent query in private attributes only.
-    pages: t.Any = results.page_iter
-    table = pages._operation.__self__
+    unsent = page_request(results)
+    table = unsent.operation.__self__
     if not isinstance(table.connection, Connection):
         raise TypeError(f"{table.table_name} is not the table of a model of this app. Pass the model to db.register.")
     capture = RequestCapture(table.connection.bind, owner=table.connection._owner)
     capturing_table = TableConnection(table.table_name, connection=capture, meta_table=table.get_meta_table())
-    request = getattr(capturing_table, pages._operation.__name__)(*pages._args, **pages._kwargs)
+    request = getattr(capturing_table, unsent.operation.__name__)(*unsent.args, **unsent.kwargs)
     if "Limit" in request or "ExclusiveStartKey" in request:
         raise TypeError(
             "db.paginate decides how much to read and from where. Leave out limit, page_size and last_evaluated_key,"
@@ -239,4 +240,5 @@ def _read(query: PreparedQuery[T], size: int, *, max_reads: int) -> tuple[list[T
     position = pages.last_evaluated_key
     if len(items) > size:
         position = {name: items[size - 1][name] for name in pages.key_names}
-    return [results._map_fn(item) for item in items[:size]], position, consumed
+    make = page_request(results).map_fn
+    return [make(item) for item in items[:size]], position, consumed

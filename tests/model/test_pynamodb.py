@@ -1,4 +1,4 @@
-"""What works with PynamoDB's own Model works with db.Model inside a context: equal results, equal errors."""
+"""``db.Model`` in a context gives the results and errors of PynamoDB's own ``Model``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SOME_DAY = dt.datetime(2026, 11, 22, 12, 30, tzinfo=dt.timezone.utc)
 
 @pytest.fixture
 def both(engine: Engine) -> Both:
-    """Take the same steps through PynamoDB alone and through an app, on each engine."""
+    """Runs the same steps with PynamoDB alone and in an app, on each engine."""
     return lambda steps: side_by_side(engine, steps)
 
 
@@ -70,7 +70,7 @@ class ReplyIndex(LocalSecondaryIndex[t.Any]):
 
 
 def make_thread(kit: t.Any, **meta: t.Any) -> t.Any:
-    """The model of PynamoDB's tutorial, and its table."""
+    """The model of PynamoDB's tutorial, with its table created."""
 
     class Thread(kit.Model):  # type: ignore[misc,name-defined]
         Meta = kit.meta("Thread", read_capacity_units=1, write_capacity_units=1, **meta)
@@ -89,14 +89,14 @@ def make_thread(kit: t.Any, **meta: t.Any) -> t.Any:
 
 
 def fill(thread: t.Any, count: int = 8) -> None:
-    """Threads of one forum with 0, 1, 2, ... views."""
+    """Save threads of one forum with 0 to 3 views."""
     with thread.batch_write() as batch:
         for views in range(count):
             batch.save(thread("forum", f"thread-{views}", views=views % 4, replies=views))
 
 
 class TestTutorial:
-    """PynamoDB's tutorial and quick start."""
+    """The examples of PynamoDB's tutorial and quick start."""
 
     def test_table(self, both: Both) -> None:
         """A table is created, described and deleted."""
@@ -173,7 +173,7 @@ class TestTutorial:
         assert (len(outcomes[1]), outcomes[2], len(outcomes[3])) == (4, 3, 8)
 
     def test_pages(self, both: Both) -> None:
-        """A search goes on where it stopped, page by page."""
+        """A search continues from its last evaluated key, page by page."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -194,7 +194,7 @@ class TestIndexes:
     """Global and local indexes."""
 
     def test_global(self, both: Both) -> None:
-        """A global index is queried, counted and scanned."""
+        """A global index can be queried, counted and scanned."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -210,7 +210,7 @@ class TestIndexes:
         assert (len(outcomes[1]), outcomes[3], outcomes[4]) == (2, 2, 2)
 
     def test_local(self, both: Both) -> None:
-        """A local index is queried, and gives what it includes."""
+        """A local index can be queried, and returns the attributes in its projection."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -229,7 +229,7 @@ class TestWrites:
     """Conditions, updates, batches."""
 
     def test_conditions(self, both: Both) -> None:
-        """A write whose condition fails is refused with PynamoDB's error."""
+        """A write whose condition fails raises PynamoDB's error."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -250,7 +250,7 @@ class TestWrites:
         assert "ConditionalCheckFailedException" in outcomes[2][2]
 
     def test_updates(self, both: Both) -> None:
-        """Each action of an update does what it says."""
+        """Each action of an update changes the item as in PynamoDB."""
 
         def steps(kit: t.Any) -> None:
             class Basket(kit.Model):  # type: ignore[misc,name-defined]
@@ -285,7 +285,7 @@ class TestWrites:
         assert values == {"id": 1, "fruit": ["quince", "pear"], "count": 15, "place": {"town": "Linz"}}
 
     def test_batches(self, both: Both) -> None:
-        """Batches of any size are written, read and deleted."""
+        """A batch of any size can be written, read and deleted."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -304,7 +304,7 @@ class TestWrites:
         assert outcomes[5] == ("raised", "ValueError", "DynamoDB allows a maximum of 25 batch operations")
 
     def test_versions(self, both: Both) -> None:
-        """A version attribute counts the writes, and refuses those of a stale item."""
+        """A version attribute counts the writes, and refuses the write of a stale object."""
 
         def steps(kit: t.Any) -> None:
             class Office(kit.Model):  # type: ignore[misc,name-defined]
@@ -344,7 +344,7 @@ def _commit(transaction: t.Any, method: str, *arguments: t.Any, **options: t.Any
 
 
 class TestTransactions:
-    """PynamoDB's bank: transactions are all or nothing."""
+    """The bank of PynamoDB's documentation: a transaction is written as a whole or not at all."""
 
     def make_statement(self, kit: t.Any) -> t.Any:
         """Two accounts."""
@@ -361,14 +361,14 @@ class TestTransactions:
         return BankStatement
 
     def transfer(self, kit: t.Any, model: t.Any, amount: int, **options: t.Any) -> None:
-        """Move an amount, if it is there."""
+        """Move an amount from user1 to user2 if the balance covers it."""
         with kit.transact_write(**options) as transaction:
             enough = (model.balance >= amount) & (model.is_active == True)  # noqa: E712 - it is an expression
             transaction.update(model("user1"), actions=[model.balance.add(-amount)], condition=enough)
             transaction.update(model("user2"), actions=[model.balance.add(amount)])
 
     def test_write(self, both: Both) -> None:
-        """A transaction is written, or cancelled with its reasons."""
+        """A transaction is written, or raises an error with the reasons for its cancellation."""
 
         def steps(kit: t.Any) -> None:
             model = self.make_statement(kit)
@@ -383,8 +383,8 @@ class TestTransactions:
         assert outcomes[5] == ["TransactionCanceledException", ["ConditionalCheckFailed", None]]
         assert outcomes[-1] == [["user1", 500], ["user2", 1500]]
 
-    def test_each_kind_of_write(self, both: Both) -> None:
-        """A condition check, a put, an update and a delete go together."""
+    def test_all_writes_in_one_transaction(self, both: Both) -> None:
+        """A condition check, a put and a delete can be written together."""
 
         def steps(kit: t.Any) -> None:
             model = self.make_statement(kit)
@@ -401,14 +401,14 @@ class TestTransactions:
         assert both(steps)[3] == ["user1", "user3"]
 
     def test_read(self, both: Both) -> None:
-        """What a read transaction finds can be had at its end."""
+        """The items of a read transaction are available after its end."""
 
         def steps(kit: t.Any) -> None:
             model = self.make_statement(kit)
             with kit.transact_get() as transaction:
-                found, missing = (transaction.get(model, user) for user in ("user1", "user9"))
-                kit.do(found.get)
-            kit.do(found.get)
+                item, missing = (transaction.get(model, user) for user in ("user1", "user9"))
+                kit.do(item.get)
+            kit.do(item.get)
             kit.do(missing.get)
 
         outcomes = both(steps)
@@ -419,7 +419,7 @@ class TestTransactions:
         ]
 
     def test_token(self, both: Both, engine: Engine, request: pytest.FixtureRequest) -> None:
-        """A token is taken for one content only."""
+        """A request token can be used again for the same content alone."""
         if engine.name == "moto":
             request.applymarker(pytest.mark.xfail(strict=True, reason="moto ignores ClientRequestToken"))
 
@@ -438,7 +438,7 @@ class TestPolymorphism:
     """Discriminators, and models that share a table."""
 
     def test_discriminator(self, both: Both) -> None:
-        """A search gives the items of the class and its subclasses; another class's item is refused."""
+        """A search returns items of the class and its subclasses; an item of another class raises an error."""
 
         def steps(kit: t.Any) -> None:
             class Animal(kit.Model):  # type: ignore[misc,name-defined]
@@ -459,7 +459,7 @@ class TestPolymorphism:
             for number, animal in enumerate((Cat, Lion, Dog)):
                 kit.do(animal(number).save)
             for animal in (Animal, Cat, Lion, Dog):
-                kit.do(lambda animal=animal: sorted((type(found).__name__, found.id) for found in animal.scan()))
+                kit.do(lambda animal=animal: sorted((type(item).__name__, item.id) for item in animal.scan()))
                 kit.do(lambda animal=animal: animal.count(1))
             kit.do(lambda: Cat.get(1))
             kit.do(lambda: Cat.get(2))
@@ -473,7 +473,7 @@ class TestPolymorphism:
 
     @pytest.mark.parametrize("order", ["parent first", "child first"])
     def test_index_of_a_child(self, both: Both, order: str) -> None:
-        """A child's index belongs to the table, whichever class is used first."""
+        """A child's index belongs to the table, also if the parent is used first."""
 
         def steps(kit: t.Any) -> None:
             class Parent(kit.Model, discriminator="Parent"):  # type: ignore[misc,name-defined]
@@ -495,11 +495,11 @@ class TestPolymorphism:
             kit.do(lambda: Parent.count("of Child"))
 
         outcomes = both(steps)
-        assert [found[1]["id"] for found in outcomes[3]] == ["of Child"]
+        assert [item[1]["id"] for item in outcomes[3]] == ["of Child"]
 
     @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
     def test_child_without_a_discriminator(self, both: Both, order: tuple[int, int]) -> None:
-        """A subclass without a Meta has its parent's table, and may read what its parent wrote."""
+        """A subclass without a Meta uses its parent's table, and reads its items."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -518,7 +518,7 @@ class TestPolymorphism:
         assert both(steps)[-1] == 2
 
     def test_two_models_on_one_table(self, both: Both) -> None:
-        """Models that share a table by name alone each see their own attributes."""
+        """Two models with the same table name each see their own attributes."""
 
         def steps(kit: t.Any) -> None:
             class User(kit.Model):  # type: ignore[misc,name-defined]
@@ -550,10 +550,10 @@ class TestPolymorphism:
 
 
 class TestAttributes:
-    """Every kind of attribute."""
+    """Attributes of every type."""
 
     def test_round_trip(self, both: Both) -> None:
-        """What is saved is what is read, and makes the same JSON."""
+        """Saved values of every type are read back, and give the same JSON."""
 
         def steps(kit: t.Any) -> None:
             class Place(MapAttribute[str, t.Any]):
@@ -604,19 +604,19 @@ class TestAttributes:
                 mixed=[1, "a", None, True],
             )
             kit.do(item.save)
-            found = kit.do(lambda: Everything.get(b"\x00\xff"))
-            for read in (found.to_dynamodb_dict, found.to_simple_dict, found.serialize):
+            saved = kit.do(lambda: Everything.get(b"\x00\xff"))
+            for read in (saved.to_dynamodb_dict, saved.to_simple_dict, saved.serialize):
                 kit.do(read)
-            kit.do(lambda: _copied(Everything(), found))
-            kit.do(lambda: Everything.from_raw_data(found.serialize()))
-            kit.do(lambda: (found.place.town, found.anything.unknown, found.raw["a"], repr(found)))
-            kit.do(lambda: found == item)
+            kit.do(lambda: _copied(Everything(), saved))
+            kit.do(lambda: Everything.from_raw_data(saved.serialize()))
+            kit.do(lambda: (saved.place.town, saved.anything.unknown, saved.raw["a"], repr(saved)))
+            kit.do(lambda: saved == item)
 
         outcomes = both(steps)
         assert outcomes[2][1]["when"] == outcomes[2][1]["expires"] == SOME_DAY
 
     def test_number_keys(self, both: Both, engine: Engine, request: pytest.FixtureRequest) -> None:
-        """A number is found by any spelling of it."""
+        """An item is found by any spelling of its number."""
         if engine.name == "ministack":
             reason = "ministack stores an integral float in a hash key as an integer, and finds it by that alone"
             request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
@@ -634,7 +634,7 @@ class TestAttributes:
         assert both(steps)[2:] == [("Number", {"id": 1})] * 2
 
     def test_copies(self, both: Both) -> None:
-        """An item can be copied, deeply too."""
+        """An object can be copied, also deeply."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -647,7 +647,7 @@ class TestAttributes:
         both(steps)
 
     def test_wrong_values(self, both: Both) -> None:
-        """Wrong values and missing ones are refused with PynamoDB's errors."""
+        """Wrong and missing values raise PynamoDB's errors."""
 
         def steps(kit: t.Any) -> None:
             class Strict(kit.Model):  # type: ignore[misc,name-defined]
@@ -667,7 +667,7 @@ class TestAttributes:
         assert "AttributeNullError" in both(steps)[1][1]
 
     def test_time_to_live(self, both: Both) -> None:
-        """The table is told of its time to live."""
+        """Creating a table turns on its time to live."""
 
         def steps(kit: t.Any) -> None:
             class Session(kit.Model):  # type: ignore[misc,name-defined]
@@ -683,7 +683,7 @@ class TestAttributes:
 
 
 class TestMeta:
-    """What a model's Meta says of it and of its table."""
+    """A model's Meta describes its table."""
 
     @pytest.mark.parametrize(
         "meta",
@@ -694,8 +694,8 @@ class TestMeta:
             {"billing_mode": "PAY_PER_REQUEST", "tags": {"team": "blue"}},
         ],
     )
-    def test_of_a_new_table(self, both: Both, meta: dict[str, t.Any]) -> None:
-        """A table is made as Meta says."""
+    def test_a_new_table_follows_meta(self, both: Both, meta: dict[str, t.Any]) -> None:
+        """A new table has the capacity, billing mode, stream and tags of Meta."""
 
         def steps(kit: t.Any) -> None:
             class Thing(kit.Model):  # type: ignore[misc,name-defined]
@@ -709,8 +709,8 @@ class TestMeta:
         described, tags = both(steps)[-2:]
         assert ("StreamSpecification" in described, tags != []) == ("stream_view_type" in meta, "tags" in meta)
 
-    def test_arguments_go_over_it(self, both: Both) -> None:
-        """What create_table is given goes over what Meta says."""
+    def test_arguments_override_meta(self, both: Both) -> None:
+        """An argument of create_table overrides Meta."""
 
         def steps(kit: t.Any) -> None:
             class Thing(kit.Model):  # type: ignore[misc,name-defined]
@@ -725,7 +725,7 @@ class TestMeta:
         assert both(steps)[1::2] == [5, 7]
 
     def test_attributes(self, both: Both) -> None:
-        """Each attribute of Meta is what PynamoDB has it be, the user's own ones too."""
+        """Each attribute of Meta has PynamoDB's value, the user's own attributes included."""
         names = (
             *("table_name", "region", "host", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"),
             *("connect_timeout_seconds", "read_timeout_seconds", "max_retry_attempts", "max_pool_connections"),
@@ -751,7 +751,7 @@ class TestMeta:
         assert ["max_retry_attempts", 1] in outcomes
 
     def test_declarations(self, both: Both) -> None:
-        """A wrong declaration is refused where PynamoDB refuses it."""
+        """A wrong declaration raises PynamoDB's error."""
 
         def steps(kit: t.Any) -> None:
             key, other_key = UnicodeAttribute(hash_key=True), UnicodeAttribute(hash_key=True)
@@ -768,7 +768,7 @@ class TestMeta:
         assert [outcome[1] for outcome in both(steps)] == ["ValueError"] * 3
 
     def test_missing_exceptions(self, both: Both) -> None:
-        """Each model has a DoesNotExist of its own, in the place and under the name that PynamoDB gives it."""
+        """Each model has its own DoesNotExist, with PynamoDB's name and module."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -785,10 +785,10 @@ class TestMeta:
 
 
 class TestWire:
-    """What goes over the wire, where no engine can be told to do this."""
+    """Requests and responses that no engine can be told to make."""
 
     def test_requests(self, recorder: Recorder) -> None:
-        """The same calls make the same requests."""
+        """The same calls send the same requests."""
 
         def steps(kit: t.Any) -> None:
             thread = make_thread(kit)
@@ -814,8 +814,8 @@ class TestWire:
         assert half == len(outcomes) + 1  # create_table waits
 
     def test_unprocessed(self, recorder: Recorder) -> None:
-        """What DynamoDB leaves undone is asked for again: a batch is read to its end, and written so often."""
-        recorder.answer = _leave_undone
+        """Unprocessed keys are requested again until all are read, and unprocessed items up to the limit."""
+        recorder.answer = _leave_unprocessed
 
         def steps(kit: t.Any) -> None:
             class Thing(kit.Model):  # type: ignore[misc,name-defined]
@@ -839,7 +839,7 @@ class TestWire:
         "code", ["ProvisionedThroughputExceededException", "InternalServerError", "AccessDeniedException"]
     )
     def test_refused(self, recorder: Recorder, code: str) -> None:
-        """A call is repeated where PynamoDB repeats it, and then raises what PynamoDB raises."""
+        """A refused call is retried as often as in PynamoDB, and then raises PynamoDB's error."""
         recorder.answer = lambda _: (500 if code == "InternalServerError" else 400, {"__type": code, "message": "no"})
 
         def steps(kit: t.Any) -> None:
@@ -873,22 +873,22 @@ class TestWire:
         assert [outcome[:3] for outcome in outcomes[1:3]] == [["before", True, "PutItem"], ["after", True, "PutItem"]]
 
 
-def _leave_undone(request: Request) -> Answer:
-    """All but the first item of a batch."""
-    given: t.Any = plain_answer(request)
-    asked = request.body.get("RequestItems", {})
+def _leave_unprocessed(request: Request) -> Answer:
+    """Process the first item of a batch alone."""
+    answer: t.Any = plain_answer(request)
+    requested = request.body.get("RequestItems", {})
     if request.operation == "BatchWriteItem":
-        given["UnprocessedItems"] = {table: items[1:] for table, items in asked.items()}
+        answer["UnprocessedItems"] = {table: items[1:] for table, items in requested.items()}
     elif request.operation == "BatchGetItem":
-        given["UnprocessedKeys"] = {
-            table: {"Keys": keys["Keys"][1:]} for table, keys in asked.items() if keys["Keys"][1:]
+        answer["UnprocessedKeys"] = {
+            table: {"Keys": keys["Keys"][1:]} for table, keys in requested.items() if keys["Keys"][1:]
         }
-        given["Responses"] = {table: keys["Keys"][:1] for table, keys in asked.items()}
-    return t.cast("Answer", given)
+        answer["Responses"] = {table: keys["Keys"][:1] for table, keys in requested.items()}
+    return t.cast("Answer", answer)
 
 
 def test_no_table(both: Both) -> None:
-    """Where there is no table, each call raises what PynamoDB raises."""
+    """Without a table, each call raises PynamoDB's error."""
 
     def steps(kit: t.Any) -> None:
         class Missing(kit.Model):  # type: ignore[misc,name-defined]

@@ -1,4 +1,4 @@
-"""TenantKey: a key that begins with the tenant, in a table that all tenants share."""
+"""``TenantKey``: a key that begins with the tenant's name, in a table that all tenants share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRANSPORTS = ["tuned", "direct", "stock"]
 
 
 class ByAuthor(GlobalSecondaryIndex[t.Any]):
-    """Notes by author, in the order of their titles; each tenant's its own."""
+    """Notes by author and title; both keys begin with the tenant."""
 
     class Meta:
         """Read only the index."""
@@ -48,7 +48,7 @@ class ByAuthor(GlobalSecondaryIndex[t.Any]):
 
 
 class ByLength(LocalSecondaryIndex[t.Any]):
-    """Notes of a folder by length."""
+    """Notes in a folder by length."""
 
     class Meta:
         """Read only the index."""
@@ -61,7 +61,7 @@ class ByLength(LocalSecondaryIndex[t.Any]):
 
 
 class ByPlace(GlobalSecondaryIndex[t.Any]):
-    """Notes by place, those of all tenants together."""
+    """Notes of all tenants by place."""
 
     class Meta:
         """Read only the index."""
@@ -73,7 +73,7 @@ class ByPlace(GlobalSecondaryIndex[t.Any]):
 
 
 def declare_note(db: dynaflask.Dynamo) -> t.Any:
-    """A model of a pool."""
+    """A model whose table all tenants share."""
 
     class Note(db.Model):  # type: ignore[name-defined]
         class Meta:
@@ -109,7 +109,7 @@ def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
 def pooled(
     request: pytest.FixtureRequest, engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo, note: t.Any
 ) -> t.Iterator[t.Any]:
-    """The model's table on each engine by each transport, with the same notes of two tenants, in a context."""
+    """The model, with its table on each engine by each transport, the same notes for two tenants, and a context."""
     app = flask.Flask("pool")
     app.config.update(engine.settings(account), DYNAMODB_TRANSPORT=request.param)
     db.init_app(app)
@@ -122,31 +122,31 @@ def pooled(
         yield note
 
 
-def ids(found: t.Iterable[t.Any]) -> list[str]:
-    """The range keys of items, each in the folder."""
-    items = list(found)
+def ids(results: t.Iterable[t.Any]) -> list[str]:
+    """The range keys of items, which must all be in the folder ``in``."""
+    items = list(results)
     assert {item.folder for item in items} <= {"in"}
     return [item.id for item in items]
 
 
 class TestOnEngines:
-    """Every way to an item leads to the tenant's own, on real engines and by each transport."""
+    """Every operation reaches the tenant's own items alone, on real engines and by each transport."""
 
     def test_get_and_save(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """The same key is another item for another tenant, and the value comes back alone."""
+        """One key names a different item for each tenant, and its value comes back without the tenant."""
         for name in ("acme", "globex"):
             with db.tenant(name):
                 item = pooled.get("in", "1")
                 assert (item.folder, item.author, item.title) == ("in", "ann", f"{name} 1")
 
     def test_what_is_stored(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """The tenant, the separator and the value."""
+        """The stored key is the tenant, the separator and the value."""
         with db.without_tenant(reason="test"):
             stored = pooled._get_connection().get_item("acme#in", range_key="1")["Item"]
         assert [stored[name]["S"] for name in ("folder", "author", "t")] == ["acme#in", "acme#ann", "acme#acme 1"]
 
     def test_update_refresh_and_delete(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """One tenant's changes are not felt by the other."""
+        """One tenant's changes do not reach the other tenant's items."""
         with db.tenant("acme"):
             item = pooled.get("in", "1")
             item.update([pooled.length.set(100), pooled.author.set("bob")])
@@ -161,20 +161,20 @@ class TestOnEngines:
             ]
 
     def test_query_and_its_pages(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """Where a page ended is where the next begins."""
+        """A query continues from the last evaluated key of the one before."""
         with db.tenant("acme"):
-            found = pooled.query("in", pooled.id >= "1", pooled.title.startswith("acme"), page_size=1)
-            first = next(found)
-            rest = pooled.query("in", last_evaluated_key=found.last_evaluated_key)
+            results = pooled.query("in", pooled.id >= "1", pooled.title.startswith("acme"), page_size=1)
+            first = next(results)
+            rest = pooled.query("in", last_evaluated_key=results.last_evaluated_key)
             assert (first.id, ids(rest)) == ("1", ["2", "3"])
 
     def test_count(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """Of the table and of an index."""
+        """A count of the table or of an index covers the tenant's items."""
         with db.tenant("acme"):
             assert (pooled.count("in"), pooled.by_author.count("ann"), pooled.count("out")) == (4, 4, 0)
 
     def test_batch_get_and_batch_write(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """Items that are not the tenant's are not found, and not deleted."""
+        """A batch neither finds nor deletes another tenant's items."""
         with db.tenant("acme"):
             assert sorted(ids(pooled.batch_get([("in", "0"), ("in", "3"), ("globex#in", "0")]))) == ["0", "3"]
             with pooled.batch_write() as batch:
@@ -185,7 +185,7 @@ class TestOnEngines:
             assert ids(pooled.query("in")) == ["0", "1", "2", "3"]
 
     def test_conditions(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """Each comparison is with the tenant's own value."""
+        """A condition compares with the value without the tenant."""
         with db.tenant("acme"):
             for condition, expected in [
                 (pooled.title == "acme 1", ["1"]),
@@ -204,7 +204,7 @@ class TestOnEngines:
                 assert ids(pooled.query("in", filter_condition=condition)) == expected
 
     def test_conditions_of_a_write(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """Whether the tenant's own item is there."""
+        """A condition of a write looks at the tenant's own item."""
         with db.tenant("acme"):
             pooled("new", "1").save(condition=pooled.folder.does_not_exist())
             with pytest.raises(PutError):
@@ -214,10 +214,10 @@ class TestOnEngines:
             pooled("new", "1").save(condition=pooled.folder.does_not_exist())
 
     def test_keys_of_indexes(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """As hash key and as range key, of global and of local indexes."""
+        """A TenantKey may be the hash key or the range key of a global or a local index."""
         with db.tenant("acme"):
-            found = pooled.by_author.query("ann", ByAuthor.title > "acme 1", scan_index_forward=False)
-            assert [item.title for item in found] == ["acme 3", "acme 2"]
+            notes = pooled.by_author.query("ann", ByAuthor.title > "acme 1", scan_index_forward=False)
+            assert [item.title for item in notes] == ["acme 3", "acme 2"]
             assert ids(pooled.by_length.query("in", ByLength.length < 2)) == ["0", "1"]
 
     def test_transactions(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
@@ -235,42 +235,44 @@ class TestOnEngines:
             assert ids(pooled.query("in")) == ["0", "1", "2", "3"]
 
     def test_projections(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """With the key among the attributes, or without."""
+        """A projection may include the key or not."""
         with db.tenant("acme"):
             assert pooled.get("in", "1", attributes_to_get=["folder"]).folder == "in"
             assert [item.length for item in pooled.query("in", attributes_to_get=["length"])] == [0, 1, 2, 3]
 
-    @pytest.mark.parametrize("way", ["drop_all", "delete_table"])
-    def test_a_tenant_does_not_delete_the_table_of_all(self, pooled: t.Any, db: dynaflask.Dynamo, way: str) -> None:
-        """It is deleted for nobody alone."""
-        drop = db.drop_all if way == "drop_all" else pooled.delete_table
-        with db.tenant("acme"), pytest.raises(TenantMismatch, match="with the items of all tenants"):
+    @pytest.mark.parametrize("method", ["drop_all", "delete_table"])
+    def test_a_tenant_cannot_delete_the_shared_table(self, pooled: t.Any, db: dynaflask.Dynamo, method: str) -> None:
+        """A tenant's block cannot delete the table; code without a tenant can."""
+        drop = db.drop_all if method == "drop_all" else pooled.delete_table
+        with db.tenant("acme"), pytest.raises(TenantMismatch, match="would delete the items of all tenants"):
             drop()
         assert pooled.exists()
         drop()
         assert not pooled.exists()
 
-    def test_a_dump_is_no_other_tenants(self, pooled: t.Any, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
-        """It is refused for one of many; for nobody it is whole."""
+    def test_a_tenant_cannot_dump_the_shared_table(
+        self, pooled: t.Any, db: dynaflask.Dynamo, tmp_path: pathlib.Path
+    ) -> None:
+        """A dump in a tenant's block is refused; a dump without a tenant has all items."""
         with db.tenant("acme"), pytest.raises(TenantMismatch, match="An item was read for 'acme'"):
             dump(db.registry, pooled, tmp_path / "acme")
         assert dump(db.registry, pooled, tmp_path / "all") == 8
 
     def test_a_tenant_loads_its_own(self, pooled: t.Any, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
-        """A line of another tenant is refused, and not written."""
+        """A line of another tenant raises TenantMismatch, and is not written."""
         lines = [json.dumps({"Item": {"folder": {"S": f"{name}#in"}, "id": {"S": "9"}}}) for name in ("acme", "globex")]
         for line in lines:
             (tmp_path / "lines").write_text(line)
             with db.tenant("acme"), contextlib.suppress(TenantMismatch):
                 load(db.registry, pooled, tmp_path / "lines")
-        found = {}
+        loaded = {}
         for name in ("acme", "globex"):
             with db.tenant(name):
-                found[name] = ids(pooled.query("in", pooled.id == "9"))
-        assert found == {"acme": ["9"], "globex": []}
+                loaded[name] = ids(pooled.query("in", pooled.id == "9"))
+        assert loaded == {"acme": ["9"], "globex": []}
 
-    def test_a_scan_for_no_tenant_sees_the_keys_whole(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """And what it reads can be written back as it is, or for another tenant as a new item."""
+    def test_without_a_tenant_the_program_sees_stored_keys(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
+        """Without a tenant, items are read and written with the stored key, which names the tenant."""
         with db.without_tenant(reason="test"):
             assert {item.folder for item in pooled.scan()} == {"acme#in", "globex#in"}
             assert sorted(item.title for item in pooled.by_place.query("here"))[0] == "acme#acme 0"
@@ -281,8 +283,8 @@ class TestOnEngines:
         with db.tenant("acme"):
             assert (pooled.get("in", "1").length, pooled.get("moved", "1").folder) == (70, "moved")
 
-    def test_cursors_are_the_tenants_own(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
-        """One that another tenant got is refused."""
+    def test_a_cursor_is_valid_for_its_tenant(self, pooled: t.Any, db: dynaflask.Dynamo) -> None:
+        """Another tenant's cursor raises BadCursor."""
         flask.current_app.config["SECRET_KEY"] = "hush"
         with db.tenant("acme"):
             page = db.paginate(pooled.query, "in", per_page=3)
@@ -293,12 +295,12 @@ class TestOnEngines:
 
 
 class TestOwnership:
-    """What was read for one tenant is not used for another."""
+    """An item of one tenant cannot be used for another."""
 
     def test_an_item_is_not_saved_for_another_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """Nor deleted, updated or refreshed, alone, in a batch or in a transaction; nothing is sent."""
+        """Every use of another tenant's item raises TenantMismatch, and sends nothing."""
         recorder.answer = lambda request: {"Item": {"folder": {"S": "acme#in"}, "id": {"S": "1"}}}
         with app.app_context():
             with db.tenant("acme"):
@@ -316,7 +318,7 @@ class TestOwnership:
                         item.serialize,
                         lambda: note.get(item.folder, "1"),
                     ):
-                        with pytest.raises(TenantMismatch, match="folder is of another tenant than 'globex'"):
+                        with pytest.raises(TenantMismatch, match="folder belongs to another tenant, not to 'globex'"):
                             use()
                     batch.save(item)
                     with pytest.raises(TenantMismatch):
@@ -325,10 +327,10 @@ class TestOwnership:
         # PynamoDB sends a transaction of no items as well.
         assert [request.body.get("TransactItems") for request in recorder.requests[sent:]] == [[]]
 
-    def test_an_item_that_was_made_for_a_tenant_is_its_own(
+    def test_a_new_item_belongs_to_the_current_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any
     ) -> None:
-        """Also before it was ever saved."""
+        """An object that is made in a tenant's block belongs to the tenant before it is saved."""
         with app.app_context():
             with db.tenant("acme"):
                 item = note("in", "1")
@@ -336,10 +338,10 @@ class TestOwnership:
             with db.tenant("globex"), pytest.raises(TenantMismatch):
                 item.save()
 
-    def test_a_copy_is_made_of_the_plain_value(
+    def test_str_copies_a_key_for_another_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """Explicitly, as the message says."""
+        """``str(value)`` gives a key without a tenant, as the error message says."""
         with app.app_context():
             with db.tenant("acme"):
                 item = note("in", "1")
@@ -347,10 +349,10 @@ class TestOwnership:
                 note(str(item.folder), item.id).save()
         assert recorder.requests[0].body["Item"]["folder"] == {"S": "globex#in"}
 
-    def test_for_no_tenant_an_item_stays_its_owners(
+    def test_without_a_tenant_an_item_keeps_its_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """A migration may write what was read for a tenant."""
+        """Code without a tenant may save an item that was read for one; it stays that tenant's."""
         with app.app_context():
             with db.tenant("acme"):
                 item = note("in", "1")
@@ -358,8 +360,10 @@ class TestOwnership:
                 item.save()
         assert recorder.requests[0].body["Item"]["folder"] == {"S": "acme#in"}
 
-    def test_a_whole_key_is_no_tenants(self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any) -> None:
-        """It would be stored with the tenant twice."""
+    def test_a_stored_key_cannot_be_used_for_a_tenant(
+        self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any
+    ) -> None:
+        """An item that was read without a tenant cannot be saved in a tenant's block."""
         with app.app_context():
             with db.without_tenant(reason="test"):
                 item = note.from_raw_data({"folder": {"S": "acme#in"}, "id": {"S": "1"}})
@@ -367,10 +371,10 @@ class TestOwnership:
                 item.save()
 
     @pytest.mark.parametrize("stored", ["globex#in", "in", "", "acm#e#in", "ACME#in", "acme", "#in"])
-    def test_an_item_of_another_is_refused_where_it_is_read(
+    def test_another_tenants_item_is_refused_when_it_is_read(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder, stored: str
     ) -> None:
-        """However it came there. The message has nothing of it."""
+        """A response with a key that is not the tenant's raises TenantMismatch, and the message shows none of it."""
         recorder.answer = lambda request: {"Item": {"folder": {"S": stored}, "id": {"S": "private-id"}}}
         with app.app_context(), db.tenant("acme"):
             with pytest.raises(TenantMismatch, match="An item was read for 'acme' whose folder is not") as caught:
@@ -379,10 +383,10 @@ class TestOwnership:
         assert "private" not in str(caught.value)
         assert caught.value.__cause__ is caught.value.__context__ is None
 
-    def test_an_iterator_is_read_for_its_tenant(
+    def test_an_iterator_belongs_to_its_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """Another tenant's block is no place to read it in."""
+        """An iterator that was made for one tenant cannot be read in another tenant's block."""
         recorder.answer = lambda request: {
             "Items": [{"folder": {"S": "acme#in"}, "id": {"S": "1"}}],
             "Count": 1,
@@ -390,27 +394,25 @@ class TestOwnership:
         }
         with app.app_context():
             with db.tenant("acme"):
-                found = note.query("in")
+                results = note.query("in")
             with db.tenant("globex"), pytest.raises(TenantMismatch):
-                next(found)
+                next(results)
 
     @pytest.mark.parametrize("value", ["a#b", "#", "##acme#", "globex#x", "é\ud7ff", "x" * 500, ""])
-    def test_any_value_comes_back(self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, value: str) -> None:
-        """The first separator ends the tenant, whatever the value has."""
+    def test_any_value_round_trips(self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, value: str) -> None:
+        """A value may contain the separator, which ends the tenant's name the first time alone."""
         with app.app_context(), db.tenant("acme"):
             item = note.from_raw_data(note(value, "1").serialize())
             assert (item.folder, str(item.folder)) == (value, value)
 
     @pytest.mark.parametrize("value", [None, 5, b"in", ["in"], object()])
-    def test_what_is_no_string_is_refused(
-        self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, value: t.Any
-    ) -> None:
-        """It is not taken by its str()."""
+    def test_only_a_string_is_accepted(self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, value: t.Any) -> None:
+        """A value of another type raises a TypeError instead of being converted."""
         with app.app_context(), db.tenant("acme"), pytest.raises(TypeError, match="author is a TenantKey"):
             note.by_author.query(value)
 
-    def test_a_value_is_a_string_like_any_other(self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any) -> None:
-        """In JSON and in a dict; and it can be copied and pickled, with its owner."""
+    def test_a_value_is_a_string(self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any) -> None:
+        """A value works in JSON and as a dict's key, and keeps its tenant when it is copied or pickled."""
         with app.app_context(), db.tenant("acme"):
             item = note("in", "1")
             app.json = JSONProvider(app)
@@ -421,12 +423,12 @@ class TestOwnership:
 
 
 class TestRequired:
-    """A TenantKey is nothing without a tenant, whether the app needs one or not."""
+    """A TenantKey needs a tenant, also in an app that does not require one."""
 
     def test_reading_and_writing_need_a_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """Nothing is sent."""
+        """Every use of the key without a tenant raises TenantRequired, and sends nothing."""
         with app.app_context():
             for use in (
                 lambda: note.get("in", "1"),
@@ -439,23 +441,23 @@ class TestRequired:
                     use()
         assert recorder.requests == []
 
-    def test_they_need_a_context(self, note: t.Any) -> None:
-        """Outside of one there is no tenant either."""
+    def test_reading_and_writing_need_a_context(self, note: t.Any) -> None:
+        """Outside an application context, the error is Flask's."""
         with pytest.raises(RuntimeError, match="outside of application context"):
             note("in", "1").serialize()
 
     @pytest.mark.parametrize("key", ["in", "#in", ""])
-    def test_without_a_tenant_a_key_is_whole(
+    def test_without_a_tenant_the_key_must_name_one(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, key: str
     ) -> None:
-        """One that names no tenant is refused."""
+        """In a ``db.without_tenant`` block, a key that does not begin with a tenant raises a ValueError."""
         with app.app_context(), db.without_tenant(reason="test"):
-            with pytest.raises(ValueError, match="Without a tenant it is whole: '<tenant>#<value>'"):
+            with pytest.raises(ValueError, match="Without a tenant, use the stored key: '<tenant>#<value>'"):
                 note.get(key, "1")
 
 
 class TestSpanning:
-    """A read over all tenants takes an explicit word."""
+    """A read of all tenants' items needs a ``db.without_tenant`` block."""
 
     READS: t.ClassVar[dict[str, t.Callable[[t.Any], t.Any]]] = {
         "scan": lambda note: list(note.scan()),
@@ -470,7 +472,7 @@ class TestSpanning:
     def test_it_is_refused(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder, read: str
     ) -> None:
-        """For a tenant, and for nobody."""
+        """The read is refused in a tenant's block, and without a block."""
         with app.app_context():
             with db.tenant("acme"), pytest.raises(TenantMismatch, match=r"of Note would read the items of all tenants"):
                 self.READS[read](note)
@@ -479,32 +481,32 @@ class TestSpanning:
         assert recorder.requests == []
 
     @pytest.mark.parametrize("read", sorted(READS.keys() - {"first_or_404"}))
-    def test_it_is_free_without_a_tenant(
+    def test_it_is_allowed_without_a_tenant(
         self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder, read: str
     ) -> None:
-        """The word is the block."""
+        """A ``db.without_tenant`` block allows the read."""
         with app.app_context(), db.without_tenant(reason="test"):
             self.READS[read](note)
         assert len(recorder.requests) == 1
 
-    def test_other_models_are_scanned_as_before(
+    def test_a_model_without_a_tenant_key_is_scanned(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
-        """They have no tenants."""
+        """A model without a TenantKey may be scanned in a tenant's block."""
         with app.app_context(), db.tenant("acme"):
             assert (list(thread_model.scan()), thread_model.view_index.count(5)) == ([], 0)
 
     def test_contains_is_refused(self, note: t.Any) -> None:
-        """It would look through the tenant's name."""
+        """``contains`` would search the tenant's name, too, so that it raises a TypeError."""
         with pytest.raises(TypeError, match="startswith, but not contains"):
             note.title.contains("x")
 
 
 class TestDeclaration:
-    """A model in which an item could be reached without its tenant is refused."""
+    """A model whose items could be reached without their tenant cannot be declared."""
 
     def test_the_hash_key_is_a_tenant_key(self, db: dynaflask.Dynamo) -> None:
-        """Else anybody's item could be had by its key."""
+        """A model with a TenantKey needs one as its hash key; else its key would reach any tenant's item."""
         with pytest.raises(TypeError, match="Wrong has a TenantKey, so that its hash key must be one, too"):
 
             class Wrong(db.Model):  # type: ignore[name-defined]
@@ -516,7 +518,7 @@ class TestDeclaration:
 
     @pytest.mark.parametrize("of_model", [TenantKey, UnicodeAttribute])
     def test_an_index_and_its_model_agree(self, db: dynaflask.Dynamo, of_model: t.Any) -> None:
-        """Else what one writes the other does not find."""
+        """An attribute must be a TenantKey in the model and in its indexes, or in neither."""
         of_index = UnicodeAttribute if of_model is TenantKey else TenantKey
 
         class Index(GlobalSecondaryIndex[t.Any]):
@@ -536,7 +538,7 @@ class TestDeclaration:
                 index = Index()
 
     def test_a_base_without_keys_may_have_one(self, db: dynaflask.Dynamo) -> None:
-        """Its subclasses declare the rest."""
+        """A base class may declare a TenantKey and leave the hash key to its subclasses."""
 
         class Authored(db.Model):  # type: ignore[name-defined]
             author = TenantKey(null=True)
@@ -556,7 +558,7 @@ class TestTwoApps:
     def test_each_has_its_own(
         self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
     ) -> None:
-        """The key is the same, and the place is not."""
+        """Tenants of one name in two apps have the same key in different tables."""
         for name, region in (("eu", "eu-west-1"), ("us", "us-east-1")):
             app = make_app(name, host=recorder.url, region=region, **KEYS)
             with app.app_context(), db.tenant("acme"):
@@ -564,8 +566,8 @@ class TestTwoApps:
         went = [(request.region, request.body["Key"]["folder"]["S"]) for request in recorder.requests]
         assert went == [("eu-west-1", "acme#in"), ("us-east-1", "acme#in")]
 
-    def test_a_nested_context_is_nobodys(self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
-        """The outer app's tenant does not act in the inner app."""
+    def test_a_nested_context_has_no_tenant(self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
+        """The outer app's tenant is not the inner app's."""
         eu, us = make_app("eu", region="eu-west-1"), make_app("us", region="us-east-1")
         with eu.app_context(), db.tenant("acme"), us.app_context():
             with pytest.raises(TenantRequired):

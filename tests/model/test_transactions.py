@@ -1,4 +1,4 @@
-"""Transactions that go where their models are, and refuse to mix two destinations."""
+"""Transactions go to the destination of their models, and cannot mix two."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.settings import MakeApp
 
 @pytest.fixture
 def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
-    """An app with a second bind, in a context."""
+    """An app with three binds, whose context is pushed."""
     settings = {"host": recorder.url, "aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
     app = make_app(
         region="us-west-2", binds={"eu": {"region": "eu-west-1"}, "slow": {"read_timeout_seconds": 60}}, **settings
@@ -28,10 +28,10 @@ def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Fla
 
 @pytest.mark.usefixtures("app")
 class TestOneDestination:
-    """The first model decides, and the others must agree."""
+    """The first model sets the destination, and each further model must have the same."""
 
-    def test_it_goes_where_its_models_are(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
-        """A model on another bind than the default takes the transaction there."""
+    def test_it_goes_to_the_bind_of_its_models(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+        """A transaction of models on another bind than the default goes to that bind."""
         thread = models.declare_thread(db, bind_key="eu")
         with db.transact_write(client_request_token="once") as transaction:
             transaction.save(thread("forum", "saved"))
@@ -39,12 +39,12 @@ class TestOneDestination:
             transaction.update(thread("forum", "updated"), actions=[thread.views.add(1)])
             transaction.condition_check(thread, "forum", "checked", condition=thread.views.exists())
         with db.transact_get() as transaction_get:
-            found = transaction_get.get(thread, "forum", "saved")
-        assert found.get().subject == "saved"
+            future = transaction_get.get(thread, "forum", "saved")
+        assert future.get().subject == "saved"
         assert [request.region for request in recorder.requests] == ["eu-west-1", "eu-west-1"]
         assert recorder.requests[0].body["ClientRequestToken"] == "once"
 
-    def test_a_model_of_another_destination_is_refused_where_it_is_added(self, db: dynaflask.Dynamo) -> None:
+    def test_a_model_of_another_destination_is_refused(self, db: dynaflask.Dynamo) -> None:
         """The error names both models and both binds, and nothing is sent."""
         here, there = models.declare_thread(db), models.declare_thread(db, bind_key="eu")
         with pytest.raises(ValueError, match="Thread is on <Bind 'default' .*, and Thread on <Bind 'eu'"):
@@ -53,10 +53,10 @@ class TestOneDestination:
                 transaction.save(there("forum", "there"))
 
     @pytest.mark.parametrize("method", ["condition_check", "delete", "save", "update"])
-    def test_the_line_that_adds_it_is_the_one_that_fails(
+    def test_the_line_that_adds_the_model_raises(
         self, db: dynaflask.Dynamo, recorder: recorders.Recorder, method: str
     ) -> None:
-        """Whatever it adds. What was added before it is sent if the program goes on."""
+        """Every method that adds an operation raises; the operations before it are sent if the program goes on."""
         here, there = models.declare_thread(db), models.declare_thread(db, bind_key="eu")
         arguments: dict[str, tuple[t.Any, ...]] = {
             "condition_check": (there, "forum", "there", there.views.exists()),
@@ -72,7 +72,7 @@ class TestOneDestination:
     def test_a_read_of_another_destination_is_refused_too(
         self, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:
-        """With an error that says in what the binds differ, and shows no secret."""
+        """The error for a read names the settings in which the binds differ, and shows no secret."""
         thread = models.declare_thread(db)
         with pytest.raises(ValueError, match="They differ in aws_access_key_id, aws_secret_access_key.") as caught:
             with db.transact_get() as transaction:
@@ -83,7 +83,7 @@ class TestOneDestination:
         assert recorder.requests == []
 
     def test_two_factories_are_two_destinations(self, db: dynaflask.Dynamo) -> None:
-        """Whoever makes the clients decides where they go."""
+        """Two client factories count as two destinations."""
         one, other = (models.declare_thread(db, client_factory=staticmethod(factory)) for factory in (min, max))
         with pytest.raises(ValueError, match="A transaction goes to one destination"):
             with db.transact_write() as transaction:
@@ -93,14 +93,14 @@ class TestOneDestination:
     def test_two_binds_of_one_destination_may_be_mixed(
         self, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:
-        """Binds that differ in a timeout alone lead to the same place."""
+        """Binds that differ in a timeout alone have the same destination."""
         with db.transact_get() as transaction:
             for bind_key in ("default", "slow"):
                 transaction.get(models.declare_thread(db, bind_key=bind_key), "forum", bind_key)
         assert len(recorder.requests[0].body["TransactItems"]) == 2
 
     def test_a_model_that_is_not_registered_is_refused(self, db: dynaflask.Dynamo) -> None:
-        """It would go to another place than it says."""
+        """A model without ``db.register`` raises a TypeError that names the fix."""
 
         class Legacy(pynamodb.models.Model):
             class Meta:
@@ -108,15 +108,15 @@ class TestOneDestination:
 
             key = UnicodeAttribute(hash_key=True)
 
-        with pytest.raises(TypeError, match="Legacy is no model of this app. Pass it to db.register"):
+        with pytest.raises(TypeError, match="Legacy is not a model of this app. Pass it to db.register"):
             with db.transact_get() as transaction:
                 transaction.get(Legacy, "key")
 
 
-def test_two_apps_send_each_their_own(
+def test_each_app_sends_its_own_transaction(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
 ) -> None:
-    """A transaction belongs to the current app."""
+    """A transaction goes to the current app's destination."""
     for region in ("us-west-2", "eu-west-1"):
         keys = {"aws_access_key_id": region, "aws_secret_access_key": "hush"}
         with make_app(region, host=recorder.url, region=region, **keys).app_context():

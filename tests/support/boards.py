@@ -1,4 +1,4 @@
-"""A model whose declaration can be changed, for what compares it with its table."""
+"""A model whose declaration can change, for tests that compare it with its table."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PROVISIONED = {"billing_mode": "PROVISIONED", "read_capacity_units": 3, "write_c
 
 
 def make_index(name: str, *, key: str = "views", projection: t.Any = None, **meta: t.Any) -> t.Any:
-    """A global index on a number."""
+    """A global index with a number as its hash key."""
     attributes = {"index_name": name, "projection": projection or AllProjection(), **meta}
     namespace = {"Meta": type("Meta", (), attributes), key: NumberAttribute(hash_key=True)}
     return type(name, (GlobalSecondaryIndex,), namespace)()
 
 
 def make_local_index(name: str) -> t.Any:
-    """A local index on a number."""
+    """A local index with a number as its range key."""
     namespace = {
         "Meta": type("Meta", (), {"index_name": name, "projection": KeysOnlyProjection()}),
         "forum": UnicodeAttribute(hash_key=True),
@@ -38,7 +38,7 @@ def make_local_index(name: str) -> t.Any:
 def declare_board(
     db: dynaflask.Dynamo, *, attributes: dict[str, t.Any] | None = None, name: str = "Board", **meta: t.Any
 ) -> t.Any:
-    """A model with the table ``Board``. Declared again under the same name, it takes the place of the first."""
+    """A model with the table ``Board``. A second declaration of the same name replaces the first."""
     namespace = {
         "__module__": __name__,
         "Meta": type("Meta", (), {"table_name": "Board", **meta}),
@@ -47,13 +47,13 @@ def declare_board(
         **(attributes or {}),
     }
     board = type(db.Model)(name, (db.Model,), namespace)
-    # The extension object does not keep a model alive by itself.
+    # The extension object holds models by weak references.
     vars(db).setdefault("boards", []).append(board)
     return board
 
 
 def everything() -> dict[str, t.Any]:
-    """Attributes and indexes, to declare a board with."""
+    """Attributes and indexes for a board."""
     return {
         "views": NumberAttribute(default=0),
         "expires": TTLAttribute(null=True),

@@ -1,4 +1,4 @@
-"""The models that several test files use."""
+"""Models that several test files use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ViewIndex(GlobalSecondaryIndex[t.Any]):
 
 
 def declare_thread(db: dynaflask.Dynamo, **meta: t.Any) -> t.Any:
-    """The ``Thread`` of PynamoDB's tutorial, with more in its ``Meta`` on demand."""
+    """The ``Thread`` of PynamoDB's tutorial, with further attributes of ``Meta``."""
 
     class Thread(db.Model):  # type: ignore[name-defined]
         Meta = type("Meta", (), {"table_name": "Thread", "billing_mode": "PAY_PER_REQUEST", **meta})

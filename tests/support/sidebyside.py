@@ -1,4 +1,4 @@
-"""The same steps through PynamoDB alone and through an app's ``db.Model``, on one engine, with the outcomes compared.
+"""Runs the same steps with PynamoDB alone and with an app's ``db.Model``, on one engine, and compares the outcomes.
 
 def steps(kit):
     class Thread(kit.Model):
@@ -28,7 +28,7 @@ from tests.support.engines import Engine
 
 REGIONS = ("eu-west-1", "us-west-2")
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-# What differs between two tables that are the same.
+# Response members that differ between two equal tables.
 NOT_COMPARED = re.compile(
     "ResponseMetadata|.*Arn|.*Label|.*DateTime|TableId|CreationDate|LastIncrease.*|LastDecrease.*"
 )
@@ -37,7 +37,7 @@ Outcome = tuple[t.Any, ...]
 
 
 class Kit:
-    """What steps are made with. It keeps the outcome of each."""
+    """Gives the steps their base model and connections, and collects the outcome of each step."""
 
     def __init__(self, options: cabc.Mapping[str, str], *, table_prefix: str) -> None:
         self.options = options
@@ -45,23 +45,23 @@ class Kit:
         self.outcomes: list[Outcome] = []
 
     def do(self, step: t.Callable[[], t.Any]) -> t.Any:
-        """Take a step. Its result is returned; its error is an outcome, too."""
+        """Run a step, and return its result or its error."""
         try:
             result = step()
             self.outcomes.append(comparable(result))
-        except Exception as error:  # noqa: BLE001 - whatever it is, both must raise it
-            self.outcomes.append(("raised", _kind(error), _message(error)))
+        except Exception as error:  # noqa: BLE001 - both kits must raise the same error
+            self.outcomes.append(("raised", _class_name(error), _message(error)))
             return error
         return result
 
 
 class PlainKit(Kit):
-    """PynamoDB alone: each model says where it is."""
+    """PynamoDB alone: each model's Meta names the region and host."""
 
     Model = pynamodb.models.Model
 
     def declared(self, table_name: str) -> str:
-        """The name to declare."""
+        """The table name for a model's Meta."""
         return self.table_prefix + table_name
 
     def meta(self, table_name: str, **more: t.Any) -> type:
@@ -83,7 +83,7 @@ class PlainKit(Kit):
 
 
 class ScopedKit(Kit):
-    """An app: its configuration says where the models are."""
+    """An app: its configuration names the region and host."""
 
     def __init__(self, options: cabc.Mapping[str, str], *, table_prefix: str) -> None:
         super().__init__(options, table_prefix=table_prefix)
@@ -95,7 +95,7 @@ class ScopedKit(Kit):
         self.db.init_app(self.app)
 
     def declared(self, table_name: str) -> str:
-        """The name to declare."""
+        """The table name for a model's Meta."""
         return table_name
 
     def meta(self, table_name: str, **more: t.Any) -> type:
@@ -120,7 +120,7 @@ Steps = t.Callable[[t.Any], None]
 
 
 def side_by_side(engine: Engine, steps: Steps) -> list[Outcome]:
-    """Take the steps in both ways, each in a region of its own. The outcomes are equal, and returned."""
+    """Run the steps with both kits, each in its own region, and return the outcomes, which must be equal."""
     account = Account()
     plain = PlainKit(_options(engine, account, REGIONS[0]), table_prefix=account.table_prefix)
     scoped = ScopedKit(_options(engine, account, REGIONS[1]), table_prefix=account.table_prefix)
@@ -134,12 +134,12 @@ def side_by_side(engine: Engine, steps: Steps) -> list[Outcome]:
 
 def _options(engine: Engine, account: Account, region: str) -> dict[str, str]:
     settings = engine.settings(account)
-    given = {name: settings.get(f"DYNAMODB_{name.upper()}") for name in ("host", *CREDENTIALS)}
-    return {name: value for name, value in given.items() if value} | {"region": region}
+    options = {name: settings.get(f"DYNAMODB_{name.upper()}") for name in ("host", *CREDENTIALS)}
+    return {name: value for name, value in options.items() if value} | {"region": region}
 
 
 def comparable(value: t.Any) -> t.Any:
-    """What two results have in common if they mean the same."""
+    """The part of a result that must be equal with both kits."""
     if isinstance(value, pynamodb.models.Model):
         return (type(value).__name__, comparable(value.attribute_values))
     if isinstance(value, dict):
@@ -153,14 +153,14 @@ def comparable(value: t.Any) -> t.Any:
     return [comparable(content) for content in value] if isinstance(value, cabc.Iterable) else value
 
 
-def _kind(error: Exception) -> str:
-    """The class, or PynamoDB's that it is a kind of."""
-    kind = next(base for base in type(error).__mro__ if not base.__module__.startswith("dynaflask"))
-    return kind.__qualname__.rpartition("<locals>.")[2]
+def _class_name(error: Exception) -> str:
+    """Name of the error's class, or of PynamoDB's class that it inherits from."""
+    cls = next(base for base in type(error).__mro__ if not base.__module__.startswith("dynaflask"))
+    return cls.__qualname__.rpartition("<locals>.")[2]
 
 
 def _message(error: Exception) -> str:
-    """What PynamoDB says; an app adds where that was, and what to do."""
+    """PynamoDB's part of the message. An app adds the bind and advice."""
     message = re.sub(r" \(The bind is .*\)$", "", str(error))
     return _without_region(re.sub(r"on request \(.*?\)", "on request ()", message))
 

@@ -1,4 +1,4 @@
-"""What Hypothesis draws: models with any attributes, their objects and items, and the shapes of DynamoDB's API."""
+"""Hypothesis strategies: models with any attributes, their objects and items, and shapes of DynamoDB's API."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Item = dict[str, t.Any]
 
 
 class Upper(UnicodeAttribute):
-    """Overrides both ways."""
+    """Overrides both conversions."""
 
     def serialize(self, value: t.Any) -> t.Any:
         return value.upper()
@@ -69,7 +69,7 @@ def thing(name: str = "Thing", /, base: t.Any = None, **namespace: t.Any) -> t.A
     return type(db.Model)(name, (base or db.Model,), {"Meta": meta, **namespace})
 
 
-# Any schema, any item, any object.
+# Schemas, items and objects.
 
 ATTRIBUTES: dict[str, t.Callable[..., Attribute[t.Any]]] = {
     "S": UnicodeAttribute,
@@ -199,7 +199,7 @@ values = st.recursive(
 
 @st.composite
 def schemas(draw: st.DrawFn, **keys: t.Callable[[], Attribute[t.Any]]) -> t.Any:
-    """A model of a few attributes, besides those that are named."""
+    """A model with a few attributes of any type, and the named ones."""
     kinds = draw(st.lists(st.sampled_from(sorted(ATTRIBUTES)), min_size=1, max_size=6))
     namespace: Item = {name: make() for name, make in keys.items()}
     for number, kind in enumerate(kinds):
@@ -224,11 +224,13 @@ STORED_BY_CLASS = {
 
 
 def fitting(cls: t.Any, element_type: t.Any = None) -> st.SearchStrategy[t.Any]:
-    """What DynamoDB may have for an attribute."""
+    """A typed value that DynamoDB may store for an attribute."""
     if issubclass(cls, MapAttribute) and cls is not MapAttribute:
-        declared = {held.attr_name: held for held in cls.get_attributes().values()}
-        held = {name: fitting(type(held), getattr(held, "element_type", None)) for name, held in declared.items()}
-        return st.fixed_dictionaries({}, optional=held).map(lambda value: {"M": value})
+        values = {
+            attribute.attr_name: fitting(type(attribute), getattr(attribute, "element_type", None))
+            for attribute in cls.get_attributes().values()
+        }
+        return st.fixed_dictionaries({}, optional=values).map(lambda value: {"M": value})
     if element_type is not None:
         return st.lists(fitting(element_type) | st.just({"NULL": True}), max_size=3).map(lambda value: {"L": value})
     if issubclass(cls, (MapAttribute, ListAttribute)):
@@ -239,13 +241,16 @@ def fitting(cls: t.Any, element_type: t.Any = None) -> st.SearchStrategy[t.Any]:
 
 @st.composite
 def items(draw: st.DrawFn, model: t.Any) -> Item:
-    """An item of the model, now and then with something wrong in it."""
+    """An item of the model, sometimes with a wrong value."""
     declared = model.get_attributes().values()
-    one_by_one = {held.attr_name: fitting(type(held), getattr(held, "element_type", None)) for held in declared}
-    found = draw(st.fixed_dictionaries({}, optional=one_by_one))
+    typed_values = {
+        attribute.attr_name: fitting(type(attribute), getattr(attribute, "element_type", None))
+        for attribute in declared
+    }
+    item = draw(st.fixed_dictionaries({}, optional=typed_values))
     if draw(st.integers(0, 3)) == 0:
-        found[draw(st.sampled_from(sorted(one_by_one)))] = draw(stored)
-    return {**found, **draw(st.dictionaries(names, stored, max_size=1))}
+        item[draw(st.sampled_from(sorted(typed_values)))] = draw(stored)
+    return {**item, **draw(st.dictionaries(names, stored, max_size=1))}
 
 
 VALUES: dict[t.Any, st.SearchStrategy[t.Any]] = {
@@ -267,37 +272,40 @@ VALUES_BY_CLASS = {
 
 
 def assigned(cls: t.Any, element_type: t.Any = None) -> st.SearchStrategy[t.Any]:
-    """What a program may give to an attribute."""
+    """A Python value that a program may assign to an attribute."""
     if issubclass(cls, MapAttribute) and cls is not MapAttribute:
-        declared = cls.get_attributes()
-        held = {name: assigned(type(held), getattr(held, "element_type", None)) for name, held in declared.items()}
-        return st.fixed_dictionaries({}, optional=held).map(lambda given: cls(**given))
+        values = {
+            name: assigned(type(attribute), getattr(attribute, "element_type", None))
+            for name, attribute in cls.get_attributes().items()
+        }
+        return st.fixed_dictionaries({}, optional=values).map(lambda values: cls(**values))
     if element_type is not None:
         return st.lists(assigned(element_type) | st.none(), max_size=3)
     if issubclass(cls, ListAttribute):
         return st.lists(good_values, max_size=3)
     if cls is MapAttribute:
         plain_names = st.sampled_from(["city", "x", "\ud800", "null"])
-        return st.dictionaries(plain_names, good_values, max_size=3).map(lambda given: cls(**given))
+        return st.dictionaries(plain_names, good_values, max_size=3).map(lambda values: cls(**values))
     return VALUES_BY_CLASS.get(cls, VALUES[cls.attr_type])
 
 
 @st.composite
 def objects(draw: st.DrawFn, model: t.Any) -> t.Any:
-    """An object of the model, now and then with something wrong in it."""
+    """An object of the model, sometimes with a wrong value."""
     instance = model()
-    for name, held in model.get_attributes().items():
+    for name, attribute in model.get_attributes().items():
         if draw(st.integers(0, 5)):
-            instance.attribute_values[name] = draw(assigned(type(held), getattr(held, "element_type", None)))
+            value = draw(assigned(type(attribute), getattr(attribute, "element_type", None)))
+            instance.attribute_values[name] = value
     if draw(st.integers(0, 3)) == 0:
         instance.attribute_values[draw(st.sampled_from(sorted(model.get_attributes())))] = draw(values)
     return instance
 
 
-# The shapes of DynamoDB's API, as they are and as they are not.
+# Values for the shapes of DynamoDB's API, valid and not.
 
 VALUE_TYPES = ["S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL", "X"]
-# Some writers of JSON know more than others.
+# Types that some JSON encoders accept and others do not.
 
 
 class Size(str, enum.Enum):
@@ -330,15 +338,15 @@ SCALARS = {
 
 
 class Shapes:
-    """Whatever may be in the place of a shape: most often what belongs there.
+    """Values in the place of a shape, which most often fit it.
 
     Args:
         names: The names in maps.
-        scalars: What is neither a map nor a list.
+        scalars: Values that are neither a map nor a list.
         blobs: Binary values.
-        anything: What may be in the place of anything.
-        newer: What structures may have that botocore does not know.
-        has_wrong_parts: Whether anything may be wrong, or values of attributes alone.
+        anything: Values that may stand in any place.
+        newer: Members of structures that botocore does not know.
+        has_wrong_parts: True if any part may be wrong; False if attribute values alone may be.
     """
 
     def __init__(
@@ -360,7 +368,7 @@ class Shapes:
         self.attribute_values = st.deferred(lambda: self._attribute_values())  # noqa: PLW0108 - no method will do
 
     def of(self, shape: t.Any) -> st.SearchStrategy[t.Any]:
-        """What may be there for a shape."""
+        """Values in the place of one shape."""
         if shape.name == "AttributeValue":
             return self.attribute_values
         if shape.type_name == "structure":
@@ -388,12 +396,12 @@ class Shapes:
             st.fixed_dictionaries({"BS": st.lists(self._blobs, max_size=3)}),
             st.fixed_dictionaries({"M": st.dictionaries(self._names, self.attribute_values, max_size=3)}),
             st.fixed_dictionaries({"L": st.lists(self.attribute_values, max_size=3)}),
-            # a value of another type, as a program may have given it to an attribute
+            # A value of another type, as a program may assign it to an attribute.
             st.dictionaries(st.sampled_from(["S", "N", "B", "NULL", "BOOL"]), self._anything, min_size=1, max_size=1),
             st.dictionaries(
                 st.sampled_from(["SS", "NS", "BS"]), st.lists(self._anything, max_size=2), min_size=1, max_size=1
             ),
-            # no value of DynamoDB's
+            # Not a value of DynamoDB's.
             st.dictionaries(st.sampled_from(VALUE_TYPES), self._wrong, max_size=2)
             if not self._wrong.is_empty
             else st.nothing(),

@@ -1,4 +1,4 @@
-"""From an item to an object: :func:`reading`."""
+"""Compile the function that turns an item into an object: :func:`compile_deserializer`."""
 
 from __future__ import annotations
 
@@ -9,264 +9,273 @@ import typing as t
 
 from pynamodb import attributes
 from pynamodb.attributes import Attribute
-from pynamodb.attributes import AttributeContainer
 from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.constants import NULL
 from pynamodb.exceptions import AttributeDeserializationError
 
-from dynaflask.model.codec import values as convert
-from dynaflask.model.codec.guards import FILL_STEPS
-from dynaflask.model.codec.guards import MAKE_STEPS
-from dynaflask.model.codec.guards import NEVER
-from dynaflask.model.codec.guards import PURE
-from dynaflask.model.codec.guards import READ_STEPS
-from dynaflask.model.codec.guards import Facts
-from dynaflask.model.codec.guards import Plan
-from dynaflask.model.codec.guards import if_raw_is_own
-from dynaflask.model.codec.guards import is_own
-from dynaflask.model.codec.guards import is_own_attribute
-from dynaflask.model.codec.guards import is_own_object
-from dynaflask.model.codec.guards import key_of
+from dynaflask.model.codec import guards
+from dynaflask.model.codec import values
+from dynaflask.model.codec.guards import Compilation
+from dynaflask.model.codec.guards import is_unmodified
+from dynaflask.model.codec.source import execute
+from dynaflask.model.codec.source import function_suffix
 from dynaflask.model.codec.values import Convert
-from dynaflask.model.codec.values import as_it_is
+from dynaflask.model.codec.values import identity
+from dynaflask.model.pynamodb_internals import discriminated_class
+from dynaflask.model.pynamodb_internals import has_discriminator
+from dynaflask.model.pynamodb_internals import instantiate
+from dynaflask.model.pynamodb_internals import value_key
 
 Item = cabc.Mapping[str, t.Any]
 
+# DynamoDB has no such type, so that every value takes the branch of other types.
+NO_TYPE = "\0"
 
-class Reader(t.NamedTuple):
-    """How an item becomes an object.
+
+class Deserializer(t.NamedTuple):
+    """The generated functions that deserialize one class.
 
     Attributes:
-        make: Makes the object: ``_instantiate``.
-        fill: Fills an object that there is: ``_container_deserialize``.
-        is_closed: Whether neither runs anything of the program's, which might ask where and for whom it is run.
+        make: Makes an object from an item, as PynamoDB's ``_instantiate`` does.
+        fill: Sets the values of an existing object from an item, as ``_container_deserialize`` does.
+        runs_no_user_code: True if neither runs code of the program, which could ask for the current app or tenant.
     """
 
     make: Convert
     fill: t.Callable[[t.Any, Item], None]
-    is_closed: bool = False
+    runs_no_user_code: bool = False
 
 
-class ReadStep(t.NamedTuple):
+class FieldReader(t.NamedTuple):
     """How one attribute is read.
 
     Attributes:
-        name: Its name in the item.
-        kind: DynamoDB's name of its type.
-        key: Where the object keeps its value.
-        read: What makes a value of that type; ``None`` where the attribute does so itself.
-        read_other: Has the attribute do so, and complain.
+        dynamo_name: The attribute's name in the item.
+        dynamo_type: The expected type, such as ``"S"``.
+        key: The key in the object's ``attribute_values``.
+        convert: Converts a value of that type; None if the attribute overrides a method.
+        convert_other: Lets the attribute convert any other value, or raise.
     """
 
-    name: str
-    kind: str
+    dynamo_name: str
+    dynamo_type: str
     key: str
-    read: Convert | None
-    read_other: t.Callable[[t.Any, t.Any], None]
+    convert: Convert | None
+    convert_other: t.Callable[[t.Any, t.Any], None]
 
 
-def reading(model: t.Any, *, beneath: type) -> Plan[Reader]:
-    """How items become objects of a model.
-
-    Args:
-        model: The model's class.
-        beneath: The base of it that follows the plan.
-    """
-    return Plan(model, _model_reader, beneath=beneath)
-
-
-def _model_reader(model: t.Any, facts: Facts) -> Reader | None:
-    reader = _reader(model, facts)
-    if reader is None or model._discriminator is None:
-        return reader and reader._replace(is_closed=facts.is_closed)
-    return _discriminating(model, reader, facts)
+def compile_deserializer(model: t.Any) -> Deserializer | None:
+    """The deserializer of a model, or None if the model overrides one of PynamoDB's methods."""
+    compilation = Compilation()
+    deserializer = _compile(model, compilation)
+    if deserializer is None:
+        return None
+    if has_discriminator(model):
+        return deserializer._replace(make=_discriminating_make(model, deserializer.make))
+    return deserializer._replace(runs_no_user_code=compilation.runs_no_user_code)
 
 
-def _discriminating(model: t.Any, reader: Reader, facts: Facts) -> Reader | None:
-    discriminator = model.get_attributes()[model._discriminator]
-    readers = {cls: _reader(cls, facts) for cls in discriminator.get_registered_subclasses(model)}
-    facts.note(discriminator, ["_class_map"])
-    plain = functools.partial(t.cast("t.Any", AttributeContainer._instantiate).__func__, model)
-    makers = {cls: found.make if found else plain for cls, found in readers.items()}
+def _discriminating_make(model: t.Any, make_own: Convert) -> Convert:
+    """A function that makes an object of the class that the item's discriminator names."""
+    makers: dict[t.Any, Convert] = {}
+
+    def find(cls: t.Any) -> Convert:
+        # A class that is no subclass is PynamoDB's error.
+        deserializer = _compile(cls, Compilation()) if issubclass(cls, model) else None
+        return functools.partial(instantiate, model) if deserializer is None else deserializer.make
 
     def make(item: Item) -> t.Any:
-        stored = model._get_discriminator_class(item)
-        return makers.get(stored, plain)(item) if stored else reader.make(item)
+        cls = discriminated_class(model, item)
+        if not cls:
+            return make_own(item)
+        # On first use of a class: a module that declares a subclass may be imported later than this runs.
+        return (makers.get(cls) or makers.setdefault(cls, find(cls)))(item)
 
-    return reader._replace(make=make)
+    return make
 
 
-def _reader(cls: t.Any, facts: Facts) -> Reader | None:
-    if not is_own_object(cls, FILL_STEPS, facts) or cls in facts.in_progress:
+def _compile(cls: t.Any, compilation: Compilation) -> Deserializer | None:
+    if not guards.is_unmodified_container(cls, guards.CONTAINER_DESERIALIZE_METHODS) or cls in compilation.in_progress:
         return None
-    facts.in_progress.add(cls)
-    steps = [_read_step(cls, name, found, facts) for name, found in cls.get_attributes().items()]
-    facts.in_progress.discard(cls)
-    known = {"cls": cls, "put": object.__setattr__, "new": object.__new__, "defaults": _simple_defaults(cls)}
-    facts.is_closed &= known["defaults"] is not None and _is_pure(cls) and all(step.read for step in steps)
-    fill = _compiled(["def way(instance, item):", *_start(cls, known)], steps, known)
-    make = _compiled(["def way(item):", *_construct(cls, known), *_start(cls, known)], steps, known)
-    return Reader(make, fill)
+    compilation.in_progress.add(cls)
+    fields = [_field_reader(cls, name, attribute, compilation) for name, attribute in cls.get_attributes().items()]
+    compilation.in_progress.discard(cls)
+    defaults, is_safe = _static_defaults(cls), _is_construction_unobservable(cls)
+    compilation.runs_no_user_code &= is_safe and defaults is not None and all(field.convert for field in fields)
+    namespace = {"cls": cls, "put": object.__setattr__, "new": object.__new__, "defaults": defaults, "NULL": NULL}
+    construct = ["instance = new(cls)" if is_safe else "instance = cls(_user_instantiated=False)"]
+    if is_safe and issubclass(cls, MapAttribute):
+        construct.append("put(instance, 'attribute_kwargs', {})")
+    start = _start_values(cls, has_static_defaults=defaults is not None)
+    body = [*start, *_read_fields(fields, namespace), "return instance"]
+    suffix = function_suffix(cls)
+    make = "\n    ".join([f"def deserialize_{suffix}(item):", *construct, *body])
+    fill = "\n    ".join([f"def fill_{suffix}(instance, item):", *body])
+    execute(f"{make}\n\n\n{fill}\n", namespace, title="deserializer", cls=cls)
+    return Deserializer(make=namespace[f"deserialize_{suffix}"], fill=namespace[f"fill_{suffix}"])
 
 
-def _construct(cls: t.Any, known: dict[str, t.Any]) -> list[str]:
-    """Makes an empty object."""
-    if not _is_pure(cls):
-        return ["instance = cls(_user_instantiated=False)"]
-    is_map = issubclass(cls, MapAttribute)
-    return ["instance = new(cls)", *["put(instance, 'attribute_kwargs', {})"] * is_map]
-
-
-def _start(cls: t.Any, known: dict[str, t.Any]) -> list[str]:
-    """Gives it its defaults."""
-    if known["defaults"] is None:
+def _start_values(cls: t.Any, *, has_static_defaults: bool) -> list[str]:
+    """Source that gives an object its defaults."""
+    if not has_static_defaults:
         return [
             "put(instance, 'attribute_values', {})",
             "instance._set_discriminator()",
             "instance._set_defaults(_user_instantiated=False)",
             "values = instance.attribute_values",
         ]
-    # A map keeps its values from being set like an attribute.
+    # A map's own __setattr__ would take attribute_values for an attribute of the map.
     if issubclass(cls, MapAttribute):
         return ["values = defaults()", "put(instance, 'attribute_values', values)"]
     return ["values = instance.attribute_values = defaults()"]
 
 
-def _compiled(head: list[str], steps: list[ReadStep], known: dict[str, t.Any]) -> t.Callable[..., t.Any]:
-    """A function with a block for each attribute: a loop over them takes an eighth longer."""
-    known = {**known, "NULL": NULL}
+def _read_fields(fields: list[FieldReader], namespace: dict[str, t.Any]) -> list[str]:
+    """Source with a block for each attribute. A loop over the attributes takes an eighth longer."""
     lines = ["get = item.get"]
-    for number, step in enumerate(steps):
-        known |= {f"read{number}": step.read, f"read_other{number}": step.read_other}
+    for number, field in enumerate(fields):
+        namespace |= {f"convert{number}": field.convert, f"convert_other{number}": field.convert_other}
         # Most values are strings, which need no call.
-        taken = "value[{0!r}]" if step.read is as_it_is else "read{1}(value[{0!r}])"
+        template = "value[{0!r}]" if field.convert is identity else "convert{1}(value[{0!r}])"
         lines += [
-            f"value = get({step.name!r})",
+            f"value = get({field.dynamo_name!r})",
             "if value and NULL not in value:",
-            f"    if {step.kind!r} in value:",
-            f"        values[{step.key!r}] = {taken.format(step.kind, number)}",
+            f"    if {field.dynamo_type!r} in value:",
+            f"        values[{field.key!r}] = {template.format(field.dynamo_type, number)}",
             "    else:",
-            f"        read_other{number}(instance, value)",
+            f"        convert_other{number}(instance, value)",
         ]
-    source = "\n    ".join([*head, *lines, "return instance"])
-    exec(source, known)  # noqa: S102 - nothing but names comes in, each quoted by repr
-    return t.cast("t.Callable[..., t.Any]", known["way"])
+    return lines
 
 
-def _is_pure(cls: t.Any) -> bool:
-    """Whether nobody can tell how often an empty object was made. PynamoDB makes two, and sets defaults twice."""
-    is_plain = is_own(cls, MAKE_STEPS) and type(cls).__call__ is type.__call__
-    return is_plain and all(map(_has_pure_defaults, cls.get_attributes().values()))
+def _is_construction_unobservable(cls: t.Any) -> bool:
+    """True if no user code can tell how often an empty object is made. PynamoDB makes two, and sets defaults twice."""
+    is_plain = is_unmodified(cls, guards.CONSTRUCTION_METHODS) and type(cls).__call__ is type.__call__
+    return is_plain and all(map(_has_safe_defaults, cls.get_attributes().values()))
 
 
-def _has_pure_defaults(attribute: t.Any) -> bool:
-    defaults = [found for found in (attribute.default, attribute.default_for_new) if found is not None]
-    if any(callable(found) and found not in PURE for found in defaults):
+def _has_safe_defaults(attribute: t.Any) -> bool:
+    defaults = [default for default in (attribute.default, attribute.default_for_new) if default is not None]
+    if any(callable(default) and default not in guards.SAFE_DEFAULT_FACTORIES for default in defaults):
         return False
     if type(attribute) is not MapAttribute and isinstance(attribute, MapAttribute):
-        return _is_pure(type(attribute))
-    return not defaults or is_own(type(attribute), READ_STEPS)
+        return _is_construction_unobservable(type(attribute))
+    return not defaults or is_unmodified(type(attribute), guards.DESERIALIZE_METHODS)
 
 
-def _simple_defaults(cls: t.Any) -> t.Callable[[], dict[str, t.Any]] | None:
-    if cls._discriminator is not None or not is_own(cls, ("_set_defaults", "_set_discriminator")):
+def _static_defaults(cls: t.Any) -> t.Callable[[], dict[str, t.Any]] | None:
+    """A function that makes the defaults of a new object; None if PynamoDB must set them."""
+    if has_discriminator(cls) or not is_unmodified(cls, ("_set_defaults", "_set_discriminator")):
         return None
-    with_default = {key_of(cls, found): found for found in cls.get_attributes().values() if found.default is not None}
-    if not all(_is_simple(found) for found in with_default.values()):
+    with_default = {
+        value_key(cls, attribute): attribute
+        for attribute in cls.get_attributes().values()
+        if attribute.default is not None
+    }
+    if not all(_has_static_default(attribute) for attribute in with_default.values()):
         return None
-    if not any(callable(found.default) for found in with_default.values()):
-        return {key: found.default for key, found in with_default.items()}.copy
-    makers = {key: _maker(found.default) for key, found in with_default.items()}
-    return lambda: {key: make() for key, make in makers.items()}
+    if not any(callable(attribute.default) for attribute in with_default.values()):
+        return {key: attribute.default for key, attribute in with_default.items()}.copy
+    factories = {
+        key: attribute.default if callable(attribute.default) else functools.partial(identity, attribute.default)
+        for key, attribute in with_default.items()
+    }
+    return lambda: {key: factory() for key, factory in factories.items()}
 
 
-def _is_simple(attribute: t.Any) -> bool:
-    is_plainly_set = type(attribute).__set__ is Attribute.__set__ and is_own(type(attribute), READ_STEPS)
-    return is_plainly_set and (attribute.default in PURE if callable(attribute.default) else True)
+def _has_static_default(attribute: t.Any) -> bool:
+    if type(attribute).__set__ is not Attribute.__set__ or not is_unmodified(
+        type(attribute), guards.DESERIALIZE_METHODS
+    ):
+        return False
+    return not callable(attribute.default) or attribute.default in guards.SAFE_DEFAULT_FACTORIES
 
 
-def _maker(default: t.Any) -> t.Callable[[], t.Any]:
-    return default if callable(default) else functools.partial(as_it_is, default)
-
-
-def _read_step(cls: t.Any, name: str, attribute: t.Any, facts: Facts) -> ReadStep:
-    def read_other(instance: t.Any, value: t.Any) -> None:
+def _field_reader(cls: t.Any, name: str, attribute: t.Any, compilation: Compilation) -> FieldReader:
+    def convert_other(instance: t.Any, value: t.Any) -> None:
         setattr(instance, name, attribute.deserialize(attribute.get_value(value)))
 
-    read = _attribute_reader(attribute, facts)
-    kind = attribute.attr_type if read else NEVER
-    return ReadStep(attribute.attr_name, kind, key_of(cls, attribute), read, read_other)
+    convert = _attribute_converter(attribute, compilation)
+    dynamo_type = attribute.attr_type if convert else NO_TYPE
+    key = value_key(cls, attribute)
+    return FieldReader(attribute.attr_name, dynamo_type, key, convert, convert_other)
 
 
-def _attribute_reader(attribute: t.Any, facts: Facts) -> Convert | None:
-    """What ``deserialize`` gives and ``__set__`` leaves of it, if both are PynamoDB's."""
-    if not is_own_attribute(attribute, READ_STEPS, facts):
+def _attribute_converter(attribute: t.Any, compilation: Compilation) -> Convert | None:
+    """A function that gives what the attribute's ``deserialize`` and then ``__set__`` give, if both are PynamoDB's."""
+    if not guards.is_unmodified_attribute(attribute, guards.DESERIALIZE_METHODS):
         return None
     cls = type(attribute)
-    if isinstance(attribute, MapAttribute):
-        return if_raw_is_own(convert.read_raw_map, facts) if cls is MapAttribute else _map_maker(cls, facts)
-    if isinstance(attribute, ListAttribute):
-        is_typed = attribute.element_type is not None
-        return _list_reader(attribute, facts) if is_typed else if_raw_is_own(convert.read_list, facts)
-    return _value_reader(cls, getattr(attribute, "legacy_encoding", False))
-
-
-def _value_reader(cls: t.Any, is_legacy: bool) -> Convert | None:
-    return (LEGACY_READERS if is_legacy else READERS).get(cls.deserialize)
-
-
-def _map_maker(cls: t.Any, facts: Facts) -> Convert | None:
-    """Makes a map with declared attributes. A map that is a mapping would be copied when it is set."""
-    if cls.is_raw() or cls._discriminator is not None or issubclass(cls, cabc.Mapping):
-        return None
-    reader = _reader(cls, facts)
-    return reader and reader.make
-
-
-def _list_reader(attribute: t.Any, facts: Facts) -> Convert | None:
-    read, kind = _element_reader(attribute.element_type, facts), attribute.element_type.attr_type
-    if read is None:
-        return None
-
-    def read_element(index: int, typed: t.Any) -> t.Any:
-        if NULL in typed:
-            return None
-        if kind not in typed:
-            raise AttributeDeserializationError(f"{attribute.attr_name}[{index}]", kind)
-        return read(typed[kind])
-
-    return lambda values: [read_element(index, typed) for index, typed in enumerate(values)]
-
-
-def _element_reader(cls: t.Any, facts: Facts) -> Convert | None:
-    """What ``deserialize`` of an element gives. An element is not set; PynamoDB makes an attribute per list."""
-    facts.note(cls, READ_STEPS[:3])
     if cls is MapAttribute:
-        return if_raw_is_own(convert.read_map, facts)
+        return values.deserialize_raw_map if guards.are_raw_values_unmodified() else None
+    if isinstance(attribute, MapAttribute):
+        return _map_converter(cls, compilation)
+    if isinstance(attribute, ListAttribute):
+        if attribute.element_type is not None:
+            return _list_converter(attribute, compilation)
+        return values.deserialize_list if guards.are_raw_values_unmodified() else None
+    converters = LEGACY_CONVERTERS if getattr(attribute, "legacy_encoding", False) else CONVERTERS
+    return converters.get(cls.deserialize)
+
+
+def _map_converter(cls: t.Any, compilation: Compilation) -> Convert | None:
+    # PynamoDB copies a map that is also a Mapping when it sets it.
+    if cls.is_raw() or has_discriminator(cls) or issubclass(cls, cabc.Mapping):
+        return None
+    deserializer = _compile(cls, compilation)
+    return deserializer and deserializer.make
+
+
+def _list_converter(attribute: t.Any, compilation: Compilation) -> Convert | None:
+    convert, dynamo_type = _element_converter(attribute.element_type, compilation), attribute.element_type.attr_type
+    if convert is None:
+        return None
+
+    def convert_element(index: int, typed_value: t.Any) -> t.Any:
+        if NULL in typed_value:
+            return None
+        if dynamo_type not in typed_value:
+            raise AttributeDeserializationError(f"{attribute.attr_name}[{index}]", dynamo_type)
+        return convert(typed_value[dynamo_type])
+
+    return lambda elements: [convert_element(index, typed_value) for index, typed_value in enumerate(elements)]
+
+
+def _element_converter(cls: t.Any, compilation: Compilation) -> Convert | None:
+    """A function that gives what ``deserialize`` of an element gives, if the element's class is PynamoDB's.
+
+    Unlike an attribute, an element is not set, and PynamoDB makes a new attribute for the elements of each list.
+    """
+    if cls is MapAttribute:
+        return values.deserialize_map if guards.are_raw_values_unmodified() else None
     if issubclass(cls, MapAttribute):
-        return _map_maker(cls, facts) if _is_pure(cls) else None
-    if not is_own(cls, (*READ_STEPS, *MAKE_STEPS)) or cls is attributes.TTLAttribute:
+        return _map_converter(cls, compilation) if _is_construction_unobservable(cls) else None
+    # A TTLAttribute drops fractions of a second when it is set, and an element is not set.
+    if (
+        not is_unmodified(cls, (*guards.DESERIALIZE_METHODS, *guards.CONSTRUCTION_METHODS))
+        or cls is attributes.TTLAttribute
+    ):
         return None
     if issubclass(cls, ListAttribute):
-        return None if cls.element_type else if_raw_is_own(convert.read_list, facts)
-    return _value_reader(cls, is_legacy=False)
+        return values.deserialize_list if cls.element_type is None and guards.are_raw_values_unmodified() else None
+    return CONVERTERS.get(cls.deserialize)
 
 
-READERS: dict[t.Any, Convert] = {
-    Attribute.deserialize: as_it_is,
-    attributes.BinaryAttribute.deserialize: as_it_is,
+CONVERTERS: dict[t.Any, Convert] = {
+    Attribute.deserialize: identity,
+    attributes.BinaryAttribute.deserialize: identity,
     attributes.BinarySetAttribute.deserialize: set,
     attributes.BooleanAttribute.deserialize: bool,
-    attributes.JSONAttribute.deserialize: convert.read_json,
-    attributes.NumberAttribute.deserialize: convert.read_number,
-    attributes.NumberSetAttribute.deserialize: convert.read_number_set,
-    attributes.TTLAttribute.deserialize: convert.read_ttl,
+    attributes.JSONAttribute.deserialize: values.deserialize_json,
+    attributes.NumberAttribute.deserialize: values.deserialize_number,
+    attributes.NumberSetAttribute.deserialize: values.deserialize_number_set,
+    attributes.TTLAttribute.deserialize: values.deserialize_ttl,
     attributes.UnicodeSetAttribute.deserialize: set,
-    attributes.UTCDateTimeAttribute.deserialize: convert.read_utc,
-    attributes.VersionAttribute.deserialize: convert.read_version,
+    attributes.UTCDateTimeAttribute.deserialize: values.deserialize_utc,
+    attributes.VersionAttribute.deserialize: values.deserialize_version,
 }
-LEGACY_READERS: dict[t.Any, Convert] = {
+LEGACY_CONVERTERS: dict[t.Any, Convert] = {
     attributes.BinaryAttribute.deserialize: base64.b64decode,
-    attributes.BinarySetAttribute.deserialize: convert.read_legacy_set,
+    attributes.BinarySetAttribute.deserialize: values.deserialize_legacy_set,
 }

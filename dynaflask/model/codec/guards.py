@@ -1,11 +1,14 @@
-"""What a plan takes for granted of PynamoDB and of a model, and the plan itself, which is followed while that holds."""
+"""Checks that PynamoDB's own methods are in place.
+
+A compiled codec skips the methods that are listed here. Before it does, it checks that no class, attribute or patch
+overrides them. The checks run once per class, when its codec is compiled.
+"""
 
 from __future__ import annotations
 
 import collections.abc as cabc
-import copy
+import dataclasses
 import inspect
-import json
 import typing as t
 
 import pynamodb.models
@@ -14,58 +17,63 @@ from pynamodb.attributes import Attribute
 from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 
-from dynaflask.model.codec.values import Convert
-
-P = t.TypeVar("P")
-
-# What a plan does in place of an attribute, ...
-READ_STEPS = ("deserialize", "get_value", "__set__", "_normalize", "_fast_parse_utc_date_string", "attr_name")
-WRITE_STEPS = ("serialize", "__get__", "attr_name")
-# ... and in place of a model or a map.
-OBJECT_STEPS = (
+# What the codec does in place of an attribute.
+DESERIALIZE_METHODS = ("deserialize", "get_value", "__set__", "_normalize", "_fast_parse_utc_date_string", "attr_name")
+SERIALIZE_METHODS = ("serialize", "__get__", "attr_name")
+# What the codec does in place of a container, which is a model or a map.
+CONTAINER_METHODS = (
     "__getattribute__",
     "__setattr__",
     "__bool__",
     "__len__",
     "attribute_values",
+    "get_attributes",
     "is_raw",
     "_is_attribute_container",
 )
-DISCRIMINATOR_STEPS = ("_get_discriminator_attribute", "_get_discriminator_class")
-FILL_STEPS = (*OBJECT_STEPS, "get_attributes", "_instantiate", *DISCRIMINATOR_STEPS)
-MAKE_STEPS = ("__new__", "__init__", "_set_attributes", "_set_defaults", "_set_discriminator", "_make_attribute")
-GIVE_STEPS = (*OBJECT_STEPS, "get_attributes", "__getattr__", "validate", "is_correctly_typed")
-HOOKS = ("from_raw_data", "_container_serialize", "_container_deserialize")
-EVERY_STEP = {*HOOKS, *READ_STEPS, *WRITE_STEPS, *FILL_STEPS, *MAKE_STEPS, *GIVE_STEPS}
+DISCRIMINATOR_METHODS = ("_get_discriminator_attribute", "_get_discriminator_class")
+CONTAINER_DESERIALIZE_METHODS = (*CONTAINER_METHODS, "_instantiate", *DISCRIMINATOR_METHODS)
+CONTAINER_SERIALIZE_METHODS = (*CONTAINER_METHODS, "__getattr__", "validate", "is_correctly_typed")
+CONSTRUCTION_METHODS = (
+    "__new__",
+    "__init__",
+    "_set_attributes",
+    "_set_defaults",
+    "_set_discriminator",
+    "_make_attribute",
+)
+# Where a model calls its codec. A base of the model may override them, too.
+MODEL_HOOKS = ("from_raw_data", "_container_serialize", "_container_deserialize")
+ALL_METHODS = {
+    *MODEL_HOOKS,
+    *DESERIALIZE_METHODS,
+    *SERIALIZE_METHODS,
+    *CONTAINER_DESERIALIZE_METHODS,
+    *CONTAINER_SERIALIZE_METHODS,
+    *CONSTRUCTION_METHODS,
+}
 
 
-def _home(step: t.Any) -> str | None:
-    """The module that a method, a class method or a property comes from."""
-    function = getattr(step, "__func__", getattr(step, "fget", step))
-    home: str | None = getattr(function, "__module__", None)
-    return home
+def _defining_module(method: t.Any) -> str | None:
+    function = getattr(method, "__func__", getattr(method, "fget", method))
+    return t.cast("str | None", getattr(function, "__module__", None))
 
 
-CLASSES = [found for found in vars(attributes).values() if inspect.isclass(found)]
+PYNAMODB_CLASSES = [cls for cls in vars(attributes).values() if inspect.isclass(cls)]
+# A method that comes from another module is a patch that was in place before this import.
 ORIGINALS = {
     (cls, name): vars(cls)[name]
-    for cls in (*CLASSES, pynamodb.models.Model, object)
-    for name in EVERY_STEP & vars(cls).keys()
-    if cls is object or _home(vars(cls)[name]) == cls.__module__
+    for cls in (*PYNAMODB_CLASSES, pynamodb.models.Model, object)
+    for name in ALL_METHODS & vars(cls).keys()
+    if cls is object or _defining_module(vars(cls)[name]) == cls.__module__
 }
-# What a conversion takes for granted, whatever the class.
-COMMON_FACTS: tuple[tuple[t.Any, tuple[str, ...]], ...] = (
-    (attributes, ("DESERIALIZE_CLASS_MAP", "SERIALIZE_CLASS_MAP", "json")),
-    (Attribute, ("__set__", "__get__")),
-    (attributes.NumberAttribute, ("serialize", "deserialize")),
-)
-# What PynamoDB makes of values that no attribute declares.
+# PynamoDB's attributes for values that no attribute declares, as in a raw map.
 RAW_CLASSES = (
     *(attributes.BinaryAttribute, attributes.BinarySetAttribute, attributes.BooleanAttribute, ListAttribute),
     *(MapAttribute, attributes.NullAttribute, attributes.NumberAttribute, attributes.NumberSetAttribute),
     *(attributes.UnicodeAttribute, attributes.UnicodeSetAttribute),
 )
-RAW_TYPES = {
+RAW_CLASSES_BY_PYTHON_TYPE = {
     dict: MapAttribute,
     list: ListAttribute,
     bool: attributes.BooleanAttribute,
@@ -74,102 +82,56 @@ RAW_TYPES = {
     int: attributes.NumberAttribute,
     bytes: attributes.BinaryAttribute,
 }
-# Defaults that are the same however often they are made.
-PURE = (dict, list, set, str, int, float, bool, bytes)
-# No item has a value of this type: PynamoDB's own way is taken.
-NEVER = "\0"
+# Calling one of these twice has no effect that a program could see.
+SAFE_DEFAULT_FACTORIES = (dict, list, set, str, int, float, bool, bytes)
 
 
-class Facts:
-    """What was found while a plan was made. It is worth following as long as they hold.
+@dataclasses.dataclass(slots=True)
+class Compilation:
+    """State of one compilation, which covers a model and the maps in it.
 
     Attributes:
-        in_progress: The classes whose objects' way is being made.
-        is_closed: Whether the way runs nothing of the program's, so far.
+        in_progress: Classes that are being compiled. A map inside itself is left to PynamoDB.
+        runs_no_user_code: True if the code that was generated so far runs none of the program's.
     """
 
-    def __init__(self) -> None:
-        self.in_progress: set[type] = set()
-        self.is_closed = True
-        self._noted: dict[tuple[int, str], tuple[t.Any, str]] = {}
-        for owner, names in COMMON_FACTS:
-            self.note(owner, names)
-
-    def note(self, owner: t.Any, names: cabc.Iterable[str]) -> None:
-        """Remember the present values of these attributes."""
-        self._noted.update({(id(owner), name): (owner, name) for name in names if hasattr(owner, name)})
-
-    def check(self) -> t.Callable[[], bool]:
-        """A function that tells whether they hold."""
-        owners, names = zip(*self._noted.values(), strict=True)
-        found = tuple(_kept(getattr(owner, name)) for owner, name in self._noted.values())
-
-        def hold() -> bool:
-            try:
-                return tuple(map(getattr, owners, names)) == found
-            except (AttributeError, TypeError):  # one is gone; or one is another attribute, which cannot be compared
-                return False
-
-        return hold
+    in_progress: set[type] = dataclasses.field(default_factory=set)
+    runs_no_user_code: bool = True
 
 
-class Plan(t.Generic[P]):
-    """A way for the objects of one class, as long as its facts hold.
+def is_unmodified(cls: type, methods: cabc.Iterable[str], *, after: type | None = None) -> bool:
+    """True if a class gets each of these methods from PynamoDB, as PynamoDB wrote it.
 
     Args:
-        model: The class.
-        make: Makes the way, and notes facts. It gives ``None`` where PynamoDB's way is the one to take.
-        beneath: The base of the class that takes the plan in place of what its own bases do.
+        cls: The class.
+        methods: Names of the methods. One that no base defines counts as unmodified.
+        after: Look only at the bases after this one in the method resolution order.
     """
-
-    def __init__(self, model: t.Any, make: t.Callable[[t.Any, Facts], P | None], *, beneath: type) -> None:
-        facts = Facts()
-        self.model = model
-        is_stock = t.cast("t.Any", attributes).json is json and is_own(model, HOOKS, beneath=beneath)
-        self.way = make(model, facts) if is_stock else None
-        self.holds = facts.check()
+    bases = cls.__mro__[cls.__mro__.index(after) + 1 :] if after else cls.__mro__
+    definitions = ((base, name) for base in bases for name in methods if name in vars(base))
+    return all(ORIGINALS.get((base, name)) is vars(base)[name] for base, name in definitions)
 
 
-def _kept(value: t.Any) -> t.Any:
-    """The value, safe from changes in place."""
-    if type(value) is dict:
-        return {name: copy.copy(held) if type(held) in (dict, list) else held for name, held in value.items()}
-    return copy.copy(value) if type(value) is list else value
+def is_unmodified_attribute(attribute: Attribute[t.Any], methods: tuple[str, ...]) -> bool:
+    """True if neither an attribute nor its class overrides any of these methods."""
+    return is_unmodified(type(attribute), methods) and vars(attribute).keys().isdisjoint(methods)
 
 
-def is_own(cls: type, steps: cabc.Iterable[str], *, beneath: type | None = None) -> bool:
-    """Whether each of these steps, wherever the class has it from, is PynamoDB's own."""
-    bases = cls.__mro__[cls.__mro__.index(beneath) + 1 :] if beneath else cls.__mro__
-    found = ((base, name) for base in bases for name in steps if name in vars(base))
-    return all(ORIGINALS.get((base, name)) is vars(base)[name] for base, name in found)
+def is_unmodified_container(cls: t.Any, methods: tuple[str, ...]) -> bool:
+    """True if a model or a map overrides none of these methods, and no class attribute hides one of its attributes."""
+    if not is_unmodified(cls, methods):
+        return False
+    return all(inspect.getattr_static(cls, name) is attribute for name, attribute in cls.get_attributes().items())
 
 
-def is_own_attribute(attribute: t.Any, steps: tuple[str, ...], facts: Facts) -> bool:
-    """Whether each of these steps of an attribute is PynamoDB's own. That they are, or are not, is noted as a fact."""
-    is_stock = is_own(type(attribute), steps) and vars(attribute).keys().isdisjoint(steps)
-    facts.note(type(attribute), steps[:3])
-    facts.note(attribute, ["__dict__"] if is_stock else ["attr_path", "null", "attr_type", "default"])
-    return is_stock
-
-
-def is_own_object(cls: t.Any, steps: cabc.Iterable[str], facts: Facts) -> bool:
-    """Whether each of these steps of a model or a map is PynamoDB's own. That they are, or are not, is noted."""
-    facts.note(cls, ("_attributes", "_instantiate", "_set_defaults", "__init__", "validate"))
-    has_moved = (inspect.getattr_static(cls, name) is not found for name, found in cls._attributes.items())
-    return is_own(cls, steps) and not any(has_moved)
-
-
-def key_of(cls: t.Any, attribute: t.Any) -> str:
-    """Where an object keeps the attribute's value."""
-    return t.cast(str, cls._dynamo_to_python_attrs.get(attribute.attr_name, attribute.attr_name))
-
-
-def if_raw_is_own(convert_raw: Convert, facts: Facts) -> Convert | None:
-    """The conversion, if values that no attribute declares are converted as PynamoDB does."""
-    by_type = (attributes.DESERIALIZE_CLASS_MAP, attributes.SERIALIZE_CLASS_MAP)
-    found = [*RAW_CLASSES, *(type(attribute) for table in by_type for attribute in table.values())]
-    for cls in found:
-        facts.note(cls, ("serialize", "deserialize"))
-    are_known = all(type(by_type[0].get(cls.attr_type)) is cls for cls in RAW_CLASSES)
-    are_known &= {kind: type(attribute) for kind, attribute in by_type[1].items()} == RAW_TYPES
-    return convert_raw if are_known and all(is_own(cls, ("serialize", "deserialize")) for cls in found) else None
+def are_raw_values_unmodified() -> bool:
+    """True if PynamoDB's own attributes convert the values that no attribute declares."""
+    by_dynamo_type, by_python_type = attributes.DESERIALIZE_CLASS_MAP, attributes.SERIALIZE_CLASS_MAP
+    python_types = {python_type: type(attribute) for python_type, attribute in by_python_type.items()}
+    # A program may add a type of its own to PynamoDB's tables.
+    classes = {*RAW_CLASSES, *map(type, by_dynamo_type.values())}
+    return (
+        all(type(by_dynamo_type.get(cls.attr_type)) is cls for cls in RAW_CLASSES)
+        and python_types == RAW_CLASSES_BY_PYTHON_TYPE
+        and all(is_unmodified(cls, ("serialize", "deserialize")) for cls in classes)
+    )

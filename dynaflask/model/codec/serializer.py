@@ -1,4 +1,4 @@
-"""From an object to an item: :func:`writing`."""
+"""Compile the function that turns an object into an item: :func:`compile_serializer`."""
 
 from __future__ import annotations
 
@@ -13,203 +13,204 @@ from pynamodb.attributes import MapAttribute
 from pynamodb.constants import NULL
 from pynamodb.exceptions import AttributeNullError
 
-from dynaflask.model.codec import values as convert
-from dynaflask.model.codec.guards import GIVE_STEPS
-from dynaflask.model.codec.guards import MAKE_STEPS
-from dynaflask.model.codec.guards import WRITE_STEPS
-from dynaflask.model.codec.guards import Facts
-from dynaflask.model.codec.guards import Plan
-from dynaflask.model.codec.guards import if_raw_is_own
-from dynaflask.model.codec.guards import is_own
-from dynaflask.model.codec.guards import is_own_attribute
-from dynaflask.model.codec.guards import is_own_object
-from dynaflask.model.codec.guards import key_of
+from dynaflask.model.codec import guards
+from dynaflask.model.codec import values
+from dynaflask.model.codec.guards import Compilation
+from dynaflask.model.codec.guards import is_unmodified
+from dynaflask.model.codec.source import execute
+from dynaflask.model.codec.source import function_suffix
 from dynaflask.model.codec.values import Convert
+from dynaflask.model.pynamodb_internals import element_attribute_for
+from dynaflask.model.pynamodb_internals import value_key
 
-Writer = t.Callable[[t.Any], dict[str, t.Any]]
-Writers = dict[type, Convert]
+Serializer = t.Callable[[t.Any], dict[str, t.Any]]
+Converters = dict[type, Convert]
 
 
-class WriteStep(t.NamedTuple):
+class FieldWriter(t.NamedTuple):
     """How one attribute is written.
 
     Attributes:
-        name: Its name in the model.
-        key: Where an object keeps its value.
-        dynamo_name: Its name in the item.
-        kind: DynamoDB's name of its type.
-        plain: The type of values that are written as they are, if there is one.
-        write: What makes of any other value what is written.
-        is_null_fine: Whether there need not be a value.
+        name: The attribute's name in the class.
+        key: The key in the object's ``attribute_values``.
+        dynamo_name: The attribute's name in the item.
+        dynamo_type: The type in the item, such as ``"S"``.
+        plain_type: The Python type of values that are written unchanged, or None.
+        convert: Converts any other value.
+        is_nullable: True if the attribute may have no value.
     """
 
     name: str
     key: str
     dynamo_name: str
-    kind: str
-    plain: type | None
-    write: Convert
-    is_null_fine: bool
+    dynamo_type: str
+    plain_type: type | None
+    convert: Convert
+    is_nullable: bool
 
 
-def writing(model: t.Any, *, beneath: type) -> Plan[Writer]:
-    """How objects of a model become items, with its check for values that are missing.
-
-    Args:
-        model: The model's class.
-        beneath: The base of it that follows the plan.
-    """
-    return Plan(model, _writer, beneath=beneath)
+def compile_serializer(model: t.Any) -> Serializer | None:
+    """The serializer of a model, with PynamoDB's check for missing values; None if the model overrides a method."""
+    return _compile(model, Compilation())
 
 
-def _writer(cls: t.Any, facts: Facts) -> Writer | None:
-    if not is_own_object(cls, GIVE_STEPS, facts) or cls in facts.in_progress:
+def _compile(cls: t.Any, compilation: Compilation) -> Serializer | None:
+    if not guards.is_unmodified_container(cls, guards.CONTAINER_SERIALIZE_METHODS) or cls in compilation.in_progress:
         return None
-    if not all(is_own(type(found), ["__get__"]) for found in cls.get_attributes().values()):
+    if not all(is_unmodified(type(attribute), ["__get__"]) for attribute in cls.get_attributes().values()):
         return None
-    facts.in_progress.add(cls)
-    steps = [_write_step(cls, name, found, facts) for name, found in cls.get_attributes().items()]
-    facts.in_progress.discard(cls)
-    return _compiled(steps)
+    compilation.in_progress.add(cls)
+    fields = [_field_writer(cls, name, attribute, compilation) for name, attribute in cls.get_attributes().items()]
+    compilation.in_progress.discard(cls)
+    namespace: dict[str, t.Any] = {"AttributeNullError": AttributeNullError}
+    function_name = f"serialize_{function_suffix(cls)}"
+    # A block for each attribute: a loop over the attributes takes half as long again.
+    blocks = [line for number, field in enumerate(fields) for line in _write_field(number, field, namespace)]
+    start = [f"def {function_name}(instance):", "get, item = instance.attribute_values.get, {}"]
+    source = "\n    ".join([*start, *blocks, "return item"])
+    execute(f"{source}\n", namespace, title="serializer", cls=cls)
+    return t.cast("Serializer", namespace[function_name])
 
 
-def _compiled(steps: list[WriteStep]) -> Writer:
-    """A function with a block for each attribute: a loop over them takes half as long again."""
-    known: dict[str, t.Any] = {"AttributeNullError": AttributeNullError}
-    lines = ["def write(instance):", "    get, item = instance.attribute_values.get, {}"]
-    for number, step in enumerate(steps):
-        known[f"write{number}"] = step.write
-        lines += _block(number, step, known)
-    exec("\n".join([*lines, "    return item"]), known)  # noqa: S102 - nothing but names comes in, each quoted by repr
-    return t.cast("Writer", known["write"])
-
-
-def _block(number: int, step: WriteStep, known: dict[str, t.Any]) -> list[str]:
-    put = f"item[{step.dynamo_name!r}] = {{{step.kind!r}: value}}"
+def _write_field(number: int, field: FieldWriter, namespace: dict[str, t.Any]) -> list[str]:
+    """Source that writes one attribute."""
+    namespace[f"convert{number}"] = field.convert
+    put = f"item[{field.dynamo_name!r}] = {{{field.dynamo_type!r}: value}}"
     convert_and_put = [
-        "    if value is not None:",
-        f"        value = write{number}(value)",
-        "    if value is not None:",
-        f"        {put}",
-        *([] if step.is_null_fine else ["    else:", f"        raise AttributeNullError({step.name!r})"]),
+        "if value is not None:",
+        f"    value = convert{number}(value)",
+        "if value is not None:",
+        f"    {put}",
+        *([] if field.is_nullable else ["else:", f"    raise AttributeNullError({field.name!r})"]),
     ]
-    if step.plain is None:
-        return [f"    value = get({step.key!r})", *convert_and_put]
-    known[f"plain{number}"] = step.plain
+    if field.plain_type is None:
+        return [f"value = get({field.key!r})", *convert_and_put]
+    namespace[f"plain_type{number}"] = field.plain_type
     return [
-        f"    value = get({step.key!r})",
-        f"    if type(value) is plain{number}:",
-        f"        {put}",
-        "    else:",
+        f"value = get({field.key!r})",
+        f"if type(value) is plain_type{number}:",
+        f"    {put}",
+        "else:",
         *(f"    {line}" for line in convert_and_put),
     ]
 
 
-def _write_step(cls: t.Any, name: str, attribute: t.Any, facts: Facts) -> WriteStep:
+def _field_writer(cls: t.Any, name: str, attribute: t.Any, compilation: Compilation) -> FieldWriter:
     takes_null_check = isinstance(attribute, (ListAttribute, MapAttribute))
 
-    def write_other(value: t.Any) -> t.Any:
+    def convert_other(value: t.Any) -> t.Any:
         if isinstance(value, MapAttribute) and not value.validate(null_check=True):
             raise ValueError(f"Attribute '{name}' is not correctly typed")
         return attribute.serialize(value, null_check=True) if takes_null_check else attribute.serialize(value)
 
-    writers = _attribute_writers(attribute, write_other, facts)
+    converters = _attribute_converters(attribute, convert_other, compilation)
 
-    def write(value: t.Any) -> t.Any:
+    def convert(value: t.Any) -> t.Any:
         try:
-            return writers.get(type(value), write_other)(value)
+            return converters.get(type(value), convert_other)(value)
         except AttributeNullError as error:
             error.prepend_path(name)
             raise
 
-    # A writer that is the type itself leaves such a value as it is.
-    plain = next((kind for kind, writer in writers.items() if writer is kind), None)
-    kind, dynamo_name = attribute.attr_type, attribute.attr_name
-    return WriteStep(name, key_of(cls, attribute), dynamo_name, kind, plain, write, attribute.null)
+    return FieldWriter(
+        name=name,
+        key=value_key(cls, attribute),
+        dynamo_name=attribute.attr_name,
+        dynamo_type=attribute.attr_type,
+        # str(value) of a string, and its like, change nothing.
+        plain_type=next(
+            (python_type for python_type, converter in converters.items() if converter is python_type), None
+        ),
+        convert=convert,
+        is_nullable=attribute.null,
+    )
 
 
-def _attribute_writers(attribute: t.Any, write_other: Convert, facts: Facts) -> Writers:
-    """What ``serialize`` gives for values of these types, if it is PynamoDB's."""
-    if not is_own_attribute(attribute, WRITE_STEPS, facts):
+def _attribute_converters(attribute: t.Any, convert_other: Convert, compilation: Compilation) -> Converters:
+    """Functions by Python type that give what ``serialize`` gives, if it is PynamoDB's."""
+    if not guards.is_unmodified_attribute(attribute, guards.SERIALIZE_METHODS):
         return {}
     cls = type(attribute)
     if isinstance(attribute, MapAttribute):
-        return _map_writers(cls, write_other, facts)
+        return _map_converters(cls, convert_other, compilation)
     if isinstance(attribute, ListAttribute):
-        is_typed = attribute.element_type is not None
-        write = _list_writer(attribute, facts) if is_typed else if_raw_is_own(convert.write_list, facts)
-        return {list: write} if write else {}
-    return _value_writers(cls, getattr(attribute, "legacy_encoding", False))
+        if attribute.element_type is not None:
+            return {list: _list_converter(attribute, compilation)}
+        return {list: values.serialize_list} if guards.are_raw_values_unmodified() else {}
+    converters = LEGACY_CONVERTERS if getattr(attribute, "legacy_encoding", False) else CONVERTERS
+    return converters.get(cls.serialize, {})
 
 
-def _value_writers(cls: t.Any, is_legacy: bool) -> Writers:
-    return (LEGACY_WRITERS if is_legacy else WRITERS).get(cls.serialize, {})
-
-
-def _map_writers(cls: t.Any, write_other: Convert, facts: Facts) -> Writers:
-    write = _map_writer(cls, facts)
-    if write is None:
+def _map_converters(cls: t.Any, convert_other: Convert, compilation: Compilation) -> Converters:
+    convert = _map_converter(cls, compilation)
+    if convert is None:
         return {}
-    required = [key_of(cls, found) for found in cls.get_attributes().values() if not found.null]
+    required = [value_key(cls, attribute) for attribute in cls.get_attributes().values() if not attribute.null]
 
-    def write_map(value: t.Any) -> t.Any:
-        # PynamoDB looks for what is missing in a map before it writes any of it.
-        held = vars(value).get("attribute_values", {})
-        is_valid = all(held.get(key) is not None for key in required)
-        return write(value) if is_valid else write_other(value)
+    def convert_map(instance: t.Any) -> t.Any:
+        # PynamoDB looks for missing values in a map before it writes any of it.
+        attribute_values = vars(instance).get("attribute_values", {})
+        is_complete = all(attribute_values.get(key) is not None for key in required)
+        return convert(instance) if is_complete else convert_other(instance)
 
-    return {cls: write_map}
+    return {cls: convert_map}
 
 
-def _map_writer(cls: t.Any, facts: Facts) -> Convert | None:
-    write = _raw_map_writer(facts) if cls is MapAttribute else None if cls.is_raw() else _writer(cls, facts)
-    if write is None:
+def _map_converter(cls: t.Any, compilation: Compilation) -> Convert | None:
+    serialize: Serializer | None
+    if cls is MapAttribute:
+        serialize = _serialize_raw_map if guards.are_raw_values_unmodified() else None
+    else:
+        serialize = None if cls.is_raw() else _compile(cls, compilation)
+    if serialize is None:
         return None
-    # A map that is an attribute, and not a value, has no values.
-    return lambda value: write(value) if "attribute_values" in vars(value) else value.serialize(value)
+    # A map that is the attribute of a class, and not a value, has no values.
+    return lambda value: serialize(value) if "attribute_values" in vars(value) else value.serialize(value)
 
 
-def _raw_map_writer(facts: Facts) -> Convert | None:
-    write = if_raw_is_own(convert.write_map, facts)
-    return write and (lambda value: write(value.attribute_values))
+def _serialize_raw_map(instance: t.Any) -> dict[str, t.Any]:
+    return values.serialize_map(instance.attribute_values)
 
 
-def _list_writer(attribute: t.Any, facts: Facts) -> Convert:
-    def write_other(value: t.Any) -> dict[str, t.Any]:
-        element = attribute._get_serialize_class(value)
+def _list_converter(attribute: t.Any, compilation: Compilation) -> Convert:
+    def convert_other(value: t.Any) -> dict[str, t.Any]:
+        element = element_attribute_for(attribute, value)
         if value is not None and not isinstance(element, attribute.element_type):
             raise ValueError(f"List elements must be of type: {attribute.element_type.__name__}")
         takes_null_check = isinstance(element, (ListAttribute, MapAttribute))
-        written = element.serialize(value, null_check=True) if takes_null_check else element.serialize(value)
-        return {NULL: True} if written is None else {element.attr_type: written}
+        serialized = element.serialize(value, null_check=True) if takes_null_check else element.serialize(value)
+        return {NULL: True} if serialized is None else {element.attr_type: serialized}
 
     cls = attribute.element_type
-    writers = _element_writers(cls, facts)
-    return convert.list_writer({kind: (cls.attr_type, writers[kind]) for kind in writers}, write_other=write_other)
+    converters = _element_converters(cls, compilation)
+    typed_converters = {python_type: (cls.attr_type, convert) for python_type, convert in converters.items()}
+    return values.list_serializer(typed_converters, convert_other=convert_other)
 
 
-def _element_writers(cls: t.Any, facts: Facts) -> Writers:
-    facts.note(cls, WRITE_STEPS[:2])
+def _element_converters(cls: t.Any, compilation: Compilation) -> Converters:
     if cls is MapAttribute:
-        write_raw = if_raw_is_own(convert.write_map, facts)
-        return {dict: write_raw} if write_raw else {}
+        return {dict: values.serialize_map} if guards.are_raw_values_unmodified() else {}
     if issubclass(cls, MapAttribute):
-        write = _map_writer(cls, facts) if is_own(cls, WRITE_STEPS) else None
-        return {cls: write} if write else {}
-    if issubclass(cls, ListAttribute) or not is_own(cls, (*WRITE_STEPS, *MAKE_STEPS)):
+        convert = _map_converter(cls, compilation) if is_unmodified(cls, guards.SERIALIZE_METHODS) else None
+        return {cls: convert} if convert else {}
+    if issubclass(cls, ListAttribute) or not is_unmodified(
+        cls, (*guards.SERIALIZE_METHODS, *guards.CONSTRUCTION_METHODS)
+    ):
         return {}
-    return {kind: write for kind, write in _value_writers(cls, is_legacy=False).items() if kind is not set}
+    converters = CONVERTERS.get(cls.serialize, {})
+    # An empty set serializes to None, which is a NULL in a list.
+    return {python_type: convert for python_type, convert in converters.items() if python_type is not set}
 
 
-WRITERS: dict[t.Any, Writers] = {
+CONVERTERS: dict[t.Any, Converters] = {
     Attribute.serialize: {str: str},
     attributes.BinaryAttribute.serialize: {bytes: bytes},
-    attributes.BinarySetAttribute.serialize: {set: convert.write_set},
+    attributes.BinarySetAttribute.serialize: {set: values.serialize_set},
     attributes.BooleanAttribute.serialize: {bool: bool},
-    attributes.NumberAttribute.serialize: convert.WRITE_NUMBER,
-    attributes.NumberSetAttribute.serialize: {set: convert.write_number_set},
-    attributes.UnicodeSetAttribute.serialize: {set: convert.write_set},
-    attributes.UTCDateTimeAttribute.serialize: {dt.datetime: convert.write_utc},
+    attributes.NumberAttribute.serialize: values.NUMBER_SERIALIZERS,
+    attributes.NumberSetAttribute.serialize: {set: values.serialize_number_set},
+    attributes.UnicodeSetAttribute.serialize: {set: values.serialize_set},
+    attributes.UTCDateTimeAttribute.serialize: {dt.datetime: values.serialize_utc},
     attributes.VersionAttribute.serialize: {int: int.__repr__},
 }
-LEGACY_WRITERS: dict[t.Any, Writers] = {attributes.BinaryAttribute.serialize: {bytes: base64.b64encode}}
+LEGACY_CONVERTERS: dict[t.Any, Converters] = {attributes.BinaryAttribute.serialize: {bytes: base64.b64encode}}

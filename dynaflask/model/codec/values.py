@@ -1,6 +1,6 @@
-"""PynamoDB's conversions of single values, without what they do again for each value.
+"""Conversions of single values, as PynamoDB makes them but without the work that it repeats for each value.
 
-What a function here does not recognise it hands to PynamoDB, so that the result, and the error, is PynamoDB's.
+A function here hands any value that it does not recognise to PynamoDB, so that the result and the error are PynamoDB's.
 """
 
 from __future__ import annotations
@@ -15,34 +15,38 @@ import types
 import typing as t
 
 from pynamodb import attributes
+from pynamodb.attributes import Attribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.constants import NULL
 from pynamodb.exceptions import AttributeNullError
 
-# PynamoDB's module as it is at the time: tests may put another clock into it.
+from dynaflask.model.pynamodb_internals import attribute_for
+from dynaflask.model.pynamodb_internals import parse_utc
+
+# Looked up at each call: freezegun and its like put another clock into PynamoDB's module.
 _pynamodb: t.Any = attributes
 
 Convert = t.Callable[[t.Any], t.Any]
 
 _dumps: Convert = json.dumps
-_lenient = json.JSONDecoder(strict=False)
-#: JSON's value at a place of a text, and where it ends.
+_lenient_decoder = json.JSONDecoder(strict=False)
+#: Reads one JSON value at an index of a text, and returns it with the index after it.
 scan: t.Callable[[t.Any, int], tuple[t.Any, int]] = json.scanner.make_scanner(t.cast("t.Any", json.JSONDecoder()))
 _new = object.__new__
 _put = object.__setattr__
 
 UTC = dt.timezone.utc
-# A map with one of these keys is more than its values to PynamoDB's MapAttribute(**values).
-_TAKEN = frozenset({"self", "_user_instantiated", *MapAttribute.attribute_args})
+# PynamoDB's MapAttribute(**values) takes these keys for its own arguments.
+_MAP_ARGUMENTS = frozenset({"self", "_user_instantiated", *MapAttribute.attribute_args})
 
 
-def as_it_is(value: t.Any) -> t.Any:
+def identity(value: t.Any) -> t.Any:
     """The value itself."""
     return value
 
 
-def read_number(text: t.Any) -> t.Any:
-    """``json.loads``: most of its time goes into what can only be white space."""
+def deserialize_number(text: t.Any) -> t.Any:
+    """A number. ``json.loads`` spends most of its time on white space, which DynamoDB does not send."""
     try:
         value, end = scan(text, 0)
     except (StopIteration, TypeError, ValueError):
@@ -50,61 +54,67 @@ def read_number(text: t.Any) -> t.Any:
     return value if end == len(text) else json.loads(text)
 
 
-def read_version(text: t.Any) -> int:
-    """A whole number."""
-    return int(read_number(text))
+def deserialize_version(text: t.Any) -> int:
+    """An integer."""
+    return int(deserialize_number(text))
 
 
-def read_ttl(text: t.Any) -> t.Any:
-    """A point in time, in whole seconds."""
-    return _pynamodb.datetime.fromtimestamp(read_number(text), tz=UTC).replace(microsecond=0)
+def deserialize_ttl(text: t.Any) -> t.Any:
+    """A datetime in whole seconds."""
+    return _pynamodb.datetime.fromtimestamp(deserialize_number(text), tz=UTC).replace(microsecond=0)
 
 
-def read_utc(text: t.Any) -> t.Any:
-    """A point in time, as PynamoDB writes it: ``2026-11-22T12:30:00.000000+0000``."""
-    # fromisoformat alone takes more than PynamoDB does: other marks, which come after every two digits, and hour 24.
+def deserialize_utc(text: t.Any) -> t.Any:
+    """A datetime in PynamoDB's format: ``2026-11-22T12:30:00.000000+0000``."""
+    # fromisoformat() also accepts other separators, which it allows after every two digits, and hour 24.
     try:
         if text[4:20:3] == "--T::." and text[26:] == "+0000" and text[11:13] != "24":
             return _pynamodb.datetime.fromisoformat(text[:26] + "+00:00")
     except (LookupError, TypeError, ValueError):
         pass
-    return attributes.UTCDateTimeAttribute._fast_parse_utc_date_string(text)
+    return parse_utc(text)
 
 
-def read_number_set(values: t.Any) -> set[t.Any]:
+def deserialize_number_set(elements: t.Any) -> set[t.Any]:
     """A set of numbers."""
-    return {read_number(value) for value in values}
+    return {deserialize_number(element) for element in elements}
 
 
-def read_legacy_set(values: t.Any) -> set[bytes]:
-    """A set of binary values in PynamoDB's former encoding."""
-    return {base64.b64decode(value) for value in values}
+def deserialize_legacy_set(elements: t.Any) -> set[bytes]:
+    """A set of binary values in PynamoDB's legacy encoding."""
+    return {base64.b64decode(element) for element in elements}
 
 
-def read_json(text: t.Any) -> t.Any:
-    """What the text says. PynamoDB makes a decoder for each."""
+def deserialize_json(text: t.Any) -> t.Any:
+    """A JSON value. PynamoDB makes a new decoder for each."""
     is_plain = type(text) is str and not text.startswith("\ufeff")
-    return _lenient.decode(text) if is_plain else json.loads(text, strict=False)
+    return _lenient_decoder.decode(text) if is_plain else json.loads(text, strict=False)
 
 
-def read_null(_: t.Any) -> None:
-    """Nothing."""
+def deserialize_null(_: t.Any) -> None:
+    """None."""
 
 
-def read_map(values: t.Any) -> dict[str, t.Any]:
-    """A map without declared attributes."""
-    return {name: READERS[kind](value) for name, typed in values.items() for kind, value in typed.items()}
+def deserialize_map(typed_values: t.Any) -> dict[str, t.Any]:
+    """A dict, from a map without declared attributes."""
+    return {
+        name: DESERIALIZERS[dynamo_type](value)
+        for name, typed_value in typed_values.items()
+        for dynamo_type, value in typed_value.items()
+    }
 
 
-def read_list(values: t.Any) -> list[t.Any]:
-    """A list of whatever comes."""
-    return [READERS[kind](value) for typed in values for kind, value in typed.items()]
+def deserialize_list(typed_values: t.Any) -> list[t.Any]:
+    """A list, from a list without a declared element type."""
+    return [
+        DESERIALIZERS[dynamo_type](value) for typed_value in typed_values for dynamo_type, value in typed_value.items()
+    ]
 
 
-def read_raw_map(values: t.Any) -> t.Any:
-    """A map without declared attributes, as the value of one that is declared as a ``MapAttribute``."""
-    value = read_map(values)
-    if not _TAKEN.isdisjoint(value) or not _are_strings(value):
+def deserialize_raw_map(typed_values: t.Any) -> t.Any:
+    """A ``MapAttribute``, from a map without declared attributes."""
+    value = deserialize_map(typed_values)
+    if not _MAP_ARGUMENTS.isdisjoint(value) or not _are_strings(value):
         return t.cast("t.Any", MapAttribute)(**value)
     instance = _new(MapAttribute)
     _put(instance, "attribute_kwargs", {})
@@ -120,106 +130,108 @@ def _are_strings(names: cabc.Iterable[t.Any]) -> bool:
     return True
 
 
-# By DynamoDB's name of the type: attributes.DESERIALIZE_CLASS_MAP.
-READERS: dict[str, Convert] = {
-    "S": as_it_is,
-    "N": read_number,
+# By DynamoDB's type, as PynamoDB's attributes.DESERIALIZE_CLASS_MAP.
+DESERIALIZERS: dict[str, Convert] = {
+    "S": identity,
+    "N": deserialize_number,
     "BOOL": bool,
-    "M": read_map,
-    "L": read_list,
+    "M": deserialize_map,
+    "L": deserialize_list,
     "SS": set,
-    "NS": read_number_set,
-    "B": as_it_is,
+    "NS": deserialize_number_set,
+    "B": identity,
     "BS": set,
-    "NULL": read_null,
+    "NULL": deserialize_null,
 }
 
 
-def write_float(value: float) -> str:
+def serialize_float(value: float) -> str:
     """A number as JSON."""
     return float.__repr__(value) if math.isfinite(value) else json.dumps(value)
 
 
-def write_utc(value: t.Any) -> str:
-    """A point in time as PynamoDB writes it; one without a zone is in UTC."""
-    # strftime takes five times longer.
-    moment = value if value.tzinfo is None else value.astimezone(UTC)
-    return f"{moment.isoformat(timespec='microseconds')[:26]}+0000"
+def serialize_utc(value: t.Any) -> str:
+    """A datetime in PynamoDB's format. A naive one counts as UTC."""
+    # strftime() takes five times longer.
+    utc = value if value.tzinfo is None else value.astimezone(UTC)
+    return f"{utc.isoformat(timespec='microseconds')[:26]}+0000"
 
 
-def write_set(values: set[t.Any]) -> list[t.Any] | None:
-    """The elements; ``None`` for no elements."""
-    return list(values) or None
+def serialize_set(elements: set[t.Any]) -> list[t.Any] | None:
+    """The elements as a list; None for an empty set, which DynamoDB does not store."""
+    return list(elements) or None
 
 
-def write_number_set(values: set[t.Any]) -> list[str] | None:
-    """The elements as JSON; ``None`` for no elements."""
-    return [WRITE_NUMBER.get(type(value), _dumps)(value) for value in values] or None
+def serialize_number_set(elements: set[t.Any]) -> list[str] | None:
+    """The elements as JSON numbers; None for an empty set."""
+    return [NUMBER_SERIALIZERS.get(type(element), _dumps)(element) for element in elements] or None
 
 
-def write_map(values: t.Any) -> dict[str, t.Any]:
-    """A map without declared attributes."""
-    written = {}
+def serialize_map(values: t.Any) -> dict[str, t.Any]:
+    """Typed values, from a dict."""
+    typed_values = {}
     for name, value in values.items():
-        writer = WRITERS.get(type(value))
-        if writer is None:
-            written[name] = _write_other(value)
+        serializer = SERIALIZERS.get(type(value))
+        if serializer is None:
+            typed_values[name] = _serialize_other(value)
         else:
-            written[name] = {writer[0]: writer[1](value)}
-    return written
+            typed_values[name] = {serializer[0]: serializer[1](value)}
+    return typed_values
 
 
-def list_writer(writers: cabc.Mapping[type, tuple[str, Convert]], *, write_other: Convert) -> Convert:
-    """Writes a list.
+def list_serializer(serializers: cabc.Mapping[type, tuple[str, Convert]], *, convert_other: Convert) -> Convert:
+    """A function that serializes a list.
 
     Args:
-        writers: How to write an element, by its type in Python.
-        write_other: How to write an element of any other type, with DynamoDB's name of the type.
+        serializers: DynamoDB's type and a converter for elements, by Python type.
+        convert_other: Returns the typed value of any other element.
     """
 
-    def write_list(values: list[t.Any]) -> list[t.Any]:
-        written = []
-        for index, value in enumerate(values):
-            writer = writers.get(type(value))
+    def serialize_list(elements: list[t.Any]) -> list[t.Any]:
+        typed_values = []
+        for index, element in enumerate(elements):
+            serializer = serializers.get(type(element))
             try:
-                written.append(write_other(value) if writer is None else {writer[0]: writer[1](value)})
+                typed_values.append(
+                    convert_other(element) if serializer is None else {serializer[0]: serializer[1](element)}
+                )
             except AttributeNullError as error:
                 error.prepend_path(f"[{index}]")
                 raise
-        return written
+        return typed_values
 
-    return write_list
-
-
-def _write_other(value: t.Any) -> dict[str, t.Any]:
-    attribute = _pynamodb._get_class_for_serialize(value)
-    written = attribute.serialize(value)
-    return {NULL: True} if written is None else {attribute.attr_type: written}
+    return serialize_list
 
 
-def _write_other_element(value: t.Any) -> dict[str, t.Any]:
-    if not isinstance(value, _pynamodb.Attribute):
-        return _write_other(value)
-    written = t.cast("t.Any", value).serialize(value)
-    return {NULL: True} if written is None else {value.attr_type: written}
+def _serialize_other(value: t.Any) -> dict[str, t.Any]:
+    return _serialize_with(attribute_for(value), value)
 
 
-def write_null(_: None) -> bool:
-    """What stands for nothing."""
+def _serialize_other_element(value: t.Any) -> dict[str, t.Any]:
+    return _serialize_with(value if isinstance(value, Attribute) else attribute_for(value), value)
+
+
+def _serialize_with(attribute: t.Any, value: t.Any) -> dict[str, t.Any]:
+    serialized = attribute.serialize(value)
+    return {NULL: True} if serialized is None else {attribute.attr_type: serialized}
+
+
+def serialize_null(_: None) -> bool:
+    """DynamoDB's NULL."""
     return True
 
 
-WRITE_NUMBER: dict[type, Convert] = {int: int.__repr__, float: write_float}
+NUMBER_SERIALIZERS: dict[type, Convert] = {int: int.__repr__, float: serialize_float}
 
-# By Python's type: DynamoDB's name of the type, and attributes.SERIALIZE_CLASS_MAP.
-WRITERS: dict[type, tuple[str, Convert]] = {
+# By Python type, as PynamoDB's attributes.SERIALIZE_CLASS_MAP: DynamoDB's type and a converter.
+SERIALIZERS: dict[type, tuple[str, Convert]] = {
     str: ("S", str),
     int: ("N", int.__repr__),
-    float: ("N", write_float),
+    float: ("N", serialize_float),
     bool: ("BOOL", bool),
     bytes: ("B", bytes),
-    dict: ("M", write_map),
-    types.NoneType: (NULL, write_null),
+    dict: ("M", serialize_map),
+    types.NoneType: (NULL, serialize_null),
 }
-write_list = list_writer(WRITERS, write_other=_write_other_element)
-WRITERS[list] = ("L", write_list)
+serialize_list = list_serializer(SERIALIZERS, convert_other=_serialize_other_element)
+SERIALIZERS[list] = ("L", serialize_list)

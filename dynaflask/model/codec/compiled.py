@@ -1,0 +1,52 @@
+"""The codec of one model: a deserializer and a serializer, each a generated function.
+
+They take PynamoDB's steps in PynamoDB's order, so that values and errors are the same. A method that a class or an
+attribute overrides is called as PynamoDB calls it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import typing as t
+
+from pynamodb import attributes
+
+from dynaflask.model.codec.deserializer import Deserializer
+from dynaflask.model.codec.deserializer import compile_deserializer
+from dynaflask.model.codec.guards import MODEL_HOOKS
+from dynaflask.model.codec.guards import is_unmodified
+from dynaflask.model.codec.serializer import Serializer
+from dynaflask.model.codec.serializer import compile_serializer
+
+
+class CompiledCodec:
+    """The deserializer and the serializer of one model, compiled on first use.
+
+    They are compiled once, as by attrs and cattrs. An override or a patch that is in place by then takes effect; a
+    later patch of PynamoDB does not. A program that patches PynamoDB later sets ``transport = "stock"``.
+
+    Args:
+        model: The model's class.
+        base: The base class that calls the codec. If a base after it overrides PynamoDB, there is nothing to compile.
+    """
+
+    def __init__(self, model: t.Any, *, base: type) -> None:
+        self.model = model
+        self._base = base
+
+    @functools.cached_property
+    def deserializer(self) -> Deserializer | None:
+        """The deserializer, or None if PynamoDB must deserialize this model itself."""
+        return compile_deserializer(self.model) if self._calls_pynamodb else None
+
+    @functools.cached_property
+    def serializer(self) -> Serializer | None:
+        """The serializer, or None if PynamoDB must serialize this model itself."""
+        return compile_serializer(self.model) if self._calls_pynamodb else None
+
+    @property
+    def _calls_pynamodb(self) -> bool:
+        # A program may put another JSON module into PynamoDB, say to read numbers as decimals.
+        uses_json = t.cast("t.Any", attributes).json is json
+        return uses_json and is_unmodified(self.model, MODEL_HOOKS, after=self._base)
