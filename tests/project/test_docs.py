@@ -177,10 +177,10 @@ def test_the_errors_page_quotes_existing_messages() -> None:
 def modules_in(layout: str) -> cabc.Iterator[str]:
     """The modules of a layout. A line belongs to the folders that are less indented, and may begin with one itself."""
     folders: list[tuple[int, str]] = []
-    for line in layout.splitlines():
+    for line in filter(str.strip, layout.splitlines()):
         indent = len(line) - len(line.lstrip())
         folders = [folder for folder in folders if folder[0] < indent]
-        if folder := re.match(r"\s*(\w+)/", line):
+        if folder := re.match(r"\s*([\w/]+)/(?:\s|$)", line):
             folders.append((indent, folder[1]))
         for module in re.findall(r"\b[a-z][a-z0-9_]*\.py\b", line):
             yield "/".join([*(name for _, name in folders), module])
