@@ -14,8 +14,8 @@ from botocore.config import Config
 
 from dynaflask.client.botocore_internals import http_session
 from dynaflask.client.lease import Lease
+from dynaflask.client.tls import hostname_checking_context
 from dynaflask.client.tls import share_context
-from dynaflask.client.tls import strict_context
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -112,4 +112,4 @@ def test_a_client_certificate_needs_a_context_of_its_own(
 def test_a_client_without_the_private_names_is_not_changed() -> None:
     """``share_context`` does nothing if botocore has renamed its internals."""
     share_context(object())
-    assert strict_context(object()) is None
+    assert hostname_checking_context(object()) is None

@@ -72,7 +72,7 @@ def test_an_unused_transport_is_logged_once(make_app: MakeApp, warnings: t.Calla
         app.extensions["dynamo"].get_client()
     (message,) = warnings()
     assert message.startswith(
-        "DYNAMODB_TRANSPORT is 'direct', but botocore makes the calls of a client: it goes through"
+        "DYNAMODB_TRANSPORT is 'direct', but botocore makes the calls of a client: the client uses a proxy"
     )
 
 

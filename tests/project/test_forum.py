@@ -433,7 +433,7 @@ def test_the_command_exits_with_the_reason_without_a_local_server(
     command_line = [sys.executable, "-m", "examples.forum", "--port", "0"]
     process = subprocess.run(command_line, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
     assert process.returncode == 1
-    assert process.stderr.startswith("ministack ended at its start with exit code 7.")
+    assert process.stderr.startswith("ministack ended while it started, with exit code 7.")
 
 
 @pytest.mark.usefixtures("sites")

@@ -17,7 +17,9 @@ SLOW_FILES = tuple(
         "model/test_pynamodb.py",
         "registry/test_isolation.py",
         "client/direct/test_transport.py",
-        "local/test_local.py",
+        "local/test_process.py",
+        "local/test_server.py",
+        "local/test_watcher.py",
         "registry/test_leaks.py",
         "registry/test_tenant_isolation.py",
         "project/test_docs.py",
@@ -35,8 +37,10 @@ SLOW_FILES = tuple(
         "client/test_first_calls.py",
         "client/test_forks.py",
         "client/test_gevent.py",
-        "model/codec/test_codec.py",
-        "tables/test_transfer.py",
+        "model/codec/test_deserializer.py",
+        "model/codec/test_serializer.py",
+        "tables/test_dump.py",
+        "tables/test_load.py",
         "support/test_engines.py",
     )
 )
