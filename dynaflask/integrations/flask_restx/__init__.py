@@ -136,9 +136,6 @@ def _field_of(api: t.Any, attribute: t.Any, name: str) -> t.Any:
         nested = fields.Nested(_object_of(api, element, name), allow_null=True)
         return fields.List(nested, **options)
     json_type = json_type_of(attribute)
-    # DynamoDB accepts empty strings, except as keys.
-    if (attribute.is_hash_key or attribute.is_range_key) and json_type.schema.get("type") == "string":
-        json_type = json_type._replace(schema={**json_type.schema, "minLength": 1})
     if attribute.default is not None and not callable(attribute.default):
         options["default"] = json_type.to_json(attribute.default)
     return Field(json_type, **options)
