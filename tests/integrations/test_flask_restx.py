@@ -16,6 +16,7 @@ from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.pagination import ResultIterator
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
@@ -503,3 +504,38 @@ def test_item_of_refuses_a_value_that_the_attribute_cannot_store(
     with pytest.raises(BadRequest) as refused:
         restx.item_of(note, {**BODY, **change})
     assert list(t.cast("t.Any", refused.value).data["errors"]) == [field]
+
+
+@pytest.mark.parametrize("only", [None, ["author"], ["readers"]])
+@pytest.mark.parametrize(
+    "make",
+    [lambda items: ResultIterator(len, (), {}), iter, lambda items: (item for item in items)],
+    ids=["a query", "an iterator", "a generator"],
+)
+def test_a_lazy_result_is_refused(note: t.Any, make: t.Callable[[t.Any], t.Any], only: list[str] | None) -> None:
+    """A query that is not a list cannot be marshalled: Flask-RESTX would answer one object of nulls."""
+    model = restx.model_of(flask_restx.Api(), note, only=only)
+    with flask.Flask("app").app_context(), pytest.raises(TypeError, match="Return a list"):
+        flask_restx.marshal(make([note("hello")]), model)
+
+
+def test_a_page_is_not_an_item(note: t.Any) -> None:
+    """The model of an item does not marshal a page; the message names the model that does."""
+    page = dynaflask.Page([note("hello")], per_page=1, next_cursor=None, consumed_capacity=1)
+    with pytest.raises(TypeError, match="page_of"):
+        flask_restx.marshal(page, restx.model_of(flask_restx.Api(), note))
+
+
+def test_resources_without_a_model_may_use_the_providers_json(note: t.Any) -> None:
+    """``RESTX_JSON`` gives Flask-RESTX, which ignores ``app.json``, the conversions of the JSON provider."""
+    app = flask.Flask("app")
+    app.config["RESTX_JSON"] = {"default": dynaflask.JSONProvider.default}
+    api = flask_restx.Api(app)
+
+    @api.route("/notes")
+    class Notes(flask_restx.Resource):  # type: ignore[misc]
+        def get(self) -> t.Any:
+            return {"notes": [note("hello", words={"b", "a"}, when=dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc))]}
+
+    (shown,) = app.test_client().get("/notes").json["notes"]  # type: ignore[index]
+    assert (shown["subject"], shown["words"], shown["when"]) == ("hello", ["a", "b"], "2026-01-02T00:00:00+00:00")
