@@ -348,7 +348,8 @@ class Dynamo:
             method: ``Model.query``, ``Model.scan``, or an index's ``query`` or ``scan``.
             *args: Its arguments.
             per_page: Items on a page. By default ``per_page`` of the request's query string, or 20.
-            cursor: Where the page starts. By default ``cursor`` of the request's query string, or the first item.
+            cursor: Where the page starts. By default ``cursor`` of the request's query string, or the first item; an
+                empty string is the first item.
             max_per_page: Upper limit of ``per_page``; a larger value is reduced to it. ``None`` for no limit.
             max_reads: Upper limit of requests to DynamoDB for one page.
             **options: The method's other arguments, except ``limit``, ``page_size`` and ``last_evaluated_key``.
