@@ -291,17 +291,30 @@ class Registry:
         return {**{model.__name__: model for model in models if names[model.__name__] == 1}, "db": self.dynamo}
 
     @t.overload
-    def usage(self, *, by: None = None, reset: bool = False) -> dict[UsageKey, Usage]: ...
+    def usage(
+        self, *, by: None = None, reset: bool = False, string_keys: t.Literal[False] = False
+    ) -> dict[UsageKey, Usage]: ...
 
     @t.overload
-    def usage(self, *, by: str, reset: bool = False) -> dict[str | None, Usage]: ...
+    def usage(
+        self, *, by: str, reset: bool = False, string_keys: t.Literal[False] = False
+    ) -> dict[str | None, Usage]: ...
 
-    def usage(self, *, by: str | None = None, reset: bool = False) -> cabc.Mapping[t.Any, Usage]:
+    @t.overload
+    def usage(
+        self, *, by: str | None = None, reset: bool = False, string_keys: t.Literal[True]
+    ) -> dict[str, Usage]: ...
+
+    def usage(
+        self, *, by: str | None = None, reset: bool = False, string_keys: bool = False
+    ) -> cabc.Mapping[t.Any, Usage]:
         """What the app's calls consumed in this process since its start, or since the last reset.
 
         Args:
             by: Sum up by ``"tenant"``, ``"model"`` or ``"operation"``.
             reset: Start again from zero. Each call is counted exactly once, before or after the reset.
+            string_keys: Return strings as keys, as ``jsonify`` needs them: ``"tenant/model/operation"``, or with ``by``
+                the name. No tenant and no model are the empty string.
 
         Returns:
             The counts by tenant, model and operation; with ``by``, by that one alone.
@@ -312,7 +325,10 @@ class Registry:
         meter = self.recorder.meter
         if meter is None:
             raise RuntimeError(f"The app {self.app_name!r} counts no usage. Set DYNAMODB_METER = True.")
-        return meter.read(reset=reset) if by is None else summed(meter.read(reset=reset), by)
+        counts: cabc.Mapping[t.Any, Usage] = meter.read(reset=reset)
+        if by is not None:
+            counts = summed(counts, by)
+        return {"" if key is None else str(key): usage for key, usage in counts.items()} if string_keys else counts
 
     def close(self) -> None:
         """Release the app's clients. Those that no other app uses are closed. The next use makes new ones."""
