@@ -24,6 +24,7 @@ from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import UsageKey
+from dynaflask.registry.health import Health
 from dynaflask.registry.registry import Registry
 from dynaflask.views.json_provider import JSONProvider
 from dynaflask.views.pagination import Page
@@ -37,6 +38,7 @@ __all__ = [
     "ConfigurationError",
     "DynaflaskError",
     "Dynamo",
+    "Health",
     "JSONProvider",
     "LocalServerError",
     "Operation",

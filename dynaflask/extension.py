@@ -178,14 +178,27 @@ class Dynamo:
         return self._registry("db.tables").tables
 
     @t.overload
-    def usage(self, *, by: None = None, reset: bool = False) -> dict[UsageKey, Usage]: ...
+    def usage(
+        self, *, by: None = None, reset: bool = False, string_keys: t.Literal[False] = False
+    ) -> dict[UsageKey, Usage]: ...
 
     @t.overload
-    def usage(self, *, by: str, reset: bool = False) -> dict[str | None, Usage]: ...
+    def usage(
+        self, *, by: str, reset: bool = False, string_keys: t.Literal[False] = False
+    ) -> dict[str | None, Usage]: ...
 
-    def usage(self, *, by: str | None = None, reset: bool = False) -> cabc.Mapping[t.Any, Usage]:
+    @t.overload
+    def usage(
+        self, *, by: str | None = None, reset: bool = False, string_keys: t.Literal[True]
+    ) -> dict[str, Usage]: ...
+
+    def usage(
+        self, *, by: str | None = None, reset: bool = False, string_keys: bool = False
+    ) -> cabc.Mapping[t.Any, Usage]:
         """What the current app's calls consumed in this process; see :meth:`Registry.usage`."""
-        return self._registry("db.usage").usage(by=t.cast("t.Any", by), reset=reset)
+        return self._registry("db.usage").usage(
+            by=t.cast("t.Any", by), reset=reset, string_keys=t.cast("t.Any", string_keys)
+        )
 
     def meta(self, model: type[Model]) -> Meta:
         """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""
@@ -348,7 +361,8 @@ class Dynamo:
             method: ``Model.query``, ``Model.scan``, or an index's ``query`` or ``scan``.
             *args: Its arguments.
             per_page: Items on a page. By default ``per_page`` of the request's query string, or 20.
-            cursor: Where the page starts. By default ``cursor`` of the request's query string, or the first item.
+            cursor: Where the page starts. By default ``cursor`` of the request's query string, or the first item; an
+                empty string is the first item.
             max_per_page: Upper limit of ``per_page``; a larger value is reduced to it. ``None`` for no limit.
             max_reads: Upper limit of requests to DynamoDB for one page.
             **options: The method's other arguments, except ``limit``, ``page_size`` and ``last_evaluated_key``.

@@ -200,6 +200,16 @@ def ping(*, bind_key: str | None, as_json: bool) -> None:
     print_records([{"bind": key, "seconds": round(registry.ping(key), 4)} for key in binds], as_json=as_json)
 
 
+@dynamo.command("check")
+@click.option("--bind", "bind_key", metavar="BIND", help="Only this bind and its tables.")
+@json_option
+def check(*, bind_key: str | None, as_json: bool) -> None:
+    """Check that each table can be used. Exits with 1 if one cannot."""
+    results = _registry().check(*([bind_key] if bind_key else []), tables=True)
+    print_records([dataclasses.asdict(result) for result in results], as_json=as_json)
+    sys.exit(not all(result.is_ok for result in results))
+
+
 @dynamo.command("local", cls=Command)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free port.")
 @click.option("--path", help="The directory that keeps the data.  [default: DYNAMODB_LOCAL_PATH, or none]")

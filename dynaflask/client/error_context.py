@@ -78,7 +78,7 @@ def annotate(error: Exception, *, bind: Bind, operation: str, client: t.Any = No
 
 @contextlib.contextmanager
 def propagate_advice(error_type: type[Exception]) -> cabc.Iterator[None]:
-    """Copy the advice to an error of PynamoDB that does not repeat the message of its cause.
+    """Complete an error of PynamoDB whose message does not say why: with its cause, which ends with the advice.
 
     Args:
         error_type: PynamoDB's exception class.
@@ -86,8 +86,13 @@ def propagate_advice(error_type: type[Exception]) -> cabc.Iterator[None]:
     try:
         yield
     except error_type as error:
-        context = get_context(getattr(error, "cause", None) or error.__context__ or error)
-        _append(error, context.advice if context else "")
+        # PynamoDB's text of a failed transaction has neither DynamoDB's code nor its message. It stays in `msg`.
+        cause = getattr(error, "cause", None)
+        if cause is not None:
+            error.args = (f"{error}: {cause}", *error.args[1:])
+        else:
+            context = get_context(error.__context__ or error)
+            _append(error, context.advice if context else "")
         raise
 
 

@@ -26,10 +26,16 @@ CONFLICTS: t.Final = frozenset(
     {
         "ConditionalCheckFailedException",
         "ConditionalCheckFailed",
+        # Another region of a global table with strong consistency is writing the item.
+        "ReplicatedWriteConflictException",
         "TransactionConflictException",
         "TransactionConflict",
+        # A transaction with the same client token has not ended yet.
+        "TransactionInProgressException",
     }
 )
+# DynamoDB's code, and that of STS.
+EXPIRED_CREDENTIALS: t.Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
 # The credentials are wrong, or the IAM policy does not allow the call.
 ACCESS_DENIED: t.Final = frozenset(
     {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc as cabc
+import dataclasses
 import operator
 import os
 import threading
@@ -35,9 +36,14 @@ class UsageKey(t.NamedTuple):
     model: str | None
     operation: str
 
+    def __str__(self) -> str:
+        """The key as a string: ``tenant/model/operation``. Neither a model nor an operation contains a slash."""
+        return "/".join(field or "" for field in self)
 
-class Usage(t.NamedTuple):
-    """Sums over calls.
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Usage:
+    """Sums over calls. ``jsonify`` makes an object of it, with these names.
 
     Attributes:
         calls: Number of calls.
@@ -57,8 +63,8 @@ class Usage(t.NamedTuple):
     write_units: float = 0.0
     seconds: float = 0.0
 
-    def __add__(self, other: t.Any) -> Usage:
-        return Usage(*map(operator.add, self, other))
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*map(operator.add, _numbers(self), _numbers(other)))
 
 
 class TenantLRU(t.Generic[V]):
@@ -136,18 +142,24 @@ class TenantCounters:
         # Protects the counts: `+` on them is a read and a write, and a call of another thread may end in between.
         self._lock = threading.Lock()
         self._is_open = True
-        self._counts: dict[UsageKey, Usage] = {}
+        # The numbers of a Usage, which is only made for a reader: one is counted for each call.
+        self._counts: dict[tuple[str | None, str], tuple[float, ...]] = {}
 
-    def add(self, model: str | None, operation: str, usage: Usage) -> bool:
+    def add(self, model: str | None, operation: str, numbers: tuple[float, ...]) -> bool:
         """Add to the counts.
 
+        Args:
+            model: Name of the model.
+            operation: Name of the operation.
+            numbers: The fields of a :class:`Usage` in their order.
+
         Returns:
-            True if the usage was added; False if the counters are closed.
+            True if the numbers were added; False if the counters are closed.
         """
-        key = UsageKey(self._tenant, model, operation)
+        key = (model, operation)
         with self._lock:
             if self._is_open:
-                self._counts[key] = self._counts.get(key, NO_USAGE) + usage
+                self._counts[key] = tuple(map(operator.add, self._counts.get(key, NOTHING), numbers))
             return self._is_open
 
     def read(self, *, close: bool = False) -> dict[UsageKey, Usage]:
@@ -158,7 +170,8 @@ class TenantCounters:
         """
         with self._lock:
             self._is_open = self._is_open and not close
-            return dict(self._counts)
+            counts = dict(self._counts)
+        return {UsageKey(self._tenant, *key): Usage(*numbers) for key, numbers in counts.items()}  # type: ignore[arg-type]
 
 
 class Meter:
@@ -175,16 +188,16 @@ class Meter:
 
     def add(self, operation: Operation) -> None:
         """Count an operation."""
-        usage = Usage(
-            calls=1,
-            errors=operation.error is not None,
-            throttles=operation.is_throttled,
-            retries=operation.retries,
-            read_units=operation.read_units,
-            write_units=operation.write_units,
-            seconds=operation.duration_seconds,
+        numbers = (
+            1,
+            operation.error is not None,
+            operation.is_throttled,
+            operation.retries,
+            operation.read_units,
+            operation.write_units,
+            operation.duration_seconds,
         )
-        self._add(operation.tenant, operation.model, operation.name, usage)
+        self._add(operation.tenant, operation.model, operation.name, numbers)
 
     def read(self, *, reset: bool = False) -> dict[UsageKey, Usage]:
         """The counts so far.
@@ -195,15 +208,15 @@ class Meter:
         all_counters = self._counters.pop_all() if reset else self._counters.values()
         return {key: usage for counters in all_counters for key, usage in counters.read(close=reset).items()}
 
-    def _add(self, tenant: str | None, model: str | None, operation: str, usage: Usage) -> None:
+    def _add(self, tenant: str | None, model: str | None, operation: str, numbers: tuple[float, ...]) -> None:
         # Another thread may evict or reset the counters after they are looked up. They are closed then, and take
         # nothing: look up the new ones.
-        while not self._counters[tenant].add(model, operation, usage):
+        while not self._counters[tenant].add(model, operation, numbers):
             pass
 
     def _merge_evicted(self, _: str | None, counters: TenantCounters) -> None:
         for key, usage in counters.read(close=True).items():
-            self._add(OTHERS, key.model, key.operation, usage)
+            self._add(OTHERS, key.model, key.operation, _numbers(usage))
 
 
 def summed(usage: cabc.Mapping[UsageKey, Usage], by: str) -> dict[str | None, Usage]:
@@ -224,4 +237,9 @@ def summed(usage: cabc.Mapping[UsageKey, Usage], by: str) -> dict[str | None, Us
     return dict(sums)
 
 
-NO_USAGE: t.Final = Usage()
+def _numbers(usage: Usage) -> tuple[float, ...]:
+    # dataclasses.astuple() copies deeply, which is slow.
+    return tuple(getattr(usage, name) for name in Usage.__slots__)
+
+
+NOTHING: t.Final = _numbers(Usage())

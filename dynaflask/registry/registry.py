@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import collections.abc as cabc
-import time
 import typing as t
 import weakref
 
@@ -13,7 +12,6 @@ from botocore.exceptions import ClientError
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
-from dynaflask.client.error_context import annotated
 from dynaflask.client.key import ClientKey
 from dynaflask.client.lease import Lease
 from dynaflask.client.pool import ClientPool
@@ -28,8 +26,10 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import UsageKey
 from dynaflask.operations.usage import summed
+from dynaflask.registry import health
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.health import Health
 from dynaflask.registry.lazy_mapping import LazyMapping
 from dynaflask.registry.meta import DeclaredMetaBackend
 from dynaflask.registry.meta import Meta
@@ -256,14 +256,29 @@ class Registry:
 
         Raises:
             UnknownBind: The app has no such bind.
-            BotoCoreError: There was no response: check the endpoint, the credentials and the network.
+            BotoCoreError: There was no response, or not one of DynamoDB: check the endpoint, the credentials and the
+                network.
             ClientError: DynamoDB or STS refused the request.
         """
-        bind = self.bind(bind_key)
-        started = time.perf_counter()
-        with annotated(bind, "ListTables"), self.lease(bind).call() as client:
-            client.list_tables(Limit=1)
-        return time.perf_counter() - started
+        return health.ping(self, self.bind(bind_key))
+
+    def check(self, *bind_keys: str, tables: bool = False) -> list[Health]:
+        """Check if DynamoDB answers on the binds, or if the tables of the models can be used, as a readiness check.
+
+        Args:
+            *bind_keys: Keys of the binds to check; by default all.
+            tables: Check each table with DescribeTable instead of its bind with ListTables. The tables are those of the
+                current context and its tenant. A bind without a table is checked by itself.
+
+        Returns:
+            One result per table or bind. Failed calls are in the results, and raise nothing.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+            RuntimeError: ``tables`` is true, and the current context is not one of this app.
+            TenantRequired: ``tables`` is true, ``DYNAMODB_REQUIRE_TENANT`` is set, and there is no tenant.
+        """
+        return health.check(self, *bind_keys, tables=tables)
 
     def warm(self, *bind_keys: str) -> None:
         """Make the clients, and open a connection of each, before the first request.
@@ -291,17 +306,30 @@ class Registry:
         return {**{model.__name__: model for model in models if names[model.__name__] == 1}, "db": self.dynamo}
 
     @t.overload
-    def usage(self, *, by: None = None, reset: bool = False) -> dict[UsageKey, Usage]: ...
+    def usage(
+        self, *, by: None = None, reset: bool = False, string_keys: t.Literal[False] = False
+    ) -> dict[UsageKey, Usage]: ...
 
     @t.overload
-    def usage(self, *, by: str, reset: bool = False) -> dict[str | None, Usage]: ...
+    def usage(
+        self, *, by: str, reset: bool = False, string_keys: t.Literal[False] = False
+    ) -> dict[str | None, Usage]: ...
 
-    def usage(self, *, by: str | None = None, reset: bool = False) -> cabc.Mapping[t.Any, Usage]:
+    @t.overload
+    def usage(
+        self, *, by: str | None = None, reset: bool = False, string_keys: t.Literal[True]
+    ) -> dict[str, Usage]: ...
+
+    def usage(
+        self, *, by: str | None = None, reset: bool = False, string_keys: bool = False
+    ) -> cabc.Mapping[t.Any, Usage]:
         """What the app's calls consumed in this process since its start, or since the last reset.
 
         Args:
             by: Sum up by ``"tenant"``, ``"model"`` or ``"operation"``.
             reset: Start again from zero. Each call is counted exactly once, before or after the reset.
+            string_keys: Return strings as keys, as ``jsonify`` needs them: ``"tenant/model/operation"``, or with ``by``
+                the name. No tenant and no model are the empty string.
 
         Returns:
             The counts by tenant, model and operation; with ``by``, by that one alone.
@@ -312,7 +340,10 @@ class Registry:
         meter = self.recorder.meter
         if meter is None:
             raise RuntimeError(f"The app {self.app_name!r} counts no usage. Set DYNAMODB_METER = True.")
-        return meter.read(reset=reset) if by is None else summed(meter.read(reset=reset), by)
+        counts: cabc.Mapping[t.Any, Usage] = meter.read(reset=reset)
+        if by is not None:
+            counts = summed(counts, by)
+        return {"" if key is None else str(key): usage for key, usage in counts.items()} if string_keys else counts
 
     def close(self) -> None:
         """Release the app's clients. Those that no other app uses are closed. The next use makes new ones."""

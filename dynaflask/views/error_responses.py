@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http
 import logging
 import typing as t
 
@@ -21,6 +22,7 @@ from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import get_context
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.operations.error_codes import CONFLICTS
+from dynaflask.operations.error_codes import EXPIRED_CREDENTIALS
 from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.registry.context import current_scope
 
@@ -30,11 +32,13 @@ if t.TYPE_CHECKING:
 # The broadest classes. Flask prefers the handler of a narrower class, so the app's own handlers take precedence.
 HANDLED: t.Final = (PynamoDBException, ClientError, BotoCoreError)
 
-# No credentials, no region or no connection: the call never reached DynamoDB.
+# No valid credentials, no region or no connection: DynamoDB did not answer the call.
 UNAVAILABLE: t.Final = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,
     botocore.CredentialRetrievalError,
+    botocore.SSOError,
+    botocore.TokenRetrievalError,
     botocore.NoRegionError,
     botocore.ConnectionError,
     botocore.HTTPClientError,
@@ -84,9 +88,9 @@ def to_http_exception(error: Exception) -> HTTPException | None:
     if codes & CONFLICTS:
         return Conflict("The item already exists or has changed. Reload it and try again.")
     # A batch write without another cause gave up, because DynamoDB returned too many unprocessed items.
-    if codes & THROTTLED or isinstance(cause, BatchWriteError):
+    if codes & THROTTLED or isinstance(cause, BatchWriteError) or _is_server_error(cause):
         return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS)
-    return ServiceUnavailable() if isinstance(cause, UNAVAILABLE) else None
+    return ServiceUnavailable() if codes & EXPIRED_CREDENTIALS or isinstance(cause, UNAVAILABLE) else None
 
 
 def _cause(error: Exception) -> Exception:
@@ -101,6 +105,14 @@ def _codes(cause: Exception) -> set[str | None]:
     response = t.cast("dict[str, t.Any]", cause.response)
     reasons.update(reason.get("Code") for reason in response.get("CancellationReasons", ()))
     return {response.get("Error", {}).get("Code"), *reasons}
+
+
+def _is_server_error(cause: Exception) -> bool:
+    """True if AWS answered with a status of 500 or more, after all retries."""
+    # PynamoDB's error has the code alone. The status is in botocore's, which it was raised from.
+    origin = cause.__cause__ if isinstance(cause.__cause__, ClientError) else cause
+    metadata: t.Any = origin.response.get("ResponseMetadata", {}) if isinstance(origin, ClientError) else {}
+    return bool(metadata.get("HTTPStatusCode", 0) >= http.HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _delegate_or_reraise(error: Exception) -> ResponseReturnValue:

@@ -6,10 +6,12 @@ import base64
 import collections.abc as cabc
 import datetime as dt
 import functools
+import types
 import typing as t
 
 from flask.json.provider import DefaultJSONProvider
 from pynamodb.attributes import AttributeContainer
+from pynamodb.pagination import ResultIterator
 
 from dynaflask.model.pynamodb_internals import discriminator_attribute
 from dynaflask.views.pagination import Page
@@ -36,6 +38,13 @@ def _(value: AttributeContainer) -> t.Any:
 @to_json.register(Page)
 def _(value: Page[t.Any]) -> t.Any:
     return {"items": value.items, "per_page": value.per_page, "next_cursor": value.next_cursor}
+
+
+# batch_get returns a generator. Other iterators may never end.
+@to_json.register(ResultIterator)
+@to_json.register(types.GeneratorType)
+def _(value: cabc.Iterator[t.Any]) -> t.Any:
+    return list(value)
 
 
 @to_json.register(set)
@@ -72,6 +81,7 @@ class JSONProvider(DefaultJSONProvider):
 
     - a model and a map attribute: an object of all its attributes, named as in the class
     - a :class:`Page`: an object of ``items``, ``per_page`` and ``next_cursor``
+    - a query, a scan and a batch get: an array of all items
     - a set: a sorted array
     - binary values: a string in Base64
     - a datetime, a date and a time: a string in ISO 8601

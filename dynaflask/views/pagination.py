@@ -139,7 +139,8 @@ def paginate(
     codec = CursorCodec(flask.current_app, context=_cursor_context(scope, model, query))
     if cursor is None and flask.has_request_context():
         cursor = flask.request.args.get("cursor")
-    if cursor is not None:
+    # A client without a cursor may send an empty one. Anything else has to be a cursor of this query.
+    if cursor is not None and cursor != "":
         query.results = method(*args, last_evaluated_key=codec.decode(cursor), **options)
     items, position, consumed = _read(query, size, max_reads=max_reads)
     return Page(items, size, None if position is None else codec.encode(position), consumed)

@@ -284,6 +284,29 @@ def test_ping_calls_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -
     assert "The bind is 'far'" in failed.output
 
 
+def test_check_exits_with_1_if_a_table_cannot_be_used(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
+) -> None:
+    """``check`` shows each table, with the reason why it cannot be used."""
+    boards.declare_board(db)
+    app = make_app(host=recorder.url, region="us-east-1", binds={"eu": {"region": "eu-west-1"}}, **KEYS)
+    recorder.answer = lambda request: {"TableNames": [], "Table": {"TableStatus": "ACTIVE"}}
+    checked = run(app, "check", "--json")
+    assert checked.exit_code == 0
+    first, second = json.loads(checked.output)
+    assert {**first, "seconds": 0} == {
+        "bind": "default",
+        "table": "Board",
+        "models": ["Board"],
+        "seconds": 0,
+        "error": None,
+    }
+    assert (second["bind"], second["table"]) == ("eu", None)
+    recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException", "message": "no"})
+    failed = run(app, "check", "--bind", "default")
+    assert (failed.exit_code, "flask dynamo create" in failed.output) == (1, True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -292,6 +315,7 @@ def test_ping_calls_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -
         ["dump", "Bord", "file"],
         ["load", "Board", "file", "--rate", "0"],
         ["ping", "--bind", "mars"],
+        ["check", "--bind", "mars"],
         ["sync", "--dry"],
     ],
 )

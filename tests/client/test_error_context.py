@@ -13,6 +13,7 @@ import pytest
 from botocore.config import Config
 from pynamodb import exceptions
 from pynamodb.exceptions import GetError
+from pynamodb.transactions import TransactWrite
 
 import dynaflask
 from tests.support import models
@@ -167,6 +168,31 @@ def test_a_transactions_error_keeps_its_msg(app: flask.Flask, recorder: recorder
     assert caught.value.msg == "Failed to get transaction items"
     assert isinstance(caught.value.cause, exceptions.VerboseClientError)
     assert app is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "call"),
+    [
+        (exceptions.TransactWriteError, lambda db, model: _transact(db.transact_write(), "save", model("a", "b"))),
+        (exceptions.TransactGetError, lambda db, model: _transact(db.transact_get(), "get", model, "a", "b")),
+        (
+            exceptions.TransactWriteError,
+            lambda db, model: _transact(TransactWrite(connection=db.connection), "save", model("a", "b")),
+        ),
+    ],
+    ids=["write", "get", "PynamoDB's own"],
+)
+@pytest.mark.parametrize("code", ["ValidationException", "TransactionCanceledException"])
+@pytest.mark.usefixtures("app")
+def test_a_failed_transaction_says_why(
+    recorder: recorders.Recorder, db: t.Any, error: type[Exception], call: t.Callable[[t.Any, t.Any], None], code: str
+) -> None:
+    """The error of a transaction has DynamoDB's code and message, and ``msg`` is PynamoDB's text."""
+    reason = "Member must have length less than or equal to 100"
+    recorder.answer = lambda request: (400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": reason})
+    with pytest.raises(error, match=rf"Failed to .* transaction items: .*\({code}\).*: {reason}$") as caught:
+        call(db, models.declare_thread(db))
+    assert t.cast("t.Any", caught.value).msg.endswith("transaction items")
 
 
 def test_a_missing_table_of_a_tenant_names_the_tenant(

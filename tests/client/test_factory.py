@@ -178,7 +178,7 @@ class TestIdentity:
 
     def test_a_factorys_stub_gets_no_handlers(self, make_app: MakeApp) -> None:
         """A client without events is not changed when a library adds handlers to botocore."""
-        client = types.SimpleNamespace(list_tables=lambda **_: None)
+        client = types.SimpleNamespace(list_tables=lambda **_: {"TableNames": []})
         app = make_app(client_factory=lambda bind: client)
         ping(app)
         BUILTIN_HANDLERS.append(("before-send", print))

@@ -322,7 +322,7 @@ class TestMaking:
             third = threads.submit(ping, app)
             with pytest.raises(queue.Empty):
                 factory.wait_for_call(timeout=0.2)
-            factory.answers.put(types.SimpleNamespace(list_tables=lambda **_: None))
+            factory.answers.put(types.SimpleNamespace(list_tables=lambda **_: {"TableNames": []}))
             assert isinstance(first.exception(), ValueError)
             assert all(ping.result() > 0 for ping in (second, third))
 

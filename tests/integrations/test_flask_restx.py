@@ -16,6 +16,7 @@ from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.pagination import ResultIterator
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
@@ -23,6 +24,7 @@ from werkzeug.test import Client
 import dynaflask
 from dynaflask.integrations import flask_restx as restx
 from tests.support import engines
+from tests.support.settings import MakeApp
 
 Json = t.Any
 
@@ -398,3 +400,142 @@ def test_a_wrong_page_size_is_named(per_page: str) -> None:
         with pytest.raises(BadRequest) as refused:
             restx.page_parser().parse_args()
     assert list(t.cast("t.Any", refused.value).data["errors"]) == ["per_page"]
+
+
+class TestTenantKeys:
+    """A client sees and sends a ``TenantKey`` without the tenant's name."""
+
+    @pytest.fixture
+    def letter(self, db: dynaflask.Dynamo) -> t.Any:
+        """A model in a shared table, whose index has a tenant key, too."""
+
+        class Letter(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Letter"
+                billing_mode = "PAY_PER_REQUEST"
+
+            box = dynaflask.TenantKey(hash_key=True)
+            number = NumberAttribute(range_key=True)
+            author = dynaflask.TenantKey(null=True)
+            folder = dynaflask.TenantKey(default="new")
+
+        return Letter
+
+    @pytest.fixture
+    def client(
+        self, db: dynaflask.Dynamo, letter: t.Any, make_app: MakeApp, ministack: engines.Engine, keys: dict[str, t.Any]
+    ) -> t.Iterator[t.Any]:
+        """A client of an API that stores letters for the tenant of the header ``Tenant``."""
+        app = make_app(host=ministack.url, region="us-east-1", **keys)
+        db.tenant_loader(lambda: flask.request.headers.get("Tenant") if flask.request else None)
+        api = flask_restx.Api(app, validate=True)
+        model = restx.model_of(api, letter)
+
+        @api.route("/letters")
+        class Letters(flask_restx.Resource):  # type: ignore[misc]
+            @api.expect(model)
+            @api.marshal_with(model)
+            def post(self) -> t.Any:
+                item = restx.item_of(letter, api.payload)
+                item.save()
+                return item
+
+            @api.marshal_list_with(model)
+            def get(self) -> t.Any:
+                return list(letter.query("in"))
+
+        with app.app_context(), db.without_tenant(reason="tables are made for all tenants"):
+            db.create_all(wait=True)
+        yield app.test_client()
+        with app.app_context(), db.without_tenant(reason="tables are dropped for all tenants"):
+            stored = {item.box for item in letter.scan()}
+            db.drop_all()
+        assert stored <= {"acme#in", "globex#in", "globex#acme#in"}
+
+    def test_a_tenant_key_is_shown_and_taken_without_the_tenant(self, client: t.Any) -> None:
+        """Two tenants post the same body, and each reads its own item as it posted it."""
+        for number, tenant in enumerate(("acme", "globex")):
+            body = {"box": "in", "number": number, "author": "ann", "folder": "new"}
+            posted = client.post("/letters", json=body, headers={"Tenant": tenant})
+            assert (posted.status_code, posted.json) == (200, body)
+            assert client.get("/letters", headers={"Tenant": tenant}).json == [body]
+
+    def test_a_body_cannot_choose_the_tenant(self, client: t.Any) -> None:
+        """A value that looks like another tenant's stored key belongs to the tenant of the request."""
+        body = {"box": "acme#in", "number": 1}
+        assert client.post("/letters", json=body, headers={"Tenant": "globex"}).json["box"] == "acme#in"
+        assert client.get("/letters", headers={"Tenant": "acme"}).json == []
+
+    def test_another_tenants_item_is_not_shown(self, client: t.Any, db: dynaflask.Dynamo, letter: t.Any) -> None:
+        """An item of one tenant cannot be marshalled for another."""
+        model = restx.model_of(flask_restx.Api(), letter)
+        with client.application.app_context():
+            with db.tenant("acme"):
+                item = letter("in", 1)
+                assert flask_restx.marshal(item, model)["box"] == "in"
+            with db.tenant("globex"), pytest.raises(dynaflask.TenantMismatch):
+                flask_restx.marshal(item, model)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"subject": 5}, "subject"),
+        ({"subject": ""}, "subject"),
+        ({"views": "many"}, "views"),
+        ({"views": True}, "views"),
+        ({"tags": "abc"}, "tags"),
+        ({"tags": ["a", 1]}, "tags.1"),
+        ({"words": []}, "words"),
+        ({"words": "ab"}, "words"),
+        ({"author": {"name": 1}}, "author.name"),
+        ({"author": []}, "author"),
+        ({"readers": [{"name": "Bob"}, {"name": 1}]}, "readers.1.name"),
+        ({"readers": "ab"}, "readers.0"),
+        ({"when": "yesterday"}, "when"),
+        ({"is_open": "no"}, "is_open"),
+        ({"raw": []}, "raw"),
+    ],
+)
+def test_item_of_refuses_a_value_that_the_attribute_cannot_store(
+    note: t.Any, change: dict[str, Json], field: str
+) -> None:
+    """A value of another type is a 400 that names the field, also if the API does not validate."""
+    with pytest.raises(BadRequest) as refused:
+        restx.item_of(note, {**BODY, **change})
+    assert list(t.cast("t.Any", refused.value).data["errors"]) == [field]
+
+
+@pytest.mark.parametrize("only", [None, ["author"], ["readers"]])
+@pytest.mark.parametrize(
+    "make",
+    [lambda items: ResultIterator(len, (), {}), iter, lambda items: (item for item in items)],
+    ids=["a query", "an iterator", "a generator"],
+)
+def test_a_lazy_result_is_refused(note: t.Any, make: t.Callable[[t.Any], t.Any], only: list[str] | None) -> None:
+    """A query that is not a list cannot be marshalled: Flask-RESTX would answer one object of nulls."""
+    model = restx.model_of(flask_restx.Api(), note, only=only)
+    with flask.Flask("app").app_context(), pytest.raises(TypeError, match="Return a list"):
+        flask_restx.marshal(make([note("hello")]), model)
+
+
+def test_a_page_is_not_an_item(note: t.Any) -> None:
+    """The model of an item does not marshal a page; the message names the model that does."""
+    page = dynaflask.Page([note("hello")], per_page=1, next_cursor=None, consumed_capacity=1)
+    with pytest.raises(TypeError, match="page_of"):
+        flask_restx.marshal(page, restx.model_of(flask_restx.Api(), note))
+
+
+def test_resources_without_a_model_may_use_the_providers_json(note: t.Any) -> None:
+    """``RESTX_JSON`` gives Flask-RESTX, which ignores ``app.json``, the conversions of the JSON provider."""
+    app = flask.Flask("app")
+    app.config["RESTX_JSON"] = {"default": dynaflask.JSONProvider.default}
+    api = flask_restx.Api(app)
+
+    @api.route("/notes")
+    class Notes(flask_restx.Resource):  # type: ignore[misc]
+        def get(self) -> t.Any:
+            return {"notes": [note("hello", words={"b", "a"}, when=dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc))]}
+
+    (shown,) = app.test_client().get("/notes").json["notes"]  # type: ignore[index]
+    assert (shown["subject"], shown["words"], shown["when"]) == ("hello", ["a", "b"], "2026-01-02T00:00:00+00:00")

@@ -8,8 +8,10 @@ import flask
 import pynamodb.models
 import pytest
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import TransactWriteError
 
 import dynaflask
+from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.settings import MakeApp
@@ -123,3 +125,21 @@ def test_each_app_sends_its_own_transaction(
             with db.transact_get() as transaction:
                 transaction.get(thread_model, "forum", "subject")
     assert [request.access_key_id for request in recorder.requests] == ["us-west-2", "eu-west-1"]
+
+
+@pytest.mark.parametrize("size", [0, 101])
+def test_a_transaction_of_a_wrong_size_says_why(
+    make_app: MakeApp, ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo, size: int
+) -> None:
+    """The error has DynamoDB's reason: a transaction has 1 to 100 items. Nothing is written."""
+    thread = models.declare_thread(db)
+    with make_app(
+        host=ministack.url, region="us-east-1", aws_access_key_id=account.access_key_id, aws_secret_access_key="any"
+    ).app_context():
+        db.create_all(wait=True)
+        with pytest.raises(TransactWriteError, match=r"Failed to write transaction items: .*\(ValidationException\)"):
+            with db.transact_write() as transaction:
+                for number in range(size):
+                    transaction.save(thread("forum", str(number)))
+        assert thread.count("forum") == 0
+        db.drop_all()

@@ -86,6 +86,28 @@ class TestUsage:
             assert db.usage(by="tenant")[None].calls == 3
             assert db.usage(by="operation")["ListTables"].calls == 1
 
+    def test_it_becomes_json_with_names(self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """With ``string_keys`` the usage can be sent as JSON: by default with all three names, or with one."""
+        app = make()
+        with app.app_context():
+            db.connection.list_tables()
+            with db.tenant("a/c"):
+                thread_model.get("forum", "subject")
+            shown = flask.jsonify(db.usage(string_keys=True)).json
+            assert shown.keys() == {"//ListTables", "a/c/Thread/GetItem"}
+            assert {**shown["a/c/Thread/GetItem"], "seconds": 0} == {
+                "calls": 1,
+                "errors": 0,
+                "throttles": 0,
+                "retries": 0,
+                "read_units": 1.0,
+                "write_units": 0.0,
+                "seconds": 0,
+            }
+            by_tenant = flask.jsonify(app.extensions["dynamo"].usage(by="tenant", string_keys=True)).json
+            assert {name: usage["calls"] for name, usage in by_tenant.items()} == {"": 1, "a/c": 1}
+            assert flask.jsonify(db.usage(by="operation")).json["GetItem"]["read_units"] == 1
+
     def test_an_unknown_field_is_an_error(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
         """The message of usage(by=...) lists the valid fields."""
         with make().app_context(), pytest.raises(ValueError, match="'tenant', 'model', 'operation'"):
@@ -221,7 +243,7 @@ def test_closed_counters_stay_closed() -> None:
     counters = TenantCounters("acme")
     counters.read(close=True)
     counters.read()
-    assert not counters.add("Thread", "GetItem", Usage(calls=1))
+    assert not counters.add("Thread", "GetItem", (1, 0, 0, 0, 0.0, 0.0, 0.0))
 
 
 def test_counts_add_up() -> None:

@@ -67,7 +67,15 @@ class TestResponses:
         view = db.tenant("acme")(lambda: thread_model.get("flask", "a"))
         assert get(make(require_tenant=True), view).status_code == 404
 
-    @pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "TransactionConflictException"])
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "ConditionalCheckFailedException",
+            "ReplicatedWriteConflictException",
+            "TransactionConflictException",
+            "TransactionInProgressException",
+        ],
+    )
     def test_a_failed_condition_is_a_409(
         self, make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, code: str
     ) -> None:
@@ -138,6 +146,54 @@ class TestResponses:
     def test_an_unreachable_database_of_a_client_is_a_503(self, make: MakeApp, db: dynaflask.Dynamo) -> None:
         """botocore's own connection error becomes a 503 too."""
         assert get(make(host=CLOSED_PORT), lambda: db.client.list_tables()).status_code == 503  # noqa: PLW0108 - needs a context
+
+    @pytest.mark.parametrize("transport", ["direct", "stock"])
+    @pytest.mark.parametrize(
+        ("status", "code"), [(500, "InternalServerError"), (503, "ServiceUnavailable"), (502, None)]
+    )
+    def test_a_server_error_of_dynamodb_is_a_503(
+        self,
+        make: MakeApp,
+        recorder: recorders.Recorder,
+        db: dynaflask.Dynamo,
+        thread_model: t.Any,
+        *,
+        status: int,
+        code: str | None,
+        transport: str,
+    ) -> None:
+        """An answer of 500 or more is a 503 with ``Retry-After``: of models, batches, tables and clients."""
+        body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"} if code else "<html>Bad Gateway"
+        recorder.answer = lambda request: (status, body)
+
+        def write() -> None:
+            with thread_model.batch_write() as batch:
+                batch.save(thread_model("flask", "a"))
+
+        for view in (
+            lambda: thread_model("flask", "a").save(),
+            write,
+            db.create_all,
+            lambda: db.client.describe_limits(),  # noqa: PLW0108 - needs a context
+        ):
+            response = get(make(transport=transport), view)
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+
+    @pytest.mark.parametrize("code", ["ExpiredTokenException", "ExpiredToken"])
+    def test_expired_credentials_are_a_503(
+        self, make: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, code: str
+    ) -> None:
+        """A token that has expired is a 503 without ``Retry-After``: somebody has to renew it."""
+        refuse(recorder, code)
+        for view in (None, lambda: db.client.list_tables()):  # noqa: PLW0108 - needs a context
+            response = get(make(), view)
+            assert (response.status_code, "Retry-After" in response.headers) == (503, False)
+
+    @pytest.mark.parametrize("code", ["AccessDeniedException", "UnrecognizedClientException"])
+    def test_missing_permissions_are_a_500(self, make: MakeApp, recorder: recorders.Recorder, code: str) -> None:
+        """Credentials without permission are a fault of the configuration, which no later request mends."""
+        refuse(recorder, code)
+        assert get(make()).status_code == 500
 
     def test_any_other_error_is_a_500(self, make: MakeApp, recorder: recorders.Recorder) -> None:
         """An error without a status of its own is a 500, and is raised under ``TESTING``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import itertools
 import json
 import typing as t
 import uuid
@@ -81,7 +82,11 @@ class TestValues:
         """A set whose values cannot be compared is an array in any order."""
         assert sorted(map(str, json.loads(flask.json.dumps({"a", 1})))) == ["1", "a"]
 
-    @pytest.mark.parametrize("value", [object(), int, Place], ids=["an object", "a class", "one with attributes"])
+    @pytest.mark.parametrize(
+        "value",
+        [object(), int, Place, itertools.count()],
+        ids=["an object", "a class", "one with attributes", "an endless iterator"],
+    )
     def test_another_value_is_an_error(self, value: object) -> None:
         """A value of another type raises Flask's ``TypeError``."""
         with pytest.raises(TypeError, match="not JSON serializable"):
@@ -142,6 +147,10 @@ def test_a_model_is_an_object_of_its_attributes(
     }
     assert flask.jsonify(thing).json == expected
     assert flask.jsonify([Thing.get("a")]).json == [expected]
+    for lazy in (lambda: Thing.scan(), lambda: Thing.query("a"), lambda: Thing.batch_get(["a"])):  # noqa: PLW0108
+        assert flask.jsonify(lazy()).json == [expected]
+        assert flask.jsonify(things=lazy()).json == {"things": [expected]}
+    assert flask.jsonify(Thing.query("b")).json == []
     db.drop_all()
 
 

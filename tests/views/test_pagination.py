@@ -489,7 +489,17 @@ class TestRequests:
         """A ``per_page`` above ``max_per_page`` gives ``max_per_page``."""
         assert client.get(f"/forums/flask/threads?per_page={requested}").json["per_page"] == expected
 
-    @pytest.mark.parametrize("cursor", ["", "x", "%FF%FE", "%00", "gAAAAA", "x" * 10_000])
+    def test_an_empty_cursor_is_the_first_page(
+        self, client: t.Any, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """``?cursor=`` reads from the start, and ``cursor=""`` does so although the query string has a cursor."""
+        first = client.get("/forums/flask/threads?per_page=1").json
+        assert client.get("/forums/flask/threads?cursor=&per_page=1").json["per_page"] == first["per_page"]
+        with app.test_request_context("/?" + first["next"].partition("?")[2]):
+            db.paginate(thread_model.query, "flask", cursor="", max_reads=1)
+        assert ["ExclusiveStartKey" in request.body for request in recorder.requests] == [False] * 3
+
+    @pytest.mark.parametrize("cursor", ["x", "%20", "%FF%FE", "%00", "gAAAAA", "x" * 10_000])
     def test_a_wrong_cursor_is_a_400(self, client: t.Any, cursor: str, recorder: recorders.Recorder) -> None:
         """A wrong cursor is a 400 without a reason, and no request is sent."""
         answer = client.get(f"/forums/flask/threads?cursor={cursor}")

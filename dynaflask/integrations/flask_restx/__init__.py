@@ -31,13 +31,45 @@ from dynaflask.integrations.flask_restx.json_types import is_described_map
 from dynaflask.integrations.flask_restx.json_types import json_type_of
 from dynaflask.integrations.flask_restx.validation import ItemModel
 from dynaflask.integrations.flask_restx.validation import attribute_values
+from dynaflask.views.pagination import Page
 
 __all__ = ["item_of", "model_of", "page_of", "page_parser"]
 
 M = t.TypeVar("M", bound=pynamodb.models.Model)
 
 
-class Field(fields.Raw):  # type: ignore[misc]  # Flask-RESTX comes without types
+class OneItemMixin:
+    """A field that refuses to be marshalled from anything but one item.
+
+    Flask-RESTX marshals the elements of a list or a tuple. It takes any other object for one item, and finds none of
+    the fields in it: the response would have nulls.
+    """
+
+    def output(self, key: str, obj: t.Any, **options: t.Any) -> Json:
+        """The field's value in an item.
+
+        Raises:
+            TypeError: The object is the lazy result of a query, or a page.
+        """
+        if isinstance(obj, Page):
+            raise TypeError("The view returned a page. Marshal it with page_of(api, model).")
+        if isinstance(obj, cabc.Iterator):
+            raise TypeError(
+                f"The view returned a lazy result, a {type(obj).__name__}. Return a list, as in"
+                " list(Thread.query(...)), or a page of db.paginate, marshalled with page_of(api, model)."
+            )
+        return t.cast("t.Any", super()).output(key, obj, **options)
+
+
+class Nested(OneItemMixin, fields.Nested):  # type: ignore[misc]  # Flask-RESTX comes without types
+    """A nested map."""
+
+
+class List(OneItemMixin, fields.List):  # type: ignore[misc]  # Flask-RESTX comes without types
+    """A list of nested maps."""
+
+
+class Field(OneItemMixin, fields.Raw):  # type: ignore[misc]  # Flask-RESTX comes without types
     """A field whose values have one JSON type.
 
     Args:
@@ -131,14 +163,10 @@ def _field_of(api: t.Any, attribute: t.Any, name: str) -> t.Any:
     options: dict[str, t.Any] = {"required": _is_required(attribute)}
     element = element_of(attribute)
     if is_described_map(attribute):
-        return fields.Nested(_object_of(api, attribute, name), allow_null=True, **options)
+        return Nested(_object_of(api, attribute, name), allow_null=True, **options)
     if is_described_map(element):
-        nested = fields.Nested(_object_of(api, element, name), allow_null=True)
-        return fields.List(nested, **options)
+        return List(fields.Nested(_object_of(api, element, name), allow_null=True), **options)
     json_type = json_type_of(attribute)
-    # DynamoDB accepts empty strings, except as keys.
-    if (attribute.is_hash_key or attribute.is_range_key) and json_type.schema.get("type") == "string":
-        json_type = json_type._replace(schema={**json_type.schema, "minLength": 1})
     if attribute.default is not None and not callable(attribute.default):
         options["default"] = json_type.to_json(attribute.default)
     return Field(json_type, **options)

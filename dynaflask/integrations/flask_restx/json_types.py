@@ -12,6 +12,9 @@ import typing as t
 from flask_restx import inputs
 from pynamodb import attributes
 
+from dynaflask.model.tenant_key import TenantKey
+from dynaflask.model.tenant_key import TenantKeyValue
+
 Json = t.Any
 Schema = dict[str, t.Any]
 
@@ -38,10 +41,13 @@ class JSONType(t.NamedTuple):
 
 def json_type_of(attribute: t.Any) -> JSONType:
     """The JSON type of an attribute. An attribute with a serialisation of its own uses that."""
-    for classes, make_type in _JSON_TYPES:
-        if isinstance(attribute, classes):
-            return make_type(attribute)
-    return _BY_TYPE.get(attribute.attr_type, lambda _: ANYTHING)(attribute)
+    by_type = _BY_TYPE.get(attribute.attr_type, lambda _: ANYTHING)
+    make_type = next((make_type for classes, make_type in _JSON_TYPES if isinstance(attribute, classes)), by_type)
+    json_type = make_type(attribute)
+    # DynamoDB accepts empty strings, except as keys.
+    if (attribute.is_hash_key or attribute.is_range_key) and json_type.schema.get("type") == "string":
+        json_type = json_type._replace(schema={**json_type.schema, "minLength": 1})
+    return json_type
 
 
 def is_described_map(attribute: t.Any) -> bool:
@@ -124,6 +130,17 @@ def _string(attribute: t.Any) -> JSONType:
     return JSONType({"type": "string"}, attribute.serialize, attribute.deserialize)
 
 
+def _tenant_key(attribute: TenantKey) -> JSONType:
+    def write(value: str) -> str:
+        # The client sees the value without the tenant's name. serialize() refuses another tenant's item.
+        if isinstance(value, TenantKeyValue):
+            attribute.serialize(value)
+        return str(value)
+
+    # The model adds the tenant's name: a body cannot choose the tenant.
+    return JSONType({"type": "string"}, write, _identity)
+
+
 def _number(attribute: t.Any, type_name: str = "number") -> JSONType:
     return JSONType(
         {"type": type_name},
@@ -162,6 +179,7 @@ TIME = JSONType({"type": "string", "format": "date-time"}, _write_time, read_tim
 
 # The first match counts.
 _JSON_TYPES: t.Final[tuple[tuple[t.Any, t.Callable[[t.Any], JSONType]], ...]] = (
+    (TenantKey, _tenant_key),
     ((attributes.UTCDateTimeAttribute, attributes.TTLAttribute), lambda _: TIME),
     (attributes.JSONAttribute, lambda _: JSONType({}, _identity, _identity)),
     (attributes.BooleanAttribute, lambda _: JSONType({"type": "boolean"}, _identity, _identity)),

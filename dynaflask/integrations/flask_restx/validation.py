@@ -73,7 +73,13 @@ def _value_of(attribute: t.Any, value: Json, path: str) -> t.Any:
             return type(attribute)(**attribute_values(attribute, value, f"{path}."))
         if is_described_map(element):
             return [_value_of(element, entry, f"{path}.{position}") for position, entry in enumerate(value)]
-        return json_type_of(attribute).from_json(value)
+        json_type = json_type_of(attribute)
+        # An API without validate=True has not checked the body.
+        errors = Validator(json_type.schema, format_checker=_formats).iter_errors(value)
+        reasons = {".".join([path, *map(str, error.absolute_path)]): error.message for error in errors}
+        if reasons:
+            raise validation_error(reasons)
+        return json_type.from_json(value)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise validation_error({path: f"The value is invalid: {error}"}) from error
 
