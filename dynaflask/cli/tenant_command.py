@@ -94,6 +94,11 @@ class TenantCommand(click.Command):
             )
 
 
+def runs_for_several_tenants(ctx: click.Context) -> bool:
+    """True if the options of the current command name more than one tenant."""
+    return bool(ctx.meta.get(f"{META_KEY}.all_tenants")) or len(ctx.meta.get(f"{META_KEY}.tenant") or ()) > 1
+
+
 def _store_option(ctx: click.Context, option: click.Parameter, value: t.Any) -> t.Any:
     ctx.meta[f"{META_KEY}.{option.name}"] = value
     return value

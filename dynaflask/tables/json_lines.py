@@ -27,6 +27,7 @@ Json = dict[str, t.Any]
 MAX_LINE_BYTES = 4 * 1024 * 1024
 OWNER_ONLY = 0o600
 
+FORMAT = 'a line is {"Item": {"name": {"S": "value"}}}.'
 TYPES = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
 
 
@@ -123,8 +124,10 @@ def _item(path: pathlib.Path, number: int, line: bytes) -> Json:
     try:
         item = read_json(line)["Item"]
         is_item = all(value.keys() <= TYPES and len(value) == 1 for value in item.values())
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise TransferError(path, line=number, message=f"This is not an item: {error!r}.") from error
+    except (ValueError, RecursionError) as error:
+        raise TransferError(path, line=number, message=f"This is not an item: {error}.") from error
+    except (LookupError, TypeError, AttributeError) as error:
+        raise TransferError(path, line=number, message=f"This is not an item: {FORMAT}") from error
     if not is_item:
         raise TransferError(path, line=number, message="This is not an item: a value has none of DynamoDB's types.")
     return t.cast("Json", item)

@@ -126,7 +126,7 @@ class PartialDump:
             state: Json = read_json(content)
             present_source, size = _describe(state["source"]), int(state["bytes"])
         except (ValueError, LookupError, TypeError) as error:
-            raise TransferError(self._state_path, f"This is not the state of a dump: {error!r}. Remove it.") from error
+            raise TransferError(self._state_path, "This is not the state of a dump. Remove it.") from error
         if present_source != _describe(source):
             raise TransferError(
                 self._part_path, f"This is a dump of {present_source}. It cannot be resumed from {_describe(source)}."

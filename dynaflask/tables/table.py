@@ -52,6 +52,10 @@ class Table:
     def __repr__(self) -> str:
         return f"<Table {self.name!r} on {self.bind!r}>"
 
+    def __str__(self) -> str:
+        destination = (f"bind {self.bind.key}", self.bind.region, self.bind.host)
+        return f"table {self.name} ({', '.join(filter(None, destination))})"
+
     @property
     def model_names(self) -> list[str]:
         """The class names of its models."""
@@ -67,7 +71,7 @@ class Table:
             # Not dispatch(), which adds ReturnConsumedCapacity to each operation that it does not know.
             response: Json = self._connection.connection._make_api_call(operation, request)
         except BOTOCORE_EXCEPTIONS as error:
-            raise TableError(f"{operation} failed for {self!r}: {error}", error) from error
+            raise TableError(f"{operation} failed for {self}: {error}", error) from error
         return response
 
     def check_tenant_items(self, items: cabc.Iterable[Json]) -> None:
@@ -112,7 +116,7 @@ class Table:
         """
         description = self.describe()
         if description is None:
-            raise TableError(f"{self!r} does not exist. {NO_TABLE}")
+            raise TableError(f"The {self} does not exist. {NO_TABLE}")
         return description
 
 

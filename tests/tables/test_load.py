@@ -98,9 +98,9 @@ class TestRoundTrip:
             board("flask", "europe").save()
             assert dump(db.registry, board, tmp_path / "eu", segments=1) == 1
             assert load(db.registry, board, tmp_path / "eu") == 1
-        with pytest.raises(TableError, match="<Table .* does not exist"):
+        with pytest.raises(TableError, match="The table test-.* does not exist"):
             dump(db.registry, board, tmp_path / "us")
-        with pytest.raises(TableError, match="<Table .* does not exist"):
+        with pytest.raises(TableError, match="The table test-.* does not exist"):
             load(db.registry, board, tmp_path / "eu")
 
     def test_a_value_that_dynamodb_refuses_is_named(self, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:

@@ -158,5 +158,5 @@ def disk_of(*, bytes_per_file: int) -> cabc.Iterator[None]:
 def test_a_file_that_is_no_state_is_an_error(tmp_path: pathlib.Path, content: str) -> None:
     """A ``PATH.state`` that no dump has written is an error that names it."""
     (tmp_path / "file.state").write_text(content, encoding="ascii")
-    with pytest.raises(dynaflask.TransferError, match=r"file.state: This is not the state of a dump: .*Remove it"):
+    with pytest.raises(dynaflask.TransferError, match=r"file.state: This is not the state of a dump. Remove it"):
         open_dump(tmp_path / "file", resume=True)
