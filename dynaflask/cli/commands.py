@@ -92,7 +92,9 @@ wait_option = click.option("--wait", is_flag=True, help="Wait until DynamoDB is 
 @json_option
 def show_models(*, as_json: bool) -> None:
     """Show the app's models with their tables and destinations. Makes no call."""
-    records = [_model_record(model, table) for table in find_tables(_registry()) for model in table.models]
+    registry = _registry()
+    selected = find_tables(registry, models=registry.models.classes())
+    records = [_model_record(model, table) for table in selected for model in table.models]
     print_records(records, as_json=as_json)
 
 

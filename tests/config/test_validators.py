@@ -170,6 +170,7 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("binds", {"": {}}),
         ("models", {"Thread": "Thread"}),
         ("models", {"Thread": {"table_name": "my table"}}),
+        ("models", {"Thread": {"tenant": True}}),
         ("models", {"Thread": {"table_prefix": "a/"}}),
         ("tenants", {"acme": {"table_prefix": "a b-"}}),
     ],

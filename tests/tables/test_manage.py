@@ -424,3 +424,23 @@ def test_two_apps_change_their_own_tables(
         db.drop_all()
     with theirs.app_context():
         assert board.describe_table()["DeletionProtectionEnabled"]
+
+
+def test_the_tables_of_no_tenant_are_no_tenants_to_create_or_drop(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
+) -> None:
+    """For a tenant, ``create_all`` leaves out models with ``Meta.tenant = False``, and ``drop_all`` does, too."""
+    boards.declare_board(db)
+    plan = boards.declare_board(db, name="Plan", table_name="Plan", tenant=False)
+    app = make_app(host=recorder.url, region="us-east-1", tenants={"acme": {"table_prefix": "a-"}}, **KEYS)
+    with app.app_context():
+        with db.tenant("acme"):
+            db.create_all()
+            db.drop_all()
+            assert {request.body["TableName"] for request in recorder.requests} == {"a-Board"}
+            recorder.requests.clear()
+            with pytest.raises(dynaflask.TenantMismatch, match="Plan belongs to no tenant .*deleted for 'acme'"):
+                db.drop_all(models=[plan])
+            assert recorder.requests == []
+        db.drop_all(models=[plan])
+        assert {request.body["TableName"] for request in recorder.requests} == {"Plan"}
