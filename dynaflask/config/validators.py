@@ -29,7 +29,7 @@ MAX_POLICY_CHARACTERS = 2048
 
 # Surrogates stand for bytes that are no text. They cannot be encoded.
 UNPRINTABLE: t.Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-VISIBLE_ASCII: t.Final = re.compile(r"[!-~]+")
+HEADER_TEXT: t.Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 TABLE_NAME_CHARACTERS: t.Final = re.compile(r"[a-zA-Z0-9_.-]*")
 MAX_TABLE_NAME = 255
@@ -61,8 +61,8 @@ def string(label: str, value: t.Any) -> str:
 def key(label: str, value: t.Any) -> str:
     """One string of the credentials. It goes into the headers of a request."""
     text = string(label, value)
-    if VISIBLE_ASCII.fullmatch(text) is None:
-        raise ConfigurationError(f"{label} must consist of visible ASCII characters, without spaces.")
+    if HEADER_TEXT.fullmatch(text) is None:
+        raise ConfigurationError(f"{label} must have only ASCII characters, and no space at its beginning or end.")
     return text
 
 
