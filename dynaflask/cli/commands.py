@@ -182,7 +182,7 @@ def dump(*, model: str, path: pathlib.Path, segments: int, rate: float | None, r
         raise click.UsageError(f"Each tenant needs a file of its own: write {TENANT_FIELD} into the name of the file.")
     path = _tenant_path(path, registry.scope.tenant)
     model_class = registry.models[model]
-    table = find_one(registry, model_class)
+    table = _table_of(registry, model_class)
     with progress(f"Dumping {table.name}", total=lambda: table.require()["ItemCount"]) as report:
         count = dump_items(registry, model_class, path, segments=segments, rate=rate, resume=resume, progress=report)
     click.echo(f"Wrote {count} items of {_with_destination(registry, table)} to {path}.")
@@ -201,7 +201,7 @@ def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int, 
     registry = _registry()
     path = _tenant_path(path, registry.scope.tenant)
     model_class = registry.models[model]
-    table = find_one(registry, model_class)
+    table = _table_of(registry, model_class)
     if not yes:
         click.echo(f"{path} will replace the items with the same keys in {_with_destination(registry, table)}")
     _confirm(yes)
@@ -231,6 +231,13 @@ def run_local(*, port: int, path: str | None) -> None:
 
 def _registry() -> Registry:
     return require_scope("flask dynamo").registry
+
+
+def _table_of(registry: Registry, model: type[Model]) -> Table:
+    try:
+        return find_one(registry, model)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _tenant_path(path: pathlib.Path, tenant: str | None) -> pathlib.Path:

@@ -395,14 +395,17 @@ def test_ping_calls_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -
         ["status", "Bord"],
         ["status", "--bind", "mars"],
         ["dump", "Bord", "file"],
+        ["dump", "NoTable", "file"],
+        ["load", "NoTable", "file"],
         ["load", "Board", "file", "--rate", "0"],
         ["ping", "--bind", "mars"],
         ["sync", "--dry"],
     ],
 )
 def test_a_wrong_name_is_exit_code_2(make_app: MakeApp, db: dynaflask.Dynamo, arguments: list[str]) -> None:
-    """An unknown model, bind or option exits with 2 and prints the usage."""
+    """An unknown model, bind or option, and a model without a table, exit with 2 and print the usage."""
     boards.declare_board(db)
+    boards.declare_board(db, name="NoTable", table_name=None)
     result = run(make_app(), *arguments)
     assert result.exit_code == 2
     assert result.output.startswith("Usage: ")

@@ -101,6 +101,13 @@ def test_a_refusal_is_a_table_error(db: dynaflask.Dynamo, recorder: recorders.Re
 
 
 @pytest.mark.usefixtures("app")
+def test_the_repr_shows_the_destination(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+    """The repr of a table has its name and its bind."""
+    board_table = table.find_one(db.registry, boards.declare_board(db))
+    assert repr(board_table) == f"<Table 'Board' on <Bind 'default' region='us-east-1' host={recorder.url!r}>>"
+
+
+@pytest.mark.usefixtures("app")
 def test_a_missing_table_is_none(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
     """``describe`` returns None for a missing table; ``require`` raises an error that says how to create it."""
     recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException", "message": "no"})
