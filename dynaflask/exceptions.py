@@ -38,7 +38,17 @@ def install_hint(error: ModuleNotFoundError, *, extra: str) -> str:
 
 
 class DynaflaskError(Exception):
-    """Base class of all errors in this module."""
+    """Base class of all errors in this module. Each can be copied and pickled, with its text and its attributes."""
+
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        # An exception's own __reduce__ calls the class with `args`, the text. In a worker of a ProcessPoolExecutor, the
+        # TypeError of a class that takes other arguments breaks the whole pool.
+        return _restore, (type(self), *self.args), vars(self)
+
+
+def _restore(error_class: type[DynaflaskError], *args: t.Any) -> DynaflaskError:
+    # __new__ sets `args`. The attributes follow, as the state.
+    return error_class.__new__(error_class, *args)
 
 
 class ConfigurationError(DynaflaskError, ValueError):
@@ -129,7 +139,6 @@ class UnknownTenant(DynaflaskError, werkzeug.exceptions.NotFound):
     def __init__(self, tenant: str, message: str | None = None) -> None:
         self.tenant = tenant
         super().__init__()
-        # Pickle calls the class with `args`; a task queue pickles errors.
         self.args = (tenant, message)
 
     def __str__(self) -> str:

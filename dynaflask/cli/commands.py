@@ -21,6 +21,7 @@ from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_records
 from dynaflask.cli.output import progress
 from dynaflask.cli.tenant_command import TenantCommand
+from dynaflask.cli.tenant_command import runs_for_several_tenants
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import UnknownBind
@@ -36,6 +37,8 @@ from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_one
 from dynaflask.tables.table import find_tables
+
+TENANT_FIELD = "{tenant}"
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 Drift = cabc.Mapping[Table, cabc.Sequence[Difference]]
@@ -89,7 +92,9 @@ wait_option = click.option("--wait", is_flag=True, help="Wait until DynamoDB is 
 @json_option
 def show_models(*, as_json: bool) -> None:
     """Show the app's models with their tables and destinations. Makes no call."""
-    records = [_model_record(model, table) for table in find_tables(_registry()) for model in table.models]
+    registry = _registry()
+    selected = find_tables(registry, models=registry.models.classes())
+    records = [_model_record(model, table) for table in selected for model in table.models]
     print_records(records, as_json=as_json)
 
 
@@ -98,8 +103,9 @@ def show_models(*, as_json: bool) -> None:
 @json_option
 def show_status(*, models: cabc.Sequence[str], bind_key: str | None, as_json: bool) -> None:
     """Show the state of the tables. Exits with 1 if a table is missing or differs from its models."""
-    statuses = tables.status(_registry(), **_selected(models, bind_key))
-    print_records([_status_record(status) for status in statuses], as_json=as_json)
+    registry = _registry()
+    statuses = tables.status(registry, **_selected(models, bind_key))
+    print_records([_status_record(registry, status) for status in statuses], as_json=as_json)
     sys.exit(any(status.differences for status in statuses))
 
 
@@ -167,10 +173,16 @@ def sync(
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most read capacity units per second.")
 @click.option("--resume", is_flag=True, help="Complete an interrupted dump.")
 def dump(*, model: str, path: pathlib.Path, segments: int, rate: float | None, resume: bool) -> None:
-    """Write the items of a table into a file, one line of DynamoDB JSON per item. .gz compresses it."""
+    """Write the items of a table into a file, one line of DynamoDB JSON per item. .gz compresses it.
+
+    {tenant} in the name of the file is replaced by the name of the tenant.
+    """
     registry = _registry()
+    if TENANT_FIELD not in str(path) and runs_for_several_tenants(click.get_current_context()):
+        raise click.UsageError(f"Each tenant needs a file of its own: write {TENANT_FIELD} into the name of the file.")
+    path = _tenant_path(path, registry.scope.tenant)
     model_class = registry.models[model]
-    table = find_one(registry, model_class)
+    table = _table_of(registry, model_class)
     with progress(f"Dumping {table.name}", total=lambda: table.require()["ItemCount"]) as report:
         count = dump_items(registry, model_class, path, segments=segments, rate=rate, resume=resume, progress=report)
     click.echo(f"Wrote {count} items of {_with_destination(registry, table)} to {path}.")
@@ -180,11 +192,19 @@ def dump(*, model: str, path: pathlib.Path, segments: int, rate: float | None, r
 @file_arguments
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most write capacity units per second.")
 @click.option("--from-line", type=click.IntRange(1), default=1, help="Skip the lines before this one.")
-def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int) -> None:
-    """Write the items of a file into a table. They replace items with the same key."""
+@yes_option
+def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int, yes: bool) -> None:
+    """Write the items of a file into a table. They replace items with the same key.
+
+    {tenant} in the name of the file is replaced by the name of the tenant.
+    """
     registry = _registry()
+    path = _tenant_path(path, registry.scope.tenant)
     model_class = registry.models[model]
-    table = find_one(registry, model_class)
+    table = _table_of(registry, model_class)
+    if not yes:
+        click.echo(f"{path} will replace the items with the same keys in {_with_destination(registry, table)}")
+    _confirm(yes)
     with progress(f"Loading {table.name}", total=lambda: count_lines(path) - from_line + 1) as report:
         count = load_items(registry, model_class, path, rate=rate, from_line=from_line, progress=report)
     click.echo(f"Wrote {count} items of {path} to {_with_destination(registry, table)}.")
@@ -223,6 +243,23 @@ def _registry() -> Registry:
     return require_scope("flask dynamo").registry
 
 
+def _table_of(registry: Registry, model: type[Model]) -> Table:
+    try:
+        return find_one(registry, model)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _tenant_path(path: pathlib.Path, tenant: str | None) -> pathlib.Path:
+    if TENANT_FIELD not in str(path):
+        return path
+    if tenant is None:
+        raise click.UsageError(f"{TENANT_FIELD} in the name of the file needs a tenant: name it with --tenant NAME.")
+    # A tenant may be called "a/b" or "..", but not "%2F" or "%2E": each tenant has a file of its own in the directory.
+    name = tenant.replace("/", "%2F") if tenant.strip(".") else tenant.replace(".", "%2E")
+    return pathlib.Path(str(path).replace(TENANT_FIELD, name))
+
+
 def _selected(names: cabc.Sequence[str], bind_key: str | None) -> dict[str, t.Any]:
     registry = _registry()
     return {"models": [registry.models[name] for name in names] or None, "bind_key": bind_key}
@@ -241,16 +278,19 @@ def _model_record(model: type[Model], table: Table) -> Record:
     }
 
 
-def _status_record(status: tables.Status) -> Record:
+def _status_record(registry: Registry, status: tables.Status) -> Record:
+    region, endpoint = destination(registry, status.table)
     return {
         "models": status.table.model_names,
         "bind": status.table.bind.key,
+        "region": region,
+        "endpoint": endpoint,
         "table": status.table.name,
         "exists": status.state is not None,
         "state": status.state,
         "items": status.items,
         "size_bytes": status.size_bytes,
-        "drift": [difference.what for difference in status.differences],
+        "drift": [difference.what for difference in status.differences] if status.state else ["missing"],
     }
 
 
@@ -262,6 +302,8 @@ def _print_drift(registry: Registry, drift: Drift, *, as_json: bool = False) -> 
     ]
     if not as_json:
         _echo_tables("Differs:", registry, drift)
+        if not drift:
+            click.echo("No differences.")
     print_records(records, as_json=as_json)
 
 

@@ -13,16 +13,20 @@ from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.registry.context import EXTENSION
 
+if t.TYPE_CHECKING:
+    from dynaflask.registry.registry import Registry
+
 META_KEY = "dynaflask.tenants"
 
 
 class TenantCommand(click.Command):
-    """A command with the options ``--tenant NAME``, which may be repeated, and ``--all-tenants``.
+    """A command with the options ``--tenant NAME``, which may be repeated, ``--all-tenants`` and ``--without-tenant``.
 
     It runs once for each tenant, in an app context of its own. With several tenants, a failure for one does not stop
-    the others: the failed tenants are named at the end, and the exit code is 1. Without the options the command runs
-    once, for the tenant that ``db.tenant_loader`` returns. If it then needs a tenant and has none, the error names the
-    options, and the exit code is 2.
+    the others: the failed tenants are named at the end, and the exit code is 1. ``--without-tenant`` runs it in a
+    ``db.without_tenant`` block, and the command is logged. Without the options the command runs once, for the tenant
+    that ``db.tenant_loader`` returns. If it then needs a tenant and has none, the error names the options, and the
+    exit code is 2.
 
     Use it for a command of your own with ``@app.cli.command(cls=TenantCommand)``.
     """
@@ -41,16 +45,28 @@ class TenantCommand(click.Command):
             click.Option(
                 ["--all-tenants"], is_flag=True, expose_value=False, callback=_store_option, help="For each tenant."
             ),
+            click.Option(
+                ["--without-tenant"],
+                is_flag=True,
+                expose_value=False,
+                callback=_store_option,
+                help="For no tenant.",
+            ),
         ]
 
     def invoke(self, ctx: click.Context) -> t.Any:
         """Run the command for the tenants of its options."""
-        names, for_all = ctx.meta.get(f"{META_KEY}.tenant"), ctx.meta.get(f"{META_KEY}.all_tenants")
-        if not (names or for_all):
+        names, for_all, for_none = (
+            ctx.meta.get(f"{META_KEY}.{option}") for option in ("tenant", "all_tenants", "without_tenant")
+        )
+        if not (names or for_all or for_none):
             return self._invoke_without_options(ctx)
-        if names and for_all:
-            raise click.UsageError("Use either --tenant or --all-tenants, not both.", ctx=ctx)
+        if bool(names) + bool(for_all) + bool(for_none) > 1:
+            raise click.UsageError("Use one of --tenant, --all-tenants and --without-tenant, not both.", ctx=ctx)
         app = ctx.ensure_object(ScriptInfo).load_app()
+        if for_none:
+            with app.app_context(), _registry(app).dynamo.without_tenant(reason=f"{ctx.command_path} --without-tenant"):
+                return super().invoke(ctx)
         if names and len(names) == 1:
             return self._invoke_for(names[0], app, ctx)
         return self._invoke_for_each(names or _tenant_names(app), app, ctx)
@@ -60,14 +76,15 @@ class TenantCommand(click.Command):
             return super().invoke(ctx)
         except TenantRequired as error:
             raise click.UsageError(
-                "This command needs a tenant. Name one with --tenant NAME, or run it for each with --all-tenants.",
+                "This command needs a tenant. Name one with --tenant NAME, or run it for each with --all-tenants."
+                " If it is for data that belongs to no tenant, add --without-tenant.",
                 ctx=ctx,
             ) from error
 
     def _invoke_for(self, name: str, app: flask.Flask, ctx: click.Context) -> t.Any:
         with app.app_context():
             try:
-                block = app.extensions[EXTENSION].scope.for_tenant(name)
+                block = _registry(app).scope.for_tenant(name)
             except UnknownTenant as error:
                 raise click.UsageError(str(error), ctx=ctx) from error
             with block:
@@ -94,15 +111,25 @@ class TenantCommand(click.Command):
             )
 
 
+def runs_for_several_tenants(ctx: click.Context) -> bool:
+    """True if the options of the current command name more than one tenant."""
+    return bool(ctx.meta.get(f"{META_KEY}.all_tenants")) or len(ctx.meta.get(f"{META_KEY}.tenant") or ()) > 1
+
+
 def _store_option(ctx: click.Context, option: click.Parameter, value: t.Any) -> t.Any:
     ctx.meta[f"{META_KEY}.{option.name}"] = value
     return value
 
 
+def _registry(app: flask.Flask) -> Registry:
+    registry: Registry = app.extensions[EXTENSION]
+    return registry
+
+
 def _tenant_names(app: flask.Flask) -> list[str]:
     with app.app_context():
-        scope = app.extensions[EXTENSION].scope
-        return t.cast("list[str]", scope.registry.tenants.names(scope.lookup_scope))
+        scope = _registry(app).scope
+        return scope.registry.tenants.names(scope.lookup_scope)
 
 
 def _message(error: Exception) -> str:

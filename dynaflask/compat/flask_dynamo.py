@@ -27,6 +27,7 @@ from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.manage import POLL_SECONDS
 
@@ -127,10 +128,12 @@ class Registry(DefaultAppRegistry):
 
     Attributes:
         tables: The tables that ``DYNAMO_TABLES`` describes.
+        table_configs: The value of ``DYNAMO_TABLES``.
     """
 
     def __init__(self, *args: t.Any, table_configs: cabc.Sequence[TableConfig], **options: t.Any) -> None:
         super().__init__(*args, **options)
+        self.table_configs = table_configs
         self.tables: t.Any = Tables(self, table_configs)
         # By process id: a forked child must not share its parent's sockets. It keeps the parent's objects without using
         # them, because closing them could end the parent's connections.
@@ -181,6 +184,19 @@ class Dynamo(OneAppDynamo):
     """
 
     DEFAULT_REGION = "us-east-1"
+
+    def init_app(self, app: flask.Flask, **options: t.Any) -> None:
+        """Give an app its registry, and write Flask-Dynamo's defaults into the app's config where it has no value.
+
+        Args:
+            app: The app.
+            **options: Those of :meth:`dynaflask.Dynamo.init_app`.
+        """
+        super().init_app(app, **options)
+        # Only now: an app that is refused stays as it was.
+        for name, value in config_defaults(app.config, os.environ).items():
+            app.config.setdefault(name, value)
+        app.config.setdefault("DYNAMO_TABLES", app.extensions[EXTENSION].table_configs)
 
     @property
     def session(self) -> t.Any:
@@ -235,6 +251,26 @@ class Dynamo(OneAppDynamo):
         return Registry(self, settings, table_configs=table_configs, **options)
 
 
+def config_defaults(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> dict[str, t.Any]:
+    """The values that Flask-Dynamo writes into ``app.config`` for missing keys: the environment's, or its defaults.
+
+    Args:
+        config: ``app.config``. It is not changed.
+        environ: ``os.environ``. It is not changed.
+    """
+    defaults = {name: environ.get(name) for name in (LOCAL_HOST, LOCAL_PORT, KEY_ID, SECRET)}
+    # A token belongs to its key pair: that of the environment does not go with a pair of the config.
+    token = None if config.get(KEY_ID) else environ.get(TOKEN)
+    region = environ.get("AWS_REGION", Dynamo.DEFAULT_REGION)
+    return {
+        **defaults,
+        TOKEN: token,
+        LOCAL: environ.get(LOCAL, False),
+        "AWS_REGION": region,
+        "DYNAMO_SESSION": None,
+    }
+
+
 def read_config(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> dict[str, t.Any]:
     """Flask-Dynamo's settings as settings of a bind. Keys that the config lacks are read from the environment.
 
@@ -272,6 +308,9 @@ def _read_keys(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]
         raise ConfigurationError(f"{have} is set without {lack}. Set both, or neither.")
     # A token in the environment belongs to the key pair in the environment, not to one in the config.
     token = config.get(TOKEN, None if config.get(KEY_ID) else environ.get(TOKEN)) if key_id else None
+    if token == environ.get(TOKEN) and key_id != environ.get(KEY_ID):
+        # An earlier init_app wrote it into the config, which has a pair of its own since.
+        token = None
     return {"aws_access_key_id": key_id, "aws_secret_access_key": secret, "aws_session_token": token}
 
 

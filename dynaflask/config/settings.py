@@ -28,6 +28,16 @@ from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import UnknownBind
 
 PREFIX = "DYNAMODB_"
+# What other libraries, and AWS's environment variables, call a setting.
+ALIASES: t.Final = {
+    "endpoint": "host",
+    "endpoint_url": "host",
+    "url": "host",
+    "default_region": "region",
+    "region_name": "region",
+    "secret_key": "aws_secret_access_key",
+    "tablename_prefix": "table_prefix",
+}
 
 
 class Settings(t.NamedTuple):
@@ -205,7 +215,11 @@ def _warn_of_unknown_keys(config: Values) -> None:
 
 def did_you_mean(name: str, valid_names: cabc.Iterable[str], prefix: str = "") -> str:
     """A sentence that suggests the most similar valid name; empty if no name is similar."""
-    nearest = difflib.get_close_matches(name, list(valid_names), n=1)
+    valid_names = list(valid_names)
+    alias = ALIASES.get(name.lower())
+    nearest = [valid for valid in valid_names if valid.lower() == alias] or difflib.get_close_matches(
+        name, valid_names, n=1
+    )
     return f" Did you mean {prefix + nearest[0]!r}?" if nearest else ""
 
 

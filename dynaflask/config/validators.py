@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import functools
+import inspect
 import json
 import os
 import re
@@ -26,6 +27,13 @@ TRANSPORTS = ("tuned", "direct", "stock")
 MAX_SESSION_TAGS = 50
 MAX_POLICY_CHARACTERS = 2048
 
+# Surrogates stand for bytes that are no text. They cannot be encoded.
+UNPRINTABLE: t.Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+HEADER_TEXT: t.Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+TABLE_NAME_CHARACTERS: t.Final = re.compile(r"[a-zA-Z0-9_.-]*")
+MAX_TABLE_NAME = 255
+
 Values = cabc.Mapping[str, t.Any]
 Validator = t.Callable[[str, t.Any], t.Any]
 TablePrefix: t.TypeAlias = "str | t.Callable[[str], str]"
@@ -44,7 +52,18 @@ def string(label: str, value: t.Any) -> str:
         raise wrong_type(label, "a string", value)
     if not value:
         raise ConfigurationError(f"{label} is empty. Remove it to leave it unset.")
+    if UNPRINTABLE.search(value):
+        # Such as the line break at the end of a file. botocore raises another error for each place that it goes to.
+        raise ConfigurationError(f"{label} must not contain a control character or half of a surrogate pair.")
     return value
+
+
+def key(label: str, value: t.Any) -> str:
+    """One string of the credentials. It goes into the headers of a request."""
+    text = string(label, value)
+    if HEADER_TEXT.fullmatch(text) is None:
+        raise ConfigurationError(f"{label} must have only ASCII characters, and no space at its beginning or end.")
+    return text
 
 
 def region(label: str, value: t.Any) -> str:
@@ -166,6 +185,33 @@ def callable_(label: str, value: t.Any) -> t.Callable[..., t.Any]:
     return t.cast("t.Callable[..., t.Any]", value if isinstance(value, cabc.Hashable) else functools.partial(value))
 
 
+def callable_with(label: str, value: t.Any, argument: str) -> t.Callable[..., t.Any]:
+    """A callable that takes one argument.
+
+    Args:
+        label: Name of the setting.
+        value: The value.
+        argument: Description of the argument, for the message.
+    """
+    function = callable_(label, value)
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some builtins have no signature
+        return function
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{label} must be a callable that takes one argument, {argument}, not {signature}."
+        ) from error
+    return function
+
+
+def client_factory(label: str, value: t.Any) -> t.Callable[..., t.Any]:
+    """A callable that takes a bind, and returns the client for it."""
+    return callable_with(label, value, "the bind")
+
+
 def client_config(label: str, value: t.Any) -> botocore.config.Config:
     """A botocore ``Config``."""
     if not isinstance(value, botocore.config.Config):
@@ -176,8 +222,34 @@ def client_config(label: str, value: t.Any) -> botocore.config.Config:
 def table_prefix(label: str, value: t.Any) -> TablePrefix:
     """A string, also an empty one, or a callable that turns a declared table name into the real one."""
     if callable(value):
-        return callable_(label, value)
-    return value if value == "" else string(label, value)
+        if isinstance(value, type) and not issubclass(value, str):
+            raise ConfigurationError(f"{label} must be a string or a function, not the class {value.__qualname__}.")
+        return callable_with(label, value, "the declared name of a table")
+    return value if value == "" else _check_table_name(label, string(label, value))
+
+
+def table_name(label: str, value: t.Any) -> str:
+    """The name or the ARN of a table. A name may be short, because a prefix may precede it."""
+    name = string(label, value)
+    return name if name.startswith("arn:") else _check_table_name(label, name)
+
+
+def _check_table_name(label: str, name: str) -> str:
+    if TABLE_NAME_CHARACTERS.fullmatch(name) is None or len(name) > MAX_TABLE_NAME:
+        raise ConfigurationError(
+            f"{label} must have only the characters a-z, A-Z, 0-9, '_', '-' and '.', and at most {MAX_TABLE_NAME} of"
+            f" them, as DynamoDB's table names; not {name!r}."
+        )
+    return name
+
+
+def no_tenant(label: str, value: t.Any) -> bool:
+    """False. Other values mean nothing: the context decides which tenant a model acts for."""
+    if value is not False:
+        raise ConfigurationError(
+            f"{label} must be False, for a model that belongs to no tenant. Leave it out otherwise."
+        )
+    return False
 
 
 def tags(label: str, value: t.Any) -> dict[str, str]:
@@ -217,7 +289,9 @@ def path(label: str, value: t.Any) -> str:
     """A file system path."""
     if not isinstance(value, (str, os.PathLike)):
         raise wrong_type(label, "a path", value)
-    return string(label, os.fspath(value))
+    name = os.fspath(value)
+    # A path may have any bytes that the file system allows; Python has surrogates for those that are no text.
+    return name if isinstance(name, str) and name and "\0" not in name else string(label, name)
 
 
 def units(label: str, value: t.Any) -> float:

@@ -40,6 +40,11 @@ class DeclaredMeta:
         """The declared name; ``None`` if there is none, or if it is computed."""
         return None if self.is_dynamic else getattr(self.meta_class, "table_name", None)
 
+    @property
+    def is_shared(self) -> bool:
+        """True if the model belongs to no tenant: ``Meta.tenant = False``."""
+        return self.values().get("tenant") is False
+
     def values(self) -> Values:
         """The settings that the user declared, checked. They are read once, or at each call if they are computed.
 

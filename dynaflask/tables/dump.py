@@ -37,7 +37,8 @@ def dump(
     """Write all items of a model's table into a file, also the items of other models on the table.
 
     Until the dump is complete, the file is called ``PATH.part``, and ``PATH.state`` beside it records the progress.
-    The reads are eventually consistent: an item that is written or deleted meanwhile may be in the dump or not.
+    Only the owner of the files can read them. The reads are eventually consistent: an item that is written or deleted
+    meanwhile may be in the dump or not.
 
     Args:
         registry: The app's registry, in a context of the app.
@@ -52,7 +53,7 @@ def dump(
         The number of items in the file.
 
     Raises:
-        TransferError: The file exists already, or the interrupted dump is of another table.
+        TransferError: The file exists already, or cannot be written, or the interrupted dump is of another table.
         TenantMismatch: The table of a tenant has items of another tenant.
         TableError: The table does not exist, or DynamoDB refused. The dump can be resumed.
     """

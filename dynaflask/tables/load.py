@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import logging
 import math
 import os
 import pathlib
+import sys
+import time
 import typing as t
 
 from pynamodb.exceptions import TableError
@@ -14,6 +17,7 @@ from pynamodb.pagination import RateLimiter
 from dynaflask.exceptions import TransferError
 from dynaflask.model.batch import resend_unprocessed
 from dynaflask.model.batch import unprocessed_requests
+from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.tables.json_lines import Json
 from dynaflask.tables.json_lines import read_items
 from dynaflask.tables.json_lines import read_lines
@@ -27,8 +31,13 @@ if t.TYPE_CHECKING:
 # The limit of BatchWriteItem.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 BATCH_ITEMS = 25
-# In a row, without one item written.
-MAX_TRIES = 10
+# Time in which DynamoDB writes no item at all, until a load gives up. Auto scaling needs a few minutes to add capacity:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html
+MAX_STALL_SECONDS = 300
+# Shorter pauses are usual where a table has little capacity.
+WARN_AFTER_SECONDS = 10
+
+logger = logging.getLogger("dynaflask.tables")
 
 
 class Line(t.NamedTuple):
@@ -55,6 +64,9 @@ def load(
     progress: cabc.Callable[[int], object] = lambda count: None,
 ) -> int:
     """Write the items of a file into a model's table. They replace items with the same key.
+
+    Where DynamoDB throttles the writes, the load waits and tries again. It gives up when no item was written for 300
+    seconds.
 
     Args:
         registry: The app's registry, in a context of the app.
@@ -104,6 +116,8 @@ class Writer:
         self._table = table
         self._path = path
         self._limiter = limiter
+        self._stalled_since: float | None = None
+        self._has_warned = False
 
     def lines(self, items: cabc.Iterable[tuple[int, Json]]) -> cabc.Iterator[Line]:
         """Numbered items with their keys.
@@ -140,20 +154,50 @@ class Writer:
                 for line in lines:
                     self.write([line])
                 return
-            raise TransferError(self._path, line=lines[0].number, message=str(error)) from error
+            number = lines[0].number
+            message = f"{error} The lines before it are written: continue with --from-line {number}."
+            raise TransferError(self._path, message, line=number) from error
 
     def _write(self, requests: list[Json]) -> None:
-        resend_unprocessed(self._send, requests, max_attempts=MAX_TRIES, resets_on_progress=True)
-        if requests:
-            raise TableError(f"DynamoDB throttles writes to {self._table.name}: {MAX_TRIES} tries wrote no item.")
+        # _send() gives up, after a time: the number of attempts says little about how long the load has waited.
+        resend_unprocessed(self._send, requests, max_attempts=sys.maxsize, resets_on_progress=True)
 
     def _send(self, requests: list[Json]) -> list[Json]:
         self._limiter.acquire()
-        response = self._table.call(
-            "BatchWriteItem", RequestItems={self._table.name: requests}, ReturnConsumedCapacity="TOTAL"
-        )
-        self._limiter.consume(sum(each.get("CapacityUnits", 0) for each in response.get("ConsumedCapacity", ())))
-        return unprocessed_requests(response)
+        try:
+            response = self._table.call(
+                "BatchWriteItem", RequestItems={self._table.name: requests}, ReturnConsumedCapacity="TOTAL"
+            )
+        except TableError as error:
+            if error.cause_response_code not in THROTTLED:
+                raise
+            # DynamoDB throttled the whole batch, also the retries of botocore: nothing is written.
+            unprocessed = list(requests)
+        else:
+            self._limiter.consume(sum(each.get("CapacityUnits", 0) for each in response.get("ConsumedCapacity", ())))
+            unprocessed = unprocessed_requests(response)
+        self._check_progress(is_stalled=len(unprocessed) == len(requests))
+        return unprocessed
+
+    def _check_progress(self, *, is_stalled: bool) -> None:
+        if not is_stalled:
+            self._stalled_since, self._has_warned = None, False
+            return
+        now = time.monotonic()
+        if self._stalled_since is None:
+            self._stalled_since = now
+        seconds = now - self._stalled_since
+        if seconds >= MAX_STALL_SECONDS:
+            raise TableError(
+                f"DynamoDB throttles writes to {self._table.name}: no item was written for {MAX_STALL_SECONDS} seconds."
+            )
+        if seconds >= WARN_AFTER_SECONDS and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "DynamoDB throttles writes to %s. The load waits; it gives up after %d seconds without an item.",
+                self._table.name,
+                MAX_STALL_SECONDS,
+            )
 
 
 def _batches(lines: cabc.Iterable[Line]) -> cabc.Iterator[list[Line]]:

@@ -14,6 +14,7 @@ from pynamodb.exceptions import TableError
 from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import TenantMismatch
 from dynaflask.model.base import Model
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.tenant_key import require_no_tenant
@@ -25,6 +26,7 @@ from dynaflask.tables.schema import from_models
 from dynaflask.tables.schema_diff import NO_TABLE
 
 if t.TYPE_CHECKING:
+    from dynaflask.registry.declaration import DeclaredMeta
     from dynaflask.registry.registry import Registry
 
 Models = cabc.Sequence[type[Model]]
@@ -48,9 +50,14 @@ class Table:
     models: tuple[type[Model], ...]
     schema: Schema
     _connection: TableConnection
+    _tenant: str | None
 
     def __repr__(self) -> str:
         return f"<Table {self.name!r} on {self.bind!r}>"
+
+    def __str__(self) -> str:
+        destination = (f"bind {self.bind.key}", self.bind.region, self.bind.host)
+        return f"table {self.name} ({', '.join(filter(None, destination))})"
 
     @property
     def model_names(self) -> list[str]:
@@ -67,7 +74,7 @@ class Table:
             # Not dispatch(), which adds ReturnConsumedCapacity to each operation that it does not know.
             response: Json = self._connection.connection._make_api_call(operation, request)
         except BOTOCORE_EXCEPTIONS as error:
-            raise TableError(f"{operation} failed for {self!r}: {error}", error) from error
+            raise TableError(f"{operation} failed for {self}: {error}", error) from error
         return response
 
     def check_tenant_items(self, items: cabc.Iterable[Json]) -> None:
@@ -81,7 +88,7 @@ class Table:
         Raises:
             TenantMismatch: An item is another tenant's.
         """
-        if self._connection.connection.tenant is not None:
+        if self._tenant is not None:
             keys = [hash_key_attribute(model) for model in self.models if model.__has_tenant_key__]
             for item, key in itertools.product(items, keys):
                 key.deserialize(item[key.attr_name]["S"])
@@ -90,10 +97,17 @@ class Table:
         """Refuse a table that its tenant shares with others. ``drop`` would delete the others' items, too.
 
         Raises:
-            TenantMismatch: The table was looked up for one tenant, and its models have a ``TenantKey``.
+            TenantMismatch: The table was looked up for one tenant, and its models have a ``TenantKey`` or belong to no
+                tenant.
         """
         for model in self.models:
-            require_no_tenant(model, self._connection.connection.tenant)
+            require_no_tenant(model, self._tenant)
+            if self._tenant is not None and _is_shared(model):
+                raise TenantMismatch(
+                    f"{model.__name__} belongs to no tenant (Meta.tenant = False). Its table cannot be deleted for"
+                    f" {self._tenant!r}: put the call into a `with db.without_tenant(reason=...):` block, or use"
+                    " --without-tenant."
+                )
 
     def describe(self) -> Json | None:
         """``Table`` of the response of ``DescribeTable``; ``None`` if the table does not exist."""
@@ -112,12 +126,14 @@ class Table:
         """
         description = self.describe()
         if description is None:
-            raise TableError(f"{self!r} does not exist. {NO_TABLE}")
+            raise TableError(f"The {self} does not exist. {NO_TABLE}")
         return description
 
 
 def find_tables(registry: Registry, *, bind_key: str | None = None, models: Models | None = None) -> list[Table]:
     """The tables of an app's models. Models with the same destination and table name share one table.
+
+    For a tenant, tables of models with ``Meta.tenant = False`` are left out unless ``models`` names them.
 
     Args:
         registry: The app's registry, in a context of the app.
@@ -130,7 +146,7 @@ def find_tables(registry: Registry, *, bind_key: str | None = None, models: Mode
     """
     if bind_key is not None:
         registry.settings.own_values(bind_key)  # raises UnknownBind
-    requested = registry.models.classes() if models is None else models
+    requested = _own_models(registry) if models is None else models
     groups: dict[t.Any, dict[type[Model], Bind]] = {}
     for model in requested:
         _add(groups, registry, model)
@@ -163,6 +179,18 @@ def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
         return client.meta.region_name, client.meta.endpoint_url
 
 
+def _own_models(registry: Registry) -> Models:
+    """The app's models. For a tenant, only those whose tables it may create and drop."""
+    classes = registry.models.classes()
+    if registry.scope.tenant is None:
+        return classes
+    return [model for model in classes if not _is_shared(model)]
+
+
+def _is_shared(model: type[Model]) -> bool:
+    return t.cast("DeclaredMeta", model.__declaration__).is_shared
+
+
 def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model: type[Model]) -> None:
     resolved = registry.scope.resolve(registry.models.declaration_of(model))
     if resolved.table_name is not None:
@@ -172,4 +200,12 @@ def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model
 def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:
     models = tuple(group)
     connection = registry.scope.model_table(models[0])
-    return Table(connection.table_name, connection.connection.bind, models, from_models(models), connection)
+    return Table(
+        connection.table_name,
+        connection.connection.bind,
+        models,
+        from_models(models),
+        connection,
+        # Not that of the connection, which has none if the models belong to no tenant.
+        registry.scope.tenant,
+    )

@@ -57,7 +57,7 @@ def read_port(process: subprocess.Popen[str]) -> int:
 def answers(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: the server ends at this moment
         return False
     return True
 
@@ -172,8 +172,13 @@ class TestTables:
         boards.declare_board(db, name="Post", bind_key="eu")
         run(on_engine, "create", "Post", "--wait")
         missing, present = json.loads(run(on_engine, "status", "--json").output)
-        assert (missing["models"], missing["exists"], missing["drift"]) == (["Board"], False, ["table"])
+        assert (missing["models"], missing["exists"], missing["drift"]) == (["Board"], False, ["missing"])
         assert (present["bind"], present["state"], present["items"], present["drift"]) == ("eu", "ACTIVE", 0, [])
+        url = on_engine.config["DYNAMODB_HOST"]
+        assert [(row["region"], row["endpoint"]) for row in (missing, present)] == [
+            ("us-east-1", url),
+            ("eu-west-1", url),
+        ]
 
     def test_drop_shows_tables_and_destinations_before_it_asks(
         self, on_engine: flask.Flask, db: dynaflask.Dynamo
@@ -211,7 +216,10 @@ class TestTables:
             assert shown.exit_code == 1
         done = run(on_engine, "sync", "--yes", "--wait")
         assert (done.exit_code, done.output.count(" becomes ")) == (0, 2)
-        assert run(on_engine, "diff").exit_code == run(on_engine, "sync").exit_code == 0
+        for command in ("diff", "sync"):
+            done = run(on_engine, command)
+            assert (done.exit_code, done.output) == (0, "No differences.\n")
+        assert run(on_engine, "diff", "--json").output == "[]\n"
 
     def test_sync_shows_what_it_cannot_change(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """If DynamoDB can change none of the differences, ``sync`` shows them, asks nothing, and exits with 1."""
@@ -244,10 +252,107 @@ class TestTables:
         assert run(on_engine, "dump", "Board", file).exit_code == 1
         run(on_engine, "drop", "--yes", "--wait")
         run(on_engine, "create", "--wait")
-        loaded = run(on_engine, "load", "Board", file, "--rate", "1000", "--from-line", "1")
+        loaded = run(on_engine, "load", "Board", file, "--rate", "1000", "--from-line", "1", "--yes")
         assert (loaded.exit_code, f"Wrote 1 items of {file} to test-" in loaded.output) == (0, True)
         with on_engine.app_context():
             assert [item.subject for item in board.scan()] == ["hello"]
+
+
+def test_load_asks_before_it_replaces_items(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, tmp_path: pathlib.Path
+) -> None:
+    """``load`` shows the file, the table and the destination; any answer but yes exits with 1 and writes nothing."""
+    boards.declare_board(db)
+    file = tmp_path / "board.jsonl"
+    file.write_text('{"Item":{"forum":{"S":"flask"},"subject":{"S":"hello"}}}\n', encoding="ascii")
+    app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+    refused = run(app, "load", "Board", str(file), answer="n\n")
+    assert refused.exit_code == 1
+    assert refused.output.startswith(
+        f"{file} will replace the items with the same keys in Board (Board) on default, us-east-1, {recorder.url}\n"
+        "Continue? [y/N]"
+    )
+    assert "BatchWriteItem" not in [request.operation for request in recorder.requests]
+    assert run(app, "load", "Board", str(file), answer="y\n").exit_code == 0
+    assert recorder.requests[-1].operation == "BatchWriteItem"
+
+
+def test_a_dump_that_cannot_be_written_is_an_error(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, tmp_path: pathlib.Path
+) -> None:
+    """``dump`` into a missing folder prints a message that names the file and ``--resume``, without reprs."""
+    boards.declare_board(db)
+    done = run(make_app(host=recorder.url, region="us-east-1", **KEYS), "dump", "Board", str(tmp_path / "no" / "file"))
+    assert done.exit_code == 1
+    assert done.output == (
+        f"Error: {tmp_path}/no/file.part: The dump cannot continue: No such file or directory. Correct that, and"
+        " complete it with --resume (resume=True).\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["dump", "Board", "file"], ["load", "Board", "file", "--yes"]])
+def test_no_message_shows_an_object(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, arguments: list[str]
+) -> None:
+    """An error of DynamoDB names the table, the bind and the destination in words."""
+    boards.declare_board(db)
+    recorder.answer = lambda request: (400, {"__type": "x#ValidationException", "message": "no"})
+    done = run(make_app(host=recorder.url, region="us-east-1", **KEYS), *arguments)
+    assert done.exit_code == 1
+    assert done.output.startswith(
+        f"Error: DescribeTable failed for table Board (bind default, us-east-1, {recorder.url}): "
+    )
+    assert "<" not in done.output
+
+
+class TestFilesOfTenants:
+    """``{tenant}`` in the file of ``dump`` and ``load``."""
+
+    @pytest.fixture
+    def silo(self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> flask.Flask:
+        """An app of three tenants with tables of their own, two of which have the names of folders."""
+        boards.declare_board(db)
+        tenants = {"acme": {"table_prefix": "a-"}, "../up": {"table_prefix": "u-"}, "..": {"table_prefix": "d-"}}
+        recorder.answer = lambda request: (
+            {"Items": [{"forum": {"S": request.body["TableName"]}, "subject": {"S": "hello"}}]}
+            if request.operation == "Scan"
+            else None
+        )
+        return make_app(host=recorder.url, region="us-east-1", tenants=tenants, **KEYS)
+
+    def test_each_tenant_has_a_file_of_its_own(
+        self, silo: flask.Flask, recorder: recorders.Recorder, tmp_path: pathlib.Path
+    ) -> None:
+        """Each file has the items of its tenant, also if a tenant's name looks like a folder, and is loaded for it."""
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        pattern = str(folder / "{tenant}")
+        assert run(silo, "dump", "Board", pattern, "--all-tenants", "--segments", "1").exit_code == 0
+        assert {path.name: json.loads(path.read_text())["Item"]["forum"]["S"] for path in folder.iterdir()} == {
+            "acme": "a-Board",
+            "..%2Fup": "u-Board",
+            "%2E%2E": "d-Board",
+        }
+        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+        assert run(silo, "load", "Board", pattern, "--tenant", "../up", "--yes").exit_code == 0
+        (batch,) = [request.body for request in recorder.requests if request.operation == "BatchWriteItem"]
+        assert batch["RequestItems"]["u-Board"][0]["PutRequest"]["Item"]["forum"] == {"S": "u-Board"}
+
+    @pytest.mark.parametrize("tenants", [["--all-tenants"], ["--tenant", "acme", "--tenant", ".."]])
+    def test_one_file_for_several_tenants_is_an_error(
+        self, silo: flask.Flask, recorder: recorders.Recorder, tmp_path: pathlib.Path, tenants: list[str]
+    ) -> None:
+        """``dump`` for several tenants needs ``{tenant}`` in the file, and writes nothing without it."""
+        done = run(silo, "dump", "Board", str(tmp_path / "file"), *tenants)
+        assert done.exit_code == 1
+        assert "Each tenant needs a file of its own: write {tenant} into the name of the file." in done.output
+        assert (list(tmp_path.iterdir()), recorder.requests) == ([], [])
+
+    @pytest.mark.parametrize("command", ["dump", "load"])
+    def test_the_name_of_no_tenant_is_an_error(self, silo: flask.Flask, tmp_path: pathlib.Path, command: str) -> None:
+        """``{tenant}`` without a tenant exits with 2."""
+        done = run(silo, command, "Board", str(tmp_path / "{tenant}"))
+        assert (done.exit_code, "needs a tenant: name it with --tenant NAME" in done.output) == (2, True)
 
 
 def test_models_shows_tables_and_destinations(
@@ -313,6 +418,8 @@ def test_check_exits_with_1_if_a_table_cannot_be_used(
         ["status", "Bord"],
         ["status", "--bind", "mars"],
         ["dump", "Bord", "file"],
+        ["dump", "NoTable", "file"],
+        ["load", "NoTable", "file"],
         ["load", "Board", "file", "--rate", "0"],
         ["ping", "--bind", "mars"],
         ["check", "--bind", "mars"],
@@ -320,8 +427,9 @@ def test_check_exits_with_1_if_a_table_cannot_be_used(
     ],
 )
 def test_a_wrong_name_is_exit_code_2(make_app: MakeApp, db: dynaflask.Dynamo, arguments: list[str]) -> None:
-    """An unknown model, bind or option exits with 2 and prints the usage."""
+    """An unknown model, bind or option, and a model without a table, exit with 2 and print the usage."""
     boards.declare_board(db)
+    boards.declare_board(db, name="NoTable", table_name=None)
     result = run(make_app(), *arguments)
     assert result.exit_code == 2
     assert result.output.startswith("Usage: ")
@@ -362,13 +470,14 @@ def test_in_a_pipe_progress_is_lines(program: t.Callable[..., list[str]], tmp_pa
     things = "".join(json.dumps({"Item": {"number": {"N": str(number)}}}) + "\n" for number in range(1100))
     (tmp_path / "file").write_text(things)
     lines("create", "--wait")
-    first, last = lines("load", "Thing", str(tmp_path / "file"))
+    first, last = lines("load", "Thing", str(tmp_path / "file"), "--yes")
     assert first.endswith("Thing: 1000 items")
     assert last.startswith(f"Wrote 1100 items of {tmp_path / 'file'} to ")
     assert len(lines("dump", "Thing", str(tmp_path / "copy"))) == 2
     head, row = lines("status")
-    assert head.split() == ["models", "bind", "table", "exists", "state", "items", "size_bytes", "drift"]
-    assert row.split()[3:6] == ["True", "ACTIVE", "1100"]
+    names = "models bind region endpoint table exists state items size_bytes drift"
+    assert head.split() == names.split()
+    assert row.split()[5:8] == ["True", "ACTIVE", "1100"]
 
 
 def test_on_a_terminal_there_is_a_bar_and_tables_fit(
@@ -377,7 +486,7 @@ def test_on_a_terminal_there_is_a_bar_and_tables_fit(
     """On a terminal, a bar counts the items, and no line of a table is wider than the terminal."""
     (tmp_path / "file").write_text(json.dumps({"Item": {"number": {"N": "1"}}}) + "\n")
     on_terminal(program("create", "--wait"))
-    loaded = on_terminal(program("load", "Thing", str(tmp_path / "file")))
+    loaded = on_terminal(program("load", "Thing", str(tmp_path / "file"), "--yes"))
     assert "[####################################]  1/1" in loaded
     dumped = on_terminal(program("dump", "Thing", str(tmp_path / "copy")))
     assert "Dumping" in dumped

@@ -13,11 +13,14 @@ import pytest
 
 import dynaflask
 from dynaflask.cli import TenantCommand
+from dynaflask.cli.commands import dynamo
+from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
+TENANT_OPTIONS = {"--tenant", "--all-tenants", "--without-tenant"}
 TENANTS = {name: {"table_prefix": f"{name}-"} for name in ("acme", "globex", "initech")}
 
 
@@ -128,6 +131,42 @@ def test_both_options_are_a_usage_error(app: flask.Flask) -> None:
     assert (done.exit_code, "not both" in done.output) == (2, True)
 
 
+@pytest.mark.parametrize("other", [["--tenant", "acme"], ["--all-tenants"]])
+def test_without_tenant_excludes_the_other_options(app: flask.Flask, other: list[str]) -> None:
+    """``--without-tenant`` together with another option exits with 2."""
+    done = run(app, "work", "--without-tenant", *other)
+    assert (done.exit_code, "Use one of --tenant, --all-tenants and --without-tenant" in done.output) == (2, True)
+
+
+def test_it_runs_without_a_tenant(
+    app: flask.Flask, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``--without-tenant`` runs the command for no tenant, also if the app requires one, and logs it."""
+    done = run(app, "work", "--without-tenant")
+    assert (done.exit_code, done.stdout, tables(recorder)) == (0, "None 0\n", ["Thread"])
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "dynaflask.tenants"]
+    assert message.startswith("The app 'app' uses DynamoDB without a tenant: ")
+    assert message.endswith("work --without-tenant'.")
+
+
+def test_without_tenant_ignores_the_loader(
+    app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder
+) -> None:
+    """``--without-tenant`` is for no tenant, also if ``db.tenant_loader`` returns one."""
+    db.tenant_loader(lambda: "acme")
+    assert run(app, "work", "--without-tenant").stdout == "None 0\n"
+    assert run(app, "work").stdout == "acme 0\n"
+    assert tables(recorder) == ["Thread", "acme-Thread"]
+
+
+def test_every_command_takes_the_options(app: flask.Flask) -> None:
+    """Each command of ``flask dynamo`` except ``local`` has the options of TenantCommand."""
+    names = {
+        name: {option for param in command.params for option in param.opts} for name, command in dynamo.commands.items()
+    }
+    assert {name for name, options in names.items() if options >= TENANT_OPTIONS} == names.keys() - {"local"}
+
+
 def test_without_the_options_it_runs_for_no_tenant(app: flask.Flask, recorder: recorders.Recorder) -> None:
     """In an app that requires a tenant, that exits with 2, makes no call, and names the options."""
     for command in (["work"], ["dynamo", "status"], ["dynamo", "create"]):
@@ -184,3 +223,20 @@ def test_the_table_commands_work_for_each_tenant(
         1,
         "Error: The command failed for 1 of 3 tenants: globex.",
     )
+
+
+def test_the_tables_of_no_tenant_are_left_alone(
+    make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+) -> None:
+    """``create`` and ``drop`` for a tenant call neither; ``--without-tenant`` does, and ``models`` shows all models."""
+    boards.declare_board(db)
+    boards.declare_board(db, name="Plan", table_name="Plan", tenant=False)
+    app = make_app(host=recorder.url, region="us-east-1", tenants=TENANTS, **KEYS)
+    for command in (["create"], ["drop", "--yes"], ["status"]):
+        run(app, "dynamo", *command, "--all-tenants")
+    assert {name for name in tables(recorder) if name.endswith("Plan")} == set()
+    assert set(tables(recorder)) == {f"{name}-Board" for name in TENANTS}
+    run(app, "dynamo", "drop", "Plan", "--yes", "--without-tenant")
+    assert recorder.requests[-1].body["TableName"] == "Plan"
+    shown = json.loads(run(app, "dynamo", "models", "--tenant", "acme", "--json").output)
+    assert [row["model"] for row in shown] == ["Board", "Plan"]

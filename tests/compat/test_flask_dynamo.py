@@ -158,13 +158,55 @@ def test_a_configured_session_is_used_itself(make_peer_app: MakeApp, account: en
     assert app.config["DYNAMO_SESSION"] is elsewhere.config["DYNAMO_SESSION"]
 
 
-def test_configuration_and_environment_are_not_changed(make_peer_app: MakeApp) -> None:
-    """Neither app.config nor os.environ is changed."""
-    app = make_peer_app(AWS_REGION="us-west-2")
-    before, environment = dict(app.config), dict(os.environ)
-    Dynamo(app).create_all()
+def test_the_defaults_are_written_into_the_config_of_the_app(
+    make_peer_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with Flask-Dynamo, a missing key of ``app.config`` gets the environment's value or the default."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, f"environment-{name}")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    configured, other, bare = make_peer_app(AWS_REGION="us-west-2"), flask.Flask("other"), flask.Flask("bare")
+    before, other_before, environment = dict(configured.config), dict(other.config), dict(os.environ)
+    Dynamo(configured).create_all()
+    assert dict(configured.config) == {**before, "AWS_SESSION_TOKEN": None, "DYNAMO_SESSION": None}
+    Dynamo(bare)
+    assert {name: bare.config[name] for name in bare.config.keys() - other_before.keys()} == {
+        "DYNAMO_SESSION": None,
+        "DYNAMO_TABLES": [],
+        "DYNAMO_ENABLE_LOCAL": False,
+        "DYNAMO_LOCAL_HOST": None,
+        "DYNAMO_LOCAL_PORT": None,
+        "AWS_ACCESS_KEY_ID": "environment-AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY": "environment-AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN": "environment-AWS_SESSION_TOKEN",
+        "AWS_REGION": "us-east-1",
+    }
+    # An app that was not given has no part in it, and neither has the environment.
+    assert (dict(other.config), dict(os.environ)) == (other_before, environment)
+    bare.config["DYNAMO_TABLES"].append(describe("roles", "name"))
+    assert bare.extensions["dynamo"].tables.keys() == ["roles"]
+
+
+def test_a_refused_app_keeps_its_config() -> None:
+    """The defaults are not written into the config of an app with a wrong setting."""
+    app = flask.Flask("app")
+    app.config["DYNAMO_ENABLE_LOCAL"] = True
+    before = dict(app.config)
+    with pytest.raises(ConfigurationError):
+        Dynamo(app)
     assert dict(app.config) == before
-    assert dict(os.environ) == environment
+
+
+def test_a_second_init_app_does_not_mix_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key pair that the app gets after its first ``init_app`` is used without the environment's token."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "environment")
+    dynamo = Dynamo(app := flask.Flask("app"))
+    assert app.extensions["dynamo"].bind("default").aws_session_token == "environment"
+    app.config.update(AWS_ACCESS_KEY_ID="new", AWS_SECRET_ACCESS_KEY="new")
+    dynamo.init_app(app)
+    bind = app.extensions["dynamo"].bind("default")
+    assert (bind.aws_access_key_id, bind.aws_session_token) == ("new", None)
 
 
 def test_the_environment_has_what_the_configuration_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

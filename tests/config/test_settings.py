@@ -51,6 +51,15 @@ def test_an_unknown_key_like_no_other_is_a_warning_too() -> None:
         read(zzz=1)
 
 
+@pytest.mark.parametrize(("name", "setting"), [("endpoint_url", "HOST"), ("region_name", "REGION")])
+def test_the_name_that_boto3_has_for_a_setting_is_met_with_its_name(name: str, setting: str) -> None:
+    """A setting under the name that it has in boto3 or in AWS's environment variables gets the right suggestion."""
+    with pytest.warns(UserWarning, match=f"DYNAMODB_{name.upper()} is not a setting .* 'DYNAMODB_{setting}'"):
+        read(**{name: "x"})
+    with pytest.raises(ConfigurationError, match=f"has no setting '{name}'. Did you mean '{setting.lower()}'"):
+        read(binds={"eu": {name: "x"}})
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_key_without_the_prefix_is_ignored() -> None:
     """Only keys that begin with DYNAMODB_ are checked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 import boto3
@@ -104,7 +105,15 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("extra_headers", {7: "forum"}),
         ("extra_headers", {"X-Team": "a\r\nb"}),
         ("aws_access_key_id", b"AKIA"),
+        ("aws_access_key_id", "AKIA\n"),
+        ("aws_secret_access_key", "hush "),
+        ("aws_secret_access_key", "hush\ud800"),
+        ("aws_session_token", "tok\0en"),
+        ("aws_session_token", "tok\xe9n"),
+        ("role_session_name", "forum\r\nX-Team: forum"),
+        ("external_id", "42\udcff"),
         ("profile", 1.5),
+        ("profile", "dev\x7f"),
         ("session", "default"),
         ("role_arn", {}),
         ("role_arn", "forum"),
@@ -124,13 +133,25 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("transport", "fast"),
         ("transport", ["direct"]),
         ("client_factory", "factory"),
+        ("client_factory", lambda: None),
+        ("client_factory", divmod),
         ("client_config", {"region_name": "eu-west-1"}),
         ("table_prefix", 1.5),
+        ("table_prefix", "a b"),
+        ("table_prefix", "forum#"),
+        ("table_prefix", "f\xf6rum-"),
+        ("table_prefix", "forum-\n"),
+        ("table_prefix", "x" * 256),
+        ("table_prefix", float),
+        ("table_prefix", lambda: "test-"),
+        ("table_prefix", divmod),
         ("read_capacity_units", 0),
         ("write_capacity_units", "5"),
         ("billing_mode", "FREE"),
         ("billing_mode", ["PROVISIONED"]),
         ("local_path", 7),
+        ("local_path", ""),
+        ("local_path", "data\0"),
         ("error_handlers", "yes"),
         ("require_tenant", "yes"),
         ("tenant_ttl_seconds", 0),
@@ -148,6 +169,10 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("binds", {"eu": "eu-west-1"}),
         ("binds", {"": {}}),
         ("models", {"Thread": "Thread"}),
+        ("models", {"Thread": {"table_name": "my table"}}),
+        ("models", {"Thread": {"tenant": True}}),
+        ("models", {"Thread": {"table_prefix": "a/"}}),
+        ("tenants", {"acme": {"table_prefix": "a b-"}}),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_key(name: str, value: object) -> None:
@@ -183,6 +208,30 @@ def test_a_session_may_be_of_boto3() -> None:
 def test_a_path_may_be_a_path_object(tmp_path: t.Any) -> None:
     """DYNAMODB_LOCAL_PATH accepts a path object and stores it as a string."""
     assert bind(local_path=tmp_path).local_path == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["Test-1.a_b", "x" * 255, str, str.lower, functools.partial("{}-{}".format, "test"), {"a": "b"}.get, ""]
+)
+def test_a_table_prefix_may_have_each_character_of_table_names(prefix: t.Any) -> None:
+    """A prefix has the characters of DynamoDB's table names, or is a callable, also a builtin one."""
+    assert bind(table_prefix=prefix).table_prefix == prefix
+
+
+def test_a_callable_without_a_signature_is_valid() -> None:
+    """Python does not know the arguments of each builtin callable, so that the first call finds out."""
+    assert bind(client_factory=max).client_factory is max
+
+
+def test_a_table_may_be_an_arn() -> None:
+    """``table_name`` is a name or an ARN, of any characters."""
+    arn = "arn:aws:dynamodb:us-east-1:111122223333:table/Thread"
+    assert read(models={"Thread": {"table_name": arn}}).models["Thread"] == {"table_name": arn}
+
+
+def test_a_path_need_not_be_text() -> None:
+    """A path may have bytes that are no text, which Python reads as surrogates."""
+    assert bind(local_path="data-\udcff").local_path == "data-\udcff"
 
 
 def test_a_callable_need_not_be_hashable() -> None:

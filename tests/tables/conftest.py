@@ -24,7 +24,8 @@ def fake(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Fl
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds of each sleep. It does not wait: the clock advances instead."""
     slept: list[float] = []
-    clock = time.time
+    clock, monotonic_clock = time.time, time.monotonic
     monkeypatch.setattr(time, "sleep", slept.append)
     monkeypatch.setattr(time, "time", lambda: clock() + sum(slept))
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic_clock() + sum(slept))
     return slept

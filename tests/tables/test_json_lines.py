@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
 import pathlib
+import tracemalloc
 import typing as t
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+import dynaflask
 from dynaflask.tables import json_lines
 
 SCALARS = st.one_of(
@@ -61,3 +65,45 @@ def test_a_replaced_file_leaves_no_temporary_file(tmp_path: pathlib.Path) -> Non
         json_lines.write_safely(tmp_path / "state", json.dumps(number))
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
     assert json_lines.read_json((tmp_path / "state").read_bytes()) == 1
+
+
+ITEM_LIMIT = 400 * 1024
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"S": "\x01" * ITEM_LIMIT},
+        {"S": "\xfc" * (ITEM_LIMIT // 2)},
+        {"B": b"\xff" * ITEM_LIMIT},
+        # DynamoDB counts two bytes for each boolean in a list.
+        {"L": [{"BOOL": False}] * (ITEM_LIMIT // 2)},
+        {"L": [{"NULL": True}] * (ITEM_LIMIT // 2)},
+    ],
+    ids=["control characters", "umlauts", "binary", "booleans", "nulls"],
+)
+def test_the_largest_items_fit_in_a_line(tmp_path: pathlib.Path, value: t.Any) -> None:
+    """Any item of 400 KB, DynamoDB's limit, can be read from the line that a dump writes."""
+    path = tmp_path / "file"
+    path.write_bytes(json_lines.write_items([{"a": value}], path=path))
+    assert list(json_lines.read_items(path)) == [(1, {"a": value})]
+
+
+@pytest.mark.parametrize("name", ["file", "file.gz"])
+def test_a_line_longer_than_any_item_is_an_error(tmp_path: pathlib.Path, name: str) -> None:
+    """A line above the limit is an error with its number, and no more than the limit of it is read into memory."""
+    path = tmp_path / name
+    with gzip.open(path, "wb") if path.suffix else path.open("wb") as file:
+        file.write(b'{"Item":{}}\n')
+        for block in itertools.repeat(b"x" * json_lines.MAX_LINE_BYTES, 20):
+            file.write(block)
+    lines = json_lines.read_lines(path)
+    assert next(lines) == (1, b'{"Item":{}}\n')
+    tracemalloc.start()
+    try:
+        with pytest.raises(dynaflask.TransferError, match="line 2: The line has more than 4194304 bytes") as caught:
+            next(lines)
+        assert tracemalloc.get_traced_memory()[1] < 4 * json_lines.MAX_LINE_BYTES
+    finally:
+        tracemalloc.stop()
+    assert caught.value.line == 2

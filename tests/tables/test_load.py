@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import json
 import pathlib
 import typing as t
@@ -14,7 +15,7 @@ from pynamodb.exceptions import TableError
 
 import dynaflask
 from dynaflask.tables.dump import dump
-from dynaflask.tables.load import MAX_TRIES
+from dynaflask.tables.load import MAX_STALL_SECONDS
 from dynaflask.tables.load import count_lines
 from dynaflask.tables.load import load
 from tests.support import boards
@@ -32,6 +33,9 @@ EVERY_TYPE: dict[str, t.Any] = {
     "sets": {"M": {"s": {"SS": ["a", "b"]}, "n": {"NS": ["1", "2"]}, "b": {"BS": [b"\0", b"\xff"]}}},
     "list": {"L": [{"BOOL": False}, {"L": []}, {"M": {}}]},
 }
+
+LOGGER = "dynaflask.tables"
+THROTTLED = (400, {"__type": "x#ProvisionedThroughputExceededException", "message": "slow down"})
 
 
 @pytest.fixture
@@ -94,9 +98,9 @@ class TestRoundTrip:
             board("flask", "europe").save()
             assert dump(db.registry, board, tmp_path / "eu", segments=1) == 1
             assert load(db.registry, board, tmp_path / "eu") == 1
-        with pytest.raises(TableError, match="<Table .* does not exist"):
+        with pytest.raises(TableError, match="The table test-.* does not exist"):
             dump(db.registry, board, tmp_path / "us")
-        with pytest.raises(TableError, match="<Table .* does not exist"):
+        with pytest.raises(TableError, match="The table test-.* does not exist"):
             load(db.registry, board, tmp_path / "eu")
 
     def test_a_value_that_dynamodb_refuses_is_named(self, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
@@ -185,21 +189,71 @@ class TestLoad:
         assert load(db.registry, boards.declare_board(db), tmp_path / "file") == 2
         assert written(recorder) == ["one", "two", "one", "two"]
 
-    def test_it_gives_up_when_nothing_is_written(
-        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path, naps: list[float]
+    @pytest.mark.parametrize("throttled", ["unprocessed", "refused"])
+    def test_it_gives_up_when_nothing_is_written(  # noqa: PLR0917 - fixtures
+        self,
+        db: dynaflask.Dynamo,
+        recorder: recorders.Recorder,
+        tmp_path: pathlib.Path,
+        naps: list[float],
+        caplog: pytest.LogCaptureFixture,
+        throttled: str,
     ) -> None:
-        """After MAX_TRIES tries without a written item, the error names the line to continue from."""
+        """After 300 seconds without a written item, and a warning, the error names the line to continue from."""
         (tmp_path / "file").write_text("".join(line(str(number)) for number in range(30)), encoding="ascii")
-        recorder.answer = lambda request: (
-            {"UnprocessedItems": request.body["RequestItems"]}
-            if request.operation == "BatchWriteItem" and len(recorder.requests) > 2
-            else None
-        )
+
+        def answer(request: recorders.Request) -> recorders.Answer:
+            if request.operation != "BatchWriteItem" or len(recorder.requests) <= 2:
+                return None
+            return THROTTLED if throttled == "refused" else {"UnprocessedItems": request.body["RequestItems"]}
+
+        recorder.answer = answer
         with pytest.raises(
-            dynaflask.TransferError, match="file, line 26: DynamoDB throttles writes to Board: 10 tries wrote no item"
+            dynaflask.TransferError,
+            match="file, line 26: DynamoDB throttles writes to Board: no item was written for 300 seconds."
+            " The lines before it are written: continue with --from-line 26.",
         ):
             load(db.registry, boards.declare_board(db), tmp_path / "file")
-        assert len(recorder.requests) == 2 + MAX_TRIES
+        assert MAX_STALL_SECONDS <= sum(naps) < MAX_STALL_SECONDS + 60
+        assert [record.getMessage().partition(".")[0] for record in caplog.records if record.name == LOGGER] == [
+            "DynamoDB throttles writes to Board"
+        ]
+
+    @pytest.mark.usefixtures("naps")
+    def test_a_throttled_request_is_sent_again(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path
+    ) -> None:
+        """A batch that DynamoDB throttles as a whole, retries included, has written nothing, and is sent again."""
+        (tmp_path / "file").write_text("".join(line(str(number)) for number in range(500)), encoding="ascii")
+        statuses = itertools.cycle([None] * 4 + [THROTTLED] * 5)
+        sent: list[str] = []
+
+        def answer(request: recorders.Request) -> recorders.Answer:
+            status = next(statuses)
+            if request.operation == "BatchWriteItem" and status is None:
+                sent.extend(
+                    entry["PutRequest"]["Item"]["subject"]["S"] for entry in request.body["RequestItems"]["Board"]
+                )
+            return status
+
+        board = boards.declare_board(db)
+        recorder.answer = answer
+        assert load(db.registry, board, tmp_path / "file") == 500
+        assert sent == [str(number) for number in range(500)]
+
+    def test_another_error_is_not_tried_again(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path
+    ) -> None:
+        """An error other than throttling ends the load, and names the line to continue from."""
+        (tmp_path / "file").write_text(line("one"), encoding="ascii")
+        recorder.answer = lambda request: (
+            (400, {"__type": "x#AccessDeniedException", "message": "no"})
+            if request.operation == "BatchWriteItem"
+            else None
+        )
+        with pytest.raises(dynaflask.TransferError, match="file, line 1: .*continue with --from-line 1"):
+            load(db.registry, boards.declare_board(db), tmp_path / "file")
+        assert written(recorder) == ["one"]
 
     def test_the_rate_limits_the_consumed_capacity(
         self, db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path, naps: list[float]

@@ -209,7 +209,9 @@ def test_wait_ends_with_an_error_if_a_table_cannot_become_ready(
         return {"Table": {"TableName": "Thread", "TableStatus": state}} if request.operation.startswith("De") else None
 
     recorder.answer = answer
-    message = "<Table .* does not exist" if state is None else "cannot be used: DynamoDB says that it is ARCHIVED"
+    message = (
+        "The table Thread .* does not exist" if state is None else "cannot be used: DynamoDB says that it is ARCHIVED"
+    )
     thread = models.declare_thread(db)
     with (
         make_app(host=recorder.url, region="us-east-1", **KEYS).app_context(),
@@ -353,7 +355,7 @@ class TestSync:
         """``drop_all`` does not disable deletion protection: DynamoDB's refusal is the error."""
         board = boards.declare_board(db, deletion_protection=True)
         db.create_all(wait=True)
-        with pytest.raises(TableError, match="DeleteTable failed for <Table"):
+        with pytest.raises(TableError, match="DeleteTable failed for table test-.* \\(bind default, us-east-1, http"):
             db.drop_all()
         assert board.exists()
 
@@ -422,3 +424,23 @@ def test_two_apps_change_their_own_tables(
         db.drop_all()
     with theirs.app_context():
         assert board.describe_table()["DeletionProtectionEnabled"]
+
+
+def test_the_tables_of_no_tenant_are_no_tenants_to_create_or_drop(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
+) -> None:
+    """For a tenant, ``create_all`` leaves out models with ``Meta.tenant = False``, and ``drop_all`` does, too."""
+    boards.declare_board(db)
+    plan = boards.declare_board(db, name="Plan", table_name="Plan", tenant=False)
+    app = make_app(host=recorder.url, region="us-east-1", tenants={"acme": {"table_prefix": "a-"}}, **KEYS)
+    with app.app_context():
+        with db.tenant("acme"):
+            db.create_all()
+            db.drop_all()
+            assert {request.body["TableName"] for request in recorder.requests} == {"a-Board"}
+            recorder.requests.clear()
+            with pytest.raises(dynaflask.TenantMismatch, match="Plan belongs to no tenant .*deleted for 'acme'"):
+                db.drop_all(models=[plan])
+            assert recorder.requests == []
+        db.drop_all(models=[plan])
+        assert {request.body["TableName"] for request in recorder.requests} == {"Plan"}

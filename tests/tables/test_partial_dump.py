@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
+import contextlib
 import pathlib
+import resource
+import stat
 import typing as t
 
 import pytest
@@ -73,3 +77,86 @@ def test_a_dump_of_another_table_is_not_resumed(tmp_path: pathlib.Path, name: st
     interrupt_dump(tmp_path / "file")
     with pytest.raises(dynaflask.TransferError, match="This is a dump of .*It cannot be resumed from"):
         open_dump(tmp_path / "file", source={**SOURCE, name: "other"}, resume=True)
+
+
+def test_only_the_owner_can_read_the_files(tmp_path: pathlib.Path) -> None:
+    """The partial dump, its state and the complete dump have mode 0600, also if they had another."""
+    interrupt_dump(tmp_path / "file")
+    assert modes(tmp_path) == {"file.part": 0o600, "file.state": 0o600}
+    for file in tmp_path.iterdir():
+        file.chmod(0o644)
+    with open_dump(tmp_path / "file", resume=True):
+        assert modes(tmp_path) == {"file.part": 0o600, "file.state": 0o600}
+    assert modes(tmp_path) == {"file": 0o600}
+
+
+def modes(directory: pathlib.Path) -> dict[str, int]:
+    """The permissions of each file, by its name."""
+    return {path.name: stat.S_IMODE(path.lstat().st_mode) for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("end", [".part", ".state.new"])
+def test_a_link_is_replaced_and_not_followed(tmp_path: pathlib.Path, end: str) -> None:
+    """A symbolic link where a new dump writes is replaced, and the file that it names does not change."""
+    (tmp_path / "precious").write_text("precious", encoding="ascii")
+    (tmp_path / f"file{end}").symlink_to(tmp_path / "precious")
+    with open_dump(tmp_path / "file") as partial:
+        partial.add(0, [ITEM], start=DONE)
+    assert not (tmp_path / "file").is_symlink()
+    assert (tmp_path / "precious").read_text(encoding="ascii") == "precious"
+
+
+@pytest.mark.parametrize("end", [".part", ".state"])
+def test_a_link_is_not_resumed(tmp_path: pathlib.Path, end: str) -> None:
+    """An interrupted dump whose file or state is a symbolic link is refused, and the file that it names stays."""
+    interrupt_dump(tmp_path / "file")
+    content = (tmp_path / f"file{end}").rename(tmp_path / "elsewhere").read_bytes()
+    (tmp_path / f"file{end}").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(dynaflask.TransferError, match="Too many levels of symbolic links"),
+        open_dump(tmp_path / "file", resume=True),
+    ):
+        pass
+    assert (tmp_path / "elsewhere").read_bytes() == content
+
+
+@pytest.mark.parametrize("path", ["missing/file", "taken/file", f"{'x' * 300}"])
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: pathlib.Path, path: str) -> None:
+    """A missing folder, a file in place of a folder, and a name that is too long are errors that name the file."""
+    (tmp_path / "taken").touch()
+    with pytest.raises(dynaflask.TransferError, match=r"part: The dump cannot continue: .* with --resume") as caught:
+        with open_dump(tmp_path / path):
+            pass
+    assert caught.value.path == tmp_path / f"{path}.part"
+
+
+def test_a_dump_on_a_full_disk_can_be_resumed(tmp_path: pathlib.Path) -> None:
+    """If no more fits on the disk, the error says so; ``resume`` continues after the last page that was written."""
+    large = {"forum": {"S": "x" * 10_000}}
+    with pytest.raises(dynaflask.TransferError, match=r"part: The dump cannot continue: File too large"):
+        with disk_of(bytes_per_file=5000), open_dump(tmp_path / "file") as partial:
+            partial.add(0, [ITEM], start=ITEM)
+            partial.add(0, [large], start=DONE)
+    with open_dump(tmp_path / "file", resume=True) as partial:
+        assert (partial.items, partial.starts) == (1, [ITEM, None])
+        partial.add(0, [large], start=DONE)
+    assert [len(line) for line in (tmp_path / "file").read_bytes().splitlines()] == [31, 10_027]
+
+
+@contextlib.contextmanager
+def disk_of(*, bytes_per_file: int) -> cabc.Iterator[None]:
+    """A limit of the size of files, at which a write fails as it does on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_per_file, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", "{}", '{"source": 1, "bytes": 0}', '{"source": {}, "bytes": 0}'])
+def test_a_file_that_is_no_state_is_an_error(tmp_path: pathlib.Path, content: str) -> None:
+    """A ``PATH.state`` that no dump has written is an error that names it."""
+    (tmp_path / "file.state").write_text(content, encoding="ascii")
+    with pytest.raises(dynaflask.TransferError, match=r"file.state: This is not the state of a dump. Remove it"):
+        open_dump(tmp_path / "file", resume=True)

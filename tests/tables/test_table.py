@@ -93,9 +93,18 @@ def test_a_refusal_is_a_table_error(db: dynaflask.Dynamo, recorder: recorders.Re
     """The error names the operation, the table and the bind, and keeps DynamoDB's error code."""
     recorder.answer = lambda request: (400, {"__type": "x#AccessDeniedException", "message": "no"})
     board_table = table.find_one(db.registry, boards.declare_board(db))
-    with pytest.raises(TableError, match="DescribeTable failed for <Table 'Board' on <Bind 'default'") as caught:
+    with pytest.raises(
+        TableError, match=r"DescribeTable failed for table Board \(bind default, us-east-1, http"
+    ) as caught:
         board_table.describe()
     assert caught.value.cause_response_code == "AccessDeniedException"
+
+
+@pytest.mark.usefixtures("app")
+def test_the_repr_shows_the_destination(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+    """The repr of a table has its name and its bind."""
+    board_table = table.find_one(db.registry, boards.declare_board(db))
+    assert repr(board_table) == f"<Table 'Board' on <Bind 'default' region='us-east-1' host={recorder.url!r}>>"
 
 
 @pytest.mark.usefixtures("app")
@@ -104,7 +113,7 @@ def test_a_missing_table_is_none(db: dynaflask.Dynamo, recorder: recorders.Recor
     recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException", "message": "no"})
     board_table = table.find_one(db.registry, boards.declare_board(db))
     assert board_table.describe() is None
-    with pytest.raises(TableError, match="<Table 'Board' on .* does not exist.*flask dynamo create"):
+    with pytest.raises(TableError, match="The table Board .* does not exist.*flask dynamo create"):
         board_table.require()
 
 
