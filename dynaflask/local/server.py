@@ -193,6 +193,9 @@ def _environment(port: int, *, path: str | None) -> dict[str, str]:
         "SERVICES": "dynamodb,dynamodbstreams,sts",
         "LOG_LEVEL": "WARNING",
         "USE_SSL": "0",
+        # Listeners of other services. They are on by default where cryptography is installed, and on all interfaces.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         "PERSIST_STATE": "1" if path else "0",
         "STATE_DIR": path or "",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import pathlib
@@ -23,6 +24,24 @@ def test_it_listens_on_loopback_alone() -> None:
     """The server does not listen on other addresses of the machine."""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", servers.port_of(local.endpoint())))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_it_opens_one_socket_whatever_is_installed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ministack's listeners for MQTT and SFTP, which need cryptography and bind all interfaces, stay off."""
+    for name in ("cryptography", "cffi", "_cffi_backend"):
+        origin = pathlib.Path(str(importlib.util.find_spec(name).origin))  # type: ignore[union-attr]
+        installed = origin if origin.name != "__init__.py" else origin.parent
+        (tmp_path / installed.name).symlink_to(installed)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    caplog.set_level(logging.DEBUG, "dynaflask.local")
+    url = local.endpoint()
+    # It answers this when all its listeners are up.
+    assert servers.eventually(lambda: servers.status(url, "/_ministack/ready") == 200)
+    session = int(re.findall(r"as process (\d+)", caplog.text)[0])
+    assert servers.listeners(session) == {f"0100007F:{servers.port_of(url):04X}"}
 
 
 def test_it_leaves_the_environment_alone() -> None:
