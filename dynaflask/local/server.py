@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import encodings.idna  # noqa: F401 - imported by each connection: a fork amid that import would deadlock the child
+import http
 import http.client
 import json
 import logging
@@ -28,6 +29,7 @@ OLDEST_VERSION = "1.5.33"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 WATCHER = pathlib.Path(__file__).with_name("watcher.py")
+GUARD = pathlib.Path(__file__).with_name("guard")
 INSTALL = 'pip install "dynaflask[local]"'
 
 
@@ -75,7 +77,7 @@ class ServerProcess:
         """Return when the server answers.
 
         Raises:
-            LocalServerError: The server ended first, took too long, or is too old.
+            LocalServerError: The server ended first, took too long, is too old, or answers web pages.
         """
         deadline = time.monotonic() + START_SECONDS
         while (version := ask_version(self.port)) is None:
@@ -86,6 +88,7 @@ class ServerProcess:
             time.sleep(0.02)
         _check_version(version)
         self.check()
+        _check_guard(self.port)
         self.is_ready = True
         logger.debug("ministack %s answers on port %d.", version, self.port)
 
@@ -157,13 +160,20 @@ def free_port(port: int = 0) -> int:
 
 def ask_version(port: int) -> str | None:
     """The version of the ministack that answers on a port, or None if none answers yet."""
+    try:
+        with _ask_health(port) as response:
+            return str(json.load(response)["version"])
+    except (OSError, http.client.HTTPException, ValueError, LookupError):
+        return None
+
+
+@contextlib.contextmanager
+def _ask_health(port: int, **headers: str) -> cabc.Iterator[http.client.HTTPResponse]:
     # Not urllib, which would use the proxy of the environment.
     connection = http.client.HTTPConnection(ADDRESS, port, timeout=1)
     try:
-        connection.request("GET", "/_ministack/health")
-        return str(json.load(connection.getresponse())["version"])
-    except (OSError, http.client.HTTPException, ValueError, LookupError):
-        return None
+        connection.request("GET", "/_ministack/health", headers=headers)
+        yield connection.getresponse()
     finally:
         connection.close()
 
@@ -188,6 +198,7 @@ def _find_python() -> str:
 
 def _environment(port: int, *, path: str | None) -> dict[str, str]:
     return {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(GUARD), os.environ.get("PYTHONPATH")])),
         "BIND_HOST": ADDRESS,
         "GATEWAY_PORT": str(port),
         "SERVICES": "dynamodb,dynamodbstreams,sts",
@@ -207,6 +218,18 @@ def _check_version(version: str) -> None:
             f"{_find_ministack()} is ministack {version}, which is too old. It must be {OLDEST_VERSION} or newer."
             f" Run: {INSTALL}"
         )
+
+
+def _check_guard(port: int) -> None:
+    # Asked rather than assumed: an executable that starts Python with -I or -E does not read PYTHONPATH.
+    with _ask_health(port, Origin="http://web.page") as response:
+        if response.status == http.HTTPStatus.FORBIDDEN:
+            return
+    raise LocalServerError(
+        f"{_find_ministack()} would let any web page in your browser read and delete the data: it ignores PYTHONPATH,"
+        " so that dynaflask cannot protect it. Start its Python without -I and -E."
+        f" To install ministack, run: {INSTALL}"
+    )
 
 
 def _numbers(version: str) -> list[int]:
