@@ -83,6 +83,25 @@ class TestErrors:
         assert thread_model.get("forum", "subject").subject == "subject"
 
 
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_a_profile_of_the_environment_names_its_variable(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """The advice names where the missing profile was set."""
+    monkeypatch.setenv(variable, "missing")
+    app = make_app(region="us-east-1")
+    expected = rf"Check the environment variable {variable}\."
+    with pytest.raises(botocore.exceptions.ProfileNotFound, match=expected):
+        app.extensions["dynamo"].ping()
+
+
+def test_a_profile_of_a_session_names_the_session(make_app: MakeApp) -> None:
+    """If the program's own session has the missing profile, the advice names DYNAMODB_SESSION."""
+    app = make_app(region="us-east-1", session=botocore.session.Session(profile="missing"))
+    with pytest.raises(botocore.exceptions.ProfileNotFound, match=r"Check DYNAMODB_SESSION\."):
+        app.extensions["dynamo"].ping()
+
+
 def _transact(transaction: t.Any, method: str, *arguments: t.Any) -> None:
     with transaction:
         getattr(transaction, method)(*arguments)
