@@ -68,7 +68,7 @@ def locked(path: str | None, *, port: int) -> cabc.Iterator[tuple[int, ...]]:
 
 def _open_lock(path: str) -> t.TextIO:
     try:
-        os.makedirs(path, exist_ok=True)
+        os.makedirs(path, mode=0o700, exist_ok=True)  # the data is this user's alone
         return open(os.path.join(path, ".lock"), "a+", encoding="ascii")
     except OSError as error:
         raise ConfigurationError(

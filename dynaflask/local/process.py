@@ -102,10 +102,15 @@ def endpoint(path: str | None = None) -> str:
 
 
 def stop() -> None:
-    """End this process's server, and wait until its data is written. The next use starts another."""
+    """End this process's server, and wait until its data is written. The next use starts another.
+
+    If the data could not be written, the reason is logged as an error.
+    """
     state = _current_state()
     with state.lock:
-        _end(state)
+        error = _end(state)
+    if error:
+        logger.error("%s", error)
 
 
 def run(*, port: int, path: str | None) -> int:
@@ -120,7 +125,7 @@ def run(*, port: int, path: str | None) -> int:
 
     Raises:
         ConfigurationError: The path cannot be written.
-        LocalServerError: The server did not start, or has ended by itself.
+        LocalServerError: The server did not start, has ended by itself, or could not write its data.
     """
     stop()  # the app may have started one while it was loaded
     previous_handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -131,6 +136,8 @@ def run(*, port: int, path: str | None) -> int:
         )
         raise server.wait()
     except KeyboardInterrupt:
+        if error := _end(_current_state()):
+            raise error from None
         return 0
     finally:
         stop()
@@ -198,10 +205,11 @@ def _start(state: _ProcessState, *, port: int, path: str | None) -> ServerProces
     return server
 
 
-def _end(state: _ProcessState) -> None:
-    if isinstance(state.server, ServerProcess):
-        state.server.end()
-    state.server = None
+def _end(state: _ProcessState) -> LocalServerError | None:
+    try:
+        return state.server.end() if isinstance(state.server, ServerProcess) else None
+    finally:
+        state.server = None
 
 
 def _warn_outside_development(state: _ProcessState) -> None:

@@ -392,6 +392,16 @@ def test_run_on_a_taken_port_is_an_error() -> None:
             local.run(port=port, path=None)
 
 
+def test_run_raises_if_the_data_was_not_written(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
+    """After Ctrl-C or SIGTERM, data that was not written is an error with the exit code."""
+    ministack_script('"$REAL" & trap "kill -9 $!; exit 3" TERM; while :; do wait; done')
+    with (
+        contextlib.redirect_stdout(TermAtFlush()),
+        pytest.raises(LocalServerError, match="did not write all its data into .* exit code 3"),
+    ):
+        local.run(port=0, path=str(tmp_path / "data"))
+
+
 def test_run_raises_if_the_server_ends_by_itself(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
     """A server that ends by itself is an error with its exit code."""
     ministack_script('"$REAL" & while ! test -e $DIR/end; do sleep 0.1; done; kill -9 $!; exit 3')

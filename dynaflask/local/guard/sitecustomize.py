@@ -1,4 +1,4 @@
-"""Runs in ministack's process, and makes its server refuse the requests of web pages.
+"""Runs in ministack's process, makes its server refuse the requests of web pages, and ends it with its watcher.
 
 A page in the developer's browser can send requests to any port on loopback. ministack answers every ``Host`` and
 ``Origin``, so that a page could read the data, and delete it with one POST. The server therefore answers only requests
@@ -16,10 +16,14 @@ import importlib.machinery
 import importlib.util
 import os
 import re
+import signal
+import stat
 import sys
+import threading
 import types
 import typing as t
 
+WATCHER_FD = "DYNAFLASK_WATCHER_FD"
 APP_MODULE = "ministack.app"
 LOOPBACK = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 REFUSAL = b"The local server of dynaflask answers programs on this machine, and no web page."
@@ -58,6 +62,26 @@ def guarded(app: t.Any) -> t.Any:
     return guard
 
 
+def end_with_watcher() -> None:
+    """Start a thread that ends this process when ``watcher.py`` has ended.
+
+    The watcher may be killed. Without it the server would live on, and keep the lock of its data.
+    """
+    pipe = int(os.environ.get(WATCHER_FD, "-1"))
+    try:
+        is_pipe = stat.S_ISFIFO(os.fstat(pipe).st_mode)
+    except OSError:
+        is_pipe = False
+    if is_pipe:
+        threading.Thread(target=_wait_for_watcher, args=(pipe,), daemon=True).start()
+
+
+def _wait_for_watcher(pipe: int) -> None:
+    if os.read(pipe, 1):
+        os._exit(1)  # the data must not be written
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class GuardFinder(importlib.abc.MetaPathFinder):
     """Finds the module of ministack's application, and puts the guard in front of the application."""
 
@@ -73,6 +97,7 @@ class GuardFinder(importlib.abc.MetaPathFinder):
             def exec_module(module: types.ModuleType) -> None:
                 load(module)
                 vars(module)["app"] = guarded(vars(module)["app"])
+                end_with_watcher()
 
             vars(spec.loader)["exec_module"] = exec_module
         return spec
