@@ -34,17 +34,22 @@ class PathInUse(LocalServerError):
         self.owner, self.port = int(owner or 0), int(port or 0)
         super().__init__(
             f"The data in {path!r} is in use by the server that process {self.owner} runs at {url_of(self.port)}."
-            f" End that process; or {SHARE}."
+            + (
+                f" End that process; or {SHARE}."
+                if _is_running(self.owner)
+                else " That process has ended, and its server is still writing the data: try again in a moment."
+            )
         )
 
 
 @contextlib.contextmanager
-def locked(path: str | None, *, port: int) -> cabc.Iterator[tuple[int, ...]]:
+def locked(path: str | None, *, port: int, wait: bool = True) -> cabc.Iterator[tuple[int, ...]]:
     """Lock a data directory for a server that is started inside the block.
 
     Args:
         path: The directory; None locks nothing.
         port: The port of the server, which the lock file records together with the id of this process.
+        wait: Wait some seconds if the directory is in use.
 
     Yields:
         File descriptors for the server to inherit. It keeps the lock until it has written its data and ended.
@@ -57,7 +62,7 @@ def locked(path: str | None, *, port: int) -> cabc.Iterator[tuple[int, ...]]:
         yield ()
         return
     with _open_lock(path) as file:
-        _acquire(file, path=path)
+        _acquire(file, path=path, seconds=LOCK_SECONDS if wait else 0)
         file.truncate(0)
         file.write(f"{os.getpid()} {port}")
         file.flush()
@@ -76,13 +81,13 @@ def _open_lock(path: str) -> t.TextIO:
         ) from error
 
 
-def _acquire(file: t.TextIO, *, path: str) -> None:
+def _acquire(file: t.TextIO, *, path: str, seconds: float) -> None:
     # Retried, because the server of a process that was just killed may still be writing its data. If the parent
     # process holds the lock, this process joins the parent's server instead, and does not wait.
-    deadline = time.monotonic() + LOCK_SECONDS
+    deadline = time.monotonic() + seconds
     while not _try_lock(file):
         in_use = PathInUse(path, file=file)
-        if in_use.owner == os.getppid() or time.monotonic() > deadline:
+        if in_use.owner == os.getppid() or time.monotonic() >= deadline:
             raise in_use
         time.sleep(0.05)
 
@@ -92,3 +97,11 @@ def _try_lock(file: t.TextIO) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True

@@ -64,6 +64,7 @@ class _ProcessState:
         lock: Held while a thread starts, finds or ends the server, so that a process never starts two.
         children: The state of a forked child by its id. Only the child itself has an entry.
         has_warned: True if this process has logged the warning about a server in memory.
+        waited_for: The data directory that was still in use when the wait for it ended; None if there is none.
     """
 
     def __init__(self, server: ServerProcess | ParentServer | None = None) -> None:
@@ -72,6 +73,7 @@ class _ProcessState:
         self.lock = threading.Lock()
         self.children: dict[int, _ProcessState] = {}
         self.has_warned = False
+        self.waited_for: str | None = None
 
 
 _state = _ProcessState()
@@ -175,6 +177,8 @@ def _join_or_start(state: _ProcessState, path: str | None) -> ServerProcess | Pa
     except PathInUse as in_use:
         # Flask's reloader loads the app in a parent and in its child: on one path, the child joins the parent.
         if in_use.owner != os.getppid():
+            # Each request comes here, one after another. Only the first waits; the next ones try the lock once.
+            state.waited_for = path
             raise
         logger.debug("Process %d joins the local server of its parent, process %d.", state.id, in_use.owner)
         state.server = ParentServer(in_use.port, path=path, owner=in_use.owner)
@@ -193,9 +197,10 @@ def _start_on_any_port(state: _ProcessState, path: str | None) -> ServerProcess:
 
 
 def _start(state: _ProcessState, *, port: int, path: str | None) -> ServerProcess:
-    with locked(path, port=port) as lock:
+    with locked(path, port=port, wait=state.waited_for != path) as lock:
         # Set before it is ready: another thread may fork meanwhile, and the child has to forget this server.
         server = state.server = ServerProcess(port, path=path, keep_open=lock)
+    state.waited_for = None
     try:
         server.wait_until_ready()
     except BaseException:
