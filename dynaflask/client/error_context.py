@@ -11,6 +11,8 @@ from botocore import exceptions as botocore
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from dynaflask import local
+from dynaflask.client.key import LOCAL
 from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
 from dynaflask.operations.error_codes import ACCESS_DENIED
@@ -30,6 +32,7 @@ SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] 
 )
 
 CALL_ERRORS = (BotoCoreError, ClientError)
+CONNECTION_ERRORS = (botocore.ConnectionError, botocore.HTTPClientError)
 
 
 class ErrorContext(t.NamedTuple):
@@ -108,8 +111,16 @@ def _append(error: Exception, advice: str) -> None:
 
 def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> str:
     setting, code = _setting_to_check(error, bind), _error_code(error)
+    if bind.host == LOCAL and isinstance(error, CONNECTION_ERRORS) and (failure := local.failure()):
+        return f"(The bind is {bind.key!r}. {failure})"
     if setting is not None:
         return f"(The bind is {bind.key!r}. Check {setting}.)"
+    if code == TABLE_NOT_FOUND and bind.host == LOCAL:
+        # The command is another process, with a local server of its own.
+        return (
+            f"({_destination(bind, client)} The table does not exist there. The local server belongs to this process:"
+            f" call db.create_all here, if a model declares the table; or {local.SHARE}, and create it once.)"
+        )
     if code == TABLE_NOT_FOUND:
         command = "flask dynamo create" + ("" if tenant is None else f" --tenant {tenant!r}")
         return (

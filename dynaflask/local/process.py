@@ -103,6 +103,18 @@ def endpoint(path: str | None = None) -> str:
         return url_of(server.port)
 
 
+def failure() -> LocalServerError | None:
+    """The error that says that this process's server has ended by itself; None if it runs, or was never started."""
+    state = _current_state()
+    with state.lock:
+        try:
+            if state.server:
+                state.server.check()
+        except LocalServerError as error:
+            return error
+    return None
+
+
 def stop() -> None:
     """End this process's server, and wait until its data is written. The next use starts another.
 

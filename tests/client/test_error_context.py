@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import re
+import signal
 import types
 import typing as t
 
@@ -15,8 +18,10 @@ from pynamodb import exceptions
 from pynamodb.exceptions import GetError
 
 import dynaflask
+from dynaflask import local
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support import servers
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -176,6 +181,42 @@ def test_a_missing_table_names_the_destination_and_the_command(  # noqa: PLR0917
     if error is not exceptions.TableDoesNotExist:
         assert caught.value.cause_response_code == "ResourceNotFoundException"
         assert caught.value.cause_response_message == "no"
+
+
+def test_a_missing_table_of_the_local_server_advises_what_helps(
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`flask dynamo create` would create the table in a server of its own: the error names ``db.create_all``."""
+    monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
+    refuse(recorder, "ResourceNotFoundException")
+    with make_app(host="local").app_context(), pytest.raises(GetError) as caught:
+        thread_model.get("forum", "subject")
+    assert "call db.create_all here" in str(caught.value)
+    assert "`flask dynamo local` in one process" in str(caught.value)
+    assert "flask dynamo create" not in str(caught.value)
+
+
+@pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
+def test_a_local_server_that_was_killed_is_named(
+    make_app: MakeApp, thread_model: t.Any, caplog: pytest.LogCaptureFixture, transport: str
+) -> None:
+    """An app whose local server has ended gets the error that says so, and not only that it could not connect."""
+    local.stop()
+    caplog.set_level("DEBUG", "dynaflask.local")
+    app = make_app(host="local", transport=transport, max_retry_attempts=0)
+    app.extensions["dynamo"].ping()
+    os.kill(int(re.findall(r"Started .* as process (\d+)", caplog.text)[0]), signal.SIGKILL)
+
+    def message() -> str:
+        with app.app_context(), pytest.raises(GetError) as caught:
+            thread_model.get("forum", "subject")
+        return str(caught.value)
+
+    try:
+        assert servers.eventually(lambda: "The bind is 'default'. The local server on port" in message())
+        assert "has ended with exit code -9. Start the program again" in message()
+    finally:
+        local.stop()
 
 
 def test_a_transactions_error_keeps_its_msg(app: flask.Flask, recorder: recorders.Recorder, db: t.Any) -> None:
