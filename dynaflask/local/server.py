@@ -166,8 +166,13 @@ class ServerProcess:
                     _megabytes(self.path, pattern="*.tmp"),
                 )
 
+    def hand_over(self, process: int) -> None:
+        """Let the server live as long as another process. This process cannot end it any more."""
+        self._lifeline.write(b"%d" % process)
+        self.forget()
+
     def forget(self) -> None:
-        """Close what a forked child inherited. The server stays the parent's to end."""
+        """Close what belongs to the server, which another process ends: what a forked child inherited, for example."""
         self._lifeline.close()
         self._output.close()
         # Popen warns when it is deleted before its process has ended, and would wait for it; here it is no child.

@@ -7,8 +7,9 @@ the server's data, or is empty if the data is in memory. A data file that cannot
 not started: it would start empty, and replace the file. Otherwise each data file is copied, as the last good state.
 
 When the process ends, however it ends, the server gets SIGTERM to write its data, and SIGKILL when no file in DIRECTORY
-has changed for SECONDS. If the process writes a byte instead, the server is killed at once and writes nothing. This
-script exits with the server's exit code, or with DAMAGED.
+has changed for SECONDS. If the process writes "k", the server is killed at once and writes nothing. If it writes the id
+of another process, the server lives as long as that process instead. This script exits with the server's exit code, or
+with DAMAGED.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 POLL_SECONDS = 0.5
 DAMAGED = 65  # EX_DATAERR of sysexits.h
@@ -85,14 +87,32 @@ def _data_files(directory: str) -> list[str]:
 
 
 def _wait_for_end_of(parent: int) -> bytes:
+    message = _read_message(parent)
+    if not message.isdigit():
+        return message
+    while _is_running(int(message)):
+        time.sleep(POLL_SECONDS)
+    return b""
+
+
+def _read_message(parent: int) -> bytes:
     if sys.platform == "win32":
-        return os.read(sys.stdin.fileno(), 1)
+        return os.read(sys.stdin.fileno(), 32)
     # Standard input closes at once, unless a forked child of the parent has inherited its other end and lives on.
     # That is why the parent's id is compared, too: it changes when the parent is gone and another process adopts this.
     while os.getppid() == parent:
         if select.select([sys.stdin], [], [], POLL_SECONDS)[0]:
-            return os.read(sys.stdin.fileno(), 1)
-    return b""
+            return os.read(sys.stdin.fileno(), 32)
+    # It may have written something before it ended.
+    return os.read(sys.stdin.fileno(), 32) if select.select([sys.stdin], [], [], 0)[0] else b""
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _wait_while_it_writes(exiting: threading.Thread, seconds: float, directory: str) -> None:

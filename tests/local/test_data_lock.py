@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import tempfile
 import time
 import typing as t
 
@@ -61,6 +63,35 @@ def test_the_server_of_an_ended_process_is_named(
     with pytest.raises(LocalServerError, match="is still writing the data: try again in a moment"):
         local.endpoint(path)
     assert servers.eventually(lambda: _is_free(path))
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777, None])
+def test_a_directory_of_others_has_no_lock_of_memory(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, mode: int | None
+) -> None:
+    """A reloaded app never takes a port from a file that another user could have written; the server starts."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    local.endpoint()
+    [file] = tmp_path.glob("dynaflask-*/*.lock")
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    local.stop()
+    assert not file.exists()
+    if mode is None:
+        file.parent.rmdir()
+        file.parent.touch()
+    else:
+        file.parent.chmod(mode)
+    assert servers.answers(local.endpoint())
+    assert not file.exists()
+
+
+def test_a_lock_of_an_ended_process_of_the_same_id_is_no_error(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server in memory that has not ended yet does not keep this process from starting its own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with data_lock.locked(None, port=1, owner=os.getpid()):
+        assert servers.answers(local.endpoint())
 
 
 def _is_free(path: str) -> bool:
