@@ -20,6 +20,7 @@ SLOW_FILES = tuple(
         "local/test_process.py",
         "local/test_server.py",
         "local/test_watcher.py",
+        "local/test_differences.py",
         "local/test_main.py",
         "local/test_guard.py",
         "registry/test_leaks.py",
