@@ -63,7 +63,7 @@ def locked(path: str | None, *, port: int, owner: int, wait: bool = True) -> cab
         PathInUse: Another server has the lock.
         ConfigurationError: The directory cannot be written.
     """
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # pragma: no cover - Windows has no fcntl
         yield ()
         return
     with _open_lock(path) if path else _open_memory_lock(owner) as file:

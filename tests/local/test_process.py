@@ -82,6 +82,13 @@ def test_stop_without_a_server_does_nothing() -> None:
     local.stop()
 
 
+def test_a_server_that_runs_or_was_never_started_has_no_failure() -> None:
+    """``failure`` returns an error only for a server that has ended by itself."""
+    assert local.failure() is None
+    local.endpoint()
+    assert local.failure() is None
+
+
 def test_works_under_gevent() -> None:
     """A process that gevent has patched starts a server, and ends it when it exits."""
     pytest.importorskip("gevent")
