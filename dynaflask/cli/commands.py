@@ -9,10 +9,10 @@ import sys
 import typing as t
 
 import click
-import flask
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 from flask.cli import AppGroup
+from flask.cli import ScriptInfo
 from pynamodb.exceptions import PynamoDBException
 
 from dynaflask import local
@@ -230,17 +230,33 @@ def check(*, bind_key: str | None, as_json: bool) -> None:
     sys.exit(not all(result.is_ok for result in results))
 
 
-@dynamo.command("local", cls=Command)
+@dynamo.command("local", cls=Command, with_appcontext=False)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free port.")
 @click.option("--path", help="The directory that keeps the data.  [default: DYNAMODB_LOCAL_PATH, or none]")
-def run_local(*, port: int, path: str | None) -> None:
+@click.pass_context
+def run_local(ctx: click.Context, *, port: int, path: str | None) -> None:
     """Run the local server in the foreground, for any number of processes."""
-    path = path or flask.current_app.config.get("DYNAMODB_LOCAL_PATH")
-    sys.exit(local.run(port=port, path=path))
+    sys.exit(local.run(port=port, path=path or _local_path_of_app(ctx.ensure_object(ScriptInfo))))
+
+
+def _local_path_of_app(script: ScriptInfo) -> str | None:
+    try:
+        path: str | None = script.load_app().config.get("DYNAMODB_LOCAL_PATH")
+    except Exception as error:  # noqa: BLE001 - the factory may call the very server that is to be started
+        click.secho(
+            f"The app could not be loaded ({type(error).__name__}: {error}), so that its DYNAMODB_LOCAL_PATH is not"
+            " known: the data is in memory. To keep it, name a directory with --path.",
+            err=True,
+        )
+        return None
+    return path
 
 
 def _registry() -> Registry:
-    return require_scope("flask dynamo").registry
+    try:
+        return require_scope("flask dynamo").registry
+    except RuntimeError as error:  # the command is there without the extension, too
+        raise click.ClickException(str(error)) from error
 
 
 def _table_of(registry: Registry, model: type[Model]) -> Table:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import os
 import typing as t
 
 from botocore import exceptions as botocore
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from dynaflask import local
+from dynaflask.client.key import LOCAL
 from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
 from dynaflask.operations.error_codes import ACCESS_DENIED
@@ -18,7 +21,6 @@ from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 CREDENTIAL_SETTINGS: t.Final = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
 # The settings to check, by botocore's exception classes. The first entry that matches is used.
 SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
-    ((botocore.ProfileNotFound,), "DYNAMODB_PROFILE"),
     ((botocore.NoRegionError, botocore.InvalidRegionError), "DYNAMODB_REGION"),
     ((botocore.ProxyConnectionError, botocore.InvalidProxiesConfigError), "DYNAMODB_CLIENT_CONFIG (proxies)"),
     ((botocore.SSLError,), "DYNAMODB_HOST, AWS_CA_BUNDLE"),
@@ -30,6 +32,7 @@ SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] 
 )
 
 CALL_ERRORS = (BotoCoreError, ClientError)
+CONNECTION_ERRORS = (botocore.ConnectionError, botocore.HTTPClientError)
 
 
 class ErrorContext(t.NamedTuple):
@@ -112,9 +115,17 @@ def _append(error: Exception, advice: str) -> None:
 
 
 def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> str:
-    setting, code = _setting_to_check(error), _error_code(error)
+    setting, code = _setting_to_check(error, bind), _error_code(error)
+    if bind.host == LOCAL and isinstance(error, CONNECTION_ERRORS) and (failure := local.failure()):
+        return f"(The bind is {bind.key!r}. {failure})"
     if setting is not None:
         return f"(The bind is {bind.key!r}. Check {setting}.)"
+    if code == TABLE_NOT_FOUND and bind.host == LOCAL:
+        # The command is another process, with a local server of its own.
+        return (
+            f"({_destination(bind, client)} The table does not exist there. The local server belongs to this process:"
+            f" call db.create_all here, if a model declares the table; or {local.SHARE}, and create it once.)"
+        )
     if code == TABLE_NOT_FOUND:
         command = "flask dynamo create" + ("" if tenant is None else f" --tenant {tenant!r}")
         return (
@@ -146,10 +157,22 @@ def _error_code(error: Exception) -> str | None:
     return error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
 
 
-def _setting_to_check(error: Exception) -> str | None:
+def _setting_to_check(error: Exception, bind: Bind) -> str | None:
     if isinstance(error, ClientError):
         # PynamoDB's own client error names the operation that the program called. Its cause names the one that failed,
         # which may be STS's.
         operation = getattr(error.__cause__ or error, "operation_name", None)
         return "DYNAMODB_ROLE_ARN" if operation == "AssumeRole" else None
+    if isinstance(error, botocore.ProfileNotFound):
+        return _origin_of_profile(bind)
     return next((setting for types, setting in SETTINGS_BY_ERROR if isinstance(error, types)), None)
+
+
+def _origin_of_profile(bind: Bind) -> str:
+    if bind.session is not None:
+        return "DYNAMODB_SESSION"
+    if bind.profile is not None:
+        return "DYNAMODB_PROFILE"
+    # botocore reads the first of these variables that is set.
+    name = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in os.environ), "AWS_PROFILE")
+    return f"the environment variable {name}"

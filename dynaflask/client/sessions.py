@@ -100,9 +100,10 @@ class SessionCache:
         """The session whose credentials assume a role: the program's own, or that of a profile."""
         if identity.session is not None:
             return self._find(identity.session, lambda: identity.session)
-        profile = identity.profile
+        has_keys = identity.aws_access_key_id is not None
         return self._find(
-            (profile, *environment_key), lambda: self._share_loader(botocore.session.Session(profile=profile))
+            (identity.profile, has_keys, *environment_key),
+            lambda: self._share_loader(_new_botocore_session(identity.profile, has_keys=has_keys)),
         )
 
     def _find(self, name: t.Any, make: cabc.Callable[[], t.Any]) -> LockedSession:
@@ -119,7 +120,9 @@ class SessionCache:
         return session
 
     def _make_session(self, key: ClientKey) -> t.Any:
-        session = self._share_loader(botocore.session.Session(profile=key.identity.profile))
+        identity = key.identity
+        has_keys = identity.aws_access_key_id is not None or _static_keys(key)[0] is not None
+        session = self._share_loader(_new_botocore_session(identity.profile, has_keys=has_keys))
         if key.transport != STOCK:
             session.register_component("response_parser_factory", ParserFactory())
             session.register_component("user_agent_creator", UserAgent.from_environment())
@@ -212,6 +215,14 @@ def client_options(key: ClientKey, session: LockedSession) -> dict[str, t.Any]:
         "aws_secret_access_key": secret_access_key,
         "aws_session_token": session_token,
     }
+
+
+def _new_botocore_session(profile: str | None, *, has_keys: bool) -> botocore.session.Session:
+    session = botocore.session.Session(profile=profile)
+    # Keys in the settings need no profile. botocore would fail all the same if AWS_PROFILE names one that is missing.
+    if has_keys and profile is None and session.profile not in {None, *session.available_profiles}:
+        return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    return session
 
 
 def _static_keys(key: ClientKey) -> tuple[str | None, str | None, str | None]:

@@ -20,6 +20,7 @@ from dynaflask.exceptions import LocalServerError
 from dynaflask.local.data_lock import SHARE
 from dynaflask.local.data_lock import PathInUse
 from dynaflask.local.data_lock import locked
+from dynaflask.local.data_lock import unlock_memory
 from dynaflask.local.server import ADDRESS
 from dynaflask.local.server import PortTaken
 from dynaflask.local.server import ServerProcess
@@ -51,7 +52,7 @@ class ParentServer(t.NamedTuple):
         except OSError as error:
             raise LocalServerError(
                 f"The local server on port {self.port} was started by process {self.owner}, a parent of this process,"
-                f" and has ended with it. For processes that come and go, {SHARE}."
+                f" and has ended. Start the program again; for processes that come and go, {SHARE}."
             ) from error
 
 
@@ -64,6 +65,7 @@ class _ProcessState:
         lock: Held while a thread starts, finds or ends the server, so that a process never starts two.
         children: The state of a forked child by its id. Only the child itself has an entry.
         has_warned: True if this process has logged the warning about a server in memory.
+        waited_for: The data directory that was still in use when the wait for it ended; None if there is none.
     """
 
     def __init__(self, server: ServerProcess | ParentServer | None = None) -> None:
@@ -72,6 +74,7 @@ class _ProcessState:
         self.lock = threading.Lock()
         self.children: dict[int, _ProcessState] = {}
         self.has_warned = False
+        self.waited_for: str | None = None
 
 
 _state = _ProcessState()
@@ -101,11 +104,28 @@ def endpoint(path: str | None = None) -> str:
         return url_of(server.port)
 
 
-def stop() -> None:
-    """End this process's server, and wait until its data is written. The next use starts another."""
+def failure() -> LocalServerError | None:
+    """The error that says that this process's server has ended by itself; None if it runs, or was never started."""
     state = _current_state()
     with state.lock:
-        _end(state)
+        try:
+            if state.server:
+                state.server.check()
+        except LocalServerError as error:
+            return error
+    return None
+
+
+def stop() -> None:
+    """End this process's server, and wait until its data is written. The next use starts another.
+
+    If the data could not be written, the reason is logged as an error.
+    """
+    state = _current_state()
+    with state.lock:
+        error = _end(state)
+    if error:
+        logger.error("%s", error)
 
 
 def run(*, port: int, path: str | None) -> int:
@@ -120,17 +140,20 @@ def run(*, port: int, path: str | None) -> int:
 
     Raises:
         ConfigurationError: The path cannot be written.
-        LocalServerError: The server did not start, or has ended by itself.
+        LocalServerError: The server did not start, has ended by itself, or could not write its data.
     """
     stop()  # the app may have started one while it was loaded
     previous_handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        server = _start(_current_state(), port=free_port(port), path=path and os.path.realpath(path))
+        state = _current_state()
+        server = _start(state, port=free_port(port), path=path and os.path.realpath(path), owner=state.id)
         print(  # noqa: T201 - the command's output
             f"DynamoDB runs until Ctrl-C. Reach it with\n  DYNAMODB_HOST={url_of(server.port)}", flush=True
         )
         raise server.wait()
     except KeyboardInterrupt:
+        if error := _end(_current_state()):
+            raise error from None
         return 0
     finally:
         stop()
@@ -163,45 +186,65 @@ def _inherited_server(parent: _ProcessState) -> ParentServer | None:
 
 
 def _join_or_start(state: _ProcessState, path: str | None) -> ServerProcess | ParentServer:
+    owner = _reloader() or state.id
     try:
-        server = _start_on_any_port(state, path)
+        server = _start_on_any_port(state, path, owner=owner)
     except PathInUse as in_use:
-        # Flask's reloader loads the app in a parent and in its child: on one path, the child joins the parent.
+        # Flask's reloader loads the app in a parent and in its child, and starts another child after each change of a
+        # file: the child joins the server of the parent, or of the child before it.
         if in_use.owner != os.getppid():
+            # Each request comes here, one after another. Only the first waits; the next ones try the lock once.
+            state.waited_for = path
             raise
         logger.debug("Process %d joins the local server of its parent, process %d.", state.id, in_use.owner)
         state.server = ParentServer(in_use.port, path=path, owner=in_use.owner)
         return state.server
+    if owner != state.id:
+        # The reloader outlives this process, and so does the server.
+        server.hand_over(owner)
+        state.server = ParentServer(server.port, path=path, owner=owner)
     if path is None:
         _warn_outside_development(state)
-    return server
+    return state.server or server
 
 
-def _start_on_any_port(state: _ProcessState, path: str | None) -> ServerProcess:
+def _reloader() -> int | None:
+    """The id of Werkzeug's reloader, if it is the parent of this process. It starts the app after each change."""
+    is_reloaded = sys.platform != "win32" and os.environ.get("WERKZEUG_RUN_MAIN") == "true"
+    return os.getppid() if is_reloaded else None
+
+
+def _start_on_any_port(state: _ProcessState, path: str | None, *, owner: int) -> ServerProcess:
     # Retried, because another process may take a port between its choice and its use.
     for _ in range(PORT_TRIES - 1):
         with contextlib.suppress(PortTaken):
-            return _start(state, port=free_port(), path=path)
-    return _start(state, port=free_port(), path=path)
+            return _start(state, port=free_port(), path=path, owner=owner)
+    return _start(state, port=free_port(), path=path, owner=owner)
 
 
-def _start(state: _ProcessState, *, port: int, path: str | None) -> ServerProcess:
-    with locked(path, port=port) as lock:
+def _start(state: _ProcessState, *, port: int, path: str | None, owner: int) -> ServerProcess:
+    with locked(path, port=port, owner=owner, wait=state.waited_for != path) as lock:
         # Set before it is ready: another thread may fork meanwhile, and the child has to forget this server.
         server = state.server = ServerProcess(port, path=path, keep_open=lock)
+    state.waited_for = None
     try:
         server.wait_until_ready()
     except BaseException:
         _end(state)
         raise
-    logger.info("The local server runs at %s, for process %d and its forks alone.", url_of(port), state.id)
+    logger.info("The local server runs at %s, for process %d and its forks alone.", url_of(port), owner)
     return server
 
 
-def _end(state: _ProcessState) -> None:
-    if isinstance(state.server, ServerProcess):
-        state.server.end()
-    state.server = None
+def _end(state: _ProcessState) -> LocalServerError | None:
+    try:
+        if not isinstance(state.server, ServerProcess):
+            return None
+        error = state.server.end()
+        unlock_memory(state.id)
+        return error
+    finally:
+        state.server = None
 
 
 def _warn_outside_development(state: _ProcessState) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import encodings.idna  # noqa: F401 - imported by each connection: a fork amid that import would deadlock the child
+import http
 import http.client
 import json
 import logging
@@ -26,8 +27,16 @@ logger = logging.getLogger("dynaflask.local")
 ADDRESS = "127.0.0.1"
 OLDEST_VERSION = "1.5.33"
 START_SECONDS = 30.0
+# How long a server whose data is in memory has to end, and how long one with a path may go without writing.
 STOP_SECONDS = 10.0
+STALL_SECONDS = 120.0
+REPORT_SECONDS = 10.0
+DAMAGED = 65  # the watcher's exit code; it has printed the names of the files
+# What ministack logs of data that it did not load or did not write. It goes on all the same, with exit code 0.
+LOAD_FAILURES = re.compile("failed to load|refusing to load|failed to restore", re.IGNORECASE)
+SAVE_FAILURES = re.compile("failed to save|error getting state", re.IGNORECASE)
 WATCHER = pathlib.Path(__file__).with_name("watcher.py")
+GUARD = pathlib.Path(__file__).with_name("guard")
 INSTALL = 'pip install "dynaflask[local]"'
 
 
@@ -38,6 +47,24 @@ class PortTaken(LocalServerError):
         super().__init__(
             f"Port {port} of {ADDRESS} is not available: {reason}. End the process that uses it, or choose another:"
             f" flask dynamo local --port {port + 1}"
+        )
+
+
+class DamagedData(LocalServerError):
+    """The data directory has files that cannot be read. They were not changed, and no server was started.
+
+    Attributes:
+        files: The damaged files.
+    """
+
+    def __init__(self, files: cabc.Sequence[str]) -> None:
+        self.files = list(files)
+        file = self.files[0]
+        state = file.removesuffix(".damaged")
+        super().__init__(
+            f"The data of the local server is damaged, and was set aside: {', '.join(self.files)}."
+            f" To go back to the state of the last good start, copy {state}.last-good to {state}."
+            f" To start without the data, delete {file}."
         )
 
 
@@ -55,10 +82,11 @@ class ServerProcess:
         self.path = path
         self.is_ready = False
         ministack = _find_ministack()
-        command = [_find_python(), "-I", "-S", str(WATCHER), str(os.getpid()), str(STOP_SECONDS), ministack]
+        seconds = STALL_SECONDS if path else STOP_SECONDS
+        watcher = [_find_python(), "-I", "-S", str(WATCHER), str(os.getpid()), str(seconds), path or ""]
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         self._process = subprocess.Popen(  # noqa: S603 - found by name, as a shell would
-            command,
+            [*watcher, ministack],
             # The lifeline: this process alone writes to it, so it closes however the process ends.
             stdin=subprocess.PIPE,
             stdout=self._output,
@@ -75,17 +103,22 @@ class ServerProcess:
         """Return when the server answers.
 
         Raises:
-            LocalServerError: The server ended first, took too long, or is too old.
+            DamagedData: The data cannot be read.
+            LocalServerError: The server ended first, took too long, is too old, answers web pages, or has not loaded
+                its data.
         """
-        deadline = time.monotonic() + START_SECONDS
+        seconds = START_SECONDS + _megabytes(self.path)  # it loads some 20 MB in a second
+        deadline = time.monotonic() + seconds
         while (version := ask_version(self.port)) is None:
             if self._process.poll() is not None:
                 raise self._failure_to_start()
             if time.monotonic() > deadline:
-                raise LocalServerError(f"ministack did not answer within {START_SECONDS:g} seconds.{self._log_tail()}")
+                raise LocalServerError(f"ministack did not answer within {seconds:g} seconds.{self._log_tail()}")
             time.sleep(0.02)
         _check_version(version)
         self.check()
+        _check_guard(self.port)
+        self._check_data()
         self.is_ready = True
         logger.debug("ministack %s answers on port %d.", version, self.port)
 
@@ -102,17 +135,44 @@ class ServerProcess:
             f" another.{self._log_tail()}"
         )
 
-    def end(self) -> None:
-        """Ask the server to end, and wait until its data is written."""
+    def end(self) -> LocalServerError | None:
+        """Ask the server to end, and wait until its data is written.
+
+        Returns:
+            An error if the data was not written.
+        """
         self._lifeline.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            # The watcher kills the server after STOP_SECONDS.
-            self._process.wait(timeout=STOP_SECONDS + 1)
+        code = self._wait_while_it_writes()
+        log = self._read_log()
+        log_tail = self._log_tail()
         self._output.close()
         logger.debug("ministack on port %d has stopped.", self.port)
+        if not (self.path and self.is_ready and (code or SAVE_FAILURES.search(log))):
+            return None
+        return LocalServerError(
+            f"The local server on port {self.port} did not write all its data into {self.path}, and ended with exit"
+            f" code {code}. The files there are those of its last good end.{log_tail}"
+        )
+
+    def _wait_while_it_writes(self) -> int:
+        # The watcher kills a server that does not end, and ends with it: this does not wait for ever.
+        while True:
+            try:
+                return self._process.wait(timeout=REPORT_SECONDS)
+            except subprocess.TimeoutExpired:
+                logger.warning(
+                    "Waiting for the local server to write its data into %s: %d MB so far.",
+                    self.path or "memory",
+                    _megabytes(self.path, pattern="*.tmp"),
+                )
+
+    def hand_over(self, process: int) -> None:
+        """Let the server live as long as another process. This process cannot end it any more."""
+        self._lifeline.write(b"%d" % process)
+        self.forget()
 
     def forget(self) -> None:
-        """Close what a forked child inherited. The server stays the parent's to end."""
+        """Close what belongs to the server, which another process ends: what a forked child inherited, for example."""
         self._lifeline.close()
         self._output.close()
         # Popen warns when it is deleted before its process has ended, and would wait for it; here it is no child.
@@ -120,15 +180,38 @@ class ServerProcess:
 
     def _failure_to_start(self) -> LocalServerError:
         log_tail = self._log_tail()
+        if self._process.returncode == DAMAGED:
+            return DamagedData(self._read_log().splitlines())
         if "already in use" in log_tail:
             return PortTaken(self.port, reason="already in use")
         return LocalServerError(
             f"ministack ended while it started, with exit code {self._process.returncode}.{log_tail}"
         )
 
+    def _check_data(self) -> None:
+        log = self._read_log()
+        if self.path and LOAD_FAILURES.search(log):
+            # It has started without the data, and would write that over the files when it ends.
+            self._lifeline.write(b"k")
+            self._process.wait()
+            raise LocalServerError(
+                f"ministack did not load the data in {self.path}, which is unchanged. A newer release may have written"
+                " it, or the files are damaged. Install that release, move the files away, or use another path."
+                f"{self._log_tail()}"
+            )
+
+    def _read_log(self) -> str:
+        output = self._output.fileno()
+        size = os.fstat(output).st_size
+        # Not read(): the server writes at the offset of the file, which both processes share. Windows has no pread.
+        if sys.platform == "win32":  # pragma: no cover
+            os.lseek(output, 0, os.SEEK_SET)
+            return os.read(output, size).decode(errors="replace").strip()
+        log = os.pread(output, size, 0)
+        return log.decode(errors="replace").strip()
+
     def _log_tail(self) -> str:
-        self._output.seek(0)
-        lines = self._output.read().decode(errors="replace").strip().splitlines()
+        lines = self._read_log().splitlines()
         return "\n".join([" Last lines of its log:", *lines[-10:]]) if lines else " It logged nothing."
 
 
@@ -157,13 +240,20 @@ def free_port(port: int = 0) -> int:
 
 def ask_version(port: int) -> str | None:
     """The version of the ministack that answers on a port, or None if none answers yet."""
+    try:
+        with _ask_health(port) as response:
+            return str(json.load(response)["version"])
+    except (OSError, http.client.HTTPException, ValueError, LookupError):
+        return None
+
+
+@contextlib.contextmanager
+def _ask_health(port: int, **headers: str) -> cabc.Iterator[http.client.HTTPResponse]:
     # Not urllib, which would use the proxy of the environment.
     connection = http.client.HTTPConnection(ADDRESS, port, timeout=1)
     try:
-        connection.request("GET", "/_ministack/health")
-        return str(json.load(connection.getresponse())["version"])
-    except (OSError, http.client.HTTPException, ValueError, LookupError):
-        return None
+        connection.request("GET", "/_ministack/health", headers=headers)
+        yield connection.getresponse()
     finally:
         connection.close()
 
@@ -188,14 +278,22 @@ def _find_python() -> str:
 
 def _environment(port: int, *, path: str | None) -> dict[str, str]:
     return {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(GUARD), os.environ.get("PYTHONPATH")])),
         "BIND_HOST": ADDRESS,
         "GATEWAY_PORT": str(port),
         "SERVICES": "dynamodb,dynamodbstreams,sts",
         "LOG_LEVEL": "WARNING",
         "USE_SSL": "0",
+        # Listeners of other services. They are on by default where cryptography is installed, and on all interfaces.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         "PERSIST_STATE": "1" if path else "0",
         "STATE_DIR": path or "",
     }
+
+
+def _megabytes(path: str | None, *, pattern: str = "*.json") -> int:
+    return sum(file.stat().st_size for file in pathlib.Path(path).glob(pattern)) // 1_000_000 if path else 0
 
 
 def _check_version(version: str) -> None:
@@ -204,6 +302,18 @@ def _check_version(version: str) -> None:
             f"{_find_ministack()} is ministack {version}, which is too old. It must be {OLDEST_VERSION} or newer."
             f" Run: {INSTALL}"
         )
+
+
+def _check_guard(port: int) -> None:
+    # Asked rather than assumed: an executable that starts Python with -I or -E does not read PYTHONPATH.
+    with _ask_health(port, Origin="http://web.page") as response:
+        if response.status == http.HTTPStatus.FORBIDDEN:
+            return
+    raise LocalServerError(
+        f"{_find_ministack()} would let any web page in your browser read and delete the data: it ignores PYTHONPATH,"
+        " so that dynaflask cannot protect it. Start its Python without -I and -E."
+        f" To install ministack, run: {INSTALL}"
+    )
 
 
 def _numbers(version: str) -> list[int]:

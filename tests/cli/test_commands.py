@@ -88,6 +88,47 @@ def test_local_keeps_its_data_in_a_path(tmp_path: pathlib.Path, source: str) -> 
     assert list(path.glob("*.json"))
 
 
+APP_THAT_CALLS = """
+import flask, dynaflask
+def create_app():
+    app = flask.Flask(__name__)
+    app.config.from_mapping(DYNAMODB_HOST="http://127.0.0.1:1", DYNAMODB_REGION="eu-west-1")
+    app.config["DYNAMODB_MAX_RETRY_ATTEMPTS"] = 0
+    app.config.from_mapping(DYNAMODB_AWS_ACCESS_KEY_ID="local", DYNAMODB_AWS_SECRET_ACCESS_KEY="local")
+    dynaflask.Dynamo(app)
+    app.extensions["dynamo"].ping()
+"""
+FLASK = (
+    "from flask.cli import FlaskGroup; from dynaflask.cli.group import dynamo; g = FlaskGroup(); g.add_command(dynamo);"
+)
+
+
+@pytest.mark.parametrize("with_path", [True, False])
+def test_local_runs_although_the_app_calls_its_server_while_it_is_loaded(
+    tmp_path: pathlib.Path, with_path: bool
+) -> None:
+    """An app whose factory needs the server does not keep ``local`` from starting it; without ``--path`` it says so."""
+    (tmp_path / "app.py").write_text(APP_THAT_CALLS)
+    arguments = ["--app", str(tmp_path / "app.py"), "dynamo", "local", "--port", "0"]
+    arguments += ["--path", str(tmp_path / "data")] if with_path else []
+    # As the `flask` command finds the group by the package's entry point, also where the package is not installed.
+    command = [sys.executable, "-c", f"{FLASK} g.main()", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert answers(read_port(process))
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert ("could not be loaded (EndpointConnectionError: " in errors) is not with_path
+    assert ("name a directory with --path" in errors) is not with_path
+
+
+def test_an_app_without_the_extension_is_an_error(app: flask.Flask) -> None:
+    """The group is there for every app; one that was not initialised is a message, not a traceback."""
+    result = app.test_cli_runner().invoke(args=["dynamo", "models"])
+    assert result.exit_code == 1
+    assert "Call db.init_app(app) where that app is made." in result.output
+
+
 def test_a_killed_local_command_ends_its_server(tmp_path: pathlib.Path) -> None:
     """The server ends with the command, also after SIGKILL."""
     process = start(tmp_path)

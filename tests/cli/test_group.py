@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import configparser
+import importlib.metadata
 import subprocess
 import sys
 import typing as t
 
 import flask
+
+from dynaflask.cli.group import dynamo
+from tests.support.paths import PROJECT
 
 PROGRAM = """
 import sys, flask, dynaflask
@@ -29,6 +34,15 @@ def test_help_names_the_commands(make_app: t.Callable[..., flask.Flask]) -> None
     shown = make_app().test_cli_runner().invoke(args=["dynamo", "--help"]).output
     names = ["check", "create", "diff", "drop", "dump", "load", "local", "models", "ping", "status", "sync"]
     assert [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line] == names
+
+
+def test_flask_finds_the_group_without_the_app() -> None:
+    """The package names the group as a plugin of Flask's command, so that ``local`` needs no app."""
+    config = configparser.ConfigParser()
+    config.read(PROJECT / "setup.cfg")
+    name, _, value = config["options.entry_points"]["flask.commands"].strip().partition(" = ")
+    entry_point = importlib.metadata.EntryPoint(name=name, value=value, group="flask.commands")
+    assert (name, entry_point.load()) == ("dynamo", dynamo)
 
 
 def test_an_unknown_command_is_exit_code_2(make_app: t.Callable[..., flask.Flask]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import re
+import signal
 import types
 import typing as t
 
@@ -16,8 +19,10 @@ from pynamodb.exceptions import GetError
 from pynamodb.transactions import TransactWrite
 
 import dynaflask
+from dynaflask import local
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support import servers
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -82,6 +87,25 @@ class TestErrors:
             thread_model.get("forum", "subject")
         assert isinstance(caught.value.cause, error)
         assert thread_model.get("forum", "subject").subject == "subject"
+
+
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_a_profile_of_the_environment_names_its_variable(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """The advice names where the missing profile was set."""
+    monkeypatch.setenv(variable, "missing")
+    app = make_app(region="us-east-1")
+    expected = rf"Check the environment variable {variable}\."
+    with pytest.raises(botocore.exceptions.ProfileNotFound, match=expected):
+        app.extensions["dynamo"].ping()
+
+
+def test_a_profile_of_a_session_names_the_session(make_app: MakeApp) -> None:
+    """If the program's own session has the missing profile, the advice names DYNAMODB_SESSION."""
+    app = make_app(region="us-east-1", session=botocore.session.Session(profile="missing"))
+    with pytest.raises(botocore.exceptions.ProfileNotFound, match=r"Check DYNAMODB_SESSION\."):
+        app.extensions["dynamo"].ping()
 
 
 def _transact(transaction: t.Any, method: str, *arguments: t.Any) -> None:
@@ -158,6 +182,42 @@ def test_a_missing_table_names_the_destination_and_the_command(  # noqa: PLR0917
     if error is not exceptions.TableDoesNotExist:
         assert caught.value.cause_response_code == "ResourceNotFoundException"
         assert caught.value.cause_response_message == "no"
+
+
+def test_a_missing_table_of_the_local_server_advises_what_helps(
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`flask dynamo create` would create the table in a server of its own: the error names ``db.create_all``."""
+    monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
+    refuse(recorder, "ResourceNotFoundException")
+    with make_app(host="local").app_context(), pytest.raises(GetError) as caught:
+        thread_model.get("forum", "subject")
+    assert "call db.create_all here" in str(caught.value)
+    assert "`flask dynamo local` in one process" in str(caught.value)
+    assert "flask dynamo create" not in str(caught.value)
+
+
+@pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
+def test_a_local_server_that_was_killed_is_named(
+    make_app: MakeApp, thread_model: t.Any, caplog: pytest.LogCaptureFixture, transport: str
+) -> None:
+    """An app whose local server has ended gets the error that says so, and not only that it could not connect."""
+    local.stop()
+    caplog.set_level("DEBUG", "dynaflask.local")
+    app = make_app(host="local", transport=transport, max_retry_attempts=0)
+    app.extensions["dynamo"].ping()
+    os.kill(int(re.findall(r"Started .* as process (\d+)", caplog.text)[0]), signal.SIGKILL)
+
+    def message() -> str:
+        with app.app_context(), pytest.raises(GetError) as caught:
+            thread_model.get("forum", "subject")
+        return str(caught.value)
+
+    try:
+        assert servers.eventually(lambda: "The bind is 'default'. The local server on port" in message())
+        assert "has ended with exit code -9. Start the program again" in message()
+    finally:
+        local.stop()
 
 
 def test_a_transactions_error_keeps_its_msg(app: flask.Flask, recorder: recorders.Recorder, db: t.Any) -> None:

@@ -91,6 +91,32 @@ class TestIdentity:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         assert wire(profile="dev").access_key_id == "DEV"
 
+    @pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
+    def test_keys_need_no_profile(
+        self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch, transport: str
+    ) -> None:
+        """With keys in the settings, an AWS_PROFILE that does not exist does not matter."""
+        monkeypatch.setenv("AWS_PROFILE", "missing")
+        assert wire(transport=transport, **KEYS).access_key_id == "AKIA"
+
+    def test_keys_that_assume_a_role_need_no_profile(
+        self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither the call of STS nor the call of DynamoDB reads the missing profile."""
+        monkeypatch.setenv("AWS_PROFILE", "missing")
+        with sts(expires_in=3600) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+            assert wire(role_arn=ROLE, **KEYS).access_key_id == "ASIA1"
+
+    def test_keys_have_the_region_of_the_profile(
+        self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+    ) -> None:
+        """A profile that exists still gives its region to a client with keys in the settings."""
+        (tmp_path / "config").write_text("[profile dev]\nregion = eu-north-1\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        monkeypatch.setenv("AWS_PROFILE", "dev")
+        assert wire(region=None, **KEYS).region == "eu-north-1"
+
     @pytest.mark.parametrize("make", [botocore.session.Session, boto3.session.Session], ids=["botocore", "boto3"])
     def test_a_session(self, wire: t.Callable[..., recorders.Request], make: t.Callable[[], t.Any]) -> None:
         """``DYNAMODB_SESSION`` is a session of botocore or boto3, whose credentials sign."""
@@ -220,6 +246,15 @@ class TestLocal:
         monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "REAL")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+        make_app(host="local").extensions["dynamo"].client.list_tables()
+        assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("local", "us-east-1")
+
+    def test_it_needs_no_profile(
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An AWS_PROFILE that does not exist does not matter to the local server."""
+        monkeypatch.setattr("dynaflask.local.endpoint", lambda path: recorder.url)
+        monkeypatch.setenv("AWS_PROFILE", "missing")
         make_app(host="local").extensions["dynamo"].client.list_tables()
         assert (recorder.requests[0].access_key_id, recorder.requests[0].region) == ("local", "us-east-1")
 

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 import typing as t
 import urllib.parse
 
@@ -82,6 +82,13 @@ def test_stop_without_a_server_does_nothing() -> None:
     local.stop()
 
 
+def test_a_server_that_runs_or_was_never_started_has_no_failure() -> None:
+    """``failure`` returns an error only for a server that has ended by itself."""
+    assert local.failure() is None
+    local.endpoint()
+    assert local.failure() is None
+
+
 def test_works_under_gevent() -> None:
     """A process that gevent has patched starts a server, and ends it when it exits."""
     pytest.importorskip("gevent")
@@ -102,32 +109,94 @@ def test_a_server_that_has_ended_is_an_error(ministack_script: t.Any, tmp_path: 
         servers.eventually(lambda: local.endpoint() is None)
 
 
-def test_the_reloader_has_one_server_at_a_time(tmp_path: pathlib.Path) -> None:
-    """Flask's reloader ends the server of one round before the next round starts its own."""
+RELOADED = """
+import os, sys, flask
+from dynaflask import local
+app = flask.Flask(__name__)
+if {condition}:
+    print("SERVER", local.endpoint({path!r}), os.getpid(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("first", ["the reloader", "its child"])
+@pytest.mark.parametrize("place", ["memory", "path"])
+def test_a_reloaded_app_keeps_its_server_and_its_data(tmp_path: pathlib.Path, first: str, place: str) -> None:
+    """Under Flask's reloader, each round of the app has the same server, whichever process uses it first."""
     app = tmp_path / "app.py"
-    app.write_text(
-        "import os, flask\n"
-        "from dynaflask import local\n"
-        "app = flask.Flask(__name__)\n"
-        "if 'WERKZEUG_RUN_MAIN' in os.environ:\n"
-        "    print('SERVER', local.endpoint(), flush=True)\n"
-    )
+    condition = "True" if first == "the reloader" else "'WERKZEUG_RUN_MAIN' in os.environ"
+    app.write_text(RELOADED.format(condition=condition, path=str(tmp_path / "data") if place == "path" else None))
     with reloading(app) as lines:
-        first = next(lines)
-        # Repeated, because the reloader does not tell when it has read the modification times for the first time.
-        assert servers.eventually(lambda: os.utime(app, (time.time(), time.time() + 5)) or not servers.answers(first))
-        second = next(lines)
-        assert servers.answers(second)
-    assert servers.eventually(lambda: not servers.answers(second))
+        url, process = next(lines)
+        servers.create_table(url, "thread")
+        rounds = {process}
+        with touching(app):
+            while len(rounds) < 3:
+                again, process = next(lines)
+                assert again == url
+                rounds.add(process)
+        assert servers.client(url).list_tables()["TableNames"] == ["thread"]
+    assert servers.eventually(lambda: not servers.answers(url))
+    if place == "path":
+        assert servers.eventually(lambda: "thread" in (tmp_path / "data" / "dynamodb.json").read_text())
+
+
+def test_a_reloader_that_is_killed_ends_its_server(tmp_path: pathlib.Path) -> None:
+    """The server lives as long as the reloader, not as the child that started it, and does not outlive it."""
+    code = """
+        import subprocess, sys
+        child = [sys.executable, "-c", "from dynaflask import local; print(local.endpoint(), flush=True)"]
+        environment = {**__import__("os").environ, "WERKZEUG_RUN_MAIN": "true"}
+        for _ in range(2):
+            subprocess.run(child, env=environment, check=True)
+        input()
+    """
+    with servers.python(code) as process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        assert process.stdout.readline().strip() == url
+        assert servers.answers(url)
+        process.kill()
+        process.wait()
+        assert servers.eventually(lambda: not servers.answers(url))
+
+
+def test_two_reloaders_have_their_own_servers() -> None:
+    """The child of one reloader does not find the server of another."""
+    code = "import os, subprocess, sys; os.environ['WERKZEUG_RUN_MAIN'] = 'true';"
+    code += f"subprocess.run([sys.executable, '-c', {servers.START!r}], check=True); input()"
+    with servers.python(code) as one, servers.python(code) as two:
+        assert one.stdout
+        assert two.stdout
+        assert one.stdout.readline() != two.stdout.readline()
+        one.communicate("\n")
+        two.communicate("\n")
 
 
 @contextlib.contextmanager
-def reloading(app: pathlib.Path) -> cabc.Iterator[cabc.Iterator[str]]:
-    """Run the app under Flask's reloader, and give the URLs of the servers that it starts."""
+def touching(file: pathlib.Path) -> cabc.Iterator[None]:
+    """Change a file's time again and again: the reloader does not tell when it has first read it."""
+    done = threading.Event()
+
+    def touch() -> None:
+        while not done.wait(1):
+            os.utime(file)
+
+    thread = threading.Thread(target=touch)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def reloading(app: pathlib.Path) -> cabc.Iterator[cabc.Iterator[list[str]]]:
+    """Run the app under Flask's reloader, and give the URLs of its servers and the ids of its processes."""
     command = [sys.executable, "-m", "flask", "--app", str(app), "run", "--reload", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
-            yield (line.split()[1] for line in process.stdout or () if line.startswith("SERVER"))
+            yield (line.split()[1:] for line in process.stdout or () if line.startswith("SERVER"))
         finally:
             process.terminate()
 
@@ -390,6 +459,16 @@ def test_run_on_a_taken_port_is_an_error() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(LocalServerError, match=f"Port {port} .*--port {port + 1}"):
             local.run(port=port, path=None)
+
+
+def test_run_raises_if_the_data_was_not_written(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:
+    """After Ctrl-C or SIGTERM, data that was not written is an error with the exit code."""
+    ministack_script('"$REAL" & trap "kill -9 $!; exit 3" TERM; while :; do wait; done')
+    with (
+        contextlib.redirect_stdout(TermAtFlush()),
+        pytest.raises(LocalServerError, match="did not write all its data into .* exit code 3"),
+    ):
+        local.run(port=0, path=str(tmp_path / "data"))
 
 
 def test_run_raises_if_the_server_ends_by_itself(ministack_script: t.Any, tmp_path: pathlib.Path) -> None:

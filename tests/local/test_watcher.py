@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
+import re
 import signal
+import typing as t
 
 import pytest
 
 from dynaflask import local
+from dynaflask.exceptions import LocalServerError
 from tests.support import servers
 
 ENDS = {
@@ -66,3 +70,32 @@ def test_a_forked_process_that_lives_on_does_not_keep_the_server_alive(tmp_path:
         finally:
             os.kill(int(child), signal.SIGKILL)
     assert servers.client(local.endpoint(str(tmp_path))).list_tables()["TableNames"] == ["thread"]
+
+
+def test_a_killed_watcher_does_not_orphan_the_server(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When the watcher is killed, the server writes its data and ends, which frees the path."""
+    caplog.set_level(logging.DEBUG, "dynaflask.local")
+    url = local.endpoint(str(tmp_path))
+    servers.create_table(url, "thread")
+    os.kill(int(re.findall(r"as process (\d+)", caplog.text)[0]), signal.SIGKILL)
+    assert servers.eventually(lambda: not servers.answers(url))
+    with pytest.raises(LocalServerError, match="ended with exit code -9"):
+        local.endpoint(str(tmp_path))
+    local.stop()
+    assert servers.client(local.endpoint(str(tmp_path))).list_tables()["TableNames"] == ["thread"]
+
+
+def test_the_data_of_a_killed_server_is_that_of_its_last_end(
+    tmp_path: pathlib.Path, ministack_script: t.Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that gets SIGKILL loses what was written since its start; the log says so when the process ends."""
+    data = str(tmp_path / "data")
+    ministack_script('echo $$ >$DIR/pid; exec "$REAL"')
+    servers.create_table(local.endpoint(data), "before")
+    local.stop()
+    servers.create_table(local.endpoint(data), "after")
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    local.stop()
+    assert "did not write all its data" in caplog.text
+    assert "exit code 137" in caplog.text
+    assert servers.client(local.endpoint(data)).list_tables()["TableNames"] == ["before"]

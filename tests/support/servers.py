@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import http.client
+import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -42,6 +45,16 @@ def answers(url: str) -> bool:
     return False
 
 
+def status(url: str, path: str, *, method: str = "GET", **headers: str) -> int:
+    """The status of the answer to a request, with these headers besides Host."""
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(url), timeout=10)
+    try:
+        connection.request(method, path, headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
@@ -67,3 +80,20 @@ def create_table(url: str, name: str) -> None:
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+
+
+def listeners(session: int) -> set[str]:
+    """Addresses and ports, in hexadecimal, on which the processes of a session listen, as Linux lists them."""
+    inodes = {inode for process in pathlib.Path("/proc").glob("[0-9]*") for inode in _sockets(process, session)}
+    rows = [
+        line.split() for name in ("tcp", "tcp6") for line in pathlib.Path("/proc/net", name).read_text().splitlines()
+    ]
+    return {row[1] for row in rows if row[3] == "0A" and row[9] in inodes}
+
+
+def _sockets(process: pathlib.Path, session: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        if os.getsid(int(process.name)) == session:
+            links = [os.readlink(link) for link in process.joinpath("fd").iterdir()]
+            return [link[8:-1] for link in links if link.startswith("socket:")]
+    return []
