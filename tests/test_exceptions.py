@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
+import botocore.exceptions
 import pynamodb.exceptions
 import pytest
 import werkzeug.exceptions
@@ -23,6 +27,7 @@ from dynaflask import exceptions
         (dynaflask.UnknownTenant, werkzeug.exceptions.NotFound),
         (dynaflask.TenantRequired, RuntimeError),
         (dynaflask.TenantMismatch, RuntimeError),
+        (dynaflask.DamagedResponse, botocore.exceptions.HTTPClientError),
         (dynaflask.TenantLimitExceeded, werkzeug.exceptions.TooManyRequests),
     ],
 )
@@ -46,3 +51,10 @@ def test_the_message_of_a_key_error_is_not_quoted() -> None:
 def test_an_ambiguous_name_is_not_a_missing_name() -> None:
     """AmbiguousModel is no KeyError, which Mapping.get() would turn into None."""
     assert not issubclass(dynaflask.AmbiguousModel, KeyError)
+
+
+def test_a_damaged_response_is_copied_with_its_text() -> None:
+    """A ``DamagedResponse`` survives ``pickle`` and ``copy`` with its text."""
+    error = dynaflask.DamagedResponse(error="It is cut short.")
+    copies = [pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)]  # noqa: S301 - our own bytes
+    assert [(type(other), str(other)) for other in copies] == [(dynaflask.DamagedResponse, "It is cut short.")] * 3
