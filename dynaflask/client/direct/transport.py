@@ -182,6 +182,9 @@ class DirectTransport:
             _log.debug("%s falls back to botocore: %s.", operation.name, reason)
             return None
         request = template.render(body, credentials=credentials, invocation_id=invocation_id)
+        if request is None:
+            _log.debug("%s falls back to botocore: a credential is not printable ASCII.", operation.name)
+            return None
         try:
             return self._pool_for(template.url, state).send(request)
         except BotoCoreError as error:
