@@ -115,7 +115,10 @@ class ConnectionPool:
         return connection
 
     def _put(self, connection: HTTPConnection) -> None:
-        if len(self._idle) < self._origin.max_idle:
+        # A second response may follow the first. `_get` looks again: it may come later.
+        if connection.is_dropped:
+            self._drop(connection, "the server closed it or sent unexpected bytes")
+        elif len(self._idle) < self._origin.max_idle:
             self._idle.append(connection)
         else:
             self._drop(connection, "the pool is full")
@@ -154,7 +157,11 @@ class HTTPConnection:
         """True if the server closed the connection, or sent bytes without a request.
 
         A server may close an idle connection at any time (RFC 9112, section 9.5). A check before each request saves the
-        retry, which would not be safe for a write. Between check and request, the server can still close it.
+        retry, which would not be safe for a write.
+
+        A race remains: between the check and the request, the server can still close the connection, or send a response
+        that no request asked for. That response would be read as the one to this request, as with every HTTP/1.1
+        client: responses carry no number of their request (RFC 9112, section 9.3.2).
         """
         return bool(self._poll(0))
 
