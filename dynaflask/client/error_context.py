@@ -12,8 +12,10 @@ from botocore.exceptions import ClientError
 
 from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
+from dynaflask.exceptions import DamagedResponse
 from dynaflask.operations.error_codes import ACCESS_DENIED
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
+from dynaflask.operations.error_codes import THROTTLED
 
 CREDENTIAL_SETTINGS: t.Final = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
 # The settings to check, by botocore's exception classes. The first entry that matches is used.
@@ -22,7 +24,10 @@ SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] 
     ((botocore.NoRegionError, botocore.InvalidRegionError), "DYNAMODB_REGION"),
     ((botocore.ProxyConnectionError, botocore.InvalidProxiesConfigError), "DYNAMODB_CLIENT_CONFIG (proxies)"),
     ((botocore.SSLError,), "DYNAMODB_HOST, AWS_CA_BUNDLE"),
-    ((botocore.EndpointConnectionError, botocore.ConnectTimeoutError), "DYNAMODB_HOST, DYNAMODB_REGION"),
+    ((botocore.EndpointConnectionError,), "DYNAMODB_HOST, DYNAMODB_REGION"),
+    ((botocore.ConnectTimeoutError,), "DYNAMODB_HOST, DYNAMODB_REGION, DYNAMODB_CONNECT_TIMEOUT_SECONDS"),
+    ((botocore.ReadTimeoutError,), "DYNAMODB_READ_TIMEOUT_SECONDS, DYNAMODB_MAX_RETRY_ATTEMPTS"),
+    ((botocore.ConnectionClosedError, DamagedResponse), "DYNAMODB_HOST, DYNAMODB_MAX_RETRY_ATTEMPTS"),
     (
         (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError),
         CREDENTIAL_SETTINGS,
@@ -121,6 +126,11 @@ def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> 
         return (
             f"({_destination(bind, client)} AWS rejected these credentials or permissions. Check {CREDENTIAL_SETTINGS}"
             " and the IAM policy.)"
+        )
+    if code in THROTTLED:
+        return (
+            f"({_destination(bind, client)} DynamoDB throttled the call. Check the capacity of the table,"
+            " DYNAMODB_MAX_RETRY_ATTEMPTS and DYNAMODB_RETRY_CONFIGURATION.)"
         )
     return ""
 

@@ -72,7 +72,8 @@ def read_leniently(received: bytes, receive: cabc.Callable[[int], bytes]) -> Len
         enforce_content_length=False,
         request_method="POST",
     )
-    headers = {name.lower(): _FOLD.sub(" ", value) for name, value in response.headers.items()}
+    # Not `items()`, which has the values of one name in several pairs.
+    headers = {name.lower(): _FOLD.sub(" ", response.headers[name]) for name in response.headers}
     return LenientResponse(message.status, headers, b"".join(response.stream()), not message.msg.defects)
 
 

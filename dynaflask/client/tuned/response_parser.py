@@ -79,8 +79,7 @@ class PassthroughParser(JSONParser):
         except page_decoder.MALFORMED as error:
             raise DamagedResponse(
                 error=f"A response with status {response['status_code']} is not the JSON object that DynamoDB sends"
-                f" ({type(error).__name__}). Check that DYNAMODB_HOST is a DynamoDB endpoint. The request may have been"
-                " applied."
+                f" ({type(error).__name__}). The request may have been applied."
             ) from error
 
     # A private method: the walk calls it for each map of a response. In a botocore without it, the walk goes through

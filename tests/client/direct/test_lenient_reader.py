@@ -63,6 +63,13 @@ def test_a_folded_header_becomes_one_line() -> None:
     assert read(ODD["a folded header"]).headers["x-folded"] == "a b"
 
 
+def test_a_repeated_header_has_both_values() -> None:
+    """The values of a repeated header are joined, as in botocore. Two checksums are not a number."""
+    response = read(GOOD.replace(LENGTH, LENGTH * 2 + b"X-Amz-Crc32: 1\r\n"))
+    assert (response.headers["content-length"], response.headers["x-amz-crc32"][-3:]) == ("8, 8", ", 1")
+    assert not response.is_intact
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_line_that_is_no_header_may_hide_the_checksum(is_first: bool) -> None:
     """After a line that is no header, only the checksum shows that the response is intact."""
