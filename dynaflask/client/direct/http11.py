@@ -46,13 +46,13 @@ class Response(t.NamedTuple):
 
     @property
     def is_intact(self) -> bool:
-        """True for a final response whose body matches the checksum or, without a checksum, is a JSON object."""
+        """True for a final response whose body matches the checksum or, without a checksum, is JSON."""
         checksum = self.headers.get(CHECKSUM)
         if self.status_code < FIRST_FINAL_STATUS:
             return False
         if checksum is None:
-            # An object has an end, so that no part of one is an object. An empty body may be cut short.
-            return self.has_all_headers and _is_json_object(self.body) if self.body else self.is_complete
+            # A part of a JSON object is not JSON. An empty body may be cut short.
+            return self.has_all_headers and _is_json(self.body) if self.body else self.is_complete
         try:
             return zlib.crc32(self.body) == int(checksum)
         except ValueError:
@@ -164,8 +164,9 @@ def _combine(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def _is_json_object(body: bytes) -> bool:
+def _is_json(body: bytes) -> bool:
     try:
-        return type(json.loads(body)) is dict
+        json.loads(body)
     except (RecursionError, ValueError):
         return False
+    return True

@@ -298,7 +298,7 @@ def _fault_of(response: Response) -> str:
         return f"status {response.status_code} in place of a response"
     if not response.is_complete:
         return "a response that is cut short or malformed"
-    return "a response that does not match its checksum, or is not a JSON object"
+    return "a response that does not match its checksum, or is not JSON"
 
 
 def _outcome(result: AttemptResult) -> str:
