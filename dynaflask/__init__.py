@@ -9,6 +9,7 @@ from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import BadCursor
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.exceptions import DamagedResponse
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import LocalServerError
 from dynaflask.exceptions import TenantLimitExceeded
@@ -36,6 +37,7 @@ __all__ = [
     "Bind",
     "ClientPool",
     "ConfigurationError",
+    "DamagedResponse",
     "DynaflaskError",
     "Dynamo",
     "Health",

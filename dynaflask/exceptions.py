@@ -6,6 +6,7 @@ DynaflaskError
 ├── UnknownModel         the app has no model with this name        (also KeyError)
 ├── AmbiguousModel       several models have this name              (also LookupError)
 ├── BatchWriteError      a batch failed; holds the unwritten items  (also PynamoDB's PutError)
+├── DamagedResponse      a response cannot be trusted               (also botocore's HTTPClientError)
 ├── BadCursor            the cursor is not valid for this query     (also werkzeug's BadRequest)
 ├── LocalServerError     the local server cannot be used            (also RuntimeError)
 ├── TransferError        a dump or a load cannot continue
@@ -22,6 +23,7 @@ import math
 import pathlib
 import typing as t
 
+import botocore.exceptions
 import pynamodb.exceptions
 import werkzeug.exceptions
 
@@ -121,6 +123,20 @@ class BatchWriteError(DynaflaskError, pynamodb.exceptions.PutError):
         self.unsaved = unsaved
         self.undeleted = undeleted
         super().__init__(message, cause)
+
+
+class DamagedResponse(DynaflaskError, botocore.exceptions.HTTPClientError):
+    """A response cannot be trusted: it is cut short, does not match its checksum, or is not a JSON object.
+
+    The request may have been applied. It is not repeated where botocore would take the response for a success. PynamoDB
+    wraps this error in its own, such as ``PutError``, whose ``cause`` it is.
+
+    Args:
+        error: What is wrong with the response.
+    """
+
+    # botocore's text starts with "An HTTP Client raised an unhandled exception:".
+    fmt = "{error}"
 
 
 class BadCursor(DynaflaskError, werkzeug.exceptions.BadRequest):

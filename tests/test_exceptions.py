@@ -29,6 +29,7 @@ ERRORS: list[dynaflask.DynaflaskError] = [
         undeleted=["two"],
         cause=botocore.exceptions.ClientError({"Error": {"Code": "No", "Message": "no"}}, "BatchWriteItem"),
     ),
+    dynaflask.DamagedResponse(error="The response is cut short."),
     dynaflask.BadCursor(),
     dynaflask.LocalServerError("text"),
     dynaflask.TransferError(pathlib.Path("file"), "text", line=3),
@@ -53,6 +54,7 @@ ERRORS: list[dynaflask.DynaflaskError] = [
         (dynaflask.UnknownTenant, werkzeug.exceptions.NotFound),
         (dynaflask.TenantRequired, RuntimeError),
         (dynaflask.TenantMismatch, RuntimeError),
+        (dynaflask.DamagedResponse, botocore.exceptions.HTTPClientError),
         (dynaflask.TenantLimitExceeded, werkzeug.exceptions.TooManyRequests),
     ],
 )

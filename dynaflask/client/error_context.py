@@ -15,8 +15,10 @@ from dynaflask import local
 from dynaflask.client.key import LOCAL
 from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
+from dynaflask.exceptions import DamagedResponse
 from dynaflask.operations.error_codes import ACCESS_DENIED
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
+from dynaflask.operations.error_codes import THROTTLED
 
 CREDENTIAL_SETTINGS: t.Final = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
 # The settings to check, by botocore's exception classes. The first entry that matches is used.
@@ -24,7 +26,10 @@ SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] 
     ((botocore.NoRegionError, botocore.InvalidRegionError), "DYNAMODB_REGION"),
     ((botocore.ProxyConnectionError, botocore.InvalidProxiesConfigError), "DYNAMODB_CLIENT_CONFIG (proxies)"),
     ((botocore.SSLError,), "DYNAMODB_HOST, AWS_CA_BUNDLE"),
-    ((botocore.EndpointConnectionError, botocore.ConnectTimeoutError), "DYNAMODB_HOST, DYNAMODB_REGION"),
+    ((botocore.EndpointConnectionError,), "DYNAMODB_HOST, DYNAMODB_REGION"),
+    ((botocore.ConnectTimeoutError,), "DYNAMODB_HOST, DYNAMODB_REGION, DYNAMODB_CONNECT_TIMEOUT_SECONDS"),
+    ((botocore.ReadTimeoutError,), "DYNAMODB_READ_TIMEOUT_SECONDS, DYNAMODB_MAX_RETRY_ATTEMPTS"),
+    ((botocore.ConnectionClosedError, DamagedResponse), "DYNAMODB_HOST, DYNAMODB_MAX_RETRY_ATTEMPTS"),
     (
         (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError),
         CREDENTIAL_SETTINGS,
@@ -115,11 +120,15 @@ def _append(error: Exception, advice: str) -> None:
 
 
 def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> str:
-    setting, code = _setting_to_check(error, bind), _error_code(error)
+    setting = _setting_to_check(error, bind)
     if bind.host == LOCAL and isinstance(error, CONNECTION_ERRORS) and (failure := local.failure()):
         return f"(The bind is {bind.key!r}. {failure})"
     if setting is not None:
         return f"(The bind is {bind.key!r}. Check {setting}.)"
+    return _advice_for_code(_error_code(error), bind, client, tenant)
+
+
+def _advice_for_code(code: str | None, bind: Bind, client: t.Any, tenant: str | None) -> str:
     if code == TABLE_NOT_FOUND and bind.host == LOCAL:
         # The command is another process, with a local server of its own.
         return (
@@ -137,6 +146,11 @@ def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> 
         return (
             f"({_destination(bind, client)} AWS rejected these credentials or permissions. Check {CREDENTIAL_SETTINGS}"
             " and the IAM policy.)"
+        )
+    if code in THROTTLED:
+        return (
+            f"({_destination(bind, client)} DynamoDB throttled the call. Check the capacity of the table,"
+            " DYNAMODB_MAX_RETRY_ATTEMPTS and DYNAMODB_RETRY_CONFIGURATION.)"
         )
     return ""
 

@@ -14,6 +14,7 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import BIND_FIELDS
+from dynaflask.config.validators import extra_headers
 
 LOCAL = "local"
 DIRECT = "direct"
@@ -79,7 +80,7 @@ class ClientKey(t.NamedTuple):
 
 def client_key(bind: Bind) -> ClientKey:
     """The key of a bind's client. Two binds have equal keys if, and only if, one client can serve both."""
-    headers = bind.extra_headers or get_settings_value("extra_headers") or {}
+    headers = bind.extra_headers or extra_headers("PynamoDB's extra_headers", get_settings_value("extra_headers") or {})
     return ClientKey(
         region=bind.region or get_settings_value("region"),
         endpoint_url=bind.host or get_settings_value("host"),

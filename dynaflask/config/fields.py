@@ -115,7 +115,7 @@ SETTINGS: t.Final = (
     ),
     Setting(
         "extra_headers",
-        v.headers,
+        v.extra_headers,
         Group.OVERRIDES,
         "HTTP headers that each request carries, unsigned.",
         has_upstream_default=True,

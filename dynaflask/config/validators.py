@@ -26,6 +26,21 @@ TRANSPORTS = ("tuned", "direct", "stock")
 # Limits of STS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 MAX_SESSION_TAGS = 50
 MAX_POLICY_CHARACTERS = 2048
+# Headers that say where a request goes and where it ends (RFC 9112), or that are for one connection (RFC 9110, 7.6.1).
+FRAMING_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 
 # Surrogates stand for bytes that are no text. They cannot be encoded.
 UNPRINTABLE: t.Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -132,6 +147,19 @@ def headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
         if set(name + content) & set("\r\n"):
             raise ConfigurationError(f"{label}[{name!r}] must not contain a line break.")
     return ImmutableDict(value)
+
+
+def extra_headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
+    """A dict of HTTP headers that leaves the framing of a request and its destination to the HTTP client."""
+    checked = headers(label, value)
+    for name in checked:
+        # With another length or encoding, the end of this request is the start of another. The signature covers Host.
+        if name.strip().lower() in FRAMING_HEADERS:
+            raise ConfigurationError(
+                f"{label}[{name!r}] must not be set: the HTTP client sets this header. Remove it. To change the"
+                " endpoint, use DYNAMODB_HOST."
+            )
+    return checked
 
 
 def retries(label: str, value: t.Any) -> str | ImmutableDict[str, t.Any]:

@@ -9,13 +9,13 @@ import functools
 import time
 import typing as t
 
-from botocore.exceptions import HTTPClientError
 from botocore.parsers import ResponseParserError
 
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotated
 from dynaflask.config.bind import Bind
+from dynaflask.exceptions import DamagedResponse
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
@@ -117,7 +117,7 @@ def _dynamodbs_response(bind: Bind, operation: str) -> cabc.Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise HTTPClientError(
+        raise DamagedResponse(
             error=f"The response to {operation} is not one of DynamoDB. (The bind is {bind.key!r}. Check DYNAMODB_HOST"
             " and the proxies.)"
         ) from error

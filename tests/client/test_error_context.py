@@ -20,6 +20,7 @@ from pynamodb.transactions import TransactWrite
 
 import dynaflask
 from dynaflask import local
+from tests.support import hostile
 from tests.support import models
 from tests.support import recorder as recorders
 from tests.support import servers
@@ -373,3 +374,45 @@ def test_warm_refuses_an_unknown_bind(app: flask.Flask) -> None:
     """An unknown bind key is ``UnknownBind``."""
     with pytest.raises(dynaflask.UnknownBind):
         app.extensions["dynamo"].warm("mars")
+
+
+WIRE_FAULTS: dict[str, tuple[hostile.Act, type[Exception], str]] = {
+    "silent": (
+        hostile.stall(),
+        botocore.exceptions.ReadTimeoutError,
+        "Check DYNAMODB_READ_TIMEOUT_SECONDS, DYNAMODB_MAX_RETRY_ATTEMPTS.",
+    ),
+    "closed": (
+        hostile.cut(b""),
+        botocore.exceptions.ConnectionClosedError,
+        "Check DYNAMODB_HOST, DYNAMODB_MAX_RETRY_ATTEMPTS.",
+    ),
+    "no object": (
+        hostile.say(hostile.answer([])),
+        dynaflask.DamagedResponse,
+        "Check DYNAMODB_HOST, DYNAMODB_MAX_RETRY_ATTEMPTS.",
+    ),
+    "throttled": (
+        hostile.say(hostile.error("ProvisionedThroughputExceededException")),
+        botocore.exceptions.ClientError,
+        "Check the capacity of the table, DYNAMODB_MAX_RETRY_ATTEMPTS and DYNAMODB_RETRY_CONFIGURATION.",
+    ),
+}
+
+
+@pytest.mark.parametrize("transport", ["direct", "tuned"])
+@pytest.mark.parametrize("fault", WIRE_FAULTS)
+def test_a_fault_on_the_wire_names_the_bind_and_the_setting(
+    make_app: MakeApp, thread_model: t.Any, transport: str, fault: str
+) -> None:
+    """A timeout, a closed connection, a damaged response and throttling name the bind and the settings to check."""
+    act, error, advice = WIRE_FAULTS[fault]
+    with hostile.Hostile() as server:
+        server.acts = [act]
+        options = {"host": server.url, "region": "us-east-1", "read_timeout_seconds": 0.2, "max_retry_attempts": 0}
+        app = make_app(transport=transport, **options, **KEYS)
+        with app.app_context(), pytest.raises(GetError) as caught:
+            thread_model.get("forum", "subject")
+    assert isinstance(caught.value.cause, error)
+    assert "The bind is 'default'" in str(caught.value)
+    assert str(caught.value).endswith(f"{advice})")

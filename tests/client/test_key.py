@@ -6,11 +6,13 @@ import typing as t
 
 import botocore.session
 import hypothesis
+import pynamodb.settings
 import pytest
 from botocore.config import Config
 from hypothesis import strategies as st
 from werkzeug.datastructures import ImmutableDict
 
+import dynaflask
 from dynaflask.client.key import client_config
 from dynaflask.client.key import client_key
 from dynaflask.client.key import without_password
@@ -133,3 +135,10 @@ class TestOptions:
     def test_unset_retries_are_botocores(self) -> None:
         """``"UNSET"`` leaves the retries to the environment and the AWS configuration file."""
         assert client_config(Bind(retry_configuration="UNSET")).retries is None
+
+
+def test_pynamodbs_own_headers_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header that the HTTP client sets is refused, also if it comes from PynamoDB's settings file."""
+    monkeypatch.setitem(pynamodb.settings.default_settings_dict, "extra_headers", {"Content-Length": "0"})
+    with pytest.raises(dynaflask.ConfigurationError, match=r"PynamoDB's extra_headers\['Content-Length'\]"):
+        client_key(Bind())

@@ -19,6 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import strategies as st
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import PynamoDBException
 
 import dynaflask
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
@@ -69,8 +70,19 @@ class Transports:
     def _take(self, app: flask.Flask, step: Step) -> t.Any:
         self._recorder.requests.clear()
         with app.app_context():
-            result = NEW_IDS.sub("ID", repr(outcome(functools.partial(step, app))))
+            result = NEW_IDS.sub("ID", repr(outcome(functools.partial(botocores_error, step, app))))
         return result, [sent(request) for request in self._recorder.requests]
+
+
+def botocores_error(step: Step, app: flask.Flask) -> t.Any:
+    """The result of a step. A damaged response counts as its cause, which is the error of ``stock``."""
+    try:
+        return step(app)
+    except (dynaflask.DamagedResponse, PynamoDBException) as error:
+        damaged = getattr(error, "cause", error)
+        if isinstance(damaged, dynaflask.DamagedResponse) and damaged.__cause__:
+            raise damaged.__cause__ from None
+        raise
 
 
 def in_base64(value: t.Any) -> str:

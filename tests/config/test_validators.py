@@ -104,6 +104,8 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("extra_headers", {"X-Team": 7}),
         ("extra_headers", {7: "forum"}),
         ("extra_headers", {"X-Team": "a\r\nb"}),
+        *[("extra_headers", {name: "1"}) for name in ("Host", "CONTENT-LENGTH", "transfer-encoding", " Connection")],
+        *[("extra_headers", {"X-Team": "1", name: "1"}) for name in ("Expect", "Upgrade", "TE", "Keep-Alive")],
         ("aws_access_key_id", b"AKIA"),
         ("aws_access_key_id", "AKIA\n"),
         ("aws_secret_access_key", "hush "),

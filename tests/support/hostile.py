@@ -57,6 +57,11 @@ def error(code: str, *, status: int = 400, **more: t.Any) -> bytes:
     return answer({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}, status=status, **more)
 
 
+def interim(status: int = 100, *, number: int = 1) -> bytes:
+    """The bytes of interim responses, which come before a response."""
+    return f"HTTP/1.1 {status} -\r\nLink: x\r\nContent-Length: 5\r\n\r\n".encode() * number
+
+
 def chunked(body: t.Any, *, size: int = 7) -> bytes:
     """The bytes of a response in chunks, with a trailer."""
     content = json.dumps(body).encode()

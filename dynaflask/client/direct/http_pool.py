@@ -9,12 +9,15 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import functools
+import http.client
 import logging
 import select
 import socket
 import ssl
 import typing as t
 
+import urllib3.exceptions
+from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ConnectionClosedError
 from botocore.exceptions import ConnectTimeoutError
 from botocore.exceptions import EndpointConnectionError
@@ -27,6 +30,8 @@ from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http11 import ResponseReader
 
 READ_SIZE = 65536
+# urllib3 raises ValueError for a chunk of a negative length.
+READ_ERRORS = (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError)
 
 _log = logging.getLogger("dynaflask.direct")
 
@@ -110,7 +115,10 @@ class ConnectionPool:
         return connection
 
     def _put(self, connection: HTTPConnection) -> None:
-        if len(self._idle) < self._origin.max_idle:
+        # A second response may follow the first. `_get` looks again: it may come later.
+        if connection.is_dropped:
+            self._drop(connection, "the server closed it or sent unexpected bytes")
+        elif len(self._idle) < self._origin.max_idle:
             self._idle.append(connection)
         else:
             self._drop(connection, "the pool is full")
@@ -149,7 +157,11 @@ class HTTPConnection:
         """True if the server closed the connection, or sent bytes without a request.
 
         A server may close an idle connection at any time (RFC 9112, section 9.5). A check before each request saves the
-        retry, which would not be safe for a write. Between check and request, the server can still close it.
+        retry, which would not be safe for a write.
+
+        A race remains: between the check and the request, the server can still close the connection, or send a response
+        that no request asked for. That response would be read as the one to this request, as with every HTTP/1.1
+        client: responses carry no number of their request (RFC 9112, section 9.3.2).
         """
         return bool(self._poll(0))
 
@@ -170,12 +182,9 @@ class HTTPConnection:
         except OSError as error:
             raise connection_closed_error(self._url, error) from error
         try:
-            response = ResponseReader().read(self._socket.recv, size=READ_SIZE)
-        except OSError as error:
-            raise map_socket_error(error, self._url) from error
-        if response is None:
-            raise connection_closed_error(self._url, "There was no response.")
-        return response
+            return ResponseReader().read(self._socket.recv, size=READ_SIZE)
+        except READ_ERRORS as error:
+            raise map_read_error(error, self._url) from error
 
     def close(self) -> None:
         """Close the socket. No TLS close notification is sent: in a forked child, it would end the parent's session."""
@@ -192,18 +201,20 @@ def connection_closed_error(url: str, error: object) -> ConnectionClosedError:
     return ConnectionClosedError(error=error, request=None, endpoint_url=url)
 
 
-def map_socket_error(error: OSError, url: str) -> Exception:
+def map_read_error(error: Exception, url: str) -> BotoCoreError:
     """botocore's exception for an error of an open connection.
 
     Args:
-        error: The error of the socket.
+        error: The error of the socket, or one of ``READ_ERRORS``.
         url: URL of the server.
     """
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, urllib3.exceptions.ReadTimeoutError)):
         return ReadTimeoutError(endpoint_url=url, error=error)
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError)):
         return SSLError(endpoint_url=url, error=error)
-    return connection_closed_error(url, error)
+    if isinstance(error, (OSError, http.client.HTTPException, urllib3.exceptions.ProtocolError)):
+        return connection_closed_error(url, error)
+    return HTTPClientError(error=error)
 
 
 def _connect(origin: Origin) -> socket.socket:
@@ -229,7 +240,7 @@ def _configure(connection: socket.socket, origin: Origin) -> socket.socket:
     except BaseException as error:
         configured.close()
         if isinstance(error, OSError):
-            raise map_socket_error(error, origin.url) from error
+            raise map_read_error(error, origin.url) from error
         if isinstance(error, (OverflowError, ValueError)):
             raise HTTPClientError(error=error) from error
         raise

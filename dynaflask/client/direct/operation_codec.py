@@ -12,6 +12,7 @@ from dynaflask.client.tuned.passthrough import predicate_for
 from dynaflask.client.tuned.response_parser import PassthroughParser
 from dynaflask.client.tuned.response_parser import add_metadata
 from dynaflask.client.tuned.response_parser import parse_plain
+from dynaflask.operations.operation import READ_OPERATIONS
 from dynaflask.operations.requests import requests_by_table
 
 if t.TYPE_CHECKING:
@@ -30,6 +31,7 @@ class OperationCodec:
 
     Attributes:
         name: Name of the operation.
+        is_read: True if the operation changes nothing, so that it can be repeated.
         templates: Request templates by the account of the credentials. botocore may choose the endpoint by the account.
     """
 
@@ -38,6 +40,7 @@ class OperationCodec:
 
     def __init__(self, client: t.Any, name: str) -> None:
         self.name = name
+        self.is_read = name in READ_OPERATIONS
         self.templates: dict[str | None, RequestTemplate] = {}
         self._model = client.meta.service_model.operation_model(name)
         self._is_plain = predicate_for(self._model.input_shape)
@@ -73,13 +76,24 @@ class OperationCodec:
         """
         parsed = parse_plain(response.body, self._model.output_shape, make_item)
         if parsed is None:
-            parts = {"status_code": response.status_code, "headers": response.headers, "body": response.body}
-            parsed = t.cast("dict[str, t.Any]", self._parser.parse_stock(parts, self._model.output_shape))
+            parsed = self.parse_stock(response)
         else:
             add_metadata(parsed, response.headers)
         parsed["ResponseMetadata"]["RetryAttempts"] = 0
         hooks.emit(self._after_call, http_response=response, parsed=parsed, model=self._model, context={})
         return parsed
+
+    def parse_stock(self, response: Response) -> dict[str, t.Any]:
+        """The result or the error that botocore's parser makes of a response.
+
+        Args:
+            response: The response.
+
+        Raises:
+            DamagedResponse: The body is JSON, but not what DynamoDB sends.
+        """
+        parts = {"status_code": response.status_code, "headers": response.headers, "body": response.body}
+        return t.cast("dict[str, t.Any]", self._parser.parse_stock(parts, self._model.output_shape))
 
 
 def names_an_arn(params: dict[str, t.Any]) -> bool:

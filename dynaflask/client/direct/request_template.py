@@ -6,6 +6,7 @@ else, such as sign one more header, the signatures differ and botocore keeps mak
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -13,6 +14,7 @@ import time
 import typing as t
 from urllib.parse import quote
 
+from dynaflask.client.tuned.signer import MAX_KEYS
 from dynaflask.client.tuned.signer import authorization
 from dynaflask.client.tuned.signer import host_of
 from dynaflask.client.tuned.signer import is_root_url
@@ -90,14 +92,17 @@ class RequestTemplate:
             return None
         return template if signature == headers["authorization"] else None
 
-    def render(self, body: bytes, *, credentials: t.Any, invocation_id: str) -> bytes:
-        """A signed request.
+    def render(self, body: bytes, *, credentials: t.Any, invocation_id: str) -> bytes | None:
+        """A signed request, or ``None`` if urllib3 must send or refuse it, because a credential is not printable ASCII.
 
         Args:
             body: The body.
             credentials: Frozen credentials that sign it.
             invocation_id: Invocation id, which all attempts of a call share.
         """
+        # Refreshed credentials may differ from those of the captured request.
+        if not (_is_clean(credentials.access_key) and _is_clean(credentials.token or "")):
+            return None
         now = timestamp(int(time.time()))
         trace = _trace_line() if self._is_traced else ""
         head = (
@@ -138,8 +143,7 @@ def ascii_headers(request: t.Any) -> dict[str, str] | None:
         name.lower(): value.decode("latin-1") if isinstance(value, bytes) else str(value)
         for name, value in request.headers.items()
     }
-    # A line break in a value would start another header, or another request.
-    are_printable = all(value.isascii() and value.isprintable() for value in headers.values())
+    are_printable = all(map(is_printable_ascii, headers.values()))
     return headers if are_printable and all(map(_NAME.fullmatch, headers)) else None
 
 
@@ -154,6 +158,19 @@ def request_line(url: str, headers: t.Mapping[str, str]) -> str:
     defaults = {"Host": host_of(url), "Accept-Encoding": "identity"}
     missing = {name: value for name, value in defaults.items() if name.lower() not in headers}
     return "POST / HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in {**missing, **headers}.items())
+
+
+def is_printable_ascii(value: str) -> bool:
+    """True if a value can stand in a header. A line break would start another header, or another request.
+
+    Args:
+        value: Value of a header.
+    """
+    return value.isascii() and value.isprintable()
+
+
+# A token has a thousand characters, and stays the same for many calls.
+_is_clean = functools.lru_cache(maxsize=MAX_KEYS)(is_printable_ascii)
 
 
 def _trace_line() -> str:

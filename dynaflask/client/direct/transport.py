@@ -20,19 +20,21 @@ from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import ConnectionClosedError
 
 from dynaflask.client.botocore_internals import frozen_credentials
 from dynaflask.client.botocore_internals import has_proxy
 from dynaflask.client.botocore_internals import make_api_call
 from dynaflask.client.botocore_internals import socket_options
 from dynaflask.client.direct.hooks import ClientHooks
+from dynaflask.client.direct.http11 import CHECKSUM
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http_pool import ConnectionPool
 from dynaflask.client.direct.http_pool import Origin
 from dynaflask.client.direct.http_pool import connection_closed_error
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
+from dynaflask.client.direct.page_decoder import MALFORMED
 from dynaflask.client.direct.page_decoder import ItemFactory
 from dynaflask.client.direct.process_state import ProcessState
 from dynaflask.client.direct.process_state import current_state
@@ -40,10 +42,11 @@ from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
 from dynaflask.client.direct.request_template import request_line
 from dynaflask.client.tls import hostname_checking_context
+from dynaflask.exceptions import DamagedResponse
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 
 OK = 200
-SUCCESS = range(200, 300)
+FIRST_REDIRECT = 300
 
 AttemptResult = t.Union[Response, BotoCoreError]  # noqa: UP007 - evaluated at run time, on Python 3.10
 
@@ -75,18 +78,22 @@ class PendingCall:
     response: Response | None = None
     url: str = ""
 
-    def check_integrity(self) -> None:
-        """Raise if the last response is incomplete or damaged. botocore would accept a part of it as the result.
+    @property
+    def is_damaged(self) -> bool:
+        """True if botocore takes the last response for a success, and it is not an intact one."""
+        response = self.response
+        return response is not None and response.status_code < FIRST_REDIRECT and not response.is_intact
+
+    def check_response(self) -> None:
+        """Raise if the last response is damaged.
 
         Raises:
-            BotoCoreError: The response is not intact.
+            DamagedResponse: The response is interim, incomplete or damaged.
         """
-        response = self.response
-        if response is None or response.status_code not in SUCCESS or response.is_intact:
-            return
-        if not response.is_complete:
-            raise connection_closed_error(self.url, "The response was cut short.")
-        raise HTTPClientError(error="The response is damaged: it does not match its checksum, or is not JSON.")
+        if self.response is not None and self.is_damaged:
+            raise DamagedResponse(
+                error=f"{self.url} sent {_fault_of(self.response)}. The request may have been applied."
+            )
 
 
 _pending_call: contextvars.ContextVar[PendingCall | None] = contextvars.ContextVar(
@@ -175,6 +182,9 @@ class DirectTransport:
             _log.debug("%s falls back to botocore: %s.", operation.name, reason)
             return None
         request = template.render(body, credentials=credentials, invocation_id=invocation_id)
+        if request is None:
+            _log.debug("%s falls back to botocore: a credential is not printable ASCII.", operation.name)
+            return None
         try:
             return self._pool_for(template.url, state).send(request)
         except BotoCoreError as error:
@@ -187,9 +197,17 @@ class DirectTransport:
         token = _pending_call.set(pending)
         try:
             result = make_api_call(self._client, pending.operation.name, pending.params)
+        except (ConnectionClosedError, *MALFORMED):
+            # botocore raises a ValueError for a checksum that is not a number, and others for a body that is not an
+            # object. Both are faults of the response only if it shows them: code that refreshes credentials may raise
+            # such errors, too.
+            pending.check_response()
+            if pending.response is not None:
+                pending.operation.parse_stock(pending.response)
+            raise
         finally:
             _pending_call.reset(token)
-        pending.check_integrity()
+        pending.check_response()
         return result
 
     def _pending_call_for(self, event_name: str) -> PendingCall | None:
@@ -222,6 +240,10 @@ class DirectTransport:
         if isinstance(result, BotoCoreError):
             raise result
         pending.response, pending.url = result, request.url
+        # botocore retries after a wrong checksum. Without a checksum, it takes a response that is cut short for a
+        # success. A read can be repeated; a write may have been applied, so that `check_response` raises.
+        if pending.operation.is_read and CHECKSUM not in result.headers and pending.is_damaged:
+            raise connection_closed_error(request.url, "The response is cut short or damaged.")
         return AWSResponse(request.url, result.status_code, t.cast("t.Any", result.headers), result)
 
     def _capture(self, pending: PendingCall, request: t.Any, headers: dict[str, str]) -> None:
@@ -269,6 +291,14 @@ class DirectTransport:
         if self._tls_context is None and self._client.meta.endpoint_url.startswith("https"):
             return "the client has TLS settings of its own"
         return None
+
+
+def _fault_of(response: Response) -> str:
+    if response.status_code < OK:
+        return f"status {response.status_code} in place of a response"
+    if not response.is_complete:
+        return "a response that is cut short or malformed"
+    return "a response that does not match its checksum, or is not JSON"
 
 
 def _outcome(result: AttemptResult) -> str:

@@ -18,6 +18,7 @@ from dynaflask.client.tuned.json_codec import load
 from dynaflask.client.tuned.passthrough import ATTRIBUTE_VALUE
 from dynaflask.client.tuned.passthrough import is_plain
 from dynaflask.client.tuned.passthrough import is_plain_item
+from dynaflask.exceptions import DamagedResponse
 
 OK = 200
 PROTOCOL = "json"
@@ -67,9 +68,19 @@ class PassthroughParser(JSONParser):
         return parsed
 
     def parse_stock(self, response: t.Any, shape: t.Any) -> t.Any:
-        """The result of a call by botocore's own code; see :meth:`parse`."""
+        """The result of a call by botocore's own code; see :meth:`parse`.
+
+        Raises:
+            DamagedResponse: The body is JSON, but not what DynamoDB sends. botocore raises an ``AttributeError``.
+        """
         stock: t.Any = super()
-        return stock.parse(response, shape)
+        try:
+            return stock.parse(response, shape)
+        except page_decoder.MALFORMED as error:
+            raise DamagedResponse(
+                error=f"A response with status {response['status_code']} is not the JSON object that DynamoDB sends"
+                f" ({type(error).__name__}). The request may have been applied."
+            ) from error
 
     # A private method: the walk calls it for each map of a response. In a botocore without it, the walk goes through
     # the items, with the same result.

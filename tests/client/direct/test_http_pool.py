@@ -14,6 +14,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.exceptions import HTTPClientError
 from botocore.exceptions import ReadTimeoutError
 
+from dynaflask.client.direct import http_pool
 from dynaflask.client.direct.http_pool import ConnectionPool
 from dynaflask.client.direct.http_pool import Origin
 from tests.support import hostile
@@ -84,6 +85,15 @@ class TestSend:
         assert has_spoken.wait(timeout=20)
         assert pool.send(REQUEST).body == b'{"a": 1}'
         assert server.connections == 2
+
+    def test_one_with_unread_bytes_is_not_put_back(
+        self, server: hostile.Hostile, pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A connection with a second response that is still unread is closed at once."""
+        monkeypatch.setattr(http_pool, "READ_SIZE", len(GOOD))
+        server.acts = [say(GOOD + answer({"a": 2})), say(GOOD)]
+        assert (pool.send(REQUEST).body, len(pool)) == (b'{"a": 1}', 0)
+        assert (pool.send(REQUEST).body, server.connections) == (b'{"a": 1}', 2)
 
     def test_the_last_used_goes_first(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """The last used connection is reused first, so that the others can idle until the server closes them."""

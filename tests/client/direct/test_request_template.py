@@ -48,6 +48,13 @@ def headers_of(request: bytes) -> dict[str, str]:
     return {name.lower(): text for name, text in (line.split(": ", 1) for line in lines)}
 
 
+def rendered(template: RequestTemplate, credentials: t.Any, *, body: bytes = b"{}") -> bytes:
+    """A request that the template can write."""
+    request = template.render(body, credentials=credentials, invocation_id="I1")
+    assert request is not None
+    return request
+
+
 class TestRender:
     """``render`` writes the request that botocore would write."""
 
@@ -59,7 +66,7 @@ class TestRender:
         assert first is not None
         assert theirs is not None
         monkeypatch.setattr(request_template, "timestamp", lambda second: theirs["x-amz-date"])
-        written = first.render(b'{"a":1}', credentials=credentials, invocation_id="I1")
+        written = rendered(first, credentials, body=b'{"a":1}')
         added = {
             "accept-encoding": "identity",
             "amz-sdk-invocation-id": "I1",
@@ -73,7 +80,7 @@ class TestRender:
         """``render`` signs with the given credentials, and keeps nothing of those of the captured request."""
         first = captured(request_of())
         assert first is not None
-        headers = headers_of(first.render(b"{}", credentials=credentials, invocation_id="I1"))
+        headers = headers_of(rendered(first, credentials))
         assert f"Credential={credentials.access_key}/" in headers["authorization"]
         assert headers.get("x-amz-security-token") == credentials.token
 
@@ -84,7 +91,16 @@ class TestRender:
         first = captured(request_of(**{"X-Amzn-Trace-Id": "Root=1"}))
         assert first is not None
         monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=2")
-        assert headers_of(first.render(b"{}", credentials=PERMANENT, invocation_id="I1"))["x-amzn-trace-id"] == "Root=2"
+        assert headers_of(rendered(first, PERMANENT))["x-amzn-trace-id"] == "Root=2"
+
+    @pytest.mark.parametrize("end", ["\n", "\r", "\r\nX-Evil: 1", "\0", "\x7f", "\u2028", "\xe4", "\ud800"])
+    @pytest.mark.parametrize("name", ["access_key", "token"])
+    def test_a_credential_that_would_leave_its_header_is_not_written(self, name: str, end: str) -> None:
+        """A credential that is not printable ASCII is left to botocore: it could start another header."""
+        first = captured(request_of(TEMPORARY), TEMPORARY)
+        credentials = TEMPORARY._replace(**{name: getattr(TEMPORARY, name) + end})
+        assert first is not None
+        assert first.render(b"{}", credentials=credentials, invocation_id="I1") is None
 
 
 class TestCapture:

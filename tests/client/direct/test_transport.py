@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import datetime as dt
+import gzip
 import itertools
 import pathlib
 import socket
@@ -124,7 +125,8 @@ def outcome_of(call: Call, url: str) -> t.Any:
     try:
         return call()
     except Exception as failure:  # noqa: BLE001 - any error is compared
-        return [(type(fault), str(fault).replace(url, "URL")) for fault in (failure, failure.__cause__)]
+        cause = getattr(failure, "cause", None) or failure.__cause__
+        return [(type(fault), str(fault).replace(url, "URL")) for fault in (failure, cause)]
 
 
 def transport_of(app: flask.Flask) -> tuple[str, str | None]:
@@ -164,11 +166,9 @@ FAULTS: dict[str, list[hostile.Act]] = {
     "an expired token": [say(error("ExpiredTokenException"))],
     "a skewed clock": [say(error("InvalidSignatureException", headers={"Date": "Mon, 01 Jan 2018 00:00:00 GMT"}))],
     "wrong checksum, then right": [say(answer(FOUND, crc=1)), say(GOOD)],
-    "no number for a checksum": [say(answer(FOUND, crc="x"))],
     "no checksum": [say(answer(FOUND, crc=None))],
     "no request id": [say(GOOD.replace(b"x-amzn-RequestId", b"x-nothing"))],
     "an empty body": [say(answer(b""))],
-    "not what it should be": [say(answer([]))],
     "nulls": [say(answer({"Item": None, "ConsumedCapacity": None}))],
     "a kind of value that is new": [say(answer({"Item": {"views": {"Z": "1"}}}))],
     "reset, then right": [hostile.reset(), say(GOOD)],
@@ -183,6 +183,27 @@ FAULTS: dict[str, list[hostile.Act]] = {
     "closing": [say(answer(FOUND, headers={"Connection": "close"}))],
     "HTTP/1.0": [cut(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0"))],
     "repeated headers": [say(GOOD.replace(b"\r\n\r\n", b"\r\nx-a: 1\r\nX-A: 2\r\n\r\n"))],
+    "a folded header": [say(GOOD.replace(b"\r\n\r\n", b"\r\nx-folded: a\r\n b\r\n\r\n"))],
+    "a bad length": [cut(GOOD.replace(b"Content-Length: ", b"Content-Length: -"))],
+    "a length that is too long": [cut(answer(FOUND, length=999))],
+    "two lengths": [say(GOOD.replace(b"Content-Length:", b"Content-Length: 9\r\nContent-Length:")), say(GOOD)],
+    "bare line feeds": [say(GOOD.replace(b"\r\n", b"\n"))],
+    "a NUL in a header": [say(GOOD.replace(b": R1", b": R1\0"))],
+    "an interim response": [say(hostile.interim(100) + GOOD)],
+    "interim responses, then a failed condition": [
+        say(hostile.interim(100, number=9) + error("ConditionalCheckFailedException"))
+    ],
+    "only an interim response, then right": [cut(hostile.interim(100)), say(GOOD)],
+    "an interim response, then reset, then right": [hostile.reset(hostile.interim(100)), say(GOOD)],
+    "a length and chunks": [
+        say(hostile.chunked(FOUND).replace(b"Transfer-", b"Content-Length: 5\r\nTransfer-")),
+        say(GOOD),
+    ],
+    "a chunk of a negative length": [say(hostile.chunked(FOUND).replace(b"\r\n7\r\n", b"\r\n-7\r\n", 1)), say(GOOD)],
+    "chunks cut short, then right": [cut(hostile.chunked(FOUND), at=-40), say(GOOD)],
+    "a success and an error": [say(GOOD + error("ConditionalCheckFailedException")), say(GOOD)],
+    "the preface of HTTP/2, then right": [cut(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), say(GOOD)],
+    "a frame of HTTP/2, then right": [cut(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])), say(GOOD)],
     "too many headers": [cut(answer(FOUND, headers={f"x-{number}": "1" for number in range(200)}))],
 }
 
@@ -247,9 +268,82 @@ def test_a_write_is_not_repeated_where_botocore_would_not(play: Play, whole: byt
 )
 def test_a_damaged_answer_is_an_error(play: Play, broken: bytes) -> None:
     """A damaged response is an error. botocore would return a part of it, or no item."""
-    outcome = play("direct", [say(broken)]).outcome
+    outcome = play("direct", [cut(broken)]).outcome
     assert isinstance(outcome, list)
     assert outcome[0][0] is GetError
+
+
+NO_OBJECT = {
+    "a checksum that is not a number": answer(FOUND, crc="x"),
+    "two checksums": answer(FOUND, headers={"X-Amz-Crc32": "1"}),
+    "a list": answer([]),
+    "null": answer(b"null"),
+    "a list in an error": answer([], status=400),
+    "an item that is a number": answer({"Item": 5, "Attributes": 5}),
+    "a page of HTML": answer(b"<html></html>", crc=None),
+    "a part of an object": answer(b'{"Item": ', crc=None),
+    "a compressed body": answer(gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}),
+}
+
+
+@pytest.mark.parametrize("fault", NO_OBJECT)
+def test_what_is_not_dynamodbs_object_is_a_documented_error(play: Play, fault: str) -> None:
+    """A body or a checksum that DynamoDB does not send is a ``DamagedResponse``, and the write is not sent again."""
+    for is_warm in (True, False):
+        played = play("direct", [say(NO_OBJECT[fault])], name="write", is_warm=is_warm)
+        assert [kind for kind, _ in played.outcome] == [PutError, dynaflask.DamagedResponse]
+        assert len(played.attempts) == 1
+        assert "unhandled exception" not in str(played.outcome)
+        assert play("direct", [say(NO_OBJECT[fault])], is_warm=is_warm).outcome[1][0] is dynaflask.DamagedResponse
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [cut(answer(FOUND, crc=None), at=-5), cut(GOOD, at=40), say(answer(b"<html></html>", crc=None))],
+    ids=["half of a body", "half of a head", "a page of HTML"],
+)
+def test_a_read_without_a_checksum_is_tried_again(play: Play, damaged: hostile.Act) -> None:
+    """A damaged response without a checksum is retried for a read. A write is an error, since it may be applied."""
+    for is_warm in (True, False):
+        played = play("direct", [damaged, say(GOOD)], is_warm=is_warm)
+        assert (played.outcome["views"], len(played.attempts)) == (7, 2)
+        played = play("direct", [damaged, say(GOOD)], name="write", is_warm=is_warm)
+        assert [kind for kind, _ in played.outcome] == [PutError, dynaflask.DamagedResponse]
+        assert len(played.attempts) == 1
+
+
+def test_an_error_of_the_credentials_is_not_a_damaged_response(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that code raises between two attempts propagates unchanged."""
+    with play.server("direct") as server:
+        play.read()
+
+        def fail(_: float) -> t.NoReturn:
+            raise ValueError("from a signal handler")
+
+        monkeypatch.setattr("botocore.endpoint.time", types.SimpleNamespace(sleep=fail))
+        outcome = play.play(server, [say(answer(status=500))], play.read).outcome
+    assert outcome[0] == (ValueError, "from a signal handler")
+
+
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_an_interim_response_is_never_the_result(play: Play, status: int) -> None:
+    """After an interim response, a failed condition is an error, an item is read, and each is one request."""
+    interim, failed = hostile.interim(status), error("ConditionalCheckFailedException")
+    outcomes = [
+        (play("direct", [say(interim + data)], name=name), play("direct", [say(data)], name=name))
+        for name, data in (("write", failed), ("write", answer({})), ("read", GOOD))
+    ]
+    assert all(with_interim == without for with_interim, without in outcomes)
+    assert [len(played.attempts) for played, _ in outcomes] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_status_under_200_is_no_success(play: Play, is_warm: bool) -> None:
+    """A switch of protocols and an endless run of interim responses are errors, and the write is not sent again."""
+    for data in (b"HTTP/1.1 101 -\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", hostile.interim(number=200)):
+        played = play("direct", [cut(data), say(answer({}))], name="write", is_warm=is_warm)
+        assert [kind for kind, _ in played.outcome] == [PutError, dynaflask.DamagedResponse]
+        assert len(played.attempts) == 1
 
 
 @pytest.mark.parametrize("at", [0, 30, -5])
@@ -538,6 +632,24 @@ class TestRequests:
                 thread_model.get("forum", "subject")
         assert [request.access_key_id for request in recorder.requests] == ["KEY1", "KEY1", "KEY3", "KEY3"]
 
+    @pytest.mark.parametrize("end", ["\r\nX-Evil: 1", "\n", "\0", "\r\n\r\nPOST / HTTP/1.1\r\nHost: x\r\n\r\n"])
+    def test_a_refreshed_token_stays_in_its_header(self, play: Play, end: str) -> None:
+        """A refreshed token with control characters is left to botocore: it starts no header and no request."""
+
+        def read_twice(transport: str) -> tuple[Played, list[t.Any]]:
+            session = botocore.session.Session()
+            credentials = session._credentials = botocore.credentials.Credentials("AKIA", "hush", "token")
+            options = {"session": session, "aws_access_key_id": None, "aws_secret_access_key": None}
+            with play.server(transport, **options) as server:
+                play.read()
+                credentials.token = f"token{end}"
+                played = play.play(server, [say(GOOD)], play.read)
+                return played, ["x-evil" in request.headers for request in server.requests]
+
+        stock, direct = map(read_twice, TRANSPORTS)
+        assert direct == stock
+        assert not any(direct[1])
+
     def test_no_credentials_is_botocores_error(self, play: Play) -> None:
         """A call without credentials raises botocore's error."""
         options = {"aws_access_key_id": None, "aws_secret_access_key": None, "is_warm": False}
@@ -568,7 +680,7 @@ class TestRequests:
         ((name, text),) = headers.items()
         assert [request.headers[name.lower()] for request in recorder.requests] == [text, text]
 
-    @pytest.mark.parametrize("name", ["Host", "Accept-Encoding", "Amz-Sdk-Invocation-Id", "X-Amz-Security-Token"])
+    @pytest.mark.parametrize("name", ["Accept-Encoding", "Amz-Sdk-Invocation-Id", "X-Amz-Security-Token"])
     def test_the_programs_own_value_of_a_usual_header(
         self, make_direct: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, name: str
     ) -> None:

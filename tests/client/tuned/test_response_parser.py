@@ -18,6 +18,7 @@ from dynaflask.client.tuned.passthrough import SET_TYPES
 from dynaflask.client.tuned.passthrough import TEXT_TYPES
 from dynaflask.client.tuned.response_parser import OUTPUTS
 from dynaflask.client.tuned.response_parser import ParserFactory
+from dynaflask.exceptions import DamagedResponse
 from tests.support.strategies import ANSWERED
 from tests.support.strategies import json_names
 
@@ -49,9 +50,11 @@ def output(operation: str) -> t.Any:
 
 
 def parse(factory: t.Any, response: dict[str, t.Any], shape: t.Any) -> str:
-    """The result as a repr, which distinguishes ``1`` from ``True`` and shows the order."""
+    """The result as a repr, which distinguishes ``1`` from ``True`` and shows the order, or the error of botocore."""
     try:
         return repr(factory.create_parser("json").parse(response, shape))
+    except DamagedResponse as error:
+        return repr(error.__cause__)
     except Exception as error:  # noqa: BLE001 - any error is compared
         return repr(error)
 
@@ -60,6 +63,15 @@ def assert_same(response: dict[str, t.Any], shape: t.Any = None) -> None:
     shape = shape or output("GetItem")
     stock = parse(botocore.parsers.ResponseParserFactory(), response, shape)
     assert parse(ParserFactory(), response, shape) == stock
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'"text"', b"\xff"])
+def test_what_is_no_object_is_a_damaged_response(body: bytes, status: int) -> None:
+    """A body that is JSON and not an object, or not text, is a ``DamagedResponse`` that names the status."""
+    response = answer(body, status_code=status)
+    with pytest.raises(DamagedResponse, match=f"status {status} is not the JSON object that DynamoDB sends"):
+        ParserFactory().create_parser("json").parse(response, output("GetItem"))
 
 
 @hypothesis.given(st.sampled_from(OPERATIONS), st.data(), st.sampled_from([200, 200, 299, 300, 301, 400, 500]))
