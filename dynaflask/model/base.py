@@ -8,7 +8,9 @@ import typing as t
 import pynamodb.models
 from pynamodb.pagination import ResultIterator
 
+from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
+from dynaflask.client.connection import TransactionItem
 from dynaflask.client.key import DIRECT
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.codec.compiled import CompiledCodec
@@ -86,6 +88,25 @@ class Model(GetOr404Mixin, TenantGuardMixin, pynamodb.models.Model, metaclass=Mo
         """Write items in batches; see PynamoDB. All requests go to the destination that the call was made in."""
         return BatchWrite(cls, auto_commit=auto_commit, scope=_pinned_scope(cls))
 
+    # PynamoDB's transactions call these four, and send the result over the connection that they were given.
+
+    def get_save_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of a write in a transaction; see PynamoDB. Only a connection to the same place can read them."""
+        return _transaction_item(self, super().get_save_kwargs_from_instance(*args, **options))
+
+    def get_update_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of an update in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        return _transaction_item(self, super().get_update_kwargs_from_instance(*args, **options))
+
+    def get_delete_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of a deletion in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        return _transaction_item(self, super().get_delete_kwargs_from_instance(*args, **options))
+
+    @classmethod
+    def get_operation_kwargs_from_class(cls, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of a read or a check in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        return _transaction_item(cls, super().get_operation_kwargs_from_class(*args, **options))
+
     from_raw_data = _FromRawData()
 
     @classmethod
@@ -110,6 +131,12 @@ def make_base(dynamo: Dynamo, parent: type[Model]) -> type[Model]:
     """A base class for the models of one extension object."""
     namespace = {"__dynamo__": dynamo, "__module__": parent.__module__, "__doc__": parent.__doc__}
     return t.cast("type[Model]", ModelMeta("Model", (parent,), namespace))
+
+
+def _transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any]:
+    connection = model._get_connection().connection
+    # A program may put a connection of its own in place of the model's.
+    return TransactionItem(request, connection) if isinstance(connection, Connection) else request
 
 
 def _codec_of(model: type[Model]) -> CompiledCodec | None:

@@ -7,8 +7,6 @@ import typing as t
 import pynamodb.transactions
 
 from dynaflask.client.connection import Connection
-from dynaflask.config.fields import DESTINATION_SETTINGS
-from dynaflask.exceptions import TenantMismatch
 from dynaflask.model.pynamodb_internals import set_transaction_connection
 
 
@@ -26,20 +24,9 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
             self._first_model, self._first_connection = model, connection
             set_transaction_connection(self, connection)
             return
-        if connection.tenant != self._first_connection.tenant:
-            raise TenantMismatch(
-                f"A transaction is for one tenant: {_class_name(model)} is added in another tenant's block than"
-                f" {_class_name(self._first_model)}."
-            )
-        bind, first_bind = connection.bind, self._first_connection.bind
-        if bind.destination != first_bind.destination:
-            differences = [
-                name for name in sorted(DESTINATION_SETTINGS) if getattr(bind, name) != getattr(first_bind, name)
-            ]
-            raise ValueError(
-                f"A transaction goes to one destination: {_class_name(self._first_model)} is on {first_bind!r}, and"
-                f" {_class_name(model)} on {bind!r}. They differ in {', '.join(differences)}."
-            )
+        self._first_connection.require_same_place(
+            connection, model=_class_name(model), first=_class_name(self._first_model)
+        )
 
 
 class TransactGet(SingleDestinationMixin, pynamodb.transactions.TransactGet):
