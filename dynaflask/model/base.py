@@ -21,7 +21,7 @@ from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
 from dynaflask.model.results import iterate_in_scope
-from dynaflask.model.tenant_key import TenantGuardMixin
+from dynaflask.model.tenant_guard import TenantGuardMixin
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.declaration import DeclaredMeta
