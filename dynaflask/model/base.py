@@ -14,6 +14,8 @@ from dynaflask.client.connection import TransactionItem
 from dynaflask.client.key import DIRECT
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.item_tenant import with_tenant
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_GET
@@ -40,20 +42,23 @@ class _FromRawData:
 
     def __get__(self, instance: object, owner: type[Model]) -> t.Callable[..., t.Any]:
         make: t.Callable[[t.Any], t.Any] | None = None
+        # The scope of the look-up is the scope of the query; its items may be read in another tenant's block.
+        scope = current_scope(owner.__dynamo__)
 
         def from_raw_data(data: dict[str, t.Any] | None) -> t.Any:
             nonlocal make
             if make is None or data is None:
-                codec = _codec_of(owner)
+                codec = _codec_in(scope, owner)
                 deserializer = None if codec is None or data is None else codec.deserializer
                 stock = t.cast("t.Any", super(Model, owner)).from_raw_data
-                make = stock if deserializer is None else deserializer.make
+                tenant = None if scope is None else scope.known_tenant
+                make = with_tenant(stock if deserializer is None else deserializer.make, tenant)
             return make(data)
 
         return from_raw_data
 
 
-class Model(GetOr404Mixin, TenantGuardMixin, pynamodb.models.Model, metaclass=ModelMeta):
+class Model(GetOr404Mixin, TenantGuardMixin, ItemTenantMixin, pynamodb.models.Model, metaclass=ModelMeta):
     """PynamoDB's model, bound to an app at each use instead of once per process.
 
     Inside an application context, everything in PynamoDB's documentation of models applies.
@@ -141,7 +146,10 @@ def _transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.An
 
 def _codec_of(model: type[Model]) -> CompiledCodec | None:
     """The codec that converts a model's items in the current scope; None if PynamoDB does."""
-    scope = current_scope(model.__dynamo__)
+    return _codec_in(current_scope(model.__dynamo__), model)
+
+
+def _codec_in(scope: Scope | None, model: type[Model]) -> CompiledCodec | None:
     return _find_codec(model, None) if scope is None else scope.codec_for(model, _find_codec)
 
 
@@ -168,7 +176,7 @@ def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
     if type(table) is not TableConnection or table.connection.bind.transport != DIRECT:
         return results
     make = _safe_make(model, _codec_of(model))
-    return results if make is None else ModelResultIterator(request, make)
+    return results if make is None else ModelResultIterator(request, with_tenant(make, table.connection.tenant))
 
 
 def _objects_of_pages(model: type[Model], pages: cabc.Iterator[list[t.Any]], *, scope: Scope) -> cabc.Iterator[t.Any]:
@@ -178,7 +186,7 @@ def _objects_of_pages(model: type[Model], pages: cabc.Iterator[list[t.Any]], *, 
         if make is None:
             yield from iterate_in_scope(scope, (model.from_raw_data(item) for item in page))
         else:
-            yield from map(make, page)
+            yield from map(with_tenant(make, scope.known_tenant), page)
 
 
 def _safe_make(model: type[Model], codec: CompiledCodec | None) -> t.Callable[[t.Any], t.Any] | None:

@@ -20,6 +20,7 @@ from pynamodb.constants import UNPROCESSED_ITEMS
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
 from dynaflask.exceptions import BatchWriteError
+from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.pynamodb_internals import serialized_keys
 
 if t.TYPE_CHECKING:
@@ -103,6 +104,13 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
             self.pending_operations = [
                 operations_by_id.get(id(request)) or self._matching_operation(request) for request in unprocessed
             ]
+            self._remember_tenant(operations)
+
+    def _remember_tenant(self, operations: list[dict[str, t.Any]]) -> None:
+        pending = {id(operation) for operation in self.pending_operations}
+        for operation in operations:
+            if operation["action"] == PUT and id(operation) not in pending:
+                remember_tenant(operation["item"])
 
     def _send(self, requests: list[Request]) -> list[Request]:
         response = self.model._get_connection().batch_write_item(

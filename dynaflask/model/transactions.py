@@ -8,12 +8,15 @@ import pynamodb.transactions
 
 from dynaflask.client.connection import Connection
 from dynaflask.model.pynamodb_internals import set_transaction_connection
+from dynaflask.registry.context import require_scope
+from dynaflask.registry.scope import Scope
 
 
 class SingleDestinationMixin(pynamodb.transactions.Transaction):
     """A transaction on the destination of the first model that is added. Each further model must have the same."""
 
     _first_model: t.Any = None
+    _scope: Scope
     _first_connection: Connection
 
     def _require_same_destination(self, model: t.Any) -> None:
@@ -22,11 +25,19 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
             raise TypeError(f"{_class_name(model)} is not a model of this app. Pass it to db.register.")
         if self._first_model is None:
             self._first_model, self._first_connection = model, connection
+            self._scope = require_scope(_class_name(model), model.__dynamo__)
             set_transaction_connection(self, connection)
             return
         self._first_connection.require_same_place(
             connection, model=_class_name(model), first=_class_name(self._first_model)
         )
+
+    def _commit(self) -> t.Any:
+        if self._first_model is None:
+            return t.cast("t.Any", super())._commit()
+        # The block of the models may have ended. What is read or written belongs to its tenant.
+        with self._scope.reentered():
+            return t.cast("t.Any", super())._commit()
 
 
 class TransactGet(SingleDestinationMixin, pynamodb.transactions.TransactGet):
