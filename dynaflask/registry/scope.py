@@ -18,6 +18,7 @@ from dynaflask.client.lease import Lease
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
@@ -91,6 +92,7 @@ class Scope:
         Raises:
             RuntimeError: The model was declared with another ``Dynamo`` than the app's.
             UnknownModel: The app was not given the model.
+            TenantMismatch: All tenants share the table by another model's ``TenantKey``, and this model has none.
         """
         table = self._cache.model_tables.get(model)
         return self._open_model_table(model) if table is None else table
@@ -100,6 +102,8 @@ class Scope:
         settings = self.resolve(declaration)
         if settings.table_name is None:
             raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
+        if not model.__has_tenant_key__ and self.principal.tenant is not None:
+            self._require_own_table(model, settings)
         meta_table = MetaTable(declaration.schema.table_data(settings.table_name))
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
@@ -111,6 +115,30 @@ class Scope:
         if settings.is_static:
             cache.model_tables[model] = table
         return table
+
+    def _require_own_table(self, model: t.Any, settings: EffectiveSettings) -> None:
+        """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys."""
+        cache = self._cache
+        if cache.shared_tables is None:
+            cache.shared_tables = self._find_shared_tables()
+        owner = cache.shared_tables.get((settings.bind.destination, settings.table_name))
+        if owner is not None:
+            raise TenantMismatch(
+                f"{model.__name__} and {owner} have one table, {settings.table_name!r}. {owner} has a TenantKey and"
+                f" {model.__name__} has none, so that it would reach the items of all tenants for {self.tenant!r}. Give"
+                f" it the TenantKey, or put the call into a `with db.without_tenant(reason=...):` block."
+            )
+
+    def _find_shared_tables(self) -> dict[tuple[t.Any, str | None], str]:
+        """The tables of the models with a ``TenantKey``, with the name of one of its models each."""
+        models, tables = self.registry.models, {}
+        for model in models.classes():
+            if model.__has_tenant_key__:
+                # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
+                with contextlib.suppress(DynaflaskError, RuntimeError):
+                    settings = self.resolve(models.declaration_of(model))
+                    tables[settings.bind.destination, settings.table_name] = model.__name__
+        return tables
 
     def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """A model's settings in this scope.

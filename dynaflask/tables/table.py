@@ -171,5 +171,6 @@ def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model
 
 def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:
     models = tuple(group)
-    connection = registry.scope.model_table(models[0])
+    # A model without a TenantKey cannot open a table that tenants share.
+    connection = registry.scope.model_table(next((model for model in models if model.__has_tenant_key__), models[0]))
     return Table(connection.table_name, connection.connection.bind, models, from_models(models), connection)
