@@ -381,6 +381,13 @@ class Scope:
             model: The model's class.
         """
         block = self.using({})
+        declaration = self.registry.models.declaration_of(model)
+        settings = block.resolve(declaration)
+        if not settings.is_static:
+            # Computed names are not cached, and another request may compute another one before the work ends.
+            block._cache.effective_settings[declaration] = EffectiveSettings(
+                settings.bind, settings.table_name, is_static=True, values=settings.values
+            )
         block.model_table(model)
         return block
 
