@@ -65,16 +65,18 @@ class TenantKey(UnicodeAttribute):
         """
         if not isinstance(value, str):
             raise TypeError(f"{self.attr_name} is a TenantKey, and takes a string, not {type(value).__name__}.")
+        # A subclass of str may format itself in another way: an Enum as "Color.RED".
+        text = str.__str__(value)
         principal = self._principal()
         tenant = value.tenant if isinstance(value, TenantKeyValue) else principal.name
         if principal.is_unrestricted:
-            return self._checked_stored_key(value) if tenant is None else f"{tenant}{SEPARATOR}{value}"
+            return self._checked_stored_key(text) if tenant is None else f"{tenant}{SEPARATOR}{text}"
         if tenant != principal.name:
             raise TenantMismatch(
                 f"{self.attr_name} belongs to another tenant, not to {principal.name!r}. To copy the item, pass"
                 " str(value)."
             )
-        return f"{tenant}{SEPARATOR}{value}"
+        return f"{tenant}{SEPARATOR}{text}"
 
     def deserialize(self, value: t.Any) -> TenantKeyValue:
         """The key without the tenant.
@@ -146,7 +148,7 @@ class TenantKey(UnicodeAttribute):
             raise ValueError(
                 f"{self.attr_name} is a TenantKey. Without a tenant, use the stored key: '<tenant>{SEPARATOR}<value>'."
             )
-        return str(value)
+        return value
 
 
 def has_tenant_key(model: t.Any) -> bool:
