@@ -84,7 +84,8 @@ class Model(GetOr404Mixin, TenantGuardMixin, ItemTenantMixin, pynamodb.models.Mo
         scope, batch_get = _pinned_scope(cls), t.cast("t.Any", super().batch_get)
         # A base between this class and PynamoDB's may override it.
         if getattr(batch_get, "__func__", batch_get) is not BATCH_GET:
-            return iterate_in_scope(scope, batch_get(*args, **kwargs))
+            items = batch_get(*args, **kwargs)
+            return iterate_in_scope(scope, items) if isinstance(items, cabc.Iterator) else items
         pages = iterate_in_scope(scope, BATCH_GET(BatchGetAdapter(cls), *args, **kwargs))
         return _objects_of_pages(cls, pages, scope=scope)
 

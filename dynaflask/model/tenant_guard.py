@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
-from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import AddAction
 from pynamodb.expressions.update import SetAction
@@ -19,8 +18,13 @@ from dynaflask.model.tenant_key import SEPARATOR
 from dynaflask.model.tenant_key import TenantKey
 from dynaflask.registry.context import require_scope
 
-# What PynamoDB's query takes by position after the name of the index.
-QUERY_OPTIONS = (
+# What PynamoDB's query and count take by position.
+QUERY_ARGUMENTS = (
+    "hash_key",
+    "range_key_condition",
+    "filter_condition",
+    "consistent_read",
+    "index_name",
     "scan_index_forward",
     "limit",
     "last_evaluated_key",
@@ -28,6 +32,7 @@ QUERY_OPTIONS = (
     "page_size",
     "rate_limit",
 )
+COUNT_ARGUMENTS = (*QUERY_ARGUMENTS[:5], "limit", "rate_limit")
 
 
 class TenantGuardMixin:
@@ -39,27 +44,17 @@ class TenantGuardMixin:
     __has_tenant_key__: t.ClassVar[bool] = False
 
     @classmethod
-    def query(
-        cls,
-        hash_key: t.Any,
-        range_key_condition: t.Any = None,
-        filter_condition: t.Any = None,
-        consistent_read: bool = False,
-        index_name: str | None = None,
-        *args: t.Any,
-        **options: t.Any,
-    ) -> t.Any:
+    def query(cls, *args: t.Any, **options: t.Any) -> t.Any:
         """The items of one hash key; see PynamoDB."""
-        if cls.__has_tenant_key__ and not _is_of_one_tenant(cls, index_name):
+        query = t.cast("t.Any", super()).query
+        if not cls.__has_tenant_key__:
+            return query(*args, **options)
+        options = {**dict(zip(QUERY_ARGUMENTS, args, strict=False)), **options}
+        index_name = options.get("index_name")
+        if not _is_of_one_tenant(cls, index_name):
             _refuse(cls, f"A query of {index_name}")
         own = OwnItems.of_index(cls, index_name)
-        if own is not None:
-            filter_condition = own.filtered(filter_condition)
-            args, options = (), own.with_key({**dict(zip(QUERY_OPTIONS, args, strict=False)), **options})
-        results = t.cast("t.Any", super()).query(
-            hash_key, range_key_condition, filter_condition, consistent_read, index_name, *args, **options
-        )
-        return results if own is None else own.checked(results)
+        return query(**options) if own is None else own.checked(query(**own.with_key(own.with_filter(options))))
 
     @classmethod
     def scan(cls, *args: t.Any, **options: t.Any) -> t.Any:
@@ -76,41 +71,20 @@ class TenantGuardMixin:
         return t.cast("t.Any", super()).delete_table(**options)
 
     @classmethod
-    def count(
-        cls,
-        hash_key: t.Any = None,
-        range_key_condition: t.Any = None,
-        filter_condition: t.Any = None,
-        consistent_read: bool = False,
-        index_name: str | None = None,
-        *args: t.Any,
-        **options: t.Any,
-    ) -> int:
+    def count(cls, *args: t.Any, **options: t.Any) -> int:
         """Number of items; see PynamoDB."""
-        if cls.__has_tenant_key__ and (hash_key is None or not _is_of_one_tenant(cls, index_name)):
+        count = t.cast("t.Any", super()).count
+        if not cls.__has_tenant_key__:
+            return t.cast("int", count(*args, **options))
+        options = {**dict(zip(COUNT_ARGUMENTS, args, strict=False)), **options}
+        hash_key, index_name = options.get("hash_key"), options.get("index_name")
+        if hash_key is None or not _is_of_one_tenant(cls, index_name):
             _refuse(cls, "A count without a hash key" if hash_key is None else f"A count of {index_name}")
         own = OwnItems.of_index(cls, index_name)
         if own is not None and own.is_key_of_index:
             # DynamoDB would count other tenants' items, too.
-            results = cls.query(
-                hash_key,
-                range_key_condition,
-                filter_condition,
-                consistent_read,
-                index_name,
-                attributes_to_get=[own.key_name],
-                **dict(zip(("limit", "rate_limit"), args, strict=False)),
-                **options,
-            )
-            return sum(1 for _ in results)
-        if own is not None:
-            filter_condition = own.filtered(filter_condition)
-        return t.cast(
-            "int",
-            t.cast("t.Any", super()).count(
-                hash_key, range_key_condition, filter_condition, consistent_read, index_name, *args, **options
-            ),
-        )
+            return sum(1 for _ in cls.query(**options, attributes_to_get=[own.key_name]))
+        return t.cast("int", count(**(options if own is None else own.with_filter(options))))
 
     def update(self, actions: t.Any, *args: t.Any, **options: t.Any) -> t.Any:
         """Change an item; see PynamoDB.
@@ -165,12 +139,12 @@ class OwnItems:
         key_names = {attribute.attr_name for attribute in index.Meta.attributes.values()}
         return cls(key_name, tenant, is_key_of_index=key_name in key_names)
 
-    def filtered(self, condition: Condition | None) -> Condition | None:
-        """The program's filter, which DynamoDB combines with the tenant's, if DynamoDB accepts that."""
+    def with_filter(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The options of a query or a count, with the tenant's filter in addition, if DynamoDB accepts that."""
         if self.is_key_of_index:
-            return condition
-        own = Path([self.key_name]).startswith(self._prefix)
-        return own if condition is None else condition & own
+            return options
+        own, condition = Path([self.key_name]).startswith(self._prefix), options.get("filter_condition")
+        return {**options, "filter_condition": own if condition is None else condition & own}
 
     def with_key(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         """The options of a query, which returns the table's hash key if the client must check it."""
