@@ -14,6 +14,7 @@ from dynaflask.client.connection import TransactionItem
 from dynaflask.client.key import DIRECT
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.counts import CountMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import with_tenant
 from dynaflask.model.lookups import GetOr404Mixin
@@ -24,6 +25,7 @@ from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
 from dynaflask.model.results import iterate_in_scope
 from dynaflask.model.tenant_guard import TenantGuardMixin
+from dynaflask.model.versions import VersionMixin
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.declaration import DeclaredMeta
@@ -58,7 +60,15 @@ class _FromRawData:
         return from_raw_data
 
 
-class Model(GetOr404Mixin, TenantGuardMixin, ItemTenantMixin, pynamodb.models.Model, metaclass=ModelMeta):
+class Model(
+    GetOr404Mixin,
+    TenantGuardMixin,
+    CountMixin,
+    VersionMixin,
+    ItemTenantMixin,
+    pynamodb.models.Model,
+    metaclass=ModelMeta,
+):
     """PynamoDB's model, bound to an app at each use instead of once per process.
 
     Inside an application context, everything in PynamoDB's documentation of models applies.

@@ -11,28 +11,14 @@ from pynamodb.expressions.update import SetAction
 from pynamodb.pagination import ResultIterator
 
 from dynaflask.exceptions import TenantMismatch
+from dynaflask.model.counts import COUNT_ARGUMENTS
+from dynaflask.model.counts import QUERY_ARGUMENTS
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import indexes
 from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.model.tenant_key import SEPARATOR
 from dynaflask.model.tenant_key import TenantKey
 from dynaflask.registry.context import require_scope
-
-# What PynamoDB's query and count take by position.
-QUERY_ARGUMENTS = (
-    "hash_key",
-    "range_key_condition",
-    "filter_condition",
-    "consistent_read",
-    "index_name",
-    "scan_index_forward",
-    "limit",
-    "last_evaluated_key",
-    "attributes_to_get",
-    "page_size",
-    "rate_limit",
-)
-COUNT_ARGUMENTS = (*QUERY_ARGUMENTS[:5], "limit", "rate_limit")
 
 
 class TenantGuardMixin:
