@@ -118,10 +118,16 @@ class Scope:
 
     def _require_own_table(self, model: t.Any, settings: EffectiveSettings) -> None:
         """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys."""
-        cache = self._cache
-        if cache.shared_tables is None:
-            cache.shared_tables = self._find_shared_tables()
-        owner = cache.shared_tables.get((settings.bind.destination, settings.table_name))
+        # The settings of an app live longer than a scope, and so does the result for them, unless a context changed
+        # what may be another model's table.
+        declared, has_changes = self.registry.dynamo._declared_models, self._has_changes()
+        if settings.unshared_among == declared and not has_changes:
+            return
+        tables, is_static = self._cache.shared_tables or self._find_shared_tables()
+        self._cache.shared_tables = (tables, is_static) if is_static else None
+        owner = tables.get((settings.bind.destination, settings.table_name))
+        if owner is None and is_static and not has_changes:
+            settings.unshared_among = declared
         if owner is not None:
             raise TenantMismatch(
                 f"{model.__name__} and {owner} have one table, {settings.table_name!r}. {owner} has a TenantKey and"
@@ -129,16 +135,22 @@ class Scope:
                 f" it the TenantKey, or put the call into a `with db.without_tenant(reason=...):` block."
             )
 
-    def _find_shared_tables(self) -> dict[tuple[t.Any, str | None], str]:
-        """The tables of the models with a ``TenantKey``, with the name of one of its models each."""
-        models, tables = self.registry.models, {}
+    def _find_shared_tables(self) -> tuple[dict[tuple[t.Any, str | None], str], bool]:
+        """The tables of the models with a ``TenantKey``, each with a model's name; and True if none is computed."""
+        models, tables, is_static = self.registry.models, {}, True
         for model in models.classes():
             if model.__has_tenant_key__:
                 # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
                 with contextlib.suppress(DynaflaskError, RuntimeError):
                     settings = self.resolve(models.declaration_of(model))
                     tables[settings.bind.destination, settings.table_name] = model.__name__
-        return tables
+                    is_static = is_static and settings.is_static
+        return tables, is_static
+
+    def _has_changes(self) -> bool:
+        """True if this context entered or set something, back to the block that changed the tenant."""
+        outer = self._outer if self._principal is None else None
+        return bool(self._entered or self._changes) or (outer is not None and outer._has_changes())
 
     def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """A model's settings in this scope.

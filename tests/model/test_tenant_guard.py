@@ -234,6 +234,42 @@ class TestSecondModel:
                 model.get("in", "1")
         assert [request.region for request in recorder.requests] == ["us-east-1", "eu-west-1"]
 
+    def test_a_later_change_is_seen(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """A model that is declared later, or a change of its table in a context, makes the table a shared one."""
+        second = declare_second(db, "Late")
+        other = declare_second(db, "Other")
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        for _ in range(2):
+            with app.app_context(), db.tenant("acme"):
+                second.get("in", "1")
+                other.get("in", "1")
+        third = declare_second(db, "Late", key=TenantKey(hash_key=True))
+        with app.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="have one table, 'Late'"):
+            second.get("in", "1")
+        with app.app_context(), db.tenant("acme"):
+            other.get("in", "1")
+        for change in (True, False):
+            with app.app_context(), db.tenant("acme"):
+                if change:
+                    third.Meta.table_name = "Other"
+                    with db.using(extra_headers={"X-Block": "1"}), pytest.raises(TenantMismatch, match="'Other'"):
+                        other.get("in", "1")
+                else:
+                    other.get("in", "1")
+
+    def test_computed_names_are_compared_as_they_are(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """Where a prefix is computed, the tables of one moment are compared."""
+        second = declare_second(db, "Note")
+        app = make_app(host=recorder.url, region="us-east-1", table_prefix=lambda name: f"x-{name}", **KEYS)
+        with app.app_context(), db.tenant("acme"):
+            declare_second(db, "Other").get("in", "1")
+            with pytest.raises(TenantMismatch, match="'x-Note'"):
+                second.get("in", "1")
+
     def test_a_base_class_is_a_second_model(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:
