@@ -284,3 +284,11 @@ def add(transaction: t.Any, method: str, thread: t.Any) -> None:
         "update": (thread("forum", "updated"), [thread.views.set(1)]),
     }
     getattr(transaction, method)(*arguments.get(method, (thread("forum", method),)))
+
+
+@pytest.mark.usefixtures("app")
+def test_an_empty_transaction_is_sent_as_pynamodb_sends_it(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+    """A transaction without a model goes to the default bind."""
+    with db.transact_write():
+        pass
+    assert [(request.region, request.body["TransactItems"]) for request in recorder.requests] == [("us-west-2", [])]
