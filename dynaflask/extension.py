@@ -81,6 +81,8 @@ class Dynamo:
         self._tenant_callbacks = TenantCallbacks()
         # Weak references: a model that a function declares is collected when the program drops it.
         self._model_classes: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
+        # How often a model was declared, for what is cached of all models.
+        self._declared_models = 0
         self.Model: type[Model] = make_base(self, self._base)
         if app is not None:
             self.init_app(app)
@@ -449,6 +451,7 @@ class Dynamo:
         declaration = model.__declaration__
         table_name = None if declaration is None else declaration.table_name
         self._model_classes[full_name(model), table_name] = model
+        self._declared_models += 1
 
     def _models(self) -> list[type[Model]]:
         # valuerefs() is a snapshot: values() may fail while another thread's model is collected.

@@ -739,7 +739,10 @@ class TestThreadsAndStreams:
     ) -> None:
         """A model of a second tenant is refused where it is added, and nothing is sent."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        with app.app_context(), pytest.raises(TenantMismatch, match="A transaction is for one tenant: Thread is added"):
+        with (
+            app.app_context(),
+            pytest.raises(TenantMismatch, match="Thread is of 'acme', and Thread is used for 'globex'"),
+        ):
             with db.transact_write() as transaction:
                 with db.tenant("acme"):
                     transaction.save(thread_model("forum", "subject"))

@@ -29,6 +29,8 @@ from dynaflask.client.lease import Lease
 from dynaflask.client.sessions import new_session
 from dynaflask.client.tuned.update_expression import serialize_update
 from dynaflask.config.bind import Bind
+from dynaflask.config.fields import DESTINATION_SETTINGS
+from dynaflask.exceptions import TenantMismatch
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import failure_of
@@ -219,15 +221,71 @@ class Connection(pynamodb.connection.Connection):
         with propagate_advice(TableDoesNotExist):
             return super().describe_table(table_name)
 
-    def transact_get_items(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        """Read several items in a transaction; see PynamoDB."""
-        with propagate_advice(TransactGetError):
-            return super().transact_get_items(*args, **options)
+    def transact_get_items(self, get_items: t.Any, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Read several items in a transaction; see PynamoDB.
 
-    def transact_write_items(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        """Write several items in a transaction; see PynamoDB."""
+        Raises:
+            RuntimeError: As of :meth:`require_same_place`, for each item.
+        """
+        own_items = self._own_items(get_items)
+        with propagate_advice(TransactGetError):
+            return super().transact_get_items(own_items, *args, **options)
+
+    def transact_write_items(
+        self,
+        condition_check_items: t.Any,
+        delete_items: t.Any,
+        put_items: t.Any,
+        update_items: t.Any,
+        *args: t.Any,
+        **options: t.Any,
+    ) -> dict[str, t.Any]:
+        """Write several items in a transaction; see PynamoDB.
+
+        Raises:
+            RuntimeError: As of :meth:`require_same_place`, for each item.
+        """
+        checks, deletions, puts, updates = map(
+            self._own_items, (condition_check_items, delete_items, put_items, update_items)
+        )
         with propagate_advice(TransactWriteError):
-            return super().transact_write_items(*args, **options)
+            return super().transact_write_items(checks, deletions, puts, updates, *args, **options)
+
+    def _own_items(self, items: t.Any) -> list[t.Any]:
+        return [item.unwrapped_for(self) if isinstance(item, TransactionItem) else item for item in items]
+
+    def require_same_place(self, other: Connection, *, model: str, first: str = "the connection") -> None:
+        """Refuse a model whose own connection goes to another place than the one that it is given to.
+
+        Args:
+            other: The model's own connection.
+            model: The model's name.
+            first: What this connection stands for in the messages.
+
+        Raises:
+            RuntimeError: They belong to two application contexts.
+            TenantMismatch: They are for two tenants. It is a RuntimeError, too.
+            ValueError: They have two destinations.
+        """
+        if other._owner is not self._owner:
+            raise RuntimeError(
+                f"A transaction belongs to one application context: {first} is of a context of"
+                f" {self._recorder.app_name!r}, and {model} is used in another one, of {other._recorder.app_name!r}."
+                " Make the transaction with db.transact_write() or db.transact_get() in the context of its models."
+            )
+        if other.tenant != self.tenant:
+            raise TenantMismatch(
+                f"A transaction is for one tenant: {first} is of {_tenant_label(self)}, and {model} is used for"
+                f" {_tenant_label(other)}. Make the transaction and add its models in one tenant's block."
+            )
+        if other.bind.destination != self.bind.destination:
+            differences = [
+                name for name in sorted(DESTINATION_SETTINGS) if getattr(other.bind, name) != getattr(self.bind, name)
+            ]
+            raise ValueError(
+                f"A transaction goes to one destination: {first} is on {self.bind!r}, and {model} on {other.bind!r}."
+                f" They differ in {', '.join(differences)}."
+            )
 
     def get_meta_table(self, table_name: str) -> MetaTable:
         """The keys of a table. If no model declares it, it is described once."""
@@ -266,6 +324,47 @@ class TableConnection(pynamodb.connection.table.TableConnection):
 
     def __repr__(self) -> str:
         return f"<TableConnection {self.table_name!r} on {self.connection!r}>"
+
+
+class TransactionItem(dict[str, t.Any]):
+    """One operation of a transaction, which only a connection to the place of its model can read.
+
+    PynamoDB's transactions send what a model returns over the connection that the program passed to them. This may be
+    any connection, so that the operation of a model brings its own along. It can be changed, compared and printed.
+
+    Args:
+        request: The parameters of the operation.
+        connection: The model's own connection.
+    """
+
+    def __init__(self, request: dict[str, t.Any], connection: Connection) -> None:
+        super().__init__(request)
+        self._connection = connection
+
+    def unwrapped_for(self, connection: Connection) -> dict[str, t.Any]:
+        """The parameters, for a connection to the same place.
+
+        Raises:
+            RuntimeError: As of :meth:`Connection.require_same_place`.
+        """
+        connection.require_same_place(self._connection, model=str(self._connection._model))
+        return dict(super().items())
+
+    def _refuse(self, *_: t.Any) -> t.NoReturn:
+        # Not an AttributeError or a LookupError, which botocore's walk over the request would swallow.
+        raise RuntimeError(
+            f"This operation of {self._connection._model} is for {self._connection!r} of"
+            f" {self._connection._recorder.app_name!r}, and something else tries to read or send it. Make the"
+            " transaction with db.transact_write() or db.transact_get(), or with db.connection."
+        )
+
+    __getitem__ = __iter__ = __reversed__ = __or__ = __ror__ = _refuse
+    get = items = keys = values = copy = pop = popitem = setdefault = _refuse
+    __reduce_ex__ = _refuse
+
+
+def _tenant_label(connection: Connection) -> str:
+    return "no tenant" if connection.tenant is None else repr(connection.tenant)
 
 
 def _has_pynamodb_listeners() -> bool:

@@ -8,10 +8,15 @@ import typing as t
 import pynamodb.models
 from pynamodb.pagination import ResultIterator
 
+from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
+from dynaflask.client.connection import TransactionItem
 from dynaflask.client.key import DIRECT
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.counts import CountMixin
+from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.item_tenant import with_tenant
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_GET
@@ -19,7 +24,8 @@ from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
 from dynaflask.model.results import iterate_in_scope
-from dynaflask.model.tenant_key import TenantGuardMixin
+from dynaflask.model.tenant_guard import TenantGuardMixin
+from dynaflask.model.versions import VersionMixin
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.declaration import DeclaredMeta
@@ -38,20 +44,31 @@ class _FromRawData:
 
     def __get__(self, instance: object, owner: type[Model]) -> t.Callable[..., t.Any]:
         make: t.Callable[[t.Any], t.Any] | None = None
+        # The scope of the look-up is the scope of the query; its items may be read in another tenant's block.
+        scope = current_scope(owner.__dynamo__)
 
         def from_raw_data(data: dict[str, t.Any] | None) -> t.Any:
             nonlocal make
             if make is None or data is None:
-                codec = _codec_of(owner)
+                codec = _codec_in(scope, owner)
                 deserializer = None if codec is None or data is None else codec.deserializer
                 stock = t.cast("t.Any", super(Model, owner)).from_raw_data
-                make = stock if deserializer is None else deserializer.make
+                tenant = None if scope is None else scope.known_tenant
+                make = with_tenant(stock if deserializer is None else deserializer.make, tenant)
             return make(data)
 
         return from_raw_data
 
 
-class Model(GetOr404Mixin, TenantGuardMixin, pynamodb.models.Model, metaclass=ModelMeta):
+class Model(
+    GetOr404Mixin,
+    TenantGuardMixin,
+    CountMixin,
+    VersionMixin,
+    ItemTenantMixin,
+    pynamodb.models.Model,
+    metaclass=ModelMeta,
+):
     """PynamoDB's model, bound to an app at each use instead of once per process.
 
     Inside an application context, everything in PynamoDB's documentation of models applies.
@@ -77,7 +94,8 @@ class Model(GetOr404Mixin, TenantGuardMixin, pynamodb.models.Model, metaclass=Mo
         scope, batch_get = _pinned_scope(cls), t.cast("t.Any", super().batch_get)
         # A base between this class and PynamoDB's may override it.
         if getattr(batch_get, "__func__", batch_get) is not BATCH_GET:
-            return iterate_in_scope(scope, batch_get(*args, **kwargs))
+            items = batch_get(*args, **kwargs)
+            return iterate_in_scope(scope, items) if isinstance(items, cabc.Iterator) else items
         pages = iterate_in_scope(scope, BATCH_GET(BatchGetAdapter(cls), *args, **kwargs))
         return _objects_of_pages(cls, pages, scope=scope)
 
@@ -85,6 +103,25 @@ class Model(GetOr404Mixin, TenantGuardMixin, pynamodb.models.Model, metaclass=Mo
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
         """Write items in batches; see PynamoDB. All requests go to the destination that the call was made in."""
         return BatchWrite(cls, auto_commit=auto_commit, scope=_pinned_scope(cls))
+
+    # PynamoDB's transactions call these four, and send the result over the connection that they were given.
+
+    def get_save_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of a write in a transaction; see PynamoDB. Only a connection to the same place can read them."""
+        return _transaction_item(self, super().get_save_kwargs_from_instance(*args, **options))
+
+    def get_update_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of an update in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        return _transaction_item(self, super().get_update_kwargs_from_instance(*args, **options))
+
+    def get_delete_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of a deletion in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        return _transaction_item(self, super().get_delete_kwargs_from_instance(*args, **options))
+
+    @classmethod
+    def get_operation_kwargs_from_class(cls, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of a read or a check in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        return _transaction_item(cls, super().get_operation_kwargs_from_class(*args, **options))
 
     from_raw_data = _FromRawData()
 
@@ -112,9 +149,18 @@ def make_base(dynamo: Dynamo, parent: type[Model]) -> type[Model]:
     return t.cast("type[Model]", ModelMeta("Model", (parent,), namespace))
 
 
+def _transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any]:
+    connection = model._get_connection().connection
+    # A program may put a connection of its own in place of the model's.
+    return TransactionItem(request, connection) if isinstance(connection, Connection) else request
+
+
 def _codec_of(model: type[Model]) -> CompiledCodec | None:
     """The codec that converts a model's items in the current scope; None if PynamoDB does."""
-    scope = current_scope(model.__dynamo__)
+    return _codec_in(current_scope(model.__dynamo__), model)
+
+
+def _codec_in(scope: Scope | None, model: type[Model]) -> CompiledCodec | None:
     return _find_codec(model, None) if scope is None else scope.codec_for(model, _find_codec)
 
 
@@ -141,7 +187,7 @@ def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
     if type(table) is not TableConnection or table.connection.bind.transport != DIRECT:
         return results
     make = _safe_make(model, _codec_of(model))
-    return results if make is None else ModelResultIterator(request, make)
+    return results if make is None else ModelResultIterator(request, with_tenant(make, table.connection.tenant))
 
 
 def _objects_of_pages(model: type[Model], pages: cabc.Iterator[list[t.Any]], *, scope: Scope) -> cabc.Iterator[t.Any]:
@@ -151,7 +197,7 @@ def _objects_of_pages(model: type[Model], pages: cabc.Iterator[list[t.Any]], *, 
         if make is None:
             yield from iterate_in_scope(scope, (model.from_raw_data(item) for item in page))
         else:
-            yield from map(make, page)
+            yield from map(with_tenant(make, scope.known_tenant), page)
 
 
 def _safe_make(model: type[Model], codec: CompiledCodec | None) -> t.Callable[[t.Any], t.Any] | None:

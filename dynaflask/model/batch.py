@@ -20,6 +20,7 @@ from pynamodb.constants import UNPROCESSED_ITEMS
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
 from dynaflask.exceptions import BatchWriteError
+from dynaflask.model.pynamodb_internals import count_version
 from dynaflask.model.pynamodb_internals import serialized_keys
 
 if t.TYPE_CHECKING:
@@ -103,6 +104,14 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
             self.pending_operations = [
                 operations_by_id.get(id(request)) or self._matching_operation(request) for request in unprocessed
             ]
+            self._update_saved(operations)
+
+    def _update_saved(self, operations: list[dict[str, t.Any]]) -> None:
+        pending = {id(operation) for operation in self.pending_operations}
+        for operation in operations:
+            if operation["action"] == PUT and id(operation) not in pending:
+                # As after a save: the object has the version and the tenant of its item.
+                operation["item"].update_local_version_attribute()
 
     def _send(self, requests: list[Request]) -> list[Request]:
         response = self.model._get_connection().batch_write_item(
@@ -172,7 +181,9 @@ def backoff_delay(attempt: int) -> float:
 
 def _write_request(operation: dict[str, t.Any]) -> Request:
     if operation["action"] == PUT:
-        return {PUT_REQUEST: {ITEM: operation["item"].serialize()}}
+        item = operation["item"].serialize()
+        count_version(operation["item"], item)
+        return {PUT_REQUEST: {ITEM: item}}
     return {DELETE_REQUEST: {KEY: serialized_keys(operation["item"])}}
 
 

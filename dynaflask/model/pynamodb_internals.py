@@ -46,7 +46,8 @@ def page_request(results: t.Any) -> PageRequest:
 
     Raises:
         AttributeError: This PynamoDB names them differently. Then a model's query and scan return PynamoDB's own
-            iterator, which decodes a whole page before the first item; ``db.paginate`` does not work.
+            iterator, which decodes a whole page before the first item. ``db.paginate``, a count with a limit, and a
+            tenant's query of an index with the table's hash key do not work.
     """
     pages = results.page_iter
     limiter = pages._rate_limiter
@@ -88,6 +89,17 @@ def table_schema(model: t.Any) -> dict[str, list[t.Any]]:
 def ttl_attribute(model: t.Any) -> t.Any:
     """A model's ``TTLAttribute``, or None. Without the name, the table commands do not work."""
     return model._ttl_attribute()
+
+
+def version_attribute(model: t.Any) -> t.Any:
+    """A model's ``VersionAttribute``, or None. Without the name, no object can be updated."""
+    name = model._version_attribute_name
+    return None if name is None else model.get_attributes()[name]
+
+
+def count_version(instance: t.Any, item: dict[str, t.Any]) -> None:
+    """Put the next version of an object into its item, if it has one. Without the name, a batch cannot save."""
+    instance._handle_version_attribute(attributes=item)
 
 
 def serialized_keys(instance: t.Any) -> dict[str, t.Any]:

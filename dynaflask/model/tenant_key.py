@@ -10,10 +10,13 @@ import itertools
 import typing as t
 
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.constants import STRING
+from pynamodb.expressions.operand import Value
+from pynamodb.expressions.update import Action
+from pynamodb.expressions.update import SetAction
 
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
-from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import hash_key_name
 from dynaflask.model.pynamodb_internals import indexes
 from dynaflask.registry.context import current_scope
@@ -62,16 +65,18 @@ class TenantKey(UnicodeAttribute):
         """
         if not isinstance(value, str):
             raise TypeError(f"{self.attr_name} is a TenantKey, and takes a string, not {type(value).__name__}.")
+        # A subclass of str may format itself in another way: an Enum as "Color.RED".
+        text = str.__str__(value)
         principal = self._principal()
         tenant = value.tenant if isinstance(value, TenantKeyValue) else principal.name
         if principal.is_unrestricted:
-            return self._checked_stored_key(value) if tenant is None else f"{tenant}{SEPARATOR}{value}"
+            return self._checked_stored_key(text) if tenant is None else f"{tenant}{SEPARATOR}{text}"
         if tenant != principal.name:
             raise TenantMismatch(
                 f"{self.attr_name} belongs to another tenant, not to {principal.name!r}. To copy the item, pass"
                 " str(value)."
             )
-        return f"{tenant}{SEPARATOR}{value}"
+        return f"{tenant}{SEPARATOR}{text}"
 
     def deserialize(self, value: t.Any) -> TenantKeyValue:
         """The key without the tenant.
@@ -90,6 +95,32 @@ class TenantKey(UnicodeAttribute):
                 f"An item was read for {principal.name!r} whose {self.attr_name} is not that tenant's."
             )
         return TenantKeyValue(tenant_value, tenant)
+
+    def check_written(self, action: Action) -> None:
+        """Refuse an update action that would write another key than one of the current tenant.
+
+        Args:
+            action: An action that writes to this attribute. Its value is serialized already, perhaps in another
+                tenant's block.
+
+        Raises:
+            TenantRequired: There is no tenant.
+            TenantMismatch: The action sets something else than a key of the tenant.
+        """
+        principal, stored_key = self._principal(), None
+        operand = action.values[-1]
+        if isinstance(action, SetAction) and isinstance(operand, Value):
+            stored_key = operand.value.get(STRING)
+        if isinstance(stored_key, str):
+            tenant, separator, _ = stored_key.partition(SEPARATOR)
+            if separator and tenant and (tenant == principal.name or principal.is_unrestricted):
+                return
+        # Without the key: the message may be shown to the tenant.
+        raise TenantMismatch(
+            f"{self.attr_name} is a TenantKey, and an update action would write something else to it than a key of"
+            f" {'a tenant' if principal.is_unrestricted else repr(principal.name)}. Use a plain string, in the"
+            " block that sends the update."
+        )
 
     def contains(self, item: t.Any) -> t.NoReturn:
         """Not supported: the search would cover the tenant's name as well.
@@ -117,69 +148,7 @@ class TenantKey(UnicodeAttribute):
             raise ValueError(
                 f"{self.attr_name} is a TenantKey. Without a tenant, use the stored key: '<tenant>{SEPARATOR}<value>'."
             )
-        return str(value)
-
-
-class TenantGuardMixin:
-    """Model methods that refuse to read or delete the items of all tenants, if the model has a ``TenantKey``.
-
-    The arguments are PynamoDB's.
-    """
-
-    __has_tenant_key__: t.ClassVar[bool] = False
-
-    @classmethod
-    def query(
-        cls,
-        hash_key: t.Any,
-        range_key_condition: t.Any = None,
-        filter_condition: t.Any = None,
-        consistent_read: bool = False,
-        index_name: str | None = None,
-        *args: t.Any,
-        **options: t.Any,
-    ) -> t.Any:
-        """The items of one hash key; see PynamoDB."""
-        if cls.__has_tenant_key__ and not _is_of_one_tenant(cls, index_name):
-            _refuse(cls, f"A query of {index_name}")
-        return t.cast("t.Any", super()).query(
-            hash_key, range_key_condition, filter_condition, consistent_read, index_name, *args, **options
-        )
-
-    @classmethod
-    def scan(cls, *args: t.Any, **options: t.Any) -> t.Any:
-        """All items; see PynamoDB."""
-        if cls.__has_tenant_key__:
-            _refuse(cls, "A scan")
-        return t.cast("t.Any", super()).scan(*args, **options)
-
-    @classmethod
-    def delete_table(cls, **options: t.Any) -> t.Any:
-        """Delete the table; see PynamoDB."""
-        if cls.__has_tenant_key__:
-            require_no_tenant(cls, t.cast("t.Any", cls)._get_connection().connection.tenant)
-        return t.cast("t.Any", super()).delete_table(**options)
-
-    @classmethod
-    def count(
-        cls,
-        hash_key: t.Any = None,
-        range_key_condition: t.Any = None,
-        filter_condition: t.Any = None,
-        consistent_read: bool = False,
-        index_name: str | None = None,
-        *args: t.Any,
-        **options: t.Any,
-    ) -> int:
-        """Number of items; see PynamoDB."""
-        if cls.__has_tenant_key__ and (hash_key is None or not _is_of_one_tenant(cls, index_name)):
-            _refuse(cls, "A count without a hash key" if hash_key is None else f"A count of {index_name}")
-        return t.cast(
-            "int",
-            t.cast("t.Any", super()).count(
-                hash_key, range_key_condition, filter_condition, consistent_read, index_name, *args, **options
-            ),
-        )
+        return value
 
 
 def has_tenant_key(model: t.Any) -> bool:
@@ -199,36 +168,6 @@ def has_tenant_key(model: t.Any) -> bool:
     if names and hash_key is not None and not isinstance(hash_key, TenantKey):
         raise TypeError(f"{model.__name__} has a TenantKey, so that its hash key must be one, too.")
     return bool(names)
-
-
-def require_no_tenant(model: t.Any, tenant: str | None) -> None:
-    """Refuse to delete a table that all tenants share on behalf of one tenant.
-
-    Args:
-        model: A model of the table.
-        tenant: The current tenant's name, or None.
-
-    Raises:
-        TenantMismatch: The model has a ``TenantKey``, and there is a tenant.
-    """
-    if model.__has_tenant_key__ and tenant is not None:
-        raise TenantMismatch(
-            f"Deleting the table of {model.__name__} for {tenant!r} would delete the items of all tenants. Put the call"
-            " into a `with db.without_tenant(reason=...):` block, and name the bind or the table there if the table is"
-            " this tenant's alone."
-        )
-
-
-def _is_of_one_tenant(model: t.Any, index_name: str | None) -> bool:
-    return index_name is None or isinstance(hash_key_attribute(indexes(model)[index_name]), TenantKey)
-
-
-def _refuse(model: t.Any, operation: str) -> None:
-    if not require_scope(model.__name__, model.__dynamo__).principal.is_unrestricted:
-        raise TenantMismatch(
-            f"{operation} of {model.__name__} would read the items of all tenants. Query with a TenantKey as the hash"
-            " key, or put the call into a `with db.without_tenant(reason=...):` block."
-        )
 
 
 def _with_current_tenant(value: str) -> str:

@@ -7,15 +7,16 @@ import typing as t
 import pynamodb.transactions
 
 from dynaflask.client.connection import Connection
-from dynaflask.config.fields import DESTINATION_SETTINGS
-from dynaflask.exceptions import TenantMismatch
 from dynaflask.model.pynamodb_internals import set_transaction_connection
+from dynaflask.registry.context import require_scope
+from dynaflask.registry.scope import Scope
 
 
 class SingleDestinationMixin(pynamodb.transactions.Transaction):
     """A transaction on the destination of the first model that is added. Each further model must have the same."""
 
     _first_model: t.Any = None
+    _scope: Scope
     _first_connection: Connection
 
     def _require_same_destination(self, model: t.Any) -> None:
@@ -24,22 +25,19 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
             raise TypeError(f"{_class_name(model)} is not a model of this app. Pass it to db.register.")
         if self._first_model is None:
             self._first_model, self._first_connection = model, connection
+            self._scope = require_scope(_class_name(model), model.__dynamo__)
             set_transaction_connection(self, connection)
             return
-        if connection.tenant != self._first_connection.tenant:
-            raise TenantMismatch(
-                f"A transaction is for one tenant: {_class_name(model)} is added in another tenant's block than"
-                f" {_class_name(self._first_model)}."
-            )
-        bind, first_bind = connection.bind, self._first_connection.bind
-        if bind.destination != first_bind.destination:
-            differences = [
-                name for name in sorted(DESTINATION_SETTINGS) if getattr(bind, name) != getattr(first_bind, name)
-            ]
-            raise ValueError(
-                f"A transaction goes to one destination: {_class_name(self._first_model)} is on {first_bind!r}, and"
-                f" {_class_name(model)} on {bind!r}. They differ in {', '.join(differences)}."
-            )
+        self._first_connection.require_same_place(
+            connection, model=_class_name(model), first=_class_name(self._first_model)
+        )
+
+    def _commit(self) -> t.Any:
+        if self._first_model is None:
+            return t.cast("t.Any", super())._commit()
+        # The block of the models may have ended. What is read or written belongs to its tenant.
+        with self._scope.reentered():
+            return t.cast("t.Any", super())._commit()
 
 
 class TransactGet(SingleDestinationMixin, pynamodb.transactions.TransactGet):

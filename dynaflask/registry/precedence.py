@@ -44,9 +44,12 @@ class EffectiveSettings:
             or a prefix is computed.
         values: With ``settings``, the values over those of the bind. Without, all values.
         settings: The configuration that has the bind's own values.
+
+    Attributes:
+        unshared_among: Number of models that were declared when no model with a ``TenantKey`` had this table.
     """
 
-    __slots__ = ("_layer", "_settings", "_values", "bind", "is_static", "table_name")
+    __slots__ = ("_layer", "_settings", "_values", "bind", "is_static", "table_name", "unshared_among")
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class EffectiveSettings:
         self.bind: t.Final = bind
         self.table_name: t.Final = table_name
         self.is_static: t.Final = is_static
+        self.unshared_among = -1
         self._layer = values
         self._settings = settings
         self._values: Values | None = None if settings else values

@@ -18,6 +18,7 @@ from dynaflask.client.lease import Lease
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
@@ -91,6 +92,7 @@ class Scope:
         Raises:
             RuntimeError: The model was declared with another ``Dynamo`` than the app's.
             UnknownModel: The app was not given the model.
+            TenantMismatch: All tenants share the table by another model's ``TenantKey``, and this model has none.
         """
         table = self._cache.model_tables.get(model)
         return self._open_model_table(model) if table is None else table
@@ -100,6 +102,8 @@ class Scope:
         settings = self.resolve(declaration)
         if settings.table_name is None:
             raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
+        if not model.__has_tenant_key__ and self.principal.tenant is not None:
+            self._require_own_table(model, settings)
         meta_table = MetaTable(declaration.schema.table_data(settings.table_name))
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
@@ -111,6 +115,42 @@ class Scope:
         if settings.is_static:
             cache.model_tables[model] = table
         return table
+
+    def _require_own_table(self, model: t.Any, settings: EffectiveSettings) -> None:
+        """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys."""
+        # The settings of an app live longer than a scope, and so does the result for them, unless a context changed
+        # what may be another model's table.
+        declared, has_changes = self.registry.dynamo._declared_models, self._has_changes()
+        if settings.unshared_among == declared and not has_changes:
+            return
+        tables, is_static = self._cache.shared_tables or self._find_shared_tables()
+        self._cache.shared_tables = (tables, is_static) if is_static else None
+        owner = tables.get((settings.bind.destination, settings.table_name))
+        if owner is None and is_static and not has_changes:
+            settings.unshared_among = declared
+        if owner is not None:
+            raise TenantMismatch(
+                f"{model.__name__} and {owner} have one table, {settings.table_name!r}. {owner} has a TenantKey and"
+                f" {model.__name__} has none, so that it would reach the items of all tenants for {self.tenant!r}. Give"
+                f" it the TenantKey, or put the call into a `with db.without_tenant(reason=...):` block."
+            )
+
+    def _find_shared_tables(self) -> tuple[dict[tuple[t.Any, str | None], str], bool]:
+        """The tables of the models with a ``TenantKey``, each with a model's name; and True if none is computed."""
+        models, tables, is_static = self.registry.models, {}, True
+        for model in models.classes():
+            if model.__has_tenant_key__:
+                # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
+                with contextlib.suppress(DynaflaskError, RuntimeError):
+                    settings = self.resolve(models.declaration_of(model))
+                    tables[settings.bind.destination, settings.table_name] = model.__name__
+                    is_static = is_static and settings.is_static
+        return tables, is_static
+
+    def _has_changes(self) -> bool:
+        """True if this context entered or set something, back to the block that changed the tenant."""
+        outer = self._outer if self._principal is None else None
+        return bool(self._entered or self._changes) or (outer is not None and outer._has_changes())
 
     def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """A model's settings in this scope.
@@ -353,6 +393,13 @@ class Scope:
             model: The model's class.
         """
         block = self.using({})
+        declaration = self.registry.models.declaration_of(model)
+        settings = block.resolve(declaration)
+        if not settings.is_static:
+            # Computed names are not cached, and another request may compute another one before the work ends.
+            block._cache.effective_settings[declaration] = EffectiveSettings(
+                settings.bind, settings.table_name, is_static=True, values=settings.values
+            )
         block.model_table(model)
         return block
 

@@ -14,6 +14,7 @@ import typing as t
 from pynamodb.exceptions import TableError
 from pynamodb.pagination import RateLimiter
 
+from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TransferError
 from dynaflask.model.batch import resend_unprocessed
 from dynaflask.model.batch import unprocessed_requests
@@ -36,6 +37,8 @@ BATCH_ITEMS = 25
 MAX_STALL_SECONDS = 300
 # Shorter pauses are usual where a table has little capacity.
 WARN_AFTER_SECONDS = 10
+# Types of DynamoDB that a key may have, and the Python type of their content.
+SCALAR_TYPES: dict[str, type] = {"S": str, "N": str, "B": bytes}
 
 logger = logging.getLogger("dynaflask.tables")
 
@@ -123,8 +126,9 @@ class Writer:
         """Numbered items with their keys.
 
         Raises:
-            TransferError: An item lacks a key attribute of the table, or has it with another type.
-            TenantMismatch: An item is another tenant's.
+            TransferError: An item lacks a key attribute of the table, or has it with another type, or a value is not of
+                its type.
+            TenantMismatch: An item names another tenant in a key of the table or of an index.
         """
         keys = self._table.schema.keys
         for number, item in items:
@@ -135,8 +139,20 @@ class Writer:
                         f"The item has no key attribute {key.name!r} of type {key.type!r}.",
                         line=number,
                     )
-            self._table.check_tenant_items([item])
+            self._check_values(number, item)
+            try:
+                self._table.check_tenant_keys(item)
+            except TenantMismatch as error:
+                raise TenantMismatch(f"{self._path}, line {number}: {error}") from None
             yield Line(number, tuple(item[key.name][key.type] for key in keys), item)
+
+    def _check_values(self, number: int, item: Json) -> None:
+        for name, value in item.items():
+            for dynamo_type, content in value.items():
+                if dynamo_type in SCALAR_TYPES and not isinstance(content, SCALAR_TYPES[dynamo_type]):
+                    raise TransferError(
+                        self._path, f"The value of {name!r} is not of its type {dynamo_type!r}.", line=number
+                    )
 
     def write(self, lines: cabc.Sequence[Line]) -> None:
         """Write a batch of lines. Of several lines with one key, the last is written.

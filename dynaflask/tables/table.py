@@ -17,7 +17,8 @@ from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.model.base import Model
 from dynaflask.model.pynamodb_internals import hash_key_attribute
-from dynaflask.model.tenant_key import require_no_tenant
+from dynaflask.model.tenant_guard import require_no_tenant
+from dynaflask.model.tenant_key import TenantKey
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.registry.declaration import full_name
 from dynaflask.tables.schema import Json
@@ -92,6 +93,21 @@ class Table:
             keys = [hash_key_attribute(model) for model in self.models if model.__has_tenant_key__]
             for item, key in itertools.product(items, keys):
                 key.deserialize(item[key.attr_name]["S"])
+
+    def check_tenant_keys(self, item: Json) -> None:
+        """Refuse an item that names another tenant in any key, of the table or of an index.
+
+        Args:
+            item: An item that is to be written.
+
+        Raises:
+            TenantMismatch: A ``TenantKey`` of a model is another tenant's, and the table was looked up for one tenant.
+        """
+        if self._tenant is not None:
+            for attribute in itertools.chain.from_iterable(model.get_attributes().values() for model in self.models):
+                stored_key = item.get(attribute.attr_name, {}).get("S")
+                if isinstance(attribute, TenantKey) and stored_key is not None:
+                    attribute.deserialize(stored_key)
 
     def check_not_shared(self) -> None:
         """Refuse a table that its tenant shares with others. ``drop`` would delete the others' items, too.
@@ -199,7 +215,8 @@ def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model
 
 def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:
     models = tuple(group)
-    connection = registry.scope.model_table(models[0])
+    # A model without a TenantKey cannot open a table that tenants share.
+    connection = registry.scope.model_table(next((model for model in models if model.__has_tenant_key__), models[0]))
     return Table(
         connection.table_name,
         connection.connection.bind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import typing as t
+import unittest.mock
 
 import flask
 import pynamodb.models
@@ -164,3 +165,34 @@ def test_prefixed_operations_work_on_an_engine(
         assert thread_model.count("forum") == 1
         assert db.connection.list_tables()["TableNames"].count(f"{account.table_prefix}Thread") == 1
         db.drop_all(wait=True)
+
+
+class TestPatches:
+    """A test that patches a method of PynamoDB's ``Model`` gets its return value, and sees PynamoDB's arguments."""
+
+    CALLS: t.ClassVar[dict[str, t.Any]] = {
+        "query": lambda model: model.query("a", limit=1),
+        "scan": lambda model: model.scan(limit=1),
+        "count": lambda model: model.count("a", consistent_read=True),
+        "get": lambda model: model.get("a", "b", consistent_read=True),
+        "batch_get": lambda model: model.batch_get([("a", "b")]),
+        "save": lambda model: model("a", "b").save(),
+        "update": lambda model: model("a", "b").update([]),
+        "delete": lambda model: model("a", "b").delete(),
+        "refresh": lambda model: model("a", "b").refresh(),
+    }
+
+    @pytest.mark.parametrize("name", CALLS)
+    def test_the_patch_decides(self, apps: list[flask.Flask], thread_model: t.Any, name: str) -> None:
+        """The model returns what the patch returns, with the arguments of the call."""
+        with apps[0].app_context():
+            with unittest.mock.patch(f"pynamodb.models.Model.{name}", return_value=["x"]) as patched:
+                assert self.CALLS[name](thread_model) == ["x"]
+        expected = unittest.mock.Mock()
+        self.CALLS[name](unittest.mock.Mock(**{name: expected, "return_value": unittest.mock.Mock(**{name: expected})}))
+        assert patched.call_args == expected.call_args
+
+    def test_the_patch_of_an_index_decides(self, apps: list[flask.Flask], thread_model: t.Any) -> None:
+        """The queries of an index go through the model's."""
+        with apps[0].app_context(), unittest.mock.patch("pynamodb.models.Model.query", return_value=["x"]):
+            assert thread_model.view_index.query(1) == ["x"]

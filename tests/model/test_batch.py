@@ -297,3 +297,67 @@ class TestResendUnprocessed:
         with pytest.raises(TimeoutError):
             resend_unprocessed(send, requests, max_attempts=9)
         assert requests == [1]
+
+
+class Plain:
+    """A ``Meta`` with a plain name."""
+
+    table_name = "Log"
+
+
+def prefix_of_request(name: str) -> str:
+    """A table's name for the current request."""
+    return f"{flask.g.who}-{name}"
+
+
+class TestDestination:
+    """A batch stays on the table that it was made for, also if the table's name is computed."""
+
+    @pytest.fixture(params=["prefix", "meta"])
+    def computed(
+        self,
+        request: pytest.FixtureRequest,
+        make_app: MakeApp,
+        recorder: recorders.Recorder,
+        db: dynaflask.Dynamo,
+    ) -> t.Iterator[t.Any]:
+        """A model whose table is named after ``g.who``, by each way to compute it, in a context."""
+
+        class Computed(type):
+            @property
+            def table_name(cls) -> str:
+                return f"{flask.g.who}-Log"
+
+            @property
+            def region(cls) -> str:
+                return f"{flask.g.who}-region-1"
+
+        declared, prefix = (Computed("Meta", (), {}), None) if request.param == "meta" else (Plain, prefix_of_request)
+
+        class Log(db.Model):  # type: ignore[name-defined,misc]
+            Meta = declared
+            id = UnicodeAttribute(hash_key=True)
+
+        with make_app(host=recorder.url, region="us-east-1", table_prefix=prefix, **KEYS).app_context():
+            flask.g.who = "a"
+            yield Log
+
+    def test_a_write_stays(self, computed: t.Any, recorder: recorders.Recorder) -> None:
+        """All requests of a batch go to the table whose name was computed when the batch was made."""
+        batch = computed.batch_write(auto_commit=False)
+        batch.save(computed("1"))
+        flask.g.who = "b"
+        batch.commit()
+        batch.save(computed("2"))
+        batch.commit()
+        assert [[*request.body["RequestItems"]] for request in recorder.requests] == [["a-Log"], ["a-Log"]]
+        assert len({request.region for request in recorder.requests}) == 1
+        assert computed.Meta.table_name == "b-Log"
+
+    def test_a_read_stays(self, computed: t.Any, recorder: recorders.Recorder) -> None:
+        """Every page of a batch get comes from the table whose name was computed when it was called."""
+        items = computed.batch_get([f"{number}" for number in range(150)])
+        flask.g.who = "b"
+        assert len([item.id for item in items]) == 150
+        assert [[*request.body["RequestItems"]] for request in recorder.requests] == [["a-Log"], ["a-Log"]]
+        assert len({request.region for request in recorder.requests}) == 1

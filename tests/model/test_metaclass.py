@@ -9,6 +9,9 @@ import flask
 import pynamodb.models
 import pytest
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.indexes import AllProjection
+from pynamodb.indexes import GlobalSecondaryIndex
+from pynamodb.indexes import LocalSecondaryIndex
 from pynamodb.models import MetaModel
 
 import dynaflask
@@ -183,3 +186,35 @@ class TestRegister:
                 later.exists()
             assert db.register(later).exists()
             assert later.Meta.table_name == "us-west-2-Later"
+
+
+class TestKeysOfIndexes:
+    """An index has one hash key and at most one range key; DynamoDB's keys of several attributes are not supported."""
+
+    @pytest.mark.parametrize("kind", ["hash", "range"])
+    @pytest.mark.parametrize("base", [GlobalSecondaryIndex, LocalSecondaryIndex])
+    def test_two_keys_are_refused(self, db: dynaflask.Dynamo, kind: str, base: t.Any) -> None:
+        """The declaration raises a TypeError that names the index, also if an existing model is registered."""
+
+        class Index(base):  # type: ignore[misc]
+            class Meta:
+                index_name = "by-day"
+                projection = AllProjection()
+
+            forum = UnicodeAttribute(hash_key=True)
+            day = UnicodeAttribute(**{f"{kind}_key": True})
+            hour = UnicodeAttribute(**{f"{kind}_key": True})
+
+        class Existing(pynamodb.models.Model):
+            class Meta:
+                table_name = "Existing"
+
+            forum = UnicodeAttribute(hash_key=True)
+            by_day = Index()
+
+        message = f"The index 'by-day' of (Existing|Log) has . {kind} keys"
+        with pytest.raises(TypeError, match=message):
+            type(db.Model)("Log", (db.Model,), {"forum": UnicodeAttribute(hash_key=True), "by_day": Index()})
+        with pytest.raises(TypeError, match=message):
+            db.register(Existing)
+        assert not issubclass(Existing, db.Model)

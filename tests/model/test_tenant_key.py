@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import enum
 import json
 import pathlib
 import pickle
@@ -70,6 +71,13 @@ class ByPlace(GlobalSecondaryIndex[t.Any]):
         projection = AllProjection()
 
     place = UnicodeAttribute(hash_key=True)
+
+
+class Folder(str, enum.Enum):
+    """Folders by name: strings that format themselves as ``Folder.INBOX``."""
+
+    INBOX = "in"
+    STORED = "acme#in"
 
 
 def declare_note(db: dynaflask.Dynamo) -> t.Any:
@@ -410,6 +418,23 @@ class TestOwnership:
         """A value of another type raises a TypeError instead of being converted."""
         with app.app_context(), db.tenant("acme"), pytest.raises(TypeError, match="author is a TenantKey"):
             note.by_author.query(value)
+
+    def test_an_enum_is_stored_by_its_value(
+        self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """A string that formats itself in another way, such as an Enum, is stored as the string that it is."""
+        with app.app_context():
+            with db.tenant("acme"):
+                note(Folder.INBOX, "1", author=Folder.INBOX).save()
+                assert note.get(Folder.INBOX, "1").folder == "in"
+                note("in", "1").update(actions=[note.author.set(Folder.INBOX)])
+            with db.without_tenant(reason="test"):
+                note(Folder.STORED, "1").save()
+        saved, read, updated, stored = (request.body for request in recorder.requests)
+        assert (saved["Item"]["folder"], saved["Item"]["author"]) == ({"S": "acme#in"}, {"S": "acme#in"})
+        assert read["Key"]["folder"] == {"S": "acme#in"}
+        assert updated["ExpressionAttributeValues"] == {":0": {"S": "acme#in"}}
+        assert stored["Item"]["folder"] == {"S": "acme#in"}
 
     def test_a_value_is_a_string(self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any) -> None:
         """A value works in JSON and as a dict's key, and keeps its tenant when it is copied or pickled."""

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 import typing as t
+import unittest.mock
 
 import flask
 import pynamodb.models
 import pytest
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.connection import Connection as PynamoConnection
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.transactions import TransactGet as PynamoGet
+from pynamodb.transactions import TransactWrite as PynamoWrite
 
 import dynaflask
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
@@ -143,3 +151,164 @@ def test_a_transaction_of_a_wrong_size_says_why(
                     transaction.save(thread("forum", str(number)))
         assert thread.count("forum") == 0
         db.drop_all()
+
+
+@pytest.mark.usefixtures("app")
+class TestForeignConnections:
+    """PynamoDB's own transactions refuse a connection that is not to the place of a model, and send nothing."""
+
+    @pytest.mark.parametrize("method", ["condition_check", "delete", "save", "update"])
+    def test_another_tenants_connection_is_refused(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder, method: str
+    ) -> None:
+        """A connection that was taken for one tenant does not write for another; the error names both."""
+        with db.tenant("a"):
+            connection = db.connection
+        with db.tenant("b"):
+            with pytest.raises(dynaflask.TenantMismatch, match="the connection is of 'a', and Thread is used for 'b'"):
+                with PynamoWrite(connection=connection) as transaction:
+                    add(transaction, method, thread_model)
+        assert recorder.requests == []
+
+    def test_a_read_over_another_tenants_connection_is_refused(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """A connection that was taken for one tenant does not read for another."""
+        with db.tenant("a"):
+            connection = db.connection
+        with db.tenant("b"), pytest.raises(dynaflask.TenantMismatch, match="'a'.*'b'"):
+            with PynamoGet(connection=connection) as transaction:
+                transaction.get(thread_model, "forum", "subject")
+        assert recorder.requests == []
+
+    def test_a_connection_without_a_tenant_is_refused(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """A connection from before any tenant does not write a tenant's item to the default place."""
+        connection = db.connection
+        with db.tenant("b"), pytest.raises(dynaflask.TenantMismatch, match="is of no tenant, and Thread is used for"):
+            with PynamoWrite(connection=connection) as transaction:
+                transaction.save(thread_model("forum", "subject"))
+        assert recorder.requests == []
+
+    def test_another_binds_connection_is_refused(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+        """The connection of the default bind does not write a model of another bind; the error names both."""
+        thread = models.declare_thread(db, bind_key="eu")
+        with pytest.raises(ValueError, match="the connection is on <Bind 'default' .*, and Thread on <Bind 'eu'"):
+            with PynamoWrite(connection=db.connection) as transaction:
+                transaction.save(thread("forum", "subject"))
+        assert recorder.requests == []
+
+    def test_another_apps_connection_is_refused(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, make_app: MakeApp, recorder: recorders.Recorder
+    ) -> None:
+        """The connection of one app does not write in a context of another; the error names both apps."""
+        connection = db.connection
+        with make_app("other", host=recorder.url, region="eu-west-1", **KEYS).app_context():
+            with pytest.raises(RuntimeError, match="is of a context of 'app', and Thread is used in .* of 'other'"):
+                with PynamoWrite(connection=connection) as transaction:
+                    transaction.save(thread_model("forum", "subject"))
+        assert recorder.requests == []
+
+    def test_a_transaction_does_not_continue_in_another_app(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, make_app: MakeApp, recorder: recorders.Recorder
+    ) -> None:
+        """``db.transact_write`` refuses a model that is added in a context of another app, where it is added."""
+        transaction = db.transact_write()
+        transaction.save(thread_model("forum", "one"))
+        with make_app("other", host=recorder.url, region="us-west-2", **KEYS).app_context():
+            with pytest.raises(RuntimeError, match="Thread is of a context of 'app', and Thread is used in another"):
+                transaction.save(thread_model("forum", "two"))
+        assert recorder.requests == []
+
+    @pytest.mark.parametrize("method", ["condition_check", "delete", "save", "update"])
+    def test_a_foreign_connection_is_refused(
+        self, thread_model: t.Any, recorder: recorders.Recorder, method: str
+    ) -> None:
+        """A connection of PynamoDB itself cannot send a model of an app; the error names the model's place."""
+        connection = PynamoConnection(region="us-east-1", host=recorder.url, **KEYS)
+        with pytest.raises(RuntimeError, match="operation of Thread is for <Connection 'default' region='us-west-2'"):
+            with PynamoWrite(connection=connection) as transaction:
+                add(transaction, method, thread_model)
+        with pytest.raises(RuntimeError, match="operation of Thread is for <Connection 'default' region='us-west-2'"):
+            with PynamoGet(connection=connection) as transaction_get:
+                transaction_get.get(thread_model, "forum", "subject")
+        assert recorder.requests == []
+
+    def test_a_connection_of_the_same_place_is_accepted(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """PynamoDB's transactions work with the connection of the models' context, tenant and bind."""
+        with db.tenant("a"):
+            with PynamoWrite(connection=db.connection, client_request_token="once") as transaction:
+                for method in ("condition_check", "delete", "save", "update"):
+                    add(transaction, method, thread_model)
+            with PynamoGet(connection=db.connection) as transaction_get:
+                future = transaction_get.get(thread_model, "forum", "subject")
+        assert future.get().subject == "subject"
+        written, read = (request.body["TransactItems"] for request in recorder.requests)
+        assert [[*item] for item in written] == [["ConditionCheck"], ["Delete"], ["Put"], ["Update"]]
+        assert read == [
+            {"Get": {"TableName": "Thread", "Key": {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}}}}
+        ]
+
+    def test_plain_parameters_are_sent(self, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+        """Parameters that no model made are sent as they are: the program chose the connection for them."""
+        item = {"TableName": "Other", "Key": {"id": {"S": "1"}}}
+        db.connection.transact_get_items([item])
+        assert recorder.requests[0].body["TransactItems"] == [{"Get": item}]
+
+    @pytest.mark.parametrize(
+        "read",
+        [
+            pytest.param(dict, id="dict"),
+            pytest.param(list, id="list"),
+            pytest.param(copy.copy, id="copy"),
+            pytest.param(pickle.dumps, id="pickle"),
+            pytest.param(json.dumps, id="json"),
+            pytest.param(lambda item: item["TableName"], id="subscript"),
+            pytest.param(lambda item: item.get("TableName"), id="get"),
+            pytest.param(lambda item: {**item}, id="unpacking"),
+            pytest.param(lambda item: item | {}, id="or"),
+            pytest.param(lambda item: {} | item, id="ror"),
+            pytest.param(lambda item: item.pop("TableName"), id="pop"),
+        ],
+    )
+    def test_the_parameters_cannot_be_read(self, thread_model: t.Any, read: t.Any) -> None:
+        """Nothing but a connection to its place reads the operation of a model."""
+        with pytest.raises(RuntimeError, match="Make the transaction with"):
+            read(thread_model.get_operation_kwargs_from_class("forum", "subject"))
+
+    def test_the_parameters_can_be_compared_and_extended(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """An override may add a parameter, and a test may compare with a dict."""
+        item = thread_model.get_operation_kwargs_from_class("forum", "subject")
+        plain = {"TableName": "Thread", "Key": {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}}}
+        assert item == plain
+        item["ProjectionExpression"] = "subject"
+        db.connection.transact_get_items([item])
+        assert recorder.requests[0].body["TransactItems"] == [{"Get": {**plain, "ProjectionExpression": "subject"}}]
+
+    def test_a_connection_of_the_programs_own_is_left_alone(self, thread_model: t.Any) -> None:
+        """If the program puts another connection in place of the model's, its parameters are PynamoDB's."""
+        with unittest.mock.patch.object(thread_model, "_get_connection") as get_connection:
+            get_connection.return_value.get_operation_kwargs.return_value = {"TableName": "Mine"}
+            assert dict(thread_model.get_operation_kwargs_from_class("forum")) == {"TableName": "Mine"}
+
+
+def add(transaction: t.Any, method: str, thread: t.Any) -> None:
+    """Add one operation of a model to a transaction."""
+    arguments: dict[str, tuple[t.Any, ...]] = {
+        "condition_check": (thread, "forum", "checked", thread.views.exists()),
+        "update": (thread("forum", "updated"), [thread.views.set(1)]),
+    }
+    getattr(transaction, method)(*arguments.get(method, (thread("forum", method),)))
+
+
+@pytest.mark.usefixtures("app")
+def test_an_empty_transaction_is_sent_as_pynamodb_sends_it(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
+    """A transaction without a model goes to the default bind."""
+    with db.transact_write():
+        pass
+    assert [(request.region, request.body["TransactItems"]) for request in recorder.requests] == [("us-west-2", [])]

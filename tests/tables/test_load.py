@@ -11,6 +11,7 @@ import typing as t
 
 import flask
 import pytest
+from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import TableError
 
 import dynaflask
@@ -21,6 +22,8 @@ from dynaflask.tables.load import load
 from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 EVERY_TYPE: dict[str, t.Any] = {
     "forum": {"S": "flask\n\u2028 \U0001f40d"},
@@ -285,3 +288,71 @@ def written(recorder: recorders.Recorder) -> list[str]:
     """The subjects of the items that were sent, in the order of the requests."""
     batches = [request.body["RequestItems"] for request in recorder.requests if request.operation == "BatchWriteItem"]
     return [entry["PutRequest"]["Item"]["subject"]["S"] for batch in batches for entry in batch["Board"]]
+
+
+FOREIGN_KEYS = ("globex#ann", "ann", "acmee#ann")
+
+
+class TestTenants:
+    """A load for one tenant writes only items whose keys are all that tenant's."""
+
+    @pytest.fixture
+    def note(self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> t.Iterator[t.Any]:
+        """A model with a tenant in its hash key and in a key for an index, in a context of an app."""
+
+        class Note(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Note"
+
+            folder = dynaflask.TenantKey(hash_key=True)
+            author = dynaflask.TenantKey(null=True, attr_name="a")
+            title = UnicodeAttribute(null=True)
+
+        with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+            yield Note
+
+    @pytest.mark.parametrize("key", [{name: {"S": key}} for name in ("folder", "a") for key in FOREIGN_KEYS], ids=str)
+    def test_another_tenants_key_is_refused(
+        self,
+        db: dynaflask.Dynamo,
+        note: t.Any,
+        recorder: recorders.Recorder,
+        tmp_path: pathlib.Path,
+        key: t.Any,
+    ) -> None:
+        """The error names the file and the line, and the item is not written."""
+        own = {"folder": {"S": "acme#in"}, "a": {"S": "acme#ann"}, "title": {"S": "globex#free"}}
+        path = tmp_path / "notes.jsonl"
+        path.write_text("".join(json.dumps({"Item": item}) + "\n" for item in (own, {**own, **key})))
+        with db.tenant("acme"), pytest.raises(dynaflask.TenantMismatch, match=r"notes.jsonl, line 2: .* for 'acme'"):
+            load(db.registry, note, path)
+        assert "globex#ann" not in str([request.body for request in recorder.requests])
+
+    def test_the_tenants_own_keys_are_written(
+        self, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder, tmp_path: pathlib.Path
+    ) -> None:
+        """Keys of the tenant and missing ones are written; without a tenant, those of any tenant are."""
+        path = tmp_path / "notes.jsonl"
+        path.write_text(json.dumps({"Item": {"folder": {"S": "acme#in"}, "a": {"NULL": True}}}) + "\n")
+        with db.tenant("acme"):
+            assert load(db.registry, note, path) == 1
+        path.write_text(json.dumps({"Item": {"folder": {"S": "acme#in"}, "a": {"S": "globex#ann"}}}) + "\n")
+        with db.without_tenant(reason="test"):
+            assert load(db.registry, note, path) == 1
+        assert [request.operation for request in recorder.requests].count("BatchWriteItem") == 2
+
+    @pytest.mark.parametrize("name", ["folder", "a", "title"])
+    @pytest.mark.parametrize("tenant", [True, False])
+    def test_a_value_of_a_wrong_type_is_refused(
+        self, db: dynaflask.Dynamo, note: t.Any, tmp_path: pathlib.Path, name: str, tenant: bool
+    ) -> None:
+        """A value that is not of its type is a TransferError with the line."""
+        path = tmp_path / "notes.jsonl"
+        for content in (5, ["acme#ann"], None):
+            path.write_text(json.dumps({"Item": {"folder": {"S": "acme#in"}, name: {"S": content}}}) + "\n")
+            with db.tenant("acme") if tenant else db.without_tenant(reason="test"):
+                with pytest.raises(
+                    dynaflask.TransferError, match=f"The value of '{name}' is not of its type"
+                ) as caught:
+                    load(db.registry, note, path)
+            assert caught.value.line == 1
