@@ -1,4 +1,4 @@
-"""An app that calls DynamoDB before gunicorn forks its workers, for ``gunicorn --preload``."""
+"""An app that calls DynamoDB before its server forks the workers: ``gunicorn --preload``, and uWSGI."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ application.config.from_mapping(
     DYNAMODB_REGION="us-east-1",
     DYNAMODB_AWS_ACCESS_KEY_ID="AKIA",
     DYNAMODB_AWS_SECRET_ACCESS_KEY="hush",
+    DYNAMODB_TRANSPORT=os.environ.get("TRANSPORT", "tuned"),
 )
 db.init_app(application)
 
@@ -28,5 +29,7 @@ def read(subject: str) -> dict[str, object]:
     return {"subject": Thread.get("forum", subject).subject, "process": os.getpid()}
 
 
+application.extensions["dynamo"].warm()
 with application.app_context():
-    Thread.get("forum", "before the fork")
+    for number in range(3):
+        Thread.get("forum", f"before the fork {number}")
