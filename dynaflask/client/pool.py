@@ -77,14 +77,16 @@ class PooledClient:
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.active_calls: list[None] = []
+        # Weak, for an app that is garbage collected without `close`.
+        self._leases: weakref.WeakSet[t.Any] = weakref.WeakSet()
         self._pid = getpid()
         # The session cache holds sessions weakly. As long as this client lives, the next client of the same identity
         # shares its session.
         self._session = session
         self._handler_count = len(BUILTIN_HANDLERS)
         self._is_mocked = mock_is_active()
-        # Closes the client when its last lease is gone. The program closes what its factory made. At exit, the
-        # operating system closes the sockets.
+        # Closes the client when its last lease is garbage collected. The program closes what its factory made. At exit,
+        # the operating system closes the sockets.
         self._finalizer = weakref.finalize(self, _close, key, client if session else None, self._pid)
         self._finalizer.atexit = False
 
@@ -107,6 +109,18 @@ class PooledClient:
     def is_idle(self) -> bool:
         """True if no call is in flight and user code does not hold the client."""
         return not (self.active_calls or self.is_pinned)
+
+    def add_lease(self, lease: object) -> None:
+        """Count a lease of the client."""
+        self._leases.add(lease)
+
+    def remove_lease(self, lease: object) -> None:
+        """Close the client if this was its last lease."""
+        self._leases.discard(lease)
+        # Counted, because the traceback of a failed call refers to this object and would keep it in the pool. A thread
+        # that adds a lease meanwhile sees that the client is closed, and gets another; see Lease.acquire.
+        if not self._leases and self._pid == getpid():
+            self.close()
 
     def close(self) -> None:
         """Close the client and its sockets. A call in flight ends as usual."""
