@@ -46,6 +46,31 @@ def http_session(client: t.Any) -> t.Any:
     return getattr(getattr(client, "_endpoint", None), "http_session", None)
 
 
+# Connection pools of parent processes, never closed: their sockets belong to the parent, and a thread that this process
+# does not have may hold their locks.
+_parents_pools: list[t.Any] = []
+
+
+def renew_sockets(session: t.Any) -> bool:
+    """Give a client's HTTP session new connection pools, in a forked child. The parent's connections stay open.
+
+    Args:
+        session: What :func:`http_session` returned.
+
+    Returns:
+        False if a name is gone. The session must not send then.
+    """
+    try:
+        old, proxy_managers = session._manager, session._proxy_managers
+        new = type(old)(**old.connection_pool_kw)
+        new.pool_classes_by_scheme = old.pool_classes_by_scheme
+    except AttributeError:
+        return False
+    _parents_pools.append((old, proxy_managers))
+    session._manager, session._proxy_managers = new, {}
+    return True
+
+
 def count_idle_sockets(client: t.Any) -> int:
     """Number of open connections that a client keeps for its next calls; 0 if a name is gone."""
     manager = getattr(http_session(client), "_manager", None)

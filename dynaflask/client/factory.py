@@ -6,9 +6,12 @@ from __future__ import annotations
 # the child waiting for the import lock.
 import encodings.idna  # noqa: F401
 import typing as t
+from os import getpid
 
 from dynaflask.client import tls
 from dynaflask.client import transport
+from dynaflask.client.botocore_internals import http_session
+from dynaflask.client.botocore_internals import renew_sockets
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import client_config
@@ -49,6 +52,7 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, LockedSession | None
         signer.install(client)
         request_serializer.install(client)
         endpoint_resolver.install(client)
+    _renew_sockets_after_fork(client)
     _add_headers(client, key.extra_headers)
     transport.attach_transport(client, mode=key.transport)
     return client, session
@@ -66,6 +70,26 @@ def _call_factory(bind: Bind) -> t.Any:
         raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
     transport.mark_unmanaged(client, reason="DYNAMODB_CLIENT_FACTORY made it", mode=bind.transport)
     return client
+
+
+def _renew_sockets_after_fork(client: t.Any) -> None:
+    # The pool makes new clients in a child. User code may still hold a client of the parent, such as `db.client`.
+    session = http_session(client)
+    process_id = getpid()
+
+    def renew(**_: t.Any) -> None:
+        nonlocal process_id
+        if process_id == getpid():
+            return
+        if not renew_sockets(session):
+            raise RuntimeError(
+                "This client was made before the process was forked, and this version of botocore gives it no new"
+                " sockets. Get a client of this process: registry.get_client()."
+            )
+        # Last, so that no other thread uses the parent's sockets before. Two threads may renew them: both are new.
+        process_id = getpid()
+
+    client.meta.events.register_first("before-send", renew)
 
 
 def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:

@@ -18,6 +18,7 @@ from botocore.handlers import BUILTIN_HANDLERS
 
 import dynaflask
 from dynaflask import ConfigurationError
+from dynaflask.client import factory
 from dynaflask.config.bind import Bind
 from tests.support import engines
 from tests.support import recorder as recorders
@@ -326,3 +327,36 @@ class TestRefresh:
         app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE)
         with pytest.raises(ConfigurationError, match="DYNAMODB_ROLE_ARN is set, and there are no credentials"):
             ping(app)
+
+
+@pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
+class TestForks:
+    """A client that user code kept over a fork; ``test_forks.py`` forks for real."""
+
+    @pytest.fixture
+    def client(self, make_app: MakeApp, recorder: recorders.Recorder, transport: str) -> t.Any:
+        """A client with an open connection."""
+        app = make_app(host=recorder.url, region="us-east-1", transport=transport, **KEYS)
+        client = app.extensions["dynamo"].get_client()
+        client.list_tables()
+        return client
+
+    def test_it_gets_new_sockets_in_the_child(self, client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once. The parent's connection stays open."""
+        monkeypatch.setattr(factory, "getpid", lambda: -1)
+        (parents,) = client._endpoint.http_session._manager.pools._container.values()
+        opened = []
+        for _ in range(2):
+            client.list_tables()
+            (childs,) = client._endpoint.http_session._manager.pools._container.values()
+            opened.append(childs)
+        assert opened[0] is opened[1] is not parents
+        assert parents.num_connections == childs.num_connections == 1
+        assert parents.pool.queue[-1].sock.fileno() >= 0
+
+    def test_it_is_refused_if_botocore_gives_it_none(self, client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The child must not use its parent's sockets."""
+        monkeypatch.setattr(factory, "getpid", lambda: -1)
+        del client._endpoint.http_session._proxy_managers
+        with pytest.raises(RuntimeError, match="made before the process was forked.*registry.get_client()"):
+            client.list_tables()

@@ -21,7 +21,7 @@ from tests.support.paths import SUPPORT
 from tests.support.paths import environment
 
 TRANSPORTS = ["tuned", "direct", "stock"]
-REQUESTS = 1000
+REQUESTS = 500
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,6 +86,7 @@ def assert_each_response_is_its_own(command: list[str], port: int, **variables: 
         server.terminate()
         server.wait(timeout=30)
     assert [answer["subject"] for answer in answers] == [str(number) for number in range(REQUESTS)]
+    assert [answer["kept"] for answer in answers] == [f"kept-{number}" for number in range(REQUESTS)]
     assert len({answer["process"] for answer in answers}) > 1
 
 

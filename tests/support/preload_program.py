@@ -25,11 +25,15 @@ db.init_app(application)
 
 @application.get("/<subject>")
 def read(subject: str) -> dict[str, object]:
-    """The subject of the item, and the id of the process that read it."""
-    return {"subject": Thread.get("forum", subject).subject, "process": os.getpid()}
+    """The subject of the item, as a model and a client of before the fork read it, and the id of the process."""
+    key = {"forum_name": {"S": "forum"}, "subject": {"S": f"kept-{subject}"}}
+    kept = client.get_item(TableName="Thread", Key=key)["Item"]["subject"]["S"]
+    return {"subject": Thread.get("forum", subject).subject, "kept": kept, "process": os.getpid()}
 
 
 application.extensions["dynamo"].warm()
+client = application.extensions["dynamo"].client
+client.list_tables()
 with application.app_context():
     for number in range(3):
         Thread.get("forum", f"before the fork {number}")
