@@ -35,6 +35,11 @@ def has_credentials(client: t.Any) -> bool:
     return signer is None or bool(getattr(signer, "_credentials", True))
 
 
+def session_credentials(session: t.Any) -> t.Any:
+    """The credentials that a session has loaded; ``None`` if it has loaded none, or a name is gone."""
+    return getattr(getattr(session, "_session", session), "_credentials", None)
+
+
 def mock_is_active() -> bool:
     """True while ``moto.mock_aws`` replaces AWS. False for a moto without the private names."""
     models = sys.modules.get("moto.core.models")

@@ -20,6 +20,7 @@ from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import count_idle_sockets
 from dynaflask.client.botocore_internals import has_credentials
 from dynaflask.client.botocore_internals import mock_is_active
+from dynaflask.client.botocore_internals import session_credentials
 from dynaflask.client.factory import make_client
 from dynaflask.client.key import ClientKey
 from dynaflask.client.process import ProcessLocal
@@ -83,6 +84,7 @@ class PooledClient:
         # The session cache holds sessions weakly. As long as this client lives, the next client of the same identity
         # shares its session.
         self._session = session
+        self._credentials = session_credentials(key.identity.session)
         self._handler_count = len(BUILTIN_HANDLERS)
         self._is_mocked = mock_is_active()
         # Closes the client when its last lease is garbage collected. The program closes what its factory made. At exit,
@@ -109,6 +111,11 @@ class PooledClient:
     def is_idle(self) -> bool:
         """True if no call is in flight and user code does not hold the client."""
         return not (self.active_calls or self.is_pinned)
+
+    @property
+    def has_current_credentials(self) -> bool:
+        """False if the program has given its session other credentials since the client was made."""
+        return self._credentials is session_credentials(self.key.identity.session)
 
     def add_lease(self, lease: object) -> None:
         """Count a lease of the client."""
@@ -182,7 +189,7 @@ class _Clients:
     def find(self, key: ClientKey) -> PooledClient | None:
         """The usable client of a key, if there is one."""
         pooled = self.by_key.get(key)
-        if pooled is None or not pooled.is_usable:
+        if pooled is None or not (pooled.is_usable and pooled.has_current_credentials):
             return None
         self.hits += 1
         return pooled
@@ -191,6 +198,10 @@ class _Clients:
         """Add a new client."""
         with self.lock:
             self.creations += 1
+            former = self.by_key.get(key)
+            if former is not None and former.client is not None:
+                # Other apps still use the client with the former credentials. It stays in the pool, to be closed.
+                self.by_key[key._replace(owner=(key.owner, id(former)))] = former
             if has_credentials(pooled.client):
                 self.by_key[key] = pooled
 
