@@ -144,9 +144,13 @@ class TestIdentity:
 
     @pytest.mark.parametrize("changed", ["the file", "HOME", "the variable"])
     def test_a_changed_file_makes_another_client(
-        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch, changed: str,
+        self,
+        make_app: MakeApp,
+        recorder: recorders.Recorder,
+        monkeypatch: pytest.MonkeyPatch,
+        changed: str,
         tmp_path: pathlib.Path,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A new app reads the current credentials file. An app that has a client reads it after ``close``."""
         for variable in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(variable, raising=False)
