@@ -8,7 +8,6 @@ import typing as t
 
 import pynamodb.connection
 import pynamodb.connection.table
-from pynamodb.connection.base import MetaTable
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import RETURN_CONSUMED_CAPACITY
 from pynamodb.constants import TOTAL
@@ -27,7 +26,7 @@ from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
 from dynaflask.client.lease import Lease
 from dynaflask.client.sessions import new_session
-from dynaflask.client.tuned.update_expression import serialize_update
+from dynaflask.client.tuned_parts import serialize_update
 from dynaflask.config.bind import Bind
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
@@ -37,13 +36,15 @@ from dynaflask.operations.operation import outcome_of
 from dynaflask.operations.operation import table_of
 from dynaflask.operations.recorder import OperationRecorder
 
+if t.TYPE_CHECKING:
+    from pynamodb.connection.base import MetaTable
+
 # PynamoDB logs each call there at DEBUG level.
 _log = logging.getLogger("pynamodb.connection.base")
-_DISPATCH = (
-    pynamodb.connection.Connection.dispatch,
-    pynamodb.connection.Connection.send_pre_boto_callback,
-    pynamodb.connection.Connection.send_post_boto_callback,
-)
+# Methods that :meth:`Connection.dispatch` passes by, as they are before a test patches them.
+_DISPATCH = ("dispatch", "send_pre_boto_callback", "send_post_boto_callback")
+_base_methods = vars(pynamodb.connection.Connection)
+_STOCK_DISPATCH = tuple(map(_base_methods.get, _DISPATCH))
 
 
 class ConnectionContext(t.Protocol):
@@ -218,7 +219,8 @@ class Connection(pynamodb.connection.Connection):
     ) -> dict[str, t.Any] | None:
         # A condition or a projection would need placeholders of the same expression.
         is_alone = condition is None and attributes_to_get is None
-        return serialize_update(actions) if is_alone and self.bind.transport != STOCK else None
+        is_tuned = is_alone and self.bind.transport != STOCK
+        return t.cast("dict[str, t.Any] | None", serialize_update(actions)) if is_tuned else None
 
     def describe_table(self, table_name: str) -> dict[str, t.Any]:
         """The description of a table; see PynamoDB."""
@@ -279,5 +281,4 @@ def _has_pynamodb_listeners() -> bool:
 
 
 def _is_patched() -> bool:
-    base = pynamodb.connection.Connection
-    return (base.dispatch, base.send_pre_boto_callback, base.send_post_boto_callback) != _DISPATCH
+    return tuple(map(_base_methods.get, _DISPATCH)) != _STOCK_DISPATCH

@@ -10,6 +10,7 @@ from os import getpid
 
 from dynaflask.client import tls
 from dynaflask.client import transport
+from dynaflask.client import tuned_parts
 from dynaflask.client.botocore_internals import http_session
 from dynaflask.client.botocore_internals import renew_sockets
 from dynaflask.client.key import STOCK
@@ -19,9 +20,6 @@ from dynaflask.client.process import ProcessLocal
 from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import SessionCache
 from dynaflask.client.sessions import client_options
-from dynaflask.client.tuned import endpoint_resolver
-from dynaflask.client.tuned import request_serializer
-from dynaflask.client.tuned import signer
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import ConfigurationError
 
@@ -49,9 +47,7 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, LockedSession | None
     if client.meta.endpoint_url.startswith("https:"):
         tls.share_context(client)
     if key.transport != STOCK:
-        signer.install(client)
-        request_serializer.install(client)
-        endpoint_resolver.install(client)
+        tuned_parts.install(client)
     _renew_sockets_after_fork(client)
     _add_headers(client, key.extra_headers)
     transport.attach_transport(client, mode=key.transport)

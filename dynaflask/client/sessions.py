@@ -15,14 +15,13 @@ from botocore.credentials import Credentials
 from botocore.credentials import DeferredRefreshableCredentials
 
 from dynaflask import local
+from dynaflask.client import tuned_parts
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import mock_is_active
 from dynaflask.client.key import LOCAL
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import Identity
-from dynaflask.client.tuned.response_parser import ParserFactory
-from dynaflask.client.tuned.user_agent import UserAgent
 from dynaflask.exceptions import ConfigurationError
 
 # The local server accepts any region and keys. With these, it never sees the developer's real keys.
@@ -121,8 +120,7 @@ class SessionCache:
     def _make_session(self, key: ClientKey) -> t.Any:
         session = self._share_loader(botocore.session.Session(profile=key.identity.profile))
         if key.transport != STOCK:
-            session.register_component("response_parser_factory", ParserFactory())
-            session.register_component("user_agent_creator", UserAgent.from_environment())
+            tuned_parts.prepare_session(session)
         return session
 
     def _share_loader(self, session: botocore.session.Session) -> botocore.session.Session:

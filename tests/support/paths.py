@@ -37,6 +37,7 @@ SLOW_FILES = tuple(
         "client/test_first_calls.py",
         "client/test_forks.py",
         "client/test_gevent.py",
+        "client/test_tuned_parts.py",
         "model/codec/test_deserializer.py",
         "model/codec/test_serializer.py",
         "tables/test_dump.py",
