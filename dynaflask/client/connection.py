@@ -42,9 +42,9 @@ if t.TYPE_CHECKING:
 # PynamoDB logs each call there at DEBUG level.
 _log = logging.getLogger("pynamodb.connection.base")
 # Methods that :meth:`Connection.dispatch` passes by, as they are before a test patches them.
-_DISPATCH = ("dispatch", "send_pre_boto_callback", "send_post_boto_callback")
-_base_methods = vars(pynamodb.connection.Connection)
-_STOCK_DISPATCH = tuple(map(_base_methods.get, _DISPATCH))
+_base_method = vars(pynamodb.connection.Connection).get
+_DISPATCH = _base_method("dispatch")
+_SEND_PRE, _SEND_POST = _base_method("send_pre_boto_callback"), _base_method("send_post_boto_callback")
 
 
 class ConnectionContext(t.Protocol):
@@ -281,4 +281,8 @@ def _has_pynamodb_listeners() -> bool:
 
 
 def _is_patched() -> bool:
-    return tuple(map(_base_methods.get, _DISPATCH)) != _STOCK_DISPATCH
+    return (
+        _base_method("dispatch") is not _DISPATCH
+        or _base_method("send_pre_boto_callback") is not _SEND_PRE
+        or _base_method("send_post_boto_callback") is not _SEND_POST
+    )
