@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
 from dynaflask.operations.error_codes import ACCESS_DENIED
+from dynaflask.operations.error_codes import NOT_ALLOWED
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 
 CREDENTIAL_SETTINGS: t.Final = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
@@ -28,6 +29,13 @@ SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] 
         CREDENTIAL_SETTINGS,
     ),
 )
+
+# The IAM actions of the operations that need others than the one of their name.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+TRANSACTION_ACTIONS: t.Final = {
+    "TransactGetItems": "dynamodb:GetItem",
+    "TransactWriteItems": "dynamodb:PutItem, UpdateItem, DeleteItem or ConditionCheckItem",
+}
 
 CALL_ERRORS = (BotoCoreError, ClientError)
 
@@ -71,7 +79,7 @@ def annotate(error: Exception, *, bind: Bind, operation: str, client: t.Any = No
         client: The client that made the call, which knows the region and the endpoint; ``None`` if making it failed.
         tenant: Tenant that the call was made for, or ``None``.
     """
-    advice = _advice(error, bind, client, tenant)
+    advice = _advice(error, bind, operation, client=client, tenant=tenant)
     attach(error, ErrorContext(bind.key, operation, advice))
     _append(error, advice)
 
@@ -106,7 +114,7 @@ def _append(error: Exception, advice: str) -> None:
         error.args = (f"{error} {advice}", *error.args[1:])
 
 
-def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> str:
+def _advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, tenant: str | None) -> str:
     setting, code = _setting_to_check(error), _error_code(error)
     if setting is not None:
         return f"(The bind is {bind.key!r}. Check {setting}.)"
@@ -117,11 +125,14 @@ def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> 
             " db.create_all, if a model declares it. If it exists elsewhere, check DYNAMODB_REGION, DYNAMODB_HOST,"
             " DYNAMODB_TABLE_PREFIX.)"
         )
-    if code in ACCESS_DENIED:
+    if code == NOT_ALLOWED:
+        action = TRANSACTION_ACTIONS.get(operation, f"dynamodb:{operation}")
         return (
-            f"({_destination(bind, client)} AWS rejected these credentials or permissions. Check {CREDENTIAL_SETTINGS}"
-            " and the IAM policy.)"
+            f"({_destination(bind, client)} The IAM policy of the credentials must allow {action} on the table, and on"
+            " its indexes.)"
         )
+    if code in ACCESS_DENIED:
+        return f"({_destination(bind, client)} AWS rejected these credentials. Check {CREDENTIAL_SETTINGS}.)"
     return ""
 
 

@@ -30,10 +30,11 @@ CONFLICTS: t.Final = frozenset(
         "TransactionConflict",
     }
 )
+NOT_ALLOWED: t.Final = "AccessDeniedException"
 # The credentials are wrong, or the IAM policy does not allow the call.
 ACCESS_DENIED: t.Final = frozenset(
     {
-        "AccessDeniedException",
+        NOT_ALLOWED,
         "ExpiredTokenException",
         "IncompleteSignature",
         "InvalidSignatureException",
