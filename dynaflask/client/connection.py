@@ -18,6 +18,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
+from dynaflask.client.call_timeout import TimedCaller
 from dynaflask.client.direct.page_decoder import ItemFactory
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
@@ -187,6 +188,8 @@ class Connection(pynamodb.connection.Connection):
                 api_caller = pooled.api_caller
                 if self._item_factory is not None and api_caller is not client:
                     api_caller = api_caller.with_item_factory(self._item_factory)
+                if self.bind.call_timeout_seconds is not None:
+                    api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
                 return ApiCall(api_caller)._make_api_call(operation_name, operation_kwargs)
             finally:
                 self._lease.release(pooled)

@@ -10,6 +10,7 @@ from botocore import exceptions as botocore
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from dynaflask.client.call_timeout import CallTimeoutError
 from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
 from dynaflask.operations.error_codes import ACCESS_DENIED
@@ -19,6 +20,7 @@ from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 CREDENTIAL_SETTINGS: t.Final = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
 # The settings to check, by botocore's exception classes. The first entry that matches is used.
 SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
+    ((CallTimeoutError,), "DYNAMODB_CALL_TIMEOUT_SECONDS"),
     ((botocore.ProfileNotFound,), "DYNAMODB_PROFILE"),
     ((botocore.NoRegionError, botocore.InvalidRegionError), "DYNAMODB_REGION"),
     ((botocore.ProxyConnectionError, botocore.InvalidProxiesConfigError), "DYNAMODB_CLIENT_CONFIG (proxies)"),

@@ -13,6 +13,7 @@ from dynaflask.client import transport
 from dynaflask.client import tuned_parts
 from dynaflask.client.botocore_internals import http_session
 from dynaflask.client.botocore_internals import renew_sockets
+from dynaflask.client.call_timeout import refuse_further_attempts
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import client_config
@@ -48,7 +49,7 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, LockedSession | None
         tls.share_context(client)
     if key.transport != STOCK:
         tuned_parts.install(client)
-    _renew_sockets_after_fork(client)
+    _check_before_send(client)
     _add_headers(client, key.extra_headers)
     transport.attach_transport(client, mode=key.transport)
     return client, session
@@ -68,13 +69,14 @@ def _call_factory(bind: Bind) -> t.Any:
     return client
 
 
-def _renew_sockets_after_fork(client: t.Any) -> None:
+def _check_before_send(client: t.Any) -> None:
     # The pool makes new clients in a child. User code may still hold a client of the parent, such as `db.client`.
     session = http_session(client)
     process_id = getpid()
 
-    def renew(**_: t.Any) -> None:
+    def check(**_: t.Any) -> None:
         nonlocal process_id
+        refuse_further_attempts()
         if process_id == getpid():
             return
         if not renew_sockets(session):
@@ -85,7 +87,7 @@ def _renew_sockets_after_fork(client: t.Any) -> None:
         # Last, so that no other thread uses the parent's sockets before. Two threads may renew them: both are new.
         process_id = getpid()
 
-    client.meta.events.register_first("before-send", renew)
+    client.meta.events.register_first("before-send", check)
 
 
 def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:

@@ -34,6 +34,7 @@ SLOW_FILES = tuple(
         "client/tuned/test_request_serializer.py",
         "client/tuned/test_response_parser.py",
         "client/tuned/test_signer.py",
+        "client/test_call_timeout.py",
         "client/test_first_calls.py",
         "client/test_forks.py",
         "client/test_gevent.py",
