@@ -11,9 +11,10 @@ import sys
 import types
 import typing as t
 
+import botocore.awsrequest
 import botocore.discovery
 import botocore.handlers
-from botocore.awsrequest import HeadersDict
+import botocore.httpsession
 from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.httpsession import URLLib3Session
@@ -27,12 +28,18 @@ with contextlib.suppress(ImportError):
 # The event handlers that botocore registers on each new session. moto appends its own when it is imported. Empty if the
 # name is gone: then moto must be imported before the first client is made.
 BUILTIN_HANDLERS: list[t.Any] = getattr(botocore.handlers, "BUILTIN_HANDLERS", [])
+HeadersDict: t.Any = getattr(botocore.awsrequest, "HeadersDict", None)
 
 
 def has_credentials(client: t.Any) -> bool:
     """True if a client found credentials when it was made, and for a client without the private names."""
     signer = getattr(client, "_request_signer", None)
     return signer is None or bool(getattr(signer, "_credentials", True))
+
+
+def session_credentials(session: t.Any) -> t.Any:
+    """The credentials that a session has loaded; ``None`` if it has loaded none, or a name is gone."""
+    return getattr(getattr(session, "_session", session), "_credentials", None)
 
 
 def mock_is_active() -> bool:
@@ -44,6 +51,31 @@ def mock_is_active() -> bool:
 def http_session(client: t.Any) -> t.Any:
     """The object that sends a client's requests over urllib3; ``None`` if its name is gone."""
     return getattr(getattr(client, "_endpoint", None), "http_session", None)
+
+
+# Connection pools of parent processes, never closed: their sockets belong to the parent, and a thread that this process
+# does not have may hold their locks.
+_parents_pools: list[t.Any] = []
+
+
+def renew_sockets(session: t.Any) -> bool:
+    """Give a client's HTTP session new connection pools, in a forked child. The parent's connections stay open.
+
+    Args:
+        session: What :func:`http_session` returned.
+
+    Returns:
+        False if a name is gone. The session must not send then.
+    """
+    try:
+        old, proxy_managers = session._manager, session._proxy_managers
+        new = type(old)(**old.connection_pool_kw)
+        new.pool_classes_by_scheme = old.pool_classes_by_scheme
+    except AttributeError:
+        return False
+    _parents_pools.append((old, proxy_managers))
+    session._manager, session._proxy_managers = new, {}
+    return True
 
 
 def count_idle_sockets(client: t.Any) -> int:
@@ -67,6 +99,18 @@ def verify_option(client: t.Any) -> t.Any:
         return None if has_more else session._verify or None
     except AttributeError:
         return None
+
+
+def ca_bundle_path(verify: t.Any) -> t.Any:
+    """Path of the CA bundle of a ``verify`` option; ``None`` if the name is gone."""
+    find_path: t.Any = getattr(botocore.httpsession, "get_cert_path", None)
+    return find_path(verify) if find_path is not None else None
+
+
+def new_tls_context() -> ssl.SSLContext | None:
+    """A TLS context with botocore's options; ``None`` if the name is gone."""
+    make_context: t.Any = getattr(botocore.httpsession, "create_urllib3_context", None)
+    return make_context() if make_context is not None else None
 
 
 def use_tls_context(client: t.Any, context: ssl.SSLContext) -> None:
@@ -94,10 +138,10 @@ def use_tls_context(client: t.Any, context: ssl.SSLContext) -> None:
 def call_features() -> frozenset[str] | None:
     """The botocore features that the current call uses, for its user agent; ``None`` if a name is gone."""
     try:
-        context = botocore.context.get_context()
+        context: t.Any = botocore.context.get_context()
+        return frozenset(context.features) if context else frozenset()
     except AttributeError:
         return None
-    return frozenset(context.features) if context else frozenset()
 
 
 def replace_serializer(client: t.Any, *, stock: type, by: t.Any) -> None:
@@ -124,8 +168,8 @@ def lower_headers(headers: t.Any) -> dict[str, str]:
 
 def event_handlers(client: t.Any, event: str) -> tuple[t.Any, ...]:
     """The handlers that a client calls at an event; none if a name is gone."""
-    handlers = getattr(_emitter(client), "_handlers", None)
-    return tuple(handlers.prefix_search(event)) if handlers is not None else ()
+    search = getattr(getattr(_emitter(client), "_handlers", None), "prefix_search", None)
+    return tuple(search(event)) if search is not None else ()
 
 
 def events_version(client: t.Any) -> object | None:
@@ -150,13 +194,40 @@ def frozen_credentials(client: t.Any) -> t.Any:
     ``None`` without credentials, and if a name is gone.
     """
     credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
-    return credentials.get_frozen_credentials() if credentials is not None else None
+    freeze = getattr(credentials, "get_frozen_credentials", None)
+    return freeze() if freeze is not None else None
 
 
 def has_proxy(client: t.Any) -> bool:
     """True if a client uses a proxy, and if a name is gone."""
-    configuration = getattr(http_session(client), "_proxy_config", None)
-    return configuration is None or configuration.proxy_url_for(client.meta.endpoint_url) is not None
+    find_proxy = getattr(getattr(http_session(client), "_proxy_config", None), "proxy_url_for", None)
+    return find_proxy is None or find_proxy(client.meta.endpoint_url) is not None
+
+
+# What a call outside botocore reads of a client. Each may be None, but not be gone.
+_READ_BY_DIRECT = (
+    "_endpoint.http_session._proxy_config.proxy_url_for",
+    "_endpoint.http_session._verify",
+    "_endpoint.http_session._cert_file",
+    "_endpoint.http_session._socket_options",
+    "meta.events._emitter._handlers.prefix_search",
+    "meta.events._emitter._lookup_cache",
+    "_request_signer._credentials.get_frozen_credentials",
+)
+
+
+def missing_name(client: t.Any) -> str | None:
+    """The first name that a call outside botocore needs and this botocore does not have; ``None`` if it has all."""
+    for path in _READ_BY_DIRECT:
+        value, owner = client, "client"
+        for name in path.split("."):
+            if value is not None and not hasattr(value, name):
+                return f"{owner} has no {name!r}"
+            value, owner = getattr(value, name, None), name
+    for name in ("get_cert_path", "create_urllib3_context"):
+        if not hasattr(botocore.httpsession, name):
+            return f"botocore.httpsession has no {name!r}"
+    return None
 
 
 def socket_options(client: t.Any) -> tuple[tuple[int, int, int], ...]:

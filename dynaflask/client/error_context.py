@@ -12,17 +12,20 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
 from dynaflask import local
+from dynaflask.client.call_timeout import CallTimeoutError
 from dynaflask.client.key import LOCAL
 from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DamagedResponse
 from dynaflask.operations.error_codes import ACCESS_DENIED
+from dynaflask.operations.error_codes import NOT_ALLOWED
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.operations.error_codes import THROTTLED
 
 CREDENTIAL_SETTINGS: t.Final = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
 # The settings to check, by botocore's exception classes. The first entry that matches is used.
 SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
+    ((CallTimeoutError,), "DYNAMODB_CALL_TIMEOUT_SECONDS"),
     ((botocore.NoRegionError, botocore.InvalidRegionError), "DYNAMODB_REGION"),
     ((botocore.ProxyConnectionError, botocore.InvalidProxiesConfigError), "DYNAMODB_CLIENT_CONFIG (proxies)"),
     ((botocore.SSLError,), "DYNAMODB_HOST, AWS_CA_BUNDLE"),
@@ -35,6 +38,13 @@ SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] 
         CREDENTIAL_SETTINGS,
     ),
 )
+
+# The IAM actions of the operations that need others than the one of their name.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+TRANSACTION_ACTIONS: t.Final = {
+    "TransactGetItems": "dynamodb:GetItem",
+    "TransactWriteItems": "dynamodb:PutItem, UpdateItem, DeleteItem or ConditionCheckItem",
+}
 
 CALL_ERRORS = (BotoCoreError, ClientError)
 CONNECTION_ERRORS = (botocore.ConnectionError, botocore.HTTPClientError)
@@ -79,7 +89,7 @@ def annotate(error: Exception, *, bind: Bind, operation: str, client: t.Any = No
         client: The client that made the call, which knows the region and the endpoint; ``None`` if making it failed.
         tenant: Tenant that the call was made for, or ``None``.
     """
-    advice = _advice(error, bind, client, tenant)
+    advice = _advice(error, bind, operation, client=client, tenant=tenant)
     attach(error, ErrorContext(bind.key, operation, advice))
     _append(error, advice)
 
@@ -119,40 +129,41 @@ def _append(error: Exception, advice: str) -> None:
         error.args = (f"{error} {advice}", *error.args[1:])
 
 
-def _advice(error: Exception, bind: Bind, client: t.Any, tenant: str | None) -> str:
+def _advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, tenant: str | None) -> str:
     setting = _setting_to_check(error, bind)
     if bind.host == LOCAL and isinstance(error, CONNECTION_ERRORS) and (failure := local.failure()):
         return f"(The bind is {bind.key!r}. {failure})"
     if setting is not None:
         return f"(The bind is {bind.key!r}. Check {setting}.)"
-    return _advice_for_code(_error_code(error), bind, client, tenant)
+    code = _error_code(error)
+    advice = _missing_table_advice(bind, tenant) if code == TABLE_NOT_FOUND else _code_advice(code, operation)
+    return f"({_destination(bind, client)} {advice})" if advice else ""
 
 
-def _advice_for_code(code: str | None, bind: Bind, client: t.Any, tenant: str | None) -> str:
-    if code == TABLE_NOT_FOUND and bind.host == LOCAL:
+def _missing_table_advice(bind: Bind, tenant: str | None) -> str:
+    if bind.host == LOCAL:
         # The command is another process, with a local server of its own.
         return (
-            f"({_destination(bind, client)} The table does not exist there. The local server belongs to this process:"
-            f" call db.create_all here, if a model declares the table; or {local.SHARE}, and create it once.)"
+            "The table does not exist there. The local server belongs to this process: call db.create_all here, if a"
+            f" model declares the table; or {local.SHARE}, and create it once."
         )
-    if code == TABLE_NOT_FOUND:
-        command = "flask dynamo create" + ("" if tenant is None else f" --tenant {tenant!r}")
-        return (
-            f"({_destination(bind, client)} The table does not exist there. To create it, run `{command}` or call"
-            " db.create_all, if a model declares it. If it exists elsewhere, check DYNAMODB_REGION, DYNAMODB_HOST,"
-            " DYNAMODB_TABLE_PREFIX.)"
-        )
-    if code in ACCESS_DENIED:
-        return (
-            f"({_destination(bind, client)} AWS rejected these credentials or permissions. Check {CREDENTIAL_SETTINGS}"
-            " and the IAM policy.)"
-        )
+    command = "flask dynamo create" + ("" if tenant is None else f" --tenant {tenant!r}")
+    return (
+        f"The table does not exist there. To create it, run `{command}` or call db.create_all, if a model declares it."
+        " If it exists elsewhere, check DYNAMODB_REGION, DYNAMODB_HOST, DYNAMODB_TABLE_PREFIX."
+    )
+
+
+def _code_advice(code: str | None, operation: str) -> str:
+    if code == NOT_ALLOWED:
+        action = TRANSACTION_ACTIONS.get(operation, f"dynamodb:{operation}")
+        return f"The IAM policy of the credentials must allow {action} on the table, and on its indexes."
     if code in THROTTLED:
         return (
-            f"({_destination(bind, client)} DynamoDB throttled the call. Check the capacity of the table,"
-            " DYNAMODB_MAX_RETRY_ATTEMPTS and DYNAMODB_RETRY_CONFIGURATION.)"
+            "DynamoDB throttled the call. Check the capacity of the table, DYNAMODB_MAX_RETRY_ATTEMPTS and"
+            " DYNAMODB_RETRY_CONFIGURATION."
         )
-    return ""
+    return f"AWS rejected these credentials. Check {CREDENTIAL_SETTINGS}." if code in ACCESS_DENIED else ""
 
 
 def _destination(bind: Bind, client: t.Any) -> str:

@@ -6,9 +6,14 @@ from __future__ import annotations
 # the child waiting for the import lock.
 import encodings.idna  # noqa: F401
 import typing as t
+from os import getpid
 
 from dynaflask.client import tls
 from dynaflask.client import transport
+from dynaflask.client import tuned_parts
+from dynaflask.client.botocore_internals import http_session
+from dynaflask.client.botocore_internals import renew_sockets
+from dynaflask.client.call_timeout import refuse_further_attempts
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import client_config
@@ -16,9 +21,6 @@ from dynaflask.client.process import ProcessLocal
 from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import SessionCache
 from dynaflask.client.sessions import client_options
-from dynaflask.client.tuned import endpoint_resolver
-from dynaflask.client.tuned import request_serializer
-from dynaflask.client.tuned import signer
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import ConfigurationError
 
@@ -46,9 +48,8 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, LockedSession | None
     if client.meta.endpoint_url.startswith("https:"):
         tls.share_context(client)
     if key.transport != STOCK:
-        signer.install(client)
-        request_serializer.install(client)
-        endpoint_resolver.install(client)
+        tuned_parts.install(client)
+    _check_before_send(client)
     _add_headers(client, key.extra_headers)
     transport.attach_transport(client, mode=key.transport)
     return client, session
@@ -66,6 +67,27 @@ def _call_factory(bind: Bind) -> t.Any:
         raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
     transport.mark_unmanaged(client, reason="DYNAMODB_CLIENT_FACTORY made it", mode=bind.transport)
     return client
+
+
+def _check_before_send(client: t.Any) -> None:
+    # The pool makes new clients in a child. User code may still hold a client of the parent, such as `db.client`.
+    session = http_session(client)
+    process_id = getpid()
+
+    def check(**_: t.Any) -> None:
+        nonlocal process_id
+        refuse_further_attempts()
+        if process_id == getpid():
+            return
+        if not renew_sockets(session):
+            raise RuntimeError(
+                "This client was made before the process was forked, and this version of botocore gives it no new"
+                " sockets. Get a client of this process: registry.get_client()."
+            )
+        # Last, so that no other thread uses the parent's sockets before. Two threads may renew them: both are new.
+        process_id = getpid()
+
+    client.meta.events.register_first("before-send", check)
 
 
 def _add_headers(client: t.Any, headers: tuple[tuple[str, str], ...]) -> None:

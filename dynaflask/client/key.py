@@ -21,6 +21,17 @@ DIRECT = "direct"
 TUNED = "tuned"
 STOCK = "stock"
 
+# https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html. botocore reads the file of boto 2 last.
+CONFIG_FILES = (
+    ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    ("AWS_CONFIG_FILE", "~/.aws/config"),
+    ("BOTO_CONFIG", "~/.boto"),
+)
+# The home directory and the CA bundles, next to the variables whose name begins with AWS_ or ends with _PROXY.
+OTHER_VARIABLES = frozenset(
+    {"HOME", "USERPROFILE", "BOTO_CONFIG", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+)
+
 MAX_OPTIONS = 1000
 # By the settings that they come from. Threads may compute the same options at once: they get equal values.
 _options_cache: dict[t.Any, t.Any] = {}
@@ -57,7 +68,7 @@ class ClientKey(t.NamedTuple):
         options: All options of botocore's ``Config``: timeouts, retries, pool size, proxies.
         transport: The value of ``DYNAMODB_TRANSPORT``.
         factory: The values of the bind that a ``DYNAMODB_CLIENT_FACTORY`` gets; ``None`` without a factory.
-        environment: Digest of the ``AWS_*`` variables at the time the key was made.
+        environment: Digest of the variables and files that botocore reads, at the time the key was made.
         owner: An object that stands for the app, if the client serves this app alone; else ``None``.
     """
 
@@ -120,9 +131,25 @@ def without_password(url: str | None) -> str | None:
 
 
 def _environment_digest() -> str:
-    """Digest of the ``AWS_*`` variables. botocore may take credentials, a region or an endpoint from them."""
-    variables = sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))
-    return hashlib.sha256(repr(variables).encode()).hexdigest()
+    """Digest of the variables and the versions of the files that botocore may read when it makes a client."""
+    variables = sorted(item for item in os.environ.items() if _is_read_by_botocore(item[0]))
+    names = {variable: os.environ.get(variable) or default for variable, default in CONFIG_FILES}
+    files = [_file_version(os.path.expanduser(name)) for name in names.values()]
+    return hashlib.sha256(repr((variables, files)).encode()).hexdigest()
+
+
+def _is_read_by_botocore(variable: str) -> bool:
+    # `str.upper`: proxies are configured in either case, and botocore reads both.
+    name = variable.upper()
+    return name.startswith("AWS_") or name.endswith("_PROXY") or name in OTHER_VARIABLES
+
+
+def _file_version(path: str) -> tuple[object, ...]:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return (path,)
+    return path, status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _factory_key(bind: Bind) -> t.Any:

@@ -29,6 +29,7 @@ class Lease:
 
     def __init__(self, bind: Bind, *, owner: object = None) -> None:
         self.bind = bind
+        self._owner = owner
         self.key = client_key(bind)._replace(owner=owner)
         # By whether the client is shared. A thread that still waits for the shared client must not replace the
         # dedicated one that another thread has got meanwhile.
@@ -80,7 +81,9 @@ class Lease:
         # A client that is pinned stays pinned.
         pooled.is_pinned |= is_pinned
         self.release(pooled)
-        self._clients.pop(True, None)
+        shared = self._clients.pop(True, None)
+        if shared is not None:
+            shared.remove_lease(self)
         return client
 
     @property
@@ -89,21 +92,29 @@ class Lease:
         return any(pooled.client is not None for pooled in list(self._clients.values()))
 
     def close(self) -> None:
-        """Give up the client. The next call gets another."""
-        self._clients = {}
+        """Release the client, which is closed if it has no other lease. The next call gets a client again."""
+        clients, self._clients = self._clients, {}
+        self.key = self.key._replace(owner=self._owner)
+        for pooled in list(clients.values()):
+            pooled.remove_lease(self)
 
     def _current(self) -> PooledClient:
-        key = self.key
-        pooled = self._clients.get(key.owner is None)
+        key, clients = self.key, self._clients
+        pooled = clients.get(key.owner is None)
         if pooled is None or not pooled.is_usable:
             if pooled is not None and pooled.is_from_ended_mock:
                 logger.debug("Replaced after a mock: the client of %r.", key)
+                pooled.remove_lease(self)
             # The AWS_* variables, which a client may take its credentials from, may have changed since the last client.
             key = self.key = client_key(self.bind)._replace(owner=key.owner)
             pooled = pool.get(key, self.bind)
             # After a failed request to a metadata service, a client stays without credentials for good. Such a client
             # serves one call, as with PynamoDB.
             if has_credentials(pooled.client):
-                self._clients[key.owner is None] = pooled
+                clients[key.owner is None] = pooled
+                pooled.add_lease(self)
+                # Another thread has closed this lease meanwhile, and the client may have the credentials of before.
+                if clients is not self._clients:
+                    pooled.remove_lease(self)
         pooled.last_used = time.monotonic()
         return pooled

@@ -20,6 +20,7 @@ from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import count_idle_sockets
 from dynaflask.client.botocore_internals import has_credentials
 from dynaflask.client.botocore_internals import mock_is_active
+from dynaflask.client.botocore_internals import session_credentials
 from dynaflask.client.factory import make_client
 from dynaflask.client.key import ClientKey
 from dynaflask.client.process import ProcessLocal
@@ -77,14 +78,17 @@ class PooledClient:
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.active_calls: list[None] = []
+        # Weak, for an app that is garbage collected without `close`.
+        self._leases: weakref.WeakSet[t.Any] = weakref.WeakSet()
         self._pid = getpid()
         # The session cache holds sessions weakly. As long as this client lives, the next client of the same identity
         # shares its session.
         self._session = session
+        self._credentials = session_credentials(key.identity.session)
         self._handler_count = len(BUILTIN_HANDLERS)
         self._is_mocked = mock_is_active()
-        # Closes the client when its last lease is gone. The program closes what its factory made. At exit, the
-        # operating system closes the sockets.
+        # Closes the client when its last lease is garbage collected. The program closes what its factory made. At exit,
+        # the operating system closes the sockets.
         self._finalizer = weakref.finalize(self, _close, key, client if session else None, self._pid)
         self._finalizer.atexit = False
 
@@ -107,6 +111,23 @@ class PooledClient:
     def is_idle(self) -> bool:
         """True if no call is in flight and user code does not hold the client."""
         return not (self.active_calls or self.is_pinned)
+
+    @property
+    def has_current_credentials(self) -> bool:
+        """False if the program has given its session other credentials since the client was made."""
+        return self._credentials is session_credentials(self.key.identity.session)
+
+    def add_lease(self, lease: object) -> None:
+        """Count a lease of the client."""
+        self._leases.add(lease)
+
+    def remove_lease(self, lease: object) -> None:
+        """Close the client if this was its last lease."""
+        self._leases.discard(lease)
+        # Counted, because the traceback of a failed call refers to this object and would keep it in the pool. A thread
+        # that adds a lease meanwhile sees that the client is closed, and gets another; see Lease.acquire.
+        if not self._leases and self._pid == getpid():
+            self.close()
 
     def close(self) -> None:
         """Close the client and its sockets. A call in flight ends as usual."""
@@ -168,7 +189,7 @@ class _Clients:
     def find(self, key: ClientKey) -> PooledClient | None:
         """The usable client of a key, if there is one."""
         pooled = self.by_key.get(key)
-        if pooled is None or not pooled.is_usable:
+        if pooled is None or not (pooled.is_usable and pooled.has_current_credentials):
             return None
         self.hits += 1
         return pooled
@@ -177,6 +198,10 @@ class _Clients:
         """Add a new client."""
         with self.lock:
             self.creations += 1
+            former = self.by_key.get(key)
+            if former is not None and former.client is not None:
+                # Other apps still use the client with the former credentials. It stays in the pool, to be closed.
+                self.by_key[key._replace(owner=(key.owner, id(former)))] = former
             if has_credentials(pooled.client):
                 self.by_key[key] = pooled
 

@@ -15,14 +15,13 @@ from botocore.credentials import Credentials
 from botocore.credentials import DeferredRefreshableCredentials
 
 from dynaflask import local
+from dynaflask.client import tuned_parts
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import mock_is_active
 from dynaflask.client.key import LOCAL
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import Identity
-from dynaflask.client.tuned.response_parser import ParserFactory
-from dynaflask.client.tuned.user_agent import UserAgent
 from dynaflask.exceptions import ConfigurationError
 
 # The local server accepts any region and keys. With these, it never sees the developer's real keys.
@@ -124,8 +123,7 @@ class SessionCache:
         has_keys = identity.aws_access_key_id is not None or _static_keys(key)[0] is not None
         session = self._share_loader(_new_botocore_session(identity.profile, has_keys=has_keys))
         if key.transport != STOCK:
-            session.register_component("response_parser_factory", ParserFactory())
-            session.register_component("user_agent_creator", UserAgent.from_environment())
+            tuned_parts.prepare_session(session)
         return session
 
     def _share_loader(self, session: botocore.session.Session) -> botocore.session.Session:

@@ -6,8 +6,8 @@ import ssl
 import threading
 import typing as t
 
-import botocore.httpsession
-
+from dynaflask.client.botocore_internals import ca_bundle_path
+from dynaflask.client.botocore_internals import new_tls_context
 from dynaflask.client.botocore_internals import use_tls_context
 from dynaflask.client.botocore_internals import verify_option
 from dynaflask.client.process import ProcessLocal
@@ -50,14 +50,16 @@ def hostname_checking_context(client: t.Any) -> ssl.SSLContext | None:
 def _ca_bundle(client: t.Any) -> t.Any:
     """Path of the CA bundle of a client without other TLS settings; else ``None``."""
     verify = verify_option(client)
-    return botocore.httpsession.get_cert_path(verify) if verify else None
+    return ca_bundle_path(verify) if verify else None
 
 
 # urllib3 checks the host name itself and needs a context that does not: see its ssl_match_hostname.
 def _context(bundle: t.Any, *, checks_hostname: bool = False) -> ssl.SSLContext | None:
     with _lock.get():
         if (bundle, checks_hostname) not in _contexts:
-            context = botocore.httpsession.create_urllib3_context()
+            context = new_tls_context()
+            if context is None:
+                return None
             try:
                 context.load_verify_locations(bundle)
             except OSError:

@@ -6,8 +6,10 @@ import contextlib
 import logging
 import typing as t
 
+from dynaflask.client import tuned_parts
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
+from dynaflask.client.key import TUNED
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import install_hint
 
@@ -16,7 +18,7 @@ from dynaflask.exceptions import install_hint
 DirectTransport: t.Any
 try:
     from dynaflask.client.direct.transport import DirectTransport
-except ModuleNotFoundError as missing:
+except (ImportError, AttributeError) as missing:
     DirectTransport = missing
 
 logger = logging.getLogger("dynaflask.pool")
@@ -46,15 +48,22 @@ def attach_transport(client: t.Any, *, mode: str) -> None:
     Raises:
         ConfigurationError: The transport needs a package that is not installed.
     """
-    if mode != DIRECT:
-        client.meta.dynaflask_transport = Transport(mode)
-        return
-    if isinstance(DirectTransport, ModuleNotFoundError):
+    if mode == DIRECT and isinstance(DirectTransport, ModuleNotFoundError):
         raise ConfigurationError(
             f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(DirectTransport, extra=DIRECT)}"
         ) from DirectTransport
-    client.meta.dynaflask_transport = DirectTransport(client)
-    _log_unused(mode, reason=client.meta.dynaflask_transport.reason)
+    difference = tuned_parts.unsupported_reason() if mode != STOCK else None
+    if difference is not None:
+        attached: t.Any = Transport(STOCK, difference)
+    elif mode != DIRECT:
+        attached = Transport(mode)
+    elif isinstance(DirectTransport, Exception):
+        difference = tuned_parts.version_difference(DirectTransport)
+        attached = Transport(TUNED, f"this version of botocore differs: {difference}")
+    else:
+        attached = DirectTransport(client)
+    client.meta.dynaflask_transport = attached
+    _log_unused(mode, reason=attached.reason)
 
 
 def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> None:

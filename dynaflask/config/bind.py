@@ -30,7 +30,8 @@ class Bind:
         region: AWS region.
         host: URL of the endpoint, or ``"local"`` for the local server.
         connect_timeout_seconds: Longest time to open a connection, in seconds.
-        read_timeout_seconds: Longest wait for data from DynamoDB, in seconds.
+        read_timeout_seconds: Longest wait for the next bytes of a response, in seconds.
+        call_timeout_seconds: Longest time of a call with all its attempts, in seconds.
         max_retry_attempts: Number of retries after a failed attempt.
         retry_configuration: How botocore retries failed calls.
         max_pool_connections: Number of open connections that one client keeps.
@@ -63,6 +64,7 @@ class Bind:
     host: str | None = None
     connect_timeout_seconds: float | None = None
     read_timeout_seconds: float | None = None
+    call_timeout_seconds: float | None = None
     max_retry_attempts: int | None = None
     retry_configuration: str | ImmutableDict[str, t.Any] | None = None
     max_pool_connections: int | None = None

@@ -95,8 +95,11 @@ SETTINGS: t.Final = (
         "read_timeout_seconds",
         v.seconds,
         Group.CLIENT,
-        "Longest wait for data from DynamoDB, in seconds.",
+        "Longest wait for the next bytes of a response, in seconds.",
         has_upstream_default=True,
+    ),
+    Setting(
+        "call_timeout_seconds", v.seconds, Group.CLIENT, "Longest time of a call with all its attempts, in seconds."
     ),
     Setting(
         "max_retry_attempts",

@@ -36,10 +36,11 @@ CONFLICTS: t.Final = frozenset(
 )
 # DynamoDB's code, and that of STS.
 EXPIRED_CREDENTIALS: t.Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
+NOT_ALLOWED: t.Final = "AccessDeniedException"
 # The credentials are wrong, or the IAM policy does not allow the call.
 ACCESS_DENIED: t.Final = frozenset(
     {
-        "AccessDeniedException",
+        NOT_ALLOWED,
         "ExpiredTokenException",
         "IncompleteSignature",
         "InvalidSignatureException",

@@ -346,11 +346,13 @@ class Registry:
         return {"" if key is None else str(key): usage for key, usage in counts.items()} if string_keys else counts
 
     def close(self) -> None:
-        """Release the app's clients. Those that no other app uses are closed. The next use makes new ones."""
+        """Release the app's clients. Those that no other app uses are closed. The next use makes new ones.
+
+        Calls in flight end as usual.
+        """
+        # The leases stay: the connections of an open context use them, and another `close` must reach their clients.
         for lease in list(self._leases_by_key.values()):
             lease.close()
-        self._leases.clear()
-        self._leases_by_key.clear()
 
     def _cache_lease(self, bind: Bind, lease: Lease) -> None:
         if len(self._leases) >= MAX_BINDS:

@@ -6,14 +6,18 @@ import ssl
 import types
 import typing as t
 
+import botocore.httpsession
+import botocore.session
 import pytest
 from botocore.awsrequest import HeadersDict
 
 from dynaflask.client import botocore_internals
+from dynaflask.client import tls
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
+AWS_KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush"}
 SAFE_RESULTS = {
     botocore_internals.has_credentials: True,
     botocore_internals.http_session: None,
@@ -33,6 +37,39 @@ def test_each_function_has_a_safe_result_without_its_name(ask: t.Callable[[t.Any
     assert ask(client) == SAFE_RESULTS[ask]
     assert botocore_internals.event_handlers(client, "before-send") == ()
     botocore_internals.use_tls_context(client, ssl.create_default_context())
+
+
+@pytest.mark.parametrize("path", botocore_internals._READ_BY_DIRECT)
+def test_a_name_that_is_gone_is_named(path: str) -> None:
+    """The message has the object and the name; ``None`` in the place of an object is no difference."""
+    client: t.Any = types.SimpleNamespace()
+    for other in botocore_internals._READ_BY_DIRECT:
+        owner = client
+        for name in other.split("."):
+            vars(owner).setdefault(name, types.SimpleNamespace())
+            owner = vars(owner)[name]
+    assert botocore_internals.missing_name(client) is None
+    *owners, name = path.split(".")
+    owner = client
+    for part in owners:
+        owner = getattr(owner, part)
+    delattr(owner, name)
+    assert botocore_internals.missing_name(client) == f"{owners[-1]} has no {name!r}"
+    vars(client)[owners[0]] = None
+    assert botocore_internals.missing_name(client) is None
+
+
+@pytest.mark.parametrize("name", ["get_cert_path", "create_urllib3_context"])
+def test_a_function_that_is_gone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A client has botocore's TLS context, and ``missing_name`` names the function."""
+    client = botocore.session.Session().create_client("dynamodb", "eu-west-1", **AWS_KEYS)
+    monkeypatch.setattr(tls, "_contexts", {})
+    monkeypatch.delattr(botocore.httpsession, name)
+    assert botocore_internals.missing_name(client) == f"botocore.httpsession has no {name!r}"
+    assert (botocore_internals.ca_bundle_path(True) is None) == (name == "get_cert_path")
+    assert (botocore_internals.new_tls_context() is None) == (name == "create_urllib3_context")
+    assert tls._context("/a/bundle") is None
+    client.close()
 
 
 GONE = {

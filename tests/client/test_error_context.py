@@ -146,10 +146,10 @@ CALLS: dict[str, tuple[t.Callable[[t.Any, t.Any], object], type[exceptions.Pynam
     "drop": (lambda model, db: model.delete_table(), exceptions.TableError),
 }
 REJECTED = (
-    "AWS rejected these credentials or permissions. Check DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, "
-    "DYNAMODB_SESSION, DYNAMODB_ROLE_ARN and the IAM policy."
+    "AWS rejected these credentials. Check DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION,"
+    " DYNAMODB_ROLE_ARN."
 )
-REFUSED = ["AccessDeniedException", "ExpiredTokenException", "InvalidSignatureException", "UnrecognizedClientException"]
+REFUSED = ["ExpiredTokenException", "InvalidSignatureException", "UnrecognizedClientException"]
 
 
 def refuse(recorder: recorders.Recorder, code: str) -> None:
@@ -304,6 +304,43 @@ def test_rejected_credentials_name_the_settings(  # noqa: PLR0917 - fixtures
         call(thread_model, db)
     assert "hush" not in repr(caught.value)
     assert "AKIA" not in repr(caught.value)
+
+
+# The operation that each of the calls makes first.
+ACTIONS = {
+    "get": "dynamodb:GetItem",
+    "save": "dynamodb:PutItem",
+    "update": "dynamodb:UpdateItem",
+    "delete": "dynamodb:DeleteItem",
+    "query": "dynamodb:Query",
+    "scan": "dynamodb:Scan",
+    "count": "dynamodb:Query",
+    "paginate": "dynamodb:Query",
+    "read a batch": "dynamodb:BatchGetItem",
+    "write a batch": "dynamodb:BatchWriteItem",
+    "transact get": "dynamodb:GetItem",
+    "transact write": "dynamodb:PutItem, UpdateItem, DeleteItem or ConditionCheckItem",
+    "describe": "dynamodb:DescribeTable",
+    "drop": "dynamodb:DeleteTable",
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_that_is_not_allowed_names_the_iam_action(
+    app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo, name: str
+) -> None:
+    """The credentials are right: no setting of them is named."""
+    refuse(recorder, "AccessDeniedException")
+    app.secret_key = "secret"
+    call, error = CALLS[name]
+    expected = botocore.exceptions.ClientError if error is exceptions.TableDoesNotExist else error
+    with pytest.raises(expected) as caught:
+        call(thread_model, db)
+    assert str(caught.value).endswith(
+        f" (The bind is 'default', the region 'us-east-1', the endpoint {recorder.url!r}. The IAM policy of the"
+        f" credentials must allow {ACTIONS[name]} on the table, and on its indexes.)"
+    )
+    assert "DYNAMODB_" not in str(caught.value)
 
 
 def test_a_ping_with_rejected_credentials_names_the_settings(app: flask.Flask, recorder: recorders.Recorder) -> None:

@@ -18,6 +18,7 @@ from botocore.handlers import BUILTIN_HANDLERS
 
 import dynaflask
 from dynaflask import ConfigurationError
+from dynaflask.client import factory
 from dynaflask.config.bind import Bind
 from tests.support import engines
 from tests.support import recorder as recorders
@@ -159,13 +160,77 @@ class TestIdentity:
     def test_changed_variables_make_another_client(
         self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A new app uses the current ``AWS_*`` variables, as with PynamoDB."""
+        """A new app uses the current variables, as with PynamoDB."""
         key_ids = []
         for name in ("FIRST", "SECOND"):
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
             monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
             key_ids.append(wire().access_key_id)
         assert key_ids == ["FIRST", "SECOND"]
+
+    @pytest.mark.parametrize("changed", ["the file", "HOME", "the variable"])
+    def test_a_changed_file_makes_another_client(
+        self,
+        make_app: MakeApp,
+        recorder: recorders.Recorder,
+        monkeypatch: pytest.MonkeyPatch,
+        changed: str,
+        tmp_path: pathlib.Path,
+    ) -> None:
+        """A new app reads the current credentials file. An app that has a client reads it after ``close``."""
+        for variable in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(variable, raising=False)
+        apps = []
+        for name in ("FIRST", "SECOND"):
+            home = tmp_path / ("home" if changed == "the file" else name)
+            (home / ".aws").mkdir(parents=True, exist_ok=True)
+            file = home / ".aws" / "credentials"
+            file.write_text(f"[default]\naws_access_key_id = {name}\naws_secret_access_key = hush\n")
+            if changed == "the variable":
+                monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+            else:
+                monkeypatch.setenv("HOME", str(home))
+            apps.append(make_app(name, host=recorder.url, region="us-east-1"))
+            for app in apps:
+                ping(app)
+        apps[0].extensions["dynamo"].close()
+        ping(apps[0])
+        assert [request.access_key_id for request in recorder.requests] == ["FIRST", "FIRST", "SECOND", "SECOND"]
+
+    @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+    def test_a_changed_proxy_makes_another_client(
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        """A new app uses the current proxy; an app that has a client keeps it."""
+        with recorders.Recorder() as proxy:
+            one, two = (make_app(name, host="http://dynamodb.test", region="us-east-1", **KEYS) for name in "ab")
+            monkeypatch.setenv(variable, recorder.url)
+            ping(one)
+            monkeypatch.setenv(variable, proxy.url)
+            ping(two)
+            ping(one)
+            assert (len(recorder.requests), len(proxy.requests)) == (2, 1)
+
+    @pytest.mark.parametrize("make_session", [boto3.Session, botocore.session.Session], ids=["boto3", "botocore"])
+    def test_new_credentials_of_a_session_make_another_client(
+        self, make_app: MakeApp, recorder: recorders.Recorder, make_session: t.Callable[[], t.Any]
+    ) -> None:
+        """A new app signs with them, an app that has a client after ``close``. The pool closes both clients."""
+        session = make_session()
+        inner = getattr(session, "_session", session)
+        apps = [make_app(name, host=recorder.url, region="us-east-1", session=session) for name in ("one", "two")]
+        pool = dynaflask.Registry.pool
+        before = pool.stats().clients
+        for app, name in zip(apps, ("FIRST", "SECOND"), strict=True):
+            inner.set_credentials(name, "hush")
+            ping(app)
+        ping(apps[0])
+        assert pool.stats().clients == before + 2
+        apps[0].extensions["dynamo"].close()
+        assert pool.stats().clients == before + 1
+        ping(apps[0])
+        assert pool.stats().clients == before + 1
+        assert [request.access_key_id for request in recorder.requests] == ["FIRST", "SECOND", "FIRST", "SECOND"]
 
     def test_changed_variables_apply_when_a_client_is_replaced(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
@@ -361,3 +426,36 @@ class TestRefresh:
         app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE)
         with pytest.raises(ConfigurationError, match="DYNAMODB_ROLE_ARN is set, and there are no credentials"):
             ping(app)
+
+
+@pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
+class TestForks:
+    """A client that user code kept over a fork; ``test_forks.py`` forks for real."""
+
+    @pytest.fixture
+    def client(self, make_app: MakeApp, recorder: recorders.Recorder, transport: str) -> t.Any:
+        """A client with an open connection."""
+        app = make_app(host=recorder.url, region="us-east-1", transport=transport, **KEYS)
+        client = app.extensions["dynamo"].get_client()
+        client.list_tables()
+        return client
+
+    def test_it_gets_new_sockets_in_the_child(self, client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once. The parent's connection stays open."""
+        monkeypatch.setattr(factory, "getpid", lambda: -1)
+        (parents,) = client._endpoint.http_session._manager.pools._container.values()
+        opened = []
+        for _ in range(2):
+            client.list_tables()
+            (childs,) = client._endpoint.http_session._manager.pools._container.values()
+            opened.append(childs)
+        assert opened[0] is opened[1] is not parents
+        assert parents.num_connections == childs.num_connections == 1
+        assert parents.pool.queue[-1].sock.fileno() >= 0
+
+    def test_it_is_refused_if_botocore_gives_it_none(self, client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The child must not use its parent's sockets."""
+        monkeypatch.setattr(factory, "getpid", lambda: -1)
+        del client._endpoint.http_session._proxy_managers
+        with pytest.raises(RuntimeError, match="made before the process was forked.*registry.get_client()"):
+            client.list_tables()

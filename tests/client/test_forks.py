@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import http.client
+import importlib.util
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.support.paths import SUPPORT
 from tests.support.paths import environment
 
 TRANSPORTS = ["tuned", "direct", "stock"]
+REQUESTS = 500
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,17 +60,33 @@ def test_a_fork_without_hooks_is_noticed(recorder: recorders.Recorder, transport
 def test_gunicorn_with_preload(recorder: recorders.Recorder) -> None:
     """Four workers share no connection with the master, which made a call before it forked them."""
     port = engines.free_port()
-    command = [sys.executable, "-m", "gunicorn", "tests.support.gunicorn_program:application", "--preload"]
+    command = [sys.executable, "-m", "gunicorn", "tests.support.preload_program:application", "--preload"]
     options = ["--bind", f"127.0.0.1:{port}", "--workers", "4", "--threads", "4", "--log-level", "error"]
-    server = subprocess.Popen([*command, *options], env=environment(RECORDER_URL=recorder.url), cwd=PROJECT)
+    assert_each_response_is_its_own([*command, *options], port, RECORDER_URL=recorder.url)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyuwsgi") is None, reason="pyuwsgi is not installed")
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_uwsgi_forks_after_calls(recorder: recorders.Recorder, transport: str) -> None:
+    """Four workers share no connection with the master, which warmed its clients and made calls before the fork."""
+    port = engines.free_port()
+    command = [sys.executable, "-c", "import pyuwsgi; pyuwsgi.run()", "--module", "tests.support.preload_program"]
+    options = ["--http-socket", f"127.0.0.1:{port}", "--processes", "4", "--threads", "4", "--enable-threads"]
+    stop = ["--master", "--die-on-term", "--disable-logging", "--listen", "100", "--virtualenv", sys.prefix]
+    assert_each_response_is_its_own([*command, *options, *stop], port, RECORDER_URL=recorder.url, TRANSPORT=transport)
+
+
+def assert_each_response_is_its_own(command: list[str], port: int, **variables: str) -> None:
+    server = subprocess.Popen(command, env=environment(**variables), cwd=PROJECT)
     try:
         wait_for(port)
         with concurrent.futures.ThreadPoolExecutor(16) as clients:
-            answers = list(clients.map(lambda number: get(port, f"/{number}"), range(400)))
+            answers = list(clients.map(lambda number: get(port, f"/{number}"), range(REQUESTS)))
     finally:
         server.terminate()
         server.wait(timeout=30)
-    assert [answer["subject"] for answer in answers] == [str(number) for number in range(400)]
+    assert [answer["subject"] for answer in answers] == [str(number) for number in range(REQUESTS)]
+    assert [answer["kept"] for answer in answers] == [f"kept-{number}" for number in range(REQUESTS)]
     assert len({answer["process"] for answer in answers}) > 1
 
 
@@ -88,7 +106,7 @@ def wait_for(port: int) -> None:
         try:
             get(port, "/ready")
         except OSError:
-            assert time.monotonic() < deadline, "gunicorn did not start"
+            assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.05)
         else:
             return

@@ -61,6 +61,25 @@ def test_a_closed_lease_has_no_client(lease: Lease) -> None:
         assert not lease.has_client
 
 
+def test_a_lease_that_is_closed_while_it_gets_a_client_gets_another(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one may have the credentials of before."""
+    get, clients = pool.get, []
+
+    def get_and_close(*args: t.Any) -> t.Any:
+        pooled = get(*args)
+        clients.append(pooled.client)
+        if len(clients) == 1:
+            lease.close()
+        return pooled
+
+    monkeypatch.setattr(pool, "get", get_and_close)
+    with lease.call() as client:
+        assert [client] == clients[1:]
+        assert client is not clients[0]
+
+
 def test_a_dedicated_client_serves_its_owner_alone(lease: Lease, recorder: recorders.Recorder) -> None:
     """Another lease of the same bind keeps the shared client."""
     owner, other = object(), Lease(Bind(host=recorder.url, region="us-east-1", **KEYS))

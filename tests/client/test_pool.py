@@ -9,10 +9,12 @@ import time
 import types
 import typing as t
 
+import botocore.session
 import flask
 import moto
 import pytest
 from botocore.handlers import BUILTIN_HANDLERS
+from pynamodb.exceptions import GetError
 
 import dynaflask
 from dynaflask.client.key import client_key
@@ -184,6 +186,51 @@ class TestSharing:
         assert pool.stats().clients == before.clients - 1
         ping(app)
 
+    def test_close_does_not_wait_for_a_traceback(
+        self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """In an ``except`` block, the traceback refers to the client. It is closed, and the next call makes another.
+
+        The connection of the open context gets the new client, too, and another close reaches that one.
+        """
+        session = botocore.session.Session()
+        app = make_app(host=recorder.url, region="us-east-1", session=session)
+        recorder.answer = lambda request: (400, {"__type": "x#ExpiredTokenException", "message": "expired"})
+        for keys in ("OLD", "NEW", "NEWEST"):
+            session.set_credentials(keys, "hush")
+            with app.app_context():
+                for _ in range(2):
+                    try:
+                        thread_model.get("forum", "subject")
+                    except GetError:
+                        before = pool.stats().clients
+                        app.extensions["dynamo"].close()
+                        assert pool.stats().clients == before - 1
+        assert [request.access_key_id for request in recorder.requests] == [
+            key for key in ("OLD", "NEW", "NEWEST") for _ in range(2)
+        ]
+
+    def test_close_leaves_the_client_of_another_app(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+        """The client is closed with its last lease, and a call in flight ends as usual."""
+        app, twin = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("app", "twin"))
+        with lease(app).call() as client, lease(twin).call() as twins:
+            assert client is twins
+            before = pool.stats().clients
+            app.extensions["dynamo"].close()
+            assert pool.stats().clients == before
+            twin.extensions["dynamo"].close()
+            assert pool.stats().clients == before - 1
+            assert client.list_tables()["TableNames"] == []
+
+    def test_close_ends_the_use_of_a_dedicated_client(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
+        """The app gets another at the next request for one; its calls may use a shared one until then."""
+        app, twin = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("app", "twin"))
+        mine = app.extensions["dynamo"].client
+        app.extensions["dynamo"].close()
+        with lease(app).call() as client, lease(twin).call() as twins:
+            assert client is twins is not mine
+        assert app.extensions["dynamo"].client not in (mine, client)
+
 
 class TestLimits:
     """``DYNAMODB_MAX_CLIENTS`` and ``DYNAMODB_CLIENT_IDLE_SECONDS``."""
@@ -348,6 +395,21 @@ class TestFork:
         assert pool.stats().creations == 1
         pool.close()
         assert closings == []
+
+    def test_a_child_does_not_close_its_parents_clients(
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``registry.close`` in a child only forgets them."""
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        pooled, client = lease(app).acquire()
+        lease(app).release(pooled)
+        closings: list[int] = []
+        monkeypatch.setattr(client, "close", lambda: closings.append(1))
+        monkeypatch.setattr("dynaflask.client.pool.getpid", lambda: -1)
+        app.extensions["dynamo"].close()
+        assert closings == []
+        assert pooled.client is client
+        assert not lease(app).has_client
 
     def test_a_client_that_the_pool_does_not_know_is_not_closed(
         self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch

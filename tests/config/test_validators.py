@@ -22,6 +22,7 @@ VALID = {
     "host": "http://localhost:8000",
     "connect_timeout_seconds": 0.5,
     "read_timeout_seconds": 5,
+    "call_timeout_seconds": 9.5,
     "max_retry_attempts": 0,
     "retry_configuration": {"mode": "standard", "max_attempts": 2},
     "max_pool_connections": 20,

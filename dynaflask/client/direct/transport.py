@@ -25,6 +25,7 @@ from botocore.exceptions import ConnectionClosedError
 from dynaflask.client.botocore_internals import frozen_credentials
 from dynaflask.client.botocore_internals import has_proxy
 from dynaflask.client.botocore_internals import make_api_call
+from dynaflask.client.botocore_internals import missing_name
 from dynaflask.client.botocore_internals import socket_options
 from dynaflask.client.direct.hooks import ClientHooks
 from dynaflask.client.direct.http11 import CHECKSUM
@@ -286,6 +287,9 @@ class DirectTransport:
         )
 
     def _find_unsupported_reason(self) -> str | None:
+        missing = missing_name(self._client)
+        if missing is not None:
+            return f"this version of botocore differs: {missing}"
         if has_proxy(self._client):
             return "the client uses a proxy"
         if self._tls_context is None and self._client.meta.endpoint_url.startswith("https"):

@@ -1,0 +1,122 @@
+"""If a release of botocore or PynamoDB renames something, their own code makes the calls, and a warning says why."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import typing as t
+
+import pytest
+
+from dynaflask.client import transport
+from dynaflask.client import tuned_parts
+from tests.support import recorder as recorders
+from tests.support.paths import PROJECT
+from tests.support.paths import SUPPORT
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
+
+# Names of botocore, and the transport that takes the place of "tuned" and of "direct" if one is gone.
+RENAMED = {
+    **dict.fromkeys(["BUILTIN_HANDLERS", "HeadersDict", "features"], ("tuned", "direct")),
+    **dict.fromkeys(
+        ["AUTH_TYPE_MAPS", "SIGNED_HEADERS_BLACKLIST", "instance_cache", "UserAgentString", "EndpointRulesetResolver"],
+        ("stock", "stock"),
+    ),
+    **dict.fromkeys(["HTTPHeaders", "signed_headers", "headers_to_sign"], ("stock", "stock")),
+    **dict.fromkeys(
+        ["proxy_url_for", "_proxy_config", "prefix_search", "_credentials", "get_frozen_credentials"],
+        ("tuned", "tuned"),
+    ),
+    **dict.fromkeys(["create_serializer", "get_cert_path", "create_urllib3_context"], ("tuned", "tuned")),
+}
+
+
+def copy_renamed(package: str, name: str, folder: pathlib.Path) -> None:
+    """Copy a package, with another name in the place of one."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    source = pathlib.Path(str(spec.origin)).parent
+    for path in source.rglob("*.py"):
+        target = folder / package / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(re.sub(rf"\b{name}\b", f"{name}_renamed", path.read_text()))
+    for path in [*source.glob("data"), *source.glob("cacert.pem")]:
+        (folder / package / path.name).symlink_to(path)
+
+
+def run(package: str, name: str, folder: pathlib.Path, url: str) -> tuple[t.Any, str]:
+    """The results of the program by transport, and what it wrote to standard error."""
+    copy_renamed(package, name, folder)
+    path = os.pathsep.join([str(folder), str(PROJECT)])
+    finished = subprocess.run(
+        [sys.executable, str(SUPPORT / "renamed_program.py"), url],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout), finished.stderr
+
+
+@pytest.mark.parametrize(("name", "modes"), RENAMED.items(), ids=RENAMED)
+def test_a_renamed_name_of_botocore(
+    recorder: recorders.Recorder, tmp_path: pathlib.Path, name: str, modes: tuple[str, str]
+) -> None:
+    """The import works, each call gets its response, and one warning names what is missing."""
+    results, _ = run("botocore", name, tmp_path, recorder.url)
+    for requested, mode in zip(("stock", "tuned", "direct"), ("stock", *modes), strict=True):
+        subjects, *reached, warnings = results[requested]
+        assert subjects == [f"{requested}-0", f"{requested}-1"]
+        assert reached == [mode, mode]
+        assert len(warnings) == (mode != requested)
+        assert all(
+            f"DYNAMODB_TRANSPORT is {requested!r}, but botocore" in warning
+            and "this version of botocore differs: " in warning
+            and repr(name) in warning
+            for warning in warnings
+        )
+
+
+@pytest.mark.parametrize("name", ["substitute_names", "send_pre_boto_callback", "_get_table_name_for_error_context"])
+def test_a_renamed_name_of_pynamodb(recorder: recorders.Recorder, tmp_path: pathlib.Path, name: str) -> None:
+    """The import works, and each call gets its response. PynamoDB serializes the updates if it must."""
+    results, errors = run("pynamodb", name, tmp_path, recorder.url)
+    for requested in ("stock", "tuned", "direct"):
+        assert results[requested] == [[f"{requested}-0", f"{requested}-1"], requested, requested, []]
+    is_about_updates = "An update is serialized by PynamoDB" in errors
+    assert is_about_updates == (name == "substitute_names")
+
+
+def test_a_transport_without_a_name_falls_back(
+    make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``direct`` falls back to ``tuned``, and both to ``stock`` if the tuned parts lack a name."""
+    monkeypatch.setattr(transport, "DirectTransport", ImportError("no 'create_serializer' (a path)"))
+
+    def reached(mode: str) -> tuple[str, str | None]:
+        app = make_app(host=recorder.url, region="us-east-1", transport=mode, share_client=False, **KEYS)
+        client = app.extensions["dynamo"].get_client()
+        client.list_tables()
+        return client.meta.dynaflask_transport
+
+    reason = "this version of botocore differs: no 'create_serializer'"
+    assert [reached(mode) for mode in ("stock", "tuned", "direct")] == [
+        ("stock", None),
+        ("tuned", None),
+        ("tuned", reason),
+    ]
+    monkeypatch.setattr(tuned_parts, "_difference", "no 'HTTPHeaders'")
+    reason = "this version of botocore differs: no 'HTTPHeaders'"
+    assert [reached(mode) for mode in ("stock", "tuned", "direct")] == [
+        ("stock", None),
+        ("stock", reason),
+        ("stock", reason),
+    ]
