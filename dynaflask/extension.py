@@ -195,8 +195,8 @@ class Dynamo:
         """Run a block on another bind, or with other settings. Also a decorator of functions and coroutine functions.
 
         What the block sets on a model's ``Meta`` ends with the block. An iterator that is made in the block stays on
-        the block's destination until the context ends. Do not ``yield`` in a block: the code that iterates would run
-        in it.
+        the block's destination until the context ends. While a generator is suspended in a block, the code that resumed
+        it runs in the block, too, as in a ``@contextlib.contextmanager``.
 
         Args:
             bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``. Inside the block, region, host and credentials

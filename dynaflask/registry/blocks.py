@@ -6,11 +6,13 @@ import collections.abc as cabc
 import contextlib
 import functools
 import inspect
+import sys
 import typing as t
 
 import flask
 
 from dynaflask.registry.block_stack import block_stack
+from dynaflask.registry.block_stack import entering_generator
 from dynaflask.registry.context import EXTENSION
 from dynaflask.tenants import Principal
 
@@ -29,7 +31,9 @@ class ScopedBlock:
         self._active: list[contextlib.AbstractContextManager[t.Any]] = []
 
     def __enter__(self) -> None:
-        block = self._enter()
+        block: t.Any = self._enter()
+        # The frame, not a walk from further in: each frame that is looked at costs its function time.
+        block.generator = entering_generator(sys._getframe(1))
         block.__enter__()
         self._active.append(block)
 
@@ -54,7 +58,9 @@ class ScopedBlock:
 
             @functools.wraps(function)
             async def run_coroutine(*args: t.Any, **kwargs: t.Any) -> t.Any:
-                with self._enter():
+                block: t.Any = self._enter()
+                block.generator = sys._getframe()
+                with block:
                     return await function(*args, **kwargs)
 
             return t.cast("F", run_coroutine)

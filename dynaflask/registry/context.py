@@ -29,7 +29,7 @@ request_ctx: t.Any = _request_ctx
 _SCOPE = "_dynamo_scope"
 
 
-def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
+def current_scope(dynamo: Dynamo | None = None) -> Scope | None:  # noqa: PLR0912 - a hot path
     """The scope to use here: the innermost block of the current app context, or the context's own scope.
 
     Args:
@@ -51,6 +51,8 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
             root = _open_scope(context)
         if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
+    if root is None or root.generator_blocks:
+        return root and block_stack.innermost(root)
     # BlockStack.innermost, written out: this function runs for each item that becomes an object.
     for block in reversed(block_stack.entered()):
         if block.root is root:
@@ -63,7 +65,7 @@ def existing_scope() -> Scope | None:
     root: Scope | None = app_ctx.g.get(_SCOPE) if app_ctx else None
     if root is not None and (nested_request := _nested_request(root)):
         root = vars(nested_request).get(_SCOPE, {}).get(root)
-    return block_stack.innermost(root)
+    return root and block_stack.innermost(root)
 
 
 def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import os
 import threading
+import types
 import typing as t
 
 from pynamodb.connection.base import MetaTable
@@ -54,10 +55,16 @@ class Scope:
         owner_request: The request that the context was pushed for, or ``NO_REQUEST``; ``None`` if the program has no
             tenant loader.
         nested_scopes: The scopes of other requests that ran in the context.
+        generator_blocks: Of the context's own scope: the blocks that a generator or a coroutine has entered.
+        generator: Of an entered block: the frame of that generator.
+        suspended: Of an entered block: the ids of the generators that were suspended in blocks at its entry.
     """
 
     owner_request: t.Any = None
     nested_scopes: t.Any = ()
+    generator_blocks: t.Any = ()
+    generator: types.FrameType | None = None
+    suspended: cabc.Collection[int] = ()
 
     def __init__(
         self,
@@ -82,6 +89,16 @@ class Scope:
         """The scope of the app context."""
         # Not an attribute: a root that refers to itself would wait for the garbage collector after every request.
         return self if self._outer is None else self._outer.root
+
+    @property
+    def outer(self) -> Scope | None:
+        """The scope around a block."""
+        return self._outer
+
+    @property
+    def is_entered(self) -> bool:
+        """True inside of the ``with`` statement that enters the block, in any thread."""
+        return self._outer is not None and self in self._outer._inner_blocks
 
     # From a model to its connection, in the order of a call.
 
