@@ -52,7 +52,7 @@ class BlockStack:
                 # One list for all threads of the context: a generator may be resumed in another thread.
                 vars(root).setdefault("generator_blocks", []).append(block)
         # Blocks of contexts that have ended stay behind where a generator was never finished.
-        self._blocks.set((*(other for other in blocks if other.root.is_open), block) if blocks else (block,))
+        self._blocks.set((*(other for other in blocks if other.root.pushes), block) if blocks else (block,))
 
     def push_again(self, block: Scope) -> ScopeToken:
         """Enter a block that work was begun in, until :attr:`reset`."""

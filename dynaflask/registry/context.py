@@ -29,7 +29,7 @@ request_ctx: t.Any = _request_ctx
 _SCOPE = "_dynamo_scope"
 
 
-def current_scope(dynamo: Dynamo | None = None) -> Scope | None:  # noqa: PLR0912 - a hot path
+def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
     """The scope to use here: the innermost block of the current app context, or the context's own scope.
 
     Args:
@@ -46,9 +46,7 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:  # noqa: PLR091
     except RuntimeError:
         root = None if dynamo is None else dynamo._fallback_scope()
     else:
-        root = context.g.get(_SCOPE)
-        if root is None or not root.is_open:
-            root = _open_scope(context)
+        root = context.g.get(_SCOPE) or _open_scope(context)
         if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
     if root is None or root.generator_blocks:
@@ -128,7 +126,7 @@ def _open_scope(context: AppContext) -> Scope | None:
         return None
     # Threads may share a context, and two of them may open its scope at once: setdefault gives both the same one.
     scope: Scope = context.g.setdefault(_SCOPE, open_scope())
-    scope.is_open = True
+    scope.pushes = _pushes(context)
     if registry.tenants.has_loader and scope.owner_request is None:
         scope.owner_request = _request_of(context)
         # Weak references: a nested scope is the request's, and goes with it.
@@ -155,10 +153,47 @@ def _scope_of_request(root: Scope) -> Scope:
     # By root: a request may be used in the contexts of several apps.
     scopes: dict[Scope, Scope] = vars(nested_request).setdefault(_SCOPE, {})
     if root not in scopes:
-        root.nested_scopes.add(scopes.setdefault(root, root.registry.open_scope()))
+        opened = root.registry.open_scope()
+        opened.pushes = ()
+        root.nested_scopes.add(scopes.setdefault(root, opened))
     scope = scopes[root]
-    scope.is_open = True
+    if not scope.pushes:
+        # Copies of a request context have the same request.
+        scope.pushes = _BothPushed(root.pushes, _pushes(request_ctx._get_current_object()))
     return scope
+
+
+def _pushes(context: t.Any) -> t.Any:
+    """An object that is true as long as a context of Flask is pushed.
+
+    It is the list of Flask's private ``_cv_tokens``: a thread that still has an ended context in its ``ContextVar`` is
+    told apart from ``flask.stream_with_context``, which pushes the context again. Without the name, as in Flask 3.2,
+    ``_cv_token`` tells. Without both, a context never counts as ended, and what belongs to it is not refused.
+    """
+    tokens = getattr(context, "_cv_tokens", None)
+    return _Pushed(context) if tokens is None else tokens
+
+
+class _BothPushed:
+    __slots__ = ("_context", "_request_context")
+
+    def __init__(self, context: t.Any, request_context: t.Any) -> None:
+        self._context = context
+        self._request_context = request_context
+
+    def __bool__(self) -> bool:
+        return bool(self._context and self._request_context)
+
+
+class _Pushed:
+    # A weak reference: the context owns the scope, which owns this.
+    __slots__ = ("_context",)
+
+    def __init__(self, context: t.Any) -> None:
+        self._context = weakref.ref(context)
+
+    def __bool__(self) -> bool:
+        return getattr(self._context(), "_cv_token", True) is not None
 
 
 def _nested_request(root: Scope) -> t.Any:

@@ -52,6 +52,7 @@ class Scope:
             what the outer scopes set.
 
     Attributes:
+        pushes: Of the context's own scope: true as long as its context is pushed.
         owner_request: The request that the context was pushed for, or ``NO_REQUEST``; ``None`` if the program has no
             tenant loader.
         nested_scopes: The scopes of other requests that ran in the context.
@@ -60,6 +61,7 @@ class Scope:
         suspended: Of an entered block: the ids of the generators that were suspended in blocks at its entry.
     """
 
+    pushes: t.Any = True
     owner_request: t.Any = None
     nested_scopes: t.Any = ()
     generator_blocks: t.Any = ()
@@ -75,7 +77,6 @@ class Scope:
         principal: Principal | None = None,
     ) -> None:
         self.registry = registry
-        self.is_open = True
         self._outer = outer
         self._entered: Values = entered or {}
         self._principal = principal
@@ -99,6 +100,11 @@ class Scope:
     def is_entered(self) -> bool:
         """True inside of the ``with`` statement that enters the block, in any thread."""
         return self._outer is not None and self in self._outer._inner_blocks
+
+    @property
+    def is_open(self) -> bool:
+        """True as long as the context is pushed. A streamed response pushes its context again."""
+        return bool(self.root.pushes)
 
     # From a model to its connection, in the order of a call.
 
@@ -207,7 +213,7 @@ class Scope:
         Raises:
             RuntimeError: The context has ended.
         """
-        if not self.root.is_open and not self._is_in_current_context():
+        if not self.root.pushes:
             raise RuntimeError(
                 f"This belongs to an application context of {self.registry.app_name!r} that has ended. Get it again"
                 " inside the context that uses it; in a streamed response, wrap the generator in"
@@ -418,12 +424,11 @@ class Scope:
         return current is not None and current.root is self.root
 
     def close(self) -> None:
-        """End the scope. Its connection objects refuse further use; the shared clients stay open.
+        """Drop the scope's connection objects, which refuse use after the end of the context. Shared clients stay open.
 
         The changes of the context stay: ``flask.stream_with_context`` pushes a context again after its teardown, and
         the response continues with the view's changes. The view's blocks have ended by then.
         """
-        self.is_open = False
         self._metas.clear()
         self._invalidate_caches()
 
