@@ -282,7 +282,8 @@ class Dynamo:
     def copy_current_tenant(self, function: F) -> F:
         """Wrap a function so that it runs in the current app and for the current tenant, later or in another thread.
 
-        Each call runs in an app context of its own, without a request.
+        Each call runs in an app context of its own, without a request. It looks up the tenant by its name: changed
+        settings have effect, and a call for a tenant that no longer exists raises ``UnknownTenant``.
 
         Args:
             function: The function, or the coroutine function.
@@ -291,7 +292,9 @@ class Dynamo:
             UnknownTenant: The app has no such tenant.
         """
         principal, app = self._scope("db.copy_current_tenant").principal, current_app()
-        return ScopedBlock(lambda: app_context_for(app, principal))(function)
+        # Not the tenant itself, which has the settings of this moment.
+        name, principal = principal.name, principal._replace(tenant=None)
+        return ScopedBlock(lambda: app_context_for(app, principal, tenant=name))(function)
 
     def create_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False

@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import threading
+import time
 import typing as t
 
 import flask
@@ -656,6 +657,26 @@ class TestThreadsAndStreams:
         with app.app_context():
             find = db.copy_current_tenant(lambda: db.current_tenant)
         assert (find(), loaded) == (None, ["None"])
+
+    def test_a_kept_function_follows_its_tenant(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A copied function acts on the settings that its tenant has at the call, and is refused when it has none."""
+        settings: dict[str, t.Any] = {"acme": {"table_prefix": "old-"}, "globex": {"table_prefix": "globex-"}}
+        db.tenant_settings(settings.get)
+        app = make_app(region="eu-west-1", tenants={}, tenant_ttl_seconds=0.01)
+        with app.app_context():
+            with db.tenant("acme"):
+                copied = db.copy_current_tenant(lambda: (db.current_tenant, thread_model.Meta.table_name))
+            with db.tenant("globex"):
+                assert copied() == ("acme", "old-Thread")
+                settings["acme"] = {"table_prefix": "new-"}
+                time.sleep(0.02)
+                assert copied() == ("acme", "new-Thread")
+        del settings["acme"]
+        time.sleep(0.02)
+        with pytest.raises(UnknownTenant, match="'acme'"):
+            copied()
 
     def test_a_coroutine_function_may_be_copied(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
         """A copied coroutine function runs in a context of its own."""

@@ -74,15 +74,21 @@ class ScopedBlock:
 
 
 @contextlib.contextmanager
-def app_context_for(app: flask.Flask, principal: Principal) -> cabc.Iterator[None]:
+def app_context_for(app: flask.Flask, principal: Principal, *, tenant: str | None = None) -> cabc.Iterator[None]:
     """An app context of its own, which acts for a tenant or for none without calling the loader.
 
     Args:
         app: The app.
         principal: The tenant to act for, or none.
+        tenant: Name of the tenant to act for instead. It is looked up now.
+
+    Raises:
+        UnknownTenant: The app has no such tenant.
     """
-    with app.app_context(), app.extensions[EXTENSION].scope.using({}, principal=principal):
-        yield
+    with app.app_context():
+        scope = app.extensions[EXTENSION].scope
+        with scope.using({}, principal=principal) if tenant is None else scope.for_tenant(tenant):
+            yield
 
 
 def _require_done(result: t.Any) -> t.Any:
