@@ -139,30 +139,74 @@ class TestLoader:
         assert loaded == ["acme", "None"]
 
     def test_a_request_that_outlives_the_context_leaves_no_connection(
-        self, app: flask.Flask, loaded: list[str], thread_model: t.Any
+        self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str], thread_model: t.Any
     ) -> None:
         """A context pushed within a request of another app closes its connections at its own end."""
         with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}):
-            with app.app_context():
+            with app.app_context(), db.tenant("acme"):
                 table = thread_model._get_connection()
             with pytest.raises(RuntimeError, match="has ended"):
                 table.get_item("forum", "subject")
 
-    def test_one_request_in_the_contexts_of_two_apps_has_two_scopes(
-        self, make_app: MakeApp, app: flask.Flask, loaded: list[str], thread_model: t.Any
+    def test_it_is_not_called_in_a_request_of_another_app(
+        self,
+        make_app: MakeApp,
+        app: flask.Flask,
+        db: dynaflask.Dynamo,
+        loaded: list[str],
+        *,
+        recorder: recorders.Recorder,
+        thread_model: t.Any,
     ) -> None:
-        """One request in the contexts of two apps acts for each app's own tenant of that name."""
-        second = make_app("second", tenants={"acme": {"table_prefix": "second-"}})
-        contexts = app.app_context(), second.app_context()
-        names: list[str] = []
-        for context in contexts:
-            with context:
-                assert thread_model.Meta.table_name == "Thread"
-        with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}):
-            for context in contexts * 2:
-                with context:
-                    names.append(thread_model.Meta.table_name)
-        assert names == ["acme-Thread", "second-Thread"] * 2
+        """In a request of one app, the context of another app acts for a tenant that the program names, or for none."""
+        outer = make_app("outer", tenants={"acme": {"table_prefix": "outer-"}})
+        with as_tenant(outer, "acme"):
+            assert thread_model.Meta.table_name == "outer-Thread"
+            with app.app_context():
+                for use in (*USES.values(), lambda db, model: db.current_tenant):
+                    with pytest.raises(TenantRequired, match="app 'app' is used inside a request of the app 'outer'"):
+                        use(db, thread_model)
+                with db.tenant("acme"):
+                    assert thread_model.Meta.table_name == "acme-Thread"
+                with db.without_tenant(reason="test"):
+                    assert thread_model.Meta.table_name == "Thread"
+            assert thread_model.Meta.table_name == "outer-Thread"
+        assert (loaded, recorder.requests) == (["acme"], [])
+
+    def test_a_context_that_is_pushed_again_in_a_request_of_another_app(
+        self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str], thread_model: t.Any
+    ) -> None:
+        """The context's own tenant does not count in the request of another app, and counts again after it."""
+        context = app.app_context()
+        with context:
+            assert thread_model.Meta.table_name == "Thread"
+            with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}), context:
+                with pytest.raises(TenantRequired, match="'app' is used inside a request of the app 'other'"):
+                    _ = thread_model.Meta.table_name
+            assert thread_model.Meta.table_name == "Thread"
+        assert loaded == ["None"]
+
+    def test_it_is_not_called_in_a_context_of_another_app(
+        self, make_app: MakeApp, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """An object of one app's context, used in another app's, does not ask for the tenant there."""
+        db.tenant_loader(lambda: flask.g.tenant)
+        with app.app_context():
+            flask.g.tenant = "globex"
+            meta = thread_model.Meta
+            with make_app("other", tenants={"acme": {}}).app_context():
+                flask.g.tenant = "acme"
+                with pytest.raises(TenantRequired, match="context of the app 'app' is used in a context of .* 'other'"):
+                    _ = meta.region
+            assert meta.region == "eu-west-1"
+
+    def test_an_app_without_a_loader_works_in_any_request(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """Without a loader, the context of one app works in a request of another."""
+        apps = [make_app(name, region=region) for name, region in (("us", "us-east-1"), ("eu", "eu-west-1"))]
+        with apps[0].test_request_context(), apps[1].app_context():
+            assert thread_model.Meta.region == "eu-west-1"
 
     def test_none_means_no_tenant(self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo) -> None:
         """A loader that returns None is called once, and the context has no tenant."""

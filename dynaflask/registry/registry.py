@@ -28,6 +28,7 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import UsageKey
 from dynaflask.operations.usage import summed
+from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.lazy_mapping import LazyMapping
@@ -42,6 +43,8 @@ from dynaflask.tenants import Tenant
 from dynaflask.tenants import Tenants
 
 if t.TYPE_CHECKING:
+    import flask
+
     from dynaflask.extension import Dynamo
     from dynaflask.model.base import Model
 
@@ -177,6 +180,10 @@ class Registry:
                 " connections belong to a context: use `with app.app_context():`, or db.connection for the current app."
             )
         return scope
+
+    def is_of(self, app: flask.Flask) -> bool:
+        """True if this is the app's registry."""
+        return app.extensions.get(EXTENSION) is self
 
     def open_scope(self) -> Scope:
         """A new scope for an app context."""

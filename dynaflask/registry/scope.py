@@ -10,6 +10,7 @@ import threading
 import types
 import typing as t
 
+import flask
 from pynamodb.connection.base import MetaTable
 
 from dynaflask.client.connection import Connection
@@ -24,6 +25,7 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.context import current_scope
+from dynaflask.registry.context import request_ctx
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.precedence import EffectiveSettings
@@ -321,6 +323,7 @@ class Scope:
         if not tenants.has_loader:
             self._principal = NO_TENANT
             return NO_TENANT
+        self._require_own_request()
         # Threads may share a scope: one calls the loader, and the others wait for its result. The lock is reentrant,
         # because a loader that uses DynamoDB must get the error of TenantLookupScope. It is a lock of this process: in
         # a forked child, the thread that holds the parent's lock does not exist.
@@ -329,6 +332,22 @@ class Scope:
             if self._principal is None:
                 self._principal = tenants.load(self.lookup_scope)
         return self._principal
+
+    def _require_own_request(self) -> None:
+        """Refuse to call the loader where it would see the request or the context of another app."""
+        app_name = self.registry.app_name
+        if flask.has_request_context() and not self.registry.is_of(request_ctx.app):
+            raise TenantRequired(
+                f"A context of the app {app_name!r} is used inside a request of the app {request_ctx.app.name!r}, which"
+                f" the tenant loader would take for one of {app_name!r}. Name the tenant: `with db.tenant(...):`; or"
+                " use `with db.without_tenant(reason=...):`."
+            )
+        if flask.has_app_context() and not self.registry.is_of(flask.current_app):
+            raise TenantRequired(
+                f"An object of a context of the app {app_name!r} is used in a context of the app"
+                f" {flask.current_app.name!r}, which the tenant loader would take for one of {app_name!r}. Use it in"
+                " its own context."
+            )
 
     def _required_tenant(self) -> Tenant | None:
         principal = self.principal
