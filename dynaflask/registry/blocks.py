@@ -10,6 +10,7 @@ import sys
 import typing as t
 
 import flask
+import werkzeug.wrappers
 
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.block_stack import entering_generator
@@ -17,6 +18,10 @@ from dynaflask.registry.context import EXTENSION
 from dynaflask.tenants import Principal
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
+T = t.TypeVar("T")
+
+# Iterators that call functions, or read other iterators, when they are read.
+LAZY: t.Final = (map, filter, zip, enumerate, type(iter(int, 1)))
 
 
 class ScopedBlock:
@@ -48,8 +53,8 @@ class ScopedBlock:
         """Decorate a function: each call runs in a block of its own.
 
         Raises:
-            TypeError: It is a generator function, which runs after its call. A function that returns a coroutine or a
-                generator is refused when it is called.
+            TypeError: It is a generator function, which runs after its call. A function that returns an awaitable, a
+                generator or a lazy iterator is refused when it is called.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             name = getattr(function, "__name__", repr(function))
@@ -61,7 +66,7 @@ class ScopedBlock:
                 block: t.Any = self._enter()
                 block.generator = sys._getframe()
                 with block:
-                    return await function(*args, **kwargs)
+                    return _require_done(await function(*args, **kwargs))
 
             return t.cast("F", run_coroutine)
 
@@ -91,12 +96,34 @@ def app_context_for(app: flask.Flask, principal: Principal, *, tenant: str | Non
             yield
 
 
-def _require_done(result: t.Any) -> t.Any:
-    # A wrapper around a coroutine function or a generator function looks like a plain function. Its result would run
-    # after the block.
+def _require_done(result: T) -> T:
+    """The result of a decorated function, if no part of it runs after the block.
+
+    Results of PynamoDB are allowed: they keep the destination of the block that they were made in.
+
+    Raises:
+        TypeError: The result runs later: an awaitable, a generator, a lazy iterator, or a response that streams one. So
+            does an item of a tuple, such as a view returns.
+    """
+    advice = _late_result_advice(result)
     if inspect.iscoroutine(result):
         result.close()
-        raise TypeError("It returned a coroutine, which runs later: put the block round the `async def` itself.")
-    if inspect.isgenerator(result) or inspect.isasyncgen(result):
-        raise TypeError("It returned a generator, which runs later: enter the block inside of the generator.")
+    if advice:
+        raise TypeError(f"It returned a {type(result).__name__}, which runs later: {advice}.")
+    if isinstance(result, tuple):
+        for item in result:
+            _require_done(item)
+    elif isinstance(result, werkzeug.wrappers.Response):
+        _require_done(result.response)
     return result
+
+
+def _late_result_advice(result: object) -> str | None:
+    # A wrapper around a coroutine function or a generator function looks like a plain function.
+    if inspect.isawaitable(result):
+        return "put the block round the `async def` itself"
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        return "enter the block inside of the generator"
+    if isinstance(result, LAZY) or type(result).__module__ == "itertools":
+        return "return list(...) of it, or enter the block where it is read"
+    return None
