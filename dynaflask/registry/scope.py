@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import copy
 import os
 import threading
 import types
@@ -28,6 +27,7 @@ from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import request_ctx
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.meta import Meta
+from dynaflask.registry.meta import own_copy
 from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.registry.precedence import select_bind_key
@@ -266,7 +266,7 @@ class Scope:
         """This scope's own copy of a mutable value, such as the ``tags`` of a model."""
         changes = self._changes.setdefault(declaration, {})
         if name not in changes:
-            changes[name] = copy.deepcopy(value)
+            changes[name] = own_copy(value)
             self._invalidate_caches()
         return changes[name]
 
