@@ -255,5 +255,6 @@ class Tenants:
         self._cache.pop(tenant.name, None)
         self._cache[tenant.name] = (tenant, time.monotonic() + self._ttl_seconds)
         if len(self._cache) > MAX_TENANTS:
-            self._cache = dict(list(self._cache.items())[MAX_TENANTS // 10 :])
+            # A copy, which the interpreter makes in one step: another thread may add a tenant meanwhile.
+            self._cache = dict(list(self._cache.copy().items())[MAX_TENANTS // 10 :])
         return tenant

@@ -109,13 +109,17 @@ def close_scope(_: BaseException | None = None) -> None:
     scope: Scope | None = app_ctx._get_current_object().g.get(_SCOPE)
     if scope is not None:
         scope.close()
-        for nested_scope in [*scope.nested_scopes]:
-            nested_scope.close()
+        # Not values(): it fails if a thread that shares the context adds a scope meanwhile.
+        for reference in scope.nested_scopes.valuerefs() if scope.nested_scopes else ():
+            nested_scope = reference()
+            if nested_scope is not None:
+                nested_scope.close()
 
 
 def close_request_scopes(_: BaseException | None = None) -> None:
     """Close the scopes that the current request had in app contexts that were pushed before it."""
-    for scope in vars(request._get_current_object()).get(_SCOPE, {}).values():
+    # A copy: a thread that shares the request may use it in another context meanwhile.
+    for scope in vars(request._get_current_object()).get(_SCOPE, {}).copy().values():
         scope.close()
 
 
@@ -130,7 +134,7 @@ def _open_scope(context: AppContext) -> Scope | None:
     if registry.tenants.has_loader and scope.owner_request is None:
         scope.owner_request = _request_of(context)
         # Weak references: a nested scope is the request's, and goes with it.
-        scope.nested_scopes = weakref.WeakSet()
+        scope.nested_scopes = weakref.WeakValueDictionary()
     return scope
 
 
@@ -155,7 +159,8 @@ def _scope_of_request(root: Scope) -> Scope:
     if root not in scopes:
         opened = root.registry.open_scope()
         opened.pushes = ()
-        root.nested_scopes.add(scopes.setdefault(root, opened))
+        nested_scope = scopes.setdefault(root, opened)
+        root.nested_scopes[id(nested_scope)] = nested_scope
     scope = scopes[root]
     if not scope.pushes:
         # Copies of a request context have the same request.

@@ -323,7 +323,7 @@ class Registry:
 
     def close(self) -> None:
         """Release the app's clients. Those that no other app uses are closed. The next use makes new ones."""
-        for lease in list(self._leases_by_key.values()):
+        for lease in self._leases_by_key.copy().values():
             lease.close()
         self._leases.clear()
         self._leases_by_key.clear()
@@ -332,7 +332,10 @@ class Registry:
         if len(self._leases) >= MAX_BINDS:
             # Blocks with settings of one request, such as a session token, make a bind for each request.
             self._leases = {}
-            self._leases_by_key = {key: lease for key, lease in self._leases_by_key.items() if lease.has_client}
+            # A copy, which the interpreter makes in one step: another thread may add a lease meanwhile.
+            for key, unused in self._leases_by_key.copy().items():
+                if not unused.has_client:
+                    self._leases_by_key.pop(key, None)
         self._leases[bind] = lease
 
     def _scope(self) -> Scope | None:

@@ -159,7 +159,8 @@ class Scope:
         if self._entered:
             layers.append(self._entered)
         if declaration in self._changes:
-            layers.append(self._changes[declaration])
+            # A copy: a thread that shares the context may set another value while the layers are merged.
+            layers.append(self._changes[declaration].copy())
         return layers
 
     def _connect(self, bind: Bind, *, model: str | None = None) -> Connection:
@@ -205,7 +206,7 @@ class Scope:
     @property
     def table_names(self) -> list[str]:
         """The names that :meth:`table` was called with."""
-        return list(self._cache.plain_tables)
+        return list(self._cache.plain_tables.copy())
 
     # What a connection needs of its scope: client.connection.ConnectionContext.
 

@@ -12,6 +12,7 @@ import werkzeug.test
 
 import dynaflask
 from dynaflask.registry import context as contexts
+from dynaflask.registry.scope import Scope
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -186,6 +187,31 @@ class TestEndedContext:
         context._cv_token = object()
         assert pushes
         assert contexts._pushes(type("Bare", (), {})())
+
+
+def test_a_request_may_be_used_in_another_context_while_it_ends(
+    app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that shares the request does not disturb the end of its scopes."""
+    db.tenant_loader(lambda: None)
+    app.get("/", endpoint="view")(lambda: str(thread_model.Meta.region))
+    second = app.app_context()
+    with second:
+        assert thread_model.Meta.region == "us-west-2"
+    close, uses = Scope.close, [1]
+
+    def use_and_close(scope: Scope) -> None:
+        # What another thread does at this moment.
+        if uses and uses.pop():
+            with second:
+                assert thread_model.Meta.region == "us-west-2"
+        close(scope)
+
+    with app.app_context():
+        assert thread_model.Meta.region == "us-west-2"
+        monkeypatch.setattr(Scope, "close", use_and_close)
+        assert werkzeug.test.Client(app).get("/").text == "us-west-2"
+    assert not uses
 
 
 def in_thread(copied: contextvars.Context, use: t.Callable[[], t.Any]) -> None:
