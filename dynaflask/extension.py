@@ -37,6 +37,7 @@ from dynaflask.registry.declaration import full_name
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.registry import Registry
 from dynaflask.registry.scope import Scope
+from dynaflask.registry.scope import TenantLookupScope
 from dynaflask.tenants import UNRESTRICTED
 from dynaflask.tenants import Lister
 from dynaflask.tenants import Loader
@@ -222,8 +223,8 @@ class Dynamo:
         """Register the function that returns a tenant's settings. A decorator.
 
         The function is called with a name that is not in ``DYNAMODB_TENANTS``. It returns a dict of settings as in
-        ``DYNAMODB_TENANTS``, or ``None`` for an unknown tenant. The result is cached for
-        ``DYNAMODB_TENANT_TTL_SECONDS``.
+        ``DYNAMODB_TENANTS``, or ``None`` for an unknown tenant. Either result is cached for
+        ``DYNAMODB_TENANT_TTL_SECONDS``; see ``db.registry.tenants.forget``.
         """
         self._tenant_callbacks.settings = function
         return function
@@ -412,7 +413,9 @@ class Dynamo:
 
     def _without_tenant(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
         scope = self._scope("db.without_tenant")
-        logger.warning("The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
+        # A function that looks up tenants needs the block, and runs once for each of them.
+        level = logging.INFO if isinstance(scope, TenantLookupScope) else logging.WARNING
+        logger.log(level, "The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
         return scope.using({}, principal=UNRESTRICTED)
 
     def _registry(self, what: str) -> Registry:

@@ -624,6 +624,21 @@ class TestRequired:
         with pytest.raises(TenantRequired):
             carried()
 
+    def test_the_block_around_a_look_up_is_logged_as_information(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The without_tenant block that a look-up of tenants needs is no warning: each tenant enters it."""
+
+        @db.tenant_settings
+        def look_up(name: str) -> dict[str, t.Any]:
+            with db.without_tenant(reason="tenants"):
+                return {"table_prefix": f"{thread_model.Meta.table_name}-{name}-"}
+
+        with make_app("strict", require_tenant=True, region="eu-west-1").app_context(), caplog.at_level(logging.INFO):
+            with db.tenant("acme"):
+                assert thread_model.Meta.table_name == "Thread-acme-Thread"
+        assert [(record.levelno, record.name) for record in caplog.records] == [(logging.INFO, "dynaflask.tenants")]
+
     @pytest.mark.parametrize("reason", ["", " ", None, 7])
     def test_without_tenant_takes_a_reason(self, db: dynaflask.Dynamo, reason: t.Any) -> None:
         """without_tenant takes a reason that is not empty, for the log."""
