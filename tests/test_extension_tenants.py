@@ -22,6 +22,8 @@ from dynaflask import ConfigurationError
 from dynaflask import TenantMismatch
 from dynaflask import TenantRequired
 from dynaflask import UnknownTenant
+from dynaflask.tables.table import find_tables
+from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -653,6 +655,103 @@ class TestRequired:
             assert thread_model.Meta.table_name == "Thread"
             with strict.app_context(), pytest.raises(TenantRequired):
                 _ = thread_model.Meta.table_name
+
+
+class TestSharedModels:
+    """``Meta.tenant = False``: a model whose table belongs to no tenant."""
+
+    @pytest.fixture
+    def plan(self, db: dynaflask.Dynamo) -> t.Any:
+        """A shared model, next to models of tenants."""
+        return models.declare_thread(db, table_name="Plan", tenant=False)
+
+    @pytest.fixture
+    def strict(self, make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
+        """An app that requires a tenant."""
+        return make_app("strict", host=recorder.url, region="us-east-1", tenants=TENANTS, require_tenant=True, **KEYS)
+
+    def test_its_place_is_the_same_for_all_tenants(
+        self, strict: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any, plan: t.Any
+    ) -> None:
+        """A shared model needs no tenant, and no tenant's settings apply to it; other models need theirs."""
+        with strict.app_context():
+            plan.get("forum", "subject")
+            for name in TENANTS:
+                with db.tenant(name):
+                    plan.get("forum", "subject")
+                    assert plan._get_connection().connection.tenant is None
+            with pytest.raises(TenantRequired):
+                thread_model.get("forum", "subject")
+        assert {(request.body["TableName"], request.region) for request in recorder.requests} == {("Plan", "us-east-1")}
+
+    def test_two_apps_have_a_place_each(
+        self, strict: flask.Flask, make_app: MakeApp, db: dynaflask.Dynamo, plan: t.Any
+    ) -> None:
+        """A shared model is shared by the tenants of one app, not by two apps."""
+        other = make_app("other", region="eu-west-1", table_prefix="other-", tenants={"acme": {}})
+        seen = []
+        for app in (strict, other):
+            with app.app_context(), db.tenant("acme"):
+                seen.append((plan.Meta.region, plan.Meta.table_name))
+        assert seen == [("us-east-1", "Plan"), ("eu-west-1", "other-Plan")]
+
+    def test_a_look_up_of_tenants_may_read_it(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, plan: t.Any
+    ) -> None:
+        """The functions that look up tenants may use it without a block, and it does not call them."""
+        app = make_app(host=recorder.url, region="us-east-1", require_tenant=True, **KEYS)
+        calls = []
+
+        @db.tenant_loader
+        def load() -> str:
+            calls.append(plan.count("forum"))
+            return "acme"
+
+        with app.app_context():
+            plan.count("forum")
+            assert calls == []
+            assert db.current_tenant == "acme"
+        assert (calls, len(recorder.requests)) == ([0], 2)
+
+    def test_a_tenant_does_not_create_or_delete_it(
+        self, strict: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any, plan: t.Any
+    ) -> None:
+        """For a tenant, create_all and drop_all leave shared tables alone, and to delete one is refused."""
+        with strict.app_context():
+            with db.tenant("acme"):
+                assert [table.name for table in find_tables(db.registry)] == ["acme-Thread"]
+                for delete in (lambda: db.drop_all(models=[plan]), plan.delete_table):
+                    with pytest.raises(TenantMismatch, match="for 'acme' would delete the items of all tenants"):
+                        delete()
+                assert [table.name for table in find_tables(db.registry, models=[plan])] == ["Plan"]
+            with db.without_tenant(reason="test"):
+                assert {table.name for table in find_tables(db.registry)} == {"Thread", "Plan"}
+                plan.delete_table()
+        assert [request.operation for request in recorder.requests] == ["DeleteTable"]
+
+    def test_it_has_no_tenant_key(self, strict: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """A model with a TenantKey and Meta.tenant = False is refused before anything is sent."""
+
+        class Both(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Both"
+                tenant = False
+
+            id = dynaflask.TenantKey(hash_key=True)
+
+        with strict.app_context(), db.tenant("acme"), pytest.raises(ConfigurationError, match="has a TenantKey, and"):
+            Both.get("1")
+
+    def test_a_context_cannot_set_it(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """A context does not take a model from its tenants."""
+        with app.app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.tenant is declared in the class"):
+            thread_model.Meta.tenant = False
+
+    @pytest.mark.parametrize("tenant", [True, "acme", 0])
+    def test_any_other_value_is_refused(self, db: dynaflask.Dynamo, tenant: t.Any) -> None:
+        """Meta.tenant is False, or not there."""
+        with pytest.raises(ConfigurationError, match="Meta.tenant can only be False"):
+            models.declare_thread(db, tenant=tenant)
 
 
 class TestTwoApps:

@@ -18,6 +18,7 @@ from dynaflask.client.key import STOCK
 from dynaflask.client.lease import Lease
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
+from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantRequired
 from dynaflask.operations.recorder import OperationRecorder
@@ -116,6 +117,7 @@ class Scope:
         Raises:
             RuntimeError: The model was declared with another ``Dynamo`` than the app's.
             UnknownModel: The app was not given the model.
+            ConfigurationError: The model has a ``TenantKey``, and is declared to belong to no tenant.
         """
         table = self._cache.model_tables.get(model)
         return self._open_model_table(model) if table is None else table
@@ -125,12 +127,18 @@ class Scope:
         settings = self.resolve(declaration)
         if settings.table_name is None:
             raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
+        if declaration.is_shared and model.__has_tenant_key__:
+            raise ConfigurationError(
+                f"{declaration.full_name} has a TenantKey, and Meta.tenant = False, which gives its table to no tenant."
+                " Remove one of the two."
+            )
         meta_table = MetaTable(declaration.schema.table_data(settings.table_name))
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
         if table is None:
             # A connection for each table: PynamoDB's connection refuses a second model on one table.
-            connection = self._connect(settings.bind, model=declaration.model_name)
+            tenant = None if declaration.is_shared else self.tenant
+            connection = self._connect(settings.bind, tenant=tenant, model=declaration.model_name)
             opened = TableConnection(settings.table_name, connection=connection, meta_table=meta_table)
             table = cache.tables.setdefault(key, opened)
         if settings.is_static:
@@ -148,7 +156,8 @@ class Scope:
         cache = self._cache
         settings = cache.effective_settings.get(declaration)
         if settings is None:
-            settings = self.registry.resolve(declaration, self._layers(declaration), self._required_tenant())
+            tenant = None if declaration.is_shared else self._required_tenant()
+            settings = self.registry.resolve(declaration, self._layers(declaration), tenant)
             if settings.is_static:
                 cache.effective_settings[declaration] = settings
         return settings
@@ -163,8 +172,8 @@ class Scope:
             layers.append(self._changes[declaration].copy())
         return layers
 
-    def _connect(self, bind: Bind, *, model: str | None = None) -> Connection:
-        return Connection(bind, owner=self.root, tenant=self.tenant, model=model)
+    def _connect(self, bind: Bind, *, tenant: str | None, model: str | None = None) -> Connection:
+        return Connection(bind, owner=self.root, tenant=tenant, model=model)
 
     # The other connections.
 
@@ -181,7 +190,7 @@ class Scope:
         cache, bind = self._cache, self.bind(bind_key)
         connection = cache.connections.get(bind.key)
         if connection is None:
-            connection = cache.connections.setdefault(bind.key, self._connect(bind))
+            connection = cache.connections.setdefault(bind.key, self._connect(bind, tenant=self.tenant))
         return connection
 
     def bind(self, bind_key: str | None = None) -> Bind:
@@ -199,7 +208,7 @@ class Scope:
         real_name = apply_prefix(table_name, prefix=bind.table_prefix)
         table = cache.plain_tables.get(table_name)
         if table is None or table.table_name != real_name:
-            table = TableConnection(real_name, connection=self._connect(bind))
+            table = TableConnection(real_name, connection=self._connect(bind, tenant=self.tenant))
             cache.plain_tables[table_name] = table
         return table
 
@@ -248,8 +257,14 @@ class Scope:
 
         Raises:
             UnknownBind: The value is a bind key, and the app has no such bind.
+            ConfigurationError: ``tenant`` is declared in the class alone.
         """
         self.require_open()
+        if name == "tenant":
+            raise ConfigurationError(
+                f"{declaration.model_name}.Meta.tenant is declared in the class, and cannot be set in a context. Use"
+                " `with db.tenant(...):`."
+            )
         if name == "bind_key" and value is not None:
             self.registry.settings.own_values(value)
         self._changes.setdefault(declaration, {})[name] = value

@@ -119,6 +119,8 @@ class Table:
 def find_tables(registry: Registry, *, bind_key: str | None = None, models: Models | None = None) -> list[Table]:
     """The tables of an app's models. Models with the same destination and table name share one table.
 
+    For a tenant, these are the tenant's: models with ``Meta.tenant = False`` are left out unless ``models`` names them.
+
     Args:
         registry: The app's registry, in a context of the app.
         bind_key: Limits the result to the tables of models on this bind.
@@ -130,7 +132,7 @@ def find_tables(registry: Registry, *, bind_key: str | None = None, models: Mode
     """
     if bind_key is not None:
         registry.settings.own_values(bind_key)  # raises UnknownBind
-    requested = registry.models.classes() if models is None else models
+    requested = _own_models(registry) if models is None else models
     groups: dict[t.Any, dict[type[Model], Bind]] = {}
     for model in requested:
         _add(groups, registry, model)
@@ -163,6 +165,17 @@ def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
         return client.meta.region_name, client.meta.endpoint_url
 
 
+def _own_models(registry: Registry) -> list[type[Model]]:
+    models = registry.models.classes()
+    if any(map(_is_shared, models)) and registry.scope.tenant is not None:
+        return [model for model in models if not _is_shared(model)]
+    return models
+
+
+def _is_shared(model: type[Model]) -> bool:
+    return t.cast("t.Any", model).__declaration__.is_shared is True
+
+
 def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model: type[Model]) -> None:
     resolved = registry.scope.resolve(registry.models.declaration_of(model))
     if resolved.table_name is not None:
@@ -171,5 +184,6 @@ def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model
 
 def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:
     models = tuple(group)
-    connection = registry.scope.model_table(models[0])
+    # The connection of a shared model is for no tenant: another model of the table guards the items of its tenants.
+    connection = registry.scope.model_table(min(models, key=_is_shared))
     return Table(connection.table_name, connection.connection.bind, models, from_models(models), connection)
