@@ -37,6 +37,7 @@ from dynaflask.registry.declaration import full_name
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.registry import Registry
 from dynaflask.registry.scope import Scope
+from dynaflask.registry.scope import TenantLookupScope
 from dynaflask.tenants import UNRESTRICTED
 from dynaflask.tenants import Lister
 from dynaflask.tenants import Loader
@@ -210,8 +211,8 @@ class Dynamo:
         """Run a block on another bind, or with other settings. Also a decorator of functions and coroutine functions.
 
         What the block sets on a model's ``Meta`` ends with the block. An iterator that is made in the block stays on
-        the block's destination until the context ends. Do not ``yield`` in a block: the code that iterates would run
-        in it.
+        the block's destination until the context ends. While a generator is suspended in a block, the code that resumed
+        it runs in the block, too, as in a ``@contextlib.contextmanager``.
 
         Args:
             bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``. Inside the block, region, host and credentials
@@ -237,8 +238,8 @@ class Dynamo:
         """Register the function that returns a tenant's settings. A decorator.
 
         The function is called with a name that is not in ``DYNAMODB_TENANTS``. It returns a dict of settings as in
-        ``DYNAMODB_TENANTS``, or ``None`` for an unknown tenant. The result is cached for
-        ``DYNAMODB_TENANT_TTL_SECONDS``.
+        ``DYNAMODB_TENANTS``, or ``None`` for an unknown tenant. Either result is cached for
+        ``DYNAMODB_TENANT_TTL_SECONDS``; see ``db.registry.tenants.forget``.
         """
         self._tenant_callbacks.settings = function
         return function
@@ -297,7 +298,8 @@ class Dynamo:
     def copy_current_tenant(self, function: F) -> F:
         """Wrap a function so that it runs in the current app and for the current tenant, later or in another thread.
 
-        Each call runs in an app context of its own, without a request.
+        Each call runs in an app context of its own, without a request. It looks up the tenant by its name: changed
+        settings have effect, and a call for a tenant that no longer exists raises ``UnknownTenant``.
 
         Args:
             function: The function, or the coroutine function.
@@ -306,7 +308,9 @@ class Dynamo:
             UnknownTenant: The app has no such tenant.
         """
         principal, app = self._scope("db.copy_current_tenant").principal, current_app()
-        return ScopedBlock(lambda: app_context_for(app, principal))(function)
+        # Not the tenant itself, which has the settings of this moment.
+        name, principal = principal.name, principal._replace(tenant=None)
+        return ScopedBlock(lambda: app_context_for(app, principal, tenant=name))(function)
 
     def create_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
@@ -425,7 +429,9 @@ class Dynamo:
 
     def _without_tenant(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
         scope = self._scope("db.without_tenant")
-        logger.warning("The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
+        # A function that looks up tenants needs the block, and runs once for each of them.
+        level = logging.INFO if isinstance(scope, TenantLookupScope) else logging.WARNING
+        logger.log(level, "The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
         return scope.using({}, principal=UNRESTRICTED)
 
     def _registry(self, what: str) -> Registry:

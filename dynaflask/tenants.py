@@ -37,6 +37,8 @@ TTL_SECONDS = 300
 # Largest number of tenants in the cache of an app. An evicted tenant is looked up again.
 MAX_TENANTS = 20_000
 
+V = t.TypeVar("V")
+
 Loader = t.Callable[[], "str | None"]
 SettingsOf = t.Callable[[str], "Values | None"]
 Lister = t.Callable[[], cabc.Iterable[str]]
@@ -120,6 +122,8 @@ class TenantCallbacks:
 class Tenants:
     """The tenants of one app. A tenant is looked up by one thread, while others that need it wait, and cached.
 
+    That a name is unknown is cached for the same time: clients that try names do not reach the program's function.
+
     Args:
         settings: Settings of the app, with ``DYNAMODB_TENANTS``.
         callbacks: Functions that the program registered.
@@ -131,6 +135,8 @@ class Tenants:
         self._ttl_seconds: float = settings.plain.get("tenant_ttl_seconds", TTL_SECONDS)
         # By name, with the time of expiry on the monotonic clock; the oldest look-up comes first.
         self._cache: dict[str, tuple[Tenant, float]] = {}
+        # Names that db.tenant_settings does not know, with the time of expiry.
+        self._unknown: dict[str, float] = {}
         # By process id and name, for the time of a look-up.
         self._locks: dict[tuple[int, str], threading.RLock] = {}
 
@@ -177,6 +183,15 @@ class Tenants:
             ConfigurationError: A setting of the tenant is wrong.
         """
         return self._cached(name) or self._look_up(name, guard)
+
+    def forget(self, name: str) -> None:
+        """Look up a tenant at its next use in this process, instead of waiting for the end of its time in the cache.
+
+        Args:
+            name: Name of a tenant that was added or changed. One that was unknown so far is cached, too.
+        """
+        self._unknown.pop(name, None)
+        self._cache.pop(name, None)
 
     def names(self, guard: LookupGuard) -> list[str]:
         """The names of all tenants.
@@ -240,9 +255,14 @@ class Tenants:
             return configured[name]
         if self._callbacks.settings is None:
             return {} if configured is None else None
+        if time.monotonic() < self._unknown.get(name, 0.0):
+            return None
         with guard():
             values = self._callbacks.settings(name)
         if values is None:
+            self._unknown.pop(name, None)
+            self._unknown[name] = time.monotonic() + self._ttl_seconds
+            self._unknown = _without_oldest(self._unknown)
             return None
         label = f"db.tenant_settings({name!r})"
         checked = check_values(label, values, TENANT_VALIDATORS, has_role=True)
@@ -254,6 +274,12 @@ class Tenants:
         # Removed first, so that it goes to the end of the dict and the oldest look-ups stay in front.
         self._cache.pop(tenant.name, None)
         self._cache[tenant.name] = (tenant, time.monotonic() + self._ttl_seconds)
-        if len(self._cache) > MAX_TENANTS:
-            self._cache = dict(list(self._cache.items())[MAX_TENANTS // 10 :])
+        self._cache = _without_oldest(self._cache)
         return tenant
+
+
+def _without_oldest(entries: dict[str, V]) -> dict[str, V]:
+    if len(entries) <= MAX_TENANTS:
+        return entries
+    # A copy, which the interpreter makes in one step: another thread may add an entry meanwhile.
+    return dict(list(entries.copy().items())[MAX_TENANTS // 10 :])

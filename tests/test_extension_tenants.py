@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import collections.abc as cabc
 import concurrent.futures
+import contextlib
 import functools
 import logging
 import multiprocessing
 import os
 import threading
+import time
 import typing as t
 
 import flask
@@ -21,6 +23,8 @@ from dynaflask import ConfigurationError
 from dynaflask import TenantMismatch
 from dynaflask import TenantRequired
 from dynaflask import UnknownTenant
+from dynaflask.tables.table import find_tables
+from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -138,30 +142,74 @@ class TestLoader:
         assert loaded == ["acme", "None"]
 
     def test_a_request_that_outlives_the_context_leaves_no_connection(
-        self, app: flask.Flask, loaded: list[str], thread_model: t.Any
+        self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str], thread_model: t.Any
     ) -> None:
         """A context pushed within a request of another app closes its connections at its own end."""
         with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}):
-            with app.app_context():
+            with app.app_context(), db.tenant("acme"):
                 table = thread_model._get_connection()
             with pytest.raises(RuntimeError, match="has ended"):
                 table.get_item("forum", "subject")
 
-    def test_one_request_in_the_contexts_of_two_apps_has_two_scopes(
-        self, make_app: MakeApp, app: flask.Flask, loaded: list[str], thread_model: t.Any
+    def test_it_is_not_called_in_a_request_of_another_app(
+        self,
+        make_app: MakeApp,
+        app: flask.Flask,
+        db: dynaflask.Dynamo,
+        loaded: list[str],
+        *,
+        recorder: recorders.Recorder,
+        thread_model: t.Any,
     ) -> None:
-        """One request in the contexts of two apps acts for each app's own tenant of that name."""
-        second = make_app("second", tenants={"acme": {"table_prefix": "second-"}})
-        contexts = app.app_context(), second.app_context()
-        names: list[str] = []
-        for context in contexts:
-            with context:
-                assert thread_model.Meta.table_name == "Thread"
-        with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}):
-            for context in contexts * 2:
-                with context:
-                    names.append(thread_model.Meta.table_name)
-        assert names == ["acme-Thread", "second-Thread"] * 2
+        """In a request of one app, the context of another app acts for a tenant that the program names, or for none."""
+        outer = make_app("outer", tenants={"acme": {"table_prefix": "outer-"}})
+        with as_tenant(outer, "acme"):
+            assert thread_model.Meta.table_name == "outer-Thread"
+            with app.app_context():
+                for use in (*USES.values(), lambda db, model: db.current_tenant):
+                    with pytest.raises(TenantRequired, match="app 'app' is used inside a request of the app 'outer'"):
+                        use(db, thread_model)
+                with db.tenant("acme"):
+                    assert thread_model.Meta.table_name == "acme-Thread"
+                with db.without_tenant(reason="test"):
+                    assert thread_model.Meta.table_name == "Thread"
+            assert thread_model.Meta.table_name == "outer-Thread"
+        assert (loaded, recorder.requests) == (["acme"], [])
+
+    def test_a_context_that_is_pushed_again_in_a_request_of_another_app(
+        self, app: flask.Flask, db: dynaflask.Dynamo, loaded: list[str], thread_model: t.Any
+    ) -> None:
+        """The context's own tenant does not count in the request of another app, and counts again after it."""
+        context = app.app_context()
+        with context:
+            assert thread_model.Meta.table_name == "Thread"
+            with flask.Flask("other").test_request_context(headers={"X-Tenant": "acme"}), context:
+                with pytest.raises(TenantRequired, match="'app' is used inside a request of the app 'other'"):
+                    _ = thread_model.Meta.table_name
+            assert thread_model.Meta.table_name == "Thread"
+        assert loaded == ["None"]
+
+    def test_it_is_not_called_in_a_context_of_another_app(
+        self, make_app: MakeApp, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """An object of one app's context, used in another app's, does not ask for the tenant there."""
+        db.tenant_loader(lambda: flask.g.tenant)
+        with app.app_context():
+            flask.g.tenant = "globex"
+            meta = thread_model.Meta
+            with make_app("other", tenants={"acme": {}}).app_context():
+                flask.g.tenant = "acme"
+                with pytest.raises(TenantRequired, match="context of the app 'app' is used in a context of .* 'other'"):
+                    _ = meta.region
+            assert meta.region == "eu-west-1"
+
+    def test_an_app_without_a_loader_works_in_any_request(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """Without a loader, the context of one app works in a request of another."""
+        apps = [make_app(name, region=region) for name, region in (("us", "us-east-1"), ("eu", "eu-west-1"))]
+        with apps[0].test_request_context(), apps[1].app_context():
+            assert thread_model.Meta.region == "eu-west-1"
 
     def test_none_means_no_tenant(self, app: flask.Flask, loaded: list[str], db: dynaflask.Dynamo) -> None:
         """A loader that returns None is called once, and the context has no tenant."""
@@ -579,6 +627,21 @@ class TestRequired:
         with pytest.raises(TenantRequired):
             carried()
 
+    def test_the_block_around_a_look_up_is_logged_as_information(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The without_tenant block that a look-up of tenants needs is no warning: each tenant enters it."""
+
+        @db.tenant_settings
+        def look_up(name: str) -> dict[str, t.Any]:
+            with db.without_tenant(reason="tenants"):
+                return {"table_prefix": f"{thread_model.Meta.table_name}-{name}-"}
+
+        with make_app("strict", require_tenant=True, region="eu-west-1").app_context(), caplog.at_level(logging.INFO):
+            with db.tenant("acme"):
+                assert thread_model.Meta.table_name == "Thread-acme-Thread"
+        assert [(record.levelno, record.name) for record in caplog.records] == [(logging.INFO, "dynaflask.tenants")]
+
     @pytest.mark.parametrize("reason", ["", " ", None, 7])
     def test_without_tenant_takes_a_reason(self, db: dynaflask.Dynamo, reason: t.Any) -> None:
         """without_tenant takes a reason that is not empty, for the log."""
@@ -593,6 +656,127 @@ class TestRequired:
             assert thread_model.Meta.table_name == "Thread"
             with strict.app_context(), pytest.raises(TenantRequired):
                 _ = thread_model.Meta.table_name
+
+
+class TestSharedModels:
+    """``Meta.tenant = False``: a model whose table belongs to no tenant."""
+
+    @pytest.fixture
+    def plan(self, db: dynaflask.Dynamo) -> t.Any:
+        """A shared model, next to models of tenants."""
+        return models.declare_thread(db, table_name="Plan", tenant=False)
+
+    @pytest.fixture
+    def strict(self, make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
+        """An app that requires a tenant."""
+        return make_app("strict", host=recorder.url, region="us-east-1", tenants=TENANTS, require_tenant=True, **KEYS)
+
+    def test_its_place_is_the_same_for_all_tenants(
+        self, strict: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any, plan: t.Any
+    ) -> None:
+        """A shared model needs no tenant, and no tenant's settings apply to it; other models need theirs."""
+        with strict.app_context():
+            plan.get("forum", "subject")
+            for name in TENANTS:
+                with db.tenant(name):
+                    plan.get("forum", "subject")
+                    assert plan._get_connection().connection.tenant is None
+            with pytest.raises(TenantRequired):
+                thread_model.get("forum", "subject")
+        assert {(request.body["TableName"], request.region) for request in recorder.requests} == {("Plan", "us-east-1")}
+
+    def test_two_apps_have_a_place_each(
+        self, strict: flask.Flask, make_app: MakeApp, db: dynaflask.Dynamo, plan: t.Any
+    ) -> None:
+        """A shared model is shared by the tenants of one app, not by two apps."""
+        other = make_app("other", region="eu-west-1", table_prefix="other-", tenants={"acme": {}})
+        seen = []
+        for app in (strict, other):
+            with app.app_context(), db.tenant("acme"):
+                seen.append((plan.Meta.region, plan.Meta.table_name))
+        assert seen == [("us-east-1", "Plan"), ("eu-west-1", "other-Plan")]
+
+    def test_a_look_up_of_tenants_may_read_it(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, plan: t.Any
+    ) -> None:
+        """The functions that look up tenants may use it without a block, and it does not call them."""
+        app = make_app(host=recorder.url, region="us-east-1", require_tenant=True, **KEYS)
+        calls = []
+
+        @db.tenant_loader
+        def load() -> str:
+            calls.append(plan.count("forum"))
+            return "acme"
+
+        with app.app_context():
+            plan.count("forum")
+            assert calls == []
+            assert db.current_tenant == "acme"
+        assert (calls, len(recorder.requests)) == ([0], 2)
+
+    def test_a_tenant_does_not_create_or_delete_it(
+        self, strict: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any, plan: t.Any
+    ) -> None:
+        """For a tenant, create_all and drop_all leave shared tables alone, and to delete one is refused."""
+        with strict.app_context():
+            with db.tenant("acme"):
+                assert [table.name for table in find_tables(db.registry)] == ["acme-Thread"]
+                for delete in (lambda: db.drop_all(models=[plan]), plan.delete_table):
+                    with pytest.raises(TenantMismatch, match="for 'acme' would delete the items of all tenants"):
+                        delete()
+                assert [table.name for table in find_tables(db.registry, models=[plan])] == ["Plan"]
+            with db.without_tenant(reason="test"):
+                assert {table.name for table in find_tables(db.registry)} == {"Thread", "Plan"}
+                plan.delete_table()
+        assert [request.operation for request in recorder.requests] == ["DeleteTable"]
+
+    def test_it_has_no_tenant_key(self, strict: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """A model with a TenantKey and Meta.tenant = False is refused before anything is sent."""
+
+        class Both(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Both"
+                tenant = False
+
+            id = dynaflask.TenantKey(hash_key=True)
+
+        with strict.app_context(), db.tenant("acme"), pytest.raises(ConfigurationError, match="has a TenantKey, and"):
+            Both.get("1")
+
+    @pytest.mark.parametrize("is_known", [True, False], ids=["tenant", "unknown"])
+    def test_it_cannot_have_the_table_of_a_tenant_key(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, is_known: bool
+    ) -> None:
+        """A shared model does not reach the items of all tenants, also before the tenant is looked up."""
+
+        class Note(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Note"
+
+            id = dynaflask.TenantKey(hash_key=True)
+
+        every = models.declare_thread(db, table_name="Note", tenant=False)
+        app = make_app(host=recorder.url, region="us-east-1", tenants={"acme": {}, "globex": {}}, **KEYS)
+        with app.app_context(), db.tenant("acme") if is_known else contextlib.nullcontext():
+            for call in (lambda: list(every.scan()), lambda: every.get("globex#1", "2")):
+                with pytest.raises(TenantMismatch, match="Note, which has a TenantKey, has the same table 'Note'"):
+                    call()
+            assert recorder.requests == []
+            with db.without_tenant(reason="test"), db.using(read_timeout_seconds=1):
+                list(every.scan())
+        assert [request.operation for request in recorder.requests] == ["Scan"]
+        assert Note is not None
+
+    def test_a_context_cannot_set_it(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """A context does not take a model from its tenants."""
+        with app.app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.tenant is declared in the class"):
+            thread_model.Meta.tenant = False
+
+    @pytest.mark.parametrize("tenant", [True, "acme", 0])
+    def test_any_other_value_is_refused(self, db: dynaflask.Dynamo, tenant: t.Any) -> None:
+        """Meta.tenant is False, or not there."""
+        with pytest.raises(ConfigurationError, match="Meta.tenant can only be False"):
+            models.declare_thread(db, tenant=tenant)
 
 
 class TestTwoApps:
@@ -656,6 +840,26 @@ class TestThreadsAndStreams:
         with app.app_context():
             find = db.copy_current_tenant(lambda: db.current_tenant)
         assert (find(), loaded) == (None, ["None"])
+
+    def test_a_kept_function_follows_its_tenant(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """A copied function acts on the settings that its tenant has at the call, and is refused when it has none."""
+        settings: dict[str, t.Any] = {"acme": {"table_prefix": "old-"}, "globex": {"table_prefix": "globex-"}}
+        db.tenant_settings(settings.get)
+        app = make_app(region="eu-west-1", tenants={}, tenant_ttl_seconds=0.01)
+        with app.app_context():
+            with db.tenant("acme"):
+                copied = db.copy_current_tenant(lambda: (db.current_tenant, thread_model.Meta.table_name))
+            with db.tenant("globex"):
+                assert copied() == ("acme", "old-Thread")
+                settings["acme"] = {"table_prefix": "new-"}
+                time.sleep(0.02)
+                assert copied() == ("acme", "new-Thread")
+        del settings["acme"]
+        time.sleep(0.02)
+        with pytest.raises(UnknownTenant, match="'acme'"):
+            copied()
 
     def test_a_coroutine_function_may_be_copied(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
         """A copied coroutine function runs in a context of its own."""

@@ -100,13 +100,53 @@ def test_the_cache_is_bounded(
     assert calls == [*names, names[0]]
 
 
-def test_an_unknown_tenant_is_looked_up_each_time(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
-    """An unknown name is not cached, since it may become a tenant."""
-    app = make_app(region="us-east-1")
+def test_an_unknown_tenant_is_looked_up_once(make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]) -> None:
+    """That a name is unknown is cached, too, for each app alone; forget looks it up again."""
+    app, other = make_app("app", region="us-east-1"), make_app("other", region="us-east-1")
+    for user in (app, app, other):
+        with pytest.raises(UnknownTenant):
+            prefix(user, db, "unknown")
+    assert calls == ["unknown", "unknown"]
+    app.extensions["dynamo"].tenants.forget("unknown")
+    db.tenant_settings(lambda name: {"table_prefix": "new-"})
+    assert prefix(app, db, "unknown") == "new-"
+    with pytest.raises(UnknownTenant):
+        prefix(other, db, "unknown")
+
+
+def test_an_unknown_tenant_is_looked_up_again_after_its_time(
+    make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]
+) -> None:
+    """After DYNAMODB_TENANT_TTL_SECONDS an unknown name is looked up again, since it may have become a tenant."""
+    app = make_app(region="us-east-1", tenant_ttl_seconds=EXPIRED_AT_ONCE)
     for _ in range(2):
         with pytest.raises(UnknownTenant):
             prefix(app, db, "unknown")
     assert calls == ["unknown", "unknown"]
+
+
+def test_a_tenant_that_is_forgotten_is_looked_up_again(
+    make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str]
+) -> None:
+    """After a change of its settings, a program need not wait for the end of the tenant's time in the cache."""
+    app = make_app(region="us-east-1")
+    assert prefix(app, db, "abc") == "abc-"
+    db.tenant_settings(lambda name: {"table_prefix": "moved-"})
+    assert prefix(app, db, "abc") == "abc-"
+    app.extensions["dynamo"].tenants.forget("abc")
+    assert prefix(app, db, "abc") == "moved-"
+
+
+def test_the_unknown_names_are_bounded(
+    make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that tries many names does not fill the memory: the oldest names are dropped."""
+    monkeypatch.setattr(tenants, "MAX_TENANTS", 10)
+    app = make_app(region="us-east-1")
+    for name in [*(f"name-{number}" for number in range(11)), "name-0", "name-10"]:
+        with pytest.raises(UnknownTenant):
+            prefix(app, db, name)
+    assert calls[11:] == ["name-0"]
 
 
 def test_an_error_of_the_program_is_not_cached(make_app: MakeApp, db: dynaflask.Dynamo) -> None:

@@ -172,7 +172,6 @@ SETTINGS: t.Final = (
     _model("stream_view_type", v.string, Group.NEW_TABLES, "View type of the stream of a new table."),
     _model("tags", v.tags, Group.NEW_TABLES, "Tags of a new table."),
     _model("deletion_protection", v.boolean, Group.NEW_TABLES, "If true, DynamoDB refuses to delete the new table."),
-    _model("tenant", v.no_tenant, Group.APP, "False for a model that belongs to no tenant, as shared data does."),
     _app("max_clients", v.whole_number(1), "Largest number of clients that the process keeps."),
     _app("client_idle_seconds", v.seconds, "Time without a call after which a client is closed, in seconds."),
     _app("meter", v.boolean, "If true, the app counts its calls and the capacity that they consume."),

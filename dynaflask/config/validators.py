@@ -271,15 +271,6 @@ def _check_table_name(label: str, name: str) -> str:
     return name
 
 
-def no_tenant(label: str, value: t.Any) -> bool:
-    """False. Other values mean nothing: the context decides which tenant a model acts for."""
-    if value is not False:
-        raise ConfigurationError(
-            f"{label} must be False, for a model that belongs to no tenant. Leave it out otherwise."
-        )
-    return False
-
-
 def tags(label: str, value: t.Any) -> dict[str, str]:
     """The tags of a new table."""
     return dict(headers(label, value))

@@ -100,5 +100,4 @@ def _is_same_table(item: t.Any, scope: Scope, tenant: str) -> bool:
         # The object's tenant is gone, or its settings are wrong: its table is not known.
         return False
     # A computed name may depend on the current tenant, which is not the object's here.
-    is_static = settings.is_static and other.is_static
-    return is_static and settings.table_name == other.table_name and settings.bind.destination == other.bind.destination
+    return settings.is_static and other.is_static and settings.place == other.place

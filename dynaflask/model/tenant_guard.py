@@ -52,8 +52,7 @@ class TenantGuardMixin:
     @classmethod
     def delete_table(cls, **options: t.Any) -> t.Any:
         """Delete the table; see PynamoDB."""
-        if cls.__has_tenant_key__:
-            require_no_tenant(cls, t.cast("t.Any", cls)._get_connection().connection.tenant)
+        require_no_tenant(cls, t.cast("t.Any", cls)._get_connection().connection.tenant)
         return t.cast("t.Any", super()).delete_table(**options)
 
     @classmethod
@@ -218,9 +217,12 @@ def require_no_tenant(model: t.Any, tenant: str | None) -> None:
         tenant: The current tenant's name, or None.
 
     Raises:
-        TenantMismatch: The model has a ``TenantKey``, and there is a tenant.
+        TenantMismatch: The model has a ``TenantKey`` or belongs to no tenant, and there is a tenant.
     """
-    if model.__has_tenant_key__ and tenant is not None:
+    if model.__declaration__.is_shared:
+        # Its connection is for no tenant.
+        tenant = require_scope(model.__name__, model.__dynamo__).tenant
+    if (model.__has_tenant_key__ or model.__declaration__.is_shared) and tenant is not None:
         raise TenantMismatch(
             f"Deleting the table of {model.__name__} for {tenant!r} would delete the items of all tenants. Put the call"
             " into a `with db.without_tenant(reason=...):` block, and name the bind or the table there if the table is"

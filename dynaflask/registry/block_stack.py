@@ -1,15 +1,29 @@
-"""The blocks that the current thread or task has entered: ``db.using``, ``db.tenant`` and their kin."""
+"""The blocks that the current thread or task has entered: ``db.using``, ``db.tenant`` and their kin.
+
+A generator may be suspended inside a block. The block then stays in force for the code that resumed the generator: that
+is how ``@contextlib.contextmanager`` and the fixtures of pytest work. If several generators are suspended in blocks and
+resumed in turns, the order of entry does not say which block the running code stands in. The frames of the call stack
+do: see :meth:`BlockStack._innermost_by_frames`.
+"""
 
 from __future__ import annotations
 
 import collections.abc as cabc
 import contextvars
+import inspect
+import sys
+import types
 import typing as t
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
 
 ScopeToken = contextvars.Token[tuple["Scope", ...]]
+
+# Code whose frame may be suspended, and resumed later: generators, asynchronous generators and coroutines.
+SUSPENDABLE: t.Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
+# Functions that return with a block entered.
+ENTERING: t.Final = frozenset({"__enter__", "__aenter__", "enter_context", "enter_async_context"})
 
 
 class BlockStack:
@@ -30,8 +44,15 @@ class BlockStack:
     def push(self, block: Scope) -> None:
         """Enter a block, until :meth:`remove`."""
         blocks = self.entered()
+        if block.generator is not None or blocks:
+            root = block.root
+            if root.generator_blocks:
+                block.suspended = _suspended_generators(root)
+            if block.generator is not None:
+                # One list for all threads of the context: a generator may be resumed in another thread.
+                vars(root).setdefault("generator_blocks", []).append(block)
         # Blocks of contexts that have ended stay behind where a generator was never finished.
-        self._blocks.set((*(other for other in blocks if other.root.is_open), block) if blocks else (block,))
+        self._blocks.set((*(other for other in blocks if other.root.pushes), block) if blocks else (block,))
 
     def push_again(self, block: Scope) -> ScopeToken:
         """Enter a block that work was begun in, until :attr:`reset`."""
@@ -43,20 +64,110 @@ class BlockStack:
         Generators may end in another order than they began in, or in another thread, so that the previous stack cannot
         be restored.
         """
+        if block.generator is not None:
+            block.root.generator_blocks.remove(block)
+            # The frame refers to its variables, and may refer to the block.
+            block.generator = None
         blocks = self.entered()
         is_innermost = bool(blocks) and blocks[-1] is block
         self._blocks.set(blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block))
 
-    def innermost(self, root: Scope | None) -> Scope | None:
+    def innermost(self, root: Scope) -> Scope:
         """The innermost entered block of a context, or the context's own scope if it has no entered block."""
-        for block in reversed(self.entered()):
+        blocks = self.entered()
+        if root.generator_blocks:
+            block = self._innermost_by_frames(root, blocks)
+            if block is not None:
+                return block
+        for block in reversed(blocks):
             if block.root is root:
                 return block
         return root
 
-    def innermost_of(self, blocks: cabc.Container[t.Any]) -> Scope | None:
-        """The innermost entered block among these, if one of them is entered here."""
-        return next((block for block in reversed(self.entered()) if block in blocks), None)
+    def _innermost_by_frames(self, root: Scope, blocks: tuple[Scope, ...]) -> Scope | None:
+        """The innermost block around the running generator, or None if the order of entry decides.
+
+        It decides unless a block was entered while a generator was suspended in another, or a generator is suspended in
+        a block that was entered elsewhere: in another thread, say.
+        """
+        # A copy of the list: another thread may enter or leave a block meanwhile.
+        generator_blocks = [(block.generator, block) for block in tuple(root.generator_blocks)]
+        if not any(block.suspended for block in blocks) and all(block in blocks for _, block in generator_blocks):
+            return None
+        # By generator: its innermost block.
+        running_in = dict(generator_blocks)
+        frame: types.FrameType | None = sys._getframe(1)
+        while frame is not None and frame not in running_in:
+            frame = frame.f_back
+        if frame is None:
+            return None
+        own_block = running_in[frame]
+        inside = (block for block in reversed(blocks) if block.root is root and _is_inside(block, own_block, frame))
+        return next(inside, own_block)
+
+    def innermost_of(self, blocks: cabc.Collection[t.Any]) -> Scope | None:
+        """The innermost of these blocks that the running code stands in, or None if it stands in none of them."""
+        around = set()
+        for root in {block.root for block in blocks}:
+            block: Scope | None = self.innermost(root)
+            while block is not None and block not in blocks:
+                block = block.outer
+            around.add(block)
+        around.discard(None)
+        # Blocks of two contexts: the one that was entered last.
+        return next((block for block in reversed(self.entered()) if block in around), next(iter(around), None))
+
+
+def entering_generator(frame: types.FrameType | None) -> types.FrameType | None:
+    """The generator or coroutine that enters a block, or None if the block ends before it can be suspended.
+
+    Args:
+        frame: The code with the ``with`` statement.
+    """
+    is_entered_for_caller = False
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name in ENTERING:
+            # Another context manager enters the block. The function that it returns to may return, too.
+            is_entered_for_caller = True
+        elif code.co_flags & SUSPENDABLE:
+            return frame
+        elif not is_entered_for_caller:
+            # A `with` statement in a plain function ends before the function returns.
+            return None
+        frame = frame.f_back
+    return None
+
+
+def _suspended_generators(root: Scope) -> cabc.Collection[int]:
+    """The ids of the generators that are suspended inside a block of the context."""
+    # Ids, not frames: the variables of one generator may refer to another, which would then never end. A new frame may
+    # have the id of an ended one, but its blocks are entered later, and never compared with these.
+    generators = {id(block.generator) for block in tuple(root.generator_blocks)}
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and generators:
+        generators.discard(id(frame))
+        frame = frame.f_back
+    return generators
+
+
+def _is_inside(block: Scope | None, own_block: Scope, frame: types.FrameType) -> bool:
+    """True if a block is entered inside a generator's own block, and not while the generator was suspended.
+
+    Args:
+        block: The block.
+        own_block: The innermost block that the generator entered.
+        frame: The generator.
+    """
+    while block is not None and block is not own_block:
+        if not block.is_entered:
+            # Work that continues in the scope that it was begun in. It is never suspended. The context's own scope is
+            # outside of each block.
+            return block is not block.root
+        if id(frame) in block.suspended:
+            return False
+        block = block.outer
+    return block is own_block
 
 
 block_stack: t.Final = BlockStack()

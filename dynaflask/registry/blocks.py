@@ -6,15 +6,22 @@ import collections.abc as cabc
 import contextlib
 import functools
 import inspect
+import sys
 import typing as t
 
 import flask
+import werkzeug.wrappers
 
 from dynaflask.registry.block_stack import block_stack
+from dynaflask.registry.block_stack import entering_generator
 from dynaflask.registry.context import EXTENSION
 from dynaflask.tenants import Principal
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
+T = t.TypeVar("T")
+
+# Iterators that call functions, or read other iterators, when they are read.
+LAZY: t.Final = (map, filter, zip, enumerate, type(iter(int, 1)))
 
 
 class ScopedBlock:
@@ -29,7 +36,9 @@ class ScopedBlock:
         self._active: list[contextlib.AbstractContextManager[t.Any]] = []
 
     def __enter__(self) -> None:
-        block = self._enter()
+        block: t.Any = self._enter()
+        # The frame, not a walk from further in: each frame that is looked at costs its function time.
+        block.generator = entering_generator(sys._getframe(1))
         block.__enter__()
         self._active.append(block)
 
@@ -44,8 +53,8 @@ class ScopedBlock:
         """Decorate a function: each call runs in a block of its own.
 
         Raises:
-            TypeError: It is a generator function, which runs after its call. A function that returns a coroutine or a
-                generator is refused when it is called.
+            TypeError: It is a generator function, which runs after its call. A function that returns an awaitable, a
+                generator or a lazy iterator is refused when it is called.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             name = getattr(function, "__name__", repr(function))
@@ -54,8 +63,10 @@ class ScopedBlock:
 
             @functools.wraps(function)
             async def run_coroutine(*args: t.Any, **kwargs: t.Any) -> t.Any:
-                with self._enter():
-                    return await function(*args, **kwargs)
+                block: t.Any = self._enter()
+                block.generator = sys._getframe()
+                with block:
+                    return _require_done(await function(*args, **kwargs))
 
             return t.cast("F", run_coroutine)
 
@@ -68,23 +79,51 @@ class ScopedBlock:
 
 
 @contextlib.contextmanager
-def app_context_for(app: flask.Flask, principal: Principal) -> cabc.Iterator[None]:
+def app_context_for(app: flask.Flask, principal: Principal, *, tenant: str | None = None) -> cabc.Iterator[None]:
     """An app context of its own, which acts for a tenant or for none without calling the loader.
 
     Args:
         app: The app.
         principal: The tenant to act for, or none.
+        tenant: Name of the tenant to act for instead. It is looked up now.
+
+    Raises:
+        UnknownTenant: The app has no such tenant.
     """
-    with app.app_context(), app.extensions[EXTENSION].scope.using({}, principal=principal):
-        yield
+    with app.app_context():
+        scope = app.extensions[EXTENSION].scope
+        with scope.using({}, principal=principal) if tenant is None else scope.for_tenant(tenant):
+            yield
 
 
-def _require_done(result: t.Any) -> t.Any:
-    # A wrapper around a coroutine function or a generator function looks like a plain function. Its result would run
-    # after the block.
+def _require_done(result: T) -> T:
+    """The result of a decorated function, if no part of it runs after the block.
+
+    Results of PynamoDB are allowed: they keep the destination of the block that they were made in.
+
+    Raises:
+        TypeError: The result runs later: an awaitable, a generator, a lazy iterator, or a response that streams one. So
+            does an item of a tuple, such as a view returns.
+    """
+    advice = _late_result_advice(result)
     if inspect.iscoroutine(result):
         result.close()
-        raise TypeError("It returned a coroutine, which runs later: put the block round the `async def` itself.")
-    if inspect.isgenerator(result) or inspect.isasyncgen(result):
-        raise TypeError("It returned a generator, which runs later: enter the block inside of the generator.")
+    if advice:
+        raise TypeError(f"It returned a {type(result).__name__}, which runs later: {advice}.")
+    if isinstance(result, tuple):
+        for item in result:
+            _require_done(item)
+    elif isinstance(result, werkzeug.wrappers.Response):
+        _require_done(result.response)
     return result
+
+
+def _late_result_advice(result: object) -> str | None:
+    # A wrapper around a coroutine function or a generator function looks like a plain function.
+    if inspect.isawaitable(result):
+        return "put the block round the `async def` itself"
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        return "enter the block inside of the generator"
+    if isinstance(result, LAZY) or type(result).__module__ == "itertools":
+        return "return list(...) of it, or enter the block where it is read"
+    return None

@@ -46,11 +46,11 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
     except RuntimeError:
         root = None if dynamo is None else dynamo._fallback_scope()
     else:
-        root = context.g.get(_SCOPE)
-        if root is None or not root.is_open:
-            root = _open_scope(context)
+        root = context.g.get(_SCOPE) or _open_scope(context)
         if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
+    if root is None or root.generator_blocks:
+        return root and block_stack.innermost(root)
     # BlockStack.innermost, written out: this function runs for each item that becomes an object.
     for block in reversed(block_stack.entered()):
         if block.root is root:
@@ -63,7 +63,7 @@ def existing_scope() -> Scope | None:
     root: Scope | None = app_ctx.g.get(_SCOPE) if app_ctx else None
     if root is not None and (nested_request := _nested_request(root)):
         root = vars(nested_request).get(_SCOPE, {}).get(root)
-    return block_stack.innermost(root)
+    return root and block_stack.innermost(root)
 
 
 def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
@@ -109,13 +109,17 @@ def close_scope(_: BaseException | None = None) -> None:
     scope: Scope | None = app_ctx._get_current_object().g.get(_SCOPE)
     if scope is not None:
         scope.close()
-        for nested_scope in [*scope.nested_scopes]:
-            nested_scope.close()
+        # Not values(): it fails if a thread that shares the context adds a scope meanwhile.
+        for reference in scope.nested_scopes.valuerefs() if scope.nested_scopes else ():
+            nested_scope = reference()
+            if nested_scope is not None:
+                nested_scope.close()
 
 
 def close_request_scopes(_: BaseException | None = None) -> None:
     """Close the scopes that the current request had in app contexts that were pushed before it."""
-    for scope in vars(request._get_current_object()).get(_SCOPE, {}).values():
+    # A copy: a thread that shares the request may use it in another context meanwhile.
+    for scope in vars(request._get_current_object()).get(_SCOPE, {}).copy().values():
         scope.close()
 
 
@@ -126,11 +130,11 @@ def _open_scope(context: AppContext) -> Scope | None:
         return None
     # Threads may share a context, and two of them may open its scope at once: setdefault gives both the same one.
     scope: Scope = context.g.setdefault(_SCOPE, open_scope())
-    scope.is_open = True
+    scope.pushes = _pushes(context)
     if registry.tenants.has_loader and scope.owner_request is None:
         scope.owner_request = _request_of(context)
         # Weak references: a nested scope is the request's, and goes with it.
-        scope.nested_scopes = weakref.WeakSet()
+        scope.nested_scopes = weakref.WeakValueDictionary()
     return scope
 
 
@@ -153,10 +157,48 @@ def _scope_of_request(root: Scope) -> Scope:
     # By root: a request may be used in the contexts of several apps.
     scopes: dict[Scope, Scope] = vars(nested_request).setdefault(_SCOPE, {})
     if root not in scopes:
-        root.nested_scopes.add(scopes.setdefault(root, root.registry.open_scope()))
+        opened = root.registry.open_scope()
+        opened.pushes = ()
+        nested_scope = scopes.setdefault(root, opened)
+        root.nested_scopes[id(nested_scope)] = nested_scope
     scope = scopes[root]
-    scope.is_open = True
+    if not scope.pushes:
+        # Copies of a request context have the same request.
+        scope.pushes = _BothPushed(root.pushes, _pushes(request_ctx._get_current_object()))
     return scope
+
+
+def _pushes(context: t.Any) -> t.Any:
+    """An object that is true as long as a context of Flask is pushed.
+
+    It is the list of Flask's private ``_cv_tokens``: a thread that still has an ended context in its ``ContextVar`` is
+    told apart from ``flask.stream_with_context``, which pushes the context again. Without the name, as in Flask 3.2,
+    ``_cv_token`` tells. Without both, a context never counts as ended, and what belongs to it is not refused.
+    """
+    tokens = getattr(context, "_cv_tokens", None)
+    return _Pushed(context) if tokens is None else tokens
+
+
+class _BothPushed:
+    __slots__ = ("_context", "_request_context")
+
+    def __init__(self, context: t.Any, request_context: t.Any) -> None:
+        self._context = context
+        self._request_context = request_context
+
+    def __bool__(self) -> bool:
+        return bool(self._context and self._request_context)
+
+
+class _Pushed:
+    # A weak reference: the context owns the scope, which owns this.
+    __slots__ = ("_context",)
+
+    def __init__(self, context: t.Any) -> None:
+        self._context = weakref.ref(context)
+
+    def __bool__(self) -> bool:
+        return getattr(self._context(), "_cv_token", True) is not None
 
 
 def _nested_request(root: Scope) -> t.Any:

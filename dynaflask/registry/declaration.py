@@ -11,6 +11,7 @@ from werkzeug.datastructures import ImmutableDict
 from dynaflask.config.fields import MODEL_VALIDATORS
 from dynaflask.config.fields import UPSTREAM_DEFAULTS
 from dynaflask.config.validators import Values
+from dynaflask.exceptions import ConfigurationError
 
 
 class DeclaredMeta:
@@ -20,15 +21,28 @@ class DeclaredMeta:
         meta_class: The class that the user wrote. It is read, and never written to.
         model_name: The model's class name, for messages.
         full_name: ``module.ClassName``.
+
+    Attributes:
+        is_shared: True if one table serves all tenants of an app, and needs none: ``Meta.tenant = False``.
+
+    Raises:
+        ConfigurationError: ``Meta.tenant`` has another value.
     """
 
-    __slots__ = ("__weakref__", "_values", "full_name", "is_dynamic", "meta_class", "model_name", "schema")
+    __slots__ = ("__weakref__", "_values", "full_name", "is_dynamic", "is_shared", "meta_class", "model_name", "schema")
 
     def __init__(self, meta_class: type, *, model_name: str, full_name: str) -> None:
         self.meta_class = meta_class
         self.model_name = model_name
         self.full_name = full_name
         self.is_dynamic = _is_dynamic(meta_class)
+        tenant = getattr(meta_class, "tenant", None)
+        if tenant is not None and tenant is not False:
+            raise ConfigurationError(
+                f"{model_name}.Meta.tenant can only be False, for a table that belongs to no tenant. Remove it for a"
+                " model whose tenant is that of the context."
+            )
+        self.is_shared: t.Final = tenant is False
         self.schema = TableSchema()
         self._values: Values | None = None
 
@@ -39,11 +53,6 @@ class DeclaredMeta:
     def table_name(self) -> t.Any:
         """The declared name; ``None`` if there is none, or if it is computed."""
         return None if self.is_dynamic else getattr(self.meta_class, "table_name", None)
-
-    @property
-    def is_shared(self) -> bool:
-        """True if the model belongs to no tenant: ``Meta.tenant = False``."""
-        return self.values().get("tenant") is False
 
     def values(self) -> Values:
         """The settings that the user declared, checked. They are read once, or at each call if they are computed.

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
+import decimal
+import enum
+import re
+import types
 import typing as t
+import uuid
 
 from werkzeug.datastructures import ImmutableDict
+from werkzeug.local import LocalProxy
 
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import MODEL_VALIDATORS
@@ -13,7 +20,14 @@ from dynaflask.config.fields import UPSTREAM_DEFAULTS
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.precedence import EffectiveSettings
 
+# Settings with other values, such as a botocore session, are shared on purpose.
 MUTABLE = (dict, list, set, bytearray)
+# Types whose values nothing can change, or that stand for something else: a class, a function, a proxy.
+IMMUTABLE = (
+    *(type(None), bool, int, float, complex, str, bytes, range, decimal.Decimal, uuid.UUID, re.Pattern, enum.Enum),
+    *(dt.date, dt.time, dt.timedelta, dt.tzinfo),
+    *(type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, LocalProxy),
+)
 
 
 class MetaBackend(t.Protocol):
@@ -47,9 +61,9 @@ class Meta:
         if name in MODEL_VALIDATORS and name not in values:
             raise AttributeError(f"{self.__declaration.model_name}.Meta has no {name!r}.", name=name, obj=self)
         value = values[name] if name in values else getattr(self.__declaration.meta_class, name)
-        if isinstance(value, MUTABLE) and not isinstance(value, ImmutableDict):
-            return self.__backend.copy_on_write(self.__declaration, name, value)
-        return value
+        if is_immutable(value) or (name in MODEL_VALIDATORS and not isinstance(value, MUTABLE)):
+            return value
+        return self.__backend.copy_on_write(self.__declaration, name, value)
 
     def __setattr__(self, name: str, value: t.Any) -> None:
         if name in MODEL_VALIDATORS and value is not None:
@@ -109,7 +123,25 @@ class DeclaredMetaBackend:
 
     def copy_on_write(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.Any:
         """A copy. Changing it changes no class."""
+        return own_copy(value)
+
+
+def is_immutable(value: t.Any) -> bool:
+    """True if nothing can change the value, or a value in it."""
+    # Not isinstance: a proxy pretends to be of the type of its object, which is not there outside of a context.
+    if issubclass(type(value), IMMUTABLE):
+        return True
+    if isinstance(value, ImmutableDict):
+        return all(map(is_immutable, value.values()))
+    return isinstance(value, (tuple, frozenset)) and all(map(is_immutable, value))
+
+
+def own_copy(value: t.Any) -> t.Any:
+    """A deep copy of a value, or the value itself if it cannot be copied, such as a lock."""
+    try:
         return copy.deepcopy(value)
+    except Exception:  # noqa: BLE001 - what a class's __deepcopy__ or __reduce__ raises
+        return value
 
 
 DECLARED: t.Final = DeclaredMetaBackend()

@@ -77,6 +77,11 @@ class EffectiveSettings:
             self._values = _with_defaults(values, self.bind.key, self.table_name)
         return self._values
 
+    @property
+    def place(self) -> tuple[t.Any, str | None]:
+        """The destination and the real table name: equal for two models whose items are in one table."""
+        return self.bind.destination, self.table_name
+
     def __repr__(self) -> str:
         return f"<EffectiveSettings {self.table_name!r} on {self.bind!r}>"
 

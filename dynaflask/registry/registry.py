@@ -27,6 +27,7 @@ from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import UsageKey
 from dynaflask.operations.usage import summed
 from dynaflask.registry import health
+from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.health import Health
@@ -42,6 +43,8 @@ from dynaflask.tenants import Tenant
 from dynaflask.tenants import Tenants
 
 if t.TYPE_CHECKING:
+    import flask
+
     from dynaflask.extension import Dynamo
     from dynaflask.model.base import Model
 
@@ -177,6 +180,10 @@ class Registry:
                 " connections belong to a context: use `with app.app_context():`, or db.connection for the current app."
             )
         return scope
+
+    def is_of(self, app: flask.Flask) -> bool:
+        """True if this is the app's registry."""
+        return app.extensions.get(EXTENSION) is self
 
     def open_scope(self) -> Scope:
         """A new scope for an app context."""
@@ -351,14 +358,17 @@ class Registry:
         Calls in flight end as usual.
         """
         # The leases stay: the connections of an open context use them, and another `close` must reach their clients.
-        for lease in list(self._leases_by_key.values()):
+        for lease in self._leases_by_key.copy().values():
             lease.close()
 
     def _cache_lease(self, bind: Bind, lease: Lease) -> None:
         if len(self._leases) >= MAX_BINDS:
             # Blocks with settings of one request, such as a session token, make a bind for each request.
             self._leases = {}
-            self._leases_by_key = {key: lease for key, lease in self._leases_by_key.items() if lease.has_client}
+            # A copy, which the interpreter makes in one step: another thread may add a lease meanwhile.
+            for key, unused in self._leases_by_key.copy().items():
+                if not unused.has_client:
+                    self._leases_by_key.pop(key, None)
         self._leases[bind] = lease
 
     def _scope(self) -> Scope | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import copy
 import os
 import threading
+import types
 import typing as t
 
+import flask
 from pynamodb.connection.base import MetaTable
 
 from dynaflask.client.connection import Connection
@@ -17,6 +18,7 @@ from dynaflask.client.key import STOCK
 from dynaflask.client.lease import Lease
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
+from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
@@ -24,8 +26,11 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.context import current_scope
+from dynaflask.registry.context import request_ctx
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.declaration import full_name
 from dynaflask.registry.meta import Meta
+from dynaflask.registry.meta import own_copy
 from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.registry.precedence import select_bind_key
@@ -52,13 +57,21 @@ class Scope:
             what the outer scopes set.
 
     Attributes:
+        pushes: Of the context's own scope: true as long as its context is pushed.
         owner_request: The request that the context was pushed for, or ``NO_REQUEST``; ``None`` if the program has no
             tenant loader.
         nested_scopes: The scopes of other requests that ran in the context.
+        generator_blocks: Of the context's own scope: the blocks that a generator or a coroutine has entered.
+        generator: Of an entered block: the frame of that generator.
+        suspended: Of an entered block: the ids of the generators that were suspended in blocks at its entry.
     """
 
+    pushes: t.Any = True
     owner_request: t.Any = None
     nested_scopes: t.Any = ()
+    generator_blocks: t.Any = ()
+    generator: types.FrameType | None = None
+    suspended: cabc.Collection[int] = ()
 
     def __init__(
         self,
@@ -69,7 +82,6 @@ class Scope:
         principal: Principal | None = None,
     ) -> None:
         self.registry = registry
-        self.is_open = True
         self._outer = outer
         self._entered: Values = entered or {}
         self._principal = principal
@@ -84,6 +96,21 @@ class Scope:
         # Not an attribute: a root that refers to itself would wait for the garbage collector after every request.
         return self if self._outer is None else self._outer.root
 
+    @property
+    def outer(self) -> Scope | None:
+        """The scope around a block."""
+        return self._outer
+
+    @property
+    def is_entered(self) -> bool:
+        """True inside of the ``with`` statement that enters the block, in any thread."""
+        return self._outer is not None and self in self._outer._inner_blocks
+
+    @property
+    def is_open(self) -> bool:
+        """True as long as the context is pushed. A streamed response pushes its context again."""
+        return bool(self.root.pushes)
+
     # From a model to its connection, in the order of a call.
 
     def model_table(self, model: t.Any) -> TableConnection:
@@ -93,6 +120,7 @@ class Scope:
             RuntimeError: The model was declared with another ``Dynamo`` than the app's.
             UnknownModel: The app was not given the model.
             TenantMismatch: All tenants share the table by another model's ``TenantKey``, and this model has none.
+            ConfigurationError: The model has a ``TenantKey``, and is declared to belong to no tenant.
         """
         table = self._cache.model_tables.get(model)
         return self._open_model_table(model) if table is None else table
@@ -102,19 +130,47 @@ class Scope:
         settings = self.resolve(declaration)
         if settings.table_name is None:
             raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
-        if not model.__has_tenant_key__ and self.principal.tenant is not None:
+        if declaration.is_shared:
+            self._require_shared_table(model, settings)
+        elif not model.__has_tenant_key__ and self.principal.tenant is not None:
             self._require_own_table(model, settings)
         meta_table = MetaTable(declaration.schema.table_data(settings.table_name))
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
         if table is None:
             # A connection for each table: PynamoDB's connection refuses a second model on one table.
-            connection = self._connect(settings.bind, model=declaration.model_name)
+            tenant = None if declaration.is_shared else self.tenant
+            connection = self._connect(settings.bind, tenant=tenant, model=declaration.model_name)
             opened = TableConnection(settings.table_name, connection=connection, meta_table=meta_table)
             table = cache.tables.setdefault(key, opened)
         if settings.is_static:
             cache.model_tables[model] = table
         return table
+
+    def _require_shared_table(self, model: t.Any, settings: EffectiveSettings) -> None:
+        """Refuse a model that belongs to no tenant and has a ``TenantKey``, or shares a table with one that has."""
+        if model.__has_tenant_key__:
+            raise ConfigurationError(
+                f"{full_name(model)} has a TenantKey, and Meta.tenant = False, which gives its table to no tenant."
+                " Remove one of the two."
+            )
+        # The tenant may not be known yet, and need not be: a shared model is used to look it up.
+        principal = self._known_principal
+        if principal is not None and principal.is_unrestricted:
+            return
+        for other in self.registry.models.classes():
+            # A model that this app cannot resolve is on none of its tables.
+            with contextlib.suppress(DynaflaskError, RuntimeError):
+                theirs = self.registry.resolve(self.registry.models.declaration_of(other))
+                if other.__has_tenant_key__ and theirs.place == settings.place:
+                    break
+        else:
+            return
+        raise TenantMismatch(
+            f"{model.__name__} belongs to no tenant, and {other.__name__}, which has a TenantKey, has the same table"
+            f" {settings.table_name!r}: {model.__name__} would reach the items of all tenants. Give it another table,"
+            " or put the call into a `with db.without_tenant(reason=...):` block."
+        )
 
     def _require_own_table(self, model: t.Any, settings: EffectiveSettings) -> None:
         """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys."""
@@ -125,7 +181,7 @@ class Scope:
             return
         tables, is_static = self._cache.shared_tables or self._find_shared_tables()
         self._cache.shared_tables = (tables, is_static) if is_static else None
-        owner = tables.get((settings.bind.destination, settings.table_name))
+        owner = tables.get(settings.place)
         if owner is None and is_static and not has_changes:
             settings.unshared_among = declared
         if owner is not None:
@@ -143,7 +199,7 @@ class Scope:
                 # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
                 with contextlib.suppress(DynaflaskError, RuntimeError):
                     settings = self.resolve(models.declaration_of(model))
-                    tables[settings.bind.destination, settings.table_name] = model.__name__
+                    tables[settings.place] = model.__name__
                     is_static = is_static and settings.is_static
         return tables, is_static
 
@@ -163,7 +219,8 @@ class Scope:
         cache = self._cache
         settings = cache.effective_settings.get(declaration)
         if settings is None:
-            settings = self.registry.resolve(declaration, self._layers(declaration), self._required_tenant())
+            tenant = None if declaration.is_shared else self._required_tenant()
+            settings = self.registry.resolve(declaration, self._layers(declaration), tenant)
             if settings.is_static:
                 cache.effective_settings[declaration] = settings
         return settings
@@ -174,11 +231,12 @@ class Scope:
         if self._entered:
             layers.append(self._entered)
         if declaration in self._changes:
-            layers.append(self._changes[declaration])
+            # A copy: a thread that shares the context may set another value while the layers are merged.
+            layers.append(self._changes[declaration].copy())
         return layers
 
-    def _connect(self, bind: Bind, *, model: str | None = None) -> Connection:
-        return Connection(bind, owner=self.root, tenant=self.tenant, model=model)
+    def _connect(self, bind: Bind, *, tenant: str | None, model: str | None = None) -> Connection:
+        return Connection(bind, owner=self.root, tenant=tenant, model=model)
 
     # The other connections.
 
@@ -195,7 +253,7 @@ class Scope:
         cache, bind = self._cache, self.bind(bind_key)
         connection = cache.connections.get(bind.key)
         if connection is None:
-            connection = cache.connections.setdefault(bind.key, self._connect(bind))
+            connection = cache.connections.setdefault(bind.key, self._connect(bind, tenant=self.tenant))
         return connection
 
     def bind(self, bind_key: str | None = None) -> Bind:
@@ -213,14 +271,14 @@ class Scope:
         real_name = apply_prefix(table_name, prefix=bind.table_prefix)
         table = cache.plain_tables.get(table_name)
         if table is None or table.table_name != real_name:
-            table = TableConnection(real_name, connection=self._connect(bind))
+            table = TableConnection(real_name, connection=self._connect(bind, tenant=self.tenant))
             cache.plain_tables[table_name] = table
         return table
 
     @property
     def table_names(self) -> list[str]:
         """The names that :meth:`table` was called with."""
-        return list(self._cache.plain_tables)
+        return list(self._cache.plain_tables.copy())
 
     # What a connection needs of its scope: client.connection.ConnectionContext.
 
@@ -230,7 +288,7 @@ class Scope:
         Raises:
             RuntimeError: The context has ended.
         """
-        if not self.root.is_open and not self._is_in_current_context():
+        if not self.root.pushes:
             raise RuntimeError(
                 f"This belongs to an application context of {self.registry.app_name!r} that has ended. Get it again"
                 " inside the context that uses it; in a streamed response, wrap the generator in"
@@ -262,8 +320,14 @@ class Scope:
 
         Raises:
             UnknownBind: The value is a bind key, and the app has no such bind.
+            ConfigurationError: ``tenant`` is declared in the class alone.
         """
         self.require_open()
+        if name == "tenant":
+            raise ConfigurationError(
+                f"{declaration.model_name}.Meta.tenant is declared in the class, and cannot be set in a context. Use"
+                " `with db.tenant(...):`."
+            )
         if name == "bind_key" and value is not None:
             self.registry.settings.own_values(value)
         self._changes.setdefault(declaration, {})[name] = value
@@ -281,7 +345,7 @@ class Scope:
         """This scope's own copy of a mutable value, such as the ``tags`` of a model."""
         changes = self._changes.setdefault(declaration, {})
         if name not in changes:
-            changes[name] = copy.deepcopy(value)
+            changes[name] = own_copy(value)
             self._invalidate_caches()
         return changes[name]
 
@@ -321,10 +385,14 @@ class Scope:
     @property
     def known_tenant(self) -> str | None:
         """Name of the tenant, if it has been looked up. The loader is not called."""
-        principal = self._principal
-        if principal is None and self._outer is not None:
-            return self._outer.known_tenant
+        principal = self._known_principal
         return None if principal is None else principal.name
+
+    @property
+    def _known_principal(self) -> Principal | None:
+        if self._principal is None and self._outer is not None:
+            return self._outer._known_principal
+        return self._principal
 
     @property
     def principal(self) -> Principal:
@@ -338,6 +406,7 @@ class Scope:
         if not tenants.has_loader:
             self._principal = NO_TENANT
             return NO_TENANT
+        self._require_own_request()
         # Threads may share a scope: one calls the loader, and the others wait for its result. The lock is reentrant,
         # because a loader that uses DynamoDB must get the error of TenantLookupScope. It is a lock of this process: in
         # a forked child, the thread that holds the parent's lock does not exist.
@@ -346,6 +415,22 @@ class Scope:
             if self._principal is None:
                 self._principal = tenants.load(self.lookup_scope)
         return self._principal
+
+    def _require_own_request(self) -> None:
+        """Refuse to call the loader where it would see the request or the context of another app."""
+        app_name = self.registry.app_name
+        if flask.has_request_context() and not self.registry.is_of(request_ctx.app):
+            raise TenantRequired(
+                f"A context of the app {app_name!r} is used inside a request of the app {request_ctx.app.name!r}, which"
+                f" the tenant loader would take for one of {app_name!r}. Name the tenant: `with db.tenant(...):`; or"
+                " use `with db.without_tenant(reason=...):`."
+            )
+        if flask.has_app_context() and not self.registry.is_of(flask.current_app):
+            raise TenantRequired(
+                f"An object of a context of the app {app_name!r} is used in a context of the app"
+                f" {flask.current_app.name!r}, which the tenant loader would take for one of {app_name!r}. Use it in"
+                " its own context."
+            )
 
     def _required_tenant(self) -> Tenant | None:
         principal = self.principal
@@ -448,12 +533,11 @@ class Scope:
         return current is not None and current.root is self.root
 
     def close(self) -> None:
-        """End the scope. Its connection objects refuse further use; the shared clients stay open.
+        """Drop the scope's connection objects, which refuse use after the end of the context. Shared clients stay open.
 
         The changes of the context stay: ``flask.stream_with_context`` pushes a context again after its teardown, and
         the response continues with the view's changes. The view's blocks have ended by then.
         """
-        self.is_open = False
         self._metas.clear()
         self._invalidate_caches()
 

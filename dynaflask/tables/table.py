@@ -14,7 +14,6 @@ from pynamodb.exceptions import TableError
 from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
-from dynaflask.exceptions import TenantMismatch
 from dynaflask.model.base import Model
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.tenant_guard import require_no_tenant
@@ -118,12 +117,6 @@ class Table:
         """
         for model in self.models:
             require_no_tenant(model, self._tenant)
-            if self._tenant is not None and _is_shared(model):
-                raise TenantMismatch(
-                    f"{model.__name__} belongs to no tenant (Meta.tenant = False). Its table cannot be deleted for"
-                    f" {self._tenant!r}: put the call into a `with db.without_tenant(reason=...):` block, or use"
-                    " --without-tenant."
-                )
 
     def describe(self) -> Json | None:
         """``Table`` of the response of ``DescribeTable``; ``None`` if the table does not exist."""
@@ -198,9 +191,9 @@ def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
 def _own_models(registry: Registry) -> Models:
     """The app's models. For a tenant, only those whose tables it may create and drop."""
     classes = registry.models.classes()
-    if registry.scope.tenant is None:
-        return classes
-    return [model for model in classes if not _is_shared(model)]
+    if any(map(_is_shared, classes)) and registry.scope.tenant is not None:
+        return [model for model in classes if not _is_shared(model)]
+    return classes
 
 
 def _is_shared(model: type[Model]) -> bool:
@@ -215,8 +208,10 @@ def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model
 
 def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:
     models = tuple(group)
-    # A model without a TenantKey cannot open a table that tenants share.
-    connection = registry.scope.model_table(next((model for model in models if model.__has_tenant_key__), models[0]))
+    # A model without a TenantKey cannot open a table that tenants share, and the connection of a model that belongs to
+    # no tenant guards no tenant's items.
+    opener = min(models, key=lambda model: (not model.__has_tenant_key__, _is_shared(model)))
+    connection = registry.scope.model_table(opener)
     return Table(
         connection.table_name,
         connection.connection.bind,

@@ -45,7 +45,7 @@ def create_start_page(sites: cabc.Mapping[str, Flask]) -> Flask:
 def describe(name: str, site: Flask) -> dict[str, t.Any]:
     """The facts about a site, read in its app context."""
     registry = site.extensions["dynamo"]
-    with site.app_context():
+    with site.app_context(), for_tenant(None):
         return {
             "name": name,
             "region": registry.meta(Thread).region,
@@ -68,9 +68,10 @@ def threads_of(tenant: str | None) -> list[Thread]:
         return list(Thread.scan(limit=LIMIT))
 
 
-def for_tenant(tenant: str | None) -> contextlib.AbstractContextManager[None]:
+def for_tenant(tenant: str | None) -> contextlib.AbstractContextManager[t.Any]:
     """A block for a tenant, or for the site itself."""
-    return db.tenant(tenant) if tenant else contextlib.nullcontext()
+    # A request of this app is not one of the site, so that the program names the tenant, or that there is none.
+    return db.tenant(tenant) if tenant else db.without_tenant(reason="The start page shows the site itself.")
 
 
 def add_to(sites: cabc.Mapping[str, Flask], name: str, *, fields: cabc.Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import gc
+import itertools
 import typing as t
 import weakref
 
@@ -17,6 +18,13 @@ from dynaflask import ConfigurationError
 from dynaflask import UnknownBind
 from tests.support import recorder as recorders
 from tests.support.settings import MakeApp
+
+
+class Awaitable:
+    """An awaitable of a program, which is no coroutine."""
+
+    def __await__(self) -> t.Iterator[None]:
+        yield
 
 
 class TestUsing:
@@ -133,6 +141,57 @@ class TestUsing:
 
         with pytest.raises(TypeError, match="generator runs after its call: write `with db.using"):
             db.using("eu")(generator)
+
+    @pytest.mark.parametrize("as_coroutine", [False, True])
+    @pytest.mark.parametrize(
+        "make_result",
+        [
+            lambda: map(str, [1]),
+            lambda: filter(None, [1]),
+            lambda: zip([1], [2], strict=True),
+            lambda: enumerate([1]),
+            lambda: iter(lambda: 1, 2),
+            lambda: itertools.chain([1], [2]),
+            lambda: itertools.islice(itertools.count(), 2),
+            lambda: (_ for _ in [1]),
+            lambda: (map(str, [1]), 200),
+            lambda: flask.Response(map(str, [1])),
+            lambda: (flask.Response(_ for _ in "a"), 200),
+            Awaitable,
+        ],
+        ids=map(str, itertools.count()),
+    )
+    def test_it_refuses_a_result_that_runs_later(
+        self, app: flask.Flask, db: dynaflask.Dynamo, make_result: t.Any, *, as_coroutine: bool
+    ) -> None:
+        """A decorated function may not return what would run after the block."""
+
+        async def make_later() -> t.Any:
+            return make_result()
+
+        with app.app_context(), pytest.raises(TypeError, match="which runs later"):
+            if as_coroutine:
+                asyncio.run(db.using("eu")(make_later)())
+            else:
+                db.using("eu")(make_result)()
+
+    @pytest.mark.parametrize(
+        "result",
+        ["a", [1], (1, [2]), iter([1]), range(2), flask.Response("a"), concurrent.futures.Future()],
+        ids=lambda result: type(result).__name__,
+    )
+    def test_it_returns_any_other_result(self, app: flask.Flask, db: dynaflask.Dynamo, result: t.Any) -> None:
+        """A result that is there already is returned as it is."""
+        with app.app_context():
+            assert db.using("eu")(lambda: result)() is result
+
+    def test_results_of_a_model_are_pinned(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """A decorated function may return results of a query: they stay on the block's destination."""
+        with app.app_context():
+            assert list(db.using("eu")(lambda: thread_model.query("forum"))()) == []
+        assert recorder.requests[0].region == "eu-west-1"
 
     def test_a_batch_stays_on_the_blocks_destination(
         self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import copy
+import threading
 import typing as t
 
 import pytest
+from werkzeug.datastructures import ImmutableDict
+from werkzeug.local import LocalProxy
 
 import dynaflask
 from dynaflask import ConfigurationError
 from tests.support import models
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
+
+
+class Owner:
+    """An object of a program."""
+
+    def __init__(self, team: str) -> None:
+        self.team = team
+
+    def __repr__(self) -> str:
+        return f"Owner({self.team!r})"
 
 
 class TestMeta:
@@ -75,6 +90,43 @@ class TestMeta:
                 thread.Meta.notes.append("in the block")
             assert thread.Meta.notes == ["seen"]
         assert (declared, thread.Meta.tags, thread.Meta.notes) == ({"team": "forum"}, {"team": "forum"}, [])
+
+    @pytest.mark.parametrize("is_in_context", [True, False])
+    @pytest.mark.parametrize(
+        ("value", "change"),
+        [
+            (collections.deque([1]), lambda value: value.append(2)),
+            (({"team": "forum"},), lambda value: value[0].update(team="other")),
+            ({"team": ["forum"]}, lambda value: value["team"].append("other")),
+            (Owner("forum"), lambda value: setattr(value, "team", "other")),
+            ((1, frozenset({Owner("forum")})), lambda value: setattr(next(iter(value[1])), "team", "other")),
+            (ImmutableDict(team=["forum"]), lambda value: value["team"].append("other")),
+        ],
+        ids=["deque", "tuple", "nested", "object", "frozenset", "immutable dict"],
+    )
+    def test_any_value_that_can_be_changed_is_a_copy(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, value: t.Any, change: t.Any, *, is_in_context: bool
+    ) -> None:
+        """What one app changes inside of a value of Meta, no other app sees, and the class does not have."""
+        before = repr(value)
+        thread = models.declare_thread(db, notes=value)
+        with make_app("one").app_context() if is_in_context else contextlib.nullcontext():
+            change(thread.Meta.notes)
+            assert (repr(thread.Meta.notes) == before) is not is_in_context
+        with make_app("two").app_context():
+            assert repr(thread.Meta.notes) == before
+        assert repr(value) == before
+
+    @pytest.mark.parametrize(
+        "value",
+        ["forum", ("a", frozenset({1})), ImmutableDict(a=1), Owner, max, threading.Lock(), LocalProxy(list)],
+        ids=["str", "tuple", "immutable dict", "class", "function", "lock", "proxy"],
+    )
+    def test_other_values_are_the_declared_ones(self, make_app: MakeApp, db: dynaflask.Dynamo, value: t.Any) -> None:
+        """A value that nothing can change, that stands for another, or that cannot be copied, is shared."""
+        thread = models.declare_thread(db, notes=value)
+        with make_app().app_context():
+            assert thread.Meta.notes is value
 
     def test_extra_headers_are_read_only(self, make_app: MakeApp, thread_model: t.Any) -> None:
         """Headers cannot be changed in place, because other contexts may share their client."""

@@ -9,6 +9,9 @@ import pytest
 
 import dynaflask
 from dynaflask import UnknownBind
+from dynaflask.client.lease import Lease
+from dynaflask.config.bind import Bind
+from dynaflask.registry import registry as registries
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -145,3 +148,22 @@ class TestTables:
 def test_the_repr_names_the_app_and_its_binds(make_app: MakeApp) -> None:
     """The repr shows the app's name and the bind keys, and no setting."""
     assert repr(registry_of(make_app(binds={"eu": KEYS}))) == "<Registry of 'app' binds=['default', 'eu']>"
+
+
+def test_leases_may_be_added_while_unused_ones_are_dropped(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that needs a new destination does not disturb the one that clears the full cache of binds."""
+    registry = make_app(region="eu-west-1").extensions["dynamo"]
+    regions = (f"us-east-{number}" for number in range(1000))
+
+    def has_client(lease: Lease) -> bool:
+        # What another thread does at this moment.
+        monkeypatch.setattr(registries, "MAX_BINDS", 1000)
+        registry.lease(Bind(region=next(regions)))
+        return False
+
+    for _ in range(3):
+        registry.lease(Bind(region=next(regions)))
+    monkeypatch.setattr(Lease, "has_client", property(has_client))
+    monkeypatch.setattr(registries, "MAX_BINDS", 3)
+    lease = registry.lease(Bind(region="us-west-2"))
+    assert registry.lease(Bind(region="us-west-2")) is lease

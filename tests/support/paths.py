@@ -30,6 +30,7 @@ SLOW_FILES = tuple(
         "cli/test_commands.py",
         "registry/test_contexts_machine.py",
         "registry/test_tenants_machine.py",
+        "registry/test_block_stack.py",
         "project/test_forum.py",
         "client/test_transports_agree.py",
         "compat/test_flask_pynamodb.py",
