@@ -45,7 +45,8 @@ class CursorCodec:
 
     def __init__(self, app: flask.Flask, *, context: t.Any) -> None:
         message = PURPOSE + json.dumps(context, sort_keys=True, default=_to_base64).encode()
-        keys = [hmac.digest(secret, message, "sha256") for secret in _secrets(app)]
+        # Not `hmac.digest`, which releases the interpreter lock: see `signing_key` in client/tuned/signer.py.
+        keys = [hmac.new(secret, message, "sha256").digest() for secret in _secrets(app)]
         fernet = _import_fernet()
         self._invalid_token: type[Exception] = fernet.InvalidToken
         self._fernet = fernet.MultiFernet([fernet.Fernet(base64.urlsafe_b64encode(key)) for key in keys])

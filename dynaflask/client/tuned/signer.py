@@ -156,7 +156,9 @@ def signing_key(secret: str, date: str, region_name: str, service_name: str) -> 
     """
     key = f"AWS4{secret}".encode()
     for part in (date, region_name, service_name, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
+        # Not `hmac.digest`, which releases the interpreter lock within OpenSSL. If another thread forks at that moment,
+        # OpenSSL's locks stay locked in the child, and its first signature waits for ever.
+        key = hmac.new(key, part.encode(), digestmod="sha256").digest()
     return key
 
 

@@ -273,6 +273,12 @@ def logged(kind: type[SigV4Auth], caplog: pytest.LogCaptureFixture) -> list[str]
     return caplog.messages
 
 
+def test_a_signing_key_is_made_under_the_interpreter_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``hmac.digest`` releases it: a process that another thread forks meanwhile could not sign."""
+    monkeypatch.delattr("hmac.digest")
+    assert len(signer.signing_key("secret", "20150830", "us-east-1", "iam")) == 32
+
+
 def test_a_signing_key_is_of_one_day_region_service_and_secret() -> None:
     """The key changes with each of secret, day, region and service. AWS's documentation has the first one."""
     scope = ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20120215", "us-east-1", "iam")
