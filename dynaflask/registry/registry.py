@@ -361,6 +361,10 @@ class Registry:
         for lease in self._leases_by_key.copy().values():
             lease.close()
 
+    def _forget_leases(self) -> None:
+        self._leases = {}
+        self._leases_by_key = {}
+
     def _cache_lease(self, bind: Bind, lease: Lease) -> None:
         if len(self._leases) >= MAX_BINDS:
             # Blocks with settings of one request, such as a session token, make a bind for each request.

@@ -99,9 +99,10 @@ class _TenantRuns:
         self._in_context = in_context
 
     def close_clients(self) -> None:
-        """Close the apps' clients, so that the next run gets new ones."""
+        """Close the apps' clients and forget their leases, so that the next run shares nothing with the last one."""
         for app in {id(app): app for app in self._apps.values()}.values():
             self._registry(app).close()
+            self._registry(app)._forget_leases()
 
     def run(self, tenant: str) -> None:
         """Run the exercise for one tenant."""

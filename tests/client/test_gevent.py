@@ -51,7 +51,7 @@ def test_gunicorn_with_preload_patches_in_its_configuration(
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(str(bundle))
     port = engines.free_port()
-    command = [sys.executable, "-m", "gunicorn", "tests.support.gunicorn_program:application", "--preload"]
+    command = [sys.executable, "-m", "gunicorn", "tests.support.preload_program:application", "--preload"]
     options = ["-k", "gevent", "-c", str(configuration), "--bind", f"127.0.0.1:{port}", "--log-level", "critical"]
     with recorders.Recorder(tls=context) as recorder:
         variables = environment(RECORDER_URL=f"https://localhost:{recorder.port}", AWS_CA_BUNDLE=str(bundle))
