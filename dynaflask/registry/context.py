@@ -110,10 +110,9 @@ def close_scope(_: BaseException | None = None) -> None:
     if scope is not None:
         scope.close()
         # Not values(): it fails if a thread that shares the context adds a scope meanwhile.
-        for reference in scope.nested_scopes.valuerefs() if scope.nested_scopes else ():
-            nested_scope = reference()
-            if nested_scope is not None:
-                nested_scope.close()
+        references = scope.nested_scopes.valuerefs() if scope.nested_scopes else ()
+        for nested_scope in filter(None, [reference() for reference in references]):
+            nested_scope.close()
 
 
 def close_request_scopes(_: BaseException | None = None) -> None:

@@ -106,11 +106,6 @@ class Scope:
         """True inside of the ``with`` statement that enters the block, in any thread."""
         return self._outer is not None and self in self._outer._inner_blocks
 
-    @property
-    def is_open(self) -> bool:
-        """True as long as the context is pushed. A streamed response pushes its context again."""
-        return bool(self.root.pushes)
-
     # From a model to its connection, in the order of a call.
 
     def model_table(self, model: t.Any) -> TableConnection:

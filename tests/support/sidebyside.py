@@ -160,7 +160,7 @@ def _class_name(error: Exception) -> str:
 
 
 def _message(error: Exception) -> str:
-    """PynamoDB's part of the message. An app adds the bind and advice, and to a transaction's error DynamoDB's reason."""
+    """PynamoDB's part of the message. An app adds the bind, advice, and DynamoDB's reason to a transaction's error."""
     message = re.sub(r" \(The bind is .*\)$", "", str(error))
     message = re.sub(r"^(Failed to (?:get|write) transaction items): .*", r"\1", message, flags=re.DOTALL)
     return _without_region(re.sub(r"on request \(.*?\)", "on request ()", message))
