@@ -37,6 +37,8 @@ from dynaflask.operations.operation import failure_of
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.operation import outcome_of
 from dynaflask.operations.operation import table_of
+from dynaflask.operations.rate_limits import UNSET
+from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
 
 if t.TYPE_CHECKING:
@@ -88,10 +90,17 @@ class Connection(pynamodb.connection.Connection):
         owner: The scope that the connection belongs to.
         tenant: Tenant that the connection acts for, or None.
         model: Name of the model, if the connection serves one model alone.
+        own_capacity: Units per second in the tenant's own settings; ``None`` for no limit.
     """
 
     def __init__(
-        self, bind: Bind, *, owner: ConnectionContext, tenant: str | None = None, model: str | None = None
+        self,
+        bind: Bind,
+        *,
+        owner: ConnectionContext,
+        tenant: str | None = None,
+        model: str | None = None,
+        own_capacity: OwnCapacity = UNSET,
     ) -> None:
         super().__init__(
             region=bind.region,
@@ -111,6 +120,8 @@ class Connection(pynamodb.connection.Connection):
         self.tenant = tenant
         self._model = model
         self._recorder = owner.recorder
+        self._own_capacity = own_capacity
+        self._is_recorded = self._recorder.is_enabled or own_capacity not in {None, UNSET}
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._item_factory: ItemFactory | None = None
@@ -150,12 +161,12 @@ class Connection(pynamodb.connection.Connection):
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        if self._recorder.is_enabled or operation_finished.receivers:
+        if self._is_recorded or operation_finished.receivers:
             return self._make_recorded_call(operation_name, operation_kwargs)
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        self._recorder.check_limit(self.tenant)
+        self._recorder.limits.check_limit(self.tenant, self._own_capacity)
         started = time.perf_counter()
         try:
             result = self._make_call(operation_name, operation_kwargs)
@@ -177,7 +188,7 @@ class Connection(pynamodb.connection.Connection):
             duration_seconds=time.perf_counter() - started,
             **outcome,
         )
-        self._recorder.record(operation)
+        self._recorder.record(operation, own_capacity=self._own_capacity)
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()

@@ -22,6 +22,7 @@ from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
+from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
@@ -236,7 +237,10 @@ class Scope:
         return layers
 
     def _connect(self, bind: Bind, *, tenant: str | None, model: str | None = None) -> Connection:
-        return Connection(bind, owner=self.root, tenant=tenant, model=model)
+        # A model that belongs to no tenant has no limit, although the context may have a tenant.
+        limits = self.principal.tenant.limits if tenant is not None and self.principal.tenant is not None else {}
+        own_capacity = limits.get("tenant_capacity", UNSET)
+        return Connection(bind, owner=self.root, tenant=tenant, model=model, own_capacity=own_capacity)
 
     # The other connections.
 
