@@ -10,12 +10,12 @@ import types
 import typing as t
 
 import flask
-from pynamodb.connection.base import MetaTable
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.key import STOCK
 from dynaflask.client.lease import Lease
+from dynaflask.client.table_keys import KeyTable
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
@@ -135,7 +135,7 @@ class Scope:
             self._require_shared_table(model, settings)
         elif not model.__has_tenant_key__ and self.principal.tenant is not None:
             self._require_own_table(model, settings)
-        meta_table = MetaTable(declaration.schema.table_data(settings.table_name))
+        meta_table = KeyTable(declaration.schema.table_data(settings.table_name))
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
         if table is None:
