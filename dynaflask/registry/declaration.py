@@ -56,6 +56,15 @@ class DeclaredMeta:
         """The declared name; ``None`` if there is none, or if it is computed."""
         return None if self.is_dynamic else getattr(self.meta_class, "table_name", None)
 
+    def check_table_name(self) -> None:
+        """Refuse a declared name that no table can have. A computed name is checked at each use.
+
+        Raises:
+            ConfigurationError: The name is wrong.
+        """
+        if self.table_name not in (None, ""):
+            self._check("table_name", self.table_name)
+
     def values(self) -> Values:
         """The settings that the user declared, checked. They are read once, or at each call if they are computed.
 
@@ -72,10 +81,13 @@ class DeclaredMeta:
         # declared, as far as can be told.
         defaults = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
         return {
-            name: MODEL_VALIDATORS[name](f"{self.model_name}.Meta.{name}", value)
+            name: self._check(name, value)
             for name, value in values.items()
             if value not in (None, "") and not (name in defaults and value == defaults[name])
         }
+
+    def _check(self, name: str, value: t.Any) -> t.Any:
+        return MODEL_VALIDATORS[name](f"{self.model_name}.Meta.{name}", value)
 
 
 class TableSchema:

@@ -29,6 +29,32 @@ class TestDeclaredMeta:
         with make_app().app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.max_retry_attempts"):
             thread._get_connection()
 
+    @pytest.mark.parametrize("table_name", ["my table", "a/b", "x" * 256, b"Thread"])
+    def test_a_wrong_table_name_is_refused_as_soon_as_possible(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, table_name: t.Any
+    ) -> None:
+        """``init_app`` refuses it for a model that is declared by then, and the first use with the same message."""
+        early = make_app("early")
+        thread = models.declare_thread(db, table_name=table_name)
+        with early.app_context(), pytest.raises(ConfigurationError) as at_use:
+            thread._get_connection()
+        late = flask.Flask("late")
+        with pytest.raises(ConfigurationError, match="Thread.Meta.table_name must") as at_init:
+            db.init_app(late)
+        assert str(at_init.value) == str(at_use.value)
+        assert not late.extensions
+        # An app that does not have the model may be made.
+        db.init_app(late, models=[])
+
+    @pytest.mark.parametrize("table_name", [None, "", "arn:aws:dynamodb:eu-west-1:123456789012:table/a", "a"])
+    def test_init_app_reads_nothing_else_of_a_declaration(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, table_name: t.Any
+    ) -> None:
+        """A missing name, an ARN and a short name pass, and other settings are read at the first use."""
+        thread = models.declare_thread(db, table_name=table_name, max_retry_attempts="many")
+        with make_app().app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.max_retry_attempts"):
+            thread._get_connection()
+
     def test_the_users_class_is_never_written_to(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """Neither PynamoDB's defaults nor the app's settings are written into the user's class."""
 
