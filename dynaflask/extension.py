@@ -96,7 +96,7 @@ class Dynamo:
             models: Limit the app to these models; by default it has all of them.
 
         Raises:
-            ConfigurationError: A setting is wrong.
+            ConfigurationError: A setting is wrong, or the table name of a model that is declared by now.
             RuntimeError: The app already has an extension of that name.
         """
         _refuse_second(app)
@@ -106,6 +106,7 @@ class Dynamo:
         allowed_models = None if models is None else [self._require_own(model) for model in models]
         recorder = OperationRecorder(app, settings.plain)
         registry = self._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
+        registry.models.check_table_names()
         # The app is changed only from here on: one that is refused stays as it was.
         app.teardown_request(close_request_scopes)
         app.teardown_appcontext(close_scope)

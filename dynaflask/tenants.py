@@ -21,6 +21,7 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.config.bind import merge_settings
 from dynaflask.config.fields import TENANT_GROUPS
+from dynaflask.config.fields import TENANT_LIMITS
 from dynaflask.config.fields import TENANT_VALIDATORS
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_values
@@ -51,13 +52,15 @@ class Tenant:
     Args:
         name: Name of the tenant.
         changes: Settings that override those of a bind, including the settings of the bind that the tenant names.
+        limits: ``tenant_capacity``, if the tenant's settings have it. It is no setting of a bind.
     """
 
-    __slots__ = ("changes", "name")
+    __slots__ = ("changes", "limits", "name")
 
-    def __init__(self, name: str, changes: Values) -> None:
+    def __init__(self, name: str, changes: Values, *, limits: Values | None = None) -> None:
         self.name: t.Final = name
         self.changes: t.Final = changes
+        self.limits: t.Final[Values] = limits or {}
 
     def __repr__(self) -> str:
         return f"<Tenant {self.name!r}>"
@@ -232,13 +235,15 @@ class Tenants:
             # A client that tries names may see the error of a view: it tells nothing about other tenants.
             raise UnknownTenant(name, None if flask.has_request_context() else self._unknown_message(name))
         bind_values = self._settings.binds.get(t.cast("str", values.get("bind_key")), {})
-        changes = ImmutableDict(merge_settings(bind_values, values))
+        changes = merge_settings(bind_values, values)
+        limits = {setting: changes.pop(setting) for setting in TENANT_LIMITS if setting in changes}
+        tenant = Tenant(name, ImmutableDict(changes), limits=ImmutableDict(limits))
         expired, _ = self._cache.get(name, (None, 0.0))
         if expired is None:
-            return Tenant(name, changes)
+            return tenant
         logger.debug("The tenant %r has expired in app %r", name, self._settings.app_name)
         # Caches of the registry are keyed by the object: unchanged settings keep them.
-        return expired if expired.changes == changes else Tenant(name, changes)
+        return expired if (expired.changes, expired.limits) == (tenant.changes, tenant.limits) else tenant
 
     def _unknown_message(self, name: str) -> str:
         if not is_tenant_name(name):

@@ -15,6 +15,7 @@ from pynamodb.exceptions import TableDoesNotExist
 from pynamodb.exceptions import TableError
 from pynamodb.exceptions import TransactGetError
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
 from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
@@ -27,6 +28,10 @@ from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
 from dynaflask.client.lease import Lease
 from dynaflask.client.sessions import new_session
+from dynaflask.client.table_keys import KeyCondition
+from dynaflask.client.table_keys import KeyTable
+from dynaflask.client.table_keys import canonical_number
+from dynaflask.client.table_keys import check_filter
 from dynaflask.client.tuned_parts import serialize_update
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
@@ -37,6 +42,8 @@ from dynaflask.operations.operation import failure_of
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.operation import outcome_of
 from dynaflask.operations.operation import table_of
+from dynaflask.operations.rate_limits import UNSET
+from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
 
 if t.TYPE_CHECKING:
@@ -88,10 +95,17 @@ class Connection(pynamodb.connection.Connection):
         owner: The scope that the connection belongs to.
         tenant: Tenant that the connection acts for, or None.
         model: Name of the model, if the connection serves one model alone.
+        own_capacity: Units per second in the tenant's own settings; ``None`` for no limit.
     """
 
     def __init__(
-        self, bind: Bind, *, owner: ConnectionContext, tenant: str | None = None, model: str | None = None
+        self,
+        bind: Bind,
+        *,
+        owner: ConnectionContext,
+        tenant: str | None = None,
+        model: str | None = None,
+        own_capacity: OwnCapacity = UNSET,
     ) -> None:
         super().__init__(
             region=bind.region,
@@ -111,6 +125,8 @@ class Connection(pynamodb.connection.Connection):
         self.tenant = tenant
         self._model = model
         self._recorder = owner.recorder
+        self._own_capacity = own_capacity
+        self._is_recorded = self._recorder.is_enabled or own_capacity not in {None, UNSET}
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._item_factory: ItemFactory | None = None
@@ -150,12 +166,12 @@ class Connection(pynamodb.connection.Connection):
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        if self._recorder.is_enabled or operation_finished.receivers:
+        if self._is_recorded or operation_finished.receivers:
             return self._make_recorded_call(operation_name, operation_kwargs)
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        self._recorder.check_limit(self.tenant)
+        self._recorder.limits.check_limit(self.tenant, self._own_capacity)
         started = time.perf_counter()
         try:
             result = self._make_call(operation_name, operation_kwargs)
@@ -177,7 +193,7 @@ class Connection(pynamodb.connection.Connection):
             duration_seconds=time.perf_counter() - started,
             **outcome,
         )
-        self._recorder.record(operation)
+        self._recorder.record(operation, own_capacity=self._own_capacity)
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()
@@ -231,6 +247,51 @@ class Connection(pynamodb.connection.Connection):
         """The description of a table; see PynamoDB."""
         with propagate_advice(TableDoesNotExist):
             return super().describe_table(table_name)
+
+    def query(  # noqa: PLR0917 - PynamoDB's signature
+        self,
+        table_name: str,
+        hash_key: t.Any,
+        range_key_condition: Condition | None = None,
+        filter_condition: Condition | None = None,
+        attributes_to_get: t.Any = None,
+        consistent_read: bool = False,
+        exclusive_start_key: t.Any = None,
+        index_name: str | None = None,
+        *args: t.Any,
+        **options: t.Any,
+    ) -> dict[str, t.Any]:
+        """One page of a query; see PynamoDB.
+
+        Raises:
+            ValueError: As of :func:`check_filter`.
+        """
+        table = self.get_meta_table(table_name)
+        # PynamoDB says that there is no such index.
+        if not index_name or table.has_index(index_name):
+            keys = table.query_keys(index_name or None)
+            if isinstance(filter_condition, Condition):
+                check_filter(
+                    filter_condition,
+                    keys,
+                    queried=f"the {'index' if index_name else 'table'} {index_name or table_name!r}",
+                )
+            if table.is_number(keys[0]) and isinstance(text := self.parse_attribute(hash_key), str):
+                hash_key = canonical_number(text)
+            if isinstance(range_key_condition, Condition) and table.is_number(keys[-1]):
+                range_key_condition = KeyCondition(range_key_condition)
+        return super().query(
+            table_name,
+            hash_key,
+            range_key_condition,
+            filter_condition,
+            attributes_to_get,
+            consistent_read,
+            exclusive_start_key,
+            index_name,
+            *args,
+            **options,
+        )
 
     def transact_get_items(self, get_items: t.Any, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Read several items in a transaction; see PynamoDB.
@@ -298,13 +359,17 @@ class Connection(pynamodb.connection.Connection):
                 f" They differ in {', '.join(differences)}."
             )
 
-    def get_meta_table(self, table_name: str) -> MetaTable:
+    def add_meta_table(self, meta_table: MetaTable) -> None:
+        """Add the keys of a table; see PynamoDB."""
+        super().add_meta_table(meta_table if isinstance(meta_table, KeyTable) else KeyTable(meta_table.data))
+
+    def get_meta_table(self, table_name: str) -> KeyTable:
         """The keys of a table. If no model declares it, it is described once."""
         try:
-            return super().get_meta_table(table_name)
+            return t.cast("KeyTable", super().get_meta_table(table_name))
         except TableError:
             self.describe_table(table_name)
-            return super().get_meta_table(table_name)
+            return t.cast("KeyTable", super().get_meta_table(table_name))
 
 
 class TableConnection(pynamodb.connection.table.TableConnection):

@@ -65,8 +65,8 @@ class Setting(t.NamedTuple):
     has_upstream_default: bool = False
 
 
-def _app(name: str, validator: Validator, doc: str, group: Group = Group.APP) -> Setting:
-    places = Place(0) if group is Group.NESTED else Place.APP
+def _app(name: str, validator: Validator, doc: str, group: Group = Group.APP, places: Place = Place.APP) -> Setting:
+    places = Place(0) if group is Group.NESTED else places
     return Setting(name, validator, group, doc, places, is_bind_field=False)
 
 
@@ -176,7 +176,12 @@ SETTINGS: t.Final = (
     _app("client_idle_seconds", v.seconds, "Time without a call after which a client is closed, in seconds."),
     _app("meter", v.boolean, "If true, the app counts its calls and the capacity that they consume."),
     _app("meter_max_tenants", v.whole_number(1), "Largest number of tenants that a process counts separately."),
-    _app("tenant_capacity", v.capacity, "Capacity units per second that one tenant may use in each process."),
+    _app(
+        "tenant_capacity",
+        v.capacity,
+        "Capacity units per second that one tenant may use in each process.",
+        places=Place.APP | Place.TENANT,
+    ),
     _app("error_handlers", v.boolean, "If true, DynamoDB errors that leave a view become 404, 409 or 503 responses."),
     _app("require_tenant", v.boolean, "If true, any use without a tenant raises ``TenantRequired``."),
     _app("tenant_ttl_seconds", v.seconds, "Time for which a tenant's settings are cached, in seconds."),
@@ -197,7 +202,8 @@ def _names(*groups: Group) -> frozenset[str]:
 APP_VALIDATORS: t.Final = _validators(Place.APP)
 BIND_VALIDATORS: t.Final = _validators(Place.BIND)
 MODEL_VALIDATORS: t.Final = _validators(Place.MODEL)
-TENANT_VALIDATORS: t.Final = _validators(Place.TENANT)
+# A tenant's own limit is a number: a dict of all tenants belongs to the app.
+TENANT_VALIDATORS: t.Final = {**_validators(Place.TENANT), "tenant_capacity": v.units}
 
 BIND_FIELDS: t.Final = tuple(setting.name for setting in SETTINGS if setting.is_bind_field)
 MODEL_ONLY_SETTINGS: t.Final = MODEL_VALIDATORS.keys() - set(BIND_FIELDS)
@@ -208,6 +214,8 @@ ROLE_SETTINGS: t.Final = _names(Group.ROLE)
 IDENTITY_SETTINGS: t.Final = CREDENTIAL_SETTINGS | ROLE_SETTINGS
 # The fields of a bind that decide where a request goes, and with which identity.
 DESTINATION_SETTINGS: t.Final = (IDENTITY_SETTINGS | _names(Group.PLACE, Group.OVERRIDES)) & set(BIND_FIELDS)
+# What a tenant may override of the app rather than of a bind.
+TENANT_LIMITS: t.Final = TENANT_VALIDATORS.keys() & _names(Group.APP)
 # A tenant that decides one setting of a group decides the whole group.
 TENANT_GROUPS: t.Final = (_names(Group.PLACE), _names(Group.TABLE_NAME), IDENTITY_SETTINGS)
 CURSOR_SETTINGS: t.Final = tuple(setting.name for setting in SETTINGS if setting.is_in_cursor)

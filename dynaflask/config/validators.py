@@ -313,10 +313,10 @@ def path(label: str, value: t.Any) -> str:
     return name if isinstance(name, str) and name and "\0" not in name else string(label, name)
 
 
-def units(label: str, value: t.Any) -> float:
+def units(label: str, value: t.Any, *, expected: str = "a number of capacity units") -> float:
     """A number of capacity units per second, above zero."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise wrong_type(label, "a number of capacity units, or a dict of such numbers by tenant", value)
+        raise wrong_type(label, expected, value)
     if not 0 < value < float("inf"):
         raise ConfigurationError(f"{label} must be more than 0 capacity units, not {value!r}.")
     return value
@@ -325,7 +325,7 @@ def units(label: str, value: t.Any) -> float:
 def capacity(label: str, value: t.Any) -> float | ImmutableDict[str, float | None]:
     """Capacity units per second, or a dict of them by tenant, where ``None`` is no limit."""
     if not isinstance(value, cabc.Mapping):
-        return units(label, value)
+        return units(label, value, expected="a number of capacity units, or a dict of such numbers by tenant")
     return ImmutableDict(
         {
             string(f"A key of {label}", tenant): None if limit is None else units(f"{label}[{tenant!r}]", limit)

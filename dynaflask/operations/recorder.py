@@ -8,6 +8,8 @@ import weakref
 from dynaflask.config.validators import Values
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import operation_finished
+from dynaflask.operations.rate_limits import UNSET
+from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.rate_limits import TenantRateLimits
 from dynaflask.operations.usage import MAX_TENANTS
 from dynaflask.operations.usage import Meter
@@ -26,8 +28,8 @@ class OperationRecorder:
     Attributes:
         app_name: Name of the app.
         meter: Counts operations, if ``DYNAMODB_METER`` is true.
-        limits: Limits each tenant, if ``DYNAMODB_TENANT_CAPACITY`` is set.
-        is_enabled: True if it records operations even when the signal has no receivers.
+        limits: Limits each tenant that has a limit: ``DYNAMODB_TENANT_CAPACITY``, or ``tenant_capacity`` of the tenant.
+        is_enabled: True if it records the operations of all tenants even when the signal has no receivers.
     """
 
     def __init__(self, app: flask.Flask, settings: Values) -> None:
@@ -38,22 +40,17 @@ class OperationRecorder:
         self.meter = (
             Meter(max_tenants=settings.get("meter_max_tenants", MAX_TENANTS)) if settings.get("meter") else None
         )
-        self.limits = TenantRateLimits(settings["tenant_capacity"]) if "tenant_capacity" in settings else None
-        self.is_enabled = self.meter is not None or self.limits is not None
+        self.limits = TenantRateLimits(settings.get("tenant_capacity", {}))
+        self.is_enabled = self.meter is not None or "tenant_capacity" in settings
 
-    def check_limit(self, tenant: str | None) -> None:
-        """Return if a call for the tenant may be made now.
+    def record(self, operation: Operation, *, own_capacity: OwnCapacity = UNSET) -> None:
+        """Count a finished operation, and send ``operation_finished``.
 
-        Raises:
-            TenantLimitExceeded: The tenant has used up its capacity for now.
+        Args:
+            operation: The operation.
+            own_capacity: Units per second in the tenant's own settings.
         """
-        if self.limits is not None:
-            self.limits.check_limit(tenant)
-
-    def record(self, operation: Operation) -> None:
-        """Count a finished operation, and send ``operation_finished``."""
-        if self.limits is not None:
-            self.limits.debit(operation.tenant, operation.read_units + operation.write_units)
+        self.limits.debit(operation.tenant, operation.read_units + operation.write_units, own_capacity)
         if self.meter is not None:
             self.meter.add(operation)
         operation_finished.send(self._app(), operation=operation)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import os
+import threading
 import typing as t
 import weakref
 
@@ -54,6 +56,15 @@ class DeclaredMeta:
         """The declared name; ``None`` if there is none, or if it is computed."""
         return None if self.is_dynamic else getattr(self.meta_class, "table_name", None)
 
+    def check_table_name(self) -> None:
+        """Refuse a declared name that no table can have. A computed name is checked at each use.
+
+        Raises:
+            ConfigurationError: The name is wrong.
+        """
+        if self.table_name not in (None, ""):
+            self._check("table_name", self.table_name)
+
     def values(self) -> Values:
         """The settings that the user declared, checked. They are read once, or at each call if they are computed.
 
@@ -70,10 +81,13 @@ class DeclaredMeta:
         # declared, as far as can be told.
         defaults = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
         return {
-            name: MODEL_VALIDATORS[name](f"{self.model_name}.Meta.{name}", value)
+            name: self._check(name, value)
             for name, value in values.items()
             if value not in (None, "") and not (name in defaults and value == defaults[name])
         }
+
+    def _check(self, name: str, value: t.Any) -> t.Any:
+        return MODEL_VALIDATORS[name](f"{self.model_name}.Meta.{name}", value)
 
 
 class TableSchema:
@@ -83,12 +97,14 @@ class TableSchema:
     ``MetaTable`` made of them sees the new index.
     """
 
-    __slots__ = ("_models", "_read_count", "attributes", "global_indexes", "keys", "local_indexes")
+    __slots__ = ("_locks", "_models", "_read_count", "attributes", "global_indexes", "keys", "local_indexes")
 
     def __init__(self) -> None:
         # Weak references: a model that a function declares is collected after its last use, and its schema with it.
         self._models: list[weakref.ref[t.Any]] = []
         self._read_count = 0
+        # By process id, with one entry.
+        self._locks: dict[int, threading.RLock] = {}
         self.keys: list[dict[str, str]] = []
         self.attributes: list[dict[str, str]] = []
         self.global_indexes: list[dict[str, t.Any]] = []
@@ -110,13 +126,20 @@ class TableSchema:
         }
 
     def _read_models(self) -> None:
-        # No lock, because a fork could leave it locked in the child. Two threads may read one model twice, which adds
-        # nothing the second time. The count grows after the read, so that no thread returns before all models are read.
-        while (position := self._read_count) < len(self._models):
-            model = self._models[position]()
-            if model is not None:
-                self._merge(model._get_schema())
-            self._read_count = position + 1
+        if self._read_count == len(self._models):
+            return
+        # Two threads that read one model at once would both miss an entry, and add it twice. A forked child has a copy
+        # of a held lock, but not the thread that would release it, so that each process has a lock of its own. It is
+        # reentrant, because a class may compute its schema. The count grows after the read, so that no thread returns
+        # before all models are read, and the child of a fork in between adds what is missing.
+        pid = os.getpid()
+        lock = self._locks.get(pid) or self._locks.setdefault(pid, threading.RLock())
+        with lock:
+            while (position := self._read_count) < len(self._models):
+                model = self._models[position]()
+                if model is not None:
+                    self._merge(model._get_schema())
+                self._read_count = position + 1
 
     def _merge(self, schema: cabc.Mapping[str, t.Any]) -> None:
         add_missing(self.keys, schema["key_schema"])

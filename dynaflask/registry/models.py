@@ -64,6 +64,15 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
         """The model classes, in the order of their declaration."""
         return [model for model in self._dynamo._models() if self._is_allowed(model.__declaration__)]
 
+    def check_table_names(self) -> None:
+        """Refuse a model that is declared by now with a name that no table can have.
+
+        Raises:
+            ConfigurationError: As of :meth:`DeclaredMeta.check_table_name`.
+        """
+        for model in self.classes():
+            t.cast("DeclaredMeta", model.__declaration__).check_table_name()
+
     def declaration_of(self, model: type[Model]) -> DeclaredMeta:
         """The declaration of a model, if the app has the model.
 

@@ -10,18 +10,19 @@ import types
 import typing as t
 
 import flask
-from pynamodb.connection.base import MetaTable
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.key import STOCK
 from dynaflask.client.lease import Lease
+from dynaflask.client.table_keys import KeyTable
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
+from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
@@ -129,7 +130,7 @@ class Scope:
             self._require_shared_table(model, settings)
         elif not model.__has_tenant_key__ and self.principal.tenant is not None:
             self._require_own_table(model, settings)
-        meta_table = MetaTable(declaration.schema.table_data(settings.table_name))
+        meta_table = KeyTable(declaration.schema.table_data(settings.table_name))
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
         if table is None:
@@ -231,7 +232,10 @@ class Scope:
         return layers
 
     def _connect(self, bind: Bind, *, tenant: str | None, model: str | None = None) -> Connection:
-        return Connection(bind, owner=self.root, tenant=tenant, model=model)
+        # A model that belongs to no tenant has no limit, although the context may have a tenant.
+        limits = self.principal.tenant.limits if tenant is not None and self.principal.tenant is not None else {}
+        own_capacity = limits.get("tenant_capacity", UNSET)
+        return Connection(bind, owner=self.root, tenant=tenant, model=model, own_capacity=own_capacity)
 
     # The other connections.
 

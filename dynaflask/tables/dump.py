@@ -10,8 +10,11 @@ import os
 import pathlib
 import typing as t
 
+from pynamodb.exceptions import TableError
 from pynamodb.pagination import RateLimiter
 
+from dynaflask.exceptions import TransferError
+from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.tables.json_lines import Json
 from dynaflask.tables.partial_dump import DONE
 from dynaflask.tables.partial_dump import PartialDump
@@ -53,19 +56,29 @@ def dump(
         The number of items in the file.
 
     Raises:
-        TransferError: The file exists already, or cannot be written, or the interrupted dump is of another table.
+        TransferError: The file exists already, or cannot be written, or the interrupted dump is of another table; or
+            DynamoDB throttled a call with all its attempts. Such a dump can be resumed.
         TenantMismatch: The table of a tenant has items of another tenant.
         TableError: The table does not exist, or DynamoDB refused. The dump can be resumed.
     """
     limiter = RateLimiter(math.inf if rate is None else rate)
     table = find_one(registry, model)
     source = {"arn": table.require()["TableArn"], "endpoint": destination(registry, table)[1]}
-    with PartialDump(pathlib.Path(path), source=source, segments=segments, resume=resume) as partial:
-        progress(partial.items)
-        for segment, page in _pages(table, partial.starts, limiter=limiter):
-            table.check_tenant_items(page["Items"])
-            partial.add(segment, page["Items"], start=page.get("LastEvaluatedKey", DONE))
-            progress(len(page["Items"]))
+    try:
+        with PartialDump(pathlib.Path(path), source=source, segments=segments, resume=resume) as partial:
+            progress(partial.items)
+            for segment, page in _pages(table, partial.starts, limiter=limiter):
+                table.check_tenant_items(page["Items"])
+                partial.add(segment, page["Items"], start=page.get("LastEvaluatedKey", DONE))
+                progress(len(page["Items"]))
+    except TableError as error:
+        if error.cause_response_code not in THROTTLED:
+            raise
+        raise TransferError(
+            pathlib.Path(path),
+            f"{error} The items up to here are kept: complete the dump with --resume (resume=True), if need be with a"
+            " lower --rate (rate=...).",
+        ) from error
     return partial.items
 
 

@@ -176,6 +176,8 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("models", {"Thread": {"tenant": True}}),
         ("models", {"Thread": {"table_prefix": "a/"}}),
         ("tenants", {"acme": {"table_prefix": "a b-"}}),
+        ("tenants", {"acme": {"tenant_capacity": {"acme": 10}}}),
+        ("tenants", {"acme": {"tenant_capacity": 0}}),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_key(name: str, value: object) -> None:

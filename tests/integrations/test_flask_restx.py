@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import collections.abc as cabc
 import datetime as dt
 import enum
@@ -16,6 +17,8 @@ from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.indexes import AllProjection
+from pynamodb.indexes import GlobalSecondaryIndex
 from pynamodb.pagination import ResultIterator
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -504,6 +507,97 @@ def test_item_of_refuses_a_value_that_the_attribute_cannot_store(
     with pytest.raises(BadRequest) as refused:
         restx.item_of(note, {**BODY, **change})
     assert list(t.cast("t.Any", refused.value).data["errors"]) == [field]
+
+
+class TestSizes:
+    """``item_of`` refuses what DynamoDB is too small for: the client gets 400, and nothing is sent."""
+
+    @pytest.fixture
+    def parcel(self, db: dynaflask.Dynamo) -> t.Any:
+        """A model with every role of a key."""
+
+        class ByCity(GlobalSecondaryIndex[t.Any]):
+            class Meta:
+                index_name = "by-city"
+                projection = AllProjection()
+
+            town = UnicodeAttribute(hash_key=True, attr_name="t")
+            city = UnicodeAttribute(range_key=True)
+
+        class Parcel(db.Model):  # type: ignore[name-defined, misc]
+            class Meta:
+                table_name = "Parcel"
+
+            owner = UnicodeAttribute(hash_key=True)
+            label = attributes.BinaryAttribute(range_key=True, legacy_encoding=False, attr_name="l")
+            town = UnicodeAttribute(null=True, attr_name="t")
+            city = UnicodeAttribute(null=True)
+            words = attributes.UnicodeSetAttribute(null=True)
+            raw: t.Any = MapAttribute(null=True)
+            loose: t.Any = ListAttribute(null=True)
+            count = NumberAttribute(null=True)
+            by_city = ByCity()
+
+        return Parcel
+
+    @staticmethod
+    def body(**fields: Json) -> Json:
+        """A body with these fields."""
+        return {"owner": "ann", "label": "YQ==", **fields}
+
+    @pytest.mark.parametrize(
+        ("field", "longest"),
+        [
+            ("owner", "x" * 2048),
+            ("owner", "\u00e9" * 1024),
+            ("label", base64.b64encode(b"x" * 1023).decode()),
+            ("town", "x" * 2048),
+            ("city", "x" * 1024),
+        ],
+    )
+    def test_a_key_has_a_limit(self, parcel: t.Any, field: str, longest: str) -> None:
+        """Hash keys have up to 2048 bytes and range keys up to 1024, of the table and of an index."""
+        assert restx.item_of(parcel, self.body(**{field: longest}))
+        too_long = base64.b64encode(b"x" * 1025).decode() if field == "label" else longest + "x"
+        with pytest.raises(BadRequest, match="too long: this key has at most (1024|2048) bytes") as refused:
+            restx.item_of(parcel, self.body(**{field: too_long}))
+        assert list(t.cast("t.Any", refused.value).data["errors"]) == [field]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"words": ["x" * 200_000, "y" * 250_000]},
+            {"raw": {"x" * 5: {"y": "z" * 420_000}}},
+            {"raw": {"x" * 420_000: 1}},
+            {"loose": ["\u00e9" * 210_000]},
+        ],
+        ids=["set", "map", "name", "list"],
+    )
+    def test_an_item_has_a_limit(self, parcel: t.Any, fields: Json) -> None:
+        """An item has up to 400 kB, with the names of its attributes."""
+        with pytest.raises(BadRequest, match="too large: it has at most 409600 bytes") as refused:
+            restx.item_of(parcel, self.body(**fields))
+        assert list(t.cast("t.Any", refused.value).data["errors"]) == ["body"]
+
+    def test_an_item_at_the_limit_is_accepted(self, parcel: t.Any) -> None:
+        """What DynamoDB may accept is not refused."""
+        assert restx.item_of(parcel, self.body(loose=["x" * 409_000, 1, None, True], count=1))
+
+    def test_a_tenant_is_part_of_the_key(self, db: dynaflask.Dynamo, make_app: MakeApp) -> None:
+        """A key that is too long with the name of the current tenant is refused; without a tenant it is not checked."""
+
+        class Box(db.Model):  # type: ignore[name-defined, misc]
+            class Meta:
+                table_name = "Box"
+
+            name = dynaflask.TenantKey(hash_key=True)
+
+        with make_app(region="us-east-1").app_context():
+            with db.tenant("a"):
+                assert restx.item_of(Box, {"name": "x" * 2046})
+            with db.tenant("ab"), pytest.raises(BadRequest, match="too long"):
+                restx.item_of(Box, {"name": "x" * 2046})
+            assert restx.item_of(Box, {"name": "x" * 2046})
 
 
 @pytest.mark.parametrize("only", [None, ["author"], ["readers"]])

@@ -132,3 +132,24 @@ def test_no_unit_is_lost_between_threads(make: t.Any, clock: Clock) -> None:
     assert not is_admitted(limits, "acme")
     clock.now += 0.002
     assert is_admitted(limits, "acme")
+
+
+def test_the_settings_of_a_tenant_override_the_limit_of_the_app(make: t.Any) -> None:
+    """Units in a tenant's own settings are its limit, and None is no limit, whatever the app sets."""
+    limits = make({"acme": 100, "globex": 100})
+    for tenant, own in (("acme", 10), ("globex", None), ("initech", 10)):
+        limits.debit(tenant, 150, own)
+    for tenant, own, seconds in (("acme", 10, 14), ("initech", 10, 14)):
+        with pytest.raises(TenantLimitExceeded) as caught:
+            limits.check_limit(tenant, own)
+        assert caught.value.retry_after == seconds
+    limits.check_limit("globex", None)
+
+
+def test_a_changed_limit_applies_to_the_units_that_were_consumed(make: t.Any) -> None:
+    """After a tenant's limit is raised, what it consumed before is paid for at the new rate."""
+    limits = make({})
+    limits.debit("acme", 110, 10)
+    with pytest.raises(TenantLimitExceeded) as caught:
+        limits.check_limit("acme", 100)
+    assert caught.value.retry_after == 1

@@ -77,6 +77,65 @@ def test_an_app_has_limits_of_its_own(make: MakeApp, recorder: recorders.Recorde
     assert [visit(app, "acme").status_code for app in (us, us, eu)] == [200, 429, 200]
 
 
+@pytest.mark.parametrize("has_function", [False, True], ids=["DYNAMODB_TENANTS", "tenant_settings"])
+def test_a_tenant_has_the_limit_of_its_settings(
+    make: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, has_function: bool
+) -> None:
+    """``tenant_capacity`` of a tenant overrides the app's limit, for this tenant in this app alone."""
+    recorder.answer = expensive
+    limits = {"us": {"acme": 1000, "globex": None}, "eu": {"acme": None, "globex": 1000}}
+
+    def settings_of(name: str) -> dict[str, t.Any] | None:
+        own = limits[flask.current_app.name]
+        return {"TENANT_CAPACITY": own[name]} if name in own else {}
+
+    if has_function:
+        db.tenant_settings(settings_of)
+    tenants = {
+        name: {} if has_function else {"tenants": {tenant: {"tenant_capacity": own} for tenant, own in values.items()}}
+        for name, values in limits.items()
+    }
+    us = make("us", **tenants["us"])
+    eu = make("eu", table_prefix="eu-", tenant_capacity=2000, **tenants["eu"])
+    assert [visit(us, "acme").status_code for _ in range(2)] == [200, 429]
+    assert [visit(us, "globex").status_code for _ in range(2)] == [200, 200]
+    assert [visit(eu, "acme").status_code for _ in range(2)] == [200, 200]
+    refused = [visit(eu, "globex") for _ in range(2)]
+    assert [response.status_code for response in refused] == [200, 429]
+    assert 900 < int(refused[1].headers["Retry-After"]) <= 1000
+
+
+def test_a_changed_limit_applies_after_the_time_in_the_cache(
+    make: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
+) -> None:
+    """After DYNAMODB_TENANT_TTL_SECONDS the next request has the limit that the tenant's settings have now."""
+    recorder.answer = expensive
+    settings: dict[str, t.Any] = {"tenant_capacity": 1000}
+    db.tenant_settings(lambda _: settings)
+    app = make(tenant_ttl_seconds=1e-9)
+    assert [visit(app, "acme").status_code for _ in range(2)] == [200, 429]
+    settings["tenant_capacity"] = None
+    assert [visit(app, "acme").status_code for _ in range(2)] == [200, 200]
+
+
+def test_a_tenant_has_a_limit_without_a_meter(
+    make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+) -> None:
+    """An app that counts nothing and sets no limit refuses a tenant above its own limit."""
+    recorder.answer = expensive
+    app = make_app(
+        host=recorder.url, region="us-east-1", tenants={"acme": {"tenant_capacity": 10}, "globex": {}}, **KEYS
+    )
+    with app.app_context():
+        with db.tenant("acme"):
+            thread_model.get("forum", "subject")
+            with pytest.raises(TenantLimitExceeded):
+                thread_model.get("forum", "subject")
+        with db.tenant("globex"):
+            thread_model.get("forum", "subject")
+            thread_model.get("forum", "subject")
+
+
 def test_the_limit_is_an_error_of_dynaflask(make: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
     """Code catches TenantLimitExceeded itself; PynamoDB does not wrap it."""
     app, recorder.answer = make(tenant_capacity=1000), expensive

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import ctypes
+import os
+import signal
+import threading
+import time
 import typing as t
 
 import flask
@@ -9,6 +15,7 @@ import pytest
 
 import dynaflask
 from dynaflask import ConfigurationError
+from dynaflask.registry.declaration import TableSchema
 from tests.support import models
 from tests.support.settings import MakeApp
 
@@ -19,6 +26,32 @@ class TestDeclaredMeta:
     def test_a_wrong_declaration_is_refused_at_use(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """A wrong value in the class is refused at the first use, by the name of the setting."""
         thread = models.declare_thread(db, max_retry_attempts="many")
+        with make_app().app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.max_retry_attempts"):
+            thread._get_connection()
+
+    @pytest.mark.parametrize("table_name", ["my table", "a/b", "x" * 256, b"Thread"])
+    def test_a_wrong_table_name_is_refused_as_soon_as_possible(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, table_name: t.Any
+    ) -> None:
+        """``init_app`` refuses it for a model that is declared by then, and the first use with the same message."""
+        early = make_app("early")
+        thread = models.declare_thread(db, table_name=table_name)
+        with early.app_context(), pytest.raises(ConfigurationError) as at_use:
+            thread._get_connection()
+        late = flask.Flask("late")
+        with pytest.raises(ConfigurationError, match="Thread.Meta.table_name must") as at_init:
+            db.init_app(late)
+        assert str(at_init.value) == str(at_use.value)
+        assert not late.extensions
+        # An app that does not have the model may be made.
+        db.init_app(late, models=[])
+
+    @pytest.mark.parametrize("table_name", [None, "", "arn:aws:dynamodb:eu-west-1:123456789012:table/a", "a"])
+    def test_init_app_reads_nothing_else_of_a_declaration(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, table_name: t.Any
+    ) -> None:
+        """A missing name, an ARN and a short name pass, and other settings are read at the first use."""
+        thread = models.declare_thread(db, table_name=table_name, max_retry_attempts="many")
         with make_app().app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.max_retry_attempts"):
             thread._get_connection()
 
@@ -57,3 +90,68 @@ class TestDeclaredMeta:
             for tenant in ("acme", "umbrella"):
                 flask.g.tenant = tenant
                 assert computed._get_connection().table_name == f"x-Thread-{tenant}"
+
+
+class SlowList(list[t.Any]):
+    """A list that lets another thread run after it was searched."""
+
+    def __contains__(self, item: object) -> bool:
+        is_present = super().__contains__(item)
+        time.sleep(0.02)
+        return is_present
+
+
+class FakeModel:
+    """A model with a schema."""
+
+    def __init__(self, *names: str) -> None:
+        self._keys = [{"AttributeName": name} for name in names]
+
+    def _get_schema(self) -> dict[str, t.Any]:
+        indexes: dict[str, t.Any] = {"global_secondary_indexes": [], "local_secondary_indexes": []}
+        return {"key_schema": self._keys, "attribute_definitions": self._keys, **indexes}
+
+
+class TestTableSchema:
+    """The keys and indexes of the classes that share a table."""
+
+    def test_threads_at_once_add_each_key_once(self) -> None:
+        """Threads that use a table for the first time at once read each model once, and all see the whole schema."""
+        schema, models_of_table = TableSchema(), [FakeModel("forum"), FakeModel("forum", "subject")]
+        schema.keys, schema.attributes = SlowList(), SlowList()
+        for model in models_of_table:
+            schema.add(model)
+        barrier = threading.Barrier(4)
+
+        def read(_: int) -> list[str]:
+            barrier.wait()
+            return [key["AttributeName"] for key in schema.table_data("Thread")["KeySchema"]]
+
+        with concurrent.futures.ThreadPoolExecutor(4) as executor:
+            assert list(executor.map(read, range(4))) == [["forum", "subject"]] * 4
+        assert [key["AttributeName"] for key in schema.attributes] == ["forum", "subject"]
+
+    def test_a_child_of_a_fork_does_not_wait_for_a_thread_of_its_parent(self) -> None:
+        """A fork while another thread reads the models leaves no lock behind, also if no hook sees the fork."""
+        schema, reading, forked = TableSchema(), threading.Event(), threading.Event()
+
+        class Held(FakeModel):
+            def _get_schema(self) -> dict[str, t.Any]:
+                reading.set()
+                forked.wait(10)
+                return super()._get_schema()
+
+        model = Held("forum")
+        schema.add(model)
+        thread = threading.Thread(target=schema.table_data, args=("Thread",))
+        thread.start()
+        assert reading.wait(10)
+        child = ctypes.PyDLL(None).fork()
+        if child == 0:
+            # The kernel ends a child that waits for ever.
+            signal.alarm(10)
+            forked.set()
+            os._exit(0 if schema.table_data("Thread")["KeySchema"] == [{"AttributeName": "forum"}] else 1)
+        forked.set()
+        thread.join()
+        assert os.waitpid(child, 0) == (child, 0)

@@ -20,6 +20,7 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import TableError
 
 import dynaflask
+from dynaflask import TransferError
 from dynaflask.tables.dump import dump
 from dynaflask.tables.load import load
 from tests.support import boards
@@ -62,6 +63,24 @@ def test_a_killed_dump_can_be_resumed(  # noqa: PLR0917 - fixtures
         assert not path.exists()
         assert dump(db.registry, thing, path, resume=True) == 60
     assert numbers(path) == set(range(60))
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_dump_that_stays_throttled_can_be_resumed(
+    db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path
+) -> None:
+    """The error names the file and ``--resume``, which completes the dump after the last page."""
+    board, keys = boards.declare_board(db), [{"forum": {"B": "AA=="}}, {"forum": {"B": "AQ=="}}]
+    throttled = (400, {"__type": "x#ProvisionedThroughputExceededException", "message": "Slow down"})
+    recorder.answer = paged([{"Items": keys[:1], "LastEvaluatedKey": keys[0]}, throttled])
+    with (
+        db.using(max_retry_attempts=0),
+        pytest.raises(TransferError, match=r"file: Scan failed.*Slow down.*--resume \(resume=True\)") as caught,
+    ):
+        dump(db.registry, board, tmp_path / "file", segments=1)
+    assert caught.value.path == tmp_path / "file"
+    recorder.answer = paged([{"Items": keys[1:]}])
+    assert dump(db.registry, board, tmp_path / "file", resume=True) == 2
 
 
 @pytest.mark.usefixtures("fake")

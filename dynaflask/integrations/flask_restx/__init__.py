@@ -31,6 +31,7 @@ from dynaflask.integrations.flask_restx.json_types import is_described_map
 from dynaflask.integrations.flask_restx.json_types import json_type_of
 from dynaflask.integrations.flask_restx.validation import ItemModel
 from dynaflask.integrations.flask_restx.validation import attribute_values
+from dynaflask.integrations.flask_restx.validation import check_sizes
 from dynaflask.views.pagination import Page
 
 __all__ = ["item_of", "model_of", "page_of", "page_parser"]
@@ -115,9 +116,11 @@ def item_of(model: type[M], body: cabc.Mapping[str, Json]) -> M:
         body: ``api.payload``.
 
     Raises:
-        BadRequest: A field is invalid; ``errors`` names it.
+        BadRequest: A field is invalid, a key is too long, or the item too large; ``errors`` names it.
     """
-    return model(**attribute_values(model, body))
+    item = model(**attribute_values(model, body))
+    check_sizes(item)
+    return item
 
 
 def page_parser() -> reqparse.RequestParser:

@@ -22,6 +22,13 @@ from dynaflask.integrations.flask_restx.json_types import is_string
 from dynaflask.integrations.flask_restx.json_types import json_type_of
 from dynaflask.integrations.flask_restx.json_types import read_binary
 from dynaflask.integrations.flask_restx.json_types import read_time
+from dynaflask.model.pynamodb_internals import indexes
+
+# The limits of a hash key, of a range key and of an item, with the names of its attributes, in bytes.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MAX_HASH_KEY = 2048
+MAX_RANGE_KEY = 1024
+MAX_ITEM = 400 * 1024
 
 
 class ItemModel(flask_restx.Model):  # type: ignore[misc]  # Flask-RESTX comes without types
@@ -82,6 +89,64 @@ def _value_of(attribute: t.Any, value: Json, path: str) -> t.Any:
         return json_type.from_json(value)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise validation_error({path: f"The value is invalid: {error}"}) from error
+
+
+def check_sizes(item: t.Any) -> None:
+    """Refuse an item that is too large for DynamoDB, or has a key that is too long.
+
+    Args:
+        item: An item of a model. One that cannot be serialized, yet or at all, is not checked.
+
+    Raises:
+        BadRequest: The item is too large.
+    """
+    try:
+        stored = item.serialize(null_check=False)
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        # Such as a TenantKey without a tenant: the view may enter the tenant's block later.
+        return
+    names = {attribute.attr_name: name for name, attribute in item.get_attributes().items()}
+    limits = _key_limits(item)
+    errors = {
+        names[name]: f"The value is too long: this key has at most {limits[name]} bytes."
+        for name, value in stored.items()
+        if name in limits and _size(value) > limits[name]
+    }
+    if not errors and _size({"M": stored}) > MAX_ITEM:
+        errors["body"] = f"The item is too large: it has at most {MAX_ITEM} bytes."
+    if errors:
+        raise validation_error(errors)
+
+
+def _key_limits(model: t.Any) -> dict[str, int]:
+    """The largest size of each key of the table and of its indexes, by the attribute's name in DynamoDB."""
+    limits: dict[str, int] = {}
+    for owner in (model.get_attributes(), *(index.Meta.attributes for index in indexes(model).values())):
+        for key in owner.values():
+            if key.is_hash_key or key.is_range_key:
+                limit = MAX_HASH_KEY if key.is_hash_key else MAX_RANGE_KEY
+                limits[key.attr_name] = min(limit, limits.get(key.attr_name, limit))
+    return limits
+
+
+def _size(value: cabc.Mapping[str, t.Any]) -> int:
+    """The least number of bytes that DynamoDB counts for an attribute value.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    """
+    [(type_tag, content)] = value.items()
+    if type_tag == "M":
+        return sum(_length(name) + _size(entry) for name, entry in content.items())
+    if type_tag == "L":
+        return sum(map(_size, content))
+    if type_tag in {"SS", "BS"}:
+        return sum(map(_length, content))
+    # A number has up to 21 bytes, which depend on its digits; a flag has one.
+    return _length(content) if type_tag in {"S", "B"} else 1
+
+
+def _length(content: str | bytes) -> int:
+    return len(content.encode(errors="surrogatepass") if isinstance(content, str) else content)
 
 
 def validation_error(errors: cabc.Mapping[str, str]) -> BadRequest:
