@@ -993,6 +993,14 @@ class TestFallback:
             assert "is patched" in str(transport_of(app)[1])
         assert transport_of(app) == DIRECT
 
+    def test_a_patch_with_the_methods_signature(self, make_direct: MakeApp, thread_model: t.Any) -> None:
+        """The function that ``mock.patch(autospec=True)`` puts in place gets the call."""
+        app = make_direct()
+        with mock.patch("botocore.client.BaseClient._make_api_call", autospec=True, return_value=FOUND) as patched:
+            with app.app_context():
+                assert thread_model.get("forum", "subject").views == 7
+        assert patched.call_args.args[1] == "GetItem"
+
     def test_a_patch_of_the_client_itself(
         self, make_direct: MakeApp, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
