@@ -86,20 +86,20 @@ SETTINGS: t.Final = (
     ),
     Setting(
         "connect_timeout_seconds",
-        v.seconds,
+        v.timeout,
         Group.CLIENT,
         "Longest time to open a connection, in seconds.",
         has_upstream_default=True,
     ),
     Setting(
         "read_timeout_seconds",
-        v.seconds,
+        v.timeout,
         Group.CLIENT,
         "Longest wait for the next bytes of a response, in seconds.",
         has_upstream_default=True,
     ),
     Setting(
-        "call_timeout_seconds", v.seconds, Group.CLIENT, "Longest time of a call with all its attempts, in seconds."
+        "call_timeout_seconds", v.timeout, Group.CLIENT, "Longest time of a call with all its attempts, in seconds."
     ),
     Setting(
         "max_retry_attempts",

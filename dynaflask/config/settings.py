@@ -197,11 +197,12 @@ def _read_tenants(config: Values) -> cabc.Mapping[str, Values] | None:
 def _read_nested(
     label: str, config: Values, validators: cabc.Mapping[str, Validator], *, has_role: bool = False
 ) -> dict[str, Values]:
+    nested = config.get(label)
     return {
         string(f"A key of {label}", key): ImmutableDict(
             check_values(f"{label}[{key!r}]", values, validators, has_role=has_role)
         )
-        for key, values in dict_of_dicts(label, config.get(label) or {}).items()
+        for key, values in dict_of_dicts(label, {} if nested is None else nested).items()
     }
 
 

@@ -48,6 +48,8 @@ HEADER_TEXT: t.Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 TABLE_NAME_CHARACTERS: t.Final = re.compile(r"[a-zA-Z0-9_.-]*")
 MAX_TABLE_NAME = 255
+# poll() takes its timeout as a C int of milliseconds. A longer one ends at once, or never.
+MAX_TIMEOUT_SECONDS = 2_147_483
 
 Values = cabc.Mapping[str, t.Any]
 Validator = t.Callable[[str, t.Any], t.Any]
@@ -103,8 +105,19 @@ def host(label: str, value: t.Any) -> str:
     if parts.username or parts.password:
         raise ConfigurationError(f"{label} must not contain a user name or password.")
     if url == "local" or (parts.scheme in {"http", "https"} and parts.hostname and is_valid_address):
+        return url if url == "local" else _check_host_name(label, url)
+    # Without a scheme, or with one slash, `user:password@host` has no user name for urlsplit.
+    text = "" if "@" in url else f", not {url!r}"
+    raise ConfigurationError(f"{label} must be a URL such as 'http://localhost:8000', or 'local'{text}.")
+
+
+def _check_host_name(label: str, url: str) -> str:
+    # botocore raises a ValueError at the first call. A name with an underscore, as Docker Compose makes, is one.
+    if botocore.utils.is_valid_endpoint_url(url) or botocore.utils.is_valid_ipv6_endpoint_url(url):
         return url
-    raise ConfigurationError(f"{label} must be a URL such as 'http://localhost:8000', or 'local', not {url!r}.")
+    raise ConfigurationError(
+        f"{label} must have a host name of ASCII letters, digits, '-' and '.', as botocore requires; not {url!r}."
+    )
 
 
 def role_arn(label: str, value: t.Any) -> str:
@@ -122,6 +135,14 @@ def seconds(label: str, value: t.Any) -> float:
     if not 0 < value < float("inf"):
         raise ConfigurationError(f"{label} must be more than 0 seconds, not {value!r}.")
     return value
+
+
+def timeout(label: str, value: t.Any) -> float:
+    """A number of seconds that a socket can wait."""
+    number = seconds(label, value)
+    if number > MAX_TIMEOUT_SECONDS:
+        raise ConfigurationError(f"{label} must be at most {MAX_TIMEOUT_SECONDS} seconds, not {number!r}.")
+    return number
 
 
 def whole_number(minimum: int) -> Validator:
