@@ -292,5 +292,6 @@ def find_patch(client: t.Any) -> str | None:
 
 
 def _is_defined_by_botocore(method: t.Any) -> bool:
-    # Not by `__module__`, which `functools.wraps` copies to the wrapper.
-    return type(method) is types.FunctionType and method.__globals__["__name__"].startswith("botocore.")
+    # Not by `__module__`, which `functools.wraps` copies to the wrapper. The function that `mock.patch(autospec=True)`
+    # generates has globals without a name.
+    return type(method) is types.FunctionType and method.__globals__.get("__name__", "").startswith("botocore.")

@@ -86,20 +86,20 @@ SETTINGS: t.Final = (
     ),
     Setting(
         "connect_timeout_seconds",
-        v.seconds,
+        v.timeout,
         Group.CLIENT,
         "Longest time to open a connection, in seconds.",
         has_upstream_default=True,
     ),
     Setting(
         "read_timeout_seconds",
-        v.seconds,
+        v.timeout,
         Group.CLIENT,
         "Longest wait for the next bytes of a response, in seconds.",
         has_upstream_default=True,
     ),
     Setting(
-        "call_timeout_seconds", v.seconds, Group.CLIENT, "Longest time of a call with all its attempts, in seconds."
+        "call_timeout_seconds", v.timeout, Group.CLIENT, "Longest time of a call with all its attempts, in seconds."
     ),
     Setting(
         "max_retry_attempts",
@@ -111,7 +111,7 @@ SETTINGS: t.Final = (
     Setting("retry_configuration", v.retries, Group.CLIENT, "How botocore retries failed calls."),
     Setting(
         "max_pool_connections",
-        v.whole_number(1),
+        v.whole_number(1, v.MAX_POOL_CONNECTIONS),
         Group.CLIENT,
         "Number of open connections that one client keeps.",
         has_upstream_default=True,
@@ -135,12 +135,12 @@ SETTINGS: t.Final = (
     Setting("profile", v.string, Group.CREDENTIALS, "Profile of the AWS configuration files.", is_in_cursor=True),
     Setting("session", v.session, Group.CREDENTIALS, "botocore or boto3 session that makes the client."),
     Setting("role_arn", v.role_arn, Group.ROLE, "ARN of the IAM role to assume.", is_in_cursor=True),
-    Setting("role_session_name", v.string, Group.ROLE, "Name of the role session."),
-    Setting("external_id", v.string, Group.ROLE, "External id that the role requires.", is_in_cursor=True),
-    # STS accepts 900 seconds or more.
+    Setting("role_session_name", v.role_session_name, Group.ROLE, "Name of the role session."),
+    Setting("external_id", v.external_id, Group.ROLE, "External id that the role requires.", is_in_cursor=True),
+    # STS accepts 15 minutes to 12 hours: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     Setting(
         "role_duration_seconds",
-        v.whole_number(900),
+        v.whole_number(900, 43_200),
         Group.ROLE,
         "Lifetime of the role's credentials, in seconds.",
     ),

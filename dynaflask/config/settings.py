@@ -95,7 +95,10 @@ class Settings(t.NamedTuple):
         """
         bind_key = values.get("bind_key")
         if bind_key is not None and bind_key not in self.bind_keys:
-            raise ConfigurationError(f"{label}['bind_key'] is {bind_key!r}, which is not in DYNAMODB_BINDS.")
+            raise ConfigurationError(
+                f"{label}['bind_key'] is {bind_key!r}, which is not in DYNAMODB_BINDS. The binds are"
+                f" {', '.join(map(repr, self.bind_keys))}."
+            )
 
 
 def check_identity(label: str, values: Values, *, has_role: bool = False) -> None:
@@ -197,11 +200,12 @@ def _read_tenants(config: Values) -> cabc.Mapping[str, Values] | None:
 def _read_nested(
     label: str, config: Values, validators: cabc.Mapping[str, Validator], *, has_role: bool = False
 ) -> dict[str, Values]:
+    nested = config.get(label)
     return {
         string(f"A key of {label}", key): ImmutableDict(
             check_values(f"{label}[{key!r}]", values, validators, has_role=has_role)
         )
-        for key, values in dict_of_dicts(label, config.get(label) or {}).items()
+        for key, values in dict_of_dicts(label, {} if nested is None else nested).items()
     }
 
 
@@ -215,12 +219,10 @@ def _warn_of_unknown_keys(config: Values) -> None:
 
 def did_you_mean(name: str, valid_names: cabc.Iterable[str], prefix: str = "") -> str:
     """A sentence that suggests the most similar valid name; empty if no name is similar."""
-    valid_names = list(valid_names)
+    by_lower_case = {valid.lower(): valid for valid in valid_names}
     alias = ALIASES.get(name.lower())
-    nearest = [valid for valid in valid_names if valid.lower() == alias] or difflib.get_close_matches(
-        name, valid_names, n=1
-    )
-    return f" Did you mean {prefix + nearest[0]!r}?" if nearest else ""
+    nearest = [alias] if alias in by_lower_case else difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    return f" Did you mean {prefix + by_lower_case[nearest[0]]!r}?" if nearest else ""
 
 
 def _setting_names(label: str, names: cabc.Iterable[str]) -> str:

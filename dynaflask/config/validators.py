@@ -44,10 +44,17 @@ FRAMING_HEADERS = frozenset(
 
 # Surrogates stand for bytes that are no text. They cannot be encoded.
 UNPRINTABLE: t.Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Characters of a header's name and value: https://www.rfc-editor.org/rfc/rfc9110#section-5
+HEADER_NAME: t.Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE: t.Final = re.compile(r"[\t -~\xa0-\xff]*")
 HEADER_TEXT: t.Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 TABLE_NAME_CHARACTERS: t.Final = re.compile(r"[a-zA-Z0-9_.-]*")
 MAX_TABLE_NAME = 255
+# urllib3 makes one entry for each connection when it makes the pool. More than the ports of a client cannot be open.
+MAX_POOL_CONNECTIONS = 65_535
+# poll() takes its timeout as a C int of milliseconds. A longer one ends at once, or never.
+MAX_TIMEOUT_SECONDS = 2_147_483
 
 Values = cabc.Mapping[str, t.Any]
 Validator = t.Callable[[str, t.Any], t.Any]
@@ -103,8 +110,19 @@ def host(label: str, value: t.Any) -> str:
     if parts.username or parts.password:
         raise ConfigurationError(f"{label} must not contain a user name or password.")
     if url == "local" or (parts.scheme in {"http", "https"} and parts.hostname and is_valid_address):
+        return url if url == "local" else _check_host_name(label, url)
+    # Without a scheme, or with one slash, `user:password@host` has no user name for urlsplit.
+    text = "" if "@" in url else f", not {url!r}"
+    raise ConfigurationError(f"{label} must be a URL such as 'http://localhost:8000', or 'local'{text}.")
+
+
+def _check_host_name(label: str, url: str) -> str:
+    # botocore raises a ValueError at the first call. A name with an underscore, as Docker Compose makes, is one.
+    if botocore.utils.is_valid_endpoint_url(url) or botocore.utils.is_valid_ipv6_endpoint_url(url):
         return url
-    raise ConfigurationError(f"{label} must be a URL such as 'http://localhost:8000', or 'local', not {url!r}.")
+    raise ConfigurationError(
+        f"{label} must have a host name of ASCII letters, digits, '-' and '.', as botocore requires; not {url!r}."
+    )
 
 
 def role_arn(label: str, value: t.Any) -> str:
@@ -113,6 +131,25 @@ def role_arn(label: str, value: t.Any) -> str:
     if not name.startswith("arn:"):
         raise ConfigurationError(f"{label} must be like 'arn:aws:iam::123456789012:role/forum', not {name!r}.")
     return name
+
+
+def role_session_name(label: str, value: t.Any) -> str:
+    """The name of a role session, as STS accepts it."""
+    return _check_sts_text(label, string(label, value), characters="_+=,.@-", max_length=64)
+
+
+def external_id(label: str, value: t.Any) -> str:
+    """The external id of a role, as STS accepts it."""
+    return _check_sts_text(label, string(label, value), characters="_+=,.@:/-", max_length=1224)
+
+
+def _check_sts_text(label: str, text: str, *, characters: str, max_length: int) -> str:
+    # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    if re.fullmatch(rf"[a-zA-Z0-9{characters}]{{2,{max_length}}}", text) is None:
+        raise ConfigurationError(
+            f"{label} must be 2 to {max_length} ASCII letters, digits and {characters}, as STS requires."
+        )
+    return text
 
 
 def seconds(label: str, value: t.Any) -> float:
@@ -124,14 +161,24 @@ def seconds(label: str, value: t.Any) -> float:
     return value
 
 
-def whole_number(minimum: int) -> Validator:
-    """A validator of whole numbers from ``minimum``."""
+def timeout(label: str, value: t.Any) -> float:
+    """A number of seconds that a socket can wait."""
+    number = seconds(label, value)
+    if number > MAX_TIMEOUT_SECONDS:
+        raise ConfigurationError(f"{label} must be at most {MAX_TIMEOUT_SECONDS} seconds, not {number!r}.")
+    return number
+
+
+def whole_number(minimum: int, maximum: int | None = None) -> Validator:
+    """A validator of whole numbers from ``minimum`` to ``maximum``."""
 
     def check(label: str, value: t.Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise wrong_type(label, "a whole number", value)
         if value < minimum:
             raise ConfigurationError(f"{label} must be at least {minimum}, not {value}.")
+        if maximum is not None and value > maximum:
+            raise ConfigurationError(f"{label} must be at most {maximum}, not {value}.")
         return value
 
     return check
@@ -152,9 +199,15 @@ def headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
 def extra_headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
     """A dict of HTTP headers that leaves the framing of a request and its destination to the HTTP client."""
     checked = headers(label, value)
-    for name in checked:
+    for name, content in checked.items():
+        if HEADER_NAME.fullmatch(name) is None or HEADER_VALUE.fullmatch(content) is None:
+            # The HTTP client raises another error for each at the first call.
+            raise ConfigurationError(
+                f"{label}[{name!r}] must have a name of letters, digits and !#$%&'*+-.^_`|~, and a value of Latin-1"
+                " characters without control characters."
+            )
         # With another length or encoding, the end of this request is the start of another. The signature covers Host.
-        if name.strip().lower() in FRAMING_HEADERS:
+        if name.lower() in FRAMING_HEADERS:
             raise ConfigurationError(
                 f"{label}[{name!r}] must not be set: the HTTP client sets this header. Remove it. To change the"
                 " endpoint, use DYNAMODB_HOST."

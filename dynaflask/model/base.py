@@ -20,6 +20,7 @@ from dynaflask.model.item_tenant import with_tenant
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_GET
+from dynaflask.model.pynamodb_internals import BATCH_WRITE
 from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
@@ -100,9 +101,12 @@ class Model(
         return _objects_of_pages(cls, pages, scope=scope)
 
     @classmethod
-    def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
+    def batch_write(cls, *args: t.Any, **options: t.Any) -> BatchWrite:
         """Write items in batches; see PynamoDB. All requests go to the destination that the call was made in."""
-        return BatchWrite(cls, auto_commit=auto_commit, scope=_pinned_scope(cls))
+        batch_write = t.cast("t.Any", super().batch_write)
+        if getattr(batch_write, "__func__", batch_write) is not BATCH_WRITE:
+            return t.cast("BatchWrite", batch_write(*args, **options))
+        return BatchWrite(cls, *args, **options, scope=_pinned_scope(cls))
 
     # PynamoDB's transactions call these four, and send the result over the connection that they were given.
 

@@ -20,6 +20,7 @@ from pynamodb.constants import UNPROCESSED_ITEMS
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
 from dynaflask.exceptions import BatchWriteError
+from dynaflask.model.pynamodb_internals import BATCH_COMMIT
 from dynaflask.model.pynamodb_internals import count_version
 from dynaflask.model.pynamodb_internals import serialized_keys
 
@@ -80,6 +81,9 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
         Raises:
             BatchWriteError: Not all could be written. The error holds every item that was not.
         """
+        if pynamodb.models.BatchWrite.commit is not BATCH_COMMIT:
+            super().commit()
+            return
         with self._scope.reentered():
             if not self.pending_operations:
                 return

@@ -154,3 +154,7 @@ def set_transaction_connection(transaction: t.Any, connection: t.Any) -> None:
 
 #: The function behind ``Model.batch_get``. A model whose base overrides it calls the override.
 BATCH_GET: t.Any = t.cast("t.Any", pynamodb.models.Model.batch_get).__func__
+#: The function behind ``Model.batch_write``, for the same comparison.
+BATCH_WRITE: t.Any = t.cast("t.Any", pynamodb.models.Model.batch_write).__func__
+#: The commit of PynamoDB's batch. A test that patches it sees each commit.
+BATCH_COMMIT: t.Any = pynamodb.models.BatchWrite.commit

@@ -45,6 +45,14 @@ def test_an_unknown_key_is_a_warning_with_the_nearest() -> None:
         read(regoin="eu-west-1")
 
 
+def test_an_unknown_key_in_another_case_is_a_warning_with_the_nearest() -> None:
+    """Flask's keys are in upper case. The warning about another spelling names the setting."""
+    with pytest.warns(
+        UserWarning, match="DYNAMODB_Region is not a setting of dynaflask. Did you mean 'DYNAMODB_REGION'"
+    ):
+        read_settings("app", {"DYNAMODB_Region": "eu-west-1"})
+
+
 def test_an_unknown_key_like_no_other_is_a_warning_too() -> None:
     """The warning suggests no key if no valid key is similar."""
     with pytest.warns(UserWarning, match=r"DYNAMODB_ZZZ is not a setting of dynaflask\.$"):
@@ -103,9 +111,10 @@ def test_an_unknown_bind_lists_the_binds_of_the_app() -> None:
 
 
 def test_a_model_on_an_unknown_bind_is_an_error() -> None:
-    """A bind_key in DYNAMODB_MODELS must be a key of DYNAMODB_BINDS."""
-    with pytest.raises(ConfigurationError, match=r"DYNAMODB_MODELS\['Thread'\]\['bind_key'\] is 'eu'"):
-        read(models={"Thread": {"bind_key": "eu"}})
+    """A bind_key in DYNAMODB_MODELS must be a key of DYNAMODB_BINDS. The message lists the keys."""
+    message = r"DYNAMODB_MODELS\['Thread'\]\['bind_key'\] is 'eu'.* The binds are 'default', 'us'"
+    with pytest.raises(ConfigurationError, match=message):
+        read(binds={"us": {}}, models={"Thread": {"bind_key": "eu"}})
 
 
 def test_settings_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

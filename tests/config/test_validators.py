@@ -87,12 +87,18 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("host", "http://local host"),
         ("host", "http://localhost\n"),
         ("host", "http://user:hush@localhost"),
+        ("host", "http://dynamo_db:8000"),
+        ("host", "http://a..b"),
+        ("host", f"http://{'a' * 64}.test"),
         ("connect_timeout_seconds", "5"),
         ("connect_timeout_seconds", True),
         ("connect_timeout_seconds", 0),
         ("read_timeout_seconds", -1),
         ("read_timeout_seconds", float("nan")),
         ("read_timeout_seconds", float("inf")),
+        ("connect_timeout_seconds", 1e10),
+        ("read_timeout_seconds", 10**30),
+        ("call_timeout_seconds", 2_147_484),
         ("max_retry_attempts", -1),
         ("max_retry_attempts", 1.5),
         ("max_retry_attempts", False),
@@ -101,10 +107,13 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("retry_configuration", {"attempts": 3}),
         ("retry_configuration", []),
         ("max_pool_connections", 0),
+        ("max_pool_connections", 65_536),
         ("extra_headers", "X-Team: forum"),
         ("extra_headers", {"X-Team": 7}),
         ("extra_headers", {7: "forum"}),
         ("extra_headers", {"X-Team": "a\r\nb"}),
+        *[("extra_headers", {name: "1"}) for name in ("", "X Team", "X-Team:", "X-T\xe9am")],
+        *[("extra_headers", {"X-Team": value}) for value in ("a\0", "\U0001f600")],
         *[("extra_headers", {name: "1"}) for name in ("Host", "CONTENT-LENGTH", "transfer-encoding", " Connection")],
         *[("extra_headers", {"X-Team": "1", name: "1"}) for name in ("Expect", "Upgrade", "TE", "Keep-Alive")],
         ("aws_access_key_id", b"AKIA"),
@@ -114,13 +123,19 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("aws_session_token", "tok\0en"),
         ("aws_session_token", "tok\xe9n"),
         ("role_session_name", "forum\r\nX-Team: forum"),
+        ("role_session_name", "the forum"),
+        ("role_session_name", "f"),
+        ("role_session_name", "f" * 65),
         ("external_id", "42\udcff"),
+        ("external_id", "f\xf6rum"),
+        ("external_id", "4" * 1225),
         ("profile", 1.5),
         ("profile", "dev\x7f"),
         ("session", "default"),
         ("role_arn", {}),
         ("role_arn", "forum"),
         ("role_duration_seconds", 60),
+        ("role_duration_seconds", 43_201),
         ("session_tags", "tenant=acme"),
         ("session_tags", {"tenant": 7}),
         ("session_tags", {"": "acme"}),
@@ -169,6 +184,7 @@ def test_a_setting_of_none_is_unset(name: str) -> None:
         ("tenant_capacity", {"acme": -1}),
         ("tenant_capacity", {"": 100}),
         ("binds", ["eu"]),
+        *[(name, value) for name in ("binds", "models", "tenants") for value in ([], "", 0, False)],
         ("binds", {"eu": "eu-west-1"}),
         ("binds", {"": {}}),
         ("models", {"Thread": "Thread"}),
@@ -192,6 +208,22 @@ def test_no_message_shows_a_secret(secret: str) -> None:
     with pytest.raises(ConfigurationError, match="must be a string, not list") as caught:
         read(**{secret: ["hush-hush"]})
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["user:hush@localhost:8000", "http:/user:hush@localhost", "ftp://user:hush@localhost"])
+def test_no_message_shows_the_password_of_a_url(url: str) -> None:
+    """A URL that is wrong in another way, too, is not in the message if it may have a password."""
+    with pytest.raises(ConfigurationError, match="DYNAMODB_HOST must") as caught:
+        read(host=url)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1]:8000", "http://127.0.0.1:8000", "https://dynamodb.eu-west-1.amazonaws.com/"]
+)
+def test_a_host_may_be_an_address(url: str) -> None:
+    """DYNAMODB_HOST accepts a name and an address of either version of IP."""
+    assert bind(host=url).host == url
 
 
 def test_a_session_that_cannot_be_hashed_is_an_error() -> None:

@@ -176,6 +176,7 @@ class TestPatches:
         "count": lambda model: model.count("a", consistent_read=True),
         "get": lambda model: model.get("a", "b", consistent_read=True),
         "batch_get": lambda model: model.batch_get([("a", "b")]),
+        "batch_write": lambda model: model.batch_write(auto_commit=False),
         "save": lambda model: model("a", "b").save(),
         "update": lambda model: model("a", "b").update([]),
         "delete": lambda model: model("a", "b").delete(),

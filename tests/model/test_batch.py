@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from unittest import mock
 
 import flask
 import pytest
@@ -241,6 +242,13 @@ def test_two_apps_have_their_own_batches(make_app: MakeApp, recorder: recorders.
             with visit.batch_write() as batch:
                 batch.save(visit(1, b""))
     assert [request.region for request in recorder.requests] == ["us-west-2", "eu-west-1", "eu-west-1"]
+
+
+def test_a_patched_commit_decides(recorded: recorders.Recorder, visit: t.Any) -> None:
+    """A test that patches the commit of PynamoDB's batch sends nothing."""
+    with mock.patch("pynamodb.models.BatchWrite.commit") as commit, visit.batch_write() as batch:
+        batch.save(visit(1, b""))
+    assert (commit.call_count, recorded.requests) == (1, [])
 
 
 def test_a_large_batch_reaches_an_engine(

@@ -8,6 +8,7 @@ import datetime as dt
 import gzip
 import itertools
 import pathlib
+import re
 import socket
 import ssl
 import subprocess
@@ -691,8 +692,11 @@ class TestRequests:
         assert [request.headers[name.lower()] for request in recorder.requests] == ["mine"] * 3
 
     @pytest.mark.parametrize("name", ["", "a:b"])
-    def test_a_header_without_a_name_is_botocores_error(self, play: Play, name: str) -> None:
-        """A malformed header name raises botocore's error. Sent unchanged, it would be another header."""
+    def test_a_header_without_a_name_is_botocores_error(
+        self, play: Play, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """If the settings let a malformed header name pass, it is botocore's error, and never another header."""
+        monkeypatch.setattr("dynaflask.config.validators.HEADER_NAME", re.compile(".*"))
         stock, direct = (
             play(transport, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for transport in TRANSPORTS
         )
@@ -992,6 +996,14 @@ class TestFallback:
             patch.setattr(target, lambda *_, **__: None)
             assert "is patched" in str(transport_of(app)[1])
         assert transport_of(app) == DIRECT
+
+    def test_a_patch_with_the_methods_signature(self, make_direct: MakeApp, thread_model: t.Any) -> None:
+        """The function that ``mock.patch(autospec=True)`` puts in place gets the call."""
+        app = make_direct()
+        with mock.patch("botocore.client.BaseClient._make_api_call", autospec=True, return_value=FOUND) as patched:
+            with app.app_context():
+                assert thread_model.get("forum", "subject").views == 7
+        assert patched.call_args.args[1] == "GetItem"
 
     def test_a_patch_of_the_client_itself(
         self, make_direct: MakeApp, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
