@@ -34,7 +34,7 @@ def refuse_further_attempts() -> None:
     """
     event = _is_given_up.get()
     if event is not None and event.is_set():
-        raise RuntimeError("The call took longer than DYNAMODB_CALL_TIMEOUT_SECONDS, and is not tried again.")
+        raise RuntimeError("The call took longer than DYNAMODB_CALL_TIMEOUT_SECONDS, and is not retried.")
 
 
 class TimedCaller:

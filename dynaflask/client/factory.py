@@ -61,7 +61,7 @@ def _call_factory(bind: Bind) -> t.Any:
         client = factory(bind)
     except RecursionError as error:
         raise ConfigurationError(
-            f"DYNAMODB_CLIENT_FACTORY asks for the client of the bind {bind.key!r}, which it is to make."
+            f"DYNAMODB_CLIENT_FACTORY called for the client of the bind {bind.key!r}, which it must make itself."
         ) from error
     if client is None:
         raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")

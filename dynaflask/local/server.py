@@ -151,7 +151,7 @@ class ServerProcess:
             return None
         return LocalServerError(
             f"The local server on port {self.port} did not write all its data into {self.path}, and ended with exit"
-            f" code {code}. The files there are those of its last good end.{log_tail}"
+            f" code {code}. The files there are those of its last complete end.{log_tail}"
         )
 
     def _wait_while_it_writes(self) -> int:
@@ -264,7 +264,7 @@ def _find_ministack() -> str:
     if path is None:
         raise LocalServerError(
             f"The local server, ministack, is not installed. Run: {INSTALL}\n"
-            "Any `ministack` on PATH will do too, from a virtual environment of its own for example."
+            "Or put a `ministack` on PATH, for example from a virtual environment of its own."
         )
     return path
 
@@ -311,7 +311,7 @@ def _check_guard(port: int) -> None:
             return
     raise LocalServerError(
         f"{_find_ministack()} would let any web page in your browser read and delete the data: it ignores PYTHONPATH,"
-        " so that dynaflask cannot protect it. Start its Python without -I and -E."
+        " which dynaflask needs to protect it. Start its Python without -I and -E."
         f" To install ministack, run: {INSTALL}"
     )
 

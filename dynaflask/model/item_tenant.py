@@ -86,8 +86,8 @@ def require_own_tenant(item: t.Any) -> None:
         name, label = type(item).__name__, repr(scope.tenant) if scope.tenant else "a context without a tenant"
         # Without the other tenant's name: the message may be shown to this tenant.
         raise TenantMismatch(
-            f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one of its values:"
-            f" {name}(**item.attribute_values)."
+            f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one from its"
+            f" values: {name}(**item.attribute_values)."
         )
 
 

@@ -179,7 +179,7 @@ def find_one(registry: Registry, model: type[Model]) -> Table:
     """
     for table in find_tables(registry, models=[model]):
         return table
-    raise ValueError(f"{full_name(model)} has no table: its Meta names none.")
+    raise ValueError(f"{full_name(model)} has no table: its Meta has no table_name.")
 
 
 def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
