@@ -72,7 +72,7 @@ class TimedCaller:
         except queue.Empty:
             raise CallTimeoutError(operation=operation_name, seconds=self._seconds) from None
         finally:
-            # Also if the caller was interrupted.
+            # In `finally`, so that the call also stops if Ctrl-C interrupts the caller.
             is_given_up.set()
         if error is not None:
             raise error

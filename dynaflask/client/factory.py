@@ -84,7 +84,7 @@ def _check_before_send(client: t.Any) -> None:
                 "This client was made before the process was forked, and this version of botocore gives it no new"
                 " sockets. Get a client of this process: registry.get_client()."
             )
-        # Last, so that no other thread uses the parent's sockets before. Two threads may renew them: both are new.
+        # Last: until then, another thread renews the sockets, too, and does not use the parent's. Both are new then.
         process_id = getpid()
 
     client.meta.events.register_first("before-send", check)

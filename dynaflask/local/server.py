@@ -27,7 +27,8 @@ logger = logging.getLogger("dynaflask.local")
 ADDRESS = "127.0.0.1"
 OLDEST_VERSION = "1.5.33"
 START_SECONDS = 30.0
-# How long a server whose data is in memory has to end, and how long one with a path may go without writing.
+# STOP_SECONDS: the longest time that a server may take to end if its data is in memory.
+# STALL_SECONDS: the longest time without progress for a server that writes its data.
 STOP_SECONDS = 10.0
 STALL_SECONDS = 120.0
 REPORT_SECONDS = 10.0
@@ -172,7 +173,7 @@ class ServerProcess:
         self.forget()
 
     def forget(self) -> None:
-        """Close what belongs to the server, which another process ends: what a forked child inherited, for example."""
+        """Close this process's files of a server that another process ends, such as the parent of a forked child."""
         self._lifeline.close()
         self._output.close()
         # Popen warns when it is deleted before its process has ended, and would wait for it; here it is no child.

@@ -97,7 +97,7 @@ def _is_same_table(item: t.Any, scope: Scope, tenant: str) -> bool:
     try:
         other = scope.for_tenant(tenant).resolve(declaration)
     except DynaflaskError:
-        # The object's tenant is gone, or its settings are wrong: its table is not known.
+        # The object's tenant no longer exists, or its settings are wrong, so its table is unknown.
         return False
     # A computed name may depend on the current tenant, which is not the object's here.
     return settings.is_static and other.is_static and settings.place == other.place

@@ -218,6 +218,6 @@ def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:
         models,
         from_models(models),
         connection,
-        # Not that of the connection, which has none if the models belong to no tenant.
+        # The connection has no tenant if the models belong to none, so the scope's tenant is used.
         registry.scope.tenant,
     )
