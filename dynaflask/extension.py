@@ -82,7 +82,7 @@ class Dynamo:
         self._tenant_callbacks = TenantCallbacks()
         # Weak references: a model that a function declares is collected when the program drops it.
         self._model_classes: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
-        # How often a model was declared, for what is cached of all models.
+        # Number of model declarations. A result that is cached for all models is valid while it stays the same.
         self._declared_models = 0
         self.Model: type[Model] = make_base(self, self._base)
         if app is not None:
@@ -107,7 +107,7 @@ class Dynamo:
         recorder = OperationRecorder(app, settings.plain)
         registry = self._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
         registry.models.check_table_names()
-        # The app is changed only from here on: one that is refused stays as it was.
+        # The steps above may raise. They change nothing in the app; the steps below do.
         app.teardown_request(close_request_scopes)
         app.teardown_appcontext(close_scope)
         if "client_idle_seconds" in settings.plain:

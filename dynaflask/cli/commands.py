@@ -226,7 +226,8 @@ def ping(*, bind_key: str | None, as_json: bool) -> None:
 def check(*, bind_key: str | None, as_json: bool) -> None:
     """Check that each table can be used. Exits with 1 if one cannot."""
     results = _registry().check(*([bind_key] if bind_key else []), tables=True)
-    print_records([dataclasses.asdict(result) for result in results], as_json=as_json)
+    records = [dataclasses.asdict(result) | {"seconds": round(result.seconds, 4)} for result in results]
+    print_records(records, as_json=as_json)
     sys.exit(not all(result.is_ok for result in results))
 
 

@@ -34,7 +34,7 @@ def refuse_further_attempts() -> None:
     """
     event = _is_given_up.get()
     if event is not None and event.is_set():
-        raise RuntimeError("The call took longer than DYNAMODB_CALL_TIMEOUT_SECONDS, and is not tried again.")
+        raise RuntimeError("The call took longer than DYNAMODB_CALL_TIMEOUT_SECONDS, and is not retried.")
 
 
 class TimedCaller:
@@ -72,7 +72,7 @@ class TimedCaller:
         except queue.Empty:
             raise CallTimeoutError(operation=operation_name, seconds=self._seconds) from None
         finally:
-            # Also if the caller was interrupted.
+            # In `finally`, so that the call also stops if Ctrl-C interrupts the caller.
             is_given_up.set()
         if error is not None:
             raise error

@@ -327,7 +327,7 @@ class Connection(pynamodb.connection.Connection):
         return [item.unwrapped_for(self) if isinstance(item, TransactionItem) else item for item in items]
 
     def require_same_place(self, other: Connection, *, model: str, first: str = "the connection") -> None:
-        """Refuse a model whose own connection goes to another place than the one that it is given to.
+        """Refuse a model whose own connection has another destination, tenant or context than this one.
 
         Args:
             other: The model's own connection.

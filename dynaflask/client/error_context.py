@@ -184,8 +184,8 @@ def _error_code(error: Exception) -> str | None:
 
 def _setting_to_check(error: Exception, bind: Bind) -> str | None:
     if isinstance(error, ClientError):
-        # PynamoDB's own client error names the operation that the program called. Its cause names the one that failed,
-        # which may be STS's.
+        # PynamoDB's own client error names the operation that the program called. Its cause names the operation that
+        # failed, which may be one of STS.
         operation = getattr(error.__cause__ or error, "operation_name", None)
         return "DYNAMODB_ROLE_ARN" if operation == "AssumeRole" else None
     if isinstance(error, botocore.ProfileNotFound):

@@ -61,7 +61,7 @@ def _call_factory(bind: Bind) -> t.Any:
         client = factory(bind)
     except RecursionError as error:
         raise ConfigurationError(
-            f"DYNAMODB_CLIENT_FACTORY asks for the client of the bind {bind.key!r}, which it is to make."
+            f"DYNAMODB_CLIENT_FACTORY called for the client of the bind {bind.key!r}, which it must make itself."
         ) from error
     if client is None:
         raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
@@ -84,7 +84,7 @@ def _check_before_send(client: t.Any) -> None:
                 "This client was made before the process was forked, and this version of botocore gives it no new"
                 " sockets. Get a client of this process: registry.get_client()."
             )
-        # Last, so that no other thread uses the parent's sockets before. Two threads may renew them: both are new.
+        # Last: until then, another thread renews the sockets, too, and does not use the parent's. Both are new then.
         process_id = getpid()
 
     client.meta.events.register_first("before-send", check)

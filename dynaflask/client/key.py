@@ -33,7 +33,7 @@ OTHER_VARIABLES = frozenset(
 )
 
 MAX_OPTIONS = 1000
-# By the settings that they come from. Threads may compute the same options at once: they get equal values.
+# Options by the settings that they derive from. Two threads may compute the same options: the values are equal.
 _options_cache: dict[t.Any, t.Any] = {}
 
 

@@ -87,8 +87,8 @@ class PooledClient:
         self._credentials = session_credentials(key.identity.session)
         self._handler_count = len(BUILTIN_HANDLERS)
         self._is_mocked = mock_is_active()
-        # Closes the client when its last lease is garbage collected. The program closes what its factory made. At exit,
-        # the operating system closes the sockets.
+        # Closes the client when its last lease is garbage collected, unless DYNAMODB_CLIENT_FACTORY made it: the
+        # program closes such a client. At exit, the operating system closes the sockets.
         self._finalizer = weakref.finalize(self, _close, key, client if session else None, self._pid)
         self._finalizer.atexit = False
 

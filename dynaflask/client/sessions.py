@@ -181,7 +181,7 @@ class RoleProvider(CredentialProvider):
         credentials = self._base.get_credentials()
         if credentials is None:
             raise ConfigurationError(
-                "DYNAMODB_ROLE_ARN is set, and there are no credentials to assume the role with. Set"
+                "DYNAMODB_ROLE_ARN is set, but no credentials were found to assume the role. Set"
                 " DYNAMODB_AWS_ACCESS_KEY_ID and DYNAMODB_AWS_SECRET_ACCESS_KEY, DYNAMODB_PROFILE or DYNAMODB_SESSION,"
                 " or provide credentials in the environment."
             )

@@ -104,6 +104,6 @@ class OneAppDynamo(Dynamo):
             names = ", ".join(sorted(repr(registry.app_name) for registry in registries))
             raise RuntimeError(
                 f"Working outside of application context.\n\n{what} could mean any of the apps {names}. Use"
-                " `with app.app_context():` to select one; only with a single app it is selected without."
+                " `with app.app_context():` to select one; only a single app is selected by default."
             )
         return None

@@ -193,7 +193,7 @@ class Dynamo(OneAppDynamo):
             **options: Those of :meth:`dynaflask.Dynamo.init_app`.
         """
         super().init_app(app, **options)
-        # Only now: an app that is refused stays as it was.
+        # After init_app: if it raises, the app's config has not changed.
         for name, value in config_defaults(app.config, os.environ).items():
             app.config.setdefault(name, value)
         app.config.setdefault("DYNAMO_TABLES", app.extensions[EXTENSION].table_configs)
@@ -309,7 +309,7 @@ def _read_keys(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]
     # A token in the environment belongs to the key pair in the environment, not to one in the config.
     token = config.get(TOKEN, None if config.get(KEY_ID) else environ.get(TOKEN)) if key_id else None
     if token == environ.get(TOKEN) and key_id != environ.get(KEY_ID):
-        # An earlier init_app wrote it into the config, which has a pair of its own since.
+        # An earlier init_app wrote this token into the config. Since then, the config got a key pair of its own.
         token = None
     return {"aws_access_key_id": key_id, "aws_secret_access_key": secret, "aws_session_token": token}
 

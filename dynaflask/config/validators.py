@@ -362,7 +362,7 @@ def path(label: str, value: t.Any) -> str:
     if not isinstance(value, (str, os.PathLike)):
         raise wrong_type(label, "a path", value)
     name = os.fspath(value)
-    # A path may have any bytes that the file system allows; Python has surrogates for those that are no text.
+    # A path may have any bytes that the file system allows; Python represents bytes that are not text as surrogates.
     return name if isinstance(name, str) and name and "\0" not in name else string(label, name)
 
 

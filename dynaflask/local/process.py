@@ -224,7 +224,7 @@ def _start_on_any_port(state: _ProcessState, path: str | None, *, owner: int) ->
 
 def _start(state: _ProcessState, *, port: int, path: str | None, owner: int) -> ServerProcess:
     with locked(path, port=port, owner=owner, wait=state.waited_for != path) as lock:
-        # Set before it is ready: another thread may fork meanwhile, and the child has to forget this server.
+        # Stored before the server is ready: if another thread forks now, the child must know which server to forget.
         server = state.server = ServerProcess(port, path=path, keep_open=lock)
     state.waited_for = None
     try:

@@ -27,7 +27,8 @@ logger = logging.getLogger("dynaflask.local")
 ADDRESS = "127.0.0.1"
 OLDEST_VERSION = "1.5.33"
 START_SECONDS = 30.0
-# How long a server whose data is in memory has to end, and how long one with a path may go without writing.
+# STOP_SECONDS: the longest time that a server may take to end if its data is in memory.
+# STALL_SECONDS: the longest time without progress for a server that writes its data.
 STOP_SECONDS = 10.0
 STALL_SECONDS = 120.0
 REPORT_SECONDS = 10.0
@@ -151,7 +152,7 @@ class ServerProcess:
             return None
         return LocalServerError(
             f"The local server on port {self.port} did not write all its data into {self.path}, and ended with exit"
-            f" code {code}. The files there are those of its last good end.{log_tail}"
+            f" code {code}. The files there are those of its last complete end.{log_tail}"
         )
 
     def _wait_while_it_writes(self) -> int:
@@ -172,7 +173,7 @@ class ServerProcess:
         self.forget()
 
     def forget(self) -> None:
-        """Close what belongs to the server, which another process ends: what a forked child inherited, for example."""
+        """Close this process's files of a server that another process ends, such as the parent of a forked child."""
         self._lifeline.close()
         self._output.close()
         # Popen warns when it is deleted before its process has ended, and would wait for it; here it is no child.
@@ -264,7 +265,7 @@ def _find_ministack() -> str:
     if path is None:
         raise LocalServerError(
             f"The local server, ministack, is not installed. Run: {INSTALL}\n"
-            "Any `ministack` on PATH will do too, from a virtual environment of its own for example."
+            "Or put a `ministack` on PATH, for example from a virtual environment of its own."
         )
     return path
 
@@ -311,7 +312,7 @@ def _check_guard(port: int) -> None:
             return
     raise LocalServerError(
         f"{_find_ministack()} would let any web page in your browser read and delete the data: it ignores PYTHONPATH,"
-        " so that dynaflask cannot protect it. Start its Python without -I and -E."
+        " which dynaflask needs to protect it. Start its Python without -I and -E."
         f" To install ministack, run: {INSTALL}"
     )
 

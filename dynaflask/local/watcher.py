@@ -98,8 +98,8 @@ def _wait_for_end_of(parent: int) -> bytes:
 def _read_message(parent: int) -> bytes:
     if sys.platform == "win32":
         return os.read(sys.stdin.fileno(), 32)
-    # Standard input closes at once, unless a forked child of the parent has inherited its other end and lives on.
-    # That is why the parent's id is compared, too: it changes when the parent is gone and another process adopts this.
+    # Standard input closes when the parent ends, unless a forked child of the parent still holds its other end. So the
+    # parent's id is compared, too: it changes when the parent has ended and another process adopts this one.
     while os.getppid() == parent:
         if select.select([sys.stdin], [], [], POLL_SECONDS)[0]:
             return os.read(sys.stdin.fileno(), 32)

@@ -205,7 +205,7 @@ def _objects_of_pages(model: type[Model], pages: cabc.Iterator[list[t.Any]], *, 
 
 
 def _safe_make(model: type[Model], codec: CompiledCodec | None) -> t.Callable[[t.Any], t.Any] | None:
-    """A function that makes objects and runs no user code, so that it may run at any time and in any scope; or None."""
+    """A function that makes objects and runs no user code, and can run at any time in any scope; or None."""
     # The program may override from_raw_data, or patch it at any time.
     if codec is None or own_attribute(model, "from_raw_data") is not vars(Model)["from_raw_data"]:
         return None

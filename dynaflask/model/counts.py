@@ -44,7 +44,7 @@ class CountMixin:
         for name in ("range_key_condition", "index_name", "limit"):
             if not has_hash_key and arguments.get(name) is not None:
                 raise ValueError(
-                    f"A count without a hash_key is DynamoDB's own of the whole table, and takes no {name}."
+                    f"Without a hash_key, count returns DynamoDB's count of the table, and takes no {name}."
                 )
         if has_hash_key and arguments.get("limit") is not None:
             return cls._count_up_to(**arguments)

@@ -86,8 +86,8 @@ def require_own_tenant(item: t.Any) -> None:
         name, label = type(item).__name__, repr(scope.tenant) if scope.tenant else "a context without a tenant"
         # Without the other tenant's name: the message may be shown to this tenant.
         raise TenantMismatch(
-            f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one of its values:"
-            f" {name}(**item.attribute_values)."
+            f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one from its"
+            f" values: {name}(**item.attribute_values)."
         )
 
 
@@ -97,7 +97,7 @@ def _is_same_table(item: t.Any, scope: Scope, tenant: str) -> bool:
     try:
         other = scope.for_tenant(tenant).resolve(declaration)
     except DynaflaskError:
-        # The object's tenant is gone, or its settings are wrong: its table is not known.
+        # The object's tenant no longer exists, or its settings are wrong, so its table is unknown.
         return False
     # A computed name may depend on the current tenant, which is not the object's here.
     return settings.is_static and other.is_static and settings.place == other.place

@@ -113,7 +113,7 @@ class OwnItems:
 
     @classmethod
     def of_index(cls, model: t.Any, index_name: str | None) -> OwnItems | None:
-        """The tenant's part of an index; None if all that a query reads is the tenant's, or nothing is to be hidden."""
+        """The tenant's part of an index; None if a query can read only the tenant's items, or needs no filter."""
         if index_name is None or not model.__has_tenant_key__:
             return None
         key_name, index = hash_key_attribute(model).attr_name, indexes(model)[index_name]

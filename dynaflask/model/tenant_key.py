@@ -128,7 +128,9 @@ class TenantKey(UnicodeAttribute):
         Raises:
             TypeError: Always.
         """
-        raise TypeError(f"{self.attr_name} is a TenantKey, which can be compared and has startswith, but not contains.")
+        raise TypeError(
+            f"{self.attr_name} is a TenantKey, which supports comparisons and startswith, but not contains."
+        )
 
     def __set__(self, instance: t.Any, value: t.Any) -> None:
         super().__set__(instance, _with_current_tenant(value) if type(value) is str else value)
@@ -166,7 +168,7 @@ def has_tenant_key(model: t.Any) -> bool:
     # A base class may declare no hash key; its subclasses are checked in turn.
     hash_key = attributes.get(hash_key_name(model))
     if names and hash_key is not None and not isinstance(hash_key, TenantKey):
-        raise TypeError(f"{model.__name__} has a TenantKey, so that its hash key must be one, too.")
+        raise TypeError(f"{model.__name__} has a TenantKey, so its hash key must be one, too.")
     return bool(names)
 
 

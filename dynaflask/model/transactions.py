@@ -35,7 +35,7 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
     def _commit(self) -> t.Any:
         if self._first_model is None:
             return t.cast("t.Any", super())._commit()
-        # The block of the models may have ended. What is read or written belongs to its tenant.
+        # The block of the models may have ended, but the items belong to the tenant of that block.
         with self._scope.reentered():
             return t.cast("t.Any", super())._commit()
 

@@ -77,8 +77,8 @@ class DeclaredMeta:
 
     def _read_values(self) -> dict[str, t.Any]:
         values = {name: getattr(self.meta_class, name, None) for name in MODEL_VALIDATORS}
-        # A Meta that has all of the defaults went through PynamoDB's metaclass: a value that equals its default was not
-        # declared, as far as can be told.
+        # A Meta that has all of the defaults went through PynamoDB's metaclass. Then a value that equals its default
+        # counts as not declared: the two cases look the same.
         defaults = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
         return {
             name: self._check(name, value)

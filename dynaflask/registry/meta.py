@@ -128,7 +128,7 @@ class DeclaredMetaBackend:
 
 def is_immutable(value: t.Any) -> bool:
     """True if nothing can change the value, or a value in it."""
-    # Not isinstance: a proxy pretends to be of the type of its object, which is not there outside of a context.
+    # Not isinstance: it asks a proxy for the class of its object, and outside of a context a proxy has no object.
     if issubclass(type(value), IMMUTABLE):
         return True
     if isinstance(value, ImmutableDict):

@@ -122,7 +122,7 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
         return declaration is not None and (self._allowed is None or declaration in self._allowed)
 
     def _warn_of_unknown_names(self) -> None:
-        # Not in init_app, because models may be declared after it.
+        # At the first use and not in init_app, because models may be declared after init_app.
         if self._names_are_checked:
             return
         self._names_are_checked = True

@@ -95,7 +95,7 @@ class Registry:
             lambda name: self.scope.table(name),  # noqa: PLW0108 - the scope of the moment of the call
         )
         self.tenants = Tenants(settings, dynamo._tenant_callbacks)
-        # By tenant; None is the app itself. The keys are weak, so that a model that a function declares is collected.
+        # By declaration and tenant; None is the app itself. A weak key lets Python collect a model of a function.
         self._effective_settings: weakref.WeakKeyDictionary[DeclaredMeta, dict[Tenant | None, EffectiveSettings]] = (
             weakref.WeakKeyDictionary()
         )
@@ -247,7 +247,7 @@ class Registry:
 
     def dedicated_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""
-        # The client of a block may be evicted: its settings may be those of one request.
+        # The pool may evict the client of a block, because one request may be its only user.
         return self.lease(bind).dedicated(self._owner, is_pinned=bind in self._static_binds)
 
     def ping(self, bind_key: str = DEFAULT_BIND) -> float:

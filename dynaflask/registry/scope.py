@@ -170,8 +170,8 @@ class Scope:
 
     def _require_own_table(self, model: t.Any, settings: EffectiveSettings) -> None:
         """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys."""
-        # The settings of an app live longer than a scope, and so does the result for them, unless a context changed
-        # what may be another model's table.
+        # The settings of an app live longer than a scope, and so does this result. A context that has changes checks
+        # again, because a change may give another model the same table.
         declared, has_changes = self.registry.dynamo._declared_models, self._has_changes()
         if settings.unshared_among == declared and not has_changes:
             return

@@ -1,4 +1,4 @@
-"""What a scope derives from its settings, so that each is derived once."""
+"""Cache of the values that a scope derives from its settings."""
 
 from __future__ import annotations
 

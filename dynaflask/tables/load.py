@@ -151,7 +151,7 @@ class Writer:
             for dynamo_type, content in value.items():
                 if dynamo_type in SCALAR_TYPES and not isinstance(content, SCALAR_TYPES[dynamo_type]):
                     raise TransferError(
-                        self._path, f"The value of {name!r} is not of its type {dynamo_type!r}.", line=number
+                        self._path, f"The value of {name!r} does not have the type {dynamo_type!r}.", line=number
                     )
 
     def write(self, lines: cabc.Sequence[Line]) -> None:

@@ -179,7 +179,7 @@ def find_one(registry: Registry, model: type[Model]) -> Table:
     """
     for table in find_tables(registry, models=[model]):
         return table
-    raise ValueError(f"{full_name(model)} has no table: its Meta names none.")
+    raise ValueError(f"{full_name(model)} has no table: its Meta has no table_name.")
 
 
 def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
@@ -218,6 +218,6 @@ def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:
         models,
         from_models(models),
         connection,
-        # Not that of the connection, which has none if the models belong to no tenant.
+        # The connection has no tenant if the models belong to none, so the scope's tenant is used.
         registry.scope.tenant,
     )

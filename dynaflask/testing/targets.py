@@ -73,7 +73,7 @@ class _Part(t.NamedTuple):
 
 
 def _parts(operation: str, body: Json) -> list[_Part]:
-    """What a request says of each table: the keys or items, as far as it names them."""
+    """The keys or items that a request names, for each of its tables."""
     requests = requests_by_table(body)
     if operation in {"Query", "Scan"}:
         start = [body["ExclusiveStartKey"]] if "ExclusiveStartKey" in body else []

@@ -109,7 +109,7 @@ def _codes(cause: Exception) -> set[str | None]:
 
 def _is_server_error(cause: Exception) -> bool:
     """True if AWS answered with a status of 500 or more, after all retries."""
-    # PynamoDB's error has the code alone. The status is in botocore's, which it was raised from.
+    # PynamoDB's error has only the code. Its cause, botocore's ClientError, has the status.
     origin = cause.__cause__ if isinstance(cause.__cause__, ClientError) else cause
     metadata: t.Any = origin.response.get("ResponseMetadata", {}) if isinstance(origin, ClientError) else {}
     return bool(metadata.get("HTTPStatusCode", 0) >= http.HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -433,7 +433,7 @@ def test_ping_calls_each_bind(make_app: MakeApp, recorder: recorders.Recorder) -
 def test_check_exits_with_1_if_a_table_cannot_be_used(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
 ) -> None:
-    """``check`` shows each table, with the reason why it cannot be used."""
+    """``check`` shows each table, with the seconds to four decimals, and the reason why it cannot be used."""
     boards.declare_board(db)
     app = make_app(host=recorder.url, region="us-east-1", binds={"eu": {"region": "eu-west-1"}}, **KEYS)
     recorder.answer = lambda request: {"TableNames": [], "Table": {"TableStatus": "ACTIVE"}}
@@ -448,6 +448,7 @@ def test_check_exits_with_1_if_a_table_cannot_be_used(
         "error": None,
     }
     assert (second["bind"], second["table"]) == ("eu", None)
+    assert first["seconds"] == round(first["seconds"], 4)
     recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException", "message": "no"})
     failed = run(app, "check", "--bind", "default")
     assert (failed.exit_code, "flask dynamo create" in failed.output) == (1, True)

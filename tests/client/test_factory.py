@@ -264,7 +264,7 @@ class TestIdentity:
     def test_a_factory_that_asks_for_its_own_client_is_an_error(self, make_app: MakeApp) -> None:
         """It raises instead of waiting for itself."""
         app = make_app(client_factory=lambda bind: app.extensions["dynamo"].get_client(bind.key))
-        with pytest.raises(ConfigurationError, match="which it is to make"):
+        with pytest.raises(ConfigurationError, match="which it must make itself"):
             ping(app)
 
     def test_a_factorys_stub_gets_no_handlers(self, make_app: MakeApp) -> None:
@@ -424,7 +424,7 @@ class TestRefresh:
     def test_a_role_without_base_credentials_is_an_error(self, make_app: MakeApp, recorder: recorders.Recorder) -> None:
         """The error is raised at the first call, not at ``init_app``."""
         app = make_app(host=recorder.url, region="us-east-1", role_arn=ROLE)
-        with pytest.raises(ConfigurationError, match="DYNAMODB_ROLE_ARN is set, and there are no credentials"):
+        with pytest.raises(ConfigurationError, match="DYNAMODB_ROLE_ARN is set, but no credentials were found"):
             ping(app)
 
 

@@ -47,7 +47,7 @@ def test_without_a_hash_key_it_refuses_what_it_would_ignore(
 ) -> None:
     """The error names the argument, and nothing is sent."""
     name = request.node.callspec.id
-    with pytest.raises(ValueError, match=f"A count without a hash_key .* takes no {name}"):
+    with pytest.raises(ValueError, match=f"Without a hash_key, count .* takes no {name}"):
         thread_model.count(*arguments(thread_model))
     assert recorded.requests == []
 

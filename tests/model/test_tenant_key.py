@@ -532,7 +532,7 @@ class TestDeclaration:
 
     def test_the_hash_key_is_a_tenant_key(self, db: dynaflask.Dynamo) -> None:
         """A model with a TenantKey needs one as its hash key; else its key would reach any tenant's item."""
-        with pytest.raises(TypeError, match="Wrong has a TenantKey, so that its hash key must be one, too"):
+        with pytest.raises(TypeError, match="Wrong has a TenantKey, so its hash key must be one, too"):
 
             class Wrong(db.Model):  # type: ignore[name-defined]
                 class Meta:

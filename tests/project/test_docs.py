@@ -21,6 +21,7 @@ import urllib3
 import dynaflask
 from dynaflask import local
 from dynaflask.cli import commands
+from dynaflask.client.transport import Transport
 from dynaflask.config.fields import MODEL_ONLY_SETTINGS
 from dynaflask.config.fields import SETTINGS
 from tests.support.paths import PROJECT
@@ -226,3 +227,9 @@ def test_the_links_of_a_page_lead_to_files(page: str) -> None:
     targets = re.findall(r"\]\((?!https?://)([^)#]+)", PAGES[page])
     folder = (PROJECT / page).parent
     assert all((folder / target).is_file() for target in targets), targets
+
+
+def test_the_settings_page_names_the_attributes_of_a_transport() -> None:
+    """The page names each attribute of ``meta.dynaflask_transport``, and no other."""
+    sentence = PAGES["docs/reference/settings.md"].partition(".meta.dynaflask_transport`")[2].partition(".")[0]
+    assert tuple(re.findall(r"`(\w+)`", sentence)) == Transport._fields

@@ -352,7 +352,7 @@ class TestTenants:
             path.write_text(json.dumps({"Item": {"folder": {"S": "acme#in"}, name: {"S": content}}}) + "\n")
             with db.tenant("acme") if tenant else db.without_tenant(reason="test"):
                 with pytest.raises(
-                    dynaflask.TransferError, match=f"The value of '{name}' is not of its type"
+                    dynaflask.TransferError, match=f"The value of '{name}' does not have the type"
                 ) as caught:
                     load(db.registry, note, path)
             assert caught.value.line == 1

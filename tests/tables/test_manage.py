@@ -209,9 +209,7 @@ def test_wait_ends_with_an_error_if_a_table_cannot_become_ready(
         return {"Table": {"TableName": "Thread", "TableStatus": state}} if request.operation.startswith("De") else None
 
     recorder.answer = answer
-    message = (
-        "The table Thread .* does not exist" if state is None else "cannot be used: DynamoDB says that it is ARCHIVED"
-    )
+    message = "The table Thread .* does not exist" if state is None else "cannot be used: its status is ARCHIVED"
     thread = models.declare_thread(db)
     with (
         make_app(host=recorder.url, region="us-east-1", **KEYS).app_context(),

@@ -30,7 +30,7 @@ SEARCHED_BYTES = 4096
 
 MemberPredicates = dict[str, cabc.Callable[[t.Any], bool]]
 
-# botocore logs each response at DEBUG. Its own code then parses, so that the lines are there.
+# botocore logs each response at DEBUG. At that level its own code parses, which logs.
 _log = logging.getLogger(JSONParser.__module__)
 
 

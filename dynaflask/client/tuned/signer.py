@@ -31,7 +31,7 @@ STOCK_SIGNER_HEADERS = frozenset(
     {"authorization", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"}
 )
 
-# botocore logs the string to sign at DEBUG. Its own signer then signs, so that the lines are there.
+# botocore logs the string to sign at DEBUG. At that level its own signer signs, which logs.
 _log = logging.getLogger(SigV4Auth.__module__)
 
 

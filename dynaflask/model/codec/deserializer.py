@@ -29,7 +29,7 @@ from dynaflask.model.pynamodb_internals import value_key
 
 Item = cabc.Mapping[str, t.Any]
 
-# DynamoDB has no such type, so that every value takes the branch of other types.
+# DynamoDB has no such type, so every value takes the branch for other types.
 NO_TYPE = "\0"
 
 
