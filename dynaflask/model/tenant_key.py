@@ -9,6 +9,9 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+from pynamodb.attributes import Attribute
+from pynamodb.attributes import ListAttribute
+from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.constants import STRING
 from pynamodb.expressions.operand import Value
@@ -158,9 +161,16 @@ def has_tenant_key(model: t.Any) -> bool:
 
     Raises:
         TypeError: The model has one, but an item could be reached without it: the table's hash key is another
-            attribute, or an index and the model declare the same key as different types.
+            attribute, or an index and the model declare the same key as different types. Or a TenantKey is inside of
+            a map or a list, where it can be no key, and no update is checked.
     """
     attributes = model.get_attributes()
+    for name, attribute in attributes.items():
+        if _has_inner_tenant_key(attribute):
+            raise TypeError(
+                f"{model.__name__}.{name} has a TenantKey inside, which only a key of the table or of an index can be."
+                " Use a UnicodeAttribute there."
+            )
     names = {attribute.attr_name for attribute in attributes.values() if isinstance(attribute, TenantKey)}
     for key in itertools.chain.from_iterable(index.Meta.attributes.values() for index in indexes(model).values()):
         if isinstance(key, TenantKey) != (key.attr_name in names):
@@ -170,6 +180,16 @@ def has_tenant_key(model: t.Any) -> bool:
     if names and hash_key is not None and not isinstance(hash_key, TenantKey):
         raise TypeError(f"{model.__name__} has a TenantKey, so its hash key must be one, too.")
     return bool(names)
+
+
+def _has_inner_tenant_key(attribute: Attribute[t.Any]) -> bool:
+    """True if an attribute is a map or a list with a ``TenantKey`` inside, at any depth."""
+    inner: list[Attribute[t.Any]] = []
+    if isinstance(attribute, MapAttribute):
+        inner = list(attribute.get_attributes().values())
+    elif isinstance(attribute, ListAttribute) and attribute.element_type is not None:
+        inner = [attribute.element_type()]
+    return any(isinstance(each, TenantKey) or _has_inner_tenant_key(each) for each in inner)
 
 
 def _with_current_tenant(value: str) -> str:

@@ -44,11 +44,11 @@ class BlockStack:
     def push(self, block: Scope) -> None:
         """Enter a block, until :meth:`remove`."""
         blocks = self.entered()
-        if block.generator is not None or blocks:
+        if block.generators or blocks:
             root = block.root
             if root.generator_blocks:
                 block.suspended = _suspended_generators(root)
-            if block.generator is not None:
+            if block.generators:
                 # One list for all threads of the context: a generator may be resumed in another thread.
                 vars(root).setdefault("generator_blocks", []).append(block)
         # Blocks of contexts that have ended stay behind where a generator was never finished.
@@ -64,10 +64,10 @@ class BlockStack:
         Generators may end in another order than they began in, or in another thread, so that the previous stack cannot
         be restored.
         """
-        if block.generator is not None:
+        if block.generators:
             block.root.generator_blocks.remove(block)
-            # The frame refers to its variables, and may refer to the block.
-            block.generator = None
+            # A frame refers to its variables, and may refer to the block.
+            block.generators = ()
         blocks = self.entered()
         is_innermost = bool(blocks) and blocks[-1] is block
         self._blocks.set(blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block))
@@ -91,11 +91,11 @@ class BlockStack:
         a block that was entered elsewhere: in another thread, say.
         """
         # A copy of the list: another thread may enter or leave a block meanwhile.
-        generator_blocks = [(block.generator, block) for block in tuple(root.generator_blocks)]
-        if not any(block.suspended for block in blocks) and all(block in blocks for _, block in generator_blocks):
+        generator_blocks = tuple(root.generator_blocks)
+        if not any(block.suspended for block in blocks) and all(block in blocks for block in generator_blocks):
             return None
         # By generator: its innermost block.
-        running_in = dict(generator_blocks)
+        running_in = {generator: block for block in generator_blocks for generator in block.generators}
         frame: types.FrameType | None = sys._getframe(1)
         while frame is not None and frame not in running_in:
             frame = frame.f_back
@@ -118,32 +118,40 @@ class BlockStack:
         return next((block for block in reversed(self.entered()) if block in around), next(iter(around), None))
 
 
-def entering_generator(frame: types.FrameType | None) -> types.FrameType | None:
-    """The generator or coroutine that enters a block, or None if the block ends before it can be suspended.
+def entering_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
+    """The generators and coroutines that enter a block, the innermost first; none if it ends before one is suspended.
+
+    There are several if the code with the ``with`` statement is a ``@contextlib.contextmanager``: it enters the block
+    for the generator that uses it, too.
 
     Args:
         frame: The code with the ``with`` statement.
     """
+    generators: list[types.FrameType] = []
     is_entered_for_caller = False
     while frame is not None:
         code = frame.f_code
         if code.co_name in ENTERING:
             # Another context manager enters the block. The function that it returns to may return, too.
             is_entered_for_caller = True
+        elif generators and not is_entered_for_caller:
+            # This code resumed the generator, and did not enter the block by that.
+            break
         elif code.co_flags & SUSPENDABLE:
-            return frame
+            generators.append(frame)
+            is_entered_for_caller = False
         elif not is_entered_for_caller:
             # A `with` statement in a plain function ends before the function returns.
-            return None
+            break
         frame = frame.f_back
-    return None
+    return tuple(generators)
 
 
 def _suspended_generators(root: Scope) -> cabc.Collection[int]:
     """The ids of the generators that are suspended inside a block of the context."""
     # Ids, not frames: the variables of one generator may refer to another, which would then never end. A new frame may
     # have the id of an ended one, but its blocks are entered later, and never compared with these.
-    generators = {id(block.generator) for block in tuple(root.generator_blocks)}
+    generators = {id(generator) for block in tuple(root.generator_blocks) for generator in block.generators}
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and generators:
         generators.discard(id(frame))

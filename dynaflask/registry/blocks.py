@@ -13,7 +13,7 @@ import flask
 import werkzeug.wrappers
 
 from dynaflask.registry.block_stack import block_stack
-from dynaflask.registry.block_stack import entering_generator
+from dynaflask.registry.block_stack import entering_generators
 from dynaflask.registry.context import EXTENSION
 from dynaflask.tenants import Principal
 
@@ -38,7 +38,7 @@ class ScopedBlock:
     def __enter__(self) -> None:
         block: t.Any = self._enter()
         # Pass the caller's frame: a walk over more frames would make each entered block slower.
-        block.generator = entering_generator(sys._getframe(1))
+        block.generators = entering_generators(sys._getframe(1))
         block.__enter__()
         self._active.append(block)
 
@@ -64,7 +64,7 @@ class ScopedBlock:
             @functools.wraps(function)
             async def run_coroutine(*args: t.Any, **kwargs: t.Any) -> t.Any:
                 block: t.Any = self._enter()
-                block.generator = sys._getframe()
+                block.generators = (sys._getframe(),)
                 with block:
                     return _require_done(await function(*args, **kwargs))
 

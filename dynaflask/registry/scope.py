@@ -63,7 +63,7 @@ class Scope:
             tenant loader.
         nested_scopes: The scopes of other requests that ran in the context.
         generator_blocks: Of the context's own scope: the blocks that a generator or a coroutine has entered.
-        generator: Of an entered block: the frame of that generator.
+        generators: Of an entered block: the frames of those that entered it.
         suspended: Of an entered block: the ids of the generators that were suspended in blocks at its entry.
     """
 
@@ -71,7 +71,7 @@ class Scope:
     owner_request: t.Any = None
     nested_scopes: t.Any = ()
     generator_blocks: t.Any = ()
-    generator: types.FrameType | None = None
+    generators: tuple[types.FrameType, ...] = ()
     suspended: cabc.Collection[int] = ()
 
     def __init__(

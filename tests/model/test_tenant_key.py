@@ -12,6 +12,8 @@ import typing as t
 
 import flask
 import pytest
+from pynamodb.attributes import ListAttribute
+from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import PutError
@@ -540,6 +542,46 @@ class TestDeclaration:
 
                 id = UnicodeAttribute(hash_key=True)
                 author = TenantKey()
+
+    @pytest.mark.parametrize("where", ["map", "list", "list of maps", "map of maps"])
+    def test_a_map_and_a_list_have_no_tenant_key(self, db: dynaflask.Dynamo, where: str) -> None:
+        """A TenantKey is a key: one that is inside of a map or a list is refused, at any depth."""
+
+        class Person(MapAttribute[t.Any, t.Any]):
+            name = TenantKey()
+
+        class Team(MapAttribute[t.Any, t.Any]):
+            title = UnicodeAttribute()
+            lead = Person()
+
+        attribute: t.Any = {
+            "map": Person(),
+            "list": ListAttribute(of=TenantKey),
+            "list of maps": ListAttribute(of=Person),
+            "map of maps": Team(),
+        }[where]
+        with pytest.raises(TypeError, match="Wrong.people has a TenantKey inside"):
+
+            class Wrong(db.Model):  # type: ignore[name-defined]
+                class Meta:
+                    table_name = "Wrong"
+
+                id = TenantKey(hash_key=True)
+                people = attribute
+
+    def test_maps_and_lists_without_a_tenant_key(self, db: dynaflask.Dynamo) -> None:
+        """Maps and lists of other attributes, and of no declared type, are allowed beside a TenantKey."""
+
+        class Right(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Right"
+
+            id = TenantKey(hash_key=True)
+            anything: t.Any = MapAttribute()
+            everything: t.Any = ListAttribute()
+            names: t.Any = ListAttribute(of=UnicodeAttribute)
+
+        assert Right.__has_tenant_key__
 
     @pytest.mark.parametrize("of_model", [TenantKey, UnicodeAttribute])
     def test_an_index_and_its_model_agree(self, db: dynaflask.Dynamo, of_model: t.Any) -> None:

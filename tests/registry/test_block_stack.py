@@ -287,6 +287,52 @@ class TestContextManagers:
         acme, globex = tenants("acme"), tenants("globex")
         assert [next(acme), next(globex), next(acme)] == ["acme", "globex", "acme"]
 
+    @pytest.mark.parametrize("is_nested", [False, True])
+    def test_a_context_manager_enters_the_block_for_the_generator(
+        self, app: flask.Flask, db: dynaflask.Dynamo, is_nested: bool
+    ) -> None:
+        """A generator in the body of a @contextmanager is in its own block, also if others take turns with it."""
+
+        def tenants(name: str) -> t.Iterator[t.Any]:
+            with acting_inside(db, name) if is_nested else acting(db, name):
+                while True:
+                    yield db.current_tenant
+
+        acme, globex = tenants("acme"), tenants("globex")
+        assert [next(each) for each in (acme, globex, acme, acme, globex)] == [
+            "acme",
+            "globex",
+            "acme",
+            "acme",
+            "globex",
+        ]
+        acme.close()
+        assert [next(globex), db.current_tenant] == ["globex", "globex"]
+
+    def test_an_asynchronous_context_manager_enters_the_block_for_the_generator(
+        self, app: flask.Flask, db: dynaflask.Dynamo
+    ) -> None:
+        """The same of an @asynccontextmanager and asynchronous generators of one task."""
+
+        @contextlib.asynccontextmanager
+        async def acting_later(name: str) -> t.AsyncIterator[None]:
+            with db.tenant(name):
+                yield
+
+        async def tenants(name: str) -> t.AsyncIterator[t.Any]:
+            async with acting_later(name):
+                while True:
+                    yield db.current_tenant
+
+        async def main() -> list[t.Any]:
+            acme, globex = tenants("acme"), tenants("globex")
+            seen = [await anext(generator) for generator in (acme, globex, acme)]
+            await acme.aclose()
+            await globex.aclose()
+            return seen
+
+        assert asyncio.run(main()) == ["acme", "globex", "acme"]
+
     def test_a_helper_may_enter_the_block_for_a_function(self, app: flask.Flask, db: dynaflask.Dynamo) -> None:
         """The same helpers in a program without generators."""
         with contextlib.ExitStack() as stack:
@@ -429,7 +475,8 @@ class TestElsewhere:
 @given(
     steps=st.lists(
         st.tuples(
-            st.integers(0, 3), st.sampled_from([*NAMES, "leave", "using", "close", "resume 0", "resume 1", "check"])
+            st.integers(0, 3),
+            st.sampled_from([*NAMES, "leave", "using", "acting", "close", "resume 0", "resume 1", "check"]),
         ),
         max_size=30,
     )
@@ -465,9 +512,22 @@ def commanded(db: dynaflask.Dynamo, generators: list[t.Any], tenant: str) -> t.G
             elif command == "using":
                 with db.using(region="sa-east-1"):
                     yield
+            elif command == "acting":
+                yield from commanded_inside(db, generators, NAMES[NAMES.index(tenant) - 1])
             elif command.startswith("resume"):
                 with contextlib.suppress(ValueError, StopIteration):  # it runs already, or has ended
                     generators[int(command[-1])].send("check")
+            assert db.current_tenant == tenant
+
+
+def commanded_inside(db: dynaflask.Dynamo, generators: list[t.Any], tenant: str) -> t.Generator[None, str]:
+    """A generator in the body of a @contextmanager, which resumes others, and compares the tenant after each step."""
+    with acting(db, tenant):
+        for number in range(3):
+            command = yield
+            if command.startswith("resume"):
+                with contextlib.suppress(ValueError, StopIteration):  # it runs already, or has ended
+                    generators[number].send("check")
             assert db.current_tenant == tenant
 
 
@@ -498,6 +558,13 @@ class AsyncActing(Acting):
 def acting(db: dynaflask.Dynamo, name: str) -> t.Iterator[None]:
     """A context manager of a program, written as a generator."""
     with db.tenant(name):
+        yield
+
+
+@contextlib.contextmanager
+def acting_inside(db: dynaflask.Dynamo, name: str) -> t.Iterator[None]:
+    """A context manager around another one."""
+    with acting(db, name):
         yield
 
 
