@@ -10,7 +10,6 @@ import itertools
 import typing as t
 
 from pynamodb.attributes import Attribute
-from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.constants import STRING
@@ -184,12 +183,21 @@ def has_tenant_key(model: t.Any) -> bool:
 
 def _has_inner_tenant_key(attribute: Attribute[t.Any]) -> bool:
     """True if an attribute is a map or a list with a ``TenantKey`` inside, at any depth."""
-    inner: list[Attribute[t.Any]] = []
-    if isinstance(attribute, MapAttribute):
-        inner = list(attribute.get_attributes().values())
-    elif isinstance(attribute, ListAttribute) and attribute.element_type is not None:
-        inner = [attribute.element_type()]
-    return any(isinstance(each, TenantKey) or _has_inner_tenant_key(each) for each in inner)
+    # Attributes of maps are objects, and elements of lists are classes. A map may contain its own class.
+    pending: list[t.Any] = [attribute]
+    maps: set[type] = set()
+    while pending:
+        current = pending.pop()
+        cls = current if isinstance(current, type) else type(current)
+        if issubclass(cls, TenantKey) and current is not attribute:
+            return True
+        if issubclass(cls, MapAttribute) and cls not in maps:
+            maps.add(cls)
+            pending.extend(cls.get_attributes().values())
+        element_type = getattr(current, "element_type", None)
+        if element_type is not None:
+            pending.append(element_type)
+    return False
 
 
 def _with_current_tenant(value: str) -> str:
