@@ -72,7 +72,9 @@ class Model(
 ):
     """PynamoDB's model, bound to an app at each use instead of once per process.
 
-    Inside an application context, everything in PynamoDB's documentation of models applies.
+    Inside an application context, everything in PynamoDB's documentation of models applies. The current app serves the
+    model with its own settings, whichever ``Dynamo`` it was initialised with, unless ``init_app(models=[...])`` limits
+    the app to other models. A subclass of ``db.Model`` belongs to apps of that ``db`` alone.
     """
 
     __dynamo__: t.ClassVar[Dynamo | None] = None

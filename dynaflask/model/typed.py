@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     # The overrides of base.Model take any arguments, and pass them on. Type checkers and editors see PynamoDB's own
     # signatures instead: those of the installed release.
     class Model(GetOr404Mixin, pynamodb.models.Model, metaclass=ModelMeta):
-        """PynamoDB's model, bound to an app at each use instead of once per process."""
+        """See :class:`dynaflask.model.base.Model`."""
 
         __dynamo__: t.ClassVar[Dynamo | None]
         __declaration__: t.ClassVar[DeclaredMeta | None]
