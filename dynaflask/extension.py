@@ -72,7 +72,7 @@ class Dynamo:
         app: Call :meth:`init_app` on this app.
 
     Attributes:
-        Model: The base class of the program's models.
+        Model: The base class of models that belong to this object. Those of ``dynaflask.Model`` need none.
     """
 
     _base: t.ClassVar[type[Model]] = Model
@@ -89,7 +89,8 @@ class Dynamo:
 
         Args:
             app: The app. Its ``config`` is read and checked now.
-            models: Limit the app to these models; by default it has all of them.
+            models: Limit the app to these models. By default, it has the subclasses of ``dynaflask.Model`` and of this
+                object's ``Model``, and the registered ones.
 
         Raises:
             ConfigurationError: A setting is wrong, or the table name of a model that is declared by now.
@@ -119,7 +120,7 @@ class Dynamo:
         """Make an existing PynamoDB model app-scoped in place, as a call or as a decorator.
 
         The class stays the same object: every import of it and its ``DoesNotExist`` stay valid. Its subclasses become
-        app-scoped, too.
+        app-scoped, too. A subclass of ``dynaflask.Model`` is app-scoped already, and does not change.
 
         Args:
             model: The model's class.

@@ -13,10 +13,14 @@ from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
 from dynaflask import AmbiguousModel
+from dynaflask import TenantKey
+from dynaflask import TenantMismatch
 from dynaflask import UnknownModel
 from dynaflask.registry.models import AppModels
 from tests.support import engines
 from tests.support import models
+from tests.support import recorder as recorders
+from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
@@ -26,7 +30,13 @@ def models_of(app: flask.Flask) -> AppModels:
 
 
 def declare(
-    db: dynaflask.Dynamo | None, name: str, *, module: str, table_name: str | None = None, **meta: t.Any
+    db: dynaflask.Dynamo | None,
+    name: str,
+    *,
+    module: str,
+    table_name: str | None = None,
+    key: t.Any = None,
+    **meta: t.Any,
 ) -> t.Any:
     """A model of that name in that module; without a ``db``, a subclass of ``dynaflask.Model``."""
     base = dynaflask.Model if db is None else db.Model
@@ -34,9 +44,15 @@ def declare(
         "__module__": module,
         "__qualname__": name,
         "Meta": type("Meta", (), {"table_name": table_name or name, **meta}),
-        "key": UnicodeAttribute(hash_key=True),
+        "key": key or UnicodeAttribute(hash_key=True),
     }
     return t.cast("t.Any", type(base))(name, (base,), namespace)
+
+
+def settings_of(engine: engines.Engine) -> dict[str, str]:
+    """Settings of an account of its own, as ``make_app`` takes them."""
+    settings = engine.settings(engines.Account())
+    return {name.removeprefix("DYNAMODB_").lower(): value for name, value in settings.items()}
 
 
 class TestAppModels:
@@ -179,6 +195,44 @@ class TestStaticModels:
         assert (list(models_of(limited)), list(models_of(whole))) == (["Post"], ["Post", "User"])
         with limited.app_context(), pytest.raises(UnknownModel, match="'limited' was not given the model blog.User"):
             user.get("key")
+
+    def test_tenants_keep_their_items_apart_in_two_apps(
+        self, ministack: engines.Engine, db: dynaflask.Dynamo, make_app: MakeApp
+    ) -> None:
+        """With a ``TenantKey``, two tenants in each of two apps read only their own items."""
+        note = declare(None, "Note", module="blog", key=TenantKey(hash_key=True), billing_mode="PAY_PER_REQUEST")
+        apps = [make_app(name, **settings_of(ministack)) for name in ("one", "two")]
+        for app in apps:
+            with app.app_context():
+                db.create_all(wait=True)
+        places = [(app, tenant) for app in apps for tenant in ("acme", "globex")]
+        for app, tenant in places[:-1]:
+            with app.app_context(), db.tenant(tenant):
+                note("inbox").save()
+        found = []
+        for app, tenant in places:
+            with app.app_context(), db.tenant(tenant):
+                found.append(note.count("inbox"))
+        assert found == [1, 1, 1, 0]
+
+    def test_one_that_is_declared_later_makes_its_table_a_shared_one(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """A model without a ``TenantKey`` is refused as soon as one with a ``TenantKey`` has its table."""
+        plain = declare(db, "Plain", module="blog", table_name="Note")
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        with app.app_context(), db.tenant("acme"):
+            plain._get_connection()
+        late = declare(None, "Late", module="blog", table_name="Note", key=TenantKey(hash_key=True))
+        with app.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="Plain and Late have one table"):
+            plain.get("key")
+        assert (late.__name__, recorder.requests) == ("Late", [])
+
+    def test_the_commands_list_it(self, make_app: MakeApp) -> None:
+        """``flask dynamo models`` lists it."""
+        post = declare(None, "Post", module="blog")
+        output = make_app(region="eu-west-1").test_cli_runner().invoke(args=["dynamo", "models"]).output
+        assert post.__name__ in output
 
     def test_a_name_in_two_modules_is_ambiguous(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
         """A class name in two modules is found by the full name, also if one class is a ``db.Model``."""
