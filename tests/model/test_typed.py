@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import typing as t
 
@@ -10,6 +11,7 @@ import pytest
 
 import dynaflask
 from dynaflask.model import base
+from dynaflask.model import typed
 from dynaflask.model.typed import make_base
 
 PUBLIC_METHODS = [name for name, value in inspect.getmembers(pynamodb.models.Model, callable) if name[0] != "_"]
@@ -34,6 +36,19 @@ def test_a_method_has_the_parameters_of_pynamodb(name: str) -> None:
     """Each method shows PynamoDB's parameters, also where dynaflask overrides it."""
     shown, upstream = (inspect.signature(getattr(model, name)) for model in (dynaflask.Model, pynamodb.models.Model))
     assert shown == upstream
+
+
+def test_checkers_see_every_method_that_dynaflask_adds() -> None:
+    """Each mixin with a public method that PynamoDB does not have is a base of the class that checkers see."""
+    module = ast.parse(inspect.getsource(typed))
+    seen = next(node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name == "Model")
+    adding = {
+        cls.__name__
+        for cls in base.Model.__mro__
+        if any(name[0] != "_" and not hasattr(pynamodb.models.Model, name) for name in vars(cls))
+    }
+    assert adding
+    assert adding <= {node.id for node in seen.bases if isinstance(node, ast.Name)}
 
 
 def test_the_help_of_a_method_is_our_own() -> None:
