@@ -21,6 +21,7 @@ from dynaflask.exceptions import UnknownModel
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.extension import Dynamo
 from dynaflask.model.tenant_key import TenantKey
+from dynaflask.model.typed import Model
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.usage import Usage
@@ -43,6 +44,7 @@ __all__ = [
     "Health",
     "JSONProvider",
     "LocalServerError",
+    "Model",
     "Operation",
     "Page",
     "PoolStats",

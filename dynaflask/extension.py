@@ -6,7 +6,6 @@ import collections.abc as cabc
 import contextlib
 import logging
 import typing as t
-import weakref
 
 import flask
 
@@ -21,10 +20,10 @@ from dynaflask.config.settings import check_values
 from dynaflask.config.settings import read_settings
 from dynaflask.config.validators import Values
 from dynaflask.model import transactions
-from dynaflask.model.base import Model
-from dynaflask.model.base import make_base
 from dynaflask.model.metaclass import M
 from dynaflask.model.metaclass import scope_existing_model
+from dynaflask.model.typed import Model
+from dynaflask.model.typed import make_base
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.registry.blocks import app_context_for
@@ -33,8 +32,8 @@ from dynaflask.registry.context import close_request_scopes
 from dynaflask.registry.context import close_scope
 from dynaflask.registry.context import current_app
 from dynaflask.registry.context import require_scope
-from dynaflask.registry.declaration import full_name
 from dynaflask.registry.meta import Meta
+from dynaflask.registry.models import DeclaredModels
 from dynaflask.registry.registry import Registry
 from dynaflask.registry.scope import Scope
 from dynaflask.registry.scope import TenantLookupScope
@@ -73,17 +72,14 @@ class Dynamo:
         app: Call :meth:`init_app` on this app.
 
     Attributes:
-        Model: The base class of the program's models.
+        Model: The base class of models that belong to this object. Those of ``dynaflask.Model`` need none.
     """
 
     _base: t.ClassVar[type[Model]] = Model
 
     def __init__(self, app: flask.Flask | None = None) -> None:
         self._tenant_callbacks = TenantCallbacks()
-        # Weak references: a model that a function declares is collected when the program drops it.
-        self._model_classes: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
-        # Number of model declarations. A result that is cached for all models is valid while it stays the same.
-        self._declared_models = 0
+        self._declared = DeclaredModels()
         self.Model: type[Model] = make_base(self, self._base)
         if app is not None:
             self.init_app(app)
@@ -93,7 +89,8 @@ class Dynamo:
 
         Args:
             app: The app. Its ``config`` is read and checked now.
-            models: Limit the app to these models; by default it has all of them.
+            models: Limit the app to these models. By default, it has the subclasses of ``dynaflask.Model`` and of this
+                object's ``Model``, and the registered ones.
 
         Raises:
             ConfigurationError: A setting is wrong, or the table name of a model that is declared by now.
@@ -123,7 +120,7 @@ class Dynamo:
         """Make an existing PynamoDB model app-scoped in place, as a call or as a decorator.
 
         The class stays the same object: every import of it and its ``DoesNotExist`` stay valid. Its subclasses become
-        app-scoped, too.
+        app-scoped, too. A subclass of ``dynaflask.Model`` is app-scoped already, and does not change.
 
         Args:
             model: The model's class.
@@ -448,22 +445,12 @@ class Dynamo:
         return scope
 
     def _require_own(self, model: type[Model]) -> type[Model]:
-        if getattr(model, "__dynamo__", None) is not self:
-            raise TypeError(f"init_app(models=...) takes subclasses of db.Model and registered models, not {model!r}.")
+        if getattr(model, "__dynamo__", model) not in (None, self):
+            raise TypeError(
+                f"init_app(models=...) takes subclasses of dynaflask.Model or db.Model, and registered models, not"
+                f" {model!r}."
+            )
         return model
-
-    def _add(self, model: type[Model]) -> None:
-        # A class that is declared again, as in a notebook, replaces the first. Classes with one name for different
-        # tables, such as a function makes, all stay.
-        declaration = model.__declaration__
-        table_name = None if declaration is None else declaration.table_name
-        self._model_classes[full_name(model), table_name] = model
-        self._declared_models += 1
-
-    def _models(self) -> list[type[Model]]:
-        # valuerefs() is a snapshot: values() may fail while another thread's model is collected.
-        models = (reference() for reference in self._model_classes.valuerefs())
-        return [model for model in models if model is not None and model.__declaration__ is not None]
 
 
 def _refuse_second(app: flask.Flask) -> None:

@@ -8,12 +8,14 @@ import os
 import pathlib
 import threading
 import typing as t
+import weakref
 
 import flask
 import pynamodb.models
 import pytest
 
 import dynaflask
+from dynaflask.registry.models import STATIC_MODELS
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
@@ -97,6 +99,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
     yield
     dynaflask.Registry.pool.close()  # botocore's sessions cache their credentials
+
+
+@pytest.fixture(autouse=True)
+def static_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the subclasses of ``dynaflask.Model`` that other tests have declared, and those of imported modules."""
+    monkeypatch.setattr(STATIC_MODELS, "_classes", weakref.WeakValueDictionary())
 
 
 @pytest.fixture(autouse=True)

@@ -94,7 +94,7 @@ def test_an_app_that_has_served_already_is_left_as_it_was(db: dynaflask.Dynamo) 
 def test_only_own_models_can_be_given(make_app: MakeApp) -> None:
     """init_app(models=...) refuses a class that is not a model of this object."""
     other = models.declare_thread(dynaflask.Dynamo())
-    with pytest.raises(TypeError, match="takes subclasses of db.Model and registered models"):
+    with pytest.raises(TypeError, match="takes subclasses of dynaflask.Model or db.Model, and reg"):
         make_app(allowed_models=[other])
 
 

@@ -26,7 +26,7 @@ from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownModel
-from dynaflask.model.base import Model
+from dynaflask.model.typed import Model
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.registry import Registry
 from dynaflask.tables.dump import dump as dump_items

@@ -9,7 +9,7 @@ import warnings
 
 import flask
 
-import dynaflask.model.base
+import dynaflask.model.typed
 from dynaflask.compat.fallback import OneAppDynamo
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.lazy_mapping import LazyMapping
@@ -29,7 +29,7 @@ BACKOFF = "DYNAMODB_BASE_BACKOFF_MS"
 M = t.TypeVar("M", bound="Model")
 
 
-class Model(dynaflask.model.base.Model):
+class Model(dynaflask.model.typed.Model):
     """``db.Model``, with Flask-PynamoDB's ``first_or_404``."""
 
     @classmethod

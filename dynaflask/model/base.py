@@ -1,4 +1,4 @@
-"""``db.Model``: PynamoDB's model, whose ``Meta`` and connection answer for the current app."""
+"""``dynaflask.Model``: PynamoDB's model, whose ``Meta`` and connection answer for the current app."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ class Model(
 ):
     """PynamoDB's model, bound to an app at each use instead of once per process.
 
-    Inside an application context, everything in PynamoDB's documentation of models applies.
+    Inside an application context, everything in PynamoDB's documentation of models applies. The current app serves the
+    model with its own settings, whichever ``Dynamo`` it was initialised with, unless ``init_app(models=[...])`` limits
+    the app to other models. A subclass of ``db.Model`` belongs to apps of that ``db`` alone.
     """
 
     __dynamo__: t.ClassVar[Dynamo | None] = None
@@ -101,11 +103,11 @@ class Model(
         return _objects_of_pages(cls, pages, scope=scope)
 
     @classmethod
-    def batch_write(cls, *args: t.Any, **options: t.Any) -> BatchWrite:
+    def batch_write(cls, *args: t.Any, **options: t.Any) -> BatchWrite[t.Any]:
         """Write items in batches; see PynamoDB. All requests go to the destination that the call was made in."""
         batch_write = t.cast("t.Any", super().batch_write)
         if getattr(batch_write, "__func__", batch_write) is not BATCH_WRITE:
-            return t.cast("BatchWrite", batch_write(*args, **options))
+            return t.cast("BatchWrite[t.Any]", batch_write(*args, **options))
         return BatchWrite(cls, *args, **options, scope=_pinned_scope(cls))
 
     # PynamoDB's transactions call these four, and send the result over the connection that they were given.
@@ -145,12 +147,6 @@ class Model(
             super()._container_deserialize(attribute_values)
         else:
             deserializer.fill(self, attribute_values)
-
-
-def make_base(dynamo: Dynamo, parent: type[Model]) -> type[Model]:
-    """A base class for the models of one extension object."""
-    namespace = {"__dynamo__": dynamo, "__module__": parent.__module__, "__doc__": parent.__doc__}
-    return t.cast("type[Model]", ModelMeta("Model", (parent,), namespace))
 
 
 def _transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -33,9 +33,10 @@ FIRST_DELAY_SECONDS = 0.05
 MAX_DELAY_SECONDS = 5.0
 
 Request = dict[str, t.Any]
+M = t.TypeVar("M", bound=pynamodb.models.Model)
 
 
-class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
+class BatchWrite(pynamodb.models.BatchWrite[M]):
     """PynamoDB's batch, which stays on the destination that it was made for.
 
     ``pending_operations`` holds every operation that may not have been written. An exception in the middle of a commit,
@@ -51,7 +52,11 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
         super().__init__(model, auto_commit=auto_commit)
         self._scope = scope
 
-    def save(self, put_item: t.Any) -> None:
+    if t.TYPE_CHECKING:
+
+        def __enter__(self) -> BatchWrite[M]: ...  # PynamoDB's has no type
+
+    def save(self, put_item: M) -> None:
         """Add an item to be saved; see PynamoDB.
 
         Raises:
@@ -63,7 +68,7 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
             error.unsaved.append(put_item)
             raise
 
-    def delete(self, del_item: t.Any) -> None:
+    def delete(self, del_item: M) -> None:
         """Add an item to be deleted; see PynamoDB.
 
         Raises:
@@ -93,7 +98,7 @@ class BatchWrite(pynamodb.models.BatchWrite[t.Any]):
                 raise self._batch_error(error.msg, cause=error.cause) from error
             if self.pending_operations:
                 exhausted = self._batch_error("Failed to batch write items: max_retry_attempts exceeded")
-                attach(exhausted, ErrorContext(self.model.Meta.bind_key, "BatchWriteItem"))
+                attach(exhausted, ErrorContext(t.cast("t.Any", self.model).Meta.bind_key, "BatchWriteItem"))
                 raise exhausted
 
     def _write_pending(self) -> None:

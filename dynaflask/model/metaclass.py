@@ -17,6 +17,7 @@ from dynaflask.registry.declaration import has_own_declaration
 from dynaflask.registry.declaration import own_attribute
 from dynaflask.registry.meta import DECLARED
 from dynaflask.registry.meta import Meta
+from dynaflask.registry.models import STATIC_MODELS
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
@@ -63,7 +64,7 @@ class ModelMeta(MetaModel):
 
 
 def register_model(model: t.Any) -> None:
-    """Register a model with its extension object, and its keys and indexes with its table's schema.
+    """Register a model with its extension object, if it has one, and its keys and indexes with its table's schema.
 
     Raises:
         TypeError: An index has two hash keys or two range keys, or has_tenant_key refuses the keys.
@@ -72,8 +73,8 @@ def register_model(model: t.Any) -> None:
     model.__has_tenant_key__ = has_tenant_key(model)
     if model.__declaration__ is not None:
         model.__declaration__.schema.add(model)
-    if model.__dynamo__ is not None:
-        model.__dynamo__._add(model)
+    declared = STATIC_MODELS if model.__dynamo__ is None else model.__dynamo__._declared
+    declared.add(model)
 
 
 def _check_indexes(model: t.Any) -> None:
@@ -104,12 +105,13 @@ def scope_existing_model(model: M, *, base: t.Any) -> M:
     """
     if not (inspect.isclass(model) and issubclass(model, pynamodb.models.Model)) or model is pynamodb.models.Model:
         raise TypeError(f"db.register takes a PynamoDB model class, not {model!r}.")
-    owner = getattr(model, "__dynamo__", None)
-    if owner is base.__dynamo__:
+    # A model of PynamoDB has no such attribute. It is None for a subclass of dynaflask.Model, which has no owner.
+    owner = getattr(model, "__dynamo__", model)
+    if owner in (None, base.__dynamo__):
         if vars(model).get("Meta") is not None and not has_own_declaration(model):
             _scope_class(model)
         return model
-    if owner is not None:
+    if owner is not model:
         raise RuntimeError(f"{model.__name__} is registered with another Dynamo already.")
     for cls in _with_subclasses(model):
         _check_indexes(cls)

@@ -18,6 +18,10 @@ from pynamodb.attributes import DiscriminatorAttribute
 from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import UTCDateTimeAttribute
 
+if t.TYPE_CHECKING:
+    # For the types of transactions.
+    ModelFuture = pynamodb.models._ModelFuture
+
 Item = cabc.Mapping[str, t.Any]
 
 

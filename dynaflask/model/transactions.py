@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import typing as t
 
+import pynamodb.models
 import pynamodb.transactions
 
 from dynaflask.client.connection import Connection
 from dynaflask.model.pynamodb_internals import set_transaction_connection
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.scope import Scope
+
+if t.TYPE_CHECKING:
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
+
+    from dynaflask.model.pynamodb_internals import ModelFuture
+
+M = t.TypeVar("M", bound=pynamodb.models.Model)
 
 
 class SingleDestinationMixin(pynamodb.transactions.Transaction):
@@ -43,34 +52,50 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
 class TransactGet(SingleDestinationMixin, pynamodb.transactions.TransactGet):
     """PynamoDB's read transaction. Adding a model of another destination raises an error, and adds nothing."""
 
-    def get(self, model_cls: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
+    def get(self, model_cls: type[M], hash_key: t.Any, range_key: t.Any = None) -> ModelFuture[M]:
         """Read an item; see PynamoDB."""
         self._require_same_destination(model_cls)
-        return super().get(model_cls, *args, **kwargs)
+        return super().get(model_cls, hash_key, range_key=range_key)
 
 
 class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite):
     """PynamoDB's write transaction. Adding a model of another destination raises an error, and adds nothing."""
 
-    def condition_check(self, model_cls: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
+    def condition_check(
+        self, model_cls: type[M], hash_key: t.Any, range_key: t.Any = None, condition: Condition | None = None
+    ) -> None:
         """Require a condition of an item; see PynamoDB."""
         self._require_same_destination(model_cls)
-        super().condition_check(model_cls, *args, **kwargs)
+        super().condition_check(model_cls, hash_key, range_key=range_key, condition=condition)
 
-    def delete(self, model: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
+    def delete(self, model: M, condition: Condition | None = None, *, add_version_condition: bool = True) -> None:
         """Delete an item; see PynamoDB."""
         self._require_same_destination(model)
-        super().delete(model, *args, **kwargs)
+        super().delete(model, condition=condition, add_version_condition=add_version_condition)
 
-    def save(self, model: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
+    def save(self, model: M, condition: Condition | None = None, return_values: str | None = None) -> None:
         """Write an item; see PynamoDB."""
         self._require_same_destination(model)
-        super().save(model, *args, **kwargs)
+        super().save(model, condition=condition, return_values=return_values)
 
-    def update(self, model: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
+    def update(
+        self,
+        model: M,
+        actions: list[Action],
+        condition: Condition | None = None,
+        return_values: str | None = None,
+        *,
+        add_version_condition: bool = True,
+    ) -> None:
         """Change an item; see PynamoDB."""
         self._require_same_destination(model)
-        super().update(model, *args, **kwargs)
+        super().update(
+            model,
+            actions=actions,
+            condition=condition,
+            return_values=return_values,
+            add_version_condition=add_version_condition,
+        )
 
 
 def _class_name(model: t.Any) -> str:

@@ -90,7 +90,7 @@ def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
         )
     raise RuntimeError(
         f"{what} is used in the app {flask.current_app.name!r}, which was not initialised. Call db.init_app(app) where"
-        " that app is made."
+        " that app is made, with the one `db = Dynamo()` of the program."
     )
 
 

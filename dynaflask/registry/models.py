@@ -1,4 +1,4 @@
-"""The models of one app: by name, and what ``DYNAMODB_MODELS`` says of each."""
+"""The models of the program, and those of one app: by name, and what ``DYNAMODB_MODELS`` says of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import collections
 import collections.abc as cabc
 import typing as t
 import warnings
+import weakref
 
 from dynaflask.config.bind import merge_settings
 from dynaflask.config.settings import Settings
@@ -19,7 +20,38 @@ from dynaflask.registry.declaration import has_own_declaration
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
-    from dynaflask.model.base import Model
+    from dynaflask.model.typed import Model
+
+
+class DeclaredModels:
+    """The model classes that are declared by now, and still in use.
+
+    Attributes:
+        count: Number of declarations. A result that is cached for all models is valid while it stays the same.
+    """
+
+    def __init__(self) -> None:
+        # Weak references: a model that a function declares is collected when the program drops it.
+        self._classes: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
+        self.count = 0
+
+    def add(self, model: type[Model]) -> None:
+        """Add a model. A class without a ``Meta`` is a base of models, and no model."""
+        if model.__declaration__ is None:
+            return
+        # A class that is declared again, as in a notebook, replaces the first. Classes with one name for different
+        # tables, such as a function makes, all stay.
+        self._classes[full_name(model), model.__declaration__.table_name] = model
+        self.count += 1
+
+    def classes(self) -> list[type[Model]]:
+        """The model classes, in the order of their declaration."""
+        # valuerefs() is a snapshot: values() may fail while another thread's model is collected.
+        return [model for reference in self._classes.valuerefs() if (model := reference()) is not None]
+
+
+#: The subclasses of ``dynaflask.Model``. Every extension object has them.
+STATIC_MODELS: t.Final = DeclaredModels()
 
 
 class AppModels(cabc.Mapping[str, "type[Model]"]):
@@ -61,8 +93,14 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
         return f"<AppModels {list(self)}>"
 
     def classes(self) -> list[type[Model]]:
-        """The model classes, in the order of their declaration."""
-        return [model for model in self._dynamo._models() if self._is_allowed(model.__declaration__)]
+        """The model classes: subclasses of ``dynaflask.Model`` first, each kind in the order of its declaration."""
+        declared = [*STATIC_MODELS.classes(), *self._dynamo._declared.classes()]
+        return [model for model in declared if self._is_allowed(model.__declaration__)]
+
+    @property
+    def declared_count(self) -> int:
+        """Number of models that were declared for the app's extension object, with those that the app does not have."""
+        return STATIC_MODELS.count + self._dynamo._declared.count
 
     def check_table_names(self) -> None:
         """Refuse a model that is declared by now with a name that no table can have.
@@ -82,11 +120,12 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
             AttributeError: The model has no ``Meta``.
         """
         declaration = getattr(model, "__declaration__", None)
-        if getattr(model, "__dynamo__", None) is not self._dynamo:
+        # A subclass of dynaflask.Model belongs to no extension object. A model of PynamoDB has no such attribute.
+        if getattr(model, "__dynamo__", model) not in (None, self._dynamo):
             raise RuntimeError(
                 f"{full_name(model)} was declared with another Dynamo than the app {self._settings.app_name!r} was"
-                " initialised with. Make one `db = Dynamo()` in the program, and import it everywhere; or pass the"
-                " model to db.register."
+                " initialised with. Derive it from dynaflask.Model, which every Dynamo serves; or make one `db ="
+                " Dynamo()` in the program, and import it everywhere; or pass a model of PynamoDB to db.register."
             )
         if declaration is None:
             raise AttributeError(f"{full_name(model)} needs a Meta class with a table_name.")

@@ -46,7 +46,7 @@ if t.TYPE_CHECKING:
     import flask
 
     from dynaflask.extension import Dynamo
-    from dynaflask.model.base import Model
+    from dynaflask.model.typed import Model
 
 # How many binds a registry caches, including those that db.using makes.
 MAX_BINDS = 2000

@@ -172,7 +172,7 @@ class Scope:
         """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys."""
         # The settings of an app live longer than a scope, and so does this result. A context that has changes checks
         # again, because a change may give another model the same table.
-        declared, has_changes = self.registry.dynamo._declared_models, self._has_changes()
+        declared, has_changes = self.registry.models.declared_count, self._has_changes()
         if settings.unshared_among == declared and not has_changes:
             return
         tables, is_static = self._cache.shared_tables or self._find_shared_tables()

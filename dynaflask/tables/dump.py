@@ -23,7 +23,7 @@ from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_one
 
 if t.TYPE_CHECKING:
-    from dynaflask.model.base import Model
+    from dynaflask.model.typed import Model
     from dynaflask.registry.registry import Registry
 
 

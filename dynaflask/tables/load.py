@@ -26,7 +26,7 @@ from dynaflask.tables.table import Table
 from dynaflask.tables.table import find_one
 
 if t.TYPE_CHECKING:
-    from dynaflask.model.base import Model
+    from dynaflask.model.typed import Model
     from dynaflask.registry.registry import Registry
 
 # The limit of BatchWriteItem.

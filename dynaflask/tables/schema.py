@@ -9,9 +9,9 @@ import typing as t
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import PROVISIONED_BILLING_MODE
 
-from dynaflask.model.base import Model
 from dynaflask.model.pynamodb_internals import table_schema
 from dynaflask.model.pynamodb_internals import ttl_attribute
+from dynaflask.model.typed import Model
 from dynaflask.registry.declaration import add_missing
 
 Json = dict[str, t.Any]

@@ -14,10 +14,10 @@ from pynamodb.exceptions import TableError
 from dynaflask.client.connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
-from dynaflask.model.base import Model
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.tenant_guard import require_no_tenant
 from dynaflask.model.tenant_key import TenantKey
+from dynaflask.model.typed import Model
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.registry.declaration import full_name
 from dynaflask.tables.schema import Json

@@ -9,6 +9,7 @@ from pynamodb.indexes import AllProjection
 from pynamodb.indexes import GlobalSecondaryIndex
 
 from dynaflask import Dynamo
+from dynaflask import Model
 
 db = Dynamo()
 
@@ -22,7 +23,7 @@ class ViewIndex(GlobalSecondaryIndex["Thread"]):
     views = NumberAttribute(hash_key=True)
 
 
-class Thread(db.Model):
+class Thread(Model):
     """A thread of a forum. The app decides where it is stored."""
 
     class Meta:

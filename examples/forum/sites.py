@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import typing as t
 
 from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -62,5 +63,5 @@ def create_tables(sites: Sites) -> None:
 
 def create_application(sites: Sites) -> DispatcherMiddleware:
     """The WSGI application: each site under its name, and the start page at the root."""
-    mounts = {f"/{name}": site for name, site in sites.items()}
+    mounts: dict[str, t.Any] = {f"/{name}": site for name, site in sites.items()}
     return DispatcherMiddleware(create_start_page(sites), mounts)

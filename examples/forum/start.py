@@ -11,9 +11,9 @@ from flask import redirect
 from flask import render_template
 from flask import request
 from flask import url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Response
 
 from examples.forum.models import Thread
 from examples.forum.models import db
@@ -31,12 +31,12 @@ def create_start_page(sites: cabc.Mapping[str, Flask]) -> Flask:
         return render_template("start.html", sites=site_facts, error=error)
 
     @app.post("/")
-    def add() -> Response | tuple[str, int | None]:
+    def add() -> ResponseReturnValue:
         name = request.form.get("site", "")
         try:
             add_to(sites, name, fields=request.form)
         except HTTPException as http_error:
-            return show(error=http_error.description), http_error.code
+            return show(error=http_error.description), http_error.code or 500
         return redirect(url_for("show", _anchor=name), 303)
 
     return app

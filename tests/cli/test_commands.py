@@ -126,7 +126,7 @@ def test_an_app_without_the_extension_is_an_error(app: flask.Flask) -> None:
     """The group is there for every app; one that was not initialised is a message, not a traceback."""
     result = app.test_cli_runner().invoke(args=["dynamo", "models"])
     assert result.exit_code == 1
-    assert "Call db.init_app(app) where that app is made." in result.output
+    assert "Call db.init_app(app) where that app is made" in result.output
 
 
 def test_a_killed_local_command_ends_its_server(tmp_path: pathlib.Path) -> None:

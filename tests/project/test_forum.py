@@ -21,6 +21,7 @@ import pytest
 import werkzeug.serving
 import werkzeug.test
 
+from dynaflask.registry.models import STATIC_MODELS
 from examples.forum import __main__ as command
 from examples.forum.app import create_app
 from examples.forum.models import Thread
@@ -42,6 +43,7 @@ MISSING = {"message": "There is no such thread."}
 def sites(ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> cabc.Iterator[Sites]:
     """The configured sites. Their tables are dropped after the test."""
     monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
+    STATIC_MODELS.add(Thread)  # the tests of other files do not see it
     sites = create_sites()
     create_tables(sites)
     yield sites

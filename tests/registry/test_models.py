@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import typing as t
+import weakref
 
 import flask
+import pynamodb.models
 import pytest
 from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
 from dynaflask import AmbiguousModel
+from dynaflask import TenantKey
+from dynaflask import TenantMismatch
 from dynaflask import UnknownModel
 from dynaflask.registry.models import AppModels
+from tests.support import engines
 from tests.support import models
+from tests.support import recorder as recorders
+from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
@@ -21,15 +29,30 @@ def models_of(app: flask.Flask) -> AppModels:
     return registry.models
 
 
-def declare(db: dynaflask.Dynamo, name: str, *, module: str, table_name: str | None = None) -> t.Any:
-    """A model of that name in that module."""
+def declare(
+    db: dynaflask.Dynamo | None,
+    name: str,
+    *,
+    module: str,
+    table_name: str | None = None,
+    key: t.Any = None,
+    **meta: t.Any,
+) -> t.Any:
+    """A model of that name in that module; without a ``db``, a subclass of ``dynaflask.Model``."""
+    base = dynaflask.Model if db is None else db.Model
     namespace = {
         "__module__": module,
         "__qualname__": name,
-        "Meta": type("Meta", (), {"table_name": table_name or name}),
-        "key": UnicodeAttribute(hash_key=True),
+        "Meta": type("Meta", (), {"table_name": table_name or name, **meta}),
+        "key": key or UnicodeAttribute(hash_key=True),
     }
-    return t.cast("t.Any", type(db.Model))(name, (db.Model,), namespace)
+    return t.cast("t.Any", type(base))(name, (base,), namespace)
+
+
+def settings_of(engine: engines.Engine) -> dict[str, str]:
+    """Settings of an account of its own, as ``make_app`` takes them."""
+    settings = engine.settings(engines.Account())
+    return {name.removeprefix("DYNAMODB_").lower(): value for name, value in settings.items()}
 
 
 class TestAppModels:
@@ -132,3 +155,133 @@ class TestAppModels:
         """The repr lists the names of the app's models."""
         assert thread_model.__name__ == "Thread"
         assert repr(models_of(make_app())) == "<AppModels ['Thread']>"
+
+
+class TestStaticModels:
+    """Subclasses of ``dynaflask.Model``, which belong to no extension object."""
+
+    def test_each_app_serves_it_with_any_extension_object(self, engine: engines.Engine) -> None:
+        """Two apps, each with an extension object of its own, reach their own tables with one class."""
+        post = declare(None, "Post", module="blog", billing_mode="PAY_PER_REQUEST")
+        apps = []
+        for name in ("one", "two"):
+            db, app, account = dynaflask.Dynamo(), flask.Flask(name), engines.Account()
+            app.config.update(engine.settings(account))
+            db.init_app(app)
+            with app.app_context():
+                db.create_all(wait=True)
+                post(name).save()
+            apps.append((db, app))
+        for db, app in apps:
+            with app.app_context():
+                assert [item.key for item in post.scan()] == [app.name]
+                db.drop_all()
+
+    def test_it_is_among_the_models_of_every_extension_object(self) -> None:
+        """It is listed with the models of each extension object, which do not see each other's."""
+        post = declare(None, "Post", module="blog")
+        listed = []
+        for name in ("one", "two"):
+            db, app = dynaflask.Dynamo(), flask.Flask(name)
+            own = declare(db, f"Of{name.title()}", module="blog")
+            db.init_app(app)
+            listed.append(models_of(app).classes() == [post, own])
+        assert listed == [True, True]
+
+    def test_an_app_may_be_limited_to_some(self, make_app: MakeApp) -> None:
+        """An app that was given some models has only these; another app has all."""
+        post, user = (declare(None, name, module="blog") for name in ("Post", "User"))
+        limited, whole = make_app("limited", allowed_models=[post]), make_app("whole")
+        assert (list(models_of(limited)), list(models_of(whole))) == (["Post"], ["Post", "User"])
+        with limited.app_context(), pytest.raises(UnknownModel, match="'limited' was not given the model blog.User"):
+            user.get("key")
+
+    def test_tenants_keep_their_items_apart_in_two_apps(
+        self, ministack: engines.Engine, db: dynaflask.Dynamo, make_app: MakeApp
+    ) -> None:
+        """With a ``TenantKey``, two tenants in each of two apps read only their own items."""
+        note = declare(None, "Note", module="blog", key=TenantKey(hash_key=True), billing_mode="PAY_PER_REQUEST")
+        apps = [make_app(name, **settings_of(ministack)) for name in ("one", "two")]
+        for app in apps:
+            with app.app_context():
+                db.create_all(wait=True)
+        places = [(app, tenant) for app in apps for tenant in ("acme", "globex")]
+        for app, tenant in places[:-1]:
+            with app.app_context(), db.tenant(tenant):
+                note("inbox").save()
+        found = []
+        for app, tenant in places:
+            with app.app_context(), db.tenant(tenant):
+                found.append(note.count("inbox"))
+        assert found == [1, 1, 1, 0]
+
+    def test_one_that_is_declared_later_makes_its_table_a_shared_one(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """A model without a ``TenantKey`` is refused as soon as one with a ``TenantKey`` has its table."""
+        plain = declare(db, "Plain", module="blog", table_name="Note")
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        with app.app_context(), db.tenant("acme"):
+            plain._get_connection()
+        late = declare(None, "Late", module="blog", table_name="Note", key=TenantKey(hash_key=True))
+        with app.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="Plain and Late have one table"):
+            plain.get("key")
+        assert (late.__name__, recorder.requests) == ("Late", [])
+
+    def test_the_commands_list_it(self, make_app: MakeApp) -> None:
+        """``flask dynamo models`` lists it."""
+        post = declare(None, "Post", module="blog")
+        output = make_app(region="eu-west-1").test_cli_runner().invoke(args=["dynamo", "models"]).output
+        assert post.__name__ in output
+
+    def test_a_name_in_two_modules_is_ambiguous(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """A class name in two modules is found by the full name, also if one class is a ``db.Model``."""
+        static, own = declare(None, "Post", module="blog"), declare(db, "Post", module="forum")
+        app_models = models_of(make_app())
+        assert dict(app_models) == {"blog.Post": static, "forum.Post": own}
+        with pytest.raises(AmbiguousModel, match=r"'blog\.Post', 'forum\.Post'"):
+            app_models["Post"]
+
+    def test_a_base_without_a_table_is_none(self, make_app: MakeApp) -> None:
+        """A base class without a ``Meta`` is no model, and neither is ``dynaflask.Model``."""
+        base = t.cast("t.Any", type(dynaflask.Model))("Base", (dynaflask.Model,), {"__module__": "blog"})
+        app = make_app()
+        assert models_of(app).classes() == []
+        for model in (base, dynaflask.Model):
+            with app.app_context(), pytest.raises(AttributeError, match="needs a Meta class with a table_name"):
+                model.delete_table()
+
+    def test_it_is_collected_with_its_last_reference(self, make_app: MakeApp) -> None:
+        """A model that a function declares is no model of any app after Python has collected it."""
+        post = declare(None, "Post", module="blog")
+        app, reference = make_app(), weakref.ref(post)
+        with app.app_context():
+            assert post.Meta.table_name == "Post"
+        del post
+        gc.collect()
+        assert (reference(), models_of(app).classes()) == (None, [])
+
+    def test_registering_it_changes_nothing(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """``db.register`` returns it as it is: every app serves it already."""
+        post = declare(None, "Post", module="blog")
+        bases = post.__bases__
+        assert (db.register(post), dynaflask.Dynamo().register(post)) == (post, post)
+        assert (post.__bases__, models_of(make_app()).classes()) == (bases, [post])
+
+    def test_a_model_of_pynamodb_is_not_one(self, make_app: MakeApp) -> None:
+        """A model of PynamoDB that was not registered is refused."""
+        plain = t.cast("t.Any", type(pynamodb.models.Model))("Plain", (pynamodb.models.Model,), {"__module__": "blog"})
+        app = make_app()
+        with pytest.raises(RuntimeError, match="pass a model of PynamoDB to db.register"):
+            models_of(app).declaration_of(plain)
+        with pytest.raises(TypeError, match="init_app"):
+            make_app("other", allowed_models=[plain])
+
+    def test_without_an_app_context_the_error_says_what_to_do(self) -> None:
+        """Outside of an app context, and in an app without a registry, the error names the next step."""
+        post = declare(None, "Post", module="blog")
+        with pytest.raises(RuntimeError, match="Post needs the current application .* `with app.app_context"):
+            post.get("key")
+        with flask.Flask("bare").app_context():
+            with pytest.raises(RuntimeError, match=r"Call db.init_app\(app\) where that app is made, with the one"):
+                post.get("key")
