@@ -7,11 +7,11 @@ import http.client
 import pytest
 import urllib3.exceptions
 
-from dynaflask.client.direct.http11 import MAX_HEAD_BYTES
-from dynaflask.client.direct.http11 import MAX_HEADERS
-from dynaflask.client.direct.http11 import MAX_INTERIM_RESPONSES
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http11 import ResponseReader
+from dynaflask.client.direct.strict_parser import MAX_HEAD_BYTES
+from dynaflask.client.direct.strict_parser import MAX_HEADERS
+from dynaflask.client.direct.strict_parser import MAX_INTERIM_RESPONSES
 from tests.support.hostile import answer
 from tests.support.hostile import chunked
 from tests.support.hostile import interim
