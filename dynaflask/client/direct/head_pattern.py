@@ -64,7 +64,8 @@ class HeadPattern:
             head: The bytes before the empty line, without the last line break.
         """
         match = self._fullmatch(head.decode("latin-1")) if len(head) + len(HEAD_END) <= MAX_HEAD_BYTES else None
-        return None if match is None else dict(zip(self._names, match.groups(), strict=True))
+        # There is one group per name. To check it again takes a fifth of the time of this method.
+        return None if match is None else dict(zip(self._names, match.groups()))  # noqa: B905
 
 
 def _value_pattern(name: str, value: str) -> str:
