@@ -15,6 +15,8 @@ from dynaflask.client.direct.strict_parser import Head
 OK = 200
 HEAD_END = b"\r\n\r\n"
 LENGTH = "content-length"
+# A hostile server could send names that take a tenth of a second to compile. DynamoDB's heads have 300 bytes.
+MAX_LEARNT_BYTES = 4096
 # Its value decides whether the connection is kept, so it is fixed, too.
 CONNECTION = "connection"
 
@@ -43,11 +45,11 @@ class HeadPattern:
         Args:
             head: Head of a valid response.
         """
-        is_usual = head.status == OK and head.keeps_alive and LENGTH in head.headers
         status_line, *lines = head.data.decode("latin-1").split("\r\n")
-        matches = [_LEARNT_LINE.fullmatch(line) for line in lines]
         # With a repeated header, there are more lines than headers.
-        if not is_usual or len(lines) != len(head.headers):
+        is_usual = head.status == OK and head.keeps_alive and LENGTH in head.headers and len(lines) == len(head.headers)
+        matches = [_LEARNT_LINE.fullmatch(line) for line in lines]
+        if not is_usual or len(head.data) > MAX_LEARNT_BYTES:
             return None
         pattern = re.escape(status_line)
         for match in matches:

@@ -147,6 +147,7 @@ def test_another_form_does_not_match(change: tuple[bytes, bytes]) -> None:
         pytest.param(GOOD.replace(b"1.1", b"1.0"), id="HTTP/1.0"),
         pytest.param(GOOD.replace(b" 200 ", b" 400 "), id="an error"),
         pytest.param(GOOD.replace(LENGTH, LENGTH + b"x-a: 1\r\nX-A: 2\r\n"), id="a repeated header"),
+        pytest.param(GOOD.replace(b": R1", b": R1\r\n" + b"x" * 5000 + b": y"), id="a long name"),
         pytest.param(GOOD.replace(b": R1", b":R1"), id="no space"),
         pytest.param(GOOD.replace(b": R1", b": "), id="an empty value"),
         pytest.param(GOOD.replace(b": R1", b": \xa0R1"), id="a value that begins with a space of Unicode"),
