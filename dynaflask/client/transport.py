@@ -10,8 +10,6 @@ from dynaflask.client import tuned_parts
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import TUNED
-from dynaflask.exceptions import ConfigurationError
-from dynaflask.exceptions import install_hint
 
 # Imported here and not at the first call. A process forked while a thread imports leaves the child waiting for the
 # import lock of a thread that it does not have.
@@ -44,14 +42,7 @@ def attach_transport(client: t.Any, *, mode: str) -> None:
     Args:
         client: A client that no other thread has yet.
         mode: The value of ``DYNAMODB_TRANSPORT``.
-
-    Raises:
-        ConfigurationError: The transport needs a package that is not installed.
     """
-    if mode == DIRECT and isinstance(DirectTransport, ModuleNotFoundError):
-        raise ConfigurationError(
-            f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(DirectTransport, extra=DIRECT)}"
-        ) from DirectTransport
     difference = tuned_parts.unsupported_reason() if mode != STOCK else None
     if difference is not None:
         attached: t.Any = Transport(STOCK, difference)

@@ -11,7 +11,6 @@ from botocore.config import Config
 
 from dynaflask.client import transport
 from dynaflask.client.transport import Transport
-from dynaflask.exceptions import ConfigurationError
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -48,13 +47,6 @@ def test_direct_makes_the_calls_of_the_client(client: t.Any) -> None:
     caller = transport.api_caller(client)
     assert caller is client.meta.dynaflask_transport is not client
     assert (caller.mode, caller.reason) == ("direct", None)
-
-
-def test_direct_needs_its_extra(client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without httptools, the error says what to install."""
-    monkeypatch.setattr(transport, "DirectTransport", ModuleNotFoundError(name="httptools"))
-    with pytest.raises(ConfigurationError, match=r'httptools is not installed: pip install "dynaflask\[direct\]"'):
-        transport.attach_transport(client, mode="direct")
 
 
 @pytest.fixture

@@ -1,28 +1,27 @@
 """One HTTP/1.1 response, parsed from the bytes of a socket.
 
-urllib3 and http.client took two fifths of the CPU time of a small call. They still read what httptools does not accept.
+urllib3 and http.client took two fifths of the CPU time of a small call. They still read what is not valid HTTP/1.1.
 """
 
 from __future__ import annotations
 
 import collections.abc as cabc
-import functools
 import json
 import typing as t
 import zlib
 
-import httptools
-
+from dynaflask.client.direct.head_pattern import HEAD_END
+from dynaflask.client.direct.head_pattern import LENGTH
+from dynaflask.client.direct.head_pattern import OK
+from dynaflask.client.direct.head_pattern import HeadPattern
 from dynaflask.client.direct.lenient_reader import FIRST_FINAL_STATUS
-from dynaflask.client.direct.lenient_reader import SWITCHING_PROTOCOLS
 from dynaflask.client.direct.lenient_reader import read_leniently
+from dynaflask.client.direct.strict_parser import NotStrict
+from dynaflask.client.direct.strict_parser import StrictParser
 
 CHECKSUM = "x-amz-crc32"
-# Limits of http.client. No response of DynamoDB reaches them.
-MAX_HEADERS = 100
-MAX_HEAD_BYTES = 65536
-# More interim responses to one request are not a valid exchange; without a limit, a server could send them for ever.
-MAX_INTERIM_RESPONSES = 100
+# Heads that a reader learns. More than one form comes from a server with several back ends, or from a hostile one.
+MAX_PATTERNS = 8
 
 
 class Response(t.NamedTuple):
@@ -64,18 +63,15 @@ class Response(t.NamedTuple):
 
 
 class ResponseReader:
-    """Reads one response. httptools calls the methods ``on_*``; each one costs time, so there are only the needed ones.
+    """Reads the responses of one server.
 
-    Attributes:
-        on_body: Callback of httptools that takes one part of the body.
+    A response with the head that the server sent before takes one match. Any other response takes the strict parser,
+    and what that refuses is read as botocore reads it. Threads may share a reader.
     """
 
     def __init__(self) -> None:
-        self._is_over = self._is_complete = self._keeps_alive = False
-        self._header_pairs: list[tuple[bytes, bytes]] = []
-        self._body: list[bytes] = []
-        self._body_parts = self._status = self._head_bytes = self._interim_responses = 0
-        self.on_body = self._body.append
+        self._pattern: HeadPattern | None = None
+        self._patterns_left = MAX_PATTERNS
 
     def read(self, receive: cabc.Callable[[int], bytes], *, size: int) -> Response:
         """Read until the response is complete or the connection ends.
@@ -89,79 +85,50 @@ class ResponseReader:
             http.client.HTTPException: The response is not HTTP.
             urllib3.exceptions.HTTPError: The body is not complete.
         """
-        received = []
-        self._parser = httptools.HttpResponseParser(self)
+        received, pattern = receive(size), self._pattern
+        head, end, body = received.partition(HEAD_END)
+        headers = pattern.match(head) if pattern is not None and end else None
+        if headers is None:
+            return self._read_strictly(received, receive, size=size)
+        length = int(headers[LENGTH])
+        if len(body) == length:
+            return Response(OK, headers, body, keeps_alive=True)
+        return _read_body(headers, [received], receive, missing=length - len(body), size=size)
+
+    def _read_strictly(self, received: bytes, receive: cabc.Callable[[int], bytes], *, size: int) -> Response:
+        parser = StrictParser(received, receive, size=size)
         try:
-            while not self._is_over and (data := receive(size)):
-                received.append(data)
-                self._feed(data)
-        finally:
-            # The parser refers back to this object. Without `del`, both wait for the next garbage collection.
-            del self._parser
-        if not self._is_complete:
-            return Response(*read_leniently(b"".join(received), receive), is_complete=False)
-        body = b"".join(self._body[: self._body_parts])
-        return Response(self._status, _headers(self._header_pairs), body, keeps_alive=self._keeps_alive)
-
-    def on_message_begin(self) -> None:
-        """Callback of httptools. A second call means bytes after the response, so the connection cannot be reused."""
-        # RFC 9112, section 9.2: bytes without an outstanding request are not a valid response.
-        self._keeps_alive = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Callback of httptools: store a header. Trailers are dropped (RFC 9110, section 6.5.1).
-
-        Raises:
-            ValueError: There are more than ``MAX_HEADERS``.
-        """
-        if len(self._header_pairs) == MAX_HEADERS:
-            raise ValueError("There are too many headers.")
-        if not self._body:
-            self._header_pairs.append((name, value))
-
-    def on_message_complete(self) -> None:
-        """Callback of httptools: an interim response ends and the final one follows, or the response is complete."""
-        if self._is_over:
-            return
-        status = self._parser.get_status_code()
-        is_interim = status < FIRST_FINAL_STATUS and status != SWITCHING_PROTOCOLS
-        if is_interim and self._interim_responses < MAX_INTERIM_RESPONSES:
-            # RFC 9110, section 15.2: a client must accept interim responses, also if it did not ask for them.
-            self._interim_responses += 1
-            self._header_pairs.clear()
-            return
-        self._is_over = self._is_complete = True
-        self._status, self._body_parts = status, len(self._body)
-        self._keeps_alive = self._parser.should_keep_alive()
-
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # neither is the other's base class
-            self._is_over, self._keeps_alive = True, False
-        if not self._body:
-            self._head_bytes += len(data)
-            self._is_over |= self._head_bytes > MAX_HEAD_BYTES
+            head, body, keeps_alive = parser.read()
+        except NotStrict:
+            return Response(*read_leniently(parser.received, receive), is_complete=False)
+        # A server that changes its heads all the time must not make each call compile a pattern.
+        if self._patterns_left and (self._pattern is None or self._pattern.match(head.data) is None):
+            learnt = HeadPattern.learn(head)
+            if learnt is not None:
+                self._pattern, self._patterns_left = learnt, self._patterns_left - 1
+        is_final = head.status >= FIRST_FINAL_STATUS
+        return Response(head.status, head.headers, body, is_complete=is_final, keeps_alive=keeps_alive)
 
 
-def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers = {_lower_name(name): value.decode("latin-1") for name, value in pairs}
-    return headers if len(headers) == len(pairs) else _combine(pairs)
+def _read_body(
+    headers: dict[str, str], parts: list[bytes], receive: cabc.Callable[[int], bytes], *, missing: int, size: int
+) -> Response:
+    """The response whose body is longer or shorter than the first part.
 
-
-# All responses have the same few header names.
-@functools.lru_cache(maxsize=MAX_HEADERS)
-def _lower_name(name: bytes) -> str:
-    return name.decode("latin-1").lower()
-
-
-def _combine(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers where the values of one name are joined by a comma (RFC 9110, section 5.3), as urllib3 does."""
-    headers: dict[str, str] = {}
-    for name, value in pairs:
-        key, text = _lower_name(name), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
+    Memory grows with the bytes that arrive, whatever length the server announces. Each read asks for ``size`` bytes,
+    also where fewer are missing: what TLS has decrypted beyond the response would stay in its buffer, where no poll of
+    the socket sees it, and answer the next request.
+    """
+    length = int(headers[LENGTH])
+    while missing > 0 and (data := receive(size)):
+        parts.append(data)
+        missing -= len(data)
+    received = b"".join(parts)
+    if missing > 0:
+        return Response(*read_leniently(received, receive), is_complete=False)
+    start = received.index(HEAD_END) + len(HEAD_END)
+    # RFC 9112, section 9.2: bytes without an outstanding request are not a valid response.
+    return Response(OK, headers, received[start : start + length], keeps_alive=missing == 0)
 
 
 def _is_json(body: bytes) -> bool:

@@ -29,6 +29,7 @@ from urllib3.util import wait_for_read
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http11 import ResponseReader
 
+# At least a record of TLS: see `http11.py` for the reason.
 READ_SIZE = 65536
 # urllib3 raises ValueError for a chunk of a negative length.
 READ_ERRORS = (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError)
@@ -73,6 +74,7 @@ class ConnectionPool:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._idle: list[HTTPConnection] = []
+        self._reader = ResponseReader()
         self._is_open = True
 
     def __len__(self) -> int:
@@ -108,7 +110,7 @@ class ConnectionPool:
                 self._drop(connection, "the server closed it or sent unexpected bytes")
         except IndexError:
             _log.debug("Opening a connection to %s.", self._origin.url)
-            return HTTPConnection(self._origin)
+            return HTTPConnection(self._origin, self._reader)
         # Once per call: `isEnabledFor` costs half of a call of `debug`.
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("Reusing a connection to %s.", self._origin.url)
@@ -142,13 +144,15 @@ class HTTPConnection:
 
     Args:
         origin: The server.
+        reader: Reads the responses of this server.
 
     Raises:
         BotoCoreError: The connection failed.
     """
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, reader: ResponseReader) -> None:
         self._url = origin.url
+        self._read = reader.read
         self._socket = _configure(_connect(origin), origin)
         self._poll = _poller(self._socket)
 
@@ -182,7 +186,7 @@ class HTTPConnection:
         except OSError as error:
             raise connection_closed_error(self._url, error) from error
         try:
-            return ResponseReader().read(self._socket.recv, size=READ_SIZE)
+            return self._read(self._socket.recv, size=READ_SIZE)
         except READ_ERRORS as error:
             raise map_read_error(error, self._url) from error
 

@@ -1,7 +1,7 @@
-"""Reads a response that httptools does not accept, as botocore reads it: with http.client and urllib3.
+"""Reads a response that is not valid HTTP/1.1, as botocore reads it: with http.client and urllib3.
 
-httptools is strict: it refuses folded headers, a bad Content-Length, and lines that end in a bare LF. botocore accepts
-them. Without this module, the direct transport would send a write again that botocore sends once.
+The strict parser refuses folded headers, a bad Content-Length, and lines that end in a bare LF. botocore accepts them.
+Without this module, the direct transport would send a write again that botocore sends once.
 """
 
 from __future__ import annotations

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import http.client
+import json
+import tracemalloc
+import typing as t
 
+import hypothesis
 import pytest
 import urllib3.exceptions
+from hypothesis import settings
+from hypothesis import strategies as st
 
-from dynaflask.client.direct.http11 import MAX_HEAD_BYTES
-from dynaflask.client.direct.http11 import MAX_HEADERS
-from dynaflask.client.direct.http11 import MAX_INTERIM_RESPONSES
+from dynaflask.client.direct import http11
+from dynaflask.client.direct.head_pattern import HeadPattern
+from dynaflask.client.direct.http11 import MAX_PATTERNS
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http11 import ResponseReader
+from dynaflask.client.direct.http_pool import READ_ERRORS
+from dynaflask.client.direct.http_pool import READ_SIZE
+from dynaflask.client.direct.strict_parser import MAX_HEAD_BYTES
+from dynaflask.client.direct.strict_parser import MAX_HEADERS
+from dynaflask.client.direct.strict_parser import MAX_INTERIM_RESPONSES
+from dynaflask.client.direct.strict_parser import Head
 from tests.support.hostile import answer
 from tests.support.hostile import chunked
 from tests.support.hostile import interim
+from tests.support.responses import any_responses
+from tests.support.responses import in_pieces
+from tests.support.responses import valid_responses
 
+BODY = b'{"a": 1}'
 HEADERS = {"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": "R1"}
 
 
@@ -178,3 +194,152 @@ class TestIsIntact:
         """``stream`` yields the expected body, for botocore."""
         response = read(answer({"a": 1}))
         assert [*response.stream()] == [b'{"a": 1}']
+
+
+# The usual response of a server, with another order, another case, another number of headers, and of another kind.
+USUAL = answer({"a": 1}, headers={"Connection": "keep-alive"})
+OTHER_FORMS = {
+    "another order": b"HTTP/1.1 200 -\r\nConnection: keep-alive\r\nContent-Length: 8\r\nx-amzn-RequestId: R2\r\n\r\n"
+    + BODY,
+    "another case": USUAL.replace(b"x-amzn-RequestId", b"X-Amzn-RequestId").replace(b"R1", b"R2"),
+    "one more header": USUAL.replace(b": R1", b": R2\r\nx-more: 1"),
+    "one header less": USUAL.replace(b"Content-Type: application/x-amz-json-1.0\r\n", b"").replace(b"R1", b"R2"),
+    "a repeated header": USUAL.replace(b": R1", b": R2\r\nX-AMZN-RequestId: R3"),
+    "another status": USUAL.replace(b" 200 ", b" 400 ").replace(b"R1", b"R2"),
+    "chunks": chunked({"a": 1}).replace(b"R1", b"R2"),
+    "an interim response before": interim() + USUAL.replace(b"R1", b"R2"),
+    "a server that closes": USUAL.replace(b"keep-alive", b"close").replace(b"R1", b"R2"),
+}
+HOSTILE_FIRST = {
+    "headers with the characters of patterns": USUAL.replace(b"x-amzn-RequestId", b"x.*|^$+"),
+    "a reason with the characters of patterns": USUAL.replace(b"200 -", b"200 (.*"),
+    "bytes beyond ASCII": USUAL.replace(b"R1", b"\xff\xe9R1"),
+    "a header of 60,000 bytes": USUAL.replace(b"R1", b"R1" * 30_000),
+    "as many headers as are allowed": answer(BODY, headers=dict.fromkeys((f"x-{n}" for n in range(96)), "y")),
+    "a body that is a head": answer(USUAL, headers={"Connection": "keep-alive"}),
+    "an end of the head within the body": answer(b"\r\n\r\n\r\n\r\n", headers={"Connection": "keep-alive"}),
+    "two lengths": USUAL.replace(b"Content-Length: 8\r\n", b"Content-Length: 8\r\n" * 2),
+    "a length and chunks": chunked({"a": 1}).replace(b"Transfer-", b"Content-Length: 5\r\nTransfer-"),
+    "more than was asked for": USUAL * 2,
+}
+
+
+def outcome(reader: ResponseReader, pieces: list[bytes]) -> t.Any:
+    """The response or the class of the error, and the number of pieces that were not read."""
+    coming = [*pieces, b""]
+    try:
+        response: t.Any = reader.read(lambda _: coming.pop(0) if coming else b"", size=READ_SIZE)
+    except READ_ERRORS as error:
+        response = type(error)
+    return response, len(coming)
+
+
+def warm_reader(*first: bytes) -> ResponseReader:
+    """A reader that has read these responses."""
+    reader = ResponseReader()
+    for data in first or (USUAL,):
+        outcome(reader, [data])
+    return reader
+
+
+class TestLearntHead:
+    """After the first response of a server, a pattern reads the usual ones. It changes no result."""
+
+    @settings(max_examples=300, deadline=None)
+    @hypothesis.given(
+        first=any_responses(base=valid_responses(with_interim=False)),
+        then=st.lists(in_pieces(any_responses()), max_size=3),
+    )
+    def test_any_response_after_any_other(self, first: bytes, then: list[list[bytes]]) -> None:
+        """A reader with a history gives what a new one gives, for any bytes in any pieces, and reads no piece more."""
+        reader = warm_reader(first)
+        for pieces in [[first], *then]:
+            assert outcome(reader, pieces) == outcome(ResponseReader(), pieces)
+
+    @settings(max_examples=300, deadline=None)
+    @hypothesis.given(in_pieces(any_responses(base=st.just(USUAL))))
+    def test_a_damaged_copy(self, pieces: list[bytes]) -> None:
+        """A damaged copy of the usual response gives what a new reader gives."""
+        assert outcome(warm_reader(), pieces) == outcome(ResponseReader(), pieces)
+
+    def test_it_takes_no_parser(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The usual response does not reach the strict parser, also if it comes in pieces after its head."""
+        reader, expected = warm_reader(), read(USUAL)
+        monkeypatch.setattr(http11, "StrictParser", None)
+        for at in range(USUAL.index(b"\r\n\r\n") + 4, len(USUAL)):
+            assert outcome(reader, [USUAL[:at], USUAL[at:]]) == (expected, 1)
+
+    def test_split_anywhere(self) -> None:
+        """Split at any byte, or byte by byte, it is the same response."""
+        reader, expected = warm_reader(), read(USUAL)
+        assert all(outcome(reader, [USUAL[:at], USUAL[at:]])[0] == expected for at in range(1, len(USUAL)))
+        assert outcome(reader, [USUAL[at : at + 1] for at in range(len(USUAL))])[0] == expected
+
+    def test_cut_anywhere(self) -> None:
+        """Cut at any byte, it gives what a new reader gives: an error, or a response that is not complete."""
+        reader = warm_reader()
+        for at in range(len(USUAL)):
+            response, _ = seen = outcome(reader, [USUAL[:at]])
+            assert seen == outcome(ResponseReader(), [USUAL[:at]])
+            assert isinstance(response, type) or not response.is_complete
+
+    @pytest.mark.parametrize("form", OTHER_FORMS)
+    def test_a_server_changes_its_form(self, form: str) -> None:
+        """Each response has its own headers, whatever form the last one had."""
+        reader = warm_reader()
+        for data in [OTHER_FORMS[form], USUAL] * (MAX_PATTERNS + 1):
+            assert outcome(reader, [data]) == outcome(ResponseReader(), [data])
+        assert outcome(reader, [OTHER_FORMS[form]])[0].headers["x-amzn-requestid"].startswith("R2")
+
+    @pytest.mark.parametrize("first", HOSTILE_FIRST)
+    def test_a_hostile_first_response(self, first: str) -> None:
+        """What a first response taught the reader has no effect on the next ones."""
+        reader = warm_reader(HOSTILE_FIRST[first])
+        for data in [USUAL, *OTHER_FORMS.values(), HOSTILE_FIRST[first], *HOSTILE_FIRST.values()]:
+            assert outcome(reader, [data]) == outcome(ResponseReader(), [data])
+
+    def test_two_responses_at_once(self) -> None:
+        """A second response in the same bytes belongs to no request. The connection is not reused."""
+        second = answer({"a": 2}, headers={"Connection": "keep-alive"})
+        for pieces in ([USUAL + second], [USUAL[:-3], USUAL[-3:] + second], [USUAL + second[:1]]):
+            response, _ = outcome(warm_reader(), pieces)
+            assert (response.body, response.is_complete, response.keeps_alive) == (BODY, True, False)
+
+    def test_patterns_are_limited(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A server with a new form each time costs a few patterns, not one for each response."""
+        learn, heads = HeadPattern.learn, []
+
+        def counting(head: Head) -> HeadPattern | None:
+            heads.append(head)
+            return learn(head)
+
+        monkeypatch.setattr(HeadPattern, "learn", counting)
+        reader = ResponseReader()
+        for number in range(3 * MAX_PATTERNS):
+            outcome(reader, [USUAL.replace(b"x-amzn-RequestId", b"x-%d" % number)])
+        assert len(heads) == MAX_PATTERNS
+
+    def test_a_large_body_in_pieces(self) -> None:
+        """A body of any known length is whole, and the length is not exceeded."""
+        body = json.dumps({"a": "x" * 1_000_000}).encode()
+        data = answer(body, headers={"Connection": "keep-alive"})
+        pieces = [data[at : at + READ_SIZE] for at in range(0, len(data), READ_SIZE)]
+        for reader in (ResponseReader(), warm_reader()):
+            assert outcome(reader, pieces)[0][2:] == (body, True, True, True)
+            assert outcome(reader, [*pieces[:-1], pieces[-1] + b"HTTP"])[0][2:] == (body, True, True, False)
+            assert not outcome(reader, pieces[:-1])[0].is_complete
+
+    @pytest.mark.parametrize(
+        "length", [b"1" + b"0" * 17, b"9" * 18, b"9" * 19, b"9" * 5000, b"-8", b"+8", b"8, 8", b"0x8"]
+    )
+    def test_a_malicious_length(self, length: bytes) -> None:
+        """No length makes the reader allocate memory for bytes that have not arrived."""
+        data = USUAL.replace(b"Content-Length: 8", b"Content-Length: " + length)
+        tracemalloc.start()
+        try:
+            response, _ = outcome(warm_reader(), [data])
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert (response.body, response.is_complete, response.keeps_alive) == (BODY, False, False)
+        assert peak < 10_000_000

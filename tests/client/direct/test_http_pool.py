@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
 import socket
+import ssl
 import threading
 import typing as t
 
 import pytest
+import trustme
 from botocore.exceptions import ConnectionClosedError
 from botocore.exceptions import ConnectTimeoutError
 from botocore.exceptions import EndpointConnectionError
@@ -15,15 +18,19 @@ from botocore.exceptions import HTTPClientError
 from botocore.exceptions import ReadTimeoutError
 
 from dynaflask.client.direct import http_pool
+from dynaflask.client.direct.http_pool import READ_SIZE
 from dynaflask.client.direct.http_pool import ConnectionPool
 from dynaflask.client.direct.http_pool import Origin
 from tests.support import hostile
 from tests.support.hostile import answer
 from tests.support.hostile import cut
 from tests.support.hostile import say
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: DynamoDB_20120810.GetItem\r\nContent-Length: 2\r\n\r\n{}"
 GOOD = answer({"a": 1})
+USUAL = answer({"a": 1}, headers={"Connection": "keep-alive"})
 MAX_IDLE = 2
 
 
@@ -85,6 +92,31 @@ class TestSend:
         assert has_spoken.wait(timeout=20)
         assert pool.send(REQUEST).body == b'{"a": 1}'
         assert server.connections == 2
+
+    def test_a_late_response_after_a_learnt_head(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
+        """A second response that comes late is never read, also where the reader has learnt the head."""
+        has_spoken = threading.Event()
+
+        def speak(_: hostile.Hostile, connection: socket.socket) -> bool:
+            connection.sendall(USUAL)
+            threading.Timer(0.05, lambda: (connection.sendall(answer({"a": 2})), has_spoken.set())).start()
+            return True
+
+        server.acts = [say(USUAL), speak, say(USUAL)]
+        assert [pool.send(REQUEST).body for _ in range(2)] == [b'{"a": 1}'] * 2
+        assert has_spoken.wait(timeout=20)
+        assert pool.send(REQUEST).body == b'{"a": 1}'
+        assert (server.connections, len(pool)) == (2, 1)
+
+    @pytest.mark.parametrize("is_learnt", [False, True])
+    def test_two_responses_in_one_tls_record(self, is_learnt: bool) -> None:
+        """TLS keeps decrypted bytes where no poll of the socket sees them. They are read, and the connection closed."""
+        first, second = answer(b"x" * 100_000, headers={"Connection": "keep-alive"}), answer({"a": 2})
+        pieces = [first[:-10], first[-10:] + second]
+        with tls_server([[USUAL], pieces] if is_learnt else [pieces]) as origin:
+            pool = ConnectionPool(origin)
+            responses = [pool.send(REQUEST) for _ in range(1 + is_learnt)]
+            assert (responses[-1].body, responses[-1].keeps_alive, len(pool)) == (b"x" * 100_000, False, 0)
 
     def test_one_with_unread_bytes_is_not_put_back(
         self, server: hostile.Hostile, pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
@@ -172,6 +204,30 @@ class TestSharing:
         use_at_once(pool, 5)
         assert len(pool) == MAX_IDLE
 
+    def test_two_apps_learn_from_their_own_servers(
+        self, server: hostile.Hostile, make_app: MakeApp, thread_model: t.Any
+    ) -> None:
+        """Servers with different heads serve two apps in one process. Each app gets its own items and headers."""
+        with hostile.Hostile() as other:
+            servers = {"first": server, "second": other}
+            apps = {
+                name: make_app(name, host=own.url, region="us-east-1", transport="direct", **KEYS)
+                for name, own in servers.items()
+            }
+            for number, name in enumerate(("first", "second", "first", "second", "second", "first") * 2):
+                item = {"Item": {"forum_name": {"S": name}, "subject": {"S": str(number)}}}
+                # The same headers in another order.
+                order = {"x-own": name, "Connection": "keep-alive"}
+                headers = order if name == "first" else dict(reversed(order.items()))
+                servers[name].acts = [say(answer(item, headers=headers))]
+                with apps[name].app_context():
+                    thread = thread_model.get("any", "any")
+                    client = apps[name].extensions["dynamo"].get_client()
+                    result = client.meta.dynaflask_transport._make_api_call("GetItem", {"TableName": "t", "Key": {}})
+                assert (thread.forum_name, thread.subject) == (name, str(number))
+                assert result["ResponseMetadata"]["HTTPHeaders"]["x-own"] == name
+                assert type(result["ResponseMetadata"]["HTTPHeaders"]) is dict
+
     def test_two_origins_have_connections_of_their_own(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """Pools of two origins share no connection."""
         with hostile.Hostile() as other:
@@ -202,6 +258,32 @@ class TestClose:
         assert pool.send(REQUEST).is_complete
         assert len(pool) == 0
         server.wait_for_closings(1)
+
+
+@contextlib.contextmanager
+def tls_server(responses: list[list[bytes]]) -> cabc.Iterator[Origin]:
+    """A server with TLS that answers the requests of one connection. Each piece is sent in records of its own."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection = context.wrap_socket(listener.accept()[0], server_side=True)
+            with connection, contextlib.suppress(ConnectionError):
+                for pieces in responses:
+                    connection.recv(READ_SIZE)
+                    for piece in pieces:
+                        connection.sendall(piece)
+                # Until the client closes.
+                connection.recv(1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = listener.getsockname()[1]
+        yield origin_of(f"http://127.0.0.1:{port}", host="localhost", context=trusting)
+        thread.join(timeout=20)
 
 
 def use_at_once(pool: ConnectionPool, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Responses that httptools refuses and botocore accepts."""
+"""Responses that are not valid HTTP/1.1, and that botocore accepts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.hostile import interim
 BODY = b'{"a": 1}'
 GOOD = answer(BODY)
 LENGTH = b"Content-Length: 8\r\n"
-# What httptools refuses, as a change of a good response.
+# What the strict parser refuses, as a change of a good response.
 ODD = {
     "a folded header": GOOD.replace(LENGTH, LENGTH + b"x-folded: a\r\n b\r\n"),
     "a folded header first": GOOD.replace(b"\r\n", b"\r\n folded: 1\r\n", 1),

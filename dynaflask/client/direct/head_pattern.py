@@ -1,0 +1,76 @@
+"""The head of a server's usual response as one pattern, learnt from a response that the strict parser has read.
+
+The responses of one server have the same headers in the same order. One match then takes the place of a parser. The
+pattern accepts no head that the strict parser reads in another way: it fixes the names, their order and their case, and
+each header that frames the response. Only values differ, and they have the characters that the strict parser allows.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dynaflask.client.direct.strict_parser import MAX_HEAD_BYTES
+from dynaflask.client.direct.strict_parser import Head
+
+OK = 200
+HEAD_END = b"\r\n\r\n"
+LENGTH = "content-length"
+# A hostile server could send names that take a tenth of a second to compile. DynamoDB's heads have 300 bytes.
+MAX_LEARNT_BYTES = 4096
+# Its value decides whether the connection is kept, so it is fixed, too.
+CONNECTION = "connection"
+
+_LEARNT_LINE = re.compile(r"([^:]+): (\S.*)")
+_VALUE = r"([!-~\x80-\xff][\t -~\x80-\xff]*)"
+_LENGTH_VALUE = r"([0-9]{1,18})"
+
+
+class HeadPattern:
+    """Matches the heads of one form.
+
+    Args:
+        pattern: The regular expression, with one group per header.
+        names: The headers by lower-case name, in the order of the groups.
+    """
+
+    def __init__(self, pattern: str, names: tuple[str, ...]) -> None:
+        # Further clients of the same server find the compiled expression in the cache of `re`.
+        self._fullmatch = re.compile(pattern).fullmatch
+        self._names = names
+
+    @classmethod
+    def learn(cls, head: Head) -> HeadPattern | None:
+        """The pattern of a head, or ``None`` if it is not of the usual form.
+
+        Args:
+            head: Head of a valid response.
+        """
+        status_line, *lines = head.data.decode("latin-1").split("\r\n")
+        # With a repeated header, there are more lines than headers.
+        is_usual = head.status == OK and head.keeps_alive and LENGTH in head.headers and len(lines) == len(head.headers)
+        matches = [_LEARNT_LINE.fullmatch(line) for line in lines]
+        if not is_usual or len(head.data) > MAX_LEARNT_BYTES:
+            return None
+        pattern = re.escape(status_line)
+        for match in matches:
+            if match is None:
+                return None
+            pattern += re.escape(f"\r\n{match[1]}: ") + _value_pattern(match[1].lower(), match[2])
+        learnt = cls(pattern, tuple(head.headers))
+        return learnt if learnt.match(head.data) == head.headers else None
+
+    def match(self, head: bytes) -> dict[str, str] | None:
+        """The headers by lower-case name, or ``None`` if the head has another form.
+
+        Args:
+            head: The bytes before the empty line, without the last line break.
+        """
+        match = self._fullmatch(head.decode("latin-1")) if len(head) + len(HEAD_END) <= MAX_HEAD_BYTES else None
+        # There is one group per name. To check it again takes a fifth of the time of this method.
+        return None if match is None else dict(zip(self._names, match.groups()))  # noqa: B905
+
+
+def _value_pattern(name: str, value: str) -> str:
+    if name == LENGTH:
+        return _LENGTH_VALUE
+    return f"({re.escape(value)})" if name == CONNECTION else _VALUE
