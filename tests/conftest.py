@@ -19,6 +19,9 @@ from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.paths import SLOW_FILES
 
+# The fixtures that users get by the entry point.
+pytest_plugins = ["dynaflask.integrations.pytest"]
+
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
 

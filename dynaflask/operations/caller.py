@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import types
 import typing as t
 
 # Packages between a line of a program and the end of its call. `contextlib` and `functools` run its decorators.
@@ -34,10 +35,10 @@ def find_caller() -> Caller | None:
     Returns:
         The line; ``None`` if a library made the call in a thread of its own.
     """
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package not in LIBRARIES:
             return Caller(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        frame = t.cast("t.Any", frame.f_back)
+        frame = frame.f_back
     return None

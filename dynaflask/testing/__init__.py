@@ -1,6 +1,5 @@
 """Helpers for the tests of an app.
 
-plugin.py        the plugin of pytest, with its fixtures
 config.py        settings of an account of its own
 tables.py        the tables of an app under test
 counts.py        count_operations, assert_operations
@@ -14,6 +13,7 @@ recorder.py      the recording server
 
 from __future__ import annotations
 
+from dynaflask.testing.config import account_config
 from dynaflask.testing.counts import OperationCounts
 from dynaflask.testing.counts import assert_operations
 from dynaflask.testing.counts import count_operations
@@ -26,12 +26,17 @@ from dynaflask.testing.isolation import assert_isolated
 from dynaflask.testing.recorder import Recorder
 from dynaflask.testing.recorder import Request
 from dynaflask.testing.recorder import plain_answer
+from dynaflask.testing.tables import AppTables
+from dynaflask.testing.tables import Snapshot
 
 __all__ = [
+    "AppTables",
     "Fault",
     "OperationCounts",
     "Recorder",
     "Request",
+    "Snapshot",
+    "account_config",
     "assert_isolated",
     "assert_operations",
     "assumed_role",

@@ -1,7 +1,7 @@
 """Faults of DynamoDB for the app under test: errors, delays, and batches that are not carried out in full.
 
-An error and a delay happen to an attempt, where the response of the server would arrive. So botocore retries them, as it
-does with DynamoDB, and they cost no request.
+An error and a delay happen to an attempt, where the response of the server would arrive. So botocore retries them, as
+it does with DynamoDB, and an error sends no request.
 """
 
 from __future__ import annotations
@@ -106,15 +106,18 @@ class _Unprocessed(Fault):
     def hold_back(self, params: Json) -> tuple[Json, dict[str, t.Any]]:
         if not self.take():
             return params, {}
-        sent, held_back, missing = {}, {}, self._items
+        sent: dict[str, t.Any] = {}
+        held_back: dict[str, t.Any] = {}
+        missing = self._items
         for table, requests in params["RequestItems"].items():
             # A read of a table has options beside its keys.
-            items = requests["Keys"] if "Keys" in requests else requests
+            is_read = "Keys" in requests
+            items = requests["Keys"] if is_read else requests
             kept = max(len(items) - missing, 0)
             missing -= len(items) - kept
             for part, target in ((items[:kept], sent), (items[kept:], held_back)):
                 if part:
-                    target[table] = {**requests, "Keys": part} if "Keys" in requests else part
+                    target[table] = {**requests, "Keys": part} if is_read else part
         return {**params, "RequestItems": sent}, held_back
 
 
@@ -208,7 +211,9 @@ def fail_next(
         body = {
             "Message": f"Transaction cancelled, please refer cancellation reasons for specific reasons"
             f" [{', '.join(reasons)}]",
-            "CancellationReasons": [{"Code": code} | ({} if code == "None" else {"Message": message}) for code in reasons],
+            "CancellationReasons": [
+                {"Code": code} | ({} if code == "None" else {"Message": message}) for code in reasons
+            ],
         }
     with _planned(_Error(operation, error, times=times, body=body), app) as fault:
         yield fault

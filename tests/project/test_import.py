@@ -18,14 +18,14 @@ ACCELERATORS = {"httptools", "orjson", "cython_runtime"}
 PROGRAM = """
 import sys, flask, pynamodb.models, botocore.session
 before = set(sys.modules)
-import dynaflask
+from dynaflask import Dynamo
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
 """
 
 PROGRAM_WITHOUT_ACCELERATORS = """
 import sys
 sys.modules.update(httptools=None, orjson=None)
-import dynaflask
+from dynaflask import Dynamo
 from dynaflask.client import transport
 from dynaflask.client.tuned import json_codec
 print(json_codec.load(json_codec.dump({"a": 1})), type(transport.DirectTransport).__name__)

@@ -13,6 +13,7 @@ import pytest
 from dynaflask.testing import assert_operations
 from dynaflask.testing import count_operations
 from dynaflask.testing import fail_next
+from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
@@ -54,7 +55,7 @@ class TestCounts:
 
     def test_two_apps(self, make_app: MakeApp, app: flask.Flask, thread_model: t.Any) -> None:
         """Each app counts its own operations."""
-        other = make_app("other", **{"host": app.config["DYNAMODB_HOST"], "region": "eu-west-1"})
+        other = make_app("other", host=app.config["DYNAMODB_HOST"], region="eu-west-1", **KEYS)
         with count_operations(app) as counts, count_operations(other) as other_counts:
             for one in (app, app, other):
                 with one.app_context():
