@@ -50,7 +50,8 @@ def assert_isolated(
     begin with its tenant, as a ``TenantKey`` does.
 
     No request reaches the app's endpoints. All requests, including those to STS, go to a server on loopback that
-    records them. The server has an item for each key and no item for a query or a scan.
+    records them. The server has an item for each key and no item for a query or a scan. It reports no consumed
+    capacity, so that ``DYNAMODB_TENANT_CAPACITY`` refuses no call.
 
     Args:
         app: The app of all tenants; or, with an app for each tenant, the apps by tenant.
@@ -61,7 +62,8 @@ def assert_isolated(
         rounds: How often each tenant runs the exercise concurrently.
         in_context: ``False`` if the exercise enters its contexts itself, such as those of a test client's requests.
         shared: The real names of tables that all tenants share on purpose, such as a price list.
-        answer: Answers a request instead of the server; ``None`` leaves the request to the server.
+        answer: Answers a request instead of the server; ``None`` leaves the request to the server. Its exceptions
+            propagate.
 
     Returns:
         The number of requests to DynamoDB that were checked.

@@ -159,6 +159,12 @@ class TestIsolated:
         """A table in ``shared`` may be accessed with any key."""
         assert assert_isolated(pool, NAMES, lambda _: thread_model.get("f", "s"), shared=["Thread"], rounds=1) == 6
 
+    def test_rate_limits_do_not_apply(self, make_app: MakeApp, thread_model: t.Any) -> None:
+        """The exercise may be repeated as often as ``rounds`` says, although the tenants have limits."""
+        tenants = {name: {"table_prefix": f"{name}-", "tenant_capacity": 1} for name in NAMES}
+        app = make_app(region="eu-west-1", tenants=tenants, tenant_capacity=1, **KEYS)
+        assert assert_isolated(app, NAMES, lambda _: thread_model.get("f", "s"), rounds=10) == 33
+
     def test_a_thread_in_the_exercises_context(self, silo: flask.Flask, thread_model: t.Any) -> None:
         """A call in a copy of the exercise's context counts for the exercise's tenant."""
 
@@ -339,6 +345,11 @@ class TestMisuse:
         """An exception of the exercise propagates."""
         with pytest.raises(ZeroDivisionError):
             assert_isolated(silo, NAMES, lambda _: 1 / 0)
+
+    def test_an_answer_that_fails(self, silo: flask.Flask, thread_model: t.Any) -> None:
+        """An exception of ``answer`` propagates, not the error of the call that it causes."""
+        with pytest.raises(ZeroDivisionError):
+            assert_isolated(silo, NAMES, lambda _: thread_model.get("f", "s"), answer=lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
 
 
 def set_tenant(app: flask.Flask, name: str, **settings: t.Any) -> None:
