@@ -133,14 +133,6 @@ class TestFixtures:
         assert answers(dynamo_server)
         assert dynamo_server == local.endpoint()
 
-    def test_each_account_is_of_its_own(self, dynamo_config: dict[str, str], dynamo_server: str) -> None:
-        """Two accounts on one server differ in the access key alone, which has 12 digits."""
-        other = account_config(dynamo_server)
-        different = {name for name in other if other[name] != dynamo_config[name]}
-        assert different == {"DYNAMODB_AWS_ACCESS_KEY_ID"}
-        assert len(other["DYNAMODB_AWS_ACCESS_KEY_ID"]) == 12
-        assert other["DYNAMODB_AWS_ACCESS_KEY_ID"].isdigit()
-
     def test_the_tables_exist_and_are_empty(
         self, app: flask.Flask, dynamo_tables: AppTables, thread_model: t.Any
     ) -> None:

@@ -281,15 +281,6 @@ class TestScope:
                 with pytest.raises(pynamodb.exceptions.GetError):
                     thread_model.get("flask", "hello")
 
-    def test_there_must_be_an_app(self) -> None:
-        """Without a current app, the app must be named. It must use dynaflask."""
-        with pytest.raises(RuntimeError, match="Name the app under test: `app=app`"):
-            with fail_next("GetItem", THROTTLED):
-                pass
-        with pytest.raises(RuntimeError, match="'plain' does not use dynaflask"):
-            with fail_next("GetItem", THROTTLED, app=flask.Flask("plain")):
-                pass
-
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_with_a_real_server(

@@ -121,6 +121,20 @@ class TestSnapshots:
             with app.app_context(), db.tenant(tenant):
                 assert [item.name for item in counter_model.scan()] == [f"of {tenant}"]
 
+    def test_the_table_of_all_tenants(
+        self, db: dynaflask.Dynamo, counter_model: t.Any, dynamo_config: dict[str, str], dynamo_server: str
+    ) -> None:
+        """Without names, the tables without a tenant are created, also if a tenant is required."""
+        app = flask.Flask("tenants")
+        app.config.update(dynamo_config, DYNAMODB_TENANTS={"acme": {}}, DYNAMODB_REQUIRE_TENANT=True)
+        db.init_app(app)
+        tables = AppTables(app, server=dynamo_server)
+        tables.create()
+        with app.app_context(), db.tenant("acme"):
+            counter_model("one").save()
+        [items] = t.cast("t.Any", tables.snapshot()[None]).values()
+        assert [item["name"] for item in items] == [{"S": "one"}]
+
 
 class TestServer:
     """Tables on other endpoints are refused."""
