@@ -33,6 +33,14 @@ if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
     from dynaflask.views.json_provider import JSONProvider
     from dynaflask.views.pagination import Page
+else:
+    # Hidden from type checkers, which would accept any name.
+    def __getattr__(name: str) -> t.Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals().update({public: getattr(importlib.import_module(_MODULES[public]), public) for public in __all__})
+        return globals()[name]
+
 
 __all__ = [
     "AmbiguousModel",
@@ -95,13 +103,6 @@ _MODULES = {
     "UsageKey": "dynaflask.operations.usage",
     "operation_finished": "dynaflask.operations.operation",
 }
-
-
-def __getattr__(name: str) -> t.Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals().update({public: getattr(importlib.import_module(_MODULES[public]), public) for public in __all__})
-    return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -116,6 +116,25 @@ def test_no_test_sees_the_items_of_another(tmp_path: pathlib.Path, plugins: list
     assert "10 passed" in run_pytest(tmp_path, files, "-p", "dynaflask.integrations.pytest", *ANY_ORDER, *plugins)
 
 
+def test_the_context_of_pytest_flask(tmp_path: pathlib.Path) -> None:
+    """In the request context that pytest-flask pushes, models and helpers need no other context."""
+    test = """
+    from dynaflask.testing import count_operations
+    from forum import Thread
+
+    def test_without_a_context(dynamo_tables):
+        with count_operations() as counts:
+            Thread("flask", "hello").save()
+        assert counts.total() == 1
+        snapshot = dynamo_tables.snapshot()
+        Thread("flask", "hello").delete()
+        dynamo_tables.restore(snapshot)
+        assert Thread.count("flask") == 1
+    """
+    files = {"forum.py": FACTORY, "conftest.py": CONFTEST, "test_context.py": test}
+    run_pytest(tmp_path, files, "-p", "dynaflask.integrations.pytest", "-p", "flask")
+
+
 @pytest.fixture
 def app(db: dynaflask.Dynamo, thread_model: t.Any, dynamo_config: dict[str, str]) -> flask.Flask:
     """An app with the settings of the test."""

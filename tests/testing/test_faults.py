@@ -8,6 +8,7 @@ import typing as t
 
 import botocore.session
 import flask
+import moto
 import pynamodb.exceptions
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -269,6 +270,17 @@ class TestScope:
             with pytest.raises(pynamodb.exceptions.GetError):
                 thread_model.get("flask", "hello")
             thread_model.get("flask", "hello")
+
+    def test_within_a_mock(self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+        """With moto, the attempts after the fault are moto's."""
+        with moto.mock_aws():
+            app = make_app(region="eu-west-1")
+            with app.app_context():
+                db.create_all(wait=True)
+                with fail_next("PutItem", THROTTLED, times=2) as fault:
+                    thread_model("flask", "hello").save()
+                assert [thread.subject for thread in thread_model.query("flask")] == ["hello"]
+        assert fault.count == 2
 
     def test_a_call_after_a_fork_has_the_fault(
         self, served: flask.Flask, thread_model: t.Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
