@@ -56,6 +56,12 @@ def ministack(ministack_on_path: None) -> cabc.Iterator[engines.Engine]:
 
 
 @pytest.fixture(scope="session")
+def dynamo_server(ministack: engines.Engine) -> str:
+    """The server of ``dynamo_config``. Not the local server of this process, which the tests of ``local`` stop."""
+    return ministack.url
+
+
+@pytest.fixture(scope="session")
 def moto() -> cabc.Iterator[engines.Engine]:
     """A running moto behind a lock."""
     with engines.locked_moto() as engine:

@@ -14,11 +14,9 @@ import flask
 import pytest
 
 import dynaflask
-from dynaflask import local
 from dynaflask.testing import AppTables
 from dynaflask.testing import account_config
 from tests.support.paths import PROJECT
-from tests.support.servers import answers
 
 FACTORY = """
 from flask import Flask
@@ -117,8 +115,12 @@ def test_no_test_sees_the_items_of_another(tmp_path: pathlib.Path, plugins: list
 
 
 def test_the_context_of_pytest_flask(tmp_path: pathlib.Path) -> None:
-    """In the request context that pytest-flask pushes, models and helpers need no other context."""
+    """In the request context that pytest-flask pushes, models and helpers need no other context.
+
+    The server is the local server of the process.
+    """
     test = """
+    from dynaflask import local
     from dynaflask.testing import count_operations
     from forum import Thread
 
@@ -130,6 +132,9 @@ def test_the_context_of_pytest_flask(tmp_path: pathlib.Path) -> None:
         Thread("flask", "hello").delete()
         dynamo_tables.restore(snapshot)
         assert Thread.count("flask") == 1
+
+    def test_the_server(dynamo_server):
+        assert dynamo_server == local.endpoint()
     """
     files = {"forum.py": FACTORY, "conftest.py": CONFTEST, "test_context.py": test}
     run_pytest(tmp_path, files, "-p", "dynaflask.integrations.pytest", "-p", "flask")
@@ -146,11 +151,6 @@ def app(db: dynaflask.Dynamo, thread_model: t.Any, dynamo_config: dict[str, str]
 
 class TestFixtures:
     """The fixtures, as this suite uses them."""
-
-    def test_the_server_is_that_of_the_process(self, dynamo_server: str) -> None:
-        """``dynamo_server`` is the URL of the local server, which runs."""
-        assert answers(dynamo_server)
-        assert dynamo_server == local.endpoint()
 
     def test_the_tables_exist_and_are_empty(
         self, app: flask.Flask, dynamo_tables: AppTables, thread_model: t.Any
