@@ -4,6 +4,7 @@ config.py        settings of an account of its own
 tables.py        the tables of an app under test
 counts.py        count_operations, assert_operations
 faults.py        fail_next, slow_next, unprocessed
+fault_plan.py    carries out the faults of an app
 apps.py          the app under test
 isolation.py     assert_isolated
 targets.py       where a request goes, and which keys it names
@@ -17,7 +18,7 @@ from dynaflask.testing.config import account_config
 from dynaflask.testing.counts import OperationCounts
 from dynaflask.testing.counts import assert_operations
 from dynaflask.testing.counts import count_operations
-from dynaflask.testing.faults import Fault
+from dynaflask.testing.fault_plan import Fault
 from dynaflask.testing.faults import fail_next
 from dynaflask.testing.faults import slow_next
 from dynaflask.testing.faults import unprocessed

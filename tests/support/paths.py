@@ -42,6 +42,7 @@ SLOW_FILES = tuple(
         "client/tuned/test_response_parser.py",
         "client/tuned/test_signer.py",
         "client/test_call_timeout.py",
+        "testing/test_fault_plan.py",
         "testing/test_faults.py",
         "client/test_first_calls.py",
         "client/test_forks.py",
