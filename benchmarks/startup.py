@@ -38,7 +38,7 @@ import time
 started = time.process_time()
 import flask, pynamodb.models, pynamodb.attributes
 theirs = time.process_time()
-import dynaflask
+from dynaflask import Dynamo
 print(theirs - started, time.process_time() - theirs)
 """
 

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from dynaflask.client.pool import ClientPool
-from dynaflask.client.pool import PoolStats
-from dynaflask.config.bind import Bind
-from dynaflask.exceptions import AmbiguousModel
-from dynaflask.exceptions import BadCursor
-from dynaflask.exceptions import BatchWriteError
-from dynaflask.exceptions import ConfigurationError
-from dynaflask.exceptions import DamagedResponse
-from dynaflask.exceptions import DynaflaskError
-from dynaflask.exceptions import LocalServerError
-from dynaflask.exceptions import TenantLimitExceeded
-from dynaflask.exceptions import TenantMismatch
-from dynaflask.exceptions import TenantRequired
-from dynaflask.exceptions import TransferError
-from dynaflask.exceptions import UnknownBind
-from dynaflask.exceptions import UnknownModel
-from dynaflask.exceptions import UnknownTenant
-from dynaflask.extension import Dynamo
-from dynaflask.model.tenant_key import TenantKey
-from dynaflask.model.typed import Model
-from dynaflask.operations.operation import Operation
-from dynaflask.operations.operation import operation_finished
-from dynaflask.operations.usage import Usage
-from dynaflask.operations.usage import UsageKey
-from dynaflask.registry.health import Health
-from dynaflask.registry.registry import Registry
-from dynaflask.views.json_provider import JSONProvider
-from dynaflask.views.pagination import Page
+import importlib
+import typing as t
+
+if t.TYPE_CHECKING:
+    from dynaflask.client.pool import ClientPool
+    from dynaflask.client.pool import PoolStats
+    from dynaflask.config.bind import Bind
+    from dynaflask.exceptions import AmbiguousModel
+    from dynaflask.exceptions import BadCursor
+    from dynaflask.exceptions import BatchWriteError
+    from dynaflask.exceptions import ConfigurationError
+    from dynaflask.exceptions import DamagedResponse
+    from dynaflask.exceptions import DynaflaskError
+    from dynaflask.exceptions import LocalServerError
+    from dynaflask.exceptions import TenantLimitExceeded
+    from dynaflask.exceptions import TenantMismatch
+    from dynaflask.exceptions import TenantRequired
+    from dynaflask.exceptions import TransferError
+    from dynaflask.exceptions import UnknownBind
+    from dynaflask.exceptions import UnknownModel
+    from dynaflask.exceptions import UnknownTenant
+    from dynaflask.extension import Dynamo
+    from dynaflask.model.tenant_key import TenantKey
+    from dynaflask.model.typed import Model
+    from dynaflask.operations.operation import Operation
+    from dynaflask.operations.operation import operation_finished
+    from dynaflask.operations.usage import Usage
+    from dynaflask.operations.usage import UsageKey
+    from dynaflask.registry.health import Health
+    from dynaflask.registry.registry import Registry
+    from dynaflask.views.json_provider import JSONProvider
+    from dynaflask.views.pagination import Page
+else:
+    # Hidden from type checkers, which would accept any name.
+    def __getattr__(name: str) -> t.Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals().update({public: getattr(importlib.import_module(_MODULES[public]), public) for public in __all__})
+        return globals()[name]
+
 
 __all__ = [
     "AmbiguousModel",
@@ -61,3 +73,40 @@ __all__ = [
     "UsageKey",
     "operation_finished",
 ]
+
+# The modules of the names. They are imported when the first name is used, all at once: pytest imports this package in
+# each run, to find the plugin in dynaflask.integrations.
+_MODULES = {
+    "AmbiguousModel": "dynaflask.exceptions",
+    "BadCursor": "dynaflask.exceptions",
+    "BatchWriteError": "dynaflask.exceptions",
+    "Bind": "dynaflask.config.bind",
+    "ClientPool": "dynaflask.client.pool",
+    "ConfigurationError": "dynaflask.exceptions",
+    "DamagedResponse": "dynaflask.exceptions",
+    "DynaflaskError": "dynaflask.exceptions",
+    "Dynamo": "dynaflask.extension",
+    "Health": "dynaflask.registry.health",
+    "JSONProvider": "dynaflask.views.json_provider",
+    "LocalServerError": "dynaflask.exceptions",
+    "Model": "dynaflask.model.typed",
+    "Operation": "dynaflask.operations.operation",
+    "Page": "dynaflask.views.pagination",
+    "PoolStats": "dynaflask.client.pool",
+    "Registry": "dynaflask.registry.registry",
+    "TenantKey": "dynaflask.model.tenant_key",
+    "TenantLimitExceeded": "dynaflask.exceptions",
+    "TenantMismatch": "dynaflask.exceptions",
+    "TenantRequired": "dynaflask.exceptions",
+    "TransferError": "dynaflask.exceptions",
+    "UnknownBind": "dynaflask.exceptions",
+    "UnknownModel": "dynaflask.exceptions",
+    "UnknownTenant": "dynaflask.exceptions",
+    "Usage": "dynaflask.operations.usage",
+    "UsageKey": "dynaflask.operations.usage",
+    "operation_finished": "dynaflask.operations.operation",
+}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

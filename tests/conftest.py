@@ -21,6 +21,9 @@ from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.paths import SLOW_FILES
 
+# The fixtures that users get by the entry point.
+pytest_plugins = ["dynaflask.integrations.pytest"]
+
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
 
@@ -52,6 +55,12 @@ def ministack(ministack_on_path: None) -> cabc.Iterator[engines.Engine]:
     """A running ministack. Tests share it, each with an ``account`` of its own."""
     with engines.ministack() as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def dynamo_server(ministack: engines.Engine) -> str:
+    """The server of ``dynamo_config``. Not the local server of this process, which the tests of ``local`` stop."""
+    return ministack.url
 
 
 @pytest.fixture(scope="session")

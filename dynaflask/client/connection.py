@@ -206,6 +206,8 @@ class Connection(pynamodb.connection.Connection):
                 api_caller = pooled.api_caller
                 if self._item_factory is not None and api_caller is not client:
                     api_caller = api_caller.with_item_factory(self._item_factory)
+                if self._recorder.interceptor is not None:
+                    api_caller = self._recorder.interceptor(operation_name, client, self.bind) or api_caller
                 if self.bind.call_timeout_seconds is not None:
                     api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
                 return ApiCall(api_caller)._make_api_call(operation_name, operation_kwargs)

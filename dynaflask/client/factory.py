@@ -11,6 +11,7 @@ from os import getpid
 from dynaflask.client import tls
 from dynaflask.client import transport
 from dynaflask.client import tuned_parts
+from dynaflask.client.attempt_hook import run_attempt_hook
 from dynaflask.client.botocore_internals import http_session
 from dynaflask.client.botocore_internals import renew_sockets
 from dynaflask.client.call_timeout import refuse_further_attempts
@@ -74,11 +75,11 @@ def _check_before_send(client: t.Any) -> None:
     session = http_session(client)
     process_id = getpid()
 
-    def check(**_: t.Any) -> None:
+    def check(request: t.Any, **_: t.Any) -> t.Any:
         nonlocal process_id
         refuse_further_attempts()
         if process_id == getpid():
-            return
+            return run_attempt_hook(request)
         if not renew_sockets(session):
             raise RuntimeError(
                 "This client was made before the process was forked, and this version of botocore gives it no new"
@@ -86,6 +87,7 @@ def _check_before_send(client: t.Any) -> None:
             )
         # Last: until then, another thread renews the sockets, too, and does not use the parent's. Both are new then.
         process_id = getpid()
+        return run_attempt_hook(request)
 
     client.meta.events.register_first("before-send", check)
 

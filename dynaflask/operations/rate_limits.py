@@ -71,14 +71,16 @@ class TenantRateLimits:
     Args:
         capacity: Read and write units per second for each tenant; or a dict by tenant, ``"*"`` for all others. The
             settings of a tenant may override it.
-        clock: Returns the time in seconds.
+        clock: Returns the time in seconds; by default that of :func:`time.monotonic`.
     """
 
-    def __init__(self, capacity: Capacity, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, capacity: Capacity, *, clock: Clock | None = None) -> None:
         self._capacity: cabc.Mapping[str, float | None] = (
             capacity if isinstance(capacity, cabc.Mapping) else {OTHERS: capacity}
         )
-        self._buckets = TenantLRU(lambda _: TokenBucket(clock=clock), max_tenants=MAX_TENANTS, on_evict=lambda *_: None)
+        self._buckets = TenantLRU(
+            lambda _: TokenBucket(clock=clock or _now), max_tenants=MAX_TENANTS, on_evict=lambda *_: None
+        )
 
     def check_limit(self, tenant: str | None, own: OwnCapacity = UNSET) -> None:
         """Return if a call for the tenant may be made now.
@@ -112,3 +114,8 @@ class TenantRateLimits:
         if own is not UNSET:
             return own
         return self._capacity[tenant] if tenant in self._capacity else self._capacity.get(OTHERS)
+
+
+def _now() -> float:
+    # Looked up at each call, because freezegun replaces it.
+    return time.monotonic()

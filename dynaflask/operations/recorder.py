@@ -17,6 +17,10 @@ from dynaflask.operations.usage import Meter
 if t.TYPE_CHECKING:
     import flask
 
+#: Called with the name of each operation, its client and its bind. It returns the object that makes the call, or
+#: ``None`` for the usual one.
+Interceptor = t.Callable[[str, t.Any, t.Any], t.Any]
+
 
 class OperationRecorder:
     """Records the operations of one app.
@@ -29,6 +33,7 @@ class OperationRecorder:
         app_name: Name of the app.
         meter: Counts operations, if ``DYNAMODB_METER`` is true.
         limits: Limits each tenant that has a limit: ``DYNAMODB_TENANT_CAPACITY``, or ``tenant_capacity`` of the tenant.
+        interceptor: Chooses what makes a call, for the faults of tests; ``None`` in production.
         is_enabled: True if it records the operations of all tenants even when the signal has no receivers.
     """
 
@@ -41,6 +46,7 @@ class OperationRecorder:
             Meter(max_tenants=settings.get("meter_max_tenants", MAX_TENANTS)) if settings.get("meter") else None
         )
         self.limits = TenantRateLimits(settings.get("tenant_capacity", {}))
+        self.interceptor: Interceptor | None = None
         self.is_enabled = self.meter is not None or "tenant_capacity" in settings
 
     def record(self, operation: Operation, *, own_capacity: OwnCapacity = UNSET) -> None:

@@ -1,5 +1,11 @@
-"""Helpers for the tests of an app: proof that no tenant reaches the data of another.
+"""Helpers for the tests of an app.
 
+config.py        settings of an account of its own
+tables.py        the tables of an app under test
+counts.py        count_operations, assert_operations
+faults.py        fail_next, slow_next, unprocessed
+fault_plan.py    carries out the faults of an app
+apps.py          the app under test
 isolation.py     assert_isolated
 targets.py       where a request goes, and which keys it names
 intercept.py     sends every request of botocore to one recording server
@@ -8,10 +14,36 @@ recorder.py      the recording server
 
 from __future__ import annotations
 
+from dynaflask.testing.config import account_config
+from dynaflask.testing.counts import OperationCounts
+from dynaflask.testing.counts import assert_operations
+from dynaflask.testing.counts import count_operations
+from dynaflask.testing.fault_plan import Fault
+from dynaflask.testing.faults import fail_next
+from dynaflask.testing.faults import slow_next
+from dynaflask.testing.faults import unprocessed
 from dynaflask.testing.intercept import assumed_role
 from dynaflask.testing.isolation import assert_isolated
 from dynaflask.testing.recorder import Recorder
 from dynaflask.testing.recorder import Request
 from dynaflask.testing.recorder import plain_answer
+from dynaflask.testing.tables import AppTables
+from dynaflask.testing.tables import Snapshot
 
-__all__ = ["Recorder", "Request", "assert_isolated", "assumed_role", "plain_answer"]
+__all__ = [
+    "AppTables",
+    "Fault",
+    "OperationCounts",
+    "Recorder",
+    "Request",
+    "Snapshot",
+    "account_config",
+    "assert_isolated",
+    "assert_operations",
+    "assumed_role",
+    "count_operations",
+    "fail_next",
+    "plain_answer",
+    "slow_next",
+    "unprocessed",
+]

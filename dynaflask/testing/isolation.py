@@ -13,8 +13,7 @@ import flask
 
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import indexes
-from dynaflask.registry.context import EXTENSION
-from dynaflask.registry.registry import Registry
+from dynaflask.testing.apps import registry_of
 from dynaflask.testing.intercept import acting
 from dynaflask.testing.intercept import recorded
 from dynaflask.testing.recorder import Answer
@@ -50,7 +49,8 @@ def assert_isolated(
     begin with its tenant, as a ``TenantKey`` does.
 
     No request reaches the app's endpoints. All requests, including those to STS, go to a server on loopback that
-    records them. The server has an item for each key and no item for a query or a scan.
+    records them. The server has an item for each key and no item for a query or a scan. It reports no consumed
+    capacity, so that ``DYNAMODB_TENANT_CAPACITY`` refuses no call.
 
     Args:
         app: The app of all tenants; or, with an app for each tenant, the apps by tenant.
@@ -61,7 +61,8 @@ def assert_isolated(
         rounds: How often each tenant runs the exercise concurrently.
         in_context: ``False`` if the exercise enters its contexts itself, such as those of a test client's requests.
         shared: The real names of tables that all tenants share on purpose, such as a price list.
-        answer: Answers a request instead of the server; ``None`` leaves the request to the server.
+        answer: Answers a request instead of the server; ``None`` leaves the request to the server. Its exceptions
+            propagate.
 
     Returns:
         The number of requests to DynamoDB that were checked.
@@ -101,8 +102,8 @@ class _TenantRuns:
     def close_clients(self) -> None:
         """Close the apps' clients and forget their leases, so that the next run shares nothing with the last one."""
         for app in {id(app): app for app in self._apps.values()}.values():
-            self._registry(app).close()
-            self._registry(app)._forget_leases()
+            registry_of(app).close()
+            registry_of(app)._forget_leases()
 
     def run(self, tenant: str) -> None:
         """Run the exercise for one tenant."""
@@ -122,7 +123,7 @@ class _TenantRuns:
         names: dict[tuple[str, str | None], str] = {}
         for tenant in self.tenants:
             with self._context(tenant):
-                for model in self._registry(self._apps[tenant]).models.classes():
+                for model in registry_of(self._apps[tenant]).models.classes():
                     names |= _key_names(model)
         return names
 
@@ -131,11 +132,8 @@ class _TenantRuns:
         app = self._apps[tenant]
         with app.app_context(), contextlib.ExitStack() as stack:
             if self._has_tenants:
-                stack.enter_context(self._registry(app).dynamo.tenant(tenant))
+                stack.enter_context(registry_of(app).dynamo.tenant(tenant))
             yield
-
-    def _registry(self, app: flask.Flask) -> Registry:
-        return t.cast("Registry", app.extensions[EXTENSION])
 
 
 class _Violations:

@@ -94,7 +94,7 @@ class Recorder:
     Attributes:
         requests: All requests in order of arrival.
         answer: Called with each request. It returns the body, or the status and the body. A string is sent unchanged;
-            None sends ``plain_answer``.
+            None sends ``plain_answer``. The ``with`` block ends with the first exception that it raised.
         port: The server's port.
         url: The server's URL.
     """
@@ -102,6 +102,7 @@ class Recorder:
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.answer: cabc.Callable[[Request], Answer] = plain_answer
+        self._errors: list[Exception] = []
         self._server = _Server(self, tls=tls)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -116,11 +117,19 @@ class Recorder:
         self._server.close_connections()
         self._server.server_close()
         self._thread.join()
+        if self._errors:
+            raise self._errors[0]
 
     def respond(self, request: Request) -> tuple[int, Json | str]:
         """Record the request and return the status and body of its answer."""
         self.requests.append(request)
-        answer = self.answer(request)
+        try:
+            answer = self.answer(request)
+        except ConnectionError:
+            raise  # the answer closes the connection
+        except Exception as error:  # noqa: BLE001 - raised where the server ends, in place of what follows from it
+            self._errors.append(error)
+            return 400, {"__type": f"com.amazon.coral.service#{type(error).__name__}", "message": str(error)}
         answer = t.cast("Json", plain_answer(request)) if answer is None else answer
         return answer if isinstance(answer, tuple) else (200, answer)
 

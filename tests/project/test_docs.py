@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import configparser
 import doctest
+import os
 import pathlib
 import re
 import shlex
@@ -101,12 +102,16 @@ def test_the_python_of_a_page_runs_in_its_order(
 
 @pytest.mark.parametrize("page", pages_with("{code-block} python"))
 def test_the_files_of_a_page_pass_their_tests(page: str, tmp_path: pathlib.Path) -> None:
-    """The files of a page, saved under their captions, pass their tests with pytest."""
+    """The files of a page, saved under their captions, pass their tests in any order, and in two processes."""
     for block in read_blocks(page):
         if block.file is not None:
             (tmp_path / block.file).write_text(block.code, encoding="utf-8")
-    command = [sys.executable, "-W", "error", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]
-    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    # By its module: where the project is installed for another clone, its entry points may be of before.
+    plugins = ["dynaflask.integrations.pytest", "xdist", "randomly"]
+    options = [option for plugin in plugins for option in ("-p", plugin)]
+    command = [sys.executable, "-W", "error", "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-n2", *options]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout + process.stderr
 
 

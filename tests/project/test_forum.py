@@ -22,6 +22,8 @@ import werkzeug.serving
 import werkzeug.test
 
 from dynaflask.registry.models import STATIC_MODELS
+from dynaflask.testing import assert_operations
+from dynaflask.testing import fail_next
 from examples.forum import __main__ as command
 from examples.forum.app import create_app
 from examples.forum.models import Thread
@@ -213,6 +215,21 @@ def test_another_failure_is_no_conflict(sites: Sites, client: werkzeug.test.Clie
         db.drop_all()
     assert client.post("/us/threads", json=INTRO).status_code == 500
     create_tables(sites)
+
+
+def test_a_list_reads_one_forum(sites: Sites, client: werkzeug.test.Client) -> None:
+    """The threads of a forum are one query, and no site scans its table."""
+    with assert_operations(max=1, no_scans=True, app=sites["us"]):
+        client.get("/us/threads/Flask")
+
+
+@pytest.mark.usefixtures("thread")
+def test_a_fault_of_one_site(sites: Sites, client: werkzeug.test.Client) -> None:
+    """While DynamoDB refuses the calls of one site, the other answers."""
+    with fail_next("GetItem", "ValidationException", times=None, app=sites["us"]):
+        assert client.get(ADDRESS).status_code == 500
+        assert client.get(ELSEWHERE).status_code == 404
+    assert client.get(ADDRESS).status_code == 200
 
 
 @pytest.mark.usefixtures("thread")

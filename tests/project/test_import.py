@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import importlib
+import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
 
+import dynaflask
 from tests.support.paths import PROJECT
 
 # Optional packages that are used if they are installed.
@@ -18,14 +21,14 @@ ACCELERATORS = {"orjson", "cython_runtime"}
 PROGRAM = """
 import sys, flask, pynamodb.models, botocore.session
 before = set(sys.modules)
-import dynaflask
+from dynaflask import Dynamo
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
 """
 
 PROGRAM_WITHOUT_ACCELERATORS = """
 import sys
 sys.modules.update(orjson=None)
-import dynaflask
+from dynaflask import Dynamo
 from dynaflask.client import transport
 from dynaflask.client.tuned import json_codec
 print(json_codec.load(json_codec.dump({"a": 1})), transport.DirectTransport.__name__)
@@ -39,6 +42,31 @@ def test_it_imports_only_its_requirements() -> None:
     generated = ("_cython_", "_sysconfigdata_")
     packages = {package for package in process.stdout.split() if not package.startswith(generated)}
     assert packages <= {"dynaflask", "flask", "werkzeug", "pynamodb", "botocore", *ACCELERATORS}
+
+
+def test_a_name_imports_all_of_them() -> None:
+    """The type checker's imports, the table of modules and ``__all__`` name the same. The first use imports all."""
+    program = (
+        "import sys, dynaflask; before = {*dir(dynaflask)}; print(*sorted(sys.modules), sep='\\n');"
+        "dynaflask.Page; assert {*dynaflask.__all__} <= before and {*dynaflask.__all__} <= {*vars(dynaflask)}"
+    )
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert not {"flask", "pynamodb", "botocore", "dynaflask.extension"} & set(process.stdout.split())
+    tree = ast.parse(pathlib.Path(dynaflask.__file__).read_text(encoding="utf-8"))
+    imports = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+    }
+    assert imports == dynaflask._MODULES
+    assert dynaflask.__all__ == sorted(dynaflask._MODULES)
+
+
+def test_an_unknown_name() -> None:
+    """A name that does not exist is an ``AttributeError``, as in any module."""
+    with pytest.raises(AttributeError, match="module 'dynaflask' has no attribute 'Dinamo'"):
+        _ = dynaflask.Dinamo  # type: ignore[attr-defined]
 
 
 def test_it_works_without_accelerators() -> None:

@@ -127,22 +127,21 @@ class TestIsolated:
         assert assert_isolated(apps, apps, everything, rounds=2) == 60
 
     def test_a_role_for_each_tenant(self, make_app: MakeApp, everything: t.Any) -> None:
+        """The server gives each role credentials of its own."""
+        assert assert_isolated(roles(make_app), NAMES, everything, rounds=2) == 90
+
+    def test_credentials_that_expire(self, make_app: MakeApp, everything: t.Any) -> None:
         """``answer`` may answer STS with credentials that expire soon, so that each role is assumed again."""
-        role = "arn:aws:iam::111122223333:role/"
         assumptions = []
 
         def answer(request: t.Any) -> t.Any:
             if request.service != "sts":
                 return None
             assumptions.append(request)
-            return assumed_role(request, seconds=1)
+            # botocore refreshes credentials ten minutes before their end.
+            return assumed_role(request, seconds=60)
 
-        app = make_app(
-            region="eu-west-1",
-            tenants={name: {"role_arn": role + name, "table_prefix": f"{name}-"} for name in NAMES},
-            **KEYS,
-        )
-        assert_isolated(app, NAMES, everything, rounds=2, answer=answer)
+        assert_isolated(roles(make_app), NAMES, everything, rounds=2, answer=answer)
         assert len(assumptions) > 2 * len(NAMES)
 
     def test_requests_of_a_test_client(self, silo: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
@@ -159,6 +158,12 @@ class TestIsolated:
         """A table in ``shared`` may be accessed with any key."""
         assert assert_isolated(pool, NAMES, lambda _: thread_model.get("f", "s"), shared=["Thread"], rounds=1) == 6
 
+    def test_rate_limits_do_not_apply(self, make_app: MakeApp, thread_model: t.Any) -> None:
+        """The exercise may be repeated as often as ``rounds`` says, although the tenants have limits."""
+        tenants = {name: {"table_prefix": f"{name}-", "tenant_capacity": 1} for name in NAMES}
+        app = make_app(region="eu-west-1", tenants=tenants, tenant_capacity=1, **KEYS)
+        assert assert_isolated(app, NAMES, lambda _: thread_model.get("f", "s"), rounds=10) == 33
+
     def test_a_thread_in_the_exercises_context(self, silo: flask.Flask, thread_model: t.Any) -> None:
         """A call in a copy of the exercise's context counts for the exercise's tenant."""
 
@@ -173,6 +178,13 @@ class TestIsolated:
         with silo.app_context(), silo.extensions["dynamo"].dynamo.tenant("acme"):
             with pytest.raises(Exception, match="acme.example"):
                 everything("acme")
+
+
+def roles(make_app: MakeApp) -> flask.Flask:
+    """An app with a role and a table prefix for each tenant."""
+    role = "arn:aws:iam::111122223333:role/"
+    tenants = {name: {"role_arn": role + name, "table_prefix": f"{name}-"} for name in NAMES}
+    return make_app(region="eu-west-1", tenants=tenants, **KEYS)
 
 
 def in_thread(function: t.Callable[..., t.Any], *args: t.Any) -> None:
@@ -339,6 +351,11 @@ class TestMisuse:
         """An exception of the exercise propagates."""
         with pytest.raises(ZeroDivisionError):
             assert_isolated(silo, NAMES, lambda _: 1 / 0)
+
+    def test_an_answer_that_fails(self, silo: flask.Flask, thread_model: t.Any) -> None:
+        """An exception of ``answer`` propagates, not the error of the call that it causes."""
+        with pytest.raises(ZeroDivisionError):
+            assert_isolated(silo, NAMES, lambda _: thread_model.get("f", "s"), answer=lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
 
 
 def set_tenant(app: flask.Flask, name: str, **settings: t.Any) -> None:

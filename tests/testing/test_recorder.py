@@ -81,3 +81,29 @@ def test_records_the_requests_of_many_threads(recorder: Recorder) -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert all(pool.map(get, range(400)))
     assert {int(request.body["Key"]["id"]["N"]) for request in recorder.requests} == set(range(400))
+
+
+def test_an_error_of_the_answer_shows_as_itself() -> None:
+    """The block ends with the exception that ``answer`` raised, which caused the error of the call."""
+
+    def answer(request: t.Any) -> t.Any:
+        raise ZeroDivisionError("in the answer")
+
+    with pytest.raises(ZeroDivisionError, match="in the answer") as caught:
+        with Recorder() as server:
+            server.answer = answer
+            client(server).get_item(TableName="thread", Key=KEY)
+    assert isinstance(caught.value.__context__, botocore.exceptions.ClientError)
+
+
+def test_an_answer_may_close_the_connection() -> None:
+    """A ``ConnectionError`` of ``answer`` closes the connection, and nothing else."""
+
+    def answer(request: t.Any) -> t.Any:
+        server.answer = lambda _: None
+        raise ConnectionAbortedError
+
+    with Recorder() as server:
+        server.answer = answer
+        assert client(server).get_item(TableName="thread", Key=KEY)["Item"] == KEY
+    assert len(server.requests) == 2

@@ -1,0 +1,133 @@
+"""``count_operations`` and ``assert_operations`` see what one app sends, and name the lines that send it."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import typing as t
+
+import flask
+import pynamodb.exceptions
+import pytest
+
+from dynaflask.testing import assert_operations
+from dynaflask.testing import count_operations
+from dynaflask.testing import fail_next
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
+
+
+def line_after() -> int:
+    """The number of the line after the one that calls this."""
+    return inspect.currentframe().f_back.f_lineno + 1  # type: ignore[union-attr]
+
+
+class TestCounts:
+    """``count_operations``."""
+
+    def test_by_model_and_operation(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """Operations are counted by model and operation, in the block alone."""
+        with app.app_context():
+            thread_model.get("flask", "before")
+            with count_operations() as counts:
+                thread_model.get("flask", "one")
+                thread_model.get("flask", "two")
+                thread_model("flask", "three").save()
+                app.extensions["dynamo"].connection.list_tables()
+            thread_model.get("flask", "after")
+        assert counts == {("Thread", "GetItem"): 2, ("Thread", "PutItem"): 1, (None, "ListTables"): 1}
+        assert counts.by_operation == {"GetItem": 2, "PutItem": 1, "ListTables": 1}
+        assert counts.by_model == {"Thread": 3, None: 1}
+        assert [operation.name for operation in counts.operations] == ["GetItem", "GetItem", "PutItem", "ListTables"]
+
+    def test_the_requests_of_a_client(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The calls of a view count, and their caller is the line of the view."""
+
+        def view() -> dict[str, t.Any]:
+            return thread_model.get("flask", "hello").to_simple_dict()  # type: ignore[no-any-return]
+
+        app.add_url_rule("/", view_func=view)
+        with count_operations(app) as counts:
+            app.test_client().get("/")
+        [caller] = counts.callers
+        assert caller is not None
+        assert (caller.file, caller.function) == (__file__, "view")
+
+    def test_two_apps(self, make_app: MakeApp, app: flask.Flask, thread_model: t.Any) -> None:
+        """Each app counts its own operations."""
+        other = make_app("other", host=app.config["DYNAMODB_HOST"], region="eu-west-1", **KEYS)
+        with count_operations(app) as counts, count_operations(other) as other_counts:
+            for one in (app, app, other):
+                with one.app_context():
+                    thread_model.get("flask", "hello")
+        assert (counts.total(), other_counts.total()) == (2, 1)
+
+    def test_all_threads(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The operations of other threads count."""
+
+        def read() -> None:
+            with app.app_context():
+                thread_model.get("flask", "hello")
+
+        with count_operations(app) as counts:
+            threads = [threading.Thread(target=read) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert counts == {("Thread", "GetItem"): 4}
+
+    def test_failed_operations_count(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """An operation that failed has been sent, too."""
+        with app.app_context(), count_operations() as counts, fail_next("GetItem", "ValidationException"):
+            with pytest.raises(pynamodb.exceptions.GetError):
+                thread_model.get("flask", "hello")
+        assert counts.operations[0].error == "ValidationException"
+
+
+class TestLimits:
+    """``assert_operations``."""
+
+    def test_a_block_within_its_limits(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """As many operations as allowed pass. The counts can be used after the block."""
+        with app.app_context(), assert_operations(max=2, no_scans=True) as counts:
+            thread_model.get("flask", "one")
+            list(thread_model.query("flask"))
+        assert counts.total() == 2
+
+    def test_too_many_operations(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The error names each line with its number of operations, the most frequent first."""
+        with app.app_context(), pytest.raises(AssertionError) as caught:
+            with assert_operations(max=3):
+                thread_model("flask", "hello").save()
+                for subject in "abc":
+                    line = line_after()
+                    thread_model.get("flask", subject)
+        title, first, second = str(caught.value).splitlines()
+        assert title == "The block sent 4 operations, and 3 are allowed:"
+        assert first == f"  3 x Thread.GetItem  {__file__}:{line} in test_too_many_operations"
+        assert second.startswith("  1 x Thread.PutItem  ")
+
+    def test_a_scan(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """With ``no_scans``, the error names the line that scans, and no other."""
+        with app.app_context(), pytest.raises(AssertionError) as caught:
+            with assert_operations(no_scans=True):
+                thread_model.get("flask", "hello")
+                line = line_after()
+                list(thread_model.scan())
+        title, scan = str(caught.value).splitlines()
+        assert title == "The block scanned a table:"
+        assert scan == f"  1 x Thread.Scan  {__file__}:{line} in test_a_scan"
+
+    def test_scans_are_allowed_by_default(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """Without limits nothing fails."""
+        with app.app_context(), assert_operations() as counts:
+            list(thread_model.scan())
+        assert counts == {("Thread", "Scan"): 1}
+
+    def test_an_error_of_the_block(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """An exception of the block propagates, also if it has sent too much."""
+        with app.app_context(), pytest.raises(ZeroDivisionError):
+            with assert_operations(max=0):
+                thread_model.get("flask", "hello")
+                raise ZeroDivisionError
