@@ -11,6 +11,7 @@ from dynaflask.exceptions import BatchWriteError
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DamagedResponse
 from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import InvalidBody
 from dynaflask.exceptions import LocalServerError
 from dynaflask.exceptions import TenantLimitExceeded
 from dynaflask.exceptions import TenantMismatch
@@ -41,6 +42,7 @@ __all__ = [
     "DynaflaskError",
     "Dynamo",
     "Health",
+    "InvalidBody",
     "JSONProvider",
     "LocalServerError",
     "Operation",

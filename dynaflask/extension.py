@@ -23,6 +23,7 @@ from dynaflask.config.validators import Values
 from dynaflask.model import transactions
 from dynaflask.model.base import Model
 from dynaflask.model.base import make_base
+from dynaflask.model.lookups import L
 from dynaflask.model.metaclass import M
 from dynaflask.model.metaclass import scope_existing_model
 from dynaflask.operations.recorder import OperationRecorder
@@ -44,6 +45,7 @@ from dynaflask.tenants import Loader
 from dynaflask.tenants import SettingsOf
 from dynaflask.tenants import TenantCallbacks
 from dynaflask.views import error_responses
+from dynaflask.views import json_errors
 from dynaflask.views import pagination
 from dynaflask.views.pagination import Page
 
@@ -114,6 +116,8 @@ class Dynamo:
             app.teardown_appcontext(pool.evict_idle)
         if settings.plain.get("error_handlers"):
             error_responses.install(app)
+        if settings.plain.get("json_errors"):
+            json_errors.install(app)
         app.cli.add_command(group.dynamo)
         app.extensions[EXTENSION] = registry
         # First in the list, so that the user's own processors override its names.
@@ -180,6 +184,18 @@ class Dynamo:
     def tables(self) -> cabc.Mapping[str, TableConnection]:
         """This context's tables that no model describes; see :attr:`Registry.tables`."""
         return self._registry("db.tables").tables
+
+    def get_or_404(self, model: type[L], *keys: t.Any, **options: t.Any) -> L:
+        """The item with these keys, or a 404, as in ``db.get_or_404(Thread, "flask")``; see ``Thread.get_or_404``."""
+        return model.get_or_404(*keys, **options)
+
+    def first_or_404(self, model: type[L], *args: t.Any, **options: t.Any) -> L:
+        """The first item of a query, or a 404; see ``Thread.first_or_404``."""
+        return model.first_or_404(*args, **options)
+
+    def one_or_404(self, model: type[L], *args: t.Any, **options: t.Any) -> L:
+        """The only item of a query, or a 404; see ``Thread.one_or_404``."""
+        return model.one_or_404(*args, **options)
 
     @t.overload
     def usage(
