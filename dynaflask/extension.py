@@ -62,6 +62,7 @@ F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 logger = logging.getLogger("dynaflask.tenants")
 
+SHOWN_MODELS = 5  # in the repr
 MAX_PER_PAGE = 100
 MAX_READS = 10  # requests to DynamoDB for one page
 
@@ -89,6 +90,11 @@ class Dynamo:
         self.Model: type[Model] = make_base(self, self._base)
         if app is not None:
             self.init_app(app)
+
+    def __repr__(self) -> str:
+        names = sorted(model.__name__ for model in self._models())
+        shown = ", ".join([*names[:SHOWN_MODELS], *(["..."] if len(names) > SHOWN_MODELS else [])])
+        return f"<{type(self).__name__} with {len(names)} models{': ' * bool(shown)}{shown}>"
 
     def init_app(self, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
         """Give an app its registry. No client is made, and nothing is sent.

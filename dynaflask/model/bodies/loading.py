@@ -38,7 +38,7 @@ def new_item(model: type[M], body: Json, *, only: Names | None = None, exclude: 
         item = model(**read_new(fields, body, require=require))
     except InvalidValue as error:
         raise _invalid_body(error) from error
-    _check_sizes(item, body)
+    _check_sizes(body, lambda: item)
     return item
 
 
@@ -61,15 +61,15 @@ def update_actions(
         values, removed = read_changes(fields, body)
     except InvalidValue as error:
         raise _invalid_body(error) from error
-    _check_sizes(model(**values), body)
+    _check_sizes(body, lambda: model(**values))
     return [
         *(getattr(model, name).set(value) for name, value in values.items()),
         *(getattr(model, name).remove() for name in removed),
     ]
 
 
-def _check_sizes(item: pynamodb.models.Model, body: Json) -> None:
-    errors = {} if is_surely_small(body) else size_errors(item)
+def _check_sizes(body: Json, make_item: t.Callable[[], pynamodb.models.Model]) -> None:
+    errors = {} if is_surely_small(body) else size_errors(make_item())
     if errors:
         raise InvalidBody(errors)
 
