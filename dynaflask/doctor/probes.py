@@ -192,7 +192,13 @@ def check_transport(client: Client, bind: Bind) -> Finding:
 
 def check_table(table: Table) -> Finding:
     """Compare a table with what its models declare."""
-    name = f"table {table.name}"
+    findings: list[Finding] = []
+    with reported(f"table {table.name}", table.bind, findings):
+        findings.append(_compared(table, f"table {table.name}"))
+    return findings[0]
+
+
+def _compared(table: Table, name: str) -> Finding:
     status = manage.status_of(table)
     if status.state is None:
         return Finding(name, ERROR, f"It does not exist. {status.differences[0].blocked_reason}")

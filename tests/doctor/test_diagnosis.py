@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 
 import botocore.session
@@ -222,3 +223,29 @@ def test_a_table_that_cannot_be_described_is_an_error(
             assert levels(diagnosis)["table Thread"] == "error"
             assert ("ARCHIVED" in message(diagnosis, "table Thread")) == (description["Table"] is archived)
     assert thread is not None
+
+
+def test_a_table_without_a_result_ends_the_checks_in_time(
+    db: dynaflask.Dynamo, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers ListTables alone is a finding, after the time of one table."""
+    declared = [models.declare_thread(db, table_name=f"Thread{number}") for number in range(3)]
+    end = threading.Event()
+    recorder.answer = lambda request: (
+        200,
+        {"TableNames": []} if request.operation == "ListTables" else end.wait() or {},
+    )
+    bounded = probes.bounded
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+
+        def limited(call: t.Any) -> t.Any:
+            return bounded(call, seconds=0.2 if call.func is probes.check_table else probes.DEADLINE_SECONDS)
+
+        monkeypatch.setattr(probes, "bounded", limited)
+        (diagnosis,) = diagnose(db.registry)
+        end.set()
+        for thread in [thread for thread in threading.enumerate() if "(run)" in thread.name]:
+            thread.join()
+    assert [finding.check for finding in diagnosis.findings if finding.level == "error"] == ["tables"]
+    assert "TimeoutError: There was no result" in message(diagnosis, "tables")
+    assert len(declared) == 3

@@ -200,3 +200,10 @@ def test_usage_is_an_object() -> None:
     usage = dynaflask.Usage(calls=2, read_units=0.5)
     assert flask.jsonify(usage).json["read_units"] == 0.5  # type: ignore[index]
     assert flask.jsonify({"acme": usage}).json["acme"]["calls"] == 2  # type: ignore[index]
+
+
+def test_a_body_that_is_nested_too_deep_is_a_400(app: flask.Flask) -> None:
+    """Python's parser ends with an error of its own, which Flask would answer with 500."""
+    app.add_url_rule("/", view_func=lambda: {"body": flask.request.json}, methods=["POST"])
+    answer = app.test_client().post("/", data="[" * 100_000 + "]" * 100_000, content_type="application/json")
+    assert answer.status_code == 400

@@ -36,9 +36,9 @@ def new_item(model: type[M], body: Json, *, only: Names | None = None, exclude: 
     fields = fields_of(model, only=only, exclude=exclude)
     try:
         item = model(**read_new(fields, body, require=require))
-    except InvalidValue as error:
+        _check_sizes(body, lambda: item)
+    except (InvalidValue, RecursionError) as error:
         raise _invalid_body(error) from error
-    _check_sizes(body, lambda: item)
     return item
 
 
@@ -59,13 +59,13 @@ def update_actions(
     fields = fields_of(model, only=only, exclude=exclude)
     try:
         values, removed = read_changes(fields, body)
-    except InvalidValue as error:
+        _check_sizes(body, lambda: model(**values))
+        return [
+            *(getattr(model, name).set(value) for name, value in values.items()),
+            *(getattr(model, name).remove() for name in removed),
+        ]
+    except (InvalidValue, RecursionError) as error:
         raise _invalid_body(error) from error
-    _check_sizes(body, lambda: model(**values))
-    return [
-        *(getattr(model, name).set(value) for name, value in values.items()),
-        *(getattr(model, name).remove() for name in removed),
-    ]
 
 
 def _check_sizes(body: Json, make_item: t.Callable[[], pynamodb.models.Model]) -> None:
@@ -74,5 +74,7 @@ def _check_sizes(body: Json, make_item: t.Callable[[], pynamodb.models.Model]) -
         raise InvalidBody(errors)
 
 
-def _invalid_body(error: InvalidValue) -> InvalidBody:
+def _invalid_body(error: InvalidValue | RecursionError) -> InvalidBody:
+    if isinstance(error, RecursionError):
+        return InvalidBody({"body": "The body is nested too deep."})
     return InvalidBody({name or "body": reason for name, reason in error.errors.items()})

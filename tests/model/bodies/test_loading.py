@@ -23,3 +23,14 @@ def test_an_action_has_the_name_of_the_table(db: dynaflask.Dynamo) -> None:
     note = notes.declare_note(db)
     actions = update_actions(note, {"when": "2026-01-02T03:04:05Z", "town": None})
     assert [action.values[0].path for action in actions] == [["w"], ["t"]]
+
+
+def test_a_body_that_is_nested_too_deep_does_not_fit(db: dynaflask.Dynamo) -> None:
+    """Where Python's recursion ends, the body is refused, in a new item and in an update."""
+    note, nested = notes.declare_note(db), []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(dynaflask.InvalidBody, match="body: The body is nested too deep"):
+        new_item(note, {**notes.BODY, "extra": nested})
+    with pytest.raises(dynaflask.InvalidBody, match="body: The body is nested too deep"):
+        update_actions(note, {"extra": nested})
