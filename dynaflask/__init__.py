@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from dynaflask.exceptions import ConfigurationError
     from dynaflask.exceptions import DamagedResponse
     from dynaflask.exceptions import DynaflaskError
+    from dynaflask.exceptions import InvalidBody
     from dynaflask.exceptions import LocalServerError
     from dynaflask.exceptions import TenantLimitExceeded
     from dynaflask.exceptions import TenantMismatch
@@ -54,6 +55,7 @@ __all__ = [
     "DynaflaskError",
     "Dynamo",
     "Health",
+    "InvalidBody",
     "JSONProvider",
     "LocalServerError",
     "Model",
@@ -87,6 +89,7 @@ _MODULES = {
     "DynaflaskError": "dynaflask.exceptions",
     "Dynamo": "dynaflask.extension",
     "Health": "dynaflask.registry.health",
+    "InvalidBody": "dynaflask.exceptions",
     "JSONProvider": "dynaflask.views.json_provider",
     "LocalServerError": "dynaflask.exceptions",
     "Model": "dynaflask.model.typed",

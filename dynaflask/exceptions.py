@@ -8,6 +8,7 @@ DynaflaskError
 ├── BatchWriteError      a batch failed; holds the unwritten items  (also PynamoDB's PutError)
 ├── DamagedResponse      a response cannot be trusted               (also botocore's HTTPClientError)
 ├── BadCursor            the cursor is not valid for this query     (also werkzeug's BadRequest)
+├── InvalidBody          a JSON body does not fit its model         (also werkzeug's BadRequest)
 ├── LocalServerError     the local server cannot be used            (also RuntimeError)
 ├── TransferError        a dump or a load cannot continue
 ├── UnknownTenant        the app has no tenant with this name       (also werkzeug's NotFound)
@@ -19,6 +20,7 @@ DynaflaskError
 from __future__ import annotations
 
 import collections.abc as cabc
+import json
 import math
 import pathlib
 import typing as t
@@ -143,6 +145,29 @@ class BadCursor(DynaflaskError, werkzeug.exceptions.BadRequest):
     """The cursor is not one of this app for this query. The response is 400 and gives no reason."""
 
     description = "The cursor is not valid."
+
+
+class InvalidBody(DynaflaskError, werkzeug.exceptions.BadRequest):
+    """A JSON body does not fit its model. The response is 400, in JSON, with the fields and the reasons.
+
+    Attributes:
+        errors: Reason by field, with dots below it: ``{"author.name": "The value must be a string."}``. An error of the
+            body itself has the name ``"body"``.
+        data: The response of Flask-RESTX and flask-smorest, which answer with ``message`` and ``errors``.
+    """
+
+    def __init__(self, errors: cabc.Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        self.data = {"message": "Input payload validation failed", "errors": self.errors}
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors.items()))
+
+    def get_body(self, *_: t.Any, **__: t.Any) -> str:
+        """The JSON of the response: ``code``, ``message`` and ``errors``."""
+        return json.dumps({"code": self.code, **self.data})
+
+    def get_headers(self, *_: t.Any, **__: t.Any) -> list[tuple[str, str]]:
+        """The content type of the response."""
+        return [("Content-Type", "application/json")]
 
 
 class UnknownTenant(DynaflaskError, werkzeug.exceptions.NotFound):

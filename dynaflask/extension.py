@@ -20,6 +20,7 @@ from dynaflask.config.settings import check_values
 from dynaflask.config.settings import read_settings
 from dynaflask.config.validators import Values
 from dynaflask.model import transactions
+from dynaflask.model.lookups import L
 from dynaflask.model.metaclass import M
 from dynaflask.model.metaclass import scope_existing_model
 from dynaflask.model.typed import Model
@@ -43,6 +44,7 @@ from dynaflask.tenants import Loader
 from dynaflask.tenants import SettingsOf
 from dynaflask.tenants import TenantCallbacks
 from dynaflask.views import error_responses
+from dynaflask.views import json_errors
 from dynaflask.views import pagination
 from dynaflask.views.pagination import Page
 
@@ -59,6 +61,7 @@ F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 
 logger = logging.getLogger("dynaflask.tenants")
 
+SHOWN_MODELS = 5  # in the repr
 MAX_PER_PAGE = 100
 MAX_READS = 10  # requests to DynamoDB for one page
 
@@ -83,6 +86,11 @@ class Dynamo:
         self.Model: type[Model] = make_base(self, self._base)
         if app is not None:
             self.init_app(app)
+
+    def __repr__(self) -> str:
+        names = sorted(model.__name__ for model in self._declared.classes())
+        shown = ", ".join([*names[:SHOWN_MODELS], *(["..."] if len(names) > SHOWN_MODELS else [])])
+        return f"<{type(self).__name__} with {len(names)} models{': ' * bool(shown)}{shown}>"
 
     def init_app(self, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
         """Give an app its registry. No client is made, and nothing is sent.
@@ -111,6 +119,8 @@ class Dynamo:
             app.teardown_appcontext(pool.evict_idle)
         if settings.plain.get("error_handlers"):
             error_responses.install(app)
+        if settings.plain.get("json_errors"):
+            json_errors.install(app)
         app.cli.add_command(group.dynamo)
         app.extensions[EXTENSION] = registry
         # First in the list, so that the user's own processors override its names.
@@ -177,6 +187,18 @@ class Dynamo:
     def tables(self) -> cabc.Mapping[str, TableConnection]:
         """This context's tables that no model describes; see :attr:`Registry.tables`."""
         return self._registry("db.tables").tables
+
+    def get_or_404(self, model: type[L], *keys: t.Any, **options: t.Any) -> L:
+        """The item with these keys, or a 404, as in ``db.get_or_404(Thread, "flask")``; see ``Thread.get_or_404``."""
+        return model.get_or_404(*keys, **options)
+
+    def first_or_404(self, model: type[L], *args: t.Any, **options: t.Any) -> L:
+        """The first item of a query, or a 404; see ``Thread.first_or_404``."""
+        return model.first_or_404(*args, **options)
+
+    def one_or_404(self, model: type[L], *args: t.Any, **options: t.Any) -> L:
+        """The only item of a query, or a 404; see ``Thread.one_or_404``."""
+        return model.one_or_404(*args, **options)
 
     @t.overload
     def usage(

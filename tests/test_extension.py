@@ -152,3 +152,11 @@ def test_it_holds_no_app(make_app: MakeApp) -> None:
 def test_it_registers_its_commands(make_app: MakeApp) -> None:
     """init_app registers the command group ``flask dynamo``."""
     assert "dynamo" in make_app().cli.commands
+
+
+def test_the_repr_names_the_models(db: dynaflask.Dynamo) -> None:
+    """It has the number of models and the names of some."""
+    assert repr(db) == "<Dynamo with 0 models>"
+    declared = [models.declare_thread(db, table_name=f"t{number}") for number in range(7)]
+    assert repr(db) == "<Dynamo with 7 models: Thread, Thread, Thread, Thread, Thread, ...>"
+    assert len(declared) == 7

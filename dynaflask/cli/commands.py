@@ -17,6 +17,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from dynaflask import local
 from dynaflask import tables
+from dynaflask.cli.doctor import output as doctor_output
 from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_records
 from dynaflask.cli.output import progress
@@ -229,6 +230,14 @@ def check(*, bind_key: str | None, as_json: bool) -> None:
     records = [dataclasses.asdict(result) | {"seconds": round(result.seconds, 4)} for result in results]
     print_records(records, as_json=as_json)
     sys.exit(not all(result.is_ok for result in results))
+
+
+@dynamo.command("doctor")
+@click.option("--bind", "bind_key", metavar="BIND", help="Only this bind and its tables.")
+@json_option
+def run_doctor(*, bind_key: str | None, as_json: bool) -> None:
+    """Show where the settings come from, and what does not work. Exits with 1 if something does not."""
+    sys.exit(not doctor_output.show(_registry(), bind_key=bind_key, as_json=as_json))
 
 
 @dynamo.command("local", cls=Command, with_appcontext=False)

@@ -183,6 +183,7 @@ SETTINGS: t.Final = (
         places=Place.APP | Place.TENANT,
     ),
     _app("error_handlers", v.boolean, "If true, DynamoDB errors that leave a view become 404, 409 or 503 responses."),
+    _app("json_errors", v.boolean, "If true, HTTP errors are JSON for clients that do not prefer HTML."),
     _app("require_tenant", v.boolean, "If true, any use without a tenant raises ``TenantRequired``."),
     _app("tenant_ttl_seconds", v.seconds, "Time for which a tenant's settings are cached, in seconds."),
     _app("binds", v.dict_of_dicts, "Named destinations: settings by bind key.", Group.NESTED),

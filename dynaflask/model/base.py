@@ -26,6 +26,7 @@ from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
 from dynaflask.model.results import iterate_in_scope
 from dynaflask.model.tenant_guard import TenantGuardMixin
+from dynaflask.model.updates import UpdateFromMixin
 from dynaflask.model.versions import VersionMixin
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
@@ -65,6 +66,7 @@ class Model(
     GetOr404Mixin,
     TenantGuardMixin,
     CountMixin,
+    UpdateFromMixin,
     VersionMixin,
     ItemTenantMixin,
     pynamodb.models.Model,

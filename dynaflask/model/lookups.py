@@ -21,12 +21,15 @@ class GetOr404Mixin:
     """Methods that return an item or abort the request with 404."""
 
     @classmethod
-    def get_or_404(cls: type[L], *keys: t.Any, message: str | None = None, **options: t.Any) -> L:
+    def get_or_404(
+        cls: type[L], *keys: t.Any, message: str | None = None, description: str | None = None, **options: t.Any
+    ) -> L:
         """The item with these keys.
 
         Args:
             *keys: The hash key, and the range key where the table has one.
             message: Description of the 404 response.
+            description: The same, with the name that Flask-SQLAlchemy gives it.
             **options: Options of PynamoDB's ``get``: ``consistent_read``, ``attributes_to_get``.
 
         Raises:
@@ -36,7 +39,7 @@ class GetOr404Mixin:
         try:
             return t.cast("L", model.get(*keys, **options))
         except model.DoesNotExist:
-            flask.abort(404, message)
+            flask.abort(404, message or description)
 
     @classmethod
     def first_or_404(
@@ -46,6 +49,7 @@ class GetOr404Mixin:
         filter_condition: Condition | None = None,
         *,
         message: str | None = None,
+        description: str | None = None,
         **options: t.Any,
     ) -> L:
         """The first item of a Query with ``limit=1``, or of a Scan if there is no hash key.
@@ -58,13 +62,14 @@ class GetOr404Mixin:
             range_key_condition: A condition on the range key. It needs a hash key.
             filter_condition: A condition on other attributes.
             message: Description of the 404 response.
+            description: The same, with the name that Flask-SQLAlchemy gives it.
             **options: Options of PynamoDB's ``query`` and ``scan``, such as ``index_name`` and ``scan_index_forward``.
 
         Raises:
             NotFound: No item matches.
         """
         items: list[L] = _find(cls, hash_key, range_key_condition, filter_condition, limit=1, **options)
-        return items[0] if items else flask.abort(404, message)
+        return items[0] if items else flask.abort(404, message or description)
 
     @classmethod
     def one_or_404(
@@ -74,6 +79,7 @@ class GetOr404Mixin:
         filter_condition: Condition | None = None,
         *,
         message: str | None = None,
+        description: str | None = None,
         **options: t.Any,
     ) -> L:
         """The only item that matches. Two or more are a 404 as well.
@@ -83,13 +89,14 @@ class GetOr404Mixin:
             range_key_condition: See :meth:`first_or_404`.
             filter_condition: See :meth:`first_or_404`.
             message: Description of the 404 response.
+            description: The same, with the name that Flask-SQLAlchemy gives it.
             **options: See :meth:`first_or_404`.
 
         Raises:
             NotFound: No item matches, or more than one.
         """
         items: list[L] = _find(cls, hash_key, range_key_condition, filter_condition, limit=2, **options)
-        return items[0] if len(items) == 1 else flask.abort(404, message)
+        return items[0] if len(items) == 1 else flask.abort(404, message or description)
 
 
 def _find(

@@ -16,13 +16,14 @@ if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
     from dynaflask.model.batch import BatchWrite
     from dynaflask.model.lookups import GetOr404Mixin
+    from dynaflask.model.updates import UpdateFromMixin
     from dynaflask.registry.declaration import DeclaredMeta
 
     M = t.TypeVar("M", bound="Model")
 
     # The overrides of base.Model take any arguments, and pass them on. Type checkers and editors see PynamoDB's own
     # signatures instead: those of the installed release.
-    class Model(GetOr404Mixin, pynamodb.models.Model, metaclass=ModelMeta):
+    class Model(GetOr404Mixin, UpdateFromMixin, pynamodb.models.Model, metaclass=ModelMeta):
         """See :class:`dynaflask.model.base.Model`."""
 
         __dynamo__: t.ClassVar[Dynamo | None]

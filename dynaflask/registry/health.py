@@ -54,7 +54,7 @@ class Health:
 def ping(registry: Registry, bind: Bind) -> float:
     """Make one cheap signed call, and return its duration in seconds; see ``Registry.ping``."""
     started = time.perf_counter()
-    _list_tables(registry, bind)
+    list_tables(registry, bind)
     return time.perf_counter() - started
 
 
@@ -70,7 +70,7 @@ def check(registry: Registry, *bind_keys: str, tables: bool) -> list[Health]:
     # A bind without a table is checked all the same: the program may use it in a block.
     with_tables = {result.bind for result in results}
     return results + [
-        _check(functools.partial(_list_tables, registry, bind), bind) for bind in binds if bind.key not in with_tables
+        _check(functools.partial(_ping, registry, bind), bind) for bind in binds if bind.key not in with_tables
     ]
 
 
@@ -85,10 +85,22 @@ def _tables(registry: Registry) -> list[tuple[TableConnection, list[str]]]:
     return [(scope.model_table(models[0]), [model.__name__ for model in models]) for models in groups.values()]
 
 
-def _list_tables(registry: Registry, bind: Bind) -> None:
+def list_tables(registry: Registry, bind: Bind) -> dict[str, t.Any]:
+    """The response to one cheap signed call, ListTables with a limit of one.
+
+    Raises:
+        BotoCoreError: There was no response, or not one of DynamoDB.
+        ClientError: DynamoDB or STS refused the request.
+    """
     operation = "ListTables"
     with annotated(bind, operation), registry.lease(bind).call() as client, _dynamodbs_response(bind, operation):
-        client.list_tables(Limit=1)["TableNames"]
+        response: dict[str, t.Any] = client.list_tables(Limit=1)
+        response["TableNames"]
+        return response
+
+
+def _ping(registry: Registry, bind: Bind) -> None:
+    list_tables(registry, bind)
 
 
 def _describe(table: TableConnection) -> str | None:

@@ -111,7 +111,8 @@ class Registry:
         )
 
     def __repr__(self) -> str:
-        return f"<Registry of {self.app_name!r} binds={list(self.binds)}>"
+        binds = ", ".join(f"{key} ({bind.region}, {bind.host or 'AWS'})" for key, bind in self.binds.items())
+        return f"<Registry of {self.app_name!r}: {binds}>"
 
     @property
     def app_name(self) -> str:

@@ -145,7 +145,7 @@ def status(registry: Registry, *, bind_key: str | None = None, models: Models | 
     Raises:
         TableError: DynamoDB refused.
     """
-    return [_status(table) for table in find_tables(registry, bind_key=bind_key, models=models)]
+    return [status_of(table) for table in find_tables(registry, bind_key=bind_key, models=models)]
 
 
 def diff(
@@ -231,7 +231,12 @@ def apply(
     return {table: differences for table, differences in blocked.items() if differences}
 
 
-def _status(table: Table) -> Status:
+def status_of(table: Table) -> Status:
+    """The state of one table.
+
+    Raises:
+        TableError: DynamoDB refused.
+    """
     description = table.describe()
     differences = _differences(table, description, prune=False)
     description = description or {}

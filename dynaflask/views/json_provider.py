@@ -92,3 +92,14 @@ class JSONProvider(DefaultJSONProvider):
     """
 
     default: t.Callable[[t.Any], t.Any] = staticmethod(to_json)
+
+    def loads(self, s: str | bytes, **options: t.Any) -> t.Any:
+        """The value of a JSON text; see Flask.
+
+        Raises:
+            ValueError: It is no JSON, or nested too deep. For the body of a request, a view answers 400.
+        """
+        try:
+            return super().loads(s, **options)
+        except RecursionError as error:
+            raise ValueError("The JSON is nested too deep.") from error

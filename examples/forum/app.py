@@ -7,9 +7,7 @@ import typing as t
 
 from flask import Flask
 from flask import has_request_context
-from flask import json
 from flask import request
-from werkzeug.exceptions import HTTPException
 
 from examples.forum.models import db
 from examples.forum.views import add_api
@@ -26,18 +24,11 @@ def load_tenant() -> str | None:
 def create_app(config: cabc.Mapping[str, t.Any] | None = None) -> Flask:
     """The app of a site. ``config`` wins over environment variables such as ``FORUM_DYNAMODB_HOST``."""
     app = Flask(__name__)
-    app.config.from_mapping(DYNAMODB_HOST="local", FORUM_TITLE="Forum", RESTX_ERROR_404_HELP=False)
+    app.config.from_mapping(
+        DYNAMODB_HOST="local", DYNAMODB_JSON_ERRORS=True, FORUM_TITLE="Forum", RESTX_ERROR_404_HELP=False
+    )
     app.config.from_prefixed_env("FORUM")
     app.config.from_mapping(config)
     db.init_app(app)
     add_api(app)
-    app.register_error_handler(HTTPException, as_json)
     return app
-
-
-def as_json(error: HTTPException) -> t.Any:
-    """An HTTP error as JSON, with its status and headers."""
-    response = t.cast("t.Any", error.get_response())
-    response.data = json.dumps({"message": error.description})
-    response.content_type = "application/json"
-    return response

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 from examples.forum.models import Thread
 from examples.forum.models import db
 from examples.forum.views import LIMIT
+from examples.forum.views import NEW_FIELDS
 from examples.forum.views import add_thread
 
 
@@ -79,4 +80,4 @@ def add_to(sites: cabc.Mapping[str, Flask], name: str, *, fields: cabc.Mapping[s
     if name not in sites:
         raise BadRequest(f"site must be one of {', '.join(sites)}.")
     with sites[name].app_context(), for_tenant(fields.get("tenant")):
-        add_thread(fields)
+        add_thread({field: fields[field] for field in NEW_FIELDS if field in fields})

@@ -18,7 +18,9 @@ from pynamodb.exceptions import DeleteError
 from pynamodb.exceptions import PutError
 from pynamodb.exceptions import UpdateError
 
+from dynaflask import InvalidBody
 from dynaflask.integrations import flask_restx as restx
+from dynaflask.views import load_item
 from examples.forum.models import Thread
 
 # A name is part of a URL path, so it contains no slash.
@@ -30,7 +32,8 @@ LIMIT = 100
 # For the decorators only. Added to an app, a namespace would keep that app in memory.
 forum = Namespace("forum")
 thread = restx.model_of(forum, Thread)
-new_thread = restx.model_of(forum, Thread, name="NewThread", only=["forum_name", "subject"])
+NEW_FIELDS = ("forum_name", "subject")
+new_thread = restx.model_of(forum, Thread, name="NewThread", only=NEW_FIELDS)
 by_views = forum.parser()
 by_views.add_argument("views", location="args", required=True, type=inputs.int_range(0, 10**18), help="number of views")
 
@@ -104,7 +107,8 @@ def add_api(app: Flask) -> None:
 
 def add_thread(fields: cabc.Mapping[str, t.Any]) -> Thread:
     """Create a thread in the current app. A wrong field is a 400, an existing thread a 409."""
-    added = Thread(_name(fields, "forum_name"), _name(fields, "subject"))
+    added = load_item(Thread, fields, only=NEW_FIELDS)
+    added.forum_name, added.subject = _name("forum_name", added.forum_name), _name("subject", added.subject)
     with abort_unless_met(409, "The thread already exists. Choose another subject."):
         added.save(Thread.subject.does_not_exist())
     return added
@@ -121,8 +125,8 @@ def abort_unless_met(status: int, message: str) -> cabc.Iterator[None]:
         abort(status, message)
 
 
-def _name(fields: cabc.Mapping[str, t.Any], field: str) -> str:
-    name = str(fields.get(field, "")).strip()
+def _name(field: str, text: str) -> str:
+    name = text.strip()
     if not NAME.fullmatch(name):
-        abort(400, f"{field} must be one line of 1 to 100 characters, without a slash.")
+        raise InvalidBody({field: "The value must be one line of 1 to 100 characters, without a slash."})
     return name

@@ -193,7 +193,7 @@ def test_the_document_describes_every_field(make_rest_app: cabc.Callable[..., fl
     assert fields["readers"]["items"] == {"$ref": "#/definitions/NoteReaders"}
     assert fields["words"] == {"type": "array", "items": {"type": "string"}, "uniqueItems": True, "minItems": 1}
     assert fields["raw"]["type"] == "object"
-    assert fields["version"] == {"type": "integer"}
+    assert fields["version"] == {"type": "integer", "readOnly": True}
 
 
 @pytest.mark.parametrize(
@@ -494,7 +494,7 @@ class TestTenantKeys:
         ({"author": {"name": 1}}, "author.name"),
         ({"author": []}, "author"),
         ({"readers": [{"name": "Bob"}, {"name": 1}]}, "readers.1.name"),
-        ({"readers": "ab"}, "readers.0"),
+        ({"readers": "ab"}, "readers"),
         ({"when": "yesterday"}, "when"),
         ({"is_open": "no"}, "is_open"),
         ({"raw": []}, "raw"),
@@ -633,3 +633,58 @@ def test_resources_without_a_model_may_use_the_providers_json(note: t.Any) -> No
 
     (shown,) = app.test_client().get("/notes").json["notes"]  # type: ignore[index]
     assert (shown["subject"], shown["words"], shown["when"]) == ("hello", ["a", "b"], "2026-01-02T00:00:00+00:00")
+
+
+class TestPartial:
+    """``model_of(partial=True)`` describes the body of a PATCH, which ``update_from`` applies."""
+
+    def test_it_requires_no_field_and_has_no_key(self, note: t.Any) -> None:
+        """Keys are unknown, fields optional, and a map is replaced as a whole."""
+        api = flask_restx.Api()
+        model = restx.model_of(api, note, partial=True)
+        assert (model.name, "subject" in model, "required" in model.__schema__) == ("NoteUpdate", False, False)
+        assert "default" not in model.__schema__["properties"]["views"]
+        model.validate({"views": None, "author": {"name": "Ada"}})
+        for body, field in (({"subject": "a"}, "subject"), ({"author": {}}, "author.name"), ({"views": "1"}, "views")):
+            with pytest.raises(BadRequest) as refused:
+                model.validate(body)
+            assert list(t.cast("t.Any", refused.value).data["errors"]) == [field]
+
+    def test_a_patch_changes_the_item(
+        self, db: dynaflask.Dynamo, note: t.Any, make_app: MakeApp, ministack: engines.Engine, keys: dict[str, t.Any]
+    ) -> None:
+        """Values are set, nulls removed, and what the model cannot describe is a 400 of ``update_from``."""
+        app = make_app(host=ministack.url, region="us-east-1", **keys)
+        api = flask_restx.Api(app, validate=True)
+
+        @api.route("/notes/<subject>")
+        class OneNote(flask_restx.Resource):  # type: ignore[misc]
+            @api.expect(restx.model_of(api, note, partial=True, exclude=["is_open"]))
+            @api.marshal_with(restx.model_of(api, note))
+            def patch(self, subject: str) -> t.Any:
+                item = note.get_or_404(subject)
+                item.update_from(api.payload)
+                return item
+
+        with app.app_context():
+            db.create_all(wait=True)
+            restx.item_of(note, BODY).save()
+        client = app.test_client()
+        changed = client.patch("/notes/hello", json={"tags": ["c"], "when": None, "version": 7}).json
+        refused = client.patch("/notes/hello", json={"author": None}).json
+        unknown = client.patch("/notes/hello", json={"is_open": True}).json
+        with app.app_context():
+            db.drop_all()
+        assert changed
+        assert (changed["tags"], changed["when"], changed["version"]) == (["c"], None, 2)
+        assert (refused or {})["errors"] == {"author": "The field cannot be null."}
+        assert list((unknown or {})["errors"]) == ["is_open"]
+
+
+def test_an_item_has_only_the_fields_that_the_view_allows(note: t.Any) -> None:
+    """``only`` and ``exclude`` protect other fields, also if the API does not validate; a wrong name is an error."""
+    assert restx.item_of(note, {"subject": "a"}, only=["subject"]).subject == "a"
+    with pytest.raises(BadRequest, match="views: There is no field 'views'"):
+        restx.item_of(note, {"subject": "a", "views": 9}, exclude=["views"])
+    with pytest.raises(ValueError, match="no attribute 'veiws'"):
+        restx.model_of(flask_restx.Api(), note, exclude=["veiws"])

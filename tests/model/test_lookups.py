@@ -154,3 +154,14 @@ def test_two_apps_look_in_their_own_tables(
     with eu.app_context(), pytest.raises(NotFound):
         thread_model.get_or_404("flask", "a")
     assert [request.region for request in recorder.requests] == ["us-west-2", "eu-west-1"]
+
+
+def test_the_extension_object_has_the_look_ups_of_flask_sqlalchemy(thread: t.Any, db: dynaflask.Dynamo) -> None:
+    """``db.get_or_404(Model, ...)`` and the others are the model's own; ``description`` is the message."""
+    assert db.get_or_404(thread, "flask", "b").views == 2
+    assert db.first_or_404(thread, "flask").subject == "a"
+    assert db.one_or_404(thread, "dynamo").subject == "d"
+    for look_up, keys in ((db.get_or_404, ["flask", "z"]), (db.first_or_404, ["z"]), (db.one_or_404, ["flask"])):
+        with pytest.raises(NotFound) as missing:
+            look_up(thread, *keys, description="Nothing here.")
+        assert missing.value.description == "Nothing here."

@@ -302,7 +302,7 @@ def test_the_start_page_adds_a_thread_to_one_site(client: werkzeug.test.Client) 
 @pytest.mark.usefixtures("thread")
 @pytest.mark.parametrize(
     ("typed", "status", "message"),
-    [({**INTRO, "subject": "a/b"}, 400, "subject must be"), (INTRO, 409, "The thread already exists")],
+    [({**INTRO, "subject": "a/b"}, 400, "subject: The value must be"), (INTRO, 409, "The thread already exists")],
 )
 def test_a_refused_form_keeps_its_values(
     client: werkzeug.test.Client, typed: dict[str, str], status: int, message: str

@@ -147,7 +147,9 @@ class TestTables:
 
 def test_the_repr_names_the_app_and_its_binds(make_app: MakeApp) -> None:
     """The repr shows the app's name and the bind keys, and no setting."""
-    assert repr(registry_of(make_app(binds={"eu": KEYS}))) == "<Registry of 'app' binds=['default', 'eu']>"
+    app = make_app(region="us-east-1", binds={"eu": {**KEYS, "region": "eu-west-1", "host": "http://127.0.0.1:1"}})
+    expected = "<Registry of 'app': default (us-east-1, AWS), eu (eu-west-1, http://127.0.0.1:1)>"
+    assert repr(registry_of(app)) == expected
 
 
 def test_leases_may_be_added_while_unused_ones_are_dropped(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:

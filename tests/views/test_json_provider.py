@@ -192,3 +192,18 @@ def test_the_provider_counts_per_app(app: flask.Flask, thread_model: t.Any) -> N
     assert flask.jsonify(thread_model("flask", "a")).json["subject"] == "a"
     with flask.Flask("other").app_context(), pytest.raises(TypeError, match="Thread is not JSON serializable"):
         flask.jsonify(thread_model("flask", "a"))
+
+
+@pytest.mark.usefixtures("app")
+def test_usage_is_an_object() -> None:
+    """Sums of usage have their names, alone and by key."""
+    usage = dynaflask.Usage(calls=2, read_units=0.5)
+    assert flask.jsonify(usage).json["read_units"] == 0.5  # type: ignore[index]
+    assert flask.jsonify({"acme": usage}).json["acme"]["calls"] == 2  # type: ignore[index]
+
+
+def test_a_body_that_is_nested_too_deep_is_a_400(app: flask.Flask) -> None:
+    """Python's parser ends with an error of its own, which Flask would answer with 500."""
+    app.add_url_rule("/", view_func=lambda: {"body": flask.request.json}, methods=["POST"])
+    answer = app.test_client().post("/", data="[" * 100_000 + "]" * 100_000, content_type="application/json")
+    assert answer.status_code == 400

@@ -21,17 +21,17 @@ import pynamodb.models
 from flask_restx import fields
 from flask_restx import inputs
 from flask_restx import reqparse
-from pynamodb.attributes import DiscriminatorAttribute
 
-from dynaflask.integrations.flask_restx.json_types import Json
-from dynaflask.integrations.flask_restx.json_types import JSONType
-from dynaflask.integrations.flask_restx.json_types import Schema
-from dynaflask.integrations.flask_restx.json_types import element_of
-from dynaflask.integrations.flask_restx.json_types import is_described_map
-from dynaflask.integrations.flask_restx.json_types import json_type_of
 from dynaflask.integrations.flask_restx.validation import ItemModel
-from dynaflask.integrations.flask_restx.validation import attribute_values
-from dynaflask.integrations.flask_restx.validation import check_sizes
+from dynaflask.model.bodies.fields import Field as BodyField
+from dynaflask.model.bodies.fields import fields_of
+from dynaflask.model.bodies.json_types import JSONType
+from dynaflask.model.bodies.json_types import Schema
+from dynaflask.model.bodies.json_types import element_of
+from dynaflask.model.bodies.json_types import is_described_map
+from dynaflask.model.bodies.json_types import json_type_of
+from dynaflask.model.bodies.loading import new_item
+from dynaflask.model.bodies.values import Json
 from dynaflask.views.pagination import Page
 
 __all__ = ["item_of", "model_of", "page_of", "page_parser"]
@@ -92,35 +92,59 @@ class Field(OneItemMixin, fields.Raw):  # type: ignore[misc]  # Flask-RESTX come
 
 
 def model_of(
-    api: t.Any, model: type[pynamodb.models.Model], *, name: str | None = None, only: cabc.Collection[str] | None = None
+    api: t.Any,
+    model: type[pynamodb.models.Model],
+    *,
+    name: str | None = None,
+    partial: bool = False,
+    only: cabc.Collection[str] | None = None,
+    exclude: cabc.Collection[str] = (),
 ) -> ItemModel:
     """The Flask-RESTX model of a PynamoDB model and of its maps. It refuses a body with any other field.
 
-    A field is required if it is not nullable and has no default. Dates are ISO 8601 strings, binary values Base64
+    A field is required if it is not nullable and has no default. Dates are RFC 3339 strings, binary values Base64
     strings, and sets lists.
 
     Args:
         api: The ``Api`` or ``Namespace`` that documents the model.
         model: The PynamoDB model.
-        name: The model's name in the document; by default the class name.
+        name: The model's name in the document; by default the class name, with ``Update`` after it if it is partial.
+        partial: The body of a PATCH: no field is required, none is a key, and null removes a field.
         only: The names of the fields to include; by default all.
+        exclude: The names of the fields to leave out.
+
+    Raises:
+        ValueError: The model has no attribute of a name in ``only`` or ``exclude``.
     """
-    return _object_of(api, model, name or model.__name__, only)
+    body_fields = fields_of(model, only=only, exclude=exclude)
+    if partial:
+        body_fields = {name: field for name, field in body_fields.items() if not field.is_key}
+    name = name or f"{model.__name__}{'Update' if partial else ''}"
+    return _object_of(api, body_fields, name, partial=partial)
 
 
-def item_of(model: type[M], body: cabc.Mapping[str, Json]) -> M:
+def item_of(
+    model: type[M],
+    body: cabc.Mapping[str, Json],
+    *,
+    only: cabc.Collection[str] | None = None,
+    exclude: cabc.Collection[str] = (),
+) -> M:
     """A new, unsaved item from a body that :func:`model_of` describes. A field with ``null`` is omitted.
+
+    It requires no field, because the view may set some: the body's model does.
+    :func:`~dynaflask.views.load_item` is the same for a body without a Flask-RESTX model, and for a PATCH.
 
     Args:
         model: The PynamoDB model.
         body: ``api.payload``.
+        only: As of :func:`model_of`.
+        exclude: As of :func:`model_of`.
 
     Raises:
-        BadRequest: A field is invalid, a key is too long, or the item too large; ``errors`` names it.
+        InvalidBody: A field is invalid, a key is too long, or the item too large; ``errors`` names it.
     """
-    item = model(**attribute_values(model, body))
-    check_sizes(item)
-    return item
+    return new_item(model, body, only=only, exclude=exclude, require=False)
 
 
 def page_parser() -> reqparse.RequestParser:
@@ -151,32 +175,27 @@ def page_of(api: t.Any, item: flask_restx.Model, *, name: str | None = None) -> 
     )
 
 
-def _object_of(api: t.Any, container: t.Any, name: str, only: cabc.Collection[str] | None = None) -> ItemModel:
+def _object_of(api: t.Any, body_fields: cabc.Mapping[str, BodyField], name: str, *, partial: bool = False) -> ItemModel:
     model_fields = {
-        field: _field_of(api, attribute, f"{name}{field.title().replace('_', '')}")
-        for field, attribute in container.get_attributes().items()
-        if only is None or field in only
+        field_name: _field_of(api, field, f"{name}{field_name.title().replace('_', '')}", partial=partial)
+        for field_name, field in body_fields.items()
     }
     item_model = ItemModel(name, model_fields, strict=True)
     api.add_model(name, item_model)
     return item_model
 
 
-def _field_of(api: t.Any, attribute: t.Any, name: str) -> t.Any:
-    options: dict[str, t.Any] = {"required": _is_required(attribute)}
+def _field_of(api: t.Any, field: BodyField, name: str, *, partial: bool) -> t.Any:
+    attribute = field.attribute
+    # The check of a partial body skips null where no field is required: load_item refuses it where it must.
+    options: dict[str, t.Any] = {"required": field.is_required and not partial, "readonly": field.is_read_only or None}
     element = element_of(attribute)
     if is_described_map(attribute):
-        return Nested(_object_of(api, attribute, name), allow_null=True, **options)
+        return Nested(_object_of(api, fields_of(type(attribute)), name), allow_null=True, **options)
     if is_described_map(element):
-        return List(fields.Nested(_object_of(api, element, name), allow_null=True), **options)
+        nested = fields.Nested(_object_of(api, fields_of(type(element)), name), allow_null=True)
+        return List(nested, **options)
     json_type = json_type_of(attribute)
-    if attribute.default is not None and not callable(attribute.default):
+    if attribute.default is not None and not callable(attribute.default) and not partial:
         options["default"] = json_type.to_json(attribute.default)
     return Field(json_type, **options)
-
-
-def _is_required(attribute: t.Any) -> bool:
-    if attribute.is_hash_key or attribute.is_range_key:
-        return True
-    has_default = attribute.default is not None or attribute.default_for_new is not None
-    return not (attribute.null or has_default or isinstance(attribute, DiscriminatorAttribute))

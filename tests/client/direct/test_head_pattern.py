@@ -18,8 +18,8 @@ from dynaflask.client.direct.strict_parser import Head
 from dynaflask.client.direct.strict_parser import NotStrict
 from dynaflask.client.direct.strict_parser import StrictParser
 from tests.support.hostile import answer
-from tests.support.responses import any_responses
-from tests.support.responses import valid_responses
+from tests.support.response_bytes import any_responses
+from tests.support.response_bytes import valid_responses
 
 GOOD = answer(b"{}", headers={"Connection": "keep-alive"})
 LENGTH = b"Content-Length: 2\r\n"

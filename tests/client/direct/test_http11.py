@@ -27,9 +27,9 @@ from dynaflask.client.direct.strict_parser import Head
 from tests.support.hostile import answer
 from tests.support.hostile import chunked
 from tests.support.hostile import interim
-from tests.support.responses import any_responses
-from tests.support.responses import in_pieces
-from tests.support.responses import valid_responses
+from tests.support.response_bytes import any_responses
+from tests.support.response_bytes import in_pieces
+from tests.support.response_bytes import valid_responses
 
 BODY = b'{"a": 1}'
 HEADERS = {"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": "R1"}

@@ -19,9 +19,9 @@ from dynaflask.client.direct.strict_parser import StrictResponse
 from tests.support.hostile import answer
 from tests.support.hostile import chunked
 from tests.support.hostile import interim
-from tests.support.responses import any_responses
-from tests.support.responses import in_pieces
-from tests.support.responses import valid_responses
+from tests.support.response_bytes import any_responses
+from tests.support.response_bytes import in_pieces
+from tests.support.response_bytes import valid_responses
 
 GOOD = answer(b"{}")
 LENGTH = b"Content-Length: 2\r\n"

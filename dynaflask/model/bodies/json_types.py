@@ -5,30 +5,30 @@ from __future__ import annotations
 import base64
 import collections.abc as cabc
 import datetime as dt
-import decimal
 import json
 import typing as t
 
-from flask_restx import inputs
 from pynamodb import attributes
 
+from dynaflask.model.bodies import values as v
+from dynaflask.model.bodies.values import Json
 from dynaflask.model.tenant_key import TenantKey
 from dynaflask.model.tenant_key import TenantKeyValue
 
-Json = t.Any
 Schema = dict[str, t.Any]
 
-# DynamoDB's numbers: up to 38 significant digits, 1E-130 to 9.9E+125 in magnitude.
-_NUMBERS = decimal.Context(
-    prec=38, Emin=-130, Emax=125, traps=[decimal.Inexact, decimal.Overflow, decimal.Underflow, decimal.InvalidOperation]
-)
-
-# DynamoDB's limit for the nesting of maps and lists.
-MAX_NESTING = 32
+# What an attribute of the program may raise for a value that it does not take.
+CONVERSION_ERRORS: t.Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class JSONType(t.NamedTuple):
-    """The JSON schema of an attribute's values, and their conversion to JSON and back."""
+    """The JSON schema of an attribute's values, and their conversion to JSON and back.
+
+    Attributes:
+        schema: The schema.
+        to_json: Makes JSON of a value.
+        from_json: Makes a value of JSON, or raises :exc:`~dynaflask.model.bodies.values.InvalidValue`.
+    """
 
     schema: Schema
     to_json: t.Callable[[t.Any], Json]
@@ -46,8 +46,21 @@ def json_type_of(attribute: t.Any) -> JSONType:
     json_type = make_type(attribute)
     # DynamoDB accepts empty strings, except as keys.
     if (attribute.is_hash_key or attribute.is_range_key) and json_type.schema.get("type") == "string":
-        json_type = json_type._replace(schema={**json_type.schema, "minLength": 1})
+        return as_key(json_type)
     return json_type
+
+
+def as_key(json_type: JSONType) -> JSONType:
+    """The JSON type of a key, which cannot be empty."""
+    from_json = json_type.from_json
+
+    def read(value: Json) -> t.Any:
+        key = from_json(value)
+        if key in ("", b""):
+            raise v.InvalidValue("The value is a key, and cannot be empty.")
+        return key
+
+    return json_type._replace(schema={**json_type.schema, "minLength": 1}, from_json=read)
 
 
 def is_described_map(attribute: t.Any) -> bool:
@@ -64,23 +77,46 @@ def element_of(attribute: t.Any) -> t.Any:
     return element_type(**({"legacy_encoding": False} if is_binary else {}))
 
 
+def list_reader(read: t.Callable[[Json], t.Any]) -> t.Callable[[Json], list[t.Any]]:
+    """A function that reads a list, and names each element that does not fit."""
+
+    def read_list(value: Json) -> list[t.Any]:
+        if not isinstance(value, list):
+            raise v.InvalidValue("The value must be a list.")
+        elements: list[t.Any] = []
+        errors: dict[str, str] = {}
+        for position, entry in enumerate(value):
+            try:
+                elements.append(read(entry))
+            except v.InvalidValue as error:
+                errors.update(error.at(str(position)))
+        if errors:
+            raise v.InvalidValue(errors=errors)
+        return elements
+
+    return read_list
+
+
+def converting(read: t.Callable[[Json], t.Any], convert: t.Callable[[t.Any], t.Any]) -> t.Callable[[Json], t.Any]:
+    """A function that reads a value, and converts it with a method of the program's."""
+
+    def read_and_convert(value: Json) -> t.Any:
+        checked = read(value)
+        try:
+            return convert(checked)
+        except CONVERSION_ERRORS as error:
+            raise v.InvalidValue(f"The value is invalid: {error}") from error
+
+    return read_and_convert
+
+
 def _write_time(value: dt.datetime) -> str:
     aware = value if value.tzinfo else value.replace(tzinfo=dt.timezone.utc)  # PynamoDB stores a naive time as UTC
     return aware.astimezone(dt.timezone.utc).isoformat()
 
 
-def read_time(value: str) -> dt.datetime:
-    """The time of an ISO 8601 string."""
-    return t.cast("dt.datetime", inputs.datetime_from_iso8601(value))
-
-
 def _write_binary(value: bytes) -> str:
     return base64.b64encode(value).decode()
-
-
-def read_binary(value: str) -> bytes:
-    """The bytes of a Base64 string."""
-    return base64.b64decode(value, validate=True)
 
 
 def _write_any(value: t.Any) -> Json:
@@ -93,41 +129,14 @@ def _write_any(value: t.Any) -> Json:
     return _write_binary(value) if isinstance(value, bytes) else value
 
 
-def _read_any(value: Json, depth: int = 1) -> t.Any:
-    if depth > MAX_NESTING:
-        raise ValueError(f"The value is nested more than {MAX_NESTING} levels deep.")
-    if isinstance(value, dict):
-        return {_read_any(name, depth): _read_any(entry, depth + 1) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_read_any(entry, depth + 1) for entry in value]
-    if value is None or isinstance(value, bool) or is_string(value) or is_number(value):
-        return value
-    raise ValueError(f"{value!r} cannot be stored.")
-
-
-def is_string(value: t.Any) -> bool:
-    """True if the value is a string that DynamoDB can store."""
-    # JSON strings may contain half of a surrogate pair, which UTF-8 cannot encode.
-    return isinstance(value, str) and value.encode(errors="replace").decode() == value
-
-
-def is_number(value: t.Any) -> bool:
-    """True if the value is a number that DynamoDB can store exactly."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return _NUMBERS.create_decimal(str(value)).is_finite()
-    except (decimal.DecimalException, ValueError):
-        return False
-
-
-def is_integer(value: t.Any) -> bool:
-    """True if the value is a whole number that DynamoDB can store."""
-    return is_number(value) and value == int(value)
+def _identity(value: t.Any) -> t.Any:
+    return value
 
 
 def _string(attribute: t.Any) -> JSONType:
-    return JSONType({"type": "string"}, attribute.serialize, attribute.deserialize)
+    if type(attribute).deserialize is attributes.UnicodeAttribute.deserialize:
+        return JSONType({"type": "string"}, attribute.serialize, v.read_string)
+    return JSONType({"type": "string"}, attribute.serialize, converting(v.read_string, attribute.deserialize))
 
 
 def _tenant_key(attribute: TenantKey) -> JSONType:
@@ -138,57 +147,63 @@ def _tenant_key(attribute: TenantKey) -> JSONType:
         return str(value)
 
     # The model adds the tenant's name: a body cannot choose the tenant.
-    return JSONType({"type": "string"}, write, _identity)
+    return JSONType({"type": "string"}, write, v.read_string)
 
 
 def _number(attribute: t.Any, type_name: str = "number") -> JSONType:
-    return JSONType(
-        {"type": type_name},
-        lambda value: json.loads(attribute.serialize(value)),
-        lambda value: attribute.deserialize(json.dumps(value)),
-    )
+    read: t.Callable[[Json], t.Any] = v.read_integer if type_name == "integer" else v.read_number
+    if type(attribute).deserialize is not attributes.NumberAttribute.deserialize:
+        read = converting(read, lambda value: attribute.deserialize(json.dumps(value)))
+    return JSONType({"type": type_name}, lambda value: json.loads(attribute.serialize(value)), read)
 
 
 def _list(attribute: t.Any) -> JSONType:
     element = element_of(attribute)
     if element is None:
-        return JSONType({"type": "array", "items": {}}, _write_any, _read_any)
+        return JSONType({"type": "array", "items": {}}, _write_any, v.read_raw_list)
     json_type = json_type_of(element)
     return JSONType(
         {"type": "array", "items": json_type.schema},
         lambda values: [None if value is None else json_type.to_json(value) for value in values],
-        lambda values: [None if value is None else json_type.from_json(value) for value in values],
+        list_reader(json_type.from_json),
     )
 
 
 def _set_of(json_type: JSONType) -> JSONType:
+    read_list = list_reader(json_type.from_json)
+
+    def read(value: Json) -> set[t.Any]:
+        elements = read_list(value)
+        unique = {*elements}
+        if not unique:
+            raise v.InvalidValue("The value is a set, and cannot be empty.")
+        if len(unique) != len(elements):
+            raise v.InvalidValue("The value is a set, and cannot have an element twice.")
+        return unique
+
     return JSONType(
         {"type": "array", "items": json_type.schema, "uniqueItems": True, "minItems": 1},  # DynamoDB has no empty set
         lambda values: sorted(map(json_type.to_json, values)),
-        lambda values: {*map(json_type.from_json, values)},
+        read,
     )
 
 
-def _identity(value: t.Any) -> t.Any:
-    return value
-
-
-ANYTHING = JSONType({}, _write_any, _read_any)
-BINARY = JSONType({"type": "string", "format": "byte"}, _write_binary, read_binary)
-TIME = JSONType({"type": "string", "format": "date-time"}, _write_time, read_time)
+ANYTHING = JSONType({}, _write_any, v.read_any)
+BINARY = JSONType({"type": "string", "format": "byte"}, _write_binary, v.read_binary)
+TIME = JSONType({"type": "string", "format": "date-time"}, _write_time, v.read_time)
 
 # The first match counts.
 _JSON_TYPES: t.Final[tuple[tuple[t.Any, t.Callable[[t.Any], JSONType]], ...]] = (
     (TenantKey, _tenant_key),
     ((attributes.UTCDateTimeAttribute, attributes.TTLAttribute), lambda _: TIME),
-    (attributes.JSONAttribute, lambda _: JSONType({}, _identity, _identity)),
-    (attributes.BooleanAttribute, lambda _: JSONType({"type": "boolean"}, _identity, _identity)),
+    (attributes.JSONAttribute, lambda _: JSONType({}, _identity, v.read_json)),
+    (attributes.BooleanAttribute, lambda _: JSONType({"type": "boolean"}, _identity, v.read_boolean)),
     (attributes.BinaryAttribute, lambda _: BINARY),
     (attributes.BinarySetAttribute, lambda _: _set_of(BINARY)),
     (attributes.UnicodeSetAttribute, lambda _: _set_of(_string(attributes.UnicodeAttribute()))),
     (attributes.NumberSetAttribute, lambda _: _set_of(_number(attributes.NumberAttribute()))),
     (attributes.VersionAttribute, lambda attribute: _number(attribute, "integer")),
     (attributes.ListAttribute, _list),
-    (attributes.MapAttribute, lambda _: ANYTHING._replace(schema={"type": "object"})),
+    (attributes.MapAttribute, lambda _: JSONType({"type": "object"}, _write_any, v.read_raw_map)),
 )
 _BY_TYPE: t.Final = {"S": _string, "N": _number}

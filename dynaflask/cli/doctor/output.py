@@ -1,0 +1,45 @@
+"""Print what the doctor found: the values with their sources, and one line for each finding."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import click
+
+from dynaflask.cli.doctor.diagnosis import diagnose
+from dynaflask.cli.output import print_records
+from dynaflask.registry.registry import Registry
+
+
+def show(registry: Registry, *, bind_key: str | None = None, as_json: bool = False) -> bool:
+    """Print the diagnoses of an app's destinations.
+
+    Args:
+        registry: The app's registry, in a context of the app.
+        bind_key: Only this bind.
+        as_json: Print JSON.
+
+    Returns:
+        True if no check found an error.
+    """
+    diagnoses = diagnose(registry, bind_key=bind_key)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(diagnosis) for diagnosis in diagnoses], indent=2))
+    else:
+        print_records(
+            [
+                {"bind": diagnosis.bind, **dataclasses.asdict(value)}
+                for diagnosis in diagnoses
+                for value in diagnosis.values
+            ]
+        )
+        click.echo()
+        print_records(
+            [
+                {"bind": diagnosis.bind, **dataclasses.asdict(finding)}
+                for diagnosis in diagnoses
+                for finding in diagnosis.findings
+            ]
+        )
+    return all(diagnosis.is_ok for diagnosis in diagnoses)
