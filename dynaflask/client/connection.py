@@ -240,8 +240,8 @@ class Connection(pynamodb.connection.Connection):
     ) -> dict[str, t.Any] | None:
         # A condition or a projection would need placeholders of the same expression.
         is_alone = condition is None and attributes_to_get is None
-        is_tuned = is_alone and self.bind.transport != STOCK
-        return t.cast("dict[str, t.Any] | None", serialize_update(actions)) if is_tuned else None
+        is_compiled = is_alone and self.bind.transport != STOCK
+        return t.cast("dict[str, t.Any] | None", serialize_update(actions)) if is_compiled else None
 
     def describe_table(self, table_name: str) -> dict[str, t.Any]:
         """The description of a table; see PynamoDB."""

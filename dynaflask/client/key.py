@@ -17,8 +17,9 @@ from dynaflask.config.fields import BIND_FIELDS
 from dynaflask.config.validators import extra_headers
 
 LOCAL = "local"
+# The values of DYNAMODB_TRANSPORT.
 DIRECT = "direct"
-TUNED = "tuned"
+BOTOCORE = "botocore"
 STOCK = "stock"
 
 # https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html. botocore reads the file of boto 2 last.
@@ -99,7 +100,7 @@ def client_key(bind: Bind) -> ClientKey:
         identity=Identity(*(getattr(bind, name) for name in Identity._fields)),
         extra_headers=tuple(sorted(headers.items())),
         options=_options(bind),
-        transport=bind.transport or TUNED,
+        transport=bind.transport or BOTOCORE,
         factory=_factory_key(bind) if bind.client_factory else None,
         environment=_environment_digest(),
     )

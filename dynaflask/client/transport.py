@@ -7,9 +7,9 @@ import logging
 import typing as t
 
 from dynaflask.client import tuned_parts
+from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
-from dynaflask.client.key import TUNED
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import install_hint
 
@@ -30,7 +30,7 @@ class Transport(t.NamedTuple):
     """The transport of a client that makes its calls itself.
 
     Attributes:
-        mode: ``"tuned"`` or ``"stock"``, as in ``DYNAMODB_TRANSPORT``.
+        mode: ``"botocore"`` or ``"stock"``, as in ``DYNAMODB_TRANSPORT``.
         reason: Why the requested transport is not in use; ``None`` if it is.
     """
 
@@ -59,7 +59,7 @@ def attach_transport(client: t.Any, *, mode: str) -> None:
         attached = Transport(mode)
     elif isinstance(DirectTransport, Exception):
         difference = tuned_parts.version_difference(DirectTransport)
-        attached = Transport(TUNED, f"this version of botocore differs: {difference}")
+        attached = Transport(BOTOCORE, f"this version of botocore differs: {difference}")
     else:
         attached = DirectTransport(client)
     client.meta.dynaflask_transport = attached

@@ -32,8 +32,8 @@ def test_the_data_plane_operations_exist(client: t.Any) -> None:
     assert {name for name in DATA_PLANE_OPERATIONS if "Table" in name} == set()
 
 
-@pytest.mark.parametrize("mode", ["tuned", "stock"])
-def test_tuned_and_stock_clients_make_their_own_calls(client: t.Any, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["botocore", "stock"])
+def test_botocore_and_stock_clients_make_their_own_calls(client: t.Any, mode: str) -> None:
     """Their transport has no sockets."""
     transport.attach_transport(client, mode=mode)
     assert client.meta.dynaflask_transport == Transport(mode, None)
@@ -76,7 +76,7 @@ def test_an_unused_transport_is_logged_once(make_app: MakeApp, warnings: t.Calla
     )
 
 
-@pytest.mark.parametrize(("mode", "count"), [(None, 0), ("stock", 0), ("tuned", 1), ("direct", 1)])
+@pytest.mark.parametrize(("mode", "count"), [(None, 0), ("stock", 0), ("botocore", 1), ("direct", 1)])
 def test_a_factory_with_a_transport_is_logged(
     make_app: MakeApp, warnings: t.Callable[[], list[str]], mode: str | None, count: int
 ) -> None:

@@ -21,9 +21,9 @@ from tests.support.paths import SUPPORT
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-# Names of botocore, and the transport that takes the place of "tuned" and of "direct" if one is gone.
+# Names of botocore, and the transport that takes the place of "botocore" and of "direct" if one is gone.
 RENAMED = {
-    **dict.fromkeys(["BUILTIN_HANDLERS", "HeadersDict", "features"], ("tuned", "direct")),
+    **dict.fromkeys(["BUILTIN_HANDLERS", "HeadersDict", "features"], ("botocore", "direct")),
     **dict.fromkeys(
         ["AUTH_TYPE_MAPS", "SIGNED_HEADERS_BLACKLIST", "instance_cache", "UserAgentString", "EndpointRulesetResolver"],
         ("stock", "stock"),
@@ -31,9 +31,9 @@ RENAMED = {
     **dict.fromkeys(["HTTPHeaders", "signed_headers", "headers_to_sign"], ("stock", "stock")),
     **dict.fromkeys(
         ["proxy_url_for", "_proxy_config", "prefix_search", "_credentials", "get_frozen_credentials"],
-        ("tuned", "tuned"),
+        ("botocore", "botocore"),
     ),
-    **dict.fromkeys(["create_serializer", "get_cert_path", "create_urllib3_context"], ("tuned", "tuned")),
+    **dict.fromkeys(["create_serializer", "get_cert_path", "create_urllib3_context"], ("botocore", "botocore")),
 }
 
 
@@ -72,7 +72,7 @@ def test_a_renamed_name_of_botocore(
 ) -> None:
     """The import works, each call gets its response, and one warning names what is missing."""
     results, _ = run("botocore", name, tmp_path, recorder.url)
-    for requested, mode in zip(("stock", "tuned", "direct"), ("stock", *modes), strict=True):
+    for requested, mode in zip(("stock", "botocore", "direct"), ("stock", *modes), strict=True):
         subjects, *reached, warnings = results[requested]
         assert subjects == [f"{requested}-0", f"{requested}-1"]
         assert reached == [mode, mode]
@@ -89,7 +89,7 @@ def test_a_renamed_name_of_botocore(
 def test_a_renamed_name_of_pynamodb(recorder: recorders.Recorder, tmp_path: pathlib.Path, name: str) -> None:
     """The import works, and each call gets its response. PynamoDB serializes the updates if it must."""
     results, errors = run("pynamodb", name, tmp_path, recorder.url)
-    for requested in ("stock", "tuned", "direct"):
+    for requested in ("stock", "botocore", "direct"):
         assert results[requested] == [[f"{requested}-0", f"{requested}-1"], requested, requested, []]
     is_about_updates = "An update is serialized by PynamoDB" in errors
     assert is_about_updates == (name == "substitute_names")
@@ -108,14 +108,14 @@ def test_a_transport_without_a_name_falls_back(
         return client.meta.dynaflask_transport
 
     reason = "this version of botocore differs: no 'create_serializer'"
-    assert [reached(mode) for mode in ("stock", "tuned", "direct")] == [
+    assert [reached(mode) for mode in ("stock", "botocore", "direct")] == [
         ("stock", None),
-        ("tuned", None),
-        ("tuned", reason),
+        ("botocore", None),
+        ("botocore", reason),
     ]
     monkeypatch.setattr(tuned_parts, "_difference", "no 'HTTPHeaders'")
     reason = "this version of botocore differs: no 'HTTPHeaders'"
-    assert [reached(mode) for mode in ("stock", "tuned", "direct")] == [
+    assert [reached(mode) for mode in ("stock", "botocore", "direct")] == [
         ("stock", None),
         ("stock", reason),
         ("stock", reason),

@@ -129,8 +129,8 @@ class DirectTransport:
 
     @property
     def mode(self) -> str:
-        """Transport of the next call: ``"direct"``, or ``"tuned"`` if botocore makes it."""
-        return "direct" if self.reason is None else "tuned"
+        """Transport of the next call: ``"direct"``, or ``"botocore"`` if botocore makes it."""
+        return "direct" if self.reason is None else "botocore"
 
     def __repr__(self) -> str:
         return f"<DirectTransport mode={self.mode!r} reason={self.reason!r}>"

@@ -209,7 +209,7 @@ def test_stock_is_botocores_own(make_app: MakeApp, recorder: recorders.Recorder)
     options = {"host": recorder.url, "region": "us-east-1", **KEYS}
     clients = [
         make_app(transport, transport=transport, **options).extensions["dynamo"].client
-        for transport in ("tuned", "stock")
+        for transport in ("botocore", "stock")
     ]
     assert [type(client._ruleset_resolver) for client in clients] == [
         endpoints.CachingResolver,

@@ -28,7 +28,7 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-TRANSPORTS = ("stock", "tuned")
+TRANSPORTS = ("stock", "botocore")
 ITEM = {"id": {"S": "1"}, "data": {"B": b"\0\xff"}, "more": {"M": {"list": {"L": [{"BS": [b"\1"]}, {"NULL": True}]}}}}
 
 
@@ -126,7 +126,7 @@ def test_stock_is_botocores_own(
     options = {"host": recorder.url, "region": "us-east-1", **KEYS}
     clients = [
         make_app(transport, transport=transport, **options).extensions["dynamo"].client
-        for transport in ("tuned", "stock")
+        for transport in ("botocore", "stock")
     ]
     assert [signature_versions(client) for client in clients] == [["dynaflask-v4"], ["v4"]]
     parsers = [type(session.get_component("response_parser_factory")) for session in sessions]
