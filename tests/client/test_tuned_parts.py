@@ -23,17 +23,15 @@ from tests.support.settings import MakeApp
 
 # Names of botocore, and the transport that takes the place of "botocore" and of "direct" if one is gone.
 RENAMED = {
-    **dict.fromkeys(["BUILTIN_HANDLERS", "HeadersDict", "features"], ("botocore", "direct")),
-    **dict.fromkeys(
-        ["AUTH_TYPE_MAPS", "SIGNED_HEADERS_BLACKLIST", "instance_cache", "UserAgentString", "EndpointRulesetResolver"],
-        ("stock", "stock"),
-    ),
-    **dict.fromkeys(["HTTPHeaders", "signed_headers", "headers_to_sign"], ("stock", "stock")),
+    **dict.fromkeys(["BUILTIN_HANDLERS", "HeadersDict"], ("botocore", "direct")),
+    **dict.fromkeys(["JSONParser", "JSONSerializer", "ResponseParserFactory"], ("stock", "stock")),
     **dict.fromkeys(
         ["proxy_url_for", "_proxy_config", "prefix_search", "_credentials", "get_frozen_credentials"],
         ("botocore", "botocore"),
     ),
-    **dict.fromkeys(["create_serializer", "get_cert_path", "create_urllib3_context"], ("botocore", "botocore")),
+    **dict.fromkeys(
+        ["create_serializer", "headers_to_sign", "get_cert_path", "create_urllib3_context"], ("botocore", "botocore")
+    ),
 }
 
 
@@ -98,7 +96,7 @@ def test_a_renamed_name_of_pynamodb(recorder: recorders.Recorder, tmp_path: path
 def test_a_transport_without_a_name_falls_back(
     make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``direct`` falls back to ``tuned``, and both to ``stock`` if the tuned parts lack a name."""
+    """``direct`` falls back to ``botocore``, and both to ``stock`` if the parser lacks a name."""
     monkeypatch.setattr(transport, "DirectTransport", ImportError("no 'create_serializer' (a path)"))
 
     def reached(mode: str) -> tuple[str, str | None]:
@@ -113,8 +111,8 @@ def test_a_transport_without_a_name_falls_back(
         ("botocore", None),
         ("botocore", reason),
     ]
-    monkeypatch.setattr(tuned_parts, "_difference", "no 'HTTPHeaders'")
-    reason = "this version of botocore differs: no 'HTTPHeaders'"
+    monkeypatch.setattr(tuned_parts, "_difference", "no 'JSONParser'")
+    reason = "this version of botocore differs: no 'JSONParser'"
     assert [reached(mode) for mode in ("stock", "botocore", "direct")] == [
         ("stock", None),
         ("stock", reason),

@@ -36,7 +36,6 @@ SLOW_FILES = tuple(
         "client/test_transports_agree.py",
         "compat/test_flask_pynamodb.py",
         "compat/test_flask_dynamo.py",
-        "client/tuned/test_endpoint_resolver.py",
         "client/tuned/test_request_serializer.py",
         "client/tuned/test_response_parser.py",
         "client/tuned/test_signer.py",
