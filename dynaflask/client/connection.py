@@ -20,6 +20,7 @@ from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.client.call_timeout import TimedCaller
+from dynaflask.client.codec.parts import serialize_update
 from dynaflask.client.direct.page_decoder import ItemFactory
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
@@ -32,7 +33,6 @@ from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import check_filter
-from dynaflask.client.tuned_parts import serialize_update
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import typing as t
 
-from dynaflask.client import tuned_parts
+from dynaflask.client.codec import parts
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
@@ -52,13 +52,13 @@ def attach_transport(client: t.Any, *, mode: str) -> None:
         raise ConfigurationError(
             f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(DirectTransport, extra=DIRECT)}"
         ) from DirectTransport
-    difference = tuned_parts.unsupported_reason() if mode != STOCK else None
+    difference = parts.unsupported_reason() if mode != STOCK else None
     if difference is not None:
         attached: t.Any = Transport(STOCK, difference)
     elif mode != DIRECT:
         attached = Transport(mode)
     elif isinstance(DirectTransport, Exception):
-        difference = tuned_parts.version_difference(DirectTransport)
+        difference = parts.version_difference(DirectTransport)
         attached = Transport(BOTOCORE, f"this version of botocore differs: {difference}")
     else:
         attached = DirectTransport(client)

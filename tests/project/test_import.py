@@ -27,7 +27,7 @@ import sys
 sys.modules.update(httptools=None, orjson=None)
 import dynaflask
 from dynaflask.client import transport
-from dynaflask.client.tuned import json_codec
+from dynaflask.client.codec import json_codec
 print(json_codec.load(json_codec.dump({"a": 1})), type(transport.DirectTransport).__name__)
 """
 

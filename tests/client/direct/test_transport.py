@@ -37,8 +37,8 @@ from pynamodb.transactions import TransactGet
 from pynamodb.transactions import TransactWrite
 
 import dynaflask
+from dynaflask.client.codec import json_codec
 from dynaflask.client.pool import pool
-from dynaflask.client.tuned import json_codec
 from tests.support import hostile
 from tests.support import recorder as recorders
 from tests.support.hostile import answer

@@ -14,7 +14,7 @@ import typing as t
 import pytest
 
 from dynaflask.client import transport
-from dynaflask.client import tuned_parts
+from dynaflask.client.codec import parts
 from tests.support import recorder as recorders
 from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
@@ -111,7 +111,7 @@ def test_a_transport_without_a_name_falls_back(
         ("botocore", None),
         ("botocore", reason),
     ]
-    monkeypatch.setattr(tuned_parts, "_difference", "no 'JSONParser'")
+    monkeypatch.setattr(parts, "_difference", "no 'JSONParser'")
     reason = "this version of botocore differs: no 'JSONParser'"
     assert [reached(mode) for mode in ("stock", "botocore", "direct")] == [
         ("stock", None),

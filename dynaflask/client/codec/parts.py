@@ -23,14 +23,14 @@ _difference: str | None = None
 request_serializer: t.Any
 ParserFactory: t.Any
 try:
-    from dynaflask.client.tuned import request_serializer
-    from dynaflask.client.tuned.response_parser import ParserFactory
+    from dynaflask.client.codec import request_serializer
+    from dynaflask.client.codec.response_parser import ParserFactory
 except (ImportError, AttributeError) as error:
     _difference = version_difference(error)
 
 serialize_update: t.Any
 try:
-    from dynaflask.client.tuned.update_expression import serialize_update
+    from dynaflask.client.codec.update_expression import serialize_update
 except (ImportError, AttributeError) as error:
     logger.warning(PYNAMODB_LOG, version_difference(error))
 

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from hypothesis import strategies as st
 
-from dynaflask.client.tuned import signer
+from dynaflask.client.direct import signature
 
 EXAMPLE = ReadOnlyCredentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None)
 NOON = "20150830T123600Z"
@@ -66,7 +66,7 @@ def sign(keys: t.Any, headers: dict[str, str], body: bytes, *, now: str, destina
     lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
     names = ";".join(sorted(headers))
     canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
-    return signer.authorization(canonical, names=names, credentials=keys, now=now, destination=destination)
+    return signature.authorization(canonical, names=names, credentials=keys, now=now, destination=destination)
 
 
 @pytest.mark.parametrize(("headers", "body", "signature"), [pytest.param(*rest, id=name) for name, *rest in VECTORS])
@@ -83,7 +83,7 @@ def test_a_published_vector(headers: dict[str, str], body: bytes, signature: str
 )
 @hypothesis.settings(max_examples=200, deadline=None)
 def test_a_request_is_signed_as_botocore_does(keys: t.Any, target: str, body: bytes, region: str, service: str) -> None:
-    """The ``Authorization`` header equals that of botocore's signer."""
+    """The ``Authorization`` header equals that of botocore's signature."""
     request = AWSRequest(method="POST", url="https://host/", headers={"X-Amz-Target": target}, data=body)
     SigV4Auth(keys, service, region).add_auth(request)
     now = request.context["timestamp"]
@@ -94,7 +94,7 @@ def test_a_request_is_signed_as_botocore_does(keys: t.Any, target: str, body: by
 
 def test_a_timestamp_is_in_utc() -> None:
     """The header has the second of the call, in UTC."""
-    assert signer.timestamp(1440938160) == NOON
+    assert signature.timestamp(1440938160) == NOON
 
 
 HOSTS = {
@@ -110,7 +110,7 @@ HOSTS = {
 @pytest.mark.parametrize(("url", "host"), HOSTS.items())
 def test_the_host_is_botocores(url: str, host: str) -> None:
     """``Host`` has the port only if it is not the usual one, and no password."""
-    assert signer.host_of(url) == host
+    assert signature.host_of(url) == host
 
 
 @pytest.mark.parametrize(
@@ -126,40 +126,40 @@ def test_the_host_is_botocores(url: str, host: str) -> None:
 )
 def test_only_a_url_without_path_and_query_is_a_root(url: str, is_root: bool) -> None:
     """The fast path signs requests to ``/`` alone."""
-    assert signer.is_root_url(url) == is_root
+    assert signature.is_root_url(url) == is_root
 
 
 def test_a_signing_key_is_made_under_the_interpreter_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """``hmac.digest`` releases it: a process that another thread forks meanwhile could not sign."""
     monkeypatch.delattr("hmac.digest")
-    assert len(signer.signing_key("secret", "20150830", "us-east-1", "iam")) == 32
+    assert len(signature.signing_key("secret", "20150830", "us-east-1", "iam")) == 32
 
 
 def test_a_signing_key_is_of_one_day_region_service_and_secret() -> None:
     """The key changes with each of secret, day, region and service. AWS's documentation has the first one."""
     scope = ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20120215", "us-east-1", "iam")
-    keys = {signer.signing_key(*scope[:place], "other", *scope[place + 1 :]) for place in range(len(scope))}
-    assert signer.signing_key(*scope).hex() == "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"
-    assert len(keys | {signer.signing_key(*scope)}) == 5
+    keys = {signature.signing_key(*scope[:place], "other", *scope[place + 1 :]) for place in range(len(scope))}
+    assert signature.signing_key(*scope).hex() == "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"
+    assert len(keys | {signature.signing_key(*scope)}) == 5
 
 
 def test_a_key_is_derived_once_a_day() -> None:
     """The key is derived once per day, in UTC."""
     keys = EXAMPLE._replace(secret_key="of this test")
-    before = signer.keyed_mac.cache_info().misses
+    before = signature.keyed_mac.cache_info().misses
     for now in (NOON, "20150830T235959Z", "20150831T000000Z"):
         sign(keys, {"host": "host"}, b"{}", now=now, destination=("us-east-1", "service"))
-    assert signer.keyed_mac.cache_info().misses - before == 2
+    assert signature.keyed_mac.cache_info().misses - before == 2
 
 
 def test_the_kept_keys_are_bounded() -> None:
     """At most ``MAX_KEYS`` keys are cached: the session of a role has a new secret every hour."""
-    for number in range(signer.MAX_KEYS + 10):
-        signer.keyed_mac(f"secret{number}", "20150830", "us-east-1", "dynamodb")
-    assert signer.keyed_mac.cache_info().currsize == signer.MAX_KEYS
+    for number in range(signature.MAX_KEYS + 10):
+        signature.keyed_mac(f"secret{number}", "20150830", "us-east-1", "dynamodb")
+    assert signature.keyed_mac.cache_info().currsize == signature.MAX_KEYS
 
 
 def test_no_repr_shows_a_secret() -> None:
     """No repr of the cache shows a secret."""
     sign(EXAMPLE, {"host": "host"}, b"{}", now=NOON, destination=("us-east-1", "service"))
-    assert EXAMPLE.secret_key not in repr([signer.keyed_mac, signer.keyed_mac.cache_info()])
+    assert EXAMPLE.secret_key not in repr([signature.keyed_mac, signature.keyed_mac.cache_info()])

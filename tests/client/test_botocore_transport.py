@@ -21,8 +21,8 @@ from pynamodb.attributes import UnicodeSetAttribute
 from pynamodb.attributes import UTCDateTimeAttribute
 
 import dynaflask
-from dynaflask.client.tuned.request_serializer import PassthroughSerializer
-from dynaflask.client.tuned.response_parser import ParserFactory
+from dynaflask.client.codec.request_serializer import PassthroughSerializer
+from dynaflask.client.codec.response_parser import ParserFactory
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
