@@ -14,10 +14,13 @@ import pynamodb.models
 import pytest
 
 import dynaflask
+from tests.support import default_transport
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.paths import SLOW_FILES
+
+default_transport.apply()
 
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 

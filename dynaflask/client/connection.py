@@ -27,6 +27,7 @@ from dynaflask.client.error_context import annotate
 from dynaflask.client.error_context import propagate_advice
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
+from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.sessions import new_session
 from dynaflask.client.table_keys import KeyCondition
@@ -240,7 +241,7 @@ class Connection(pynamodb.connection.Connection):
     ) -> dict[str, t.Any] | None:
         # A condition or a projection would need placeholders of the same expression.
         is_alone = condition is None and attributes_to_get is None
-        is_compiled = is_alone and self.bind.transport != STOCK
+        is_compiled = is_alone and transport_of(self.bind) != STOCK
         return t.cast("dict[str, t.Any] | None", serialize_update(actions)) if is_compiled else None
 
     def describe_table(self, table_name: str) -> dict[str, t.Any]:

@@ -7,11 +7,10 @@ import logging
 import typing as t
 
 from dynaflask.client.codec import parts
+from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
-from dynaflask.exceptions import ConfigurationError
-from dynaflask.exceptions import install_hint
 
 # Imported here and not at the first call. A process forked while a thread imports leaves the child waiting for the
 # import lock of a thread that it does not have.
@@ -22,8 +21,6 @@ except (ImportError, AttributeError) as missing:
     DirectTransport = missing
 
 logger = logging.getLogger("dynaflask.pool")
-# A reason is logged once per process, not once per client: an app may have a client for each of its tenants.
-_logged_reasons: set[tuple[str, str]] = set()
 
 
 class Transport(t.NamedTuple):
@@ -44,14 +41,7 @@ def attach_transport(client: t.Any, *, mode: str) -> None:
     Args:
         client: A client that no other thread has yet.
         mode: The value of ``DYNAMODB_TRANSPORT``.
-
-    Raises:
-        ConfigurationError: The transport needs a package that is not installed.
     """
-    if mode == DIRECT and isinstance(DirectTransport, ModuleNotFoundError):
-        raise ConfigurationError(
-            f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(DirectTransport, extra=DIRECT)}"
-        ) from DirectTransport
     difference = parts.unsupported_reason() if mode != STOCK else None
     if difference is not None:
         attached: t.Any = Transport(STOCK, difference)
@@ -59,11 +49,14 @@ def attach_transport(client: t.Any, *, mode: str) -> None:
         attached = Transport(mode)
     elif isinstance(DirectTransport, Exception):
         difference = parts.version_difference(DirectTransport)
-        attached = Transport(BOTOCORE, f"this version of botocore differs: {difference}")
+        attached = Transport(BOTOCORE, f"{parts.DIFFERENCE}{difference}")
     else:
         attached = DirectTransport(client)
     client.meta.dynaflask_transport = attached
-    _log_unused(mode, reason=attached.reason)
+    if attached.reason is not None:
+        # The program cannot know that a release of botocore has other names.
+        level = logging.WARNING if attached.reason.startswith(parts.DIFFERENCE) else logging.INFO
+        log_fallback(logger, mode, instead=attached.mode, reason=attached.reason, level=level)
 
 
 def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> None:
@@ -76,8 +69,9 @@ def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> No
     """
     with contextlib.suppress(AttributeError):
         client.meta.dynaflask_transport = Transport(STOCK, reason)
-    if mode not in {None, STOCK}:
-        _log_unused(mode, reason=reason)
+    # Without a value, nothing was asked for that is not in use.
+    if mode is not None and mode != STOCK:
+        log_fallback(logger, mode, instead=STOCK, reason=reason, level=logging.WARNING)
 
 
 def api_caller(client: t.Any) -> t.Any:
@@ -101,9 +95,3 @@ def count_sockets(client: t.Any) -> int:
     """Number of idle sockets of the client's direct transport."""
     transport = api_caller(client)
     return 0 if transport is client else len(transport)
-
-
-def _log_unused(mode: str | None, *, reason: str | None) -> None:
-    if reason is not None and (mode, reason) not in _logged_reasons:
-        _logged_reasons.add((str(mode), reason))
-        logger.warning("DYNAMODB_TRANSPORT is %r, but botocore makes the calls of a client: %s.", mode, reason)

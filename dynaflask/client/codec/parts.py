@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import typing as t
 
+# Start of the reason why a transport is not in use, which a message ends with what is missing.
+DIFFERENCE = "this version of botocore differs: "
 PYNAMODB_LOG = "An update is serialized by PynamoDB, because this version of it differs: %s."
 
 logger = logging.getLogger("dynaflask.pool")
@@ -40,7 +42,7 @@ except (ImportError, AttributeError) as error:
 
 def unsupported_reason() -> str | None:
     """Reason why botocore's own parts make the calls, or ``None`` if ours are used."""
-    return _difference and f"this version of botocore differs: {_difference}"
+    return _difference and f"{DIFFERENCE}{_difference}"
 
 
 def prepare_session(session: t.Any) -> None:

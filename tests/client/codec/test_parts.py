@@ -76,7 +76,7 @@ def test_a_renamed_name_of_botocore(
         assert reached == [mode, mode]
         assert len(warnings) == (mode != requested)
         assert all(
-            f"DYNAMODB_TRANSPORT is {requested!r}, but botocore" in warning
+            f"DYNAMODB_TRANSPORT is {requested!r}, but the transport of a client is {mode!r}: " in warning
             and "this version of botocore differs: " in warning
             and repr(name) in warning
             for warning in warnings
