@@ -84,6 +84,18 @@ def api_caller(client: t.Any) -> t.Any:
     return client if transport is None or isinstance(transport, Transport) else transport
 
 
+def describe(client: t.Any) -> str:
+    """The transport of the next call of a client, with the reason if it is not that of the settings.
+
+    Args:
+        client: Any client, also one that a factory made.
+    """
+    # A client that a factory made may be any object.
+    transport = getattr(getattr(client, "meta", None), "dynaflask_transport", Transport(STOCK))
+    reason = transport.reason
+    return str(transport.mode) if reason is None else f"{transport.mode}: {reason}"
+
+
 def close(client: t.Any) -> None:
     """Close the sockets of the client's direct transport. In a forked child, the parent's sockets stay open."""
     transport = api_caller(client)
