@@ -84,8 +84,8 @@ class TestUse:
             }
 
 
-@pytest.mark.parametrize("transport", [None, "botocore", "direct"])
-def test_stock_runs_pynamodbs_own_methods(db: dynaflask.Dynamo, make_app: MakeApp, transport: str | None) -> None:
+@pytest.mark.parametrize("transport", ["botocore", "direct"])
+def test_stock_runs_pynamodbs_own_methods(db: dynaflask.Dynamo, make_app: MakeApp, transport: str) -> None:
     """With the stock transport PynamoDB's own methods run, in that app alone."""
     model = type(db.Model)(
         "Other", (db.Model,), {"Meta": type("Meta", (), {"table_name": "o"}), "id": UnicodeAttribute(hash_key=True)}
