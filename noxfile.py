@@ -7,7 +7,17 @@ import pathlib
 
 import nox
 
-nox.options.sessions = ["lint", "typing", "docs", "proof", "benchmarks_smoke", "tests", "minimums", "newest"]
+nox.options.sessions = [
+    "lint",
+    "typing",
+    "docs",
+    "proof",
+    "benchmarks_smoke",
+    "transports",
+    "tests",
+    "minimums",
+    "newest",
+]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
@@ -36,6 +46,15 @@ def quick(session: nox.Session) -> None:
     """Run the fast tests on one Python, without coverage: under a minute on two cores."""
     session.install("--editable", ".[tests]")
     session.run("pytest", "--no-cov", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def transports(session: nox.Session) -> None:
+    """Run the tests that are not marked slow with each other transport as the default, without coverage."""
+    session.install("--editable", ".[tests]")
+    for transport in ("botocore", "stock"):
+        environment = {"DYNAFLASK_TEST_TRANSPORT": transport}
+        session.run("pytest", "--no-cov", "-m", "not slow", *session.posargs, env=environment)
 
 
 @nox.session(python=PYTHONS[0])

@@ -39,7 +39,7 @@ from _peers import declare
 from _peers import repeated
 
 import dynaflask
-from dynaflask.client.tuned.update_expression import serialize_update
+from dynaflask.client.codec.update_expression import serialize_update
 from dynaflask.model.base import Model
 from dynaflask.model.codec.compiled import CompiledCodec
 

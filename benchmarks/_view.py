@@ -1,6 +1,6 @@
 """A Flask view that reads one item of eleven attributes.
 
-BENCHMARK_URL=... BENCHMARK_CLIENT=tuned gunicorn _view:application
+BENCHMARK_URL=... BENCHMARK_CLIENT=botocore gunicorn _view:application
 
 The client is "PynamoDB", a ``DYNAMODB_TRANSPORT``, or none: "Flask alone".
 """

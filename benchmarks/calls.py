@@ -28,7 +28,7 @@ from _common import main
 
 from dynaflask import ConfigurationError
 
-# Targets: maximum share of PynamoDB's CPU time, with the tuned and with the direct transport.
+# Targets: maximum share of PynamoDB's CPU time, with the transports "botocore" and "direct".
 TO_REACH = {
     _peers.GET: (0.70, 0.10),
     _peers.PUT: (0.70, 0.12),
@@ -46,7 +46,7 @@ TURNS = {
     _peers.BATCH_GET: 5,
     _peers.BATCH_WRITE: 10,
 }
-THEIRS, TUNED, DIRECT, PYDYNOX = "PynamoDB", "tuned", "direct", "pydynox"
+THEIRS, BOTOCORE, DIRECT, PYDYNOX = "PynamoDB", "botocore", "direct", "pydynox"
 # CPU time of pydynox, whose core is written in Rust, over the time of direct.
 AHEAD = "direct ahead of pydynox"
 Peer = contextlib.AbstractContextManager[_peers.Calls]
@@ -60,16 +60,16 @@ def optional(module: str) -> Peer:
 PEERS: dict[str, cabc.Callable[[], Peer]] = {
     THEIRS: _peers.by_pynamodb,
     "stock": functools.partial(_peers.by_dynaflask, "stock"),
-    TUNED: functools.partial(_peers.by_dynaflask, "tuned"),
+    BOTOCORE: functools.partial(_peers.by_dynaflask, "botocore"),
     DIRECT: functools.partial(_peers.by_dynaflask, "direct"),
-    "botocore": _peers.by_botocore,
+    "botocore alone": _peers.by_botocore,
     "boto3 `Table`": functools.partial(optional, "_peer_boto3"),
     "aiodynamo": functools.partial(optional, "_peer_aiodynamo"),
     PYDYNOX: functools.partial(optional, "_peer_pydynox"),
     "bare Python": functools.partial(optional, "_peer_bare"),
     "bytes alone": _peers.bytes_alone,
 }
-COLUMNS = ("call", *(f"{name}, to reach" if name in (TUNED, DIRECT) else name for name in PEERS), AHEAD)
+COLUMNS = ("call", *(f"{name}, to reach" if name in (BOTOCORE, DIRECT) else name for name in PEERS), AHEAD)
 OPTIONAL = ("boto3", "aiodynamo", "pydynox", "orjson")
 
 
@@ -90,7 +90,7 @@ class Row(t.NamedTuple):
             return ""
         if peer == THEIRS:
             return f"1 ({figure.show('us')})" if figure.low == figure.high else f"1: {figure.show('us')}"
-        bounds = dict(zip((TUNED, DIRECT), TO_REACH[self.operation], strict=True))
+        bounds = dict(zip((BOTOCORE, DIRECT), TO_REACH[self.operation], strict=True))
         bound = bounds.get(peer)
         shown = share(figure)
         if bound is None:

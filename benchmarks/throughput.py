@@ -29,7 +29,7 @@ from _common import Runs
 from _common import main
 
 THEIRS = "PynamoDB"
-CLIENTS = (THEIRS, "stock", "tuned", "direct", "Flask alone")
+CLIENTS = (THEIRS, "stock", "botocore", "direct", "Flask alone")
 COLUMNS = ("", *CLIENTS)
 WORKERS, THREADS = 2, 4
 CONNECTIONS = WORKERS * THREADS

@@ -16,6 +16,7 @@ import pytest
 
 import dynaflask
 from dynaflask.registry.models import STATIC_MODELS
+from tests.support import default_transport
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
@@ -23,6 +24,7 @@ from tests.support.paths import SLOW_FILES
 
 # The fixtures that users get by the entry point.
 pytest_plugins = ["dynaflask.integrations.pytest"]
+default_transport.apply()
 
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 

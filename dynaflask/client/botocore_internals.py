@@ -6,7 +6,6 @@ botocore.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import types
 import typing as t
@@ -21,9 +20,6 @@ from botocore.httpsession import URLLib3Session
 
 if t.TYPE_CHECKING:
     import ssl
-
-with contextlib.suppress(ImportError):
-    import botocore.context
 
 # The event handlers that botocore registers on each new session. moto appends its own when it is imported. Empty if the
 # name is gone: then moto must be imported before the first client is made.
@@ -135,25 +131,12 @@ def use_tls_context(client: t.Any, context: ssl.SSLContext) -> None:
     session._setup_ssl_cert = setup
 
 
-def call_features() -> frozenset[str] | None:
-    """The botocore features that the current call uses, for its user agent; ``None`` if a name is gone."""
-    try:
-        context: t.Any = botocore.context.get_context()
-        return frozenset(context.features) if context else frozenset()
-    except AttributeError:
-        return None
-
-
 def replace_serializer(client: t.Any, *, stock: type, by: t.Any) -> None:
     """Replace the serializer of a client, if it is the stock one. Does nothing if the name is gone."""
-    _replace(client, "_serializer", stock=stock, by=by)
-
-
-def replace_resolver(client: t.Any, *, stock: type, by: t.Any, needs: tuple[str, ...]) -> None:
-    """Replace the endpoint resolver of a client, if it is the stock one and has all names that the other needs."""
-    resolver = getattr(client, "_ruleset_resolver", None)
-    if all(hasattr(resolver, name) for name in needs):
-        _replace(client, "_ruleset_resolver", stock=stock, by=by)
+    serializer = getattr(client, "_serializer", None)
+    if type(serializer) is stock:
+        client._serializer = by.__new__(by)
+        vars(client._serializer).update(vars(serializer))
 
 
 def lower_headers(headers: t.Any) -> dict[str, str]:
@@ -237,14 +220,6 @@ def socket_options(client: t.Any) -> tuple[tuple[int, int, int], ...]:
 
 def _emitter(client: t.Any) -> t.Any:
     return getattr(client.meta.events, "_emitter", None)
-
-
-def _replace(client: t.Any, name: str, *, stock: type, by: t.Any) -> None:
-    part = getattr(client, name, None)
-    if type(part) is stock:
-        other = by.__new__(by)
-        vars(other).update(vars(part))
-        setattr(client, name, other)
 
 
 # Methods that tracers, mocks and tests replace to see each call.

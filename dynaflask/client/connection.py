@@ -20,19 +20,20 @@ from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.client.call_timeout import TimedCaller
+from dynaflask.client.codec.parts import serialize_update
 from dynaflask.client.direct.page_decoder import ItemFactory
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
 from dynaflask.client.error_context import propagate_advice
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
+from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.sessions import new_session
 from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import check_filter
-from dynaflask.client.tuned_parts import serialize_update
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
@@ -242,8 +243,8 @@ class Connection(pynamodb.connection.Connection):
     ) -> dict[str, t.Any] | None:
         # A condition or a projection would need placeholders of the same expression.
         is_alone = condition is None and attributes_to_get is None
-        is_tuned = is_alone and self.bind.transport != STOCK
-        return t.cast("dict[str, t.Any] | None", serialize_update(actions)) if is_tuned else None
+        is_compiled = is_alone and transport_of(self.bind) != STOCK
+        return t.cast("dict[str, t.Any] | None", serialize_update(actions)) if is_compiled else None
 
     def describe_table(self, table_name: str) -> dict[str, t.Any]:
         """The description of a table; see PynamoDB."""

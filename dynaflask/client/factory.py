@@ -10,11 +10,11 @@ from os import getpid
 
 from dynaflask.client import tls
 from dynaflask.client import transport
-from dynaflask.client import tuned_parts
 from dynaflask.client.attempt_hook import run_attempt_hook
 from dynaflask.client.botocore_internals import http_session
 from dynaflask.client.botocore_internals import renew_sockets
 from dynaflask.client.call_timeout import refuse_further_attempts
+from dynaflask.client.codec import parts
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import client_config
@@ -49,7 +49,7 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, LockedSession | None
     if client.meta.endpoint_url.startswith("https:"):
         tls.share_context(client)
     if key.transport != STOCK:
-        tuned_parts.install(client)
+        parts.install(client)
     _check_before_send(client)
     _add_headers(client, key.extra_headers)
     transport.attach_transport(client, mode=key.transport)

@@ -17,9 +17,11 @@ from dynaflask.config.fields import BIND_FIELDS
 from dynaflask.config.validators import extra_headers
 
 LOCAL = "local"
+# The values of DYNAMODB_TRANSPORT.
 DIRECT = "direct"
-TUNED = "tuned"
+BOTOCORE = "botocore"
 STOCK = "stock"
+DEFAULT_TRANSPORT = DIRECT
 
 # https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html. botocore reads the file of boto 2 last.
 CONFIG_FILES = (
@@ -99,10 +101,15 @@ def client_key(bind: Bind) -> ClientKey:
         identity=Identity(*(getattr(bind, name) for name in Identity._fields)),
         extra_headers=tuple(sorted(headers.items())),
         options=_options(bind),
-        transport=bind.transport or TUNED,
+        transport=transport_of(bind),
         factory=_factory_key(bind) if bind.client_factory else None,
         environment=_environment_digest(),
     )
+
+
+def transport_of(bind: Bind) -> str:
+    """How the calls of a bind are sent: ``DYNAMODB_TRANSPORT``, or its default."""
+    return bind.transport or DEFAULT_TRANSPORT
 
 
 def client_config(bind: Bind) -> Config:

@@ -15,9 +15,9 @@ from botocore.credentials import Credentials
 from botocore.credentials import DeferredRefreshableCredentials
 
 from dynaflask import local
-from dynaflask.client import tuned_parts
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import mock_is_active
+from dynaflask.client.codec import parts
 from dynaflask.client.key import LOCAL
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
@@ -123,7 +123,7 @@ class SessionCache:
         has_keys = identity.aws_access_key_id is not None or _static_keys(key)[0] is not None
         session = self._share_loader(_new_botocore_session(identity.profile, has_keys=has_keys))
         if key.transport != STOCK:
-            tuned_parts.prepare_session(session)
+            parts.prepare_session(session)
         return session
 
     def _share_loader(self, session: botocore.session.Session) -> botocore.session.Session:

@@ -6,10 +6,11 @@ import contextlib
 import logging
 import typing as t
 
-from dynaflask.client import tuned_parts
+from dynaflask.client.codec import parts
+from dynaflask.client.fallback_log import log_fallback
+from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
-from dynaflask.client.key import TUNED
 
 # Imported here and not at the first call. A process forked while a thread imports leaves the child waiting for the
 # import lock of a thread that it does not have.
@@ -20,15 +21,13 @@ except (ImportError, AttributeError) as missing:
     DirectTransport = missing
 
 logger = logging.getLogger("dynaflask.pool")
-# A reason is logged once per process, not once per client: an app may have a client for each of its tenants.
-_logged_reasons: set[tuple[str, str]] = set()
 
 
 class Transport(t.NamedTuple):
     """The transport of a client that makes its calls itself.
 
     Attributes:
-        mode: ``"tuned"`` or ``"stock"``, as in ``DYNAMODB_TRANSPORT``.
+        mode: ``"botocore"`` or ``"stock"``, as in ``DYNAMODB_TRANSPORT``.
         reason: Why the requested transport is not in use; ``None`` if it is.
     """
 
@@ -43,18 +42,21 @@ def attach_transport(client: t.Any, *, mode: str) -> None:
         client: A client that no other thread has yet.
         mode: The value of ``DYNAMODB_TRANSPORT``.
     """
-    difference = tuned_parts.unsupported_reason() if mode != STOCK else None
+    difference = parts.unsupported_reason() if mode != STOCK else None
     if difference is not None:
         attached: t.Any = Transport(STOCK, difference)
     elif mode != DIRECT:
         attached = Transport(mode)
     elif isinstance(DirectTransport, Exception):
-        difference = tuned_parts.version_difference(DirectTransport)
-        attached = Transport(TUNED, f"this version of botocore differs: {difference}")
+        difference = parts.version_difference(DirectTransport)
+        attached = Transport(BOTOCORE, f"{parts.DIFFERENCE}{difference}")
     else:
         attached = DirectTransport(client)
     client.meta.dynaflask_transport = attached
-    _log_unused(mode, reason=attached.reason)
+    if attached.reason is not None:
+        # The program cannot know that a release of botocore has other names.
+        level = logging.WARNING if attached.reason.startswith(parts.DIFFERENCE) else logging.INFO
+        log_fallback(logger, mode, instead=attached.mode, reason=attached.reason, level=level)
 
 
 def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> None:
@@ -67,8 +69,9 @@ def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> No
     """
     with contextlib.suppress(AttributeError):
         client.meta.dynaflask_transport = Transport(STOCK, reason)
-    if mode not in {None, STOCK}:
-        _log_unused(mode, reason=reason)
+    # Without a value, nothing was asked for that is not in use.
+    if mode is not None and mode != STOCK:
+        log_fallback(logger, mode, instead=STOCK, reason=reason, level=logging.WARNING)
 
 
 def api_caller(client: t.Any) -> t.Any:
@@ -79,6 +82,18 @@ def api_caller(client: t.Any) -> t.Any:
     """
     transport = getattr(getattr(client, "meta", None), "dynaflask_transport", None)
     return client if transport is None or isinstance(transport, Transport) else transport
+
+
+def describe(client: t.Any) -> str:
+    """The transport of the next call of a client, with the reason if it is not that of the settings.
+
+    Args:
+        client: Any client, also one that a factory made.
+    """
+    # A client that a factory made may be any object.
+    transport = getattr(getattr(client, "meta", None), "dynaflask_transport", Transport(STOCK))
+    reason = transport.reason
+    return str(transport.mode) if reason is None else f"{transport.mode}: {reason}"
 
 
 def close(client: t.Any) -> None:
@@ -92,9 +107,3 @@ def count_sockets(client: t.Any) -> int:
     """Number of idle sockets of the client's direct transport."""
     transport = api_caller(client)
     return 0 if transport is client else len(transport)
-
-
-def _log_unused(mode: str | None, *, reason: str | None) -> None:
-    if reason is not None and (mode, reason) not in _logged_reasons:
-        _logged_reasons.add((str(mode), reason))
-        logger.warning("DYNAMODB_TRANSPORT is %r, but botocore makes the calls of a client: %s.", mode, reason)

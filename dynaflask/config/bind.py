@@ -50,7 +50,7 @@ class Bind:
         client_factory: Callable that takes the bind and returns the client.
         client_config: botocore ``Config`` with further client options.
         share_client: If false, no other app uses this app's client.
-        transport: How calls are sent: ``"tuned"``, ``"direct"`` or ``"stock"``.
+        transport: How calls are sent: ``"direct"``, ``"botocore"`` or ``"stock"``.
         table_prefix: Prefix of each declared table name, or a callable that returns the real name.
         read_capacity_units: Read capacity units of a new table.
         write_capacity_units: Write capacity units of a new table.

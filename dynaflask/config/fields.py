@@ -151,7 +151,7 @@ SETTINGS: t.Final = (
     ),
     Setting("client_config", v.client_config, Group.OVERRIDES, "botocore ``Config`` with further client options."),
     Setting("share_client", v.boolean, Group.CLIENT, "If false, no other app uses this app's client."),
-    Setting("transport", v.transport, Group.CLIENT, 'How calls are sent: ``"tuned"``, ``"direct"`` or ``"stock"``.'),
+    Setting("transport", v.transport, Group.CLIENT, 'How calls are sent: ``"direct"``, ``"botocore"`` or ``"stock"``.'),
     Setting(
         "table_prefix",
         v.table_prefix,

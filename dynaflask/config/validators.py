@@ -22,7 +22,7 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.exceptions import ConfigurationError
 
-TRANSPORTS = ("tuned", "direct", "stock")
+TRANSPORTS = ("direct", "botocore", "stock")
 # Limits of STS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 MAX_SESSION_TAGS = 50
 MAX_POLICY_CHARACTERS = 2048

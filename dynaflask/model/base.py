@@ -12,6 +12,7 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.connection import TransactionItem
 from dynaflask.client.key import DIRECT
+from dynaflask.client.key import transport_of
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.counts import CountMixin
@@ -186,7 +187,7 @@ def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
     except AttributeError:
         return results
     table = getattr(request.operation, "__self__", None)
-    if type(table) is not TableConnection or table.connection.bind.transport != DIRECT:
+    if type(table) is not TableConnection or transport_of(table.connection.bind) != DIRECT:
         return results
     make = _safe_make(model, _codec_of(model))
     return results if make is None else ModelResultIterator(request, with_tenant(make, table.connection.tenant))

@@ -14,6 +14,7 @@ from botocore.parsers import ResponseParserError
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotated
+from dynaflask.client.transport import describe
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DamagedResponse
 
@@ -37,6 +38,8 @@ class Health:
         seconds: Duration of the call.
         error: Why the bind or the table cannot be used; ``None`` if it can. It names endpoints and settings: log it,
             and do not send it to clients.
+        transport: Transport of the calls, with the reason if it is not that of ``DYNAMODB_TRANSPORT``, such as
+            ``"botocore: moto's mock is active"``; ``None`` if the bind or the table cannot be used.
     """
 
     bind: str
@@ -44,6 +47,7 @@ class Health:
     models: tuple[str, ...]
     seconds: float
     error: str | None
+    transport: str | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -63,14 +67,16 @@ def check(registry: Registry, *bind_keys: str, tables: bool) -> list[Health]:
     binds = [registry.bind(bind_key) for bind_key in bind_keys or registry.binds]
     selected = {bind.key for bind in binds}
     results = [
-        _check(functools.partial(_describe, table), table.connection.bind, table.table_name, models)
+        _check(registry, functools.partial(_describe, table), table.connection.bind, table.table_name, models)
         for table, models in (_tables(registry) if tables else ())
         if table.connection.bind.key in selected
     ]
     # A bind without a table is checked all the same: the program may use it in a block.
     with_tables = {result.bind for result in results}
     return results + [
-        _check(functools.partial(_ping, registry, bind), bind) for bind in binds if bind.key not in with_tables
+        _check(registry, functools.partial(_ping, registry, bind), bind)
+        for bind in binds
+        if bind.key not in with_tables
     ]
 
 
@@ -113,14 +119,24 @@ def _describe(table: TableConnection) -> str | None:
 
 
 def _check(
-    call: cabc.Callable[[], str | None], bind: Bind, table: str | None = None, models: cabc.Sequence[str] = ()
+    registry: Registry,
+    call: cabc.Callable[[], str | None],
+    bind: Bind,
+    table: str | None = None,
+    models: cabc.Sequence[str] = (),
 ) -> Health:
     started = time.perf_counter()
     try:
         error = call()
     except CALL_ERRORS as call_error:
         error = str(call_error)
-    return Health(bind.key, table, tuple(models), time.perf_counter() - started, error)
+    seconds = time.perf_counter() - started
+    return Health(bind.key, table, tuple(models), seconds, error, None if error else _transport(registry, bind))
+
+
+def _transport(registry: Registry, bind: Bind) -> str:
+    with registry.lease(bind).call() as client:
+        return describe(client)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import flask
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.key import STOCK
+from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.config.bind import Bind
@@ -366,7 +367,7 @@ class Scope:
         """True if a model's calls are made by PynamoDB and botocore alone: ``DYNAMODB_TRANSPORT = "stock"``."""
         # A model that this context cannot reach may still be converted to an item.
         try:
-            return self.resolve(declaration).bind.transport == STOCK
+            return transport_of(self.resolve(declaration).bind) == STOCK
         except (DynaflaskError, AttributeError, RuntimeError):
             return False
 

@@ -45,7 +45,7 @@ class CursorCodec:
 
     def __init__(self, app: flask.Flask, *, context: t.Any) -> None:
         message = PURPOSE + json.dumps(context, sort_keys=True, default=_to_base64).encode()
-        # Not `hmac.digest`, which releases the interpreter lock: see `signing_key` in client/tuned/signer.py.
+        # Not `hmac.digest`, which releases the interpreter lock: see `signing_key` in client/direct/signature.py.
         keys = [hmac.new(secret, message, "sha256").digest() for secret in _secrets(app)]
         fernet = _import_fernet()
         self._invalid_token: type[Exception] = fernet.InvalidToken

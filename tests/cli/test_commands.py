@@ -18,6 +18,7 @@ import pytest
 
 import dynaflask
 from dynaflask.cli.commands import dynamo
+from dynaflask.client import key
 from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
@@ -446,6 +447,7 @@ def test_check_exits_with_1_if_a_table_cannot_be_used(
         "models": ["Board"],
         "seconds": 0,
         "error": None,
+        "transport": key.DEFAULT_TRANSPORT,
     }
     assert (second["bind"], second["table"]) == ("eu", None)
     assert first["seconds"] == round(first["seconds"], 4)

@@ -24,7 +24,7 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-TRANSPORTS = ["stock", "tuned", "direct"]
+TRANSPORTS = ["stock", "botocore", "direct"]
 NAMES = [
     *("*.eu-west-1.amazonaws.com", "*.us-west-2.amazonaws.com", "*.cn-north-1.amazonaws.com.cn"),
     *("*.ddb.eu-west-1.amazonaws.com", "*.eu-west-1.api.aws", "*.dynamodb.eu-west-1.vpce.amazonaws.com"),
@@ -174,7 +174,7 @@ def test_endpoint_discovery_needs_botocore(make_app: MakeApp) -> None:
     """With endpoint discovery, ``direct`` is not used, because botocore may change the endpoint of a call."""
     config = Config(endpoint_discovery_enabled=True)
     mode, reason = transport(make_app(region="eu-west-1", transport="direct", client_config=config, **KEYS))
-    assert mode == "tuned"
+    assert mode == "botocore"
     assert reason is not None
     assert "EndpointDiscoveryHandler" in reason
 

@@ -20,7 +20,7 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-TRANSPORTS = ["tuned", "direct", "stock"]
+TRANSPORTS = ["botocore", "direct", "stock"]
 THROTTLED = (400, {"__type": "x#ThrottlingException", "message": "slow down"})
 
 

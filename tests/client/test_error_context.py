@@ -157,7 +157,7 @@ def refuse(recorder: recorders.Recorder, code: str) -> None:
     recorder.answer = lambda request: (400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"})
 
 
-@pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
+@pytest.mark.parametrize("transport", ["direct", "botocore", "stock"])
 @pytest.mark.parametrize(("call", "error"), CALLS.values(), ids=CALLS)
 def test_a_missing_table_names_the_destination_and_the_command(  # noqa: PLR0917 - fixtures
     make_app: MakeApp,
@@ -198,7 +198,7 @@ def test_a_missing_table_of_the_local_server_advises_what_helps(
     assert "flask dynamo create" not in str(caught.value)
 
 
-@pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
+@pytest.mark.parametrize("transport", ["direct", "botocore", "stock"])
 def test_a_local_server_that_was_killed_is_named(
     make_app: MakeApp, thread_model: t.Any, caplog: pytest.LogCaptureFixture, transport: str
 ) -> None:
@@ -437,7 +437,7 @@ WIRE_FAULTS: dict[str, tuple[hostile.Act, type[Exception], str]] = {
 }
 
 
-@pytest.mark.parametrize("transport", ["direct", "tuned"])
+@pytest.mark.parametrize("transport", ["direct", "botocore"])
 @pytest.mark.parametrize("fault", WIRE_FAULTS)
 def test_a_fault_on_the_wire_names_the_bind_and_the_setting(
     make_app: MakeApp, thread_model: t.Any, transport: str, fault: str

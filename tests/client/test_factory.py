@@ -92,7 +92,7 @@ class TestIdentity:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         assert wire(profile="dev").access_key_id == "DEV"
 
-    @pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
+    @pytest.mark.parametrize("transport", ["direct", "botocore", "stock"])
     def test_keys_need_no_profile(
         self, wire: t.Callable[..., recorders.Request], monkeypatch: pytest.MonkeyPatch, transport: str
     ) -> None:
@@ -428,7 +428,7 @@ class TestRefresh:
             ping(app)
 
 
-@pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
+@pytest.mark.parametrize("transport", ["botocore", "direct", "stock"])
 class TestForks:
     """A client that user code kept over a fork; ``test_forks.py`` forks for real."""
 

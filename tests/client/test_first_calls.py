@@ -47,7 +47,7 @@ def run(program: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
+@pytest.mark.parametrize("transport", ["botocore", "direct", "stock"])
 def test_the_first_calls_import_nothing(recorder: recorders.Recorder, transport: str) -> None:
     """A process forked while a thread imports leaves the child waiting for the import lock."""
     assert run(FIRST_CALLS, recorder.url, transport) == ""

@@ -20,7 +20,7 @@ from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
 from tests.support.paths import environment
 
-TRANSPORTS = ["tuned", "direct", "stock"]
+TRANSPORTS = ["botocore", "direct", "stock"]
 REQUESTS = 500
 
 

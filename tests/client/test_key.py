@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import ImmutableDict
 
 import dynaflask
+from dynaflask.client.key import BOTOCORE
+from dynaflask.client.key import DEFAULT_TRANSPORT
+from dynaflask.client.key import DIRECT
+from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_config
 from dynaflask.client.key import client_key
 from dynaflask.client.key import without_password
@@ -46,8 +50,14 @@ FIELDS: dict[str, st.SearchStrategy[t.Any]] = {
         [Config(proxies={"http": "http://p"}), Config(proxies={"http": "http://q"}), Config(tcp_keepalive=True)]
     ),
     "local_path": st.sampled_from(["/a", "/b"]),
-    "transport": st.sampled_from(["direct", "stock"]),
+    # Not the default: a bind that names it and one without the setting have one client.
+    "transport": st.sampled_from(sorted({DIRECT, BOTOCORE, STOCK} - {DEFAULT_TRANSPORT})),
 }
+
+
+def test_a_bind_that_names_the_default_transport_has_the_same_key() -> None:
+    """Two apps share a client, whether or not they name the default."""
+    assert client_key(Bind(transport=DEFAULT_TRANSPORT)) == client_key(Bind())
 
 
 @hypothesis.given(st.sampled_from(sorted(FIELDS)), st.data())

@@ -15,7 +15,7 @@ from tests.support.settings import MakeApp
 ITEM = {"forum_name": {"S": "a"}, "subject": {"S": "b"}, "views": {"N": "1"}}
 
 
-@pytest.fixture(params=["direct", "tuned", "stock"])
+@pytest.fixture(params=["direct", "botocore", "stock"])
 def server(request: pytest.FixtureRequest, make_app: MakeApp) -> cabc.Iterator[hostile.Hostile]:
     """A server that closes the connection instead of its first response, with an app's context, on each transport."""
     with hostile.Hostile() as server:

@@ -25,7 +25,7 @@ from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
-@pytest.fixture(params=["direct", "tuned", "stock"])
+@pytest.fixture(params=["direct", "botocore", "stock"])
 def app(make_app: MakeApp, recorder: recorders.Recorder, request: pytest.FixtureRequest) -> t.Iterator[flask.Flask]:
     """An app, in a context, whose calls the recorder answers, with each transport."""
     app = make_app(host=recorder.url, region="us-east-1", max_retry_attempts=0, transport=request.param, **KEYS)
@@ -183,7 +183,7 @@ class TestNumberKeys:
         assert recorder.requests[1].body["Key"] == {"id": {"N": "1"}}
 
 
-@pytest.mark.parametrize("transport", ["direct", "tuned", "stock"])
+@pytest.mark.parametrize("transport", ["direct", "botocore", "stock"])
 def test_an_item_is_found_in_any_spelling(
     make_app: MakeApp, ministack: engines.Engine, account: engines.Account, score_model: t.Any, transport: str
 ) -> None:

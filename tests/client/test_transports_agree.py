@@ -31,7 +31,7 @@ from tests.support.strategies import ANSWERED
 from tests.support.strategies import ASKED_OF_ITEMS
 from tests.support.strategies import json_names
 
-TRANSPORTS = ("stock", "tuned", "direct")
+TRANSPORTS = ("stock", "botocore", "direct")
 KEYS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "hush", "aws_session_token": "token"}
 API = botocore.session.Session().get_service_model("dynamodb")
 # Ids that differ between requests.
@@ -62,8 +62,8 @@ class Transports:
         # DynamoDB writes no spaces.
         body = json.dumps(answer, default=in_base64, separators=(",", ":"))
         self._recorder.answer = lambda request: (status, body)
-        stock, tuned, direct = (self._take(app, step) for app in self.apps.values())
-        assert tuned == stock
+        stock, botocore, direct = (self._take(app, step) for app in self.apps.values())
+        assert botocore == stock
         assert direct == stock
         return True
 

@@ -37,7 +37,7 @@ def answer(request: recorders.Request) -> recorders.Answer | None:
     return recorders.plain_answer(request)
 
 
-@pytest.fixture(params=["tuned", "direct", "stock"])
+@pytest.fixture(params=["botocore", "direct", "stock"])
 def app(request: pytest.FixtureRequest, make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
     """An app with five tenants, by each transport, whose context is pushed."""
     recorder.answer = t.cast("t.Any", answer)

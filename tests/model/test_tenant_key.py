@@ -34,7 +34,7 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-TRANSPORTS = ["tuned", "direct", "stock"]
+TRANSPORTS = ["botocore", "direct", "stock"]
 
 
 class ByAuthor(GlobalSecondaryIndex[t.Any]):

@@ -14,7 +14,7 @@ import dynaflask
 from tests.support import engines
 
 
-@pytest.fixture(params=["tuned", "direct", "stock"])
+@pytest.fixture(params=["botocore", "direct", "stock"])
 def office(
     request: pytest.FixtureRequest, engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
 ) -> t.Iterator[t.Any]:

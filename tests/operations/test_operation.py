@@ -31,7 +31,7 @@ def finished() -> cabc.Iterator[list[Operation]]:
         yield operations
 
 
-@pytest.fixture(params=["tuned", "direct", "stock"])
+@pytest.fixture(params=["botocore", "direct", "stock"])
 def app(request: pytest.FixtureRequest, make_app: MakeApp, recorder: recorders.Recorder) -> cabc.Iterator[flask.Flask]:
     """An app in a context, whose calls the recorder answers, on each transport."""
     settings = {"host": recorder.url, "region": "us-east-1", "transport": request.param, "max_retry_attempts": 1}

@@ -23,7 +23,7 @@ FROZEN: dict[str, t.Callable[[], t.ContextManager[t.Any]]] = {
     "freezegun": lambda: freezegun.freeze_time(PAST),
     "time-machine": lambda: time_machine.travel(PAST, tick=False),
 }
-TRANSPORTS = ["stock", "tuned", "direct"]
+TRANSPORTS = ["stock", "botocore", "direct"]
 
 
 @pytest.fixture(params=FROZEN)

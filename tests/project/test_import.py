@@ -30,7 +30,7 @@ import sys
 sys.modules.update(orjson=None)
 from dynaflask import Dynamo
 from dynaflask.client import transport
-from dynaflask.client.tuned import json_codec
+from dynaflask.client.codec import json_codec
 print(json_codec.load(json_codec.dump({"a": 1})), transport.DirectTransport.__name__)
 """
 
@@ -70,7 +70,7 @@ def test_an_unknown_name() -> None:
 
 
 def test_it_works_without_accelerators() -> None:
-    """Without the optional packages the standard library's JSON is used, and ``direct`` is available."""
+    """Without the optional packages the standard library's JSON is used, and ``direct`` works."""
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM_WITHOUT_ACCELERATORS], capture_output=True, text=True, check=True, cwd=PROJECT
     )

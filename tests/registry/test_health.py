@@ -34,6 +34,18 @@ NOT_DYNAMODB_MESSAGE = (
 )
 
 
+class Lister:
+    """A client of a factory that only lists tables."""
+
+    def list_tables(self, **_: t.Any) -> t.Any:
+        """No tables."""
+        return {"TableNames": []}
+
+
+def ignore(**_: t.Any) -> None:
+    """An event handler that does nothing."""
+
+
 def of(table: str | None, results: list[dynaflask.Health]) -> dynaflask.Health:
     """The only result for a table."""
     (result,) = [result for result in results if result.table == table]
@@ -72,6 +84,23 @@ class TestCheck:
         assert good.seconds > 0
         assert "The bind is 'far'. Check DYNAMODB_HOST" in bad.error
         assert [result.bind for result in app.extensions["dynamo"].check("default")] == ["default"]
+
+    def test_a_result_names_the_transport_of_the_bind(
+        self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
+    ) -> None:
+        """A transport that is not that of the settings has its reason, in the app that has the reason alone."""
+        binds = {"far": {"host": "http://127.0.0.1:1", "max_retry_attempts": 0}, "stock": {"transport": "stock"}}
+        options = {"host": recorder.url, "region": "us-east-1", "transport": "direct", "share_client": False, **KEYS}
+        plain, watched = (make_app(name, binds=binds, **options) for name in ("plain", "watched"))
+        watched.extensions["dynamo"].get_client().meta.events.register("before-send.dynamodb", ignore)
+        transports = [
+            [result.transport for result in app.extensions["dynamo"].check("default", "stock", "far")]
+            for app in (plain, watched)
+        ]
+        reason = f"botocore: {__name__}.ignore listens to the client's events"
+        assert transports == [["direct", "stock", None], [reason, "stock", None]]
+        (unmanaged,) = make_app(client_factory=lambda _: Lister()).extensions["dynamo"].check()
+        assert (unmanaged.is_ok, unmanaged.transport) == (True, "stock")
 
     def test_an_unknown_bind_is_an_error(self, app: flask.Flask) -> None:
         """A key that the app does not have raises, before any call."""

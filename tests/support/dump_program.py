@@ -17,7 +17,9 @@ from pynamodb.attributes import NumberAttribute
 import dynaflask
 from dynaflask.tables import partial_dump
 from dynaflask.tables.dump import dump
+from tests.support import default_transport
 
+default_transport.apply()
 db = dynaflask.Dynamo()
 
 

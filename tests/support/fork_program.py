@@ -27,7 +27,7 @@ app.config.from_mapping(
     DYNAMODB_REGION="us-east-1",
     DYNAMODB_AWS_ACCESS_KEY_ID="AKIA",
     DYNAMODB_AWS_SECRET_ACCESS_KEY="hush",
-    DYNAMODB_TRANSPORT=(sys.argv[2:] or ["tuned"])[0],
+    DYNAMODB_TRANSPORT=(sys.argv[2:] or ["botocore"])[0],
 )
 db.init_app(app)
 stop = threading.Event()

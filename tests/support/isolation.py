@@ -22,8 +22,11 @@ import typing as t
 import unittest.mock
 
 import flask
-from botocore.httpsession import URLLib3Session
+from urllib3.connectionpool import HTTPConnectionPool
 
+from dynaflask.client import key
+from dynaflask.client.direct.http_pool import ConnectionPool
+from tests.support import default_transport
 from tests.support.isolation_calls import CONNECTION_CALLS
 from tests.support.isolation_calls import MODEL_CALLS
 from tests.support.isolation_calls import Call
@@ -35,6 +38,8 @@ from tests.support.recorder import Answer
 from tests.support.recorder import Json
 from tests.support.recorder import Recorder
 from tests.support.recorder import Request
+
+default_transport.apply()
 
 WORKERS_PER_APP = 8
 WAIT_SECONDS = 30
@@ -73,10 +78,14 @@ class Side(t.NamedTuple):
 
 @dataclasses.dataclass
 class World:
-    """Two servers and two apps. The ``home`` of one app is the host of the other's ``away``."""
+    """Two servers and two apps. The ``home`` of one app is the host of the other's ``away``.
+
+    ``senders`` has the transport of each request: ``"direct"``, or ``"urllib3"`` for those of botocore.
+    """
 
     servers: tuple[Recorder, Recorder]
     sides: tuple[Side, Side]
+    senders: collections.Counter[str]
 
     def workers(self, *, per_app: int = WORKERS_PER_APP) -> list[Worker]:
         """Workers for both apps, alternating."""
@@ -95,6 +104,8 @@ class World:
         sent = sum((worker.operations for worker in workers), start=collections.Counter[str]())
         assert collections.Counter(request.operation for _, request in seen) == sent
         assert len(seen) >= at_least, f"{len(seen)} requests are too few."
+        is_direct = self.senders["direct"] > self.senders["urllib3"]
+        assert is_direct == (key.DEFAULT_TRANSPORT == key.DIRECT), self.senders
         assert self._turns() >= at_least / 10, f"One app was heard {self._turns()} times after the other only."
 
     def _turns(self) -> int:
@@ -105,12 +116,12 @@ class World:
 @contextlib.contextmanager
 def world(*, at_once: int = 2 * WORKERS_PER_APP) -> cabc.Iterator[World]:
     """Two apps on two servers, which delay the first requests until ``at_once`` workers have sent one."""
-    with Recorder() as first, Recorder() as second, _labelled_wire():
+    with Recorder() as first, Recorder() as second, _labelled_wire() as senders:
         first.answer = second.answer = _held_until(at_once)
         hosts = [f"127.0.0.1:{server.port}" for server in (first, second)]
         us = _side("us", home=(hosts[0], "us-west-2"), away=(hosts[1], "eu-west-1"))
         eu = _side("eu", home=(hosts[1], "eu-west-1"), away=(hosts[0], "us-west-2"))
-        yield World((first, second), (us, eu))
+        yield World((first, second), (us, eu), senders)
 
 
 def _side(name: str, *, home: tuple[str, str], away: tuple[str, str]) -> Side:
@@ -330,16 +341,27 @@ _label: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("label")
 
 
 @contextlib.contextmanager
-def _labelled_wire() -> cabc.Iterator[None]:
-    """Each request of any client carries its maker and its intended destination."""
-    send = URLLib3Session.send
+def _labelled_wire() -> cabc.Iterator[collections.Counter[str]]:
+    """Each request of any client carries its maker and its intended destination. Counts the requests by transport."""
+    # Below botocore, because a patch of botocore would turn the direct transport off.
+    stock_send, direct_send = HTTPConnectionPool.urlopen, ConnectionPool.send
+    senders: collections.Counter[str] = collections.Counter()
 
-    def labelled(session: URLLib3Session, request: t.Any) -> t.Any:
-        request.headers.update(_label.get())
-        return send(session, request)
+    def send_by_urllib3(pool: HTTPConnectionPool, *args: t.Any, headers: t.Any, **options: t.Any) -> t.Any:
+        senders["urllib3"] += 1
+        return stock_send(pool, *args, headers={**headers, **_label.get()}, **options)
 
-    with unittest.mock.patch.object(URLLib3Session, "send", labelled):
-        yield
+    def send_directly(pool: ConnectionPool, request: bytes) -> t.Any:
+        senders["direct"] += 1
+        request_line, line_end, rest = request.partition(b"\r\n")
+        label = "".join(f"{name}: {value}\r\n" for name, value in _label.get().items()).encode()
+        return direct_send(pool, request_line + line_end + label + rest)
+
+    with (
+        unittest.mock.patch.object(HTTPConnectionPool, "urlopen", send_by_urllib3),
+        unittest.mock.patch.object(ConnectionPool, "send", send_directly),
+    ):
+        yield senders
 
 
 def _held_until(count: int) -> cabc.Callable[[Request], Answer]:

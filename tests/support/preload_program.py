@@ -18,7 +18,7 @@ application.config.from_mapping(
     DYNAMODB_REGION="us-east-1",
     DYNAMODB_AWS_ACCESS_KEY_ID="AKIA",
     DYNAMODB_AWS_SECRET_ACCESS_KEY="hush",
-    DYNAMODB_TRANSPORT=os.environ.get("TRANSPORT", "tuned"),
+    DYNAMODB_TRANSPORT=os.environ.get("TRANSPORT", "botocore"),
 )
 db.init_app(application)
 

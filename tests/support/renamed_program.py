@@ -30,7 +30,7 @@ class Warnings(logging.Handler):
 
 
 results: dict[str, list[object]] = {}
-for transport in ("stock", "tuned", "direct"):
+for transport in ("stock", "botocore", "direct"):
     db = dynaflask.Dynamo()
     Thread = models.declare_thread(db)
     app = flask.Flask(transport)

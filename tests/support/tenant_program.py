@@ -24,6 +24,9 @@ from dynaflask.testing import assumed_role
 from examples.forum.app import create_app
 from examples.forum.models import Thread
 from examples.forum.models import db
+from tests.support import default_transport
+
+default_transport.apply()
 
 CALLS = 50_000  # of `nox --session proof`
 TENANTS = [f"tenant-{number}" for number in range(100)]

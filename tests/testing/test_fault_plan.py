@@ -19,7 +19,7 @@ from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 THROTTLED = "ProvisionedThroughputExceededException"
-TRANSPORTS = ["stock", "tuned", "direct"]
+TRANSPORTS = ["stock", "botocore", "direct"]
 
 
 @pytest.fixture(params=TRANSPORTS)

@@ -155,7 +155,7 @@ class TestPages:
         pages = walk(db, visit.query, 1, **options)
         assert [page for page in numbers(pages) if page] == split(EVERY_THIRD, 3)
 
-    @pytest.mark.parametrize("transport", ["tuned", "direct", "stock"])
+    @pytest.mark.parametrize("transport", ["botocore", "direct", "stock"])
     def test_any_transport(self, db: dynaflask.Dynamo, visit: t.Any, transport: str) -> None:
         """Each transport encodes and decodes a binary key in a cursor."""
         with db.using(transport=transport):

@@ -7,11 +7,11 @@ import uuid
 
 from botocore.serialize import create_serializer
 
-from dynaflask.client.tuned.json_codec import dump
-from dynaflask.client.tuned.passthrough import predicate_for
-from dynaflask.client.tuned.response_parser import PassthroughParser
-from dynaflask.client.tuned.response_parser import add_metadata
-from dynaflask.client.tuned.response_parser import parse_plain
+from dynaflask.client.codec.json_codec import dump
+from dynaflask.client.codec.passthrough import predicate_for
+from dynaflask.client.codec.response_parser import PassthroughParser
+from dynaflask.client.codec.response_parser import add_metadata
+from dynaflask.client.codec.response_parser import parse_plain
 from dynaflask.operations.operation import READ_OPERATIONS
 from dynaflask.operations.requests import requests_by_table
 

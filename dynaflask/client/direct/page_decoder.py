@@ -9,7 +9,7 @@ import collections.abc as cabc
 import json
 import typing as t
 
-from dynaflask.client.tuned.passthrough import is_plain_item
+from dynaflask.client.codec.passthrough import is_plain_item
 
 # Errors of malformed content. User code may raise others at any moment, such as a task's time limit; those propagate.
 MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)

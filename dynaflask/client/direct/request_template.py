@@ -14,11 +14,11 @@ import time
 import typing as t
 from urllib.parse import quote
 
-from dynaflask.client.tuned.signer import MAX_KEYS
-from dynaflask.client.tuned.signer import authorization
-from dynaflask.client.tuned.signer import host_of
-from dynaflask.client.tuned.signer import is_root_url
-from dynaflask.client.tuned.signer import timestamp
+from dynaflask.client.direct.signature import MAX_KEYS
+from dynaflask.client.direct.signature import authorization
+from dynaflask.client.direct.signature import host_of
+from dynaflask.client.direct.signature import is_root_url
+from dynaflask.client.direct.signature import timestamp
 
 TRACE = "x-amzn-trace-id"
 TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a header

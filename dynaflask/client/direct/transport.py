@@ -27,6 +27,7 @@ from dynaflask.client.botocore_internals import has_proxy
 from dynaflask.client.botocore_internals import make_api_call
 from dynaflask.client.botocore_internals import missing_name
 from dynaflask.client.botocore_internals import socket_options
+from dynaflask.client.codec.parts import DIFFERENCE
 from dynaflask.client.direct.hooks import ClientHooks
 from dynaflask.client.direct.http11 import CHECKSUM
 from dynaflask.client.direct.http11 import Response
@@ -42,6 +43,9 @@ from dynaflask.client.direct.process_state import current_state
 from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
 from dynaflask.client.direct.request_template import request_line
+from dynaflask.client.fallback_log import log_fallback
+from dynaflask.client.key import BOTOCORE
+from dynaflask.client.key import DIRECT
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.exceptions import DamagedResponse
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
@@ -129,8 +133,8 @@ class DirectTransport:
 
     @property
     def mode(self) -> str:
-        """Transport of the next call: ``"direct"``, or ``"tuned"`` if botocore makes it."""
-        return "direct" if self.reason is None else "tuned"
+        """Transport of the next call: ``"direct"``, or ``"botocore"`` if botocore makes it."""
+        return DIRECT if self.reason is None else BOTOCORE
 
     def __repr__(self) -> str:
         return f"<DirectTransport mode={self.mode!r} reason={self.reason!r}>"
@@ -142,9 +146,12 @@ class DirectTransport:
     def _make_api_call(
         self, operation_name: str, params: dict[str, t.Any], make_item: ItemFactory | None = None
     ) -> t.Any:
-        reason = self.reason if operation_name in DATA_PLANE_OPERATIONS else "it is not a data-plane operation"
+        is_data_plane = operation_name in DATA_PLANE_OPERATIONS
+        reason = self.reason if is_data_plane else "it is not a data-plane operation"
         if reason is not None:
             _log.debug("%s falls back to botocore: %s.", operation_name, reason)
+            if is_data_plane:
+                log_fallback(_log, DIRECT, instead=BOTOCORE, reason=reason)
             return make_api_call(self._client, operation_name, params)
         operation = self._operations.get(operation_name)
         if operation is None:
@@ -258,7 +265,8 @@ class DirectTransport:
             request, headers, credentials=credentials, invocation_id=pending.invocation_id
         )
         if template is None:
-            _log.debug("%s has no request template: botocore adds or signs other headers.", pending.operation.name)
+            reason = f"{pending.operation.name} has no request template, because botocore adds or signs other headers"
+            log_fallback(_log, DIRECT, instead=BOTOCORE, reason=reason)
             return
         pending.operation.templates[getattr(credentials, "account_id", None)] = template
         _log.debug("Captured the request template of %s to %s.", pending.operation.name, template.url)
@@ -289,7 +297,7 @@ class DirectTransport:
     def _find_unsupported_reason(self) -> str | None:
         missing = missing_name(self._client)
         if missing is not None:
-            return f"this version of botocore differs: {missing}"
+            return f"{DIFFERENCE}{missing}"
         if has_proxy(self._client):
             return "the client uses a proxy"
         if self._tls_context is None and self._client.meta.endpoint_url.startswith("https"):

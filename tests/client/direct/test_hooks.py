@@ -30,7 +30,7 @@ from tests.support.settings import MakeApp
 Traced = t.Callable[[], list[tuple[str, bool]]]
 Tracer = t.Callable[[], contextlib.AbstractContextManager[Traced]]
 DIRECT = ("direct", None)
-PATCHED = ("tuned", "the client's _make_api_call is patched")
+PATCHED = ("botocore", "the client's _make_api_call is patched")
 
 
 @contextlib.contextmanager

@@ -84,8 +84,8 @@ class TestUse:
             }
 
 
-@pytest.mark.parametrize("transport", [None, "tuned", "direct"])
-def test_stock_runs_pynamodbs_own_methods(db: dynaflask.Dynamo, make_app: MakeApp, transport: str | None) -> None:
+@pytest.mark.parametrize("transport", ["botocore", "direct"])
+def test_stock_runs_pynamodbs_own_methods(db: dynaflask.Dynamo, make_app: MakeApp, transport: str) -> None:
     """With the stock transport PynamoDB's own methods run, in that app alone."""
     model = type(db.Model)(
         "Other", (db.Model,), {"Meta": type("Meta", (), {"table_name": "o"}), "id": UnicodeAttribute(hash_key=True)}
@@ -168,12 +168,12 @@ class TestDecidedOnce:
         """A program that patches PynamoDB while it runs uses the stock transport."""
         thread = models.declare_thread(db)
         counts = {}
-        for transport in ("stock", "tuned"):
+        for transport in ("stock", "botocore"):
             with make_app(transport, transport=transport).app_context():
                 thread.from_raw_data({"views": {"N": "1"}})
                 with unittest.mock.patch.object(NumberAttribute, "deserialize", return_value=7):
                     counts[transport] = thread.from_raw_data({"views": {"N": "1"}}).views
-        assert counts == {"stock": 7, "tuned": 1}
+        assert counts == {"stock": 7, "botocore": 1}
 
     @pytest.mark.parametrize("name", ["from_raw_data", "_instantiate"])
     def test_a_subclass_has_a_codec_of_its_own(self, model: t.Any, name: str) -> None:

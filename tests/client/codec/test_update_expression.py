@@ -18,7 +18,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import SetAction
 from pynamodb.expressions.update import Update
 
-from dynaflask.client.tuned.update_expression import serialize_update
+from dynaflask.client.codec.update_expression import serialize_update
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
 from tests.support.recorder import Request

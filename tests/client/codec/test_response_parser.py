@@ -13,11 +13,11 @@ from botocore.awsrequest import HeadersDict
 from botocore.model import Shape
 from hypothesis import strategies as st
 
-from dynaflask.client.tuned.passthrough import FLAG_TYPES
-from dynaflask.client.tuned.passthrough import SET_TYPES
-from dynaflask.client.tuned.passthrough import TEXT_TYPES
-from dynaflask.client.tuned.response_parser import OUTPUTS
-from dynaflask.client.tuned.response_parser import ParserFactory
+from dynaflask.client.codec.passthrough import FLAG_TYPES
+from dynaflask.client.codec.passthrough import SET_TYPES
+from dynaflask.client.codec.passthrough import TEXT_TYPES
+from dynaflask.client.codec.response_parser import OUTPUTS
+from dynaflask.client.codec.response_parser import ParserFactory
 from dynaflask.exceptions import DamagedResponse
 from tests.support.strategies import ANSWERED
 from tests.support.strategies import json_names

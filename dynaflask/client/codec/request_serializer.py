@@ -10,12 +10,12 @@ import typing as t
 from botocore.serialize import JSONSerializer
 
 from dynaflask.client.botocore_internals import replace_serializer
-from dynaflask.client.tuned.json_codec import dump
-from dynaflask.client.tuned.passthrough import ATTRIBUTE_VALUE
-from dynaflask.client.tuned.passthrough import Predicate
-from dynaflask.client.tuned.passthrough import is_plain
-from dynaflask.client.tuned.passthrough import never
-from dynaflask.client.tuned.passthrough import predicate_for
+from dynaflask.client.codec.json_codec import dump
+from dynaflask.client.codec.passthrough import ATTRIBUTE_VALUE
+from dynaflask.client.codec.passthrough import Predicate
+from dynaflask.client.codec.passthrough import is_plain
+from dynaflask.client.codec.passthrough import never
+from dynaflask.client.codec.passthrough import predicate_for
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 
 RequestParts = dict[str, t.Any]

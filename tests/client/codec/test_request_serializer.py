@@ -15,8 +15,8 @@ from botocore.config import Config
 from botocore.serialize import JSONSerializer
 from hypothesis import strategies as st
 
-from dynaflask.client.tuned import request_serializer as serializer
-from dynaflask.client.tuned.request_serializer import PassthroughSerializer
+from dynaflask.client.codec import request_serializer as serializer
+from dynaflask.client.codec.request_serializer import PassthroughSerializer
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from tests.support.settings import KEYS
 from tests.support.strategies import ASKED

@@ -14,26 +14,24 @@ import typing as t
 import pytest
 
 from dynaflask.client import transport
-from dynaflask.client import tuned_parts
+from dynaflask.client.codec import parts
 from tests.support import recorder as recorders
 from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-# Names of botocore, and the transport that takes the place of "tuned" and of "direct" if one is gone.
+# Names of botocore, and the transport that takes the place of "botocore" and of "direct" if one is gone.
 RENAMED = {
-    **dict.fromkeys(["BUILTIN_HANDLERS", "HeadersDict", "features"], ("tuned", "direct")),
-    **dict.fromkeys(
-        ["AUTH_TYPE_MAPS", "SIGNED_HEADERS_BLACKLIST", "instance_cache", "UserAgentString", "EndpointRulesetResolver"],
-        ("stock", "stock"),
-    ),
-    **dict.fromkeys(["HTTPHeaders", "signed_headers", "headers_to_sign"], ("stock", "stock")),
+    **dict.fromkeys(["BUILTIN_HANDLERS", "HeadersDict"], ("botocore", "direct")),
+    **dict.fromkeys(["JSONParser", "JSONSerializer", "ResponseParserFactory"], ("stock", "stock")),
     **dict.fromkeys(
         ["proxy_url_for", "_proxy_config", "prefix_search", "_credentials", "get_frozen_credentials"],
-        ("tuned", "tuned"),
+        ("botocore", "botocore"),
     ),
-    **dict.fromkeys(["create_serializer", "get_cert_path", "create_urllib3_context"], ("tuned", "tuned")),
+    **dict.fromkeys(
+        ["create_serializer", "headers_to_sign", "get_cert_path", "create_urllib3_context"], ("botocore", "botocore")
+    ),
 }
 
 
@@ -72,13 +70,13 @@ def test_a_renamed_name_of_botocore(
 ) -> None:
     """The import works, each call gets its response, and one warning names what is missing."""
     results, _ = run("botocore", name, tmp_path, recorder.url)
-    for requested, mode in zip(("stock", "tuned", "direct"), ("stock", *modes), strict=True):
+    for requested, mode in zip(("stock", "botocore", "direct"), ("stock", *modes), strict=True):
         subjects, *reached, warnings = results[requested]
         assert subjects == [f"{requested}-0", f"{requested}-1"]
         assert reached == [mode, mode]
         assert len(warnings) == (mode != requested)
         assert all(
-            f"DYNAMODB_TRANSPORT is {requested!r}, but botocore" in warning
+            f"DYNAMODB_TRANSPORT is {requested!r}, but the transport of a client is {mode!r}: " in warning
             and "this version of botocore differs: " in warning
             and repr(name) in warning
             for warning in warnings
@@ -89,7 +87,7 @@ def test_a_renamed_name_of_botocore(
 def test_a_renamed_name_of_pynamodb(recorder: recorders.Recorder, tmp_path: pathlib.Path, name: str) -> None:
     """The import works, and each call gets its response. PynamoDB serializes the updates if it must."""
     results, errors = run("pynamodb", name, tmp_path, recorder.url)
-    for requested in ("stock", "tuned", "direct"):
+    for requested in ("stock", "botocore", "direct"):
         assert results[requested] == [[f"{requested}-0", f"{requested}-1"], requested, requested, []]
     is_about_updates = "An update is serialized by PynamoDB" in errors
     assert is_about_updates == (name == "substitute_names")
@@ -98,7 +96,7 @@ def test_a_renamed_name_of_pynamodb(recorder: recorders.Recorder, tmp_path: path
 def test_a_transport_without_a_name_falls_back(
     make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``direct`` falls back to ``tuned``, and both to ``stock`` if the tuned parts lack a name."""
+    """``direct`` falls back to ``botocore``, and both to ``stock`` if the parser lacks a name."""
     monkeypatch.setattr(transport, "DirectTransport", ImportError("no 'create_serializer' (a path)"))
 
     def reached(mode: str) -> tuple[str, str | None]:
@@ -108,14 +106,14 @@ def test_a_transport_without_a_name_falls_back(
         return client.meta.dynaflask_transport
 
     reason = "this version of botocore differs: no 'create_serializer'"
-    assert [reached(mode) for mode in ("stock", "tuned", "direct")] == [
+    assert [reached(mode) for mode in ("stock", "botocore", "direct")] == [
         ("stock", None),
-        ("tuned", None),
-        ("tuned", reason),
+        ("botocore", None),
+        ("botocore", reason),
     ]
-    monkeypatch.setattr(tuned_parts, "_difference", "no 'HTTPHeaders'")
-    reason = "this version of botocore differs: no 'HTTPHeaders'"
-    assert [reached(mode) for mode in ("stock", "tuned", "direct")] == [
+    monkeypatch.setattr(parts, "_difference", "no 'JSONParser'")
+    reason = "this version of botocore differs: no 'JSONParser'"
+    assert [reached(mode) for mode in ("stock", "botocore", "direct")] == [
         ("stock", None),
         ("stock", reason),
         ("stock", reason),

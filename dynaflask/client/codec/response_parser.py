@@ -13,11 +13,11 @@ from botocore.parsers import JSONParser
 from botocore.parsers import ResponseParserFactory
 
 from dynaflask.client.botocore_internals import lower_headers
+from dynaflask.client.codec.json_codec import load
+from dynaflask.client.codec.passthrough import ATTRIBUTE_VALUE
+from dynaflask.client.codec.passthrough import is_plain
+from dynaflask.client.codec.passthrough import is_plain_item
 from dynaflask.client.direct import page_decoder
-from dynaflask.client.tuned.json_codec import load
-from dynaflask.client.tuned.passthrough import ATTRIBUTE_VALUE
-from dynaflask.client.tuned.passthrough import is_plain
-from dynaflask.client.tuned.passthrough import is_plain_item
 from dynaflask.exceptions import DamagedResponse
 
 OK = 200

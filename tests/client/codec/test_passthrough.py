@@ -10,9 +10,9 @@ import botocore.session
 import pytest
 from botocore.model import ShapeResolver
 
-from dynaflask.client.tuned.passthrough import is_plain
-from dynaflask.client.tuned.passthrough import is_plain_item
-from dynaflask.client.tuned.passthrough import predicate_for
+from dynaflask.client.codec.passthrough import is_plain
+from dynaflask.client.codec.passthrough import is_plain_item
+from dynaflask.client.codec.passthrough import predicate_for
 
 MODEL = botocore.session.Session().get_service_model("dynamodb")
 ITEM = {"a": {"S": "x"}}

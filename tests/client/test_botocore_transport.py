@@ -1,4 +1,4 @@
-"""A tuned client compared with a stock one: requests, results, and hooks."""
+"""A client of the transport ``botocore`` compared with a stock one: requests, results, and hooks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import typing as t
 import botocore.session
 import moto
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import ReadOnlyCredentials
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserFactory
+from botocore.serialize import JSONSerializer
 from botocore.stub import Stubber
-from botocore.useragent import UserAgentString
 from pynamodb.attributes import BinaryAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import UnicodeAttribute
@@ -23,18 +21,20 @@ from pynamodb.attributes import UnicodeSetAttribute
 from pynamodb.attributes import UTCDateTimeAttribute
 
 import dynaflask
+from dynaflask.client.codec.request_serializer import PassthroughSerializer
+from dynaflask.client.codec.response_parser import ParserFactory
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
-TRANSPORTS = ("stock", "tuned")
+TRANSPORTS = ("stock", "botocore")
 ITEM = {"id": {"S": "1"}, "data": {"B": b"\0\xff"}, "more": {"M": {"list": {"L": [{"BS": [b"\1"]}, {"NULL": True}]}}}}
 
 
 @pytest.fixture
 def clients(make_app: MakeApp, recorder: recorders.Recorder) -> tuple[t.Any, t.Any]:
-    """A stock client and a tuned one, with the same server."""
+    """A stock client and one of the transport ``botocore``, with the same server."""
     options = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
     apps = [make_app(transport, transport=transport, aws_session_token="token", **options) for transport in TRANSPORTS]
     return tuple(app.extensions["dynamo"].client for app in apps)
@@ -66,28 +66,14 @@ def test_the_same_arrives(
 ) -> None:
     """The server gets the same headers, in the same order, and the same content."""
     answers = [getattr(client, method)(**parameters) for client in clients]
-    stock, tuned = recorder.requests
-    assert json.loads(tuned.raw_body) == json.loads(stock.raw_body)
-    assert tuned.headers.keys() == stock.headers.keys()
+    stock, faster = recorder.requests
+    assert json.loads(faster.raw_body) == json.loads(stock.raw_body)
+    assert faster.headers.keys() == stock.headers.keys()
     for name in stock.headers:
-        assert new_in_each(name) or sorted(tuned.headers[name]) == sorted(stock.headers[name])
+        assert new_in_each(name) or sorted(faster.headers[name]) == sorted(stock.headers[name])
     for answer in answers:
         answer["ResponseMetadata"] = answer["ResponseMetadata"].keys()
     assert answers[0] == answers[1]
-
-
-def test_it_signs_what_arrives(clients: tuple[t.Any, t.Any], recorder: recorders.Recorder) -> None:
-    """The signature equals that of botocore's signer for the request that arrived."""
-    clients[1].list_tables()
-    (request,) = recorder.requests
-    signed = request.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
-    headers = {name: request.headers[name] for name in signed}
-    again = AWSRequest(method="POST", url=recorder.url, headers=headers, data=request.raw_body)
-    again.context["timestamp"] = request.headers["x-amz-date"]
-    auth = SigV4Auth(ReadOnlyCredentials("AKIA", "hush", "token"), "dynamodb", "us-east-1")
-    signature = auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again)
-    assert request.headers["authorization"].endswith(f"Signature={signature}")
-    assert request.session_token == "token"
 
 
 def test_errors_are_the_same(clients: tuple[t.Any, t.Any], recorder: recorders.Recorder) -> None:
@@ -105,11 +91,9 @@ def test_errors_are_the_same(clients: tuple[t.Any, t.Any], recorder: recorders.R
     assert errors[0] == errors[1]
 
 
-def signature_versions(client: t.Any) -> list[str]:
-    seen: list[str] = []
-    client.meta.events.register("before-sign", lambda signature_version, **_: seen.append(signature_version))
-    client.list_tables()
-    return seen
+def parts_of(session: t.Any, client: t.Any) -> tuple[type, type]:
+    """The types of a session's parser factory and of a client's serializer."""
+    return type(session.get_component("response_parser_factory")), type(client._serializer)
 
 
 def test_stock_is_botocores_own(
@@ -126,34 +110,34 @@ def test_stock_is_botocores_own(
     options = {"host": recorder.url, "region": "us-east-1", **KEYS}
     clients = [
         make_app(transport, transport=transport, **options).extensions["dynamo"].client
-        for transport in ("tuned", "stock")
+        for transport in ("botocore", "stock")
     ]
-    assert [signature_versions(client) for client in clients] == [["dynaflask-v4"], ["v4"]]
-    parsers = [type(session.get_component("response_parser_factory")) for session in sessions]
-    assert parsers[0] is not ResponseParserFactory
-    assert parsers[1] is ResponseParserFactory
-    assert type(sessions[1].get_component("user_agent_creator")) is UserAgentString
+    assert [parts_of(*pair) for pair in zip(sessions, clients, strict=True)] == [
+        (ParserFactory, PassthroughSerializer),
+        (ResponseParserFactory, JSONSerializer),
+    ]
 
 
 def test_the_users_session_stays_as_it_is(make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """The program's own session keeps its components; only its DynamoDB client has the signer."""
+    """The program's own session keeps its components; only its DynamoDB client has the serializer."""
     session = botocore.session.Session()
     session.set_credentials("AKIA", "hush")
-    client = make_app(host=recorder.url, region="us-east-1", session=session).extensions["dynamo"].client
-    assert signature_versions(client) == ["dynaflask-v4"]
-    assert type(session.get_component("response_parser_factory")) is ResponseParserFactory
-    assert type(session.get_component("user_agent_creator")) is UserAgentString
+    options = {"host": recorder.url, "region": "us-east-1", "transport": "botocore"}
+    client = make_app(session=session, **options).extensions["dynamo"].client
+    assert parts_of(session, client) == (ResponseParserFactory, PassthroughSerializer)
     other = session.create_client("dynamodb", region_name="us-east-1", endpoint_url=recorder.url)
-    assert signature_versions(other) == ["v4"]
+    assert type(other._serializer) is not PassthroughSerializer
 
 
 def test_a_factorys_client_stays_as_it_is(make_app: MakeApp, recorder: recorders.Recorder) -> None:
     """It is the user's affair."""
     session = botocore.session.Session()
-    session.set_credentials("AKIA", "hush")
-    client = session.create_client("dynamodb", region_name="us-east-1", endpoint_url=recorder.url)
-    make_app(client_factory=lambda bind: client)
-    assert signature_versions(client) == ["v4"]
+    client = session.create_client(
+        "dynamodb", "us-east-1", endpoint_url=recorder.url, config=Config(parameter_validation=False)
+    )
+    app = make_app(client_factory=lambda bind: client, transport="botocore")
+    assert app.extensions["dynamo"].client is client
+    assert type(client._serializer) is JSONSerializer
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

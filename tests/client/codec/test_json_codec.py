@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from dynaflask.client.tuned import json_codec
+from dynaflask.client.codec import json_codec
 
 
 @pytest.fixture(params=["orjson", "json"])

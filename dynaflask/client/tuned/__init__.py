@@ -1,1 +1,0 @@
-"""botocore with its slowest parts replaced."""
