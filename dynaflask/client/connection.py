@@ -27,6 +27,9 @@ from dynaflask.client.error_context import propagate_advice
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
 from dynaflask.client.lease import Lease
+from dynaflask.client.patches import Originals
+from dynaflask.client.plain_calls import PYNAMODB_METHODS
+from dynaflask.client.plain_calls import PlainCalls
 from dynaflask.client.sessions import new_session
 from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
@@ -87,7 +90,7 @@ class ApiCall(pynamodb.connection.Connection):
         self.client = client  # type: ignore[misc]  # the slot replaces PynamoDB's property
 
 
-class Connection(pynamodb.connection.Connection):
+class Connection(PlainCalls):
     """The connection of one context to one bind, with PynamoDB's interface.
 
     Args:
@@ -130,6 +133,7 @@ class Connection(pynamodb.connection.Connection):
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._item_factory: ItemFactory | None = None
+        self._plain_requests_by_table = {}
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -370,6 +374,9 @@ class Connection(pynamodb.connection.Connection):
         except TableError:
             self.describe_table(table_name)
             return t.cast("KeyTable", super().get_meta_table(table_name))
+
+
+Connection.skipped = Originals({**PYNAMODB_METHODS, Connection: ("get_meta_table", "get_operation_kwargs")})
 
 
 class TableConnection(pynamodb.connection.table.TableConnection):

@@ -54,7 +54,7 @@ class KeyTable(MetaTable):
     def get_item_attribute_map(self, attributes: Json, item_key: str = ITEM, pythonic_key: bool = True) -> Json:
         """An item, or the key of one; see PynamoDB."""
         item: Json = super().get_item_attribute_map(attributes, item_key=item_key, pythonic_key=pythonic_key)
-        for name in self._number_keys():
+        for name in self.number_keys():
             if name in item[item_key]:
                 item[item_key][name] = canonical_value(item[item_key][name])
         return item
@@ -80,7 +80,7 @@ class KeyTable(MetaTable):
         """True if a key has the type number."""
         return self.get_attribute_type(name) == NUMBER
 
-    def _number_keys(self) -> tuple[str, ...]:
+    def number_keys(self) -> tuple[str, ...]:
         """The names of all keys of type number, of the table and of its indexes."""
         # Only keys are defined. A subclass of a model may add an index, and so a definition, at any time.
         definitions = self.data.get("AttributeDefinitions", [])

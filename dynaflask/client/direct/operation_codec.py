@@ -7,6 +7,7 @@ import uuid
 
 from botocore.serialize import create_serializer
 
+from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.tuned.json_codec import dump
 from dynaflask.client.tuned.passthrough import predicate_for
 from dynaflask.client.tuned.response_parser import PassthroughParser
@@ -54,11 +55,14 @@ class OperationCodec:
         Args:
             params: Parameters of the call. A missing ``ClientRequestToken`` is added, so that a retry writes only once.
         """
-        if not params.keys() <= self._members:
+        if type(params) is PlainRequest:
+            body = dump(params)
+        elif params.keys() <= self._members:
+            for token in self._tokens:
+                params.setdefault(token, str(uuid.uuid4()))
+            body = dump(params) if self._is_plain(params) else None
+        else:
             return None
-        for token in self._tokens:
-            params.setdefault(token, str(uuid.uuid4()))
-        body = dump(params) if self._is_plain(params) else None
         # botocore's serializer encodes binary values, and raises the right error for a value that it does not accept.
         if body is None:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
