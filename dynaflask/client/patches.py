@@ -13,9 +13,13 @@ class Originals:
 
     Args:
         methods: Names of methods by the class that defines them. A name that a class does not define stays undefined.
+
+    Attributes:
+        classes: The classes.
     """
 
     def __init__(self, methods: cabc.Mapping[type, cabc.Iterable[str]]) -> None:
+        self.classes = frozenset(methods)
         pairs = [(vars(cls), name) for cls, names in methods.items() for name in names]
         # Separate tuples for `map`: a call compares all of them, and a loop would take longer than what it saves.
         self._namespaces = tuple(namespace for namespace, _ in pairs)

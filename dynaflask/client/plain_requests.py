@@ -38,6 +38,12 @@ class PlainRequest(dict[str, t.Any]):
     __slots__ = ()
 
 
+class PlainItem(dict[str, t.Any]):
+    """An item that botocore sends unchanged: no second check is needed. It never leaves dynaflask."""
+
+    __slots__ = ()
+
+
 class PlainRequests:
     """Builds the plain requests of one table. Each method returns ``None`` if PynamoDB must build or refuse a request.
 
@@ -178,7 +184,8 @@ class PlainRequests:
         return typed_keys
 
     def _item(self, attributes: t.Any, *, start: Json) -> Json | None:
-        if type(attributes) is not dict or not self._is_plain_item(attributes):
+        is_plain = type(attributes) is PlainItem or (type(attributes) is dict and self._is_plain_item(attributes))
+        if not is_plain:
             return None
         item = {**start, **attributes}
         for name in self._table.number_keys():

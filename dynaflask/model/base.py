@@ -13,7 +13,10 @@ from dynaflask.client.connection import TableConnection
 from dynaflask.client.connection import TransactionItem
 from dynaflask.client.key import DIRECT
 from dynaflask.model.batch import BatchWrite
+from dynaflask.model.batch_items import BatchItems
+from dynaflask.model.batch_items import usual_steps
 from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.counts import CountMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import with_tenant
@@ -106,7 +109,8 @@ class Model(
         batch_write = t.cast("t.Any", super().batch_write)
         if getattr(batch_write, "__func__", batch_write) is not BATCH_WRITE:
             return t.cast("BatchWrite", batch_write(*args, **options))
-        return BatchWrite(cls, *args, **options, scope=_pinned_scope(cls))
+        items = BatchItems(_BATCH_STEPS, _checked_serializer_of)
+        return BatchWrite(cls, *args, **options, scope=_pinned_scope(cls), items=items)
 
     # PynamoDB's transactions call these four, and send the result over the connection that they were given.
 
@@ -147,6 +151,9 @@ class Model(
             deserializer.fill(self, attribute_values)
 
 
+_BATCH_STEPS: t.Final = usual_steps(Model)
+
+
 def make_base(dynamo: Dynamo, parent: type[Model]) -> type[Model]:
     """A base class for the models of one extension object."""
     namespace = {"__dynamo__": dynamo, "__module__": parent.__module__, "__doc__": parent.__doc__}
@@ -166,6 +173,11 @@ def _codec_of(model: type[Model]) -> CompiledCodec | None:
 
 def _codec_in(scope: Scope | None, model: type[Model]) -> CompiledCodec | None:
     return _find_codec(model, None) if scope is None else scope.codec_for(model, _find_codec)
+
+
+def _checked_serializer_of(model: type[Model]) -> CheckedSerializer | None:
+    codec = _codec_of(model)
+    return None if codec is None else codec.checked_serializer
 
 
 def _find_codec(model: type[Model], scope: Scope | None) -> CompiledCodec | None:
