@@ -133,7 +133,6 @@ class Connection(PlainCalls):
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._item_factory: ItemFactory | None = None
-        self._plain_requests_by_table = {}
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"

@@ -89,6 +89,15 @@ class ClientKey(t.NamedTuple):
         )
 
 
+def transport_of(bind: Bind) -> str:
+    """The transport of a bind's client: the value of ``DYNAMODB_TRANSPORT``, or the default.
+
+    Args:
+        bind: The bind.
+    """
+    return bind.transport or TUNED
+
+
 def client_key(bind: Bind) -> ClientKey:
     """The key of a bind's client. Two binds have equal keys if, and only if, one client can serve both."""
     headers = bind.extra_headers or extra_headers("PynamoDB's extra_headers", get_settings_value("extra_headers") or {})
@@ -99,7 +108,7 @@ def client_key(bind: Bind) -> ClientKey:
         identity=Identity(*(getattr(bind, name) for name in Identity._fields)),
         extra_headers=tuple(sorted(headers.items())),
         options=_options(bind),
-        transport=bind.transport or TUNED,
+        transport=transport_of(bind),
         factory=_factory_key(bind) if bind.client_factory else None,
         environment=_environment_digest(),
     )

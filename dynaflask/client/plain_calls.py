@@ -28,6 +28,7 @@ from pynamodb.exceptions import PynamoDBException
 from pynamodb.exceptions import UpdateError
 
 from dynaflask.client.key import DIRECT
+from dynaflask.client.key import transport_of
 from dynaflask.client.patches import Originals
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.plain_requests import PlainRequests
@@ -65,7 +66,6 @@ class PlainCalls(pynamodb.connection.Connection):
     #: The methods that a plain call skips, as they are before a test patches them.
     skipped: t.ClassVar[Originals] = Originals(PYNAMODB_METHODS)
     bind: Bind
-    _plain_requests_by_table: dict[str, PlainRequests]
 
     def get_item(
         self,
@@ -152,13 +152,15 @@ class PlainCalls(pynamodb.connection.Connection):
         """The plain requests of a table; None if PynamoDB must make the call."""
         if args or not all(map(operator.is_, options.values(), itertools.repeat(None))):
             return None
-        if self.bind.transport != DIRECT or not self.skipped.are_in_place(self):
+        if transport_of(self.bind) != DIRECT or not self.skipped.are_in_place(self):
             return None
-        requests, table = self._plain_requests_by_table.get(table_name), self._tables.get(table_name)
-        if requests is None or not requests.are_for(table):
-            if not isinstance(table, KeyTable):
-                return None
-            requests = self._plain_requests_by_table[table_name] = PlainRequests(table, is_plain_item=is_plain_item)
+        table = self._tables.get(table_name)
+        if not isinstance(table, KeyTable):
+            return None
+        requests = table.plain_requests
+        if requests is None or not requests.are_current:
+            # Two threads may each make one. Both are right, and the later one stays.
+            requests = table.plain_requests = PlainRequests(table, is_plain_item=is_plain_item)
         return requests
 
     def _dispatch(

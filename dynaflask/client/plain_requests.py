@@ -63,13 +63,10 @@ class PlainRequests:
         self._types = {name: table.get_attribute_type(name) for name in names}
         self._is_plain_item = is_plain_item
 
-    def are_for(self, table: t.Any) -> bool:
-        """True if these are the requests of a table as it is now. A subclass of a model may add a range key.
-
-        Args:
-            table: The keys of the table.
-        """
-        return self._table is table and len(self._key_schema) == self._key_count
+    @property
+    def are_current(self) -> bool:
+        """True if the table has the keys that it had at first. A subclass of a model may add a range key."""
+        return len(self._key_schema) == self._key_count
 
     def get(self, hash_key: t.Any, range_key: t.Any, *, consistent_read: t.Any) -> PlainRequest | None:
         """The parameters of a GetItem.
@@ -148,40 +145,31 @@ class PlainRequests:
         return PlainRequest({REQUEST_ITEMS: {self._name: requests}})
 
     def _key(self, hash_key: t.Any, range_key: t.Any) -> Json | None:
-        name = self._hash_name
-        value = self._typed(name, hash_key)
-        if value is None:
-            return None
-        if range_key is None or self._range_name is None:
-            return {name: value}
-        range_value = self._typed(self._range_name, range_key)
-        return None if range_value is None else {name: value, self._range_name: range_value}
+        keys = {self._hash_name: hash_key}
+        if range_key is not None and self._range_name is not None:
+            keys[self._range_name] = range_key
+        return self._typed_key(keys)
 
-    def _typed(self, name: str, value: t.Any) -> Json | None:
-        """The attribute value of a key; ``None`` for another attribute, and for a binary key."""
-        attribute_type = self._types.get(name)
-        if type(value) is not str:
-            return None
-        if attribute_type == STRING:
-            return {STRING: value}
-        return {NUMBER: canonical_number(value)} if attribute_type == NUMBER else None
+    def _typed_key(self, key: Json) -> Json | None:
+        """A key as DynamoDB takes it; ``None`` if it has another attribute or another value than text and numbers."""
+        types, typed_key = self._types, {}
+        for name, value in key.items():
+            attribute_type = types.get(name)
+            if type(value) is not str:
+                return None
+            if attribute_type == STRING:
+                typed_key[name] = {STRING: value}
+            elif attribute_type == NUMBER:
+                typed_key[name] = {NUMBER: canonical_number(value)}
+            else:
+                return None
+        return typed_key
 
     def _typed_keys(self, keys: t.Any) -> list[Json] | None:
         if type(keys) is not list:
             return None
-        types, typed_keys = self._types, []
-        for key in keys:
-            typed_key = {}
-            for name, value in key.items():
-                # Written out for the usual key: a batch has a hundred.
-                if type(value) is str and types.get(name) == STRING:
-                    typed_key[name] = {STRING: value}
-                elif (typed_value := self._typed(name, value)) is not None:
-                    typed_key[name] = typed_value
-                else:
-                    return None
-            typed_keys.append(typed_key)
-        return typed_keys
+        typed_keys = [self._typed_key(key) for key in keys]
+        return None if None in typed_keys else t.cast("list[Json]", typed_keys)
 
     def _item(self, attributes: t.Any, *, start: Json) -> Json | None:
         is_plain = type(attributes) is PlainItem or (type(attributes) is dict and self._is_plain_item(attributes))

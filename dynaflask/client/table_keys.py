@@ -27,7 +27,14 @@ class KeyTable(MetaTable):
     """PynamoDB's keys of a table, which writes numbers in keys as DynamoDB stores them.
 
     DynamoDB compares keys by their value, so that it finds the item 1 as 1.0, too. Local servers compare their text.
+
+    It knows the table's name and keys, and no destination: contexts in which a table has the same name share it.
+
+    Attributes:
+        plain_requests: The ``PlainRequests`` of the table, from the first use on.
     """
+
+    plain_requests: t.Any = None
 
     def __init__(self, data: Json | None) -> None:
         super().__init__(data)

@@ -56,9 +56,9 @@ class _FromRawData:
             if make is None or data is None:
                 codec = _codec_in(scope, owner)
                 deserializer = None if codec is None or data is None else codec.deserializer
-                stock = t.cast("t.Any", super(Model, owner)).from_raw_data
-                tenant = None if scope is None else scope.known_tenant
-                make = with_tenant(stock if deserializer is None else deserializer.make, tenant)
+                # PynamoDB's own method is looked up only if it is needed: that takes as long as a codec.
+                make = deserializer.make if deserializer else t.cast("t.Any", super(Model, owner)).from_raw_data
+                make = with_tenant(make, None if scope is None else scope.known_tenant)
             return make(data)
 
         return from_raw_data
