@@ -307,6 +307,49 @@ class TestKeys:
             assert (plain, page.version) == (["BatchWriteItem"], 2)
 
 
+ERRORS = {
+    "ValidationException": (400, {"__type": "x#ValidationException", "message": "no"}),
+    "ResourceNotFoundException": (400, {"__type": "x#ResourceNotFoundException", "message": "no table"}),
+    "ThrottlingException": (400, {"__type": "x#ThrottlingException", "message": "slow down"}),
+    "InternalServerError": (500, {"__type": "x#InternalServerError", "message": "oh"}),
+    "no JSON": (200, "<html>"),
+    "no object": (200, "[]"),
+}
+
+
+def failure(call: t.Callable[[], t.Any]) -> t.Any:
+    """The error of a call with all that a program can read of it."""
+    try:
+        # botocore takes some of these responses to a write for a success.
+        return REQUEST_ID.sub("ID", repr(call()))
+    except Exception as error:  # noqa: BLE001 - any error is compared
+        cause = getattr(error, "cause", None)
+        codes = getattr(error, "cause_response_code", None), getattr(error, "cause_response_message", None)
+        chain = [error, error.__cause__, error.__context__, cause, getattr(cause, "__cause__", None)]
+        return codes, [(type(one), REQUEST_ID.sub("ID", str(one))) for one in chain], error.__suppress_context__
+
+
+@pytest.mark.usefixtures("app")
+class TestErrors:
+    """A plain call raises PynamoDB's error, after as many attempts."""
+
+    @pytest.mark.parametrize("name", ERRORS)
+    def test_a_response_that_is_no_success(
+        self, name: str, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Class, message, cause and code of the error are the same, and so are the requests."""
+        monkeypatch.setattr("dynaflask.model.batch.backoff_delay", lambda _: 0)
+        recorder.answer = lambda request: ERRORS[name]
+        for operation in calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject"):
+            found = []
+            for look_up in (PlainCalls._plain_requests, none):
+                recorder.requests.clear()
+                call = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")[operation]
+                with mock.patch.object(PlainCalls, "_plain_requests", look_up):
+                    found.append((failure(call), [sent(request) for request in recorder.requests]))
+            assert found[0] == found[1], operation
+
+
 @pytest.mark.usefixtures("app")
 class TestPatches:
     """A patched method is called, also if the patch comes after calls that skipped the method."""
