@@ -375,7 +375,16 @@ class Connection(PlainCalls):
             return t.cast("KeyTable", super().get_meta_table(table_name))
 
 
-Connection.skipped = Originals({**PYNAMODB_METHODS, Connection: ("get_meta_table", "get_operation_kwargs")})
+# Some are not skipped: a patch of them gets the dict that PynamoDB builds.
+OWN_METHODS = (
+    "get_meta_table",
+    "get_operation_kwargs",
+    "dispatch",
+    "_make_api_call",
+    "_make_recorded_call",
+    "_make_call",
+)
+Connection.skipped = Originals({**PYNAMODB_METHODS, Connection: OWN_METHODS})
 
 
 class TableConnection(pynamodb.connection.table.TableConnection):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
+import pynamodb.connection
 import pynamodb.models
 from pynamodb.attributes import AttributeContainer
 
+from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TableConnection
 from dynaflask.client.patches import Originals
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.model.codec.serializer import CheckedSerializer
@@ -29,7 +32,9 @@ def usual_steps(base: type) -> Originals:
         base: The base class of all models.
     """
     owners = (base, ItemTenantMixin, VersionMixin, pynamodb.models.Model, AttributeContainer)
-    return Originals(dict.fromkeys(owners, STEPS))
+    # Not skipped: a patch of them gets the items that ``serialize`` returns.
+    senders = (pynamodb.connection.TableConnection, pynamodb.connection.Connection, TableConnection, Connection)
+    return Originals({**dict.fromkeys(owners, STEPS), **dict.fromkeys(senders, ("batch_write_item",))})
 
 
 class BatchItems:

@@ -361,6 +361,7 @@ class TestPatches:
             (Connection, "get_operation_kwargs"),
             (Connection, "dispatch"),
             (Connection, "_make_api_call"),
+            (Connection, "_make_call"),
             *((pynamodb.connection.TableConnection, name) for name in OPERATIONS),
         ],
         ids=lambda value: f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else value,
@@ -373,6 +374,8 @@ class TestPatches:
             for call in calls.values():
                 outcome(call)
         assert patched.called
+        # Also the parameters of a call, which a patch may change.
+        assert not any(type(argument) is PlainRequest for call in patched.call_args_list for argument in call.args)
 
     @pytest.mark.parametrize("name", ["put_item", "get_operation_kwargs", "dispatch", "_make_api_call"])
     def test_on_the_connection(self, name: str, thread_model: t.Any) -> None:

@@ -7,12 +7,14 @@ import typing as t
 from unittest import mock
 
 import flask
+import pynamodb.connection
 import pytest
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.attributes import UnicodeSetAttribute
 from pynamodb.attributes import VersionAttribute
 
 import dynaflask
+from dynaflask.client.connection import Connection
 from dynaflask.model.base import Model
 from dynaflask.model.batch_items import STEPS
 from dynaflask.model.item_tenant import ItemTenantMixin
@@ -119,6 +121,13 @@ class TestOverrides:
             with mock.patch.object(owner, name, autospec=True, side_effect=getattr(owner, name)) as patched:
                 batch.commit()
         assert patched.called
+
+    @pytest.mark.parametrize("owner", [pynamodb.connection.TableConnection, Connection])
+    def test_a_patch_of_the_call(self, owner: t.Any, thread_model: t.Any) -> None:
+        """A patched ``batch_write_item`` gets plain dicts."""
+        with mock.patch.object(owner, "batch_write_item", return_value={}) as patched:
+            saved(thread_model, thread_model("f", "1"))
+        assert [type(item) for item in patched.call_args.kwargs["put_items"]] == [dict]
 
 
 class TestTenants:
