@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import operator
-import types
 import typing as t
 
 
@@ -20,12 +19,18 @@ class Originals:
 
     def __init__(self, methods: cabc.Mapping[type, cabc.Iterable[str]]) -> None:
         self.classes = frozenset(methods)
-        pairs = [(vars(cls), name) for cls, names in methods.items() for name in names]
-        # Separate tuples for `map`: a call compares all of them, and a loop would take longer than what it saves.
-        self._namespaces = tuple(namespace for namespace, _ in pairs)
-        self._names = tuple(name for _, name in pairs)
-        self._methods = tuple(self._current())
-        self._unique_names = frozenset(self._names)
+        # A call compares all of them. To look them up one by one would take longer than what the call saves.
+        self._groups: list[tuple[t.Any, t.Callable[[t.Any], tuple[t.Any, ...]], tuple[t.Any, ...]]] = []
+        self._undefined: list[tuple[t.Any, str]] = []
+        self._unique_names = frozenset(name for names in methods.values() for name in names)
+        for cls, names in methods.items():
+            namespace = vars(cls)
+            defined = [name for name in names if name in namespace]
+            self._undefined += [(namespace, name) for name in names if name not in namespace]
+            if defined:
+                # One name twice: of a single name, itemgetter makes no tuple.
+                find = operator.itemgetter(*defined, defined[0])
+                self._groups.append((namespace, find, find(namespace)))
 
     def are_in_place(self, instance: t.Any = None) -> bool:
         """True if no method is patched, neither on its class nor on the instance.
@@ -33,10 +38,14 @@ class Originals:
         Args:
             instance: An object of one of the classes.
         """
-        # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
-        return all(map(operator.is_, self._current(), self._methods)) and (
-            instance is None or self._unique_names.isdisjoint(vars(instance))
-        )
-
-    def _current(self) -> cabc.Iterator[t.Any]:
-        return map(types.MappingProxyType.get, self._namespaces, self._names)
+        try:
+            for namespace, find, methods in self._groups:
+                # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
+                if not all(map(operator.is_, find(namespace), methods)):
+                    return False
+        except KeyError:  # a class no longer defines it
+            return False
+        for namespace, name in self._undefined:
+            if name in namespace:
+                return False
+        return instance is None or self._unique_names.isdisjoint(vars(instance))

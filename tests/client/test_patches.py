@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest import mock
 
+import pytest
 import wrapt
 
 from dynaflask.client.patches import Originals
@@ -45,6 +46,13 @@ def test_a_method_that_a_class_begins_to_override() -> None:
     with mock.patch.object(Child, "send"):
         assert not originals.are_in_place()
     assert originals.are_in_place()
+
+
+def test_a_method_that_a_class_no_longer_defines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deleted method counts as patched."""
+    originals = Originals({Base: ["send"]})
+    monkeypatch.delattr(Base, "send")
+    assert not originals.are_in_place()
 
 
 def test_a_patch_of_one_object() -> None:
