@@ -6,6 +6,8 @@ botocore.
 
 from __future__ import annotations
 
+import contextlib
+import operator
 import sys
 import types
 import typing as t
@@ -20,6 +22,11 @@ from botocore.httpsession import URLLib3Session
 
 if t.TYPE_CHECKING:
     import ssl
+
+with contextlib.suppress(ImportError):
+    import botocore.context
+
+_find_freeze = operator.attrgetter("_request_signer._credentials.get_frozen_credentials")
 
 # The event handlers that botocore registers on each new session. moto appends its own when it is imported. Empty if the
 # name is gone: then moto must be imported before the first client is made.
@@ -176,9 +183,11 @@ def frozen_credentials(client: t.Any) -> t.Any:
 
     ``None`` without credentials, and if a name is gone.
     """
-    credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
-    freeze = getattr(credentials, "get_frozen_credentials", None)
-    return freeze() if freeze is not None else None
+    try:
+        freeze = _find_freeze(client)
+    except AttributeError:
+        return None
+    return freeze()
 
 
 def has_proxy(client: t.Any) -> bool:

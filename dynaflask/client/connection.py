@@ -29,6 +29,9 @@ from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
+from dynaflask.client.patches import Originals
+from dynaflask.client.plain_calls import PYNAMODB_METHODS
+from dynaflask.client.plain_calls import PlainCalls
 from dynaflask.client.sessions import new_session
 from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
@@ -88,7 +91,7 @@ class ApiCall(pynamodb.connection.Connection):
         self.client = client  # type: ignore[misc]  # the slot replaces PynamoDB's property
 
 
-class Connection(pynamodb.connection.Connection):
+class Connection(PlainCalls):
     """The connection of one context to one bind, with PynamoDB's interface.
 
     Args:
@@ -373,6 +376,18 @@ class Connection(pynamodb.connection.Connection):
         except TableError:
             self.describe_table(table_name)
             return t.cast("KeyTable", super().get_meta_table(table_name))
+
+
+# Some are not skipped: a patch of them gets the dict that PynamoDB builds.
+OWN_METHODS = (
+    "get_meta_table",
+    "get_operation_kwargs",
+    "dispatch",
+    "_make_api_call",
+    "_make_recorded_call",
+    "_make_call",
+)
+Connection.skipped = Originals({**PYNAMODB_METHODS, Connection: OWN_METHODS})
 
 
 class TableConnection(pynamodb.connection.table.TableConnection):

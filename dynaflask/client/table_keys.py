@@ -27,7 +27,14 @@ class KeyTable(MetaTable):
     """PynamoDB's keys of a table, which writes numbers in keys as DynamoDB stores them.
 
     DynamoDB compares keys by their value, so that it finds the item 1 as 1.0, too. Local servers compare their text.
+
+    It knows the table's name and keys, and no destination: contexts in which a table has the same name share it.
+
+    Attributes:
+        plain_requests: The ``PlainRequests`` of the table, from the first use on.
     """
+
+    plain_requests: t.Any = None
 
     def __init__(self, data: Json | None) -> None:
         super().__init__(data)
@@ -54,7 +61,7 @@ class KeyTable(MetaTable):
     def get_item_attribute_map(self, attributes: Json, item_key: str = ITEM, pythonic_key: bool = True) -> Json:
         """An item, or the key of one; see PynamoDB."""
         item: Json = super().get_item_attribute_map(attributes, item_key=item_key, pythonic_key=pythonic_key)
-        for name in self._number_keys():
+        for name in self.number_keys():
             if name in item[item_key]:
                 item[item_key][name] = canonical_value(item[item_key][name])
         return item
@@ -80,7 +87,7 @@ class KeyTable(MetaTable):
         """True if a key has the type number."""
         return self.get_attribute_type(name) == NUMBER
 
-    def _number_keys(self) -> tuple[str, ...]:
+    def number_keys(self) -> tuple[str, ...]:
         """The names of all keys of type number, of the table and of its indexes."""
         # Only keys are defined. A subclass of a model may add an index, and so a definition, at any time.
         definitions = self.data.get("AttributeDefinitions", [])

@@ -14,7 +14,10 @@ from dynaflask.client.connection import TransactionItem
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import transport_of
 from dynaflask.model.batch import BatchWrite
+from dynaflask.model.batch_items import BatchItems
+from dynaflask.model.batch_items import usual_steps
 from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.counts import CountMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import with_tenant
@@ -55,9 +58,9 @@ class _FromRawData:
             if make is None or data is None:
                 codec = _codec_in(scope, owner)
                 deserializer = None if codec is None or data is None else codec.deserializer
-                stock = t.cast("t.Any", super(Model, owner)).from_raw_data
-                tenant = None if scope is None else scope.known_tenant
-                make = with_tenant(stock if deserializer is None else deserializer.make, tenant)
+                # PynamoDB's own method is looked up only if it is needed: that takes as long as a codec.
+                make = deserializer.make if deserializer else t.cast("t.Any", super(Model, owner)).from_raw_data
+                make = with_tenant(make, None if scope is None else scope.known_tenant)
             return make(data)
 
         return from_raw_data
@@ -111,7 +114,8 @@ class Model(
         batch_write = t.cast("t.Any", super().batch_write)
         if getattr(batch_write, "__func__", batch_write) is not BATCH_WRITE:
             return t.cast("BatchWrite[t.Any]", batch_write(*args, **options))
-        return BatchWrite(cls, *args, **options, scope=_pinned_scope(cls))
+        items = BatchItems(_BATCH_STEPS, _checked_serializer_of)
+        return BatchWrite(cls, *args, **options, scope=_pinned_scope(cls), items=items)
 
     # PynamoDB's transactions call these four, and send the result over the connection that they were given.
 
@@ -152,6 +156,9 @@ class Model(
             deserializer.fill(self, attribute_values)
 
 
+_BATCH_STEPS: t.Final = usual_steps(Model)
+
+
 def _transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any]:
     connection = model._get_connection().connection
     # A program may put a connection of its own in place of the model's.
@@ -165,6 +172,11 @@ def _codec_of(model: type[Model]) -> CompiledCodec | None:
 
 def _codec_in(scope: Scope | None, model: type[Model]) -> CompiledCodec | None:
     return _find_codec(model, None) if scope is None else scope.codec_for(model, _find_codec)
+
+
+def _checked_serializer_of(model: type[Model]) -> CheckedSerializer | None:
+    codec = _codec_of(model)
+    return None if codec is None else codec.checked_serializer
 
 
 def _find_codec(model: type[Model], scope: Scope | None) -> CompiledCodec | None:

@@ -20,8 +20,8 @@ from pynamodb.constants import UNPROCESSED_ITEMS
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
 from dynaflask.exceptions import BatchWriteError
+from dynaflask.model.batch_items import BatchItems
 from dynaflask.model.pynamodb_internals import BATCH_COMMIT
-from dynaflask.model.pynamodb_internals import count_version
 from dynaflask.model.pynamodb_internals import serialized_keys
 
 if t.TYPE_CHECKING:
@@ -46,11 +46,13 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
         model: The model whose items are written.
         auto_commit: True to send a batch as soon as it is full.
         scope: The scope in which all requests are sent.
+        items: The items of its objects.
     """
 
-    def __init__(self, model: t.Any, auto_commit: bool = True, *, scope: Scope) -> None:
+    def __init__(self, model: t.Any, auto_commit: bool = True, *, scope: Scope, items: BatchItems) -> None:
         super().__init__(model, auto_commit=auto_commit)
         self._scope = scope
+        self._items = items
 
     if t.TYPE_CHECKING:
 
@@ -103,7 +105,8 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
 
     def _write_pending(self) -> None:
         operations = self.pending_operations
-        requests = [_write_request(operation) for operation in operations]
+        self._items.begin(self.model)
+        requests = [self._write_request(operation) for operation in operations]
         operations_by_id = {id(request): operation for request, operation in zip(requests, operations, strict=True)}
         unprocessed = list(requests)
         try:
@@ -115,12 +118,16 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
             ]
             self._update_saved(operations)
 
+    def _write_request(self, operation: dict[str, t.Any]) -> Request:
+        if operation["action"] == PUT:
+            return {PUT_REQUEST: {ITEM: self._items.item_of(operation["item"])}}
+        return {DELETE_REQUEST: {KEY: serialized_keys(operation["item"])}}
+
     def _update_saved(self, operations: list[dict[str, t.Any]]) -> None:
         pending = {id(operation) for operation in self.pending_operations}
         for operation in operations:
             if operation["action"] == PUT and id(operation) not in pending:
-                # As after a save: the object has the version and the tenant of its item.
-                operation["item"].update_local_version_attribute()
+                self._items.mark_saved(operation["item"])
 
     def _send(self, requests: list[Request]) -> list[Request]:
         response = self.model._get_connection().batch_write_item(
@@ -186,14 +193,6 @@ def backoff_delay(attempt: int) -> float:
     # Without the randomness, all clients that were throttled together would come back together:
     # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     return random.uniform(0, min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt))  # noqa: S311 - no secret
-
-
-def _write_request(operation: dict[str, t.Any]) -> Request:
-    if operation["action"] == PUT:
-        item = operation["item"].serialize()
-        count_version(operation["item"], item)
-        return {PUT_REQUEST: {ITEM: item}}
-    return {DELETE_REQUEST: {KEY: serialized_keys(operation["item"])}}
 
 
 def _has_key(raw: dict[str, dict[str, t.Any]], item: t.Any) -> bool:

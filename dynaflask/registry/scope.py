@@ -131,7 +131,7 @@ class Scope:
             self._require_shared_table(model, settings)
         elif not model.__has_tenant_key__ and self.principal.tenant is not None:
             self._require_own_table(model, settings)
-        meta_table = KeyTable(declaration.schema.table_data(settings.table_name))
+        meta_table = _key_table(declaration, settings)
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
         if table is None:
@@ -546,6 +546,18 @@ class Scope:
         # A copy of the list: another thread may enter or leave a block meanwhile.
         for block in tuple(self._inner_blocks):
             block._invalidate_caches()
+
+
+def _key_table(declaration: DeclaredMeta, settings: EffectiveSettings) -> KeyTable:
+    """The keys of a model's table. The settings of an app live longer than a scope, and so do the keys."""
+    # Also if the keys are known: it reads the classes that were declared since, which may have added an index.
+    table_data = declaration.schema.table_data(t.cast("str", settings.table_name))
+    table = settings.key_table
+    if table is None:
+        table = KeyTable(table_data)
+        if settings.is_static:
+            settings.key_table = table
+    return table
 
 
 class TenantLookupScope(Scope):

@@ -12,6 +12,7 @@ from dynaflask.client.codec.passthrough import predicate_for
 from dynaflask.client.codec.response_parser import PassthroughParser
 from dynaflask.client.codec.response_parser import add_metadata
 from dynaflask.client.codec.response_parser import parse_plain
+from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.operations.operation import READ_OPERATIONS
 from dynaflask.operations.requests import requests_by_table
 
@@ -54,11 +55,14 @@ class OperationCodec:
         Args:
             params: Parameters of the call. A missing ``ClientRequestToken`` is added, so that a retry writes only once.
         """
-        if not params.keys() <= self._members:
+        if type(params) is PlainRequest:
+            body = dump(params)
+        elif params.keys() <= self._members:
+            for token in self._tokens:
+                params.setdefault(token, str(uuid.uuid4()))
+            body = dump(params) if self._is_plain(params) else None
+        else:
             return None
-        for token in self._tokens:
-            params.setdefault(token, str(uuid.uuid4()))
-        body = dump(params) if self._is_plain(params) else None
         # botocore's serializer encodes binary values, and raises the right error for a value that it does not accept.
         if body is None:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])

@@ -14,10 +14,12 @@ import time
 import typing as t
 from urllib.parse import quote
 
+from dynaflask.client.direct.signature import ALGORITHM
 from dynaflask.client.direct.signature import MAX_KEYS
 from dynaflask.client.direct.signature import authorization
 from dynaflask.client.direct.signature import host_of
 from dynaflask.client.direct.signature import is_root_url
+from dynaflask.client.direct.signature import signing_key
 from dynaflask.client.direct.signature import timestamp
 
 TRACE = "x-amzn-trace-id"
@@ -37,6 +39,33 @@ PER_REQUEST_HEADERS = frozenset(
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 # The characters that botocore leaves unquoted in a trace id.
 _TRACE_SAFE = "-=;:+&[]{}\"',"
+
+
+class SigningParts(t.NamedTuple):
+    """What all requests of one template that are signed in one second have in common.
+
+    Attributes:
+        second: The second, since the epoch.
+        identity: Access key, secret key and token of the credentials.
+        canonical: The canonical request without the digest of the body.
+        to_sign: The string to sign without the digest of the canonical request.
+        inner: SHA-256 over the inner pad of the signing key.
+        outer: SHA-256 over the outer pad.
+        head: Header lines up to the signature.
+        end: Header lines after it.
+    """
+
+    second: int
+    identity: tuple[str | None, ...]
+    canonical: str
+    to_sign: str
+    inner: t.Any
+    outer: t.Any
+    head: str
+    end: str
+
+
+NO_PARTS: t.Final = SigningParts(-1, (), "", "", None, None, "", "")
 
 
 class RequestTemplate:
@@ -65,6 +94,7 @@ class RequestTemplate:
         self._destination = (region, service)
         self._before_date = f"POST\n/\n\ncontent-type:{headers['content-type']}\nhost:{host}\nx-amz-date:"
         self._after_date = f"x-amz-target:{headers['x-amz-target']}\n\ncontent-type;host;x-amz-date;"
+        self._parts = NO_PARTS
 
     @classmethod
     def capture(
@@ -100,17 +130,39 @@ class RequestTemplate:
             credentials: Frozen credentials that sign it.
             invocation_id: Invocation id, which all attempts of a call share.
         """
-        # Refreshed credentials may differ from those of the captured request.
-        if not (_is_clean(credentials.access_key) and _is_clean(credentials.token or "")):
-            return None
-        now = timestamp(int(time.time()))
+        second, parts = int(time.time()), self._parts
+        identity = credentials.access_key, credentials.secret_key, credentials.token
+        if parts.second != second or parts.identity != identity:
+            # Refreshed credentials may differ from those of the captured request.
+            if not (_is_clean(credentials.access_key) and _is_clean(credentials.token or "")):
+                return None
+            # Other threads read the parts of one second as a whole.
+            parts = self._parts = self._parts_of(second, credentials)
+        canonical = f"{parts.canonical}{hashlib.sha256(body).hexdigest()}"
+        inner, outer = parts.inner.copy(), parts.outer.copy()
+        inner.update(f"{parts.to_sign}{hashlib.sha256(canonical.encode()).hexdigest()}".encode())
+        outer.update(inner.digest())
         trace = _trace_line() if self._is_traced else ""
         head = (
             f"{self._head}amz-sdk-invocation-id: {invocation_id}\r\ncontent-length: {len(body)}\r\n{trace}"
-            f"x-amz-date: {now}\r\nauthorization: {self.sign(body, credentials=credentials, now=now)}\r\n"
+            f"{parts.head}{outer.hexdigest()}{parts.end}"
         )
-        token = f"{TOKEN}: {credentials.token}\r\n" if credentials.token else ""
-        return f"{head}{token}\r\n".encode() + body
+        return head.encode() + body
+
+    def _parts_of(self, second: int, credentials: t.Any) -> SigningParts:
+        now, token = timestamp(second), credentials.token
+        inner, outer, scope = keyed_hashes(credentials.secret_key, now[:8], *self._destination)
+        start = f"{ALGORITHM} Credential={credentials.access_key}/{scope}"
+        return SigningParts(
+            second=second,
+            identity=(credentials.access_key, credentials.secret_key, token),
+            canonical=self._canonical(token, now=now),
+            to_sign=f"{ALGORITHM}\n{now}\n{scope}\n",
+            inner=inner,
+            outer=outer,
+            head=f"x-amz-date: {now}\r\nauthorization: {start}, SignedHeaders={_signed_names(token)}, Signature=",
+            end=f"\r\n{TOKEN}: {token}\r\n\r\n" if token else "\r\n\r\n",
+        )
 
     def sign(self, body: bytes, *, credentials: t.Any, now: str) -> str:
         """The ``Authorization`` header of a request.
@@ -120,12 +172,24 @@ class RequestTemplate:
             credentials: Frozen credentials that sign it.
             now: The ``X-Amz-Date`` header.
         """
-        token = f"{TOKEN}:{credentials.token}\n" if credentials.token else ""
-        token_name = f"{TOKEN};" if credentials.token else ""
-        digest = hashlib.sha256(body).hexdigest()
-        canonical = f"{self._before_date}{now}\n{token}{self._after_date}{token_name}x-amz-target\n{digest}"
-        names = f"content-type;host;x-amz-date;{token_name}x-amz-target"
-        return authorization(canonical, names=names, credentials=credentials, now=now, destination=self._destination)
+        canonical = f"{self._canonical(credentials.token, now=now)}{hashlib.sha256(body).hexdigest()}"
+        return authorization(
+            canonical,
+            names=_signed_names(credentials.token),
+            credentials=credentials,
+            now=now,
+            destination=self._destination,
+        )
+
+    def _canonical(self, token: str | None, *, now: str) -> str:
+        """The canonical request without the digest of the body, which ends it."""
+        token_line = f"{TOKEN}:{token}\n" if token else ""
+        token_name = f"{TOKEN};" if token else ""
+        return f"{self._before_date}{now}\n{token_line}{self._after_date}{token_name}x-amz-target\n"
+
+
+def _signed_names(token: str | None) -> str:
+    return f"content-type;host;x-amz-date;{f'{TOKEN};' if token else ''}x-amz-target"
 
 
 def ascii_headers(request: t.Any) -> dict[str, str] | None:
@@ -171,6 +235,23 @@ def is_printable_ascii(value: str) -> bool:
 
 # A token has a thousand characters, and stays the same for many calls.
 _is_clean = functools.lru_cache(maxsize=MAX_KEYS)(is_printable_ascii)
+
+
+@functools.lru_cache(maxsize=MAX_KEYS)
+def keyed_hashes(secret: str, date: str, region_name: str, service_name: str) -> tuple[t.Any, t.Any, str]:
+    """The two halves of an HMAC (RFC 2104) that has the signing key of one day, and the credential scope.
+
+    To copy the HMAC of the standard library takes four calls of Python code.
+
+    Args:
+        secret: Secret access key.
+        date: Day in UTC, such as ``20150830``.
+        region_name: Region.
+        service_name: Signing name of the service.
+    """
+    key = signing_key(secret, date, region_name, service_name).ljust(64, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C))
+    return inner, outer, f"{date}/{region_name}/{service_name}/aws4_request"
 
 
 def _trace_line() -> str:

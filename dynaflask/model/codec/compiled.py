@@ -12,11 +12,14 @@ import typing as t
 
 from pynamodb import attributes
 
+from dynaflask.client.codec.passthrough import is_plain
 from dynaflask.model.codec.deserializer import Deserializer
 from dynaflask.model.codec.deserializer import compile_deserializer
 from dynaflask.model.codec.guards import MODEL_HOOKS
 from dynaflask.model.codec.guards import is_unmodified
+from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec.serializer import Serializer
+from dynaflask.model.codec.serializer import compile_checked_serializer
 from dynaflask.model.codec.serializer import compile_serializer
 
 
@@ -44,6 +47,11 @@ class CompiledCodec:
     def serializer(self) -> Serializer | None:
         """The serializer, or None if PynamoDB must serialize this model itself."""
         return compile_serializer(self.model) if self._calls_pynamodb else None
+
+    @functools.cached_property
+    def checked_serializer(self) -> CheckedSerializer | None:
+        """The serializer that also tells if the item is plain; None as for :attr:`serializer`."""
+        return compile_checked_serializer(self.model, is_plain=is_plain) if self._calls_pynamodb else None
 
     @property
     def _calls_pynamodb(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 import pytest
@@ -12,6 +13,9 @@ from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import UnicodeAttribute
 
+from dynaflask.client.codec.passthrough import is_plain_item
+from dynaflask.model.base import Model
+from dynaflask.model.codec.compiled import CompiledCodec
 from tests.support import strategies
 from tests.support.codecs import serializes_like_pynamodb
 from tests.support.comparing import outcome
@@ -66,3 +70,18 @@ def test_dynamodb_dicts_round_trip() -> None:
     other = model()
     other.from_dynamodb_dict(instance.to_dynamodb_dict())
     assert shape(other) == shape(instance)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_the_checked_serializer(data: st.DataObject) -> None:
+    """It returns the item of the serializer or raises its error, and finds plain what a walk over the item does."""
+    instance = data.draw(strategies.objects(data.draw(strategies.schemas())))
+    codec = CompiledCodec(type(instance), base=Model)
+    assert (codec.checked_serializer is None) == (codec.serializer is None)
+    if codec.serializer is not None and codec.checked_serializer is not None:
+        checked = outcome(lambda: codec.checked_serializer(instance)[0])
+        assert checked == outcome(lambda: codec.serializer(instance))
+        with contextlib.suppress(Exception):
+            item, is_plain = codec.checked_serializer(instance)
+            assert is_plain == is_plain_item(item)

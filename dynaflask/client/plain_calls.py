@@ -1,0 +1,172 @@
+"""Calls with plain requests: the operations on items and batches without PynamoDB's general code.
+
+Each method here returns what PynamoDB's method of the same name returns, and raises what it raises. If a call has
+another option than the plain ones, or a test has patched a method that would be skipped, PynamoDB's method makes it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import typing as t
+
+import pynamodb.connection
+from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
+from pynamodb.connection.base import MetaTable
+from pynamodb.constants import ALL_NEW
+from pynamodb.constants import BATCH_GET_ITEM
+from pynamodb.constants import BATCH_WRITE_ITEM
+from pynamodb.constants import DELETE_ITEM
+from pynamodb.constants import GET_ITEM
+from pynamodb.constants import PUT_ITEM
+from pynamodb.constants import RETURN_VALUES
+from pynamodb.constants import UPDATE_ITEM
+from pynamodb.exceptions import DeleteError
+from pynamodb.exceptions import GetError
+from pynamodb.exceptions import PutError
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.exceptions import UpdateError
+
+from dynaflask.client.codec.parts import serialize_update
+from dynaflask.client.codec.passthrough import is_plain_item
+from dynaflask.client.key import DIRECT
+from dynaflask.client.key import transport_of
+from dynaflask.client.patches import Originals
+from dynaflask.client.plain_requests import PlainRequest
+from dynaflask.client.plain_requests import PlainRequests
+from dynaflask.client.table_keys import KeyTable
+from dynaflask.config.bind import Bind
+
+KEY_METHODS = ("get_identifier_map", "get_item_attribute_map")
+OPERATIONS = ("get_item", "put_item", "update_item", "delete_item", "batch_get_item", "batch_write_item")
+# Methods that a plain call skips.
+PYNAMODB_METHODS = {
+    pynamodb.connection.Connection: (
+        *OPERATIONS,
+        *KEY_METHODS,
+        "get_meta_table",
+        "get_operation_kwargs",
+        "get_return_values_map",
+        "_check_condition",
+        "dispatch",
+        # Not skipped: a patch may change the parameters, which are checked then.
+        "_make_api_call",
+    ),
+    MetaTable: (*KEY_METHODS, "get_attribute_type"),
+    KeyTable: KEY_METHODS,
+}
+
+
+class PlainCalls(pynamodb.connection.Connection):
+    """PynamoDB's connection with a shorter way for plain calls.
+
+    The way ends in ``dispatch``, as PynamoDB's does: destination, client, limits, records and retries are the same.
+    """
+
+    #: The methods that a plain call skips, as they are before a test patches them.
+    skipped: t.ClassVar[Originals] = Originals(PYNAMODB_METHODS)
+    bind: Bind
+
+    def get_item(
+        self,
+        table_name: str,
+        hash_key: t.Any,
+        range_key: t.Any = None,
+        consistent_read: t.Any = False,
+        *args: t.Any,
+        **options: t.Any,
+    ) -> dict[str, t.Any]:
+        """One item; see PynamoDB."""
+        requests = self._plain_requests(table_name, args, options)
+        request = requests and requests.get(hash_key, range_key, consistent_read=consistent_read)
+        if request is None:
+            return super().get_item(table_name, hash_key, range_key, consistent_read, *args, **options)
+        return self._dispatch(GET_ITEM, request, GetError, "Failed to get item")
+
+    def put_item(
+        self,
+        table_name: str,
+        hash_key: t.Any,
+        range_key: t.Any = None,
+        attributes: t.Any = None,
+        *args: t.Any,
+        **options: t.Any,
+    ) -> dict[str, t.Any]:
+        """Write an item; see PynamoDB."""
+        requests = self._plain_requests(table_name, args, options)
+        request = requests and requests.put(hash_key, range_key, attributes)
+        if request is None:
+            return super().put_item(table_name, hash_key, range_key, attributes, *args, **options)
+        return self._dispatch(PUT_ITEM, request, PutError, "Failed to put item")
+
+    def delete_item(
+        self, table_name: str, hash_key: t.Any, range_key: t.Any = None, *args: t.Any, **options: t.Any
+    ) -> dict[str, t.Any]:
+        """Delete an item; see PynamoDB."""
+        requests = self._plain_requests(table_name, args, options)
+        request = requests and requests.delete(hash_key, range_key)
+        if request is None:
+            return super().delete_item(table_name, hash_key, range_key, *args, **options)
+        return self._dispatch(DELETE_ITEM, request, DeleteError, "Failed to delete item")
+
+    def update_item(
+        self,
+        table_name: str,
+        hash_key: t.Any,
+        range_key: t.Any = None,
+        actions: t.Any = None,
+        *args: t.Any,
+        **options: t.Any,
+    ) -> dict[str, t.Any]:
+        """Change an item; see PynamoDB."""
+        # A model asks for the new item.
+        returned = {RETURN_VALUES: ALL_NEW} if options.get("return_values") == ALL_NEW else {}
+        others = {**options, "return_values": None} if returned else options
+        requests = self._plain_requests(table_name, args, others) if actions else None
+        request = requests and requests.update(hash_key, range_key, {**returned, **(serialize_update(actions) or {})})
+        if request is None:
+            return super().update_item(table_name, hash_key, range_key, actions, *args, **options)
+        return self._dispatch(UPDATE_ITEM, request, UpdateError, "Failed to update item")
+
+    def batch_get_item(
+        self, table_name: str, keys: t.Any, consistent_read: t.Any = None, *args: t.Any, **options: t.Any
+    ) -> dict[str, t.Any]:
+        """A page of items by their keys; see PynamoDB."""
+        requests = self._plain_requests(table_name, args, options)
+        request = requests and requests.batch_get(keys, consistent_read=consistent_read)
+        if request is None:
+            return super().batch_get_item(table_name, keys, consistent_read, *args, **options)
+        return self._dispatch(BATCH_GET_ITEM, request, GetError, "Failed to batch get items")
+
+    def batch_write_item(
+        self, table_name: str, put_items: t.Any = None, delete_items: t.Any = None, *args: t.Any, **options: t.Any
+    ) -> dict[str, t.Any]:
+        """Write and delete items; see PynamoDB."""
+        requests = self._plain_requests(table_name, args, options)
+        request = requests and requests.batch_write(put_items, delete_items)
+        if request is None:
+            return super().batch_write_item(table_name, put_items, delete_items, *args, **options)
+        return self._dispatch(BATCH_WRITE_ITEM, request, PutError, "Failed to batch write items")
+
+    def _plain_requests(self, table_name: str, args: tuple[t.Any, ...], options: dict[str, t.Any]) -> t.Any:
+        """The plain requests of a table; None if PynamoDB must make the call."""
+        if args or not all(map(operator.is_, options.values(), itertools.repeat(None))):
+            return None
+        if transport_of(self.bind) != DIRECT or not self.skipped.are_in_place(self):
+            return None
+        table = self._tables.get(table_name)
+        if not isinstance(table, KeyTable):
+            return None
+        requests = table.plain_requests
+        if requests is None or not requests.are_current:
+            # Two threads may each make one. Both are right, and the later one stays.
+            requests = table.plain_requests = PlainRequests(table, is_plain_item=is_plain_item)
+        return requests
+
+    def _dispatch(
+        self, operation_name: str, request: PlainRequest, error_type: type[PynamoDBException], message: str
+    ) -> dict[str, t.Any]:
+        try:
+            return self.dispatch(operation_name, request)
+        except BOTOCORE_EXCEPTIONS as error:
+            raise error_type(f"{message}: {error}", error)  # noqa: B904 - as PynamoDB raises it

@@ -1,0 +1,182 @@
+"""Requests of the usual form, built without PynamoDB's and botocore's work for the other forms.
+
+PynamoDB builds the parameters of each call from a dozen optional parts, and the direct transport then checks that
+botocore would send each value unchanged. A request with nothing but keys, items or an update is built here in one step,
+from values that are checked while they are put in. It has the same members in the same order.
+
+Nothing here knows a destination: a request goes where the connection goes that it was built for.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from pynamodb.constants import CONSISTENT_READ
+from pynamodb.constants import DELETE_REQUEST
+from pynamodb.constants import EXPRESSION_ATTRIBUTE_VALUES
+from pynamodb.constants import ITEM
+from pynamodb.constants import KEY
+from pynamodb.constants import KEY_SCHEMA
+from pynamodb.constants import KEYS
+from pynamodb.constants import NUMBER
+from pynamodb.constants import PUT_REQUEST
+from pynamodb.constants import REQUEST_ITEMS
+from pynamodb.constants import STRING
+from pynamodb.constants import TABLE_NAME
+from pynamodb.constants import UPDATE_EXPRESSION
+
+from dynaflask.client.table_keys import KeyTable
+from dynaflask.client.table_keys import canonical_number
+from dynaflask.client.table_keys import canonical_value
+
+Json = dict[str, t.Any]
+
+
+class PlainRequest(dict[str, t.Any]):
+    """Parameters of a call that the walk over botocore's shapes would not change: no second check is needed."""
+
+    __slots__ = ()
+
+
+class PlainItem(dict[str, t.Any]):
+    """An item that botocore sends unchanged: no second check is needed. It never leaves dynaflask."""
+
+    __slots__ = ()
+
+
+class PlainRequests:
+    """Builds the plain requests of one table. Each method returns ``None`` if PynamoDB must build or refuse a request.
+
+    Args:
+        table: The keys of the table.
+        is_plain_item: True for an item that botocore sends unchanged.
+    """
+
+    def __init__(self, table: KeyTable, *, is_plain_item: t.Callable[[t.Any], bool]) -> None:
+        self._table = table
+        self._key_schema = table.data[KEY_SCHEMA]
+        self._key_count = len(self._key_schema)
+        self._name = table.table_name
+        self._hash_name = table.hash_keyname
+        self._range_name = table.range_keyname
+        names = [name for name in (self._hash_name, self._range_name) if name is not None]
+        self._types = {name: table.get_attribute_type(name) for name in names}
+        self._is_plain_item = is_plain_item
+
+    @property
+    def are_current(self) -> bool:
+        """True if the table has the keys that it had at first. A subclass of a model may add a range key."""
+        return len(self._key_schema) == self._key_count
+
+    def get(self, hash_key: t.Any, range_key: t.Any, *, consistent_read: t.Any) -> PlainRequest | None:
+        """The parameters of a GetItem.
+
+        Args:
+            hash_key: The hash key, serialized.
+            range_key: The range key, serialized, or None.
+            consistent_read: True for a consistent read.
+        """
+        key = self._key(hash_key, range_key)
+        if key is None or type(consistent_read) is not bool:
+            return None
+        return PlainRequest({TABLE_NAME: self._name, KEY: key, CONSISTENT_READ: consistent_read})
+
+    def delete(self, hash_key: t.Any, range_key: t.Any) -> PlainRequest | None:
+        """The parameters of a DeleteItem; see :meth:`get`."""
+        key = self._key(hash_key, range_key)
+        return None if key is None else PlainRequest({TABLE_NAME: self._name, KEY: key})
+
+    def put(self, hash_key: t.Any, range_key: t.Any, attributes: t.Any) -> PlainRequest | None:
+        """The parameters of a PutItem; see :meth:`get`.
+
+        Args:
+            hash_key: The hash key, serialized.
+            range_key: The range key, serialized, or None.
+            attributes: The item.
+        """
+        key = self._key(hash_key, range_key)
+        item = None if key is None else self._item(attributes, start=key)
+        return None if item is None else PlainRequest({TABLE_NAME: self._name, ITEM: item})
+
+    def update(self, hash_key: t.Any, range_key: t.Any, update: Json) -> PlainRequest | None:
+        """The parameters of an UpdateItem; see :meth:`get`.
+
+        Args:
+            hash_key: The hash key, serialized.
+            range_key: The range key, serialized, or None.
+            update: The other parameters: the expression, its names and values, as ``serialize_update`` returns them.
+        """
+        key = self._key(hash_key, range_key)
+        if key is None or type(update.get(UPDATE_EXPRESSION)) is not str:
+            return None
+        if not self._is_plain_item(update.get(EXPRESSION_ATTRIBUTE_VALUES, {})):
+            return None
+        return PlainRequest({TABLE_NAME: self._name, KEY: key, **update})
+
+    def batch_get(self, keys: t.Any, *, consistent_read: t.Any) -> PlainRequest | None:
+        """The parameters of a BatchGetItem.
+
+        Args:
+            keys: A list of serialized keys, each a dict of values by name.
+            consistent_read: True for a consistent read.
+        """
+        typed_keys = self._typed_keys(keys)
+        if typed_keys is None or (consistent_read and consistent_read is not True):
+            return None
+        options = {CONSISTENT_READ: True} if consistent_read else {}
+        return PlainRequest({REQUEST_ITEMS: {self._name: {**options, KEYS: typed_keys}}})
+
+    def batch_write(self, put_items: t.Any, delete_items: t.Any) -> PlainRequest | None:
+        """The parameters of a BatchWriteItem.
+
+        Args:
+            put_items: A list of items.
+            delete_items: A list of serialized keys.
+        """
+        deletions, puts = self._typed_keys(delete_items), []
+        if deletions is None or type(put_items) is not list:
+            return None
+        for attributes in put_items:
+            item = self._item(attributes, start={})
+            if item is None:
+                return None
+            puts.append({PUT_REQUEST: {ITEM: item}})
+        requests = [*({DELETE_REQUEST: {KEY: key}} for key in deletions), *puts]
+        return PlainRequest({REQUEST_ITEMS: {self._name: requests}})
+
+    def _key(self, hash_key: t.Any, range_key: t.Any) -> Json | None:
+        keys = {self._hash_name: hash_key}
+        if range_key is not None and self._range_name is not None:
+            keys[self._range_name] = range_key
+        return self._typed_key(keys)
+
+    def _typed_key(self, key: Json) -> Json | None:
+        """A key as DynamoDB takes it; ``None`` if it has another attribute or another value than text and numbers."""
+        types, typed_key = self._types, {}
+        for name, value in key.items():
+            attribute_type = types.get(name)
+            if type(value) is not str:
+                return None
+            if attribute_type == STRING:
+                typed_key[name] = {STRING: value}
+            elif attribute_type == NUMBER:
+                typed_key[name] = {NUMBER: canonical_number(value)}
+            else:
+                return None
+        return typed_key
+
+    def _typed_keys(self, keys: t.Any) -> list[Json] | None:
+        if type(keys) is not list:
+            return None
+        typed_keys = [self._typed_key(key) for key in keys]
+        return None if None in typed_keys else t.cast("list[Json]", typed_keys)
+
+    def _item(self, attributes: t.Any, *, start: Json) -> Json | None:
+        is_plain = type(attributes) is PlainItem or (type(attributes) is dict and self._is_plain_item(attributes))
+        if not is_plain:
+            return None
+        item = {**start, **attributes}
+        for name in self._table.number_keys():
+            if name in item:
+                item[name] = canonical_value(item[name])
+        return item

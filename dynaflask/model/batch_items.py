@@ -1,0 +1,88 @@
+"""The items of a batch, serialized without the steps that are the same for all of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pynamodb.connection
+import pynamodb.models
+from pynamodb.attributes import AttributeContainer
+
+from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TableConnection
+from dynaflask.client.patches import Originals
+from dynaflask.client.plain_requests import PlainItem
+from dynaflask.model.codec.serializer import CheckedSerializer
+from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.item_tenant import require_own_tenant
+from dynaflask.model.pynamodb_internals import count_version
+from dynaflask.model.pynamodb_internals import version_attribute
+from dynaflask.model.versions import VersionMixin
+from dynaflask.registry.context import current_scope
+
+# What a batch calls for each object, to serialize it and to count its version.
+STEPS = ("serialize", "_container_serialize", "_handle_version_attribute", "update_local_version_attribute")
+STEP_NAMES = frozenset(STEPS)
+
+
+def usual_steps(base: type) -> Originals:
+    """The methods that a batch may skip, as they are before a test patches them.
+
+    Args:
+        base: The base class of all models.
+    """
+    owners = (base, ItemTenantMixin, VersionMixin, pynamodb.models.Model, AttributeContainer)
+    # Not skipped: a patch of them gets the items that ``serialize`` returns.
+    senders = (pynamodb.connection.TableConnection, pynamodb.connection.Connection, TableConnection, Connection)
+    return Originals({**dict.fromkeys(owners, STEPS), **dict.fromkeys(senders, ("batch_write_item",))})
+
+
+class BatchItems:
+    """The items of the objects of one batch.
+
+    Args:
+        usual_steps: What :func:`usual_steps` returned.
+        find_serializer: Finds the serializer of a model in the current scope, or None.
+    """
+
+    def __init__(self, usual_steps: Originals, find_serializer: t.Callable[[t.Any], CheckedSerializer | None]) -> None:
+        self._usual_steps = usual_steps
+        self._find_serializer = find_serializer
+        self._serializers: dict[type, CheckedSerializer | None] = {}
+        self._has_tenant = True
+
+    def begin(self, model: t.Any) -> None:
+        """Start a commit. A patch, a block or a change of the context may have come since the last one."""
+        scope = current_scope(model.__dynamo__)
+        self._serializers.clear()
+        self._has_tenant = scope is None or scope.known_tenant is not None
+
+    def item_of(self, instance: t.Any) -> dict[str, t.Any]:
+        """The item of an object, with its next version."""
+        serialize = self._serializer_of(instance)
+        if serialize is None:
+            item: dict[str, t.Any] = instance.serialize()
+            count_version(instance, item)
+            return item
+        require_own_tenant(instance)
+        item, is_plain = serialize(instance)
+        return PlainItem(item) if is_plain else item
+
+    def mark_saved(self, instance: t.Any) -> None:
+        """Give an object the version and the tenant of its item, as after a save."""
+        if self._has_tenant or self._serializer_of(instance) is None:
+            instance.update_local_version_attribute()
+
+    def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
+        model, serializers = type(instance), self._serializers
+        if model not in serializers:
+            serializers[model] = self._find_serializer(model) if self._is_usual(model) else None
+        return serializers[model] if STEP_NAMES.isdisjoint(vars(instance)) else None
+
+    def _is_usual(self, model: t.Any) -> bool:
+        """True if neither a model nor a patch overrides one of the steps, and the model has no version."""
+        if not self._usual_steps.are_in_place() or version_attribute(model) is not None:
+            return False
+        return self._usual_steps.classes.issuperset(
+            cls for cls in model.__mro__ if not STEP_NAMES.isdisjoint(vars(cls))
+        )

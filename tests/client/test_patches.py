@@ -1,0 +1,64 @@
+"""The methods of some classes before a test patches them."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+import wrapt
+
+from dynaflask.client.patches import Originals
+
+
+class Base:
+    """Has one method."""
+
+    def send(self) -> str:
+        """A method."""
+        return "sent"
+
+
+class Child(Base):
+    """Inherits the method."""
+
+
+def test_a_patch_of_a_class() -> None:
+    """A patched method is seen while the patch is in place."""
+    originals = Originals({Base: ["send"]})
+    assert originals.are_in_place()
+    with mock.patch.object(Base, "send"):
+        assert not originals.are_in_place()
+    assert originals.are_in_place()
+
+
+def test_a_wrapper_that_equals_its_function() -> None:
+    """A wrapper of a tracer is a patch, although it equals the function that it wraps."""
+    originals = Originals({Base: ["send"]})
+    wrapper = wrapt.FunctionWrapper(vars(Base)["send"], lambda wrapped, instance, args, kwargs: wrapped(*args))
+    assert wrapper == vars(Base)["send"]
+    with mock.patch.object(Base, "send", wrapper):
+        assert not originals.are_in_place()
+
+
+def test_a_method_that_a_class_begins_to_override() -> None:
+    """A class that does not define a method is patched as soon as it does."""
+    originals = Originals({Child: ["send"]})
+    with mock.patch.object(Child, "send"):
+        assert not originals.are_in_place()
+    assert originals.are_in_place()
+
+
+def test_a_method_that_a_class_no_longer_defines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deleted method counts as patched."""
+    originals = Originals({Base: ["send"]})
+    monkeypatch.delattr(Base, "send")
+    assert not originals.are_in_place()
+
+
+def test_a_patch_of_one_object() -> None:
+    """A method of an instance counts for that instance alone."""
+    originals, patched = Originals({Base: ["send"]}), Base()
+    with mock.patch.object(patched, "send"):
+        assert not originals.are_in_place(patched)
+        assert originals.are_in_place(Base())
+    assert originals.are_in_place(patched)
