@@ -14,6 +14,7 @@ import pynamodb.models
 import pytest
 
 import dynaflask
+from dynaflask.client.tuned import json_codec
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
@@ -164,3 +165,11 @@ def app(make_app: cabc.Callable[..., flask.Flask], recorder: recorders.Recorder)
 def thread_model(db: dynaflask.Dynamo) -> type[pynamodb.models.Model]:
     """The model of PynamoDB's tutorial."""
     return models.declare_thread(db)
+
+
+@pytest.fixture(params=["msgspec", "json"])
+def json_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The library that reads and writes JSON: the accelerator, or the standard one without it."""
+    if request.param == "json":
+        monkeypatch.setattr(json_codec, "msgspec", None)
+    return str(request.param)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import importlib
+import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 from tests.support.paths import PROJECT
 
 # Optional packages that are used if they are installed.
-ACCELERATORS = {"httptools", "orjson", "cython_runtime"}
+ACCELERATORS = {"httptools", "msgspec", "typing_extensions", "cython_runtime"}
 
 PROGRAM = """
 import sys, flask, pynamodb.models, botocore.session
@@ -24,7 +26,7 @@ print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before} - s
 
 PROGRAM_WITHOUT_ACCELERATORS = """
 import sys
-sys.modules.update(httptools=None, orjson=None)
+sys.modules.update(httptools=None, msgspec=None)
 import dynaflask
 from dynaflask.client import transport
 from dynaflask.client.tuned import json_codec
@@ -47,6 +49,20 @@ def test_it_works_without_accelerators() -> None:
         [sys.executable, "-c", PROGRAM_WITHOUT_ACCELERATORS], capture_output=True, text=True, check=True, cwd=PROJECT
     )
     assert process.stdout.split() == ["{'a':", "1}", "ModuleNotFoundError"]
+
+
+def test_an_accelerator_that_cannot_be_imported_is_not_used(tmp_path: pathlib.Path) -> None:
+    """An accelerator that is installed and raises an ``ImportError``, as in a subinterpreter, counts as missing."""
+    (tmp_path / "msgspec.py").write_text('raise ImportError("does not support loading in subinterpreters")')
+    program = "from dynaflask.client.tuned import json_codec; print(json_codec.msgspec, json_codec.load(b'[1]'))"
+    process = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT)])},
+    )
+    assert process.stdout.split() == ["None", "[1]"]
 
 
 def test_its_requirements_have_only_lower_bounds() -> None:

@@ -20,7 +20,7 @@ _STRINGS = frozenset({str})
 ATTRIBUTE_VALUE = "AttributeValue"
 # Shapes of a scalar that the walk does not change. It converts floats and binary values.
 SCALAR_SHAPES = frozenset({"string", "boolean", "integer", "long"})
-# Exact types only: orjson also writes subclasses of them, and types that botocore refuses.
+# Exact types only: msgspec also writes subclasses of them, and types that botocore refuses.
 SCALAR_TYPES = frozenset({str, int, bool})
 
 Predicate = cabc.Callable[[t.Any], bool]
@@ -43,7 +43,7 @@ def is_plain_item(item: t.Any) -> bool:
     Args:
         item: An item, a key, or the values of an expression.
     """
-    return type(item) is dict and _are_plain(item.values())
+    return type(item) is dict and _are_plain(item.values()) and _STRINGS.issuperset(map(type, item))
 
 
 def predicate_for(shape: t.Any, *, ancestors: frozenset[str] = frozenset()) -> Predicate:
@@ -120,7 +120,8 @@ def _are_scalars(value: t.Any) -> bool:
 
 
 def _are_scalar_values(value: t.Any) -> bool:
-    return type(value) is dict and SCALAR_TYPES.issuperset(map(type, value.values()))
+    is_map = type(value) is dict and _STRINGS.issuperset(map(type, value))
+    return is_map and SCALAR_TYPES.issuperset(map(type, value.values()))
 
 
 def _is_list(is_member: Predicate, value: t.Any) -> bool:
@@ -128,7 +129,7 @@ def _is_list(is_member: Predicate, value: t.Any) -> bool:
 
 
 def _is_map(is_value: Predicate, value: t.Any) -> bool:
-    return type(value) is dict and all(map(is_value, value.values()))
+    return type(value) is dict and _STRINGS.issuperset(map(type, value)) and all(map(is_value, value.values()))
 
 
 def _is_structure(members: dict[str, Predicate], scalars: frozenset[str], value: t.Any) -> bool:

@@ -94,17 +94,15 @@ class PassthroughParser(JSONParser):
         return value
 
 
-def parse_plain(
-    body: t.Any, shape: t.Any, make_item: page_decoder.ItemFactory | None = None
-) -> dict[str, t.Any] | None:
+def parse_plain(body: t.Any, shape: t.Any, decoder: page_decoder.PageDecoder | None = None) -> dict[str, t.Any] | None:
     """The result of a data-plane operation, or ``None`` if the stock parser must parse the response.
 
     Args:
         body: Body of the response.
         shape: Output shape of the operation.
-        make_item: Makes an object of an item of a query or a scan. Without it, the result has DynamoDB's items.
+        decoder: Makes objects of the items of a page. Without it, the result has DynamoDB's items.
     """
-    content = None if make_item is None else page_decoder.decode_page(body, make_item)
+    content = None if decoder is None else decoder.decode(body)
     if content is None and not _starts_with_binary(body):
         content = load(body)
     if type(content) is not dict:
@@ -162,7 +160,12 @@ def _is_count(value: t.Any) -> bool:
     return type(value) is int or (type(value) is float and abs(value) < MAX_EXACT_FLOAT)
 
 
-def _is_capacity(value: t.Any) -> bool:
+def is_capacity(value: t.Any) -> bool:
+    """True for a consumed capacity that the stock parser would not change.
+
+    Args:
+        value: The value, as ``json.loads`` returns it.
+    """
     # The stock parser takes the capacity of a request that asks for the indexes, too.
     if type(value) is not dict or not value.keys() <= {*CAPACITY_MEMBERS}:
         return False
@@ -170,7 +173,7 @@ def _is_capacity(value: t.Any) -> bool:
 
 
 def _are_capacities(value: t.Any) -> bool:
-    return type(value) is list and all(map(_is_capacity, value))
+    return type(value) is list and all(map(is_capacity, value))
 
 
 def _in_order(value: t.Any) -> t.Any:
@@ -190,10 +193,10 @@ _PAGE: MemberPredicates = {
     "Count": _is_count,
     "ScannedCount": _is_count,
     "LastEvaluatedKey": is_plain_item,
-    "ConsumedCapacity": _is_capacity,
+    "ConsumedCapacity": is_capacity,
 }
-_WRITE: MemberPredicates = {"Attributes": is_plain_item, "ConsumedCapacity": _is_capacity}
-_GET: MemberPredicates = {"Item": is_plain_item, "ConsumedCapacity": _is_capacity}
+_WRITE: MemberPredicates = {"Attributes": is_plain_item, "ConsumedCapacity": is_capacity}
+_GET: MemberPredicates = {"Item": is_plain_item, "ConsumedCapacity": is_capacity}
 OUTPUTS: dict[str, MemberPredicates] = {
     "GetItemOutput": _GET,
     "PutItemOutput": _WRITE,
