@@ -324,6 +324,88 @@ class TestQueries:
         assert decoded_pages == []
 
 
+def answer_batch(request: recorders.Request) -> str:
+    """The posts of these keys, but for the last one. The text of a post is the name of its table."""
+    ((table, requested),) = request.body["RequestItems"].items()
+    where = {"where": {"S": table.partition("-")[0]}}
+    *keys, last = requested["Keys"]
+    unprocessed = {table: {"Keys": [last]}} if keys else {}
+    items = [{**key, "text": {"S": table.partition("-")[2]}, **where} for key in keys or [last]]
+    return dump({"Responses": {table: items}, "UnprocessedKeys": unprocessed}).decode()
+
+
+@pytest.mark.usefixtures("any_size", "json_library")
+class TestBatchGets:
+    """A model's batch gets return the same with the direct transport as with any other."""
+
+    KEYS: t.ClassVar = [("f", number) for number in range(PAGE)]
+
+    def test_the_objects_are_the_same(
+        self,
+        apps: dict[str, flask.Flask],
+        post: t.Any,
+        recorder: recorders.Recorder,
+        decoded_pages: list[t.Any],
+        json_library: str,
+    ) -> None:
+        """All pages have the same objects. Those without unprocessed keys are decoded by structs."""
+        recorder.answer = answer_batch
+        posts = agree(
+            apps, lambda: sorted(post.batch_get(self.KEYS, consistent_read=True), key=lambda item: str(item.number))
+        )
+        assert [item.number for item in posts] == list(range(PAGE))
+        types = {type(page) for content in decoded_pages if content for page in content["Responses"].values()}
+        assert (page_decoder.DecodedPage in types) == (json_library == "msgspec")
+
+    def test_each_app_has_its_own(
+        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """Each app's batch get returns its own items, also if two of them alternate in nested contexts."""
+        recorder.answer = answer_batch
+        for name in ("direct", "other"):
+            with apps[name].app_context():
+                list(post.batch_get(self.KEYS))
+        with apps["direct"].app_context():
+            outer = post.batch_get(self.KEYS)
+            assert next(outer).where == "direct"
+            with apps["other"].app_context():
+                assert {item.where for item in post.batch_get(self.KEYS)} == {"other"}
+            assert {item.where for item in outer} == {"direct"}
+
+    def test_the_programs_own_page_is_fetched(
+        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder, decoded_pages: list[t.Any]
+    ) -> None:
+        """A model that overrides ``_batch_get_page`` fetches its pages, whose items are dicts."""
+        recorder.answer = answer_batch
+
+        class Own(post):  # type: ignore[misc]
+            @classmethod
+            def _batch_get_page(cls, *args: t.Any, **options: t.Any) -> t.Any:
+                items, unprocessed = super()._batch_get_page(*args, **options)
+                return [{**item, "text": {"S": "own"}} for item in items], unprocessed
+
+        with apps["direct"].app_context():
+            for _ in range(2):
+                assert {item.text for item in Own.batch_get(self.KEYS)} == {"own"}
+        assert decoded_pages == []
+
+    def test_a_model_that_runs_code_of_the_program_gets_items(
+        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder, decoded_pages: list[t.Any]
+    ) -> None:
+        """The program's own ``from_raw_data`` gets dicts."""
+        recorder.answer = answer_batch
+
+        class Raw(post):  # type: ignore[misc]
+            @classmethod
+            def from_raw_data(cls, data: t.Any) -> t.Any:
+                return data["where"]["S"]
+
+        with apps["direct"].app_context():
+            for _ in range(2):
+                assert set(Raw.batch_get(self.KEYS)) == {"direct"}
+        assert decoded_pages == []
+
+
 def test_a_page_is_at_no_time_in_memory_as_dicts(
     apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder
 ) -> None:

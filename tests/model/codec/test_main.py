@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -120,7 +121,12 @@ def test_it_is_a_command(tmp_path: pathlib.Path) -> None:
     (tmp_path / "forum.py").write_text(PROGRAM)
     command = [sys.executable, "-m", "dynaflask.model.codec", "forum:Thread"]
     process = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
     )
     assert "def deserialize_Thread(item):" in process.stdout
 
