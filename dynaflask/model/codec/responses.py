@@ -15,8 +15,8 @@ from dynaflask.model.codec.structs import UnsupportedAttribute
 from dynaflask.model.codec.structs import compile_item_struct
 from dynaflask.model.codec.values import Convert
 
-# Number of bytes of responses after which a model's structs are compiled. Compiling takes a millisecond, which structs of
-# eleven attributes save on about 100 kB. A model that reads less in all does not pay for them.
+# Number of bytes of responses after which a model's structs are compiled. Compiling takes a millisecond, which structs
+# of eleven attributes save on about 100 kB. A model that reads less in all does not pay for them.
 MIN_BYTES = 100_000
 # Members that are the same for every model. The response parser checks them.
 MEMBERS = ("Count", "ScannedCount", "LastEvaluatedKey", "UnprocessedKeys", "ConsumedCapacity")
