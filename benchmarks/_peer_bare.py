@@ -17,7 +17,7 @@ import time
 import typing as t
 import urllib.parse
 
-import orjson
+import msgspec
 from _canned import HUNDRED
 from _canned import PAGE
 from _canned import TABLE
@@ -112,7 +112,7 @@ def ask(
     connection: socket.socket, host: str, day: tuple[str, bytes], operation: str, params: dict[str, t.Any]
 ) -> t.Any:
     """The content of a response."""
-    (scope, key), body, target = day, orjson.dumps(params), f"DynamoDB_20120810.{operation}"
+    (scope, key), body, target = day, msgspec.json.encode(params), f"DynamoDB_20120810.{operation}"
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     signed = f"content-type:application/x-amz-json-1.0\nhost:{host}\nx-amz-date:{now}\nx-amz-target:{target}"
     canonical = f"POST\n/\n\n{signed}\n\n{NAMES}\n{hashlib.sha256(body).hexdigest()}"
@@ -124,7 +124,7 @@ def ask(
         f" Credential=benchmark/{scope}, SignedHeaders={NAMES}, Signature={signature}\r\n\r\n"
     )
     connection.sendall(head.encode() + body)
-    return orjson.loads(receive(connection))
+    return msgspec.json.decode(receive(connection))
 
 
 def receive(connection: socket.socket) -> bytes:

@@ -70,7 +70,7 @@ PEERS: dict[str, cabc.Callable[[], Peer]] = {
     "bytes alone": _peers.bytes_alone,
 }
 COLUMNS = ("call", *(f"{name}, to reach" if name in (BOTOCORE, DIRECT) else name for name in PEERS), AHEAD)
-OPTIONAL = ("boto3", "aiodynamo", "pydynox", "orjson")
+OPTIONAL = ("boto3", "aiodynamo", "pydynox", "msgspec")
 
 
 class Row(t.NamedTuple):

@@ -203,5 +203,5 @@ if __name__ == "__main__":
         variants=[all_clients],
         report=report,
         columns=COLUMNS,
-        packages=[*PACKAGES, "gunicorn", "orjson"],
+        packages=[*PACKAGES, "gunicorn", "msgspec"],
     )

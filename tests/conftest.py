@@ -15,6 +15,7 @@ import pynamodb.models
 import pytest
 
 import dynaflask
+from dynaflask.client.codec import json_codec
 from dynaflask.registry.models import STATIC_MODELS
 from tests.support import default_transport
 from tests.support import engines
@@ -183,3 +184,11 @@ def app(make_app: cabc.Callable[..., flask.Flask], recorder: recorders.Recorder)
 def thread_model(db: dynaflask.Dynamo) -> type[pynamodb.models.Model]:
     """The model of PynamoDB's tutorial."""
     return models.declare_thread(db)
+
+
+@pytest.fixture(params=["msgspec", "json"])
+def json_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The library that reads and writes JSON: the accelerator, or the standard one without it."""
+    if request.param == "json":
+        monkeypatch.setattr(json_codec, "msgspec", None)
+    return str(request.param)

@@ -21,7 +21,7 @@ from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.client.call_timeout import TimedCaller
 from dynaflask.client.codec.parts import serialize_update
-from dynaflask.client.direct.page_decoder import ItemFactory
+from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
 from dynaflask.client.error_context import propagate_advice
@@ -133,7 +133,7 @@ class Connection(PlainCalls):
         self._is_recorded = self._recorder.is_enabled or own_capacity not in {None, UNSET}
         self._lease: Lease | None = None
         self._session: t.Any = None
-        self._item_factory: ItemFactory | None = None
+        self._page_decoder: PageDecoder | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -208,8 +208,8 @@ class Connection(PlainCalls):
             pooled, client = self._lease.acquire()
             try:
                 api_caller = pooled.api_caller
-                if self._item_factory is not None and api_caller is not client:
-                    api_caller = api_caller.with_item_factory(self._item_factory)
+                if self._page_decoder is not None and api_caller is not client:
+                    api_caller = api_caller.with_page_decoder(self._page_decoder)
                 if self._recorder.interceptor is not None:
                     api_caller = self._recorder.interceptor(operation_name, client, self.bind) or api_caller
                 if self.bind.call_timeout_seconds is not None:
@@ -221,14 +221,14 @@ class Connection(PlainCalls):
             annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
             raise
 
-    def with_item_factory(self, make: ItemFactory) -> Connection:
-        """The same connection, for queries and scans that decode the items of a page to objects of one model.
+    def with_page_decoder(self, decoder: PageDecoder) -> Connection:
+        """The same connection, for reads that decode the items of a page to objects of one model.
 
         Args:
-            make: Makes an object of a plain item. It must not run code of the program.
+            decoder: Decodes the pages. It must not run code of the program.
         """
         other = Connection.__new__(Connection)
-        other.__dict__ = {**self.__dict__, "_item_factory": make}
+        other.__dict__ = {**self.__dict__, "_page_decoder": decoder}
         return other
 
     def get_operation_kwargs(
@@ -406,9 +406,9 @@ class TableConnection(pynamodb.connection.table.TableConnection):
         if meta_table is not None:
             connection.add_meta_table(meta_table)
 
-    def with_item_factory(self, make: ItemFactory) -> TableConnection:
-        """The same table on :meth:`Connection.with_item_factory`."""
-        return TableConnection(self.table_name, connection=self.connection.with_item_factory(make))
+    def with_page_decoder(self, decoder: PageDecoder) -> TableConnection:
+        """The same table on :meth:`Connection.with_page_decoder`."""
+        return TableConnection(self.table_name, connection=self.connection.with_page_decoder(decoder))
 
     def create_table(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Create the table; see PynamoDB. Without a billing mode and a capacity, it is billed per request."""

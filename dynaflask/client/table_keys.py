@@ -22,6 +22,9 @@ Json = dict[str, t.Any]
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"-?[1-9]\d*|0", re.ASCII)
 
+# As it is before a test patches it.
+_GET_ITEM_ATTRIBUTE_MAP = MetaTable.get_item_attribute_map
+
 
 class KeyTable(MetaTable):
     """PynamoDB's keys of a table, which writes numbers in keys as DynamoDB stores them.
@@ -38,7 +41,8 @@ class KeyTable(MetaTable):
 
     def __init__(self, data: Json | None) -> None:
         super().__init__(data)
-        self._names: tuple[str, ...] = ()
+        self._types: dict[str, str] = {}
+        self._number_keys: tuple[str, ...] = ()
         self._definitions_read = 0
 
     @property
@@ -60,11 +64,15 @@ class KeyTable(MetaTable):
 
     def get_item_attribute_map(self, attributes: Json, item_key: str = ITEM, pythonic_key: bool = True) -> Json:
         """An item, or the key of one; see PynamoDB."""
-        item: Json = super().get_item_attribute_map(attributes, item_key=item_key, pythonic_key=pythonic_key)
-        for name in self.number_keys():
-            if name in item[item_key]:
-                item[item_key][name] = canonical_value(item[item_key][name])
-        return item
+        if MetaTable.get_item_attribute_map is not _GET_ITEM_ATTRIBUTE_MAP:
+            return t.cast("Json", super().get_item_attribute_map(attributes, item_key, pythonic_key))
+        types, item = self._key_types(), {}
+        # PynamoDB looks for the type of each key in the list of all definitions: a quarter of a batch get of 100 items.
+        for name, value in attributes.items():
+            dynamo_type = types.get(name)
+            typed = value if isinstance(value, dict) else {dynamo_type or self.get_attribute_type(name): value}
+            item[name] = canonical_value(typed) if dynamo_type == NUMBER else typed
+        return {item_key: item}
 
     def get_exclusive_start_key_map(self, exclusive_start_key: t.Any) -> Json:
         """The position after which a query or a scan starts; see PynamoDB."""
@@ -87,16 +95,23 @@ class KeyTable(MetaTable):
         """True if a key has the type number."""
         return self.get_attribute_type(name) == NUMBER
 
-    def number_keys(self) -> tuple[str, ...]:
-        """The names of all keys of type number, of the table and of its indexes."""
+    def _key_types(self) -> dict[str, str]:
+        """DynamoDB's types of all keys, of the table and of its indexes, by their names."""
         # Only keys are defined. A subclass of a model may add an index, and so a definition, at any time.
         definitions = self.data.get("AttributeDefinitions", [])
         if (number := len(definitions)) != self._definitions_read:
             # Another thread may add one meanwhile: it is read at the next call.
             read = definitions[:number]
-            self._names = tuple(entry["AttributeName"] for entry in read if entry["AttributeType"] == NUMBER)
+            # If a name is there twice, PynamoDB takes the first.
+            self._types = {entry["AttributeName"]: entry["AttributeType"] for entry in reversed(read)}
+            self._number_keys = tuple(name for name, dynamo_type in self._types.items() if dynamo_type == NUMBER)
             self._definitions_read = number
-        return self._names
+        return self._types
+
+    def number_keys(self) -> tuple[str, ...]:
+        """The names of all keys of type number, of the table and of its indexes."""
+        self._key_types()
+        return self._number_keys
 
 
 class KeyCondition(Condition):

@@ -11,15 +11,18 @@ from pynamodb.pagination import ResultIterator
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.connection import TransactionItem
+from dynaflask.client.direct.page_decoder import DecodedPage
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import transport_of
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.batch_items import BatchItems
 from dynaflask.model.batch_items import usual_steps
 from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.counts import CountMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.item_tenant import TenantPageDecoder
 from dynaflask.model.item_tenant import with_tenant
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
@@ -105,7 +108,8 @@ class Model(
         if getattr(batch_get, "__func__", batch_get) is not BATCH_GET:
             items = batch_get(*args, **kwargs)
             return iterate_in_scope(scope, items) if isinstance(items, cabc.Iterator) else items
-        pages = iterate_in_scope(scope, BATCH_GET(BatchGetAdapter(cls), *args, **kwargs))
+        adapter = BatchGetAdapter(cls, connect=lambda: _connection_for_pages(cls, scope))
+        pages = iterate_in_scope(scope, BATCH_GET(adapter, *args, **kwargs))
         return _objects_of_pages(cls, pages, scope=scope)
 
     @classmethod
@@ -199,29 +203,44 @@ def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
     except AttributeError:
         return results
     table = getattr(request.operation, "__self__", None)
-    if type(table) is not TableConnection or transport_of(table.connection.bind) != DIRECT:
+    responses = _safe_responses(model, _codec_of(model))
+    if responses is None or not _is_direct(table):
         return results
-    make = _safe_make(model, _codec_of(model))
-    return results if make is None else ModelResultIterator(request, with_tenant(make, table.connection.tenant))
+    tenant = table.connection.tenant
+    return ModelResultIterator(request, TenantPageDecoder(responses, tenant), make=with_tenant(responses.make, tenant))
+
+
+def _connection_for_pages(model: type[Model], scope: Scope) -> TableConnection:
+    """The model's table, on a connection that decodes pages to objects if no user code can see the difference."""
+    table = model._get_connection()
+    responses = _safe_responses(model, scope.codec_for(model, _find_codec))
+    if responses is None or not _is_direct(table):
+        return table
+    return table.with_page_decoder(TenantPageDecoder(responses, scope.known_tenant))
+
+
+def _is_direct(table: t.Any) -> t.TypeGuard[TableConnection]:
+    return type(table) is TableConnection and transport_of(table.connection.bind) == DIRECT
 
 
 def _objects_of_pages(model: type[Model], pages: cabc.Iterator[list[t.Any]], *, scope: Scope) -> cabc.Iterator[t.Any]:
     # Entering the scope for each item would take as long as deserializing the item.
     for page in pages:
-        make = _safe_make(model, scope.codec_for(model, _find_codec))
-        if make is None:
+        responses = _safe_responses(model, scope.codec_for(model, _find_codec))
+        if type(page) is DecodedPage:
+            yield from page
+        elif responses is None:
             yield from iterate_in_scope(scope, (model.from_raw_data(item) for item in page))
         else:
-            yield from map(with_tenant(make, scope.known_tenant), page)
+            yield from map(with_tenant(responses.make, scope.known_tenant), page)
 
 
-def _safe_make(model: type[Model], codec: CompiledCodec | None) -> t.Callable[[t.Any], t.Any] | None:
-    """A function that makes objects and runs no user code, and can run at any time in any scope; or None."""
+def _safe_responses(model: type[Model], codec: CompiledCodec | None) -> ResponseDecoder | None:
+    """A decoder that runs no user code, and can run at any time in any scope; or None."""
     # The program may override from_raw_data, or patch it at any time.
     if codec is None or own_attribute(model, "from_raw_data") is not vars(Model)["from_raw_data"]:
         return None
-    deserializer = codec.deserializer
-    return deserializer.make if deserializer is not None and deserializer.runs_no_user_code else None
+    return codec.responses
 
 
 def _pinned_scope(model: type[Model]) -> Scope:

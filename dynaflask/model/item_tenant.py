@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.registry.context import current_scope
@@ -69,6 +70,32 @@ def with_tenant(make: t.Callable[[t.Any], t.Any], tenant: str | None) -> t.Calla
         return item
 
     return make_for_tenant
+
+
+class TenantPageDecoder:
+    """Decodes pages for one scope: the objects remember the scope's tenant.
+
+    Args:
+        responses: Decodes pages of the model, for any scope.
+        tenant: The tenant's name, or None.
+    """
+
+    def __init__(self, responses: PageDecoder, tenant: str | None) -> None:
+        self._responses = responses
+        self._tenant = tenant
+
+    def decode(self, body: bytes) -> dict[str, t.Any] | None:
+        """The content of a response; see :class:`.PageDecoder`.
+
+        Args:
+            body: Body of the response.
+        """
+        content = self._responses.decode(body)
+        if content is not None and self._tenant is not None:
+            for page in (content.get("Items", ()), *content.get("Responses", {}).values()):
+                for item in page:
+                    item.__dict__[NAME] = self._tenant
+        return content
 
 
 def require_own_tenant(item: t.Any) -> None:

@@ -65,6 +65,14 @@ def page_request(results: t.Any) -> PageRequest:
     )
 
 
+def current_item(results: t.Any) -> tuple[t.Any, int] | None:
+    """The items of a ``ResultIterator``'s page and the index of the last one that it returned; None between two pages.
+
+    Without the names, ``last_evaluated_key`` of a model's query or scan raises an AttributeError.
+    """
+    return None if results._index == results._count else (results._items, results._index - 1)
+
+
 def hash_key_attribute(model_or_index: t.Any) -> t.Any:
     """The hash key of a model or of an index. Without the name, no model with a ``TenantKey`` can be used."""
     return model_or_index._hash_key_attribute()
@@ -158,6 +166,8 @@ def set_transaction_connection(transaction: t.Any, connection: t.Any) -> None:
 
 #: The function behind ``Model.batch_get``. A model whose base overrides it calls the override.
 BATCH_GET: t.Any = t.cast("t.Any", pynamodb.models.Model.batch_get).__func__
+#: The function that fetches a page of it. Without the name, PynamoDB deserializes its items one by one.
+BATCH_GET_PAGE: t.Any = getattr(getattr(pynamodb.models.Model, "_batch_get_page", None), "__func__", None)
 #: The function behind ``Model.batch_write``, for the same comparison.
 BATCH_WRITE: t.Any = t.cast("t.Any", pynamodb.models.Model.batch_write).__func__
 #: The commit of PynamoDB's batch. A test that patches it sees each commit.

@@ -8,9 +8,12 @@ import typing as t
 from pynamodb.pagination import ResultIterator
 
 from dynaflask.client.connection import TableConnection
-from dynaflask.client.direct.page_decoder import DecodedItem
+from dynaflask.client.direct.page_decoder import DecodedPage
 from dynaflask.client.direct.page_decoder import ItemFactory
+from dynaflask.client.direct.page_decoder import PageDecoder
+from dynaflask.model.pynamodb_internals import BATCH_GET_PAGE
 from dynaflask.model.pynamodb_internals import PageRequest
+from dynaflask.model.pynamodb_internals import current_item
 from dynaflask.registry.context import reset
 from dynaflask.registry.scope import Scope
 
@@ -21,19 +24,19 @@ class PageFetcher:
     Args:
         table: The connection to the table.
         name: Name of its method: ``"query"`` or ``"scan"``.
-        make: Makes an object from an item.
+        decoder: Decodes a page of the model.
 
     Attributes:
         makes_objects: True if the next page's items become objects while the response is decoded.
     """
 
-    def __init__(self, table: TableConnection, name: str, make: ItemFactory) -> None:
+    def __init__(self, table: TableConnection, name: str, decoder: PageDecoder) -> None:
         # PynamoDB's PageIterator takes a bound method, and finds the table's keys by these two attributes.
         self.__self__ = table
         self.__name__ = name
         self.makes_objects = False
         self._fetch_items: t.Callable[..., dict[str, t.Any]] = getattr(table, name)
-        self._fetch_objects: t.Callable[..., dict[str, t.Any]] = getattr(table.with_item_factory(make), name)
+        self._fetch_objects: t.Callable[..., dict[str, t.Any]] = getattr(table.with_page_decoder(decoder), name)
 
     def __call__(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
         """One page; see the query and the scan of PynamoDB's ``TableConnection``."""
@@ -49,20 +52,31 @@ class ModelResultIterator(ResultIterator[t.Any]):
 
     Args:
         request: The arguments of PynamoDB's own iterator.
-        make: Makes an object from an item, and runs no user code.
+        decoder: Decodes a page of the model, and runs no user code.
+        make: Makes an object of an item of a page that the decoder leaves to others.
     """
 
-    def __init__(self, request: PageRequest, make: ItemFactory) -> None:
-        self._fetcher = PageFetcher(request.operation.__self__, request.operation.__name__, make)
+    def __init__(self, request: PageRequest, decoder: PageDecoder, make: ItemFactory) -> None:
+        self._fetcher = PageFetcher(request.operation.__self__, request.operation.__name__, decoder)
         super().__init__(
             self._fetcher,
             request.args,
             request.kwargs,
-            # The decoder leaves a small page, or one with binary values, as dicts.
-            map_fn=lambda item: item.instance if type(item) is DecodedItem else make(item),
+            # The decoder leaves some pages as dicts, such as those with binary values.
+            map_fn=lambda item: make(item) if type(item) is dict else item,
             limit=request.limit,
             rate_limit=request.rate_limit,
         )
+
+    @property
+    def last_evaluated_key(self) -> dict[str, dict[str, t.Any]] | None:
+        """The key to continue after; see PynamoDB."""
+        current = current_item(self)
+        if current is None or type(current[0]) is not DecodedPage:
+            return super().last_evaluated_key
+        page, index = current
+        item = page.item(index)
+        return {name: item[name] for name in self.page_iter.key_names}
 
     # PynamoDB calls this for each page. Should a release call another method, all pages come as dicts.
     def _get_next_page(self) -> None:
@@ -78,10 +92,13 @@ class BatchGetAdapter:
 
     Args:
         model: The model's class.
+        connect: Returns the model's table, on a connection that decodes pages to objects if that is possible.
     """
 
-    def __init__(self, model: t.Any) -> None:
+    def __init__(self, model: t.Any, connect: t.Callable[[], TableConnection]) -> None:
         self._model = model
+        # PynamoDB's _batch_get_page calls it by this name.
+        self._get_connection = connect
 
     def __getattr__(self, name: str) -> t.Any:
         # Stored, because PynamoDB looks up the same methods for each key.
@@ -89,12 +106,15 @@ class BatchGetAdapter:
         return value
 
     def _batch_get_page(self, *args: t.Any, **options: t.Any) -> tuple[list[t.Any], t.Any]:
-        page, unprocessed = self._model._batch_get_page(*args, **options)
-        return [list(page)], unprocessed
+        get_page = self._model._batch_get_page
+        # The program may override it.
+        is_pynamodbs = getattr(get_page, "__func__", None) is BATCH_GET_PAGE
+        page, unprocessed = BATCH_GET_PAGE(self, *args, **options) if is_pynamodbs else get_page(*args, **options)
+        return [page if type(page) is DecodedPage else list(page)], unprocessed
 
     def from_raw_data(self, page: t.Any) -> list[t.Any]:
         """The page. A PynamoDB that does not call ``_batch_get_page`` passes one item at a time."""
-        return page if type(page) is list else [page]
+        return page if isinstance(page, list) else [page]
 
 
 def iterate_in_scope(scope: Scope, iterator: cabc.Iterator[t.Any]) -> cabc.Iterator[t.Any]:

@@ -119,6 +119,7 @@ def transports(
     Pages of any size are decoded to objects.
     """
     monkeypatch.setattr("dynaflask.client.direct.page_decoder.MIN_BYTES", 0)
+    monkeypatch.setattr("dynaflask.model.codec.responses.MIN_BYTES", 0)
     options = {"host": recorder.url, "region": "us-east-1", "extra_headers": {"X-Team": "forum"}, **KEYS}
     transports = Transports(recorder, {mode: make_app(mode, transport=mode, **options) for mode in TRANSPORTS})
     for operation in DATA_PLANE_OPERATIONS:

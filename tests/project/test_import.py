@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import importlib
+import os
 import pathlib
 import re
 import subprocess
@@ -16,7 +17,7 @@ import dynaflask
 from tests.support.paths import PROJECT
 
 # Optional packages that are used if they are installed.
-ACCELERATORS = {"orjson", "cython_runtime"}
+ACCELERATORS = {"msgspec", "typing_extensions", "cython_runtime"}
 
 PROGRAM = """
 import sys, flask, pynamodb.models, botocore.session
@@ -27,7 +28,7 @@ print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before} - s
 
 PROGRAM_WITHOUT_ACCELERATORS = """
 import sys
-sys.modules.update(orjson=None)
+sys.modules.update(msgspec=None)
 from dynaflask import Dynamo
 from dynaflask.client import transport
 from dynaflask.client.codec import json_codec
@@ -75,6 +76,20 @@ def test_it_works_without_accelerators() -> None:
         [sys.executable, "-c", PROGRAM_WITHOUT_ACCELERATORS], capture_output=True, text=True, check=True, cwd=PROJECT
     )
     assert process.stdout.split() == ["{'a':", "1}", "DirectTransport"]
+
+
+def test_an_accelerator_that_cannot_be_imported_is_not_used(tmp_path: pathlib.Path) -> None:
+    """An accelerator that is installed and raises an ``ImportError``, as in a subinterpreter, counts as missing."""
+    (tmp_path / "msgspec.py").write_text('raise ImportError("does not support loading in subinterpreters")')
+    program = "from dynaflask.client.codec import json_codec; print(json_codec.msgspec, json_codec.load(b'[1]'))"
+    process = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT)])},
+    )
+    assert process.stdout.split() == ["None", "[1]"]
 
 
 def test_its_requirements_have_only_lower_bounds() -> None:

@@ -1,49 +1,40 @@
-"""JSON between objects and bytes: by orjson if it is installed, else by the standard library, with the same results."""
+"""JSON between objects and bytes: by msgspec if it is installed, else by the standard library, with equal results."""
 
 from __future__ import annotations
 
-import functools
 import json
 import typing as t
 
-orjson: t.Any
+# The one accelerator, which `dynaflask[fast]` installs. Code that uses it looks it up here at each use, so that a
+# program without it, and a test that takes it away, run the standard library's way everywhere.
+msgspec: t.Any
 try:
-    import orjson
-except ImportError:
-    orjson = None
+    import msgspec
+except ImportError:  # also of an installed one: a subinterpreter refuses its extension module
+    msgspec = None
 
 
 def load(body: bytes) -> t.Any:
     """The value of a JSON text. ``None`` for ``null``, and for a text that botocore must decode or refuse."""
     try:
-        return _loads(body)
+        # `decode` first: from bytes, json would also accept UTF-16. msgspec refuses some texts that json accepts, such
+        # as lone surrogates and NaN, and accepts no text that json refuses.
+        return json.loads(body.decode()) if msgspec is None else msgspec.json.decode(body)
     except ValueError:
         return None
 
 
 def dump(value: t.Any) -> bytes | None:
-    """The JSON text of a value, or ``None`` if botocore must write or refuse the value."""
+    """The JSON text of a value, or ``None`` if botocore must write or refuse the value.
+
+    Args:
+        value: Plain values, as :mod:`.passthrough` finds them. msgspec also writes others, which JSON does not have.
+    """
     try:
-        return _dumps(value)
+        return _standard_dump(value) if msgspec is None else t.cast("bytes", msgspec.json.encode(value))
     except (TypeError, ValueError):  # such as a lone surrogate, which botocore can write
         return None
 
 
-def _standard_loads(body: bytes) -> t.Any:
-    # `decode` first: from bytes, json would also accept UTF-16.
-    return json.loads(body.decode())
-
-
-def _standard_dumps(value: t.Any) -> bytes:
+def _standard_dump(value: t.Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-_loads: t.Callable[[bytes], t.Any]
-_dumps: t.Callable[[t.Any], bytes]
-if orjson is None:
-    _loads, _dumps = _standard_loads, _standard_dumps
-else:
-    # orjson refuses some texts that json accepts, such as lone surrogates, and accepts no text that json refuses. The
-    # options make it refuse the types that json does not write either.
-    _options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-    _loads, _dumps = orjson.loads, functools.partial(orjson.dumps, option=_options)

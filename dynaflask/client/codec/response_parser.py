@@ -15,6 +15,9 @@ from botocore.parsers import ResponseParserFactory
 from dynaflask.client.botocore_internals import lower_headers
 from dynaflask.client.codec.json_codec import load
 from dynaflask.client.codec.passthrough import ATTRIBUTE_VALUE
+from dynaflask.client.codec.passthrough import CAPACITY_MEMBERS
+from dynaflask.client.codec.passthrough import is_capacity
+from dynaflask.client.codec.passthrough import is_count
 from dynaflask.client.codec.passthrough import is_plain
 from dynaflask.client.codec.passthrough import is_plain_item
 from dynaflask.client.direct import page_decoder
@@ -22,9 +25,6 @@ from dynaflask.exceptions import DamagedResponse
 
 OK = 200
 PROTOCOL = "json"
-CAPACITY_MEMBERS = ("TableName", "CapacityUnits")
-# Above this limit, a float may stand for an integer that it cannot represent exactly.
-MAX_EXACT_FLOAT = 2.0**53
 # Number of bytes of a response that are searched for binary values.
 SEARCHED_BYTES = 4096
 
@@ -94,17 +94,15 @@ class PassthroughParser(JSONParser):
         return value
 
 
-def parse_plain(
-    body: t.Any, shape: t.Any, make_item: page_decoder.ItemFactory | None = None
-) -> dict[str, t.Any] | None:
+def parse_plain(body: t.Any, shape: t.Any, decoder: page_decoder.PageDecoder | None = None) -> dict[str, t.Any] | None:
     """The result of a data-plane operation, or ``None`` if the stock parser must parse the response.
 
     Args:
         body: Body of the response.
         shape: Output shape of the operation.
-        make_item: Makes an object of an item of a query or a scan. Without it, the result has DynamoDB's items.
+        decoder: Makes objects of the items of a page. Without it, the result has DynamoDB's items.
     """
-    content = None if make_item is None else page_decoder.decode_page(body, make_item)
+    content = None if decoder is None else decoder.decode(body)
     if content is None and not _starts_with_binary(body):
         content = load(body)
     if type(content) is not dict:
@@ -158,19 +156,8 @@ def _is_item_response(value: t.Any) -> bool:
     return type(value) is dict and (not value or (value.keys() == {"Item"} and is_plain_item(value["Item"])))
 
 
-def _is_count(value: t.Any) -> bool:
-    return type(value) is int or (type(value) is float and abs(value) < MAX_EXACT_FLOAT)
-
-
-def _is_capacity(value: t.Any) -> bool:
-    # The stock parser takes the capacity of a request that asks for the indexes, too.
-    if type(value) is not dict or not value.keys() <= {*CAPACITY_MEMBERS}:
-        return False
-    return type(value.get("TableName", "")) is str and _is_count(value.get("CapacityUnits", 0))
-
-
 def _are_capacities(value: t.Any) -> bool:
-    return type(value) is list and all(map(_is_capacity, value))
+    return type(value) is list and all(map(is_capacity, value))
 
 
 def _in_order(value: t.Any) -> t.Any:
@@ -187,13 +174,13 @@ def _is_empty(value: t.Any) -> bool:
 # Members of the output shapes, in the order of botocore's service description, each with its predicate.
 _PAGE: MemberPredicates = {
     "Items": _are_items,
-    "Count": _is_count,
-    "ScannedCount": _is_count,
+    "Count": is_count,
+    "ScannedCount": is_count,
     "LastEvaluatedKey": is_plain_item,
-    "ConsumedCapacity": _is_capacity,
+    "ConsumedCapacity": is_capacity,
 }
-_WRITE: MemberPredicates = {"Attributes": is_plain_item, "ConsumedCapacity": _is_capacity}
-_GET: MemberPredicates = {"Item": is_plain_item, "ConsumedCapacity": _is_capacity}
+_WRITE: MemberPredicates = {"Attributes": is_plain_item, "ConsumedCapacity": is_capacity}
+_GET: MemberPredicates = {"Item": is_plain_item, "ConsumedCapacity": is_capacity}
 OUTPUTS: dict[str, MemberPredicates] = {
     "GetItemOutput": _GET,
     "PutItemOutput": _WRITE,

@@ -19,7 +19,7 @@ from dynaflask.operations.requests import requests_by_table
 if t.TYPE_CHECKING:
     from dynaflask.client.direct.hooks import ClientHooks
     from dynaflask.client.direct.http11 import Response
-    from dynaflask.client.direct.page_decoder import ItemFactory
+    from dynaflask.client.direct.page_decoder import PageDecoder
     from dynaflask.client.direct.request_template import RequestTemplate
 
 
@@ -68,17 +68,15 @@ class OperationCodec:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
         return None if b'"arn:' in body and names_an_arn(params) else body
 
-    def parse(
-        self, response: Response, *, hooks: ClientHooks, make_item: ItemFactory | None = None
-    ) -> dict[str, t.Any]:
+    def parse(self, response: Response, *, hooks: ClientHooks, decoder: PageDecoder | None = None) -> dict[str, t.Any]:
         """The result of a call, from an intact response to its first attempt.
 
         Args:
             response: The response.
             hooks: Hooks of the client. The ``after-call`` event refills the token bucket of the retries.
-            make_item: Makes an object of an item. Without it, the result has DynamoDB's items.
+            decoder: Makes objects of the items of a page. Without it, the result has DynamoDB's items.
         """
-        parsed = parse_plain(response.body, self._model.output_shape, make_item)
+        parsed = parse_plain(response.body, self._model.output_shape, decoder)
         if parsed is None:
             parsed = self.parse_stock(response)
         else:

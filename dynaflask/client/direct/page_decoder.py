@@ -1,6 +1,7 @@
-"""Decodes a large page item by item, and makes an object of each item at once.
+"""Items of a response that become objects while it is decoded.
 
-A page of 1 MB is tens of thousands of dicts. To build them all before the first is used means waiting for memory.
+A model gives the transport a :class:`PageDecoder`. :func:`decode_page` is the standard library's way: a page of 1 MB is
+tens of thousands of dicts, and to build them all before the first is used means waiting for memory.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dynaflask.client.codec.passthrough import is_plain_item
 
 # Errors of malformed content. User code may raise others at any moment, such as a task's time limit; those propagate.
 MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
-# The dicts of a smaller page stay in the CPU cache until they become objects, and orjson builds them faster.
+# The dicts of a smaller page stay in the CPU cache until they become objects, and decoding it as a whole is faster.
 MIN_BYTES = 262_144
 
 ItemFactory = cabc.Callable[[t.Any], t.Any]
@@ -22,32 +23,37 @@ ItemFactory = cabc.Callable[[t.Any], t.Any]
 scan: t.Callable[[str, int], tuple[t.Any, int]] = t.cast("t.Any", json.JSONDecoder()).scan_once
 
 
-class DecodedItem:
-    """An item that has become an object. Its attributes stay readable, because PynamoDB may ask for its key.
+class PageDecoder(t.Protocol):
+    """Decodes the pages of one model."""
+
+    def decode(self, body: bytes) -> dict[str, t.Any] | None:
+        """The content of a response, whose items are a :class:`DecodedPage`; None if the caller must decode it.
+
+        Args:
+            body: Body of the response to a query, a scan or a batch get.
+        """
+
+
+class DecodedPage(list[t.Any]):
+    """The items of a response as objects. What DynamoDB sent for them passed ``is_plain_item``, or stricter checks.
 
     Args:
-        instance: The object.
-        text: Text of the response.
-        start: Position of the item in the text.
+        instances: The objects.
+        body: Body of the response.
     """
 
-    __slots__ = ("_start", "_text", "instance")
+    __slots__ = ("_body",)
 
-    def __init__(self, instance: t.Any, text: str, start: int) -> None:
-        self.instance = instance
-        self._text = text
-        self._start = start
+    def __init__(self, instances: cabc.Iterable[t.Any], body: bytes) -> None:
+        super().__init__(instances)
+        self._body = body
 
-    def __getitem__(self, name: str) -> t.Any:
-        item, _ = scan(self._text, self._start)
-        return item[name]
-
-
-class DecodedPage(list[DecodedItem]):
-    """The items of a response. All of them are plain: ``is_plain_item`` is true."""
+    def item(self, index: int) -> dict[str, t.Any]:
+        """An item of a query or a scan as DynamoDB sent it. The body is decoded again: few programs ask."""
+        return t.cast("dict[str, t.Any]", json.loads(self._body)["Items"][index])
 
 
-def decode_page(body: bytes, make_item: ItemFactory) -> t.Any:
+def decode_page(body: bytes, make_item: ItemFactory) -> dict[str, t.Any] | None:
     """The content of a query's or scan's response, or ``None`` if the caller must decode it as a whole.
 
     Args:
@@ -57,9 +63,12 @@ def decode_page(body: bytes, make_item: ItemFactory) -> t.Any:
     if len(body) < MIN_BYTES:
         return None
     try:
-        return _members(body.decode(), make_item)
+        members = _members(body.decode(), make_item)
     except MALFORMED:  # the usual decoder finds the fault again, and raises the right error
         return None
+    if "Items" in members:
+        members["Items"] = DecodedPage(members["Items"], body)
+    return members
 
 
 def _members(text: str, make_item: ItemFactory) -> dict[str, t.Any]:
@@ -76,16 +85,15 @@ def _members(text: str, make_item: ItemFactory) -> dict[str, t.Any]:
     return members
 
 
-def _items(text: str, position: int, make_item: ItemFactory) -> tuple[DecodedPage, int]:
-    page, mark = DecodedPage(), "["
+def _items(text: str, position: int, make_item: ItemFactory) -> tuple[list[t.Any], int]:
+    instances, mark = [], "["
     while text[position] == mark:
-        start = position + 1
-        item, position = scan(text, start)
+        item, position = scan(text, position + 1)
         _require(is_plain_item(item))
-        page.append(DecodedItem(make_item(item), text, start))
+        instances.append(make_item(item))
         mark = ","
     _require(text[position] == "]")
-    return page, position + 1
+    return instances, position + 1
 
 
 def _require(condition: bool) -> None:

@@ -37,7 +37,7 @@ from dynaflask.client.direct.http_pool import connection_closed_error
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
 from dynaflask.client.direct.page_decoder import MALFORMED
-from dynaflask.client.direct.page_decoder import ItemFactory
+from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.direct.process_state import ProcessState
 from dynaflask.client.direct.process_state import current_state
 from dynaflask.client.direct.request_template import RequestTemplate
@@ -144,7 +144,7 @@ class DirectTransport:
 
     # PynamoDB calls a client by this name.
     def _make_api_call(
-        self, operation_name: str, params: dict[str, t.Any], make_item: ItemFactory | None = None
+        self, operation_name: str, params: dict[str, t.Any], decoder: PageDecoder | None = None
     ) -> t.Any:
         is_data_plane = operation_name in DATA_PLANE_OPERATIONS
         reason = self.reason if is_data_plane else "it is not a data-plane operation"
@@ -161,16 +161,16 @@ class DirectTransport:
         invocation_id = state.invocation_ids.next()
         result = self._attempt(state, operation, params, invocation_id)
         if type(result) is Response and result.status_code == OK and result.is_intact:
-            return operation.parse(result, hooks=self._hooks, make_item=make_item)
+            return operation.parse(result, hooks=self._hooks, decoder=decoder)
         return self._fall_back_to_botocore(PendingCall(self, operation, params, invocation_id, result))
 
-    def with_item_factory(self, make_item: ItemFactory) -> t.Any:
-        """A client for PynamoDB whose queries and scans return objects in place of plain items.
+    def with_page_decoder(self, decoder: PageDecoder) -> t.Any:
+        """A client for PynamoDB whose pages have objects in place of plain items.
 
         Args:
-            make_item: Makes an object of a plain item. It must not run user code.
+            decoder: Decodes the pages. It must not run user code.
         """
-        return types.SimpleNamespace(_make_api_call=functools.partial(self._make_api_call, make_item=make_item))
+        return types.SimpleNamespace(_make_api_call=functools.partial(self._make_api_call, decoder=decoder))
 
     def close(self) -> None:
         """Close the connections of this process. A forked child may call it: its parent's connections stay open."""

@@ -17,6 +17,7 @@ from dynaflask.model.codec.deserializer import Deserializer
 from dynaflask.model.codec.deserializer import compile_deserializer
 from dynaflask.model.codec.guards import MODEL_HOOKS
 from dynaflask.model.codec.guards import is_unmodified
+from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec.serializer import Serializer
 from dynaflask.model.codec.serializer import compile_checked_serializer
@@ -52,6 +53,14 @@ class CompiledCodec:
     def checked_serializer(self) -> CheckedSerializer | None:
         """The serializer that also tells if the item is plain; None as for :attr:`serializer`."""
         return compile_checked_serializer(self.model, is_plain=is_plain) if self._calls_pynamodb else None
+
+    @functools.cached_property
+    def responses(self) -> ResponseDecoder | None:
+        """Decodes whole responses; None if that would run user code, which must run item by item."""
+        deserializer = self.deserializer
+        if deserializer is None or not deserializer.runs_no_user_code:
+            return None
+        return ResponseDecoder(self.model, deserializer.make)
 
     @property
     def _calls_pynamodb(self) -> bool:

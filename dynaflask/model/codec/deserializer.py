@@ -65,6 +65,22 @@ class FieldReader(t.NamedTuple):
     convert_other: t.Callable[[t.Any, t.Any], None]
 
 
+class Construction(t.NamedTuple):
+    """How a generated function makes an object.
+
+    Attributes:
+        new_instance: Source that makes the object, ``instance``.
+        start_values: Source that gives it its defaults, ``values``.
+        namespace: The globals of that source.
+        runs_no_user_code: True if neither runs code of the program.
+    """
+
+    new_instance: list[str]
+    start_values: list[str]
+    namespace: dict[str, t.Any]
+    runs_no_user_code: bool
+
+
 def compile_deserializer(model: t.Any) -> Deserializer | None:
     """The deserializer of a model, or None if the model overrides one of PynamoDB's methods."""
     compilation = Compilation()
@@ -101,19 +117,33 @@ def _compile(cls: t.Any, compilation: Compilation) -> Deserializer | None:
     compilation.in_progress.add(cls)
     fields = [_field_reader(cls, name, attribute, compilation) for name, attribute in cls.get_attributes().items()]
     compilation.in_progress.discard(cls)
-    defaults, is_safe = _static_defaults(cls), _is_construction_unobservable(cls)
-    compilation.runs_no_user_code &= is_safe and defaults is not None and all(field.convert for field in fields)
-    namespace = {"cls": cls, "put": object.__setattr__, "new": object.__new__, "defaults": defaults, "NULL": NULL}
-    construct = ["instance = new(cls)" if is_safe else "instance = cls(_user_instantiated=False)"]
-    if is_safe and issubclass(cls, MapAttribute):
-        construct.append("put(instance, 'attribute_kwargs', {})")
-    start = _start_values(cls, has_static_defaults=defaults is not None)
-    body = [*start, *_read_fields(fields, namespace), "return instance"]
+    construction = construction_of(cls)
+    compilation.runs_no_user_code &= construction.runs_no_user_code and all(field.convert for field in fields)
+    namespace = {**construction.namespace, "NULL": NULL}
+    body = [*construction.start_values, *_read_fields(fields, namespace), "return instance"]
     suffix = function_suffix(cls)
-    make = "\n    ".join([f"def deserialize_{suffix}(item):", *construct, *body])
+    make = "\n    ".join([f"def deserialize_{suffix}(item):", *construction.new_instance, *body])
     fill = "\n    ".join([f"def fill_{suffix}(instance, item):", *body])
     execute(f"{make}\n\n\n{fill}\n", namespace, title="deserializer", cls=cls)
     return Deserializer(make=namespace[f"deserialize_{suffix}"], fill=namespace[f"fill_{suffix}"])
+
+
+def construction_of(cls: t.Any) -> Construction:
+    """How a generated function makes an object of a class, which is a model or a map.
+
+    Args:
+        cls: The class. It overrides none of PynamoDB's methods of a container.
+    """
+    defaults, is_safe = _static_defaults(cls), _is_construction_unobservable(cls)
+    new_instance = ["instance = new(cls)" if is_safe else "instance = cls(_user_instantiated=False)"]
+    if is_safe and issubclass(cls, MapAttribute):
+        new_instance.append("put(instance, 'attribute_kwargs', {})")
+    return Construction(
+        new_instance=new_instance,
+        start_values=_start_values(cls, has_static_defaults=defaults is not None),
+        namespace={"cls": cls, "put": object.__setattr__, "new": object.__new__, "defaults": defaults},
+        runs_no_user_code=is_safe and defaults is not None,
+    )
 
 
 def _start_values(cls: t.Any, *, has_static_defaults: bool) -> list[str]:

@@ -107,9 +107,16 @@ def is_unmodified(cls: type, methods: cabc.Iterable[str], *, after: type | None 
         methods: Names of the methods. One that no base defines counts as unmodified.
         after: Look only at the bases after this one in the method resolution order.
     """
+    return not any(True for _ in overrides(cls, methods, after=after))
+
+
+def overrides(cls: type, methods: cabc.Iterable[str], *, after: type | None = None) -> cabc.Iterator[str]:
+    """The methods that a class does not get from PynamoDB, such as ``"Thread.from_raw_data"``; see `is_unmodified`."""
     bases = cls.__mro__[cls.__mro__.index(after) + 1 :] if after else cls.__mro__
-    definitions = ((base, name) for base in bases for name in methods if name in vars(base))
-    return all(ORIGINALS.get((base, name)) is vars(base)[name] for base, name in definitions)
+    for base in bases:
+        for name in methods:
+            if name in vars(base) and ORIGINALS.get((base, name)) is not vars(base)[name]:
+                yield f"{base.__name__}.{name}"
 
 
 def is_unmodified_attribute(attribute: Attribute[t.Any], methods: tuple[str, ...]) -> bool:

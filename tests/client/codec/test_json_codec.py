@@ -1,4 +1,4 @@
-"""JSON with orjson and with the standard library."""
+"""JSON with msgspec and with the standard library."""
 
 from __future__ import annotations
 
@@ -10,16 +10,7 @@ import pytest
 from dynaflask.client.codec import json_codec
 
 
-@pytest.fixture(params=["orjson", "json"])
-def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One of the two libraries."""
-    if request.param == "json":
-        monkeypatch.setattr(json_codec, "_loads", json_codec._standard_loads)
-        monkeypatch.setattr(json_codec, "_dumps", json_codec._standard_dumps)
-    return str(request.param)
-
-
-@pytest.mark.usefixtures("codec")
+@pytest.mark.usefixtures("json_library")
 class TestCodec:
     """Both libraries give the same results."""
 
@@ -50,5 +41,5 @@ def test_a_lone_surrogate_is_left_to_botocore() -> None:
 
 
 def test_what_is_no_json_is_left_to_botocore() -> None:
-    """orjson also writes a UUID, so requests are checked before they are written."""
+    """msgspec also writes a UUID, so requests are checked before they are written."""
     assert json_codec.dump({"id": uuid.UUID(int=7)}) is not None

@@ -15,6 +15,8 @@ from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
 from dynaflask.client.direct import page_decoder
+from dynaflask.model.codec import responses
+from dynaflask.model.codec.responses import ResponseDecoder
 from tests.support import recorder as recorders
 from tests.support.comparing import shape
 from tests.support.settings import KEYS
@@ -30,8 +32,9 @@ def dump(content: t.Any) -> bytes:
 
 @pytest.fixture
 def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decode pages of any size item by item."""
+    """Decode pages of any size to objects, from the first one on."""
     monkeypatch.setattr(page_decoder, "MIN_BYTES", 0)
+    monkeypatch.setattr(responses, "MIN_BYTES", 0)
 
 
 @pytest.mark.usefixtures("any_size")
@@ -40,14 +43,11 @@ class TestDecodePage:
 
     def test_it_says_what_json_says(self) -> None:
         """The content equals that of JSON, with objects for the items, whose attributes stay readable."""
-        content = page_decoder.decode_page(dump(ANSWER), make_item=lambda item: ("made of", item))
+        content: t.Any = page_decoder.decode_page(dump(ANSWER), make_item=lambda item: ("made of", item))
         page = content["Items"]
-        assert {**content, "Items": [decoded.instance for decoded in page]} == {
-            **ANSWER,
-            "Items": [("made of", item) for item in ITEMS],
-        }
+        assert content == {**ANSWER, "Items": [("made of", item) for item in ITEMS]}
         assert [*content] == [*ANSWER]
-        assert (page[0]["a"], page[2]["c"]) == (ITEMS[0]["a"], ITEMS[2]["c"])
+        assert [page.item(index) for index in range(len(page))] == ITEMS
 
     def test_an_answer_without_items_is_said_as_well(self) -> None:
         """A response without items, such as that of a query that counts, is decoded, too."""
@@ -156,15 +156,15 @@ def post(db: dynaflask.Dynamo) -> t.Any:
 
 @pytest.fixture
 def decoded_pages(monkeypatch: pytest.MonkeyPatch) -> list[t.Any]:
-    """The result of each ``decode_page``: the page, or None."""
+    """The result of each decoding of a page: its content, or None."""
     pages: list[t.Any] = []
-    load = page_decoder.decode_page
+    decode = ResponseDecoder.decode
 
-    def note(*args: t.Any) -> t.Any:
-        pages.append(load(*args))
+    def note(self: ResponseDecoder, body: bytes) -> t.Any:
+        pages.append(decode(self, body))
         return pages[-1]
 
-    monkeypatch.setattr(page_decoder, "decode_page", note)
+    monkeypatch.setattr(ResponseDecoder, "decode", note)
     return pages
 
 
@@ -180,7 +180,7 @@ def agree(apps: dict[str, flask.Flask], step: t.Callable[[], t.Any]) -> t.Any:
     return results[1]
 
 
-@pytest.mark.usefixtures("any_size")
+@pytest.mark.usefixtures("any_size", "json_library")
 class TestQueries:
     """A model's queries and scans return the same with the direct transport as with any other."""
 
@@ -228,13 +228,19 @@ class TestQueries:
         assert [item.number for item in posts] == [1, 2]
 
     def test_a_page_that_is_not_plain_is_the_same(
-        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder, decoded_pages: list[t.Any]
+        self,
+        apps: dict[str, flask.Flask],
+        post: t.Any,
+        recorder: recorders.Recorder,
+        decoded_pages: list[t.Any],
+        json_library: str,
     ) -> None:
-        """A page with binary values is decoded by botocore."""
+        """A page with binary values is decoded by botocore, unless the model does not declare their attribute."""
         binary = '"more":{"B":"AAEC"},'
         recorder.answer = lambda request: answer(request).replace('"text"', f'{binary}"text"')
         assert len(agree(apps, lambda: list(post.query("f")))) == 2 * PAGE
-        assert decoded_pages == [None] * PAGE
+        assert len(decoded_pages) == PAGE
+        assert all((content is None) == (json_library == "json") for content in decoded_pages)
 
     def test_an_item_that_is_wrong_is_the_same_error(
         self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder
@@ -315,6 +321,88 @@ class TestQueries:
         with apps["direct"].app_context():
             for _ in range(2):
                 assert len(list(post.query("f"))) == 2 * PAGE
+        assert decoded_pages == []
+
+
+def answer_batch(request: recorders.Request) -> str:
+    """The posts of these keys, but for the last one. The text of a post is the name of its table."""
+    ((table, requested),) = request.body["RequestItems"].items()
+    where = {"where": {"S": table.partition("-")[0]}}
+    *keys, last = requested["Keys"]
+    unprocessed = {table: {"Keys": [last]}} if keys else {}
+    items = [{**key, "text": {"S": table.partition("-")[2]}, **where} for key in keys or [last]]
+    return dump({"Responses": {table: items}, "UnprocessedKeys": unprocessed}).decode()
+
+
+@pytest.mark.usefixtures("any_size", "json_library")
+class TestBatchGets:
+    """A model's batch gets return the same with the direct transport as with any other."""
+
+    KEYS: t.ClassVar = [("f", number) for number in range(PAGE)]
+
+    def test_the_objects_are_the_same(
+        self,
+        apps: dict[str, flask.Flask],
+        post: t.Any,
+        recorder: recorders.Recorder,
+        decoded_pages: list[t.Any],
+        json_library: str,
+    ) -> None:
+        """All pages have the same objects. Those without unprocessed keys are decoded by structs."""
+        recorder.answer = answer_batch
+        posts = agree(
+            apps, lambda: sorted(post.batch_get(self.KEYS, consistent_read=True), key=lambda item: str(item.number))
+        )
+        assert [item.number for item in posts] == list(range(PAGE))
+        types = {type(page) for content in decoded_pages if content for page in content["Responses"].values()}
+        assert (page_decoder.DecodedPage in types) == (json_library == "msgspec")
+
+    def test_each_app_has_its_own(
+        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """Each app's batch get returns its own items, also if two of them alternate in nested contexts."""
+        recorder.answer = answer_batch
+        for name in ("direct", "other"):
+            with apps[name].app_context():
+                list(post.batch_get(self.KEYS))
+        with apps["direct"].app_context():
+            outer = post.batch_get(self.KEYS)
+            assert next(outer).where == "direct"
+            with apps["other"].app_context():
+                assert {item.where for item in post.batch_get(self.KEYS)} == {"other"}
+            assert {item.where for item in outer} == {"direct"}
+
+    def test_the_programs_own_page_is_fetched(
+        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder, decoded_pages: list[t.Any]
+    ) -> None:
+        """A model that overrides ``_batch_get_page`` fetches its pages, whose items are dicts."""
+        recorder.answer = answer_batch
+
+        class Own(post):  # type: ignore[misc]
+            @classmethod
+            def _batch_get_page(cls, *args: t.Any, **options: t.Any) -> t.Any:
+                items, unprocessed = super()._batch_get_page(*args, **options)
+                return [{**item, "text": {"S": "own"}} for item in items], unprocessed
+
+        with apps["direct"].app_context():
+            for _ in range(2):
+                assert {item.text for item in Own.batch_get(self.KEYS)} == {"own"}
+        assert decoded_pages == []
+
+    def test_a_model_that_runs_code_of_the_program_gets_items(
+        self, apps: dict[str, flask.Flask], post: t.Any, recorder: recorders.Recorder, decoded_pages: list[t.Any]
+    ) -> None:
+        """The program's own ``from_raw_data`` gets dicts."""
+        recorder.answer = answer_batch
+
+        class Raw(post):  # type: ignore[misc]
+            @classmethod
+            def from_raw_data(cls, data: t.Any) -> t.Any:
+                return data["where"]["S"]
+
+        with apps["direct"].app_context():
+            for _ in range(2):
+                assert set(Raw.batch_get(self.KEYS)) == {"direct"}
         assert decoded_pages == []
 
 

@@ -782,11 +782,11 @@ class TestRequests:
         )
         assert ours == theirs
 
-    def test_without_orjson_the_standard_json_writes(
+    def test_without_msgspec_the_standard_json_writes(
         self, make_direct: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without orjson, the standard library writes the same body."""
-        monkeypatch.setattr(json_codec, "_dumps", json_codec._standard_dumps)
+        """Without msgspec, the standard library writes the same body."""
+        monkeypatch.setattr(json_codec, "msgspec", None)
         pool.close()
         transport = direct_transport_of(make_direct())
         for _ in range(2):

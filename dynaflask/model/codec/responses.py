@@ -1,0 +1,136 @@
+"""Decode the responses to a model's reads into objects: :class:`ResponseDecoder`."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from dynaflask.client.codec import json_codec
+from dynaflask.client.codec.passthrough import is_capacity
+from dynaflask.client.direct.page_decoder import MALFORMED
+from dynaflask.client.direct.page_decoder import DecodedPage
+from dynaflask.client.direct.page_decoder import decode_page
+from dynaflask.model.codec.structs import ItemStruct
+from dynaflask.model.codec.structs import UnsupportedAttribute
+from dynaflask.model.codec.structs import compile_item_struct
+from dynaflask.model.codec.values import Convert
+
+# Number of bytes of responses after which a model's structs are compiled. Compiling takes a millisecond, which structs
+# of eleven attributes save on about 100 kB. A model that reads less in all does not pay for them.
+MIN_BYTES = 100_000
+# Members that are the same for every model. The response parser checks them.
+MEMBERS = ("Count", "ScannedCount", "LastEvaluatedKey", "UnprocessedKeys", "ConsumedCapacity")
+
+
+class StructDecoder:
+    """Decodes a body by the structs of one model. Its methods raise one of ``MALFORMED`` for a body that they refuse.
+
+    Args:
+        item: The struct of the model's items.
+    """
+
+    def __init__(self, item: ItemStruct) -> None:
+        self._make = item.make
+        self._unset = json_codec.msgspec.UNSET
+        page: t.Any = list[item.type]  # type: ignore[name-defined]
+        self._read_page = _reader_of(Items=page, Responses=dict[str, page], **dict.fromkeys(MEMBERS, t.Any))
+        self._read_item = _reader_of(Item=item.type, ConsumedCapacity=t.Any)
+
+    def page(self, body: bytes) -> dict[str, t.Any]:
+        """The content of the response to a query, a scan or a batch get, with objects for its items."""
+        response, unset = self._read_page(body), self._unset
+        content = {name: value for name in MEMBERS if (value := getattr(response, name)) is not unset}
+        if response.Items is not unset:
+            content["Items"] = self._objects(response.Items, body)
+        if response.Responses is not unset:
+            content["Responses"] = {name: self._objects(items, body) for name, items in response.Responses.items()}
+        return content
+
+    def item(self, body: bytes) -> tuple[t.Any, t.Any]:
+        """The object and the consumed capacity of the response to a ``GetItem``; see :class:`ResponseDecoder`."""
+        response, unset = self._read_item(body), self._unset
+        instance = None if response.Item is unset else self._make(response.Item)
+        return instance, None if response.ConsumedCapacity is unset else response.ConsumedCapacity
+
+    def _objects(self, items: list[t.Any], body: bytes) -> DecodedPage:
+        # Not map(), for which a StopIteration of json's scanner would be the end of the items.
+        make = self._make
+        return DecodedPage([make(item) for item in items], body)
+
+
+def _reader_of(**types: t.Any) -> t.Callable[[bytes], t.Any]:
+    """A function that decodes a body with these members, all of them optional, and raises for any other."""
+    msgspec = json_codec.msgspec
+    fields = [(name, member | msgspec.UnsetType, msgspec.UNSET) for name, member in types.items()]
+    response = msgspec.defstruct("Response", fields, module=__name__, forbid_unknown_fields=True, gc=False)
+    decode = msgspec.json.Decoder(response).decode
+
+    def read(body: bytes) -> t.Any:
+        # msgspec does not look into the texts that it skips. json would refuse the body.
+        if not body.isascii():
+            body.decode()
+        return decode(body)
+
+    return read
+
+
+class ResponseDecoder:
+    """Decodes the responses to the reads of one model: from bytes to objects, and the same for every app and tenant.
+
+    An attribute that the model does not declare is skipped: PynamoDB ignores it, too. Only its JSON is checked.
+
+    Args:
+        model: A model whose deserializer runs no user code.
+        make: Makes an object of a plain item: the deserializer's function.
+
+    Attributes:
+        make: That function.
+    """
+
+    def __init__(self, model: t.Any, make: Convert) -> None:
+        self.make = make
+        self._model = model
+        self._bytes = 0
+
+    def decode(self, body: bytes) -> dict[str, t.Any] | None:
+        """The content of a response to a query, a scan or a batch get; see :class:`.PageDecoder`.
+
+        Args:
+            body: Body of the response.
+        """
+        structs = self._structs_for(body)
+        if structs is not None:
+            try:
+                return structs.page(body)
+            except MALFORMED:  # the plain way finds the fault again, and raises the right error
+                pass
+        return decode_page(body, self.make)
+
+    def decode_item(self, body: bytes) -> tuple[t.Any, dict[str, t.Any] | None] | None:
+        """The object of a response to ``GetItem``, or None if there is no item, with the consumed capacity, or None.
+
+        Args:
+            body: Body of the response.
+
+        Returns:
+            Both; or None if the caller must decode the response.
+        """
+        structs = self._structs_for(body)
+        try:
+            result = None if structs is None else structs.item(body)
+        except MALFORMED:
+            return None
+        return result if result is not None and (result[1] is None or is_capacity(result[1])) else None
+
+    def _structs_for(self, body: bytes) -> StructDecoder | None:
+        if self._bytes < MIN_BYTES:
+            self._bytes += len(body)
+            return None
+        return None if json_codec.msgspec is None else self._structs
+
+    @functools.cached_property
+    def _structs(self) -> StructDecoder | None:
+        try:
+            return StructDecoder(compile_item_struct(self._model))
+        except UnsupportedAttribute:
+            return None

@@ -1,0 +1,189 @@
+"""Compile the types that msgspec decodes the items of a model into: :func:`compile_item_struct`.
+
+msgspec checks and decodes a body of bytes in one pass, without a dict for each attribute. Each type is strict: an item
+that does not have exactly one value of the declared DynamoDB type per attribute is refused. So are NULLs and binary
+values. The plain way then decodes the response, with PynamoDB's values and PynamoDB's errors.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from pynamodb.attributes import ListAttribute
+from pynamodb.attributes import MapAttribute
+
+from dynaflask.client.codec import json_codec
+from dynaflask.client.codec.passthrough import is_plain
+from dynaflask.client.codec.passthrough import is_plain_item
+from dynaflask.model.codec import values
+from dynaflask.model.codec.deserializer import CONVERTERS
+from dynaflask.model.codec.deserializer import construction_of
+from dynaflask.model.codec.source import execute
+from dynaflask.model.codec.source import function_suffix
+from dynaflask.model.codec.values import Convert
+from dynaflask.model.codec.values import identity
+from dynaflask.model.pynamodb_internals import value_key
+
+# Python type of the JSON value under each of DynamoDB's type tags. Numbers stay texts: msgspec also reads a text "nan"
+# as a number, and a number that stands in the place of a text.
+CONTENT_TYPES: dict[str, t.Any] = {"S": str, "N": str, "BOOL": bool, "SS": list[str], "NS": list[str]}
+
+
+class ItemStruct(t.NamedTuple):
+    """The struct of a model's items, or of a map's values.
+
+    Attributes:
+        type: The type that msgspec decodes to.
+        make: The generated function that makes an object of a value of this type.
+    """
+
+    type: t.Any
+    make: Convert
+
+
+class Content(t.NamedTuple):
+    """What stands under the type tag of an attribute.
+
+    Attributes:
+        type: The type that msgspec decodes it to.
+        convert: Makes the attribute's value of it.
+    """
+
+    type: t.Any
+    convert: Convert
+
+
+class UnsupportedAttribute(Exception):
+    """An attribute has no struct. The message says which one, and why."""
+
+
+def compile_item_struct(model: t.Any) -> ItemStruct:
+    """The struct of a model's items.
+
+    Args:
+        model: A model whose deserializer runs no user code: all its attributes are PynamoDB's.
+
+    Raises:
+        UnsupportedAttribute: An attribute is binary, or has a name in DynamoDB that msgspec does not take.
+    """
+    return _compile(model, {})
+
+
+def _compile(cls: t.Any, compiled: dict[t.Any, ItemStruct]) -> ItemStruct:
+    if cls not in compiled:
+        contents = [_content(cls, attribute, compiled) for attribute in cls.get_attributes().values()]
+        compiled[cls] = ItemStruct(_struct(cls, contents), _make_function(cls, contents))
+    return compiled[cls]
+
+
+def _struct(cls: t.Any, contents: list[Content]) -> t.Any:
+    unset = json_codec.msgspec.UNSET
+    attributes = list(cls.get_attributes().values())
+    fields = [
+        (f"field{number}", _tagged(attribute.attr_type, content.type) | type(unset), unset)
+        for number, (attribute, content) in enumerate(zip(attributes, contents, strict=True))
+    ]
+    names = {f"field{number}": attribute.attr_name for number, attribute in enumerate(attributes)}
+    try:
+        return _define(function_suffix(cls), fields, rename=names)
+    except ValueError as error:  # a name that needs an escape in JSON, or one name twice
+        raise UnsupportedAttribute(f"{cls.__name__} has names that msgspec does not take: {error}") from error
+
+
+def _make_function(cls: t.Any, contents: list[Content]) -> Convert:
+    construction = construction_of(cls)
+    namespace = {
+        **construction.namespace,
+        "UNSET": json_codec.msgspec.UNSET,
+        "scan": values.scan,
+        "deserialize_number": values.deserialize_number,
+        **{f"convert{number}": content.convert for number, content in enumerate(contents)},
+    }
+    lines = [*construction.new_instance, *construction.start_values]
+    for number, (attribute, content) in enumerate(zip(cls.get_attributes().values(), contents, strict=True)):
+        lines += [f"value = item.field{number}", "if value is not UNSET:"]
+        assignment = _assignment(number, value_key(cls, attribute), attribute.attr_type, content.convert)
+        lines += [f"    {line}" for line in assignment]
+    name = f"make_{function_suffix(cls)}"
+    source = "\n    ".join([f"def {name}(item):", *lines, "return instance"])
+    execute(f"{source}\n", namespace, title="struct", cls=cls)
+    return t.cast("Convert", namespace[name])
+
+
+def _assignment(number: int, key: str, tag: str, convert: Convert) -> list[str]:
+    """Source that sets one value. Most values are strings and numbers, which need no call of a Python function."""
+    if convert is identity or convert is bool:
+        return [f"values[{key!r}] = value.{tag}"]
+    if convert is values.deserialize_number:
+        return [
+            f"text = value.{tag}",
+            "number, end = scan(text, 0)",
+            f"values[{key!r}] = number if end == len(text) else deserialize_number(text)",
+        ]
+    return [f"values[{key!r}] = convert{number}(value.{tag})"]
+
+
+def _content(cls: t.Any, attribute: t.Any, compiled: dict[t.Any, ItemStruct]) -> Content:
+    if type(attribute) is MapAttribute:
+        return Content(dict, _plain_map(values.deserialize_raw_map))
+    if isinstance(attribute, MapAttribute):
+        return Content(*_compile(type(attribute), compiled))
+    if isinstance(attribute, ListAttribute) and attribute.element_type is not None:
+        return _list_content(cls, attribute, compiled)
+    return _value_content(cls, attribute.attr_name, type(attribute))
+
+
+def _list_content(cls: t.Any, attribute: t.Any, compiled: dict[t.Any, ItemStruct]) -> Content:
+    element = attribute.element_type
+    if element is MapAttribute:
+        content = Content(dict, _plain_map(values.deserialize_map))
+    elif issubclass(element, MapAttribute):
+        content = Content(*_compile(element, compiled))
+    else:
+        content = _value_content(cls, attribute.attr_name, element)
+    tag, convert = element.attr_type, content.convert
+    struct: t.Any = _tagged(tag, content.type)
+    return Content(list[struct], lambda elements: [convert(getattr(element, tag)) for element in elements])
+
+
+def _value_content(cls: t.Any, name: str, attribute_class: t.Any) -> Content:
+    if issubclass(attribute_class, ListAttribute):
+        return Content(list, _plain_list)
+    content_type = CONTENT_TYPES.get(attribute_class.attr_type)
+    if content_type is None:
+        raise UnsupportedAttribute(f"{cls.__name__}'s {name!r} is binary")
+    return Content(content_type, CONVERTERS[attribute_class.deserialize])
+
+
+def _plain_map(convert: Convert) -> Convert:
+    """A converter of maps without declared attributes, which msgspec does not check."""
+
+    def convert_map(typed_values: t.Any) -> t.Any:
+        if not is_plain_item(typed_values):
+            raise ValueError
+        return convert(typed_values)
+
+    return convert_map
+
+
+def _plain_list(typed_values: t.Any) -> list[t.Any]:
+    if not is_plain({"L": typed_values}):
+        raise ValueError
+    return values.deserialize_list(typed_values)
+
+
+def _tagged(tag: str, content_type: t.Any) -> t.Any:
+    """The struct of an attribute value: one member, named by DynamoDB's type."""
+    is_shared = content_type is CONTENT_TYPES.get(tag)
+    return _scalar_struct(tag) if is_shared else _define(tag, [(tag, content_type)], forbid_unknown_fields=True)
+
+
+@functools.cache
+def _scalar_struct(tag: str) -> t.Any:
+    return _define(tag, [(tag, CONTENT_TYPES[tag])], forbid_unknown_fields=True)
+
+
+def _define(name: str, fields: list[t.Any], **options: t.Any) -> t.Any:
+    # Structs live for the decoding of one response and are in no cycles, so that the garbage collector can skip them.
+    return json_codec.msgspec.defstruct(name, fields, module=__name__, gc=False, **options)
