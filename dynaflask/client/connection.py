@@ -199,12 +199,12 @@ class Connection(pynamodb.connection.Connection):
         self._owner.require_open()
         if self._lease is None:
             self._lease = self._owner.lease(self.bind)
-        client = None
+        pooled = None
         try:
-            pooled, client = self._lease.acquire()
+            pooled = self._lease.acquire()
             try:
                 api_caller = pooled.api_caller
-                if self._item_factory is not None and api_caller is not client:
+                if self._item_factory is not None and pooled.is_direct:
                     api_caller = api_caller.with_item_factory(self._item_factory)
                 if self.bind.call_timeout_seconds is not None:
                     api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
@@ -212,6 +212,7 @@ class Connection(pynamodb.connection.Connection):
             finally:
                 self._lease.release(pooled)
         except CALL_ERRORS as error:
+            client = None if pooled is None else pooled.made_client
             annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
             raise
 

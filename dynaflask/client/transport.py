@@ -10,16 +10,23 @@ from dynaflask.client import tuned_parts
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import TUNED
+from dynaflask.client.key import ClientKey
+from dynaflask.config.bind import Bind
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import install_hint
+
+if t.TYPE_CHECKING:
+    from dynaflask.client.destination import Destination
 
 # Imported here and not at the first call. A process forked while a thread imports leaves the child waiting for the
 # import lock of a thread that it does not have.
 DirectTransport: t.Any
 try:
+    from dynaflask.client.destination import find_destination
     from dynaflask.client.direct.transport import DirectTransport
 except (ImportError, AttributeError) as missing:
     DirectTransport = missing
+
 
 logger = logging.getLogger("dynaflask.pool")
 # A reason is logged once per process, not once per client: an app may have a client for each of its tenants.
@@ -38,16 +45,21 @@ class Transport(t.NamedTuple):
     reason: str | None = None
 
 
-def attach_transport(client: t.Any, *, mode: str) -> None:
+def attach_transport(client: t.Any, *, mode: str, caller: t.Any = None) -> None:
     """Give a new client its transport.
 
     Args:
         client: A client that no other thread has yet.
         mode: The value of ``DYNAMODB_TRANSPORT``.
+        caller: The direct transport that has made the calls without a client, and makes them from now on; or ``None``.
 
     Raises:
         ConfigurationError: The transport needs a package that is not installed.
     """
+    if caller is not None:
+        caller.attach(client)
+        client.meta.dynaflask_transport = caller
+        return
     if mode == DIRECT and isinstance(DirectTransport, ModuleNotFoundError):
         raise ConfigurationError(
             f"DYNAMODB_TRANSPORT is 'direct', and {install_hint(DirectTransport, extra=DIRECT)}"
@@ -80,6 +92,16 @@ def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> No
         _log_unused(mode, reason=reason)
 
 
+def find_lazy_destination(key: ClientKey, bind: Bind) -> Destination | None:
+    """The destination of a client that can be made later; ``None`` if the client must be made now.
+
+    Args:
+        key: The key of the client.
+        bind: A bind of that key.
+    """
+    return None if isinstance(DirectTransport, Exception) else find_destination(key, bind)
+
+
 def api_caller(client: t.Any) -> t.Any:
     """The object that makes the calls of a client: the client itself, or its direct transport.
 
@@ -88,19 +110,6 @@ def api_caller(client: t.Any) -> t.Any:
     """
     transport = getattr(getattr(client, "meta", None), "dynaflask_transport", None)
     return client if transport is None or isinstance(transport, Transport) else transport
-
-
-def close(client: t.Any) -> None:
-    """Close the sockets of the client's direct transport. In a forked child, the parent's sockets stay open."""
-    transport = api_caller(client)
-    if transport is not client:
-        transport.close()
-
-
-def count_sockets(client: t.Any) -> int:
-    """Number of idle sockets of the client's direct transport."""
-    transport = api_caller(client)
-    return 0 if transport is client else len(transport)
 
 
 def _log_unused(mode: str | None, *, reason: str | None) -> None:

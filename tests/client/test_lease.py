@@ -21,8 +21,8 @@ def lease(recorder: recorders.Recorder) -> Lease:
 
 def test_a_call_counts_as_active_from_acquire_to_release(lease: Lease) -> None:
     """Several calls at once are counted one by one."""
-    pooled, client = lease.acquire()
-    assert lease.acquire() == (pooled, client)
+    pooled = lease.acquire()
+    assert lease.acquire() is pooled
     lease.release(pooled)
     assert not pooled.is_idle
     lease.release(pooled)
@@ -33,7 +33,7 @@ def test_a_call_that_fails_is_released(lease: Lease) -> None:
     """``call`` releases the client also after an error."""
     with pytest.raises(ZeroDivisionError), lease.call():
         raise ZeroDivisionError
-    assert lease.acquire()[0].active_calls == [None]
+    assert lease.acquire().active_calls == [None]
 
 
 def test_a_client_that_was_evicted_before_the_call_is_replaced(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +96,6 @@ def test_a_dedicated_client_stays_pinned(lease: Lease) -> None:
     owner = object()
     lease.dedicated(owner)
     lease.dedicated(owner, is_pinned=False)
-    pooled, _ = lease.acquire()
+    pooled = lease.acquire()
     lease.release(pooled)
     assert not pooled.is_idle
