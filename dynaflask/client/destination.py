@@ -10,7 +10,6 @@ later, it is compared with its destination before it sends anything.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
@@ -71,9 +70,8 @@ RESERVED_HEADERS = frozenset({"host", "content-type", "x-amz-target", "accept-en
 USER_OPTIONS = "_user_provided_options"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Destination:
-    """Everything that the requests of one client share.
+class Destination(t.NamedTuple):
+    """Everything that the requests of one client share. The repr shows no secret.
 
     Attributes:
         url: URL of the requests.
@@ -88,8 +86,6 @@ class Destination:
         max_pool_connections: Number of idle connections that are kept.
     """
 
-    socket_options: t.ClassVar[tuple[tuple[int, int, int], ...]] = tuple(HTTPConnection.default_socket_options)
-
     url: str
     host: str | None
     region: str
@@ -100,6 +96,14 @@ class Destination:
     connect_timeout: float | None
     read_timeout: float | None
     max_pool_connections: int
+
+    def __repr__(self) -> str:
+        return f"<Destination {self.url!r} region={self.region!r}>"
+
+    @property
+    def socket_options(self) -> tuple[t.Any, ...]:
+        """Options of the sockets: botocore's are those of urllib3."""
+        return tuple(HTTPConnection.default_socket_options)
 
     @property
     def tls_context(self) -> ssl.SSLContext | None:

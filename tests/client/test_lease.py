@@ -7,6 +7,7 @@ import typing as t
 import pytest
 
 from dynaflask.client.lease import Lease
+from dynaflask.client.pool import PooledClient
 from dynaflask.client.pool import pool
 from dynaflask.config.bind import Bind
 from tests.support import recorder as recorders
@@ -49,6 +50,29 @@ def test_a_client_that_was_evicted_before_the_call_is_replaced(lease: Lease, mon
     monkeypatch.setattr(Lease, "_current", current_and_closed)
     with lease.call() as client:
         assert client.list_tables()["TableNames"] == []
+
+
+@pytest.mark.parametrize("first", [None, ZeroDivisionError()], ids=["closed", "failed"])
+def test_a_client_that_cannot_be_had_is_released(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch, first: Exception | None
+) -> None:
+    """Another thread may close it before it is made; to make it may fail. No call stays counted."""
+    pooled = lease.acquire()
+    lease.release(pooled)
+    client, outcomes = pooled.client, iter([first])
+
+    def next_outcome(_: PooledClient) -> t.Any:
+        outcome = next(outcomes, client)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(PooledClient, "client", property(next_outcome))
+    with pytest.raises(ZeroDivisionError), lease.call() as found:
+        assert found is client
+        assert pooled.active_calls == [None]
+        raise ZeroDivisionError
+    assert pooled.is_idle
 
 
 def test_a_closed_lease_has_no_client(lease: Lease) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import pathlib
+import typing as t
+
 import botocore.session
 import pytest
 
+from dynaflask.client.key import client_key
 from dynaflask.client.service_data import default_loader
 from dynaflask.client.service_data import regional_url
 from dynaflask.client.service_data import service_model
+from dynaflask.client.sessions import SessionCache
+from dynaflask.config.bind import Bind
+from tests.support.settings import KEYS
 
 
 def test_the_operations_are_those_of_a_client() -> None:
@@ -30,3 +37,18 @@ def test_a_regions_url_is_that_of_a_client(region: str) -> None:
 def test_the_loader_keeps_what_it_loads() -> None:
     """A client that is made later does not read the files again."""
     assert default_loader().load_data("partitions") is default_loader().load_data("partitions")
+
+
+def test_a_data_path_of_the_program_has_a_loader_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """Sessions share the loader otherwise."""
+    key = client_key(Bind(region="us-east-1", **KEYS))
+
+    def loader() -> t.Any:
+        return SessionCache().get(key).session.get_component("data_loader")
+
+    assert loader() is default_loader()
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert loader() is not default_loader()
+    assert str(tmp_path) in loader().search_paths
