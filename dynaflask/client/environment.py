@@ -37,7 +37,12 @@ KNOWN_VARIABLES = frozenset(
         *KEY_VARIABLES,
         *REGION_VARIABLES,
         "AWS_EXECUTION_ENV",  # botocore's user agent reads it
-        "AWS_EC2_METADATA_DISABLED",  # only for credentials of an instance
+        # For credentials that are looked for if there are no static keys.
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_STS_REGIONAL_ENDPOINTS",
         "AWS_SHARED_CREDENTIALS_FILE",
         "AWS_CONFIG_FILE",
         "BOTO_CONFIG",
@@ -49,8 +54,9 @@ KNOWN_VARIABLES = frozenset(
         "SSL_CERT_DIR",
     }
 )
-# A Lambda function describes itself by these. botocore reads the function's name for the trace id of each request.
-KNOWN_PREFIXES = ("AWS_LAMBDA_", "AWS_XRAY_")
+# A Lambda function describes itself by the first two. botocore reads its name for the trace id of each request. The
+# third are for the credentials of a container.
+KNOWN_PREFIXES = ("AWS_LAMBDA_", "AWS_XRAY_", "AWS_CONTAINER_")
 
 
 def environment_digest() -> str:

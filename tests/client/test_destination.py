@@ -89,6 +89,16 @@ KNOWN: dict[str, tuple[Settings, dict[str, str]]] = {
             "AWS_REGION": "eu-west-1",
         },
     ),
+    "Fargate": ({}, {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials", "AWS_EXECUTION_ENV": "AWS_ECS"}),
+    "Kubernetes": (
+        NO_KEYS,
+        {
+            **ENVIRONMENT_KEYS,
+            "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/a",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere",
+            "AWS_STS_REGIONAL_ENDPOINTS": "regional",
+        },
+    ),
     "a proxy for other hosts": ({"host": HOST}, {"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "localhost"}),
 }
 # Settings and variables that make the client at once.
