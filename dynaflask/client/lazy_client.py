@@ -80,8 +80,3 @@ class LazyClient:
             self.made.close()
         if self.is_direct:
             self.api_caller.close()
-
-    def abandon(self) -> None:
-        """Close a forked child's copies of the sockets of the direct transport, which leaves the parent's open."""
-        if self.is_direct:
-            self.api_caller.close()

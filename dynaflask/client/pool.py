@@ -159,9 +159,9 @@ class PooledClient:
         The child closes its own copies of the sockets' descriptors, which sends nothing and leaves the parent's open.
         """
         self._finalizer.detach()
-        lazy_client, self._lazy_client, self.api_caller = self._lazy_client, None, None
-        if lazy_client is not None:
-            lazy_client.abandon()
+        if self.is_direct:
+            self.api_caller.close()
+        self._lazy_client = self.api_caller = None
         logger.debug("Abandoned in a forked child: the parent's client of %r.", self.key)
 
     def _add_handlers(self) -> None:

@@ -243,6 +243,11 @@ def test_other_settings_make_the_client_at_once(monkeypatch: pytest.MonkeyPatch,
     assert find(settings) is None
 
 
+def test_its_repr_shows_no_secret() -> None:
+    """It stands in tracebacks."""
+    assert repr(find({"host": HOST, "aws_session_token": "token"})) == f"<Destination '{HOST}/' region='eu-west-1'>"
+
+
 def test_a_session_a_profile_and_a_factory_make_the_client_at_once() -> None:
     """What they decide is not known before."""
     assert find({"session": botocore.session.Session(), **NO_KEYS}) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -37,6 +38,18 @@ def test_the_digest_changes_with_each_file(home: pathlib.Path) -> None:
         path.write_text(content)
         digests.add(environment.environment_digest())
     assert len(digests) == 3
+
+
+def test_the_null_device_is_an_empty_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs name it to have no configuration."""
+    for name in [*os.environ]:
+        if name.startswith(("AWS_", "BOTO")):
+            monkeypatch.delenv(name)
+    assert environment.has_known_environment()
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    assert environment.has_known_environment()
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.__file__)
+    assert not environment.has_known_environment()
 
 
 def test_keys_are_complete_or_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,6 @@ def test_sockets_are_counted_and_closed_with_and_without_a_client(bind: Bind) ->
     assert client.count_sockets() == 2
     client.close()
     assert client.count_sockets() == 0
-    other = LazyClient(client_key(bind), bind)
-    other.api_caller._make_api_call("GetItem", call)
-    other.abandon()
-    assert other.count_sockets() == 0
 
 
 def test_it_keeps_no_callable_of_an_app_alive(bind: Bind) -> None:
@@ -79,7 +75,6 @@ def test_other_clients_are_made_at_once(bind: Bind) -> None:
     client = LazyClient(client_key(tuned), tuned)
     assert client.get() is client.made is client.api_caller
     assert not client.is_direct
-    client.abandon()
     client.close()
     made = object()
     own = Bind(client_factory=lambda _: made)
