@@ -6,6 +6,7 @@ python benchmarks/startup.py [--quick] [--write]
 from __future__ import annotations
 
 import collections.abc as cabc
+import os
 import statistics
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import time
 import typing as t
 
 import botocore.session
+from _common import HERE
 from _common import KEY
 from _common import Figures
 from _common import Row
@@ -45,7 +47,14 @@ print(theirs - started, time.process_time() - theirs)
 
 def report(runs: Runs) -> list[Row]:
     """The rows of the table."""
-    return [*first_use(runs), *a_context(runs), a_connection(runs), cold_process(runs), an_import(runs)]
+    return [
+        *first_use(runs),
+        *a_context(runs),
+        a_connection(runs),
+        cold_process(runs),
+        an_import(runs),
+        a_cold_start(runs),
+    ]
 
 
 def first_use(runs: Runs) -> list[Row]:
@@ -96,6 +105,14 @@ def an_import(runs: Runs) -> Row:
     share, beside = found["share"], f"flask and pynamodb: {found['theirs'].show('ms')}"
     question = "`import dynaflask`, over both others"
     return Row(question, found["added"].show("ms"), beside, share.show("%"), "at most 12 %", share.median <= 0.12)
+
+
+def a_cold_start(runs: Runs) -> Row:
+    """From the first import to the first answer, as a Lambda function starts."""
+    ours, theirs = runs.of({"dynaflask_start": {}, "pynamodb_start": {}}, count=11)
+    ratio = ours["cpu"].median / theirs["cpu"].median
+    cells = (ours["cpu"].show("ms"), theirs["cpu"].show("ms"), f"{ratio:.2f}", "at most 1")
+    return Row("a cold start: imports, one app, the first answer", *cells, is_reached=ratio <= 1)
 
 
 def dynaflask_models(models: int) -> Figures:
@@ -220,6 +237,29 @@ def count_clients(get: cabc.Callable[[], None], *, threads: int) -> int:
     return len(made)
 
 
+def dynaflask_start() -> Figures:
+    return start(
+        "import dynaflask, _common as c; db = dynaflask.Dynamo(); model = c.declare(db.Model, 'Model');"
+        " c.make_app('benchmark', db, transport='direct').app_context().push()"
+    )
+
+
+def pynamodb_start() -> Figures:
+    return start(
+        "import _common as c; from pynamodb.models import Model; c.make_app('benchmark').app_context().push();"
+        " model = c.declare(Model, 'Model', **c.settings())"
+    )
+
+
+def start(preparation: str) -> Figures:
+    """CPU seconds of a process that imports, prepares a model, and makes one call."""
+    code = f"import time; {preparation}; model.get('{KEY}'); print(time.process_time())"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), os.environ.get("PYTHONPATH", "")))}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    return {"cpu": float(done.stdout)}
+
+
 def imports() -> Figures:
     """The import in a process that has imported nothing else."""
     done = subprocess.run([sys.executable, "-c", IMPORTS], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
@@ -235,6 +275,8 @@ VARIANTS = [
     connections,
     dynaflask_threads,
     pynamodb_threads,
+    dynaflask_start,
+    pynamodb_start,
     imports,
 ]
 

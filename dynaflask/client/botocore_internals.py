@@ -6,16 +6,22 @@ botocore.
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import contextlib
+import contextvars
+import importlib
 import operator
 import sys
 import types
 import typing as t
 
+import botocore.auth
 import botocore.awsrequest
 import botocore.discovery
 import botocore.handlers
 import botocore.httpsession
+import botocore.session
+import botocore.useragent
 from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.httpsession import URLLib3Session
@@ -116,25 +122,27 @@ def new_tls_context() -> ssl.SSLContext | None:
     return make_context() if make_context is not None else None
 
 
-def use_tls_context(client: t.Any, context: ssl.SSLContext) -> None:
+def use_tls_context(client: t.Any, make_context: cabc.Callable[[], ssl.SSLContext | None]) -> None:
     """Let a client open its connections with a TLS context that has the CA bundle. Does nothing if a name is gone.
 
     Args:
         client: A client that has not made a call yet.
-        context: The context.
+        make_context: Called before each request; returns the context, or ``None`` for botocore's own.
     """
     session = http_session(client)
-    try:
-        pool_options, stock_setup = session._manager.connection_pool_kw, session._setup_ssl_cert
-    except AttributeError:
+    stock_setup = getattr(session, "_setup_ssl_cert", None)
+    if stock_setup is None:
         return
 
-    def setup(connection: t.Any, url: str, verify: t.Any) -> None:
-        stock_setup(connection, url, verify)
-        # urllib3 would read the bundle into the context again for each connection.
-        connection.ca_certs = None
+    def setup(pool: t.Any, url: str, verify: t.Any) -> None:
+        stock_setup(pool, url, verify)
+        options: t.Any = getattr(pool, "conn_kw", None)
+        context = make_context() if options is not None and url.startswith("https:") else None
+        if context is not None:
+            options["ssl_context"] = context
+            # urllib3 would read the bundle into the context again for each connection.
+            pool.ca_certs = None
 
-    pool_options["ssl_context"] = context
     session._setup_ssl_cert = setup
 
 
@@ -154,6 +162,38 @@ def lower_headers(headers: t.Any) -> dict[str, str]:
     """
     items = getattr(headers, "_dict", headers) if type(headers) is HeadersDict else headers
     return {str(name).lower(): value for name, value in items.items()}
+
+
+def user_agent(config: t.Any, features: cabc.Iterable[str]) -> str:
+    """The ``User-Agent`` header of a client, without the client.
+
+    Args:
+        config: The client's ``Config``.
+        features: Names of the botocore features that its calls use. A botocore without such names has no such part.
+    """
+    register: t.Any = getattr(botocore.useragent, "register_feature_id", None)
+    agent = botocore.useragent.UserAgentString.from_environment().with_client_config(config)
+    if register is None:
+        return agent.to_string()
+    # A context of its own: the features of a call in progress are not those of this client.
+    return contextvars.Context().run(_user_agent_with, agent, register, features)
+
+
+def _user_agent_with(agent: t.Any, register: t.Any, features: cabc.Iterable[str]) -> str:
+    start: t.Any = botocore.context.start_as_current_context
+    with start():
+        for feature in features:
+            register(feature)
+        return t.cast("str", agent.to_string())
+
+
+def signing_destination(client: t.Any) -> tuple[str, str] | None:
+    """The region and the service name that a client signs with; ``None`` if a name is gone."""
+    signer: t.Any = getattr(client, "_request_signer", None)
+    try:
+        return signer.region_name, signer.signing_name
+    except AttributeError:
+        return None
 
 
 def event_handlers(client: t.Any, event: str) -> tuple[t.Any, ...]:
@@ -272,6 +312,62 @@ def find_patch(client: t.Any) -> str | None:
     for owner, name in _CALL_PATH:
         if not _is_defined_by_botocore(vars(owner).get(name)):
             return f"botocore's {owner.__name__}.{name} is patched"
+    return None
+
+
+# Classes that make a client or its requests. Tracers patch their methods to see each new client. None: it is renamed.
+_CREATORS: dict[str, t.Any] = {
+    name: getattr(importlib.import_module(f"botocore.{module}"), name, None)
+    for module, name in (
+        ("session", "Session"),
+        ("client", "ClientCreator"),
+        ("client", "BaseClient"),
+        ("args", "ClientArgsCreator"),
+        ("endpoint", "EndpointCreator"),
+        ("endpoint", "Endpoint"),
+        ("httpsession", "URLLib3Session"),
+        ("signers", "RequestSigner"),
+        ("auth", "SigV4Auth"),
+        ("useragent", "UserAgentString"),
+        ("hooks", "HierarchicalEmitter"),
+    )
+}
+# The methods that known tracers patch, compared at each call. All others are examined after a change.
+# `attrgetter` reads all of them in a third of the time of separate look-ups.
+_creators_by_name = types.SimpleNamespace(**_CREATORS)
+_creation_methods = operator.attrgetter(
+    *(f"{owner.__name__}.{name}" for owner, name in _CALL_PATH),
+    "BaseClient.__init__",
+    "Session.create_client",
+    "ClientCreator.create_client",
+    "ClientCreator._create_methods",
+    "ClientCreator._create_api_method",
+    "SigV4Auth.add_auth",
+)
+
+
+def creation_path() -> tuple[t.Any, ...] | None:
+    """The methods that make a client and its calls, to compare with those of an earlier call; ``None`` if one is gone.
+
+    With them, the number of the event handlers that each new client has.
+    """
+    try:
+        return (len(BUILTIN_HANDLERS), botocore.session.Session, *_creation_methods(_creators_by_name))
+    except AttributeError:
+        return None
+
+
+def find_creation_patch() -> str | None:
+    """The first patch of a class that makes clients or their requests, as a sentence, or ``None`` if there is none."""
+    signers: t.Any = getattr(botocore.auth, "AUTH_TYPE_MAPS", {})
+    if creation_path() is None or None in _CREATORS.values():
+        return "this version of botocore makes its clients in another way"
+    if botocore.session.Session is not _CREATORS["Session"] or signers.get("v4") is not _CREATORS["SigV4Auth"]:
+        return "botocore's Session or its signer is replaced"
+    for class_name, owner in _CREATORS.items():
+        for name, method in vars(owner).items():
+            if callable(method) and type(method) is not type and not _is_defined_by_botocore(method):
+                return f"botocore's {class_name}.{name} is patched"
     return None
 
 

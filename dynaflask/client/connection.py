@@ -32,6 +32,7 @@ from dynaflask.client.lease import Lease
 from dynaflask.client.patches import Originals
 from dynaflask.client.plain_calls import PYNAMODB_METHODS
 from dynaflask.client.plain_calls import PlainCalls
+from dynaflask.client.pool import PooledClient
 from dynaflask.client.sessions import new_session
 from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
@@ -203,23 +204,30 @@ class Connection(PlainCalls):
         self._owner.require_open()
         if self._lease is None:
             self._lease = self._owner.lease(self.bind)
-        client = None
+        pooled = None
         try:
-            pooled, client = self._lease.acquire()
+            pooled = self._lease.acquire()
             try:
-                api_caller = pooled.api_caller
-                if self._page_decoder is not None and api_caller is not client:
-                    api_caller = api_caller.with_page_decoder(self._page_decoder)
-                if self._recorder.interceptor is not None:
-                    api_caller = self._recorder.interceptor(operation_name, client, self.bind) or api_caller
-                if self.bind.call_timeout_seconds is not None:
-                    api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
-                return ApiCall(api_caller)._make_api_call(operation_name, operation_kwargs)
+                return ApiCall(self._api_caller(operation_name, pooled))._make_api_call(
+                    operation_name, operation_kwargs
+                )
             finally:
                 self._lease.release(pooled)
         except CALL_ERRORS as error:
+            client = None if pooled is None else pooled.made_client
             annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
             raise
+
+    def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
+        """What makes the call: the client or its direct transport, with what this connection adds to it."""
+        api_caller = pooled.api_caller
+        if self._page_decoder is not None and pooled.is_direct:
+            api_caller = api_caller.with_page_decoder(self._page_decoder)
+        if self._recorder.interceptor is not None:
+            api_caller = self._recorder.interceptor(operation_name, pooled.client, self.bind) or api_caller
+        if self.bind.call_timeout_seconds is not None:
+            api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
+        return api_caller
 
     def with_page_decoder(self, decoder: PageDecoder) -> Connection:
         """The same connection, for reads that decode the items of a page to objects of one model.

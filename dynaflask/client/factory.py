@@ -8,6 +8,8 @@ import encodings.idna  # noqa: F401
 import typing as t
 from os import getpid
 
+from botocore.config import Config
+
 from dynaflask.client import tls
 from dynaflask.client import transport
 from dynaflask.client.attempt_hook import run_attempt_hook
@@ -19,24 +21,31 @@ from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import client_config
 from dynaflask.client.process import ProcessLocal
+from dynaflask.client.service_data import SERVICE
 from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import SessionCache
 from dynaflask.client.sessions import client_options
+from dynaflask.client.sessions import isolated_session
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import ConfigurationError
 
-SERVICE = "dynamodb"
+if t.TYPE_CHECKING:
+    from dynaflask.client.destination import Destination
 
 # A forked child makes sessions of its own: a thread that the child does not have may hold the lock of one.
 _sessions = ProcessLocal(SessionCache)
 
 
-def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, LockedSession | None]:
+def make_client(
+    key: ClientKey, bind: Bind, *, destination: Destination | None = None, caller: t.Any = None
+) -> tuple[t.Any, LockedSession | None]:
     """A new client, with its transport.
 
     Args:
         key: The key of the client.
         bind: A bind of that key.
+        destination: Destination of the calls that were made before there was a client.
+        caller: Transport that made these calls, and makes those of the client.
 
     Returns:
         The client, and its session, which must live as long as the client. The session is ``None`` for a client that
@@ -44,15 +53,21 @@ def make_client(key: ClientKey, bind: Bind) -> tuple[t.Any, LockedSession | None
     """
     if bind.client_factory is not None:
         return _call_factory(bind), None
-    session = _sessions.get().get(key, bind.client_config)
-    client = session.create_client(SERVICE, config=client_config(bind), **client_options(key, session))
+    if destination is None or destination.is_environment_unchanged:
+        session = _sessions.get().get(key, bind.client_config)
+        client = session.create_client(SERVICE, config=client_config(bind), **client_options(key, session))
+    else:
+        session = isolated_session()
+        isolation: t.Any = {"proxies": {}, "ignore_configured_endpoint_urls": True}
+        config = client_config(bind).merge(Config(**isolation))
+        client = session.create_client(SERVICE, config=config, **destination.client_options)
     if client.meta.endpoint_url.startswith("https:"):
         tls.share_context(client)
     if key.transport != STOCK:
         parts.install(client)
     _check_before_send(client)
     _add_headers(client, key.extra_headers)
-    transport.attach_transport(client, mode=key.transport)
+    transport.attach_transport(client, mode=key.transport, caller=caller)
     return client, session
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import hashlib
-import os
 import re
 import typing as t
 
@@ -12,6 +10,7 @@ from botocore.config import Config
 from pynamodb.settings import get_settings_value
 from werkzeug.datastructures import ImmutableDict
 
+from dynaflask.client.environment import environment_digest
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import BIND_FIELDS
 from dynaflask.config.validators import extra_headers
@@ -22,17 +21,6 @@ DIRECT = "direct"
 BOTOCORE = "botocore"
 STOCK = "stock"
 DEFAULT_TRANSPORT = DIRECT
-
-# https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html. botocore reads the file of boto 2 last.
-CONFIG_FILES = (
-    ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
-    ("AWS_CONFIG_FILE", "~/.aws/config"),
-    ("BOTO_CONFIG", "~/.boto"),
-)
-# The home directory and the CA bundles, next to the variables whose name begins with AWS_ or ends with _PROXY.
-OTHER_VARIABLES = frozenset(
-    {"HOME", "USERPROFILE", "BOTO_CONFIG", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-)
 
 MAX_OPTIONS = 1000
 # Options by the settings that they derive from. Two threads may compute the same options: the values are equal.
@@ -103,7 +91,7 @@ def client_key(bind: Bind) -> ClientKey:
         options=_options(bind),
         transport=transport_of(bind),
         factory=_factory_key(bind) if bind.client_factory else None,
-        environment=_environment_digest(),
+        environment=environment_digest(),
     )
 
 
@@ -135,28 +123,6 @@ def freeze(value: t.Any) -> t.Any:
 def without_password(url: str | None) -> str | None:
     """A URL without its user name and password."""
     return url and re.sub("//[^/]*@", "//", url)
-
-
-def _environment_digest() -> str:
-    """Digest of the variables and the versions of the files that botocore may read when it makes a client."""
-    variables = sorted(item for item in os.environ.items() if _is_read_by_botocore(item[0]))
-    names = {variable: os.environ.get(variable) or default for variable, default in CONFIG_FILES}
-    files = [_file_version(os.path.expanduser(name)) for name in names.values()]
-    return hashlib.sha256(repr((variables, files)).encode()).hexdigest()
-
-
-def _is_read_by_botocore(variable: str) -> bool:
-    # `str.upper`: proxies are configured in either case, and botocore reads both.
-    name = variable.upper()
-    return name.startswith("AWS_") or name.endswith("_PROXY") or name in OTHER_VARIABLES
-
-
-def _file_version(path: str) -> tuple[object, ...]:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return (path,)
-    return path, status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _factory_key(bind: Bind) -> t.Any:

@@ -7,7 +7,6 @@ import contextlib
 import time
 import typing as t
 
-from dynaflask.client.botocore_internals import has_credentials
 from dynaflask.client.key import client_key
 from dynaflask.client.pool import PooledClient
 from dynaflask.client.pool import logger
@@ -38,24 +37,23 @@ class Lease:
     @contextlib.contextmanager
     def call(self) -> cabc.Iterator[t.Any]:
         """The client for one call. It is not evicted meanwhile."""
-        pooled, client = self.acquire()
+        pooled, client = self._acquire_client()
         try:
             yield client
         finally:
             self.release(pooled)
 
-    def acquire(self) -> tuple[PooledClient, t.Any]:
+    def acquire(self) -> PooledClient:
         """Start a call, without the cost of a ``with`` block. Pass the pooled client to :meth:`release` at its end.
 
         Returns:
-            The pooled client, which is not evicted before its release, and botocore's client.
+            The pooled client, which is not evicted before its release.
         """
         while True:
             pooled = self._current()
             pooled.active_calls.append(None)
-            client = pooled.client
-            if client is not None:
-                return pooled, client
+            if pooled.is_open:
+                return pooled
             # Another thread evicted the client before it could see this call.
             pooled.active_calls.pop()
 
@@ -77,7 +75,7 @@ class Lease:
         """
         if self.key.owner is None:
             self.key = self.key._replace(owner=owner)
-        pooled, client = self.acquire()
+        pooled, client = self._acquire_client()
         # A client that is pinned stays pinned.
         pooled.is_pinned |= is_pinned
         self.release(pooled)
@@ -89,7 +87,7 @@ class Lease:
     @property
     def has_client(self) -> bool:
         """True if the lease holds a client that is open."""
-        return any(pooled.client is not None for pooled in list(self._clients.values()))
+        return any(pooled.is_open for pooled in list(self._clients.values()))
 
     def close(self) -> None:
         """Release the client, which is closed if it has no other lease. The next call gets a client again."""
@@ -97,6 +95,20 @@ class Lease:
         self.key = self.key._replace(owner=self._owner)
         for pooled in list(clients.values()):
             pooled.remove_lease(self)
+
+    def _acquire_client(self) -> tuple[PooledClient, t.Any]:
+        """Start a call, and make botocore's client if there is none."""
+        while True:
+            pooled = self.acquire()
+            try:
+                client = pooled.client
+            except BaseException:
+                self.release(pooled)
+                raise
+            if client is not None:
+                return pooled, client
+            # Another thread closed the client meanwhile.
+            self.release(pooled)
 
     def _current(self) -> PooledClient:
         key, clients = self.key, self._clients
@@ -110,7 +122,7 @@ class Lease:
             pooled = pool.get(key, self.bind)
             # After a failed request to a metadata service, a client stays without credentials for good. Such a client
             # serves one call, as with PynamoDB.
-            if has_credentials(pooled.client):
+            if pooled.has_credentials:
                 clients[key.owner is None] = pooled
                 pooled.add_lease(self)
                 # Another thread has closed this lease meanwhile, and the client may have the credentials of before.

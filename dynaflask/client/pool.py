@@ -15,19 +15,13 @@ import typing as t
 import weakref
 from os import getpid
 
-from dynaflask.client import transport
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
-from dynaflask.client.botocore_internals import count_idle_sockets
-from dynaflask.client.botocore_internals import has_credentials
 from dynaflask.client.botocore_internals import mock_is_active
 from dynaflask.client.botocore_internals import session_credentials
-from dynaflask.client.factory import make_client
 from dynaflask.client.key import ClientKey
+from dynaflask.client.lazy_client import LazyClient
 from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
-
-if t.TYPE_CHECKING:
-    from dynaflask.client.sessions import LockedSession
 
 MAX_CLIENTS = 1000
 FOREVER = float("inf")
@@ -58,39 +52,64 @@ class PooledClient:
 
     Args:
         key: The key of the client.
-        client: botocore's client, or what a factory made.
-        session: The session that the client was made of; ``None`` for a factory's client.
+        lazy_client: The client, which may be made later.
 
     Attributes:
         key: The key of the client.
-        client: botocore's client; ``None`` after :meth:`close` or :meth:`abandon`.
         api_caller: Makes the client's calls: the client itself, or its direct transport.
+        is_direct: True if it is a direct transport.
         is_pinned: True if user code holds the client. It may have registered handlers on it.
         last_used: Time of the last call, in seconds of the monotonic clock.
         active_calls: One entry for each call in flight. A list, because append and pop are atomic: threads count calls
             without a lock.
     """
 
-    def __init__(self, key: ClientKey, client: t.Any, *, session: LockedSession | None) -> None:
+    def __init__(self, key: ClientKey, lazy_client: LazyClient) -> None:
         self.key = key
-        self.client = client
-        self.api_caller = transport.api_caller(client)
+        self._lazy_client: LazyClient | None = lazy_client
+        self.api_caller = lazy_client.api_caller
+        self.is_direct = lazy_client.is_direct
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.active_calls: list[None] = []
         # Weak, for an app that is garbage collected without `close`.
         self._leases: weakref.WeakSet[t.Any] = weakref.WeakSet()
         self._pid = getpid()
-        # The session cache holds sessions weakly. As long as this client lives, the next client of the same identity
-        # shares its session.
-        self._session = session
         self._credentials = session_credentials(key.identity.session)
         self._handler_count = len(BUILTIN_HANDLERS)
         self._is_mocked = mock_is_active()
         # Closes the client when its last lease is garbage collected, unless DYNAMODB_CLIENT_FACTORY made it: the
         # program closes such a client. At exit, the operating system closes the sockets.
-        self._finalizer = weakref.finalize(self, _close, key, client if session else None, self._pid)
+        self._finalizer = weakref.finalize(self, _close, key, lazy_client, self._pid)
         self._finalizer.atexit = False
+
+    @property
+    def is_open(self) -> bool:
+        """False after :meth:`close` or :meth:`abandon`."""
+        return self._lazy_client is not None
+
+    @property
+    def client(self) -> t.Any:
+        """botocore's client, which is made now if there is none; ``None`` after :meth:`close` or :meth:`abandon`."""
+        lazy_client = self._lazy_client
+        return None if lazy_client is None else lazy_client.get()
+
+    @property
+    def made_client(self) -> t.Any:
+        """botocore's client, or ``None`` if there is none."""
+        lazy_client = self._lazy_client
+        return None if lazy_client is None else lazy_client.made
+
+    @property
+    def has_credentials(self) -> bool:
+        """True if the client has credentials, or will be made with some."""
+        lazy_client = self._lazy_client
+        return lazy_client is None or lazy_client.has_credentials
+
+    def count_sockets(self) -> int:
+        """Number of open connections."""
+        lazy_client = self._lazy_client
+        return len(self.active_calls) + (0 if lazy_client is None else lazy_client.count_sockets())
 
     @property
     def is_usable(self) -> bool:
@@ -100,7 +119,7 @@ class PooledClient:
             return False
         if self._handler_count != len(BUILTIN_HANDLERS):
             self._add_handlers()
-        return self.client is not None and not (self._is_mocked and self.is_from_ended_mock)
+        return self.is_open and not (self._is_mocked and self.is_from_ended_mock)
 
     @property
     def is_from_ended_mock(self) -> bool:
@@ -131,7 +150,7 @@ class PooledClient:
 
     def close(self) -> None:
         """Close the client and its sockets. A call in flight ends as usual."""
-        self.client = self._session = None
+        self._lazy_client = None
         self._finalizer()
 
     def abandon(self) -> None:
@@ -140,15 +159,16 @@ class PooledClient:
         The child closes its own copies of the sockets' descriptors, which sends nothing and leaves the parent's open.
         """
         self._finalizer.detach()
-        transport.close(self.client)
-        self.client = self.api_caller = self._session = None
+        if self.is_direct:
+            self.api_caller.close()
+        self._lazy_client = self.api_caller = None
         logger.debug("Abandoned in a forked child: the parent's client of %r.", self.key)
 
     def _add_handlers(self) -> None:
         # A session copies botocore's built-in handlers when it is made. moto appends its own on import, which may be
         # later than that.
         added, self._handler_count = BUILTIN_HANDLERS[self._handler_count :], len(BUILTIN_HANDLERS)
-        events: t.Any = getattr(getattr(self.client, "meta", None), "events", None)
+        events: t.Any = getattr(getattr(self.made_client, "meta", None), "events", None)
         for event, handler, *_ in added if events is not None else ():
             events.register(event, handler)
 
@@ -184,7 +204,7 @@ class _Clients:
         """The clients that are not closed."""
         # Over a list of the references: values() fails if the last lease of a client goes in another thread meanwhile.
         pooled_clients = (reference() for reference in self.by_key.valuerefs())
-        return [pooled for pooled in pooled_clients if pooled is not None and pooled.client is not None]
+        return [pooled for pooled in pooled_clients if pooled is not None and pooled.is_open]
 
     def find(self, key: ClientKey) -> PooledClient | None:
         """The usable client of a key, if there is one."""
@@ -199,10 +219,10 @@ class _Clients:
         with self.lock:
             self.creations += 1
             former = self.by_key.get(key)
-            if former is not None and former.client is not None:
+            if former is not None and former.is_open:
                 # Other apps still use the client with the former credentials. It stays in the pool, to be closed.
                 self.by_key[key._replace(owner=(key.owner, id(former)))] = former
-            if has_credentials(pooled.client):
+            if pooled.has_credentials:
                 self.by_key[key] = pooled
 
     @contextlib.contextmanager
@@ -254,8 +274,7 @@ class ClientPool:
         with clients.locked(key):
             pooled = clients.find(key)
             if pooled is None:
-                client, session = make_client(key, bind)
-                pooled = PooledClient(key, client, session=session)
+                pooled = PooledClient(key, LazyClient(key, bind))
                 clients.add(key, pooled)
                 logger.debug("Made: a client of %r.", key)
         self.evict(exclude=pooled)
@@ -308,7 +327,7 @@ class ClientPool:
         """Counts of the pool of this process."""
         clients = self._clients.get()
         open_clients = clients.open()
-        sockets = sum(_count_sockets(pooled) for pooled in open_clients)
+        sockets = sum(pooled.count_sockets() for pooled in open_clients)
         return PoolStats(len(open_clients), clients.creations, clients.hits, clients.evictions, sockets)
 
     def _remove_limits(self, app_id: int) -> None:
@@ -321,18 +340,12 @@ class ClientPool:
         self._idle_seconds = min((seconds for _, seconds in limits if seconds), default=FOREVER)
 
 
-def _count_sockets(pooled: PooledClient) -> int:
-    client = pooled.client
-    return count_idle_sockets(client) + transport.count_sockets(client) + len(pooled.active_calls)
-
-
-def _close(key: ClientKey, client: t.Any, pid: int) -> None:
+def _close(key: ClientKey, lazy_client: LazyClient, pid: int) -> None:
     # In a forked child the last reference to a client of the parent may go before the child has used its pool.
-    if client is None or pid != getpid():
+    if pid != getpid():
         return
     try:
-        client.close()
-        transport.close(client)
+        lazy_client.close()
     except Exception:
         logger.exception("A client could not be closed.")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import os
 import threading
 import typing as t
 import weakref
@@ -22,6 +23,7 @@ from dynaflask.client.key import LOCAL
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import Identity
+from dynaflask.client.service_data import default_loader
 from dynaflask.exceptions import ConfigurationError
 
 # The local server accepts any region and keys. With these, it never sees the developer's real keys.
@@ -129,7 +131,8 @@ class SessionCache:
     def _share_loader(self, session: botocore.session.Session) -> botocore.session.Session:
         # The loader caches botocore's data files. Loading them is most of the cost of a session.
         if self._loader is None:
-            self._loader = session.get_component("data_loader")
+            has_own_path = session.get_config_variable("data_path") is not None
+            self._loader = session.get_component("data_loader") if has_own_path else default_loader()
         session.register_component("data_loader", self._loader)
         return session
 
@@ -195,6 +198,17 @@ def new_session(key: ClientKey) -> t.Any:
     if keys[0] is not None:
         session.set_credentials(*keys)
     return session
+
+
+def isolated_session() -> LockedSession:
+    """A new session that reads no variables and no files: a client of it has botocore's defaults."""
+    variables = botocore.session.Session.SESSION_VARIABLES
+    defaults = {name: (None, None, default, convert) for name, (_, _, default, convert) in variables.items()}
+    empty = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    session = botocore.session.Session(session_vars={**defaults, **empty})
+    session.register_component("data_loader", default_loader())
+    parts.prepare_session(session)
+    return LockedSession(session)
 
 
 def client_options(key: ClientKey, session: LockedSession) -> dict[str, t.Any]:

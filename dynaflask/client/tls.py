@@ -19,7 +19,7 @@ _contexts: dict[tuple[t.Any, bool], ssl.SSLContext] = {}
 
 
 def share_context(client: t.Any) -> None:
-    """Let a client use the TLS context that other clients of its CA bundle use.
+    """Let a client use the TLS context that other clients of its CA bundle use. It is read at the first connection.
 
     A client with TLS settings of its own (a client certificate, a proxy, no verification) keeps its context. So does
     any client of a botocore that builds its connections in another way.
@@ -28,9 +28,8 @@ def share_context(client: t.Any) -> None:
         client: A client that has not made a call yet.
     """
     bundle = _ca_bundle(client)
-    context = _context(bundle) if bundle else None
-    if context is not None:
-        use_tls_context(client, context)
+    if bundle:
+        use_tls_context(client, lambda: _context(bundle))
 
 
 def hostname_checking_context(client: t.Any) -> ssl.SSLContext | None:
@@ -43,7 +42,16 @@ def hostname_checking_context(client: t.Any) -> ssl.SSLContext | None:
         The context, shared by the clients of the same CA bundle; ``None`` if the client has TLS settings of its own, or
         the bundle cannot be read.
     """
-    bundle = _ca_bundle(client)
+    return bundle_context(verify_option(client))
+
+
+def bundle_context(verify: str | bool) -> ssl.SSLContext | None:
+    """The context of :func:`hostname_checking_context` for a client with this option ``verify``, and no other.
+
+    Args:
+        verify: Path of a CA bundle, or True for botocore's own.
+    """
+    bundle = ca_bundle_path(verify) if verify else None
     return _context(bundle, checks_hostname=True) if bundle else None
 
 

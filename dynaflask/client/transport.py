@@ -11,14 +11,21 @@ from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
+from dynaflask.client.key import ClientKey
+from dynaflask.config.bind import Bind
+
+if t.TYPE_CHECKING:
+    from dynaflask.client.destination import Destination
 
 # Imported here and not at the first call. A process forked while a thread imports leaves the child waiting for the
 # import lock of a thread that it does not have.
 DirectTransport: t.Any
 try:
+    from dynaflask.client.destination import find_destination
     from dynaflask.client.direct.transport import DirectTransport
 except (ImportError, AttributeError) as missing:
     DirectTransport = missing
+
 
 logger = logging.getLogger("dynaflask.pool")
 
@@ -35,16 +42,21 @@ class Transport(t.NamedTuple):
     reason: str | None = None
 
 
-def attach_transport(client: t.Any, *, mode: str) -> None:
+def attach_transport(client: t.Any, *, mode: str, caller: t.Any = None) -> None:
     """Give a new client its transport.
 
     Args:
         client: A client that no other thread has yet.
         mode: The value of ``DYNAMODB_TRANSPORT``.
+        caller: The direct transport that has made the calls without a client, and makes them from now on; or ``None``.
     """
     difference = parts.unsupported_reason() if mode != STOCK else None
-    if difference is not None:
-        attached: t.Any = Transport(STOCK, difference)
+    attached: t.Any
+    if caller is not None:
+        caller.attach(client)
+        attached = caller
+    elif difference is not None:
+        attached = Transport(STOCK, difference)
     elif mode != DIRECT:
         attached = Transport(mode)
     elif isinstance(DirectTransport, Exception):
@@ -74,6 +86,16 @@ def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> No
         log_fallback(logger, mode, instead=STOCK, reason=reason, level=logging.WARNING)
 
 
+def find_lazy_destination(key: ClientKey, bind: Bind) -> Destination | None:
+    """The destination of a client that can be made later; ``None`` if the client must be made now.
+
+    Args:
+        key: The key of the client.
+        bind: A bind of that key.
+    """
+    return None if isinstance(DirectTransport, Exception) else find_destination(key, bind)
+
+
 def api_caller(client: t.Any) -> t.Any:
     """The object that makes the calls of a client: the client itself, or its direct transport.
 
@@ -94,16 +116,3 @@ def describe(client: t.Any) -> str:
     transport = getattr(getattr(client, "meta", None), "dynaflask_transport", Transport(STOCK))
     reason = transport.reason
     return str(transport.mode) if reason is None else f"{transport.mode}: {reason}"
-
-
-def close(client: t.Any) -> None:
-    """Close the sockets of the client's direct transport. In a forked child, the parent's sockets stay open."""
-    transport = api_caller(client)
-    if transport is not client:
-        transport.close()
-
-
-def count_sockets(client: t.Any) -> int:
-    """Number of idle sockets of the client's direct transport."""
-    transport = api_caller(client)
-    return 0 if transport is client else len(transport)

@@ -8,8 +8,10 @@ import typing as t
 
 import botocore.httpsession
 import botocore.session
+import botocore.useragent
 import pytest
 from botocore.awsrequest import HeadersDict
+from botocore.config import Config
 
 from dynaflask.client import botocore_internals
 from dynaflask.client import tls
@@ -27,6 +29,7 @@ SAFE_RESULTS = {
     botocore_internals.has_proxy: True,
     botocore_internals.verify_option: None,
     botocore_internals.socket_options: (),
+    botocore_internals.signing_destination: None,
 }
 
 
@@ -36,7 +39,15 @@ def test_each_function_has_a_safe_result_without_its_name(ask: t.Callable[[t.Any
     client = types.SimpleNamespace(meta=types.SimpleNamespace(events=object()))
     assert ask(client) == SAFE_RESULTS[ask]
     assert botocore_internals.event_handlers(client, "before-send") == ()
-    botocore_internals.use_tls_context(client, ssl.create_default_context())
+    botocore_internals.use_tls_context(client, ssl.create_default_context)
+
+
+def test_a_user_agent_without_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore 1.35 has no such names."""
+    expected = botocore.useragent.UserAgentString.from_environment().with_client_config(Config()).to_string()
+    assert " m/N" in botocore_internals.user_agent(Config(), ["ENDPOINT_OVERRIDE"])
+    monkeypatch.delattr(botocore.useragent, "register_feature_id")
+    assert botocore_internals.user_agent(Config(), ["ENDPOINT_OVERRIDE"]) == expected
 
 
 @pytest.mark.parametrize("path", botocore_internals._READ_BY_DIRECT)

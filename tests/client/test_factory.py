@@ -433,12 +433,13 @@ class TestForks:
     """A client that user code kept over a fork; ``test_forks.py`` forks for real."""
 
     @pytest.fixture
-    def client(self, make_app: MakeApp, recorder: recorders.Recorder, transport: str) -> t.Any:
-        """A client with an open connection."""
+    def client(self, make_app: MakeApp, recorder: recorders.Recorder, transport: str) -> t.Iterator[t.Any]:
+        """A client with an open connection. It is closed when its app is garbage collected, which lives as long."""
         app = make_app(host=recorder.url, region="us-east-1", transport=transport, **KEYS)
         client = app.extensions["dynamo"].get_client()
         client.list_tables()
-        return client
+        yield client
+        del app
 
     def test_it_gets_new_sockets_in_the_child(self, client: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """Once. The parent's connection stays open."""

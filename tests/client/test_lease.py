@@ -7,6 +7,7 @@ import typing as t
 import pytest
 
 from dynaflask.client.lease import Lease
+from dynaflask.client.pool import PooledClient
 from dynaflask.client.pool import pool
 from dynaflask.config.bind import Bind
 from tests.support import recorder as recorders
@@ -21,8 +22,8 @@ def lease(recorder: recorders.Recorder) -> Lease:
 
 def test_a_call_counts_as_active_from_acquire_to_release(lease: Lease) -> None:
     """Several calls at once are counted one by one."""
-    pooled, client = lease.acquire()
-    assert lease.acquire() == (pooled, client)
+    pooled = lease.acquire()
+    assert lease.acquire() is pooled
     lease.release(pooled)
     assert not pooled.is_idle
     lease.release(pooled)
@@ -33,7 +34,7 @@ def test_a_call_that_fails_is_released(lease: Lease) -> None:
     """``call`` releases the client also after an error."""
     with pytest.raises(ZeroDivisionError), lease.call():
         raise ZeroDivisionError
-    assert lease.acquire()[0].active_calls == [None]
+    assert lease.acquire().active_calls == [None]
 
 
 def test_a_client_that_was_evicted_before_the_call_is_replaced(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +50,29 @@ def test_a_client_that_was_evicted_before_the_call_is_replaced(lease: Lease, mon
     monkeypatch.setattr(Lease, "_current", current_and_closed)
     with lease.call() as client:
         assert client.list_tables()["TableNames"] == []
+
+
+@pytest.mark.parametrize("first", [None, ZeroDivisionError()], ids=["closed", "failed"])
+def test_a_client_that_cannot_be_had_is_released(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch, first: Exception | None
+) -> None:
+    """Another thread may close it before it is made; to make it may fail. No call stays counted."""
+    pooled = lease.acquire()
+    lease.release(pooled)
+    client, outcomes = pooled.client, iter([first])
+
+    def next_outcome(_: PooledClient) -> t.Any:
+        outcome = next(outcomes, client)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(PooledClient, "client", property(next_outcome))
+    with pytest.raises(ZeroDivisionError), lease.call() as found:
+        assert found is client
+        assert pooled.active_calls == [None]
+        raise ZeroDivisionError
+    assert pooled.is_idle
 
 
 def test_a_closed_lease_has_no_client(lease: Lease) -> None:
@@ -96,6 +120,6 @@ def test_a_dedicated_client_stays_pinned(lease: Lease) -> None:
     owner = object()
     lease.dedicated(owner)
     lease.dedicated(owner, is_pinned=False)
-    pooled, _ = lease.acquire()
+    pooled = lease.acquire()
     lease.release(pooled)
     assert not pooled.is_idle

@@ -18,6 +18,7 @@ from pynamodb.exceptions import GetError
 
 import dynaflask
 from dynaflask.client.key import client_key
+from dynaflask.client.lazy_client import LazyClient
 from dynaflask.client.lease import Lease
 from dynaflask.client.pool import PooledClient
 from dynaflask.client.pool import PoolStats
@@ -401,7 +402,8 @@ class TestFork:
     ) -> None:
         """``registry.close`` in a child only forgets them."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        pooled, client = lease(app).acquire()
+        pooled = lease(app).acquire()
+        client = pooled.client
         lease(app).release(pooled)
         closings: list[int] = []
         monkeypatch.setattr(client, "close", lambda: closings.append(1))
@@ -416,7 +418,8 @@ class TestFork:
     ) -> None:
         """Its last reference may go in the child."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        pooled = PooledClient(client_key(Bind()), lease(app).acquire()[1], session=t.cast("t.Any", object()))
+        bind = lease(app).bind
+        pooled = PooledClient(client_key(bind), LazyClient(client_key(bind), bind))
         closings: list[int] = []
         monkeypatch.setattr(pooled.client, "close", lambda: closings.append(1))
         monkeypatch.setattr("dynaflask.client.pool.getpid", lambda: -1)
@@ -434,7 +437,7 @@ class TestLog:
         """A client is made, evicted and closed; each line names the destination and no secret."""
         with caplog.at_level("DEBUG", "dynaflask.pool"):
             for app in limited(make_app, recorder.url, 1):
-                lease(app).release(lease(app).acquire()[0])
+                lease(app).release(lease(app).acquire())
             messages = [message for name, _, message in caplog.record_tuples if name == "dynaflask.pool"]
         assert [message.split(":")[0] for message in messages if "us-east-1" in message] == [
             "Made",
@@ -450,7 +453,7 @@ class TestLog:
         """Such a client is replaced after the mock."""
         app = make_app(region="us-east-1", host=recorder.url, **KEYS)
         with moto.mock_aws():
-            lease(app).release(lease(app).acquire()[0])
+            lease(app).release(lease(app).acquire())
         with caplog.at_level("DEBUG", "dynaflask.pool"):
             ping(app)
         assert "Replaced after a mock: the client of <ClientKey region='us-east-1'" in caplog.text

@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from dynaflask.client.botocore_internals import http_session
 from dynaflask.client.lease import Lease
+from dynaflask.client.tls import bundle_context
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.client.tls import share_context
 from tests.support import recorder as recorders
@@ -51,7 +52,8 @@ def call(app: flask.Flask) -> t.Any:
     registry.ping()
     lease: Lease = registry.lease(registry.binds["default"])
     with lease.call() as client:
-        return http_session(client)._manager.connection_pool_kw["ssl_context"]
+        (connections,) = http_session(client)._manager.pools._container.values()
+        return connections.conn_kw["ssl_context"]
 
 
 @pytest.mark.usefixtures("bundle")
@@ -113,3 +115,27 @@ def test_a_client_without_the_private_names_is_not_changed() -> None:
     """``share_context`` does nothing if botocore has renamed its internals."""
     share_context(object())
     assert hostname_checking_context(object()) is None
+    assert bundle_context("") is None
+
+
+@pytest.mark.usefixtures("bundle")
+def test_a_bundle_is_read_for_https_alone_and_once(
+    make_app: MakeApp, server: recorders.Recorder, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two apps with TLS share what is read at the first connection. An app with plain HTTP needs none."""
+    reads, stock = [], ssl.SSLContext.load_verify_locations
+
+    def load(context: ssl.SSLContext, *args: t.Any, **options: t.Any) -> None:
+        reads.append(args)
+        stock(context, *args, **options)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", load)
+    plain = make_app("plain", host=recorder.url, region="us-east-1", transport="direct", **KEYS)
+    secure = [
+        make_app(region, host=f"https://localhost:{server.port}", region=region, transport="direct", **KEYS)
+        for region in ("us-east-1", "eu-west-1")
+    ]
+    for app, expected in ((plain, 0), *((app, 1) for app in secure)):
+        with app.app_context():
+            app.extensions["dynamo"].connection._make_api_call("GetItem", {"TableName": "Thread", "Key": {}})
+        assert len(reads) == expected

@@ -93,7 +93,12 @@ def in_base64(value: t.Any) -> str:
 def sent(request: Request) -> t.Any:
     """The content of a request, independent of order."""
     assert int(request.headers["content-length"]) == len(request.raw_body)
-    headers = {name: sorted(text.split()) for name, text in request.headers.items() if name not in PER_REQUEST_HEADERS}
+    # The features in botocore's user agent are a set: they have no order.
+    headers = {
+        name: sorted(re.findall(r"[^\s,/]+", text))
+        for name, text in request.headers.items()
+        if name not in PER_REQUEST_HEADERS
+    }
     signed = request.headers["authorization"].partition("Signature=")[0].replace(request.date, "")
     return headers, signed, json.dumps(json.loads(request.raw_body, object_hook=in_order), sort_keys=True)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import operator
 import typing as t
 
+from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import call_path
+from dynaflask.client.botocore_internals import creation_path
 from dynaflask.client.botocore_internals import event_handlers
 from dynaflask.client.botocore_internals import events_version
+from dynaflask.client.botocore_internals import find_creation_patch
 from dynaflask.client.botocore_internals import find_patch
 from dynaflask.client.botocore_internals import is_discovery_guard
+from dynaflask.client.botocore_internals import mock_is_active
 
 # The direct transport does what the default handlers in these modules do. Handlers that a program adds, such as the
 # Stubber's, and the rate limiter of the adaptive retry mode are defined in other modules of botocore.
@@ -96,6 +100,43 @@ class ClientHooks:
             if not (_is_replaced(handler) or _is_mock(handler)):
                 return f"{_qualified_name(handler)} listens to the client's events"
         return None
+
+
+class FutureHooks:
+    """The hooks that a client would have, if it was made now: patches of botocore's classes, and built-in handlers.
+
+    One object serves all clients that are not made yet. Threads may examine the same change at once.
+    """
+
+    def __init__(self) -> None:
+        self._examined: tuple[tuple[t.Any, ...], str | None] = ((), None)
+
+    def blocking_reason(self) -> str | None:
+        """Reason why the client must be made now, or ``None`` if no hook needs it."""
+        methods = creation_path()
+        former, reason = self._examined
+        # Compare with `is`: see `ClientHooks.blocking_reason`.
+        if methods is None or len(methods) != len(former) or not all(map(operator.is_, methods, former)):
+            reason = find_creation_patch() or self._foreign_handler()
+            self._examined = (methods or (), reason)
+        return "moto's mock is active" if mock_is_active() else reason
+
+    def emit(self, event: str, **arguments: t.Any) -> None:
+        """Call no handler: what botocore's own handlers keep count of begins with the first failed attempt."""
+
+    @staticmethod
+    def _foreign_handler() -> str | None:
+        for _, handler, *_ in BUILTIN_HANDLERS:
+            if not (_is_builtin(handler) or _is_mock(handler)):
+                return f"{_qualified_name(handler)} listens to the events of every client"
+        return None
+
+
+future_hooks = FutureHooks()
+
+
+def _is_builtin(handler: t.Any) -> bool:
+    return _module(handler).startswith("botocore.")
 
 
 def _is_replaced(handler: t.Any) -> bool:

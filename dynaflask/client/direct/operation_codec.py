@@ -18,6 +18,7 @@ from dynaflask.operations.requests import requests_by_table
 
 if t.TYPE_CHECKING:
     from dynaflask.client.direct.hooks import ClientHooks
+    from dynaflask.client.direct.hooks import FutureHooks
     from dynaflask.client.direct.http11 import Response
     from dynaflask.client.direct.page_decoder import PageDecoder
     from dynaflask.client.direct.request_template import RequestTemplate
@@ -27,7 +28,7 @@ class OperationCodec:
     """Serializes the requests and parses the responses of one operation.
 
     Args:
-        client: The client.
+        service_model: botocore's description of the service.
         name: Name of the operation, such as ``GetItem``.
 
     Attributes:
@@ -39,15 +40,15 @@ class OperationCodec:
     _parser = PassthroughParser()
     _serializer = create_serializer("json", include_validation=False)
 
-    def __init__(self, client: t.Any, name: str) -> None:
+    def __init__(self, service_model: t.Any, name: str) -> None:
         self.name = name
         self.is_read = name in READ_OPERATIONS
         self.templates: dict[str | None, RequestTemplate] = {}
-        self._model = client.meta.service_model.operation_model(name)
+        self._model = service_model.operation_model(name)
         self._is_plain = predicate_for(self._model.input_shape)
         self._members = self._model.input_shape.members.keys()
         self._tokens = self._model.idempotent_members
-        self._after_call = f"after-call.{client.meta.service_model.service_id.hyphenize()}.{name}"
+        self._after_call = f"after-call.{service_model.service_id.hyphenize()}.{name}"
 
     def serialize(self, params: dict[str, t.Any]) -> bytes | None:
         """The body of a request, or ``None`` if only botocore can send or refuse it.
@@ -68,7 +69,14 @@ class OperationCodec:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
         return None if b'"arn:' in body and names_an_arn(params) else body
 
-    def parse(self, response: Response, *, hooks: ClientHooks, decoder: PageDecoder | None = None) -> dict[str, t.Any]:
+    def constant_headers(self) -> dict[str, str]:
+        """The headers by lower-case name that botocore's serializer gives to each request of the operation."""
+        headers = self._serializer.serialize_to_request({}, self._model)["headers"]
+        return {name.lower(): value for name, value in headers.items()}
+
+    def parse(
+        self, response: Response, *, hooks: ClientHooks | FutureHooks, decoder: PageDecoder | None = None
+    ) -> dict[str, t.Any]:
         """The result of a call, from an intact response to its first attempt.
 
         Args:

@@ -72,26 +72,25 @@ class RequestTemplate:
     """The constant part of all requests of one operation.
 
     Args:
-        url: URL of the captured request.
-        headers: Its headers by lower-case name.
+        url: URL of the requests.
+        headers: Their headers by lower-case name. Those that differ in each request are left out.
+        destination: Region and signing name of the service.
 
     Attributes:
         url: URL of the requests.
+        destination: Region and signing name of the service.
 
     Raises:
-        LookupError: The captured request lacks a header that every signed request to DynamoDB has.
-        ValueError: Its ``Authorization`` is not Signature Version 4.
+        LookupError: A header is missing that every signed request to DynamoDB has.
     """
 
-    def __init__(self, url: str, headers: t.Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: t.Mapping[str, str], *, destination: tuple[str, str]) -> None:
         self.url = url
+        self.destination = destination
         self._is_traced = _is_traced()
         host = host_of(url)
         constant = {name: value for name, value in headers.items() if name not in PER_REQUEST_HEADERS}
         self._head = request_line(url, constant)
-        # AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=...
-        *_, region, service, _ = headers["authorization"].partition(",")[0].split("/")
-        self._destination = (region, service)
         self._before_date = f"POST\n/\n\ncontent-type:{headers['content-type']}\nhost:{host}\nx-amz-date:"
         self._after_date = f"x-amz-target:{headers['x-amz-target']}\n\ncontent-type;host;x-amz-date;"
         self._parts = NO_PARTS
@@ -116,7 +115,9 @@ class RequestTemplate:
         if TRACE in headers and f"{TRACE}: {headers[TRACE]}\r\n" != _trace_line():
             return None
         try:
-            template = cls(request.url, headers)
+            # AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=...
+            *_, region, service, _ = headers["authorization"].partition(",")[0].split("/")
+            template = cls(request.url, headers, destination=(region, service))
             signature = template.sign(request.body, credentials=credentials, now=headers["x-amz-date"])
         except (LookupError, ValueError):
             return None
@@ -151,7 +152,7 @@ class RequestTemplate:
 
     def _parts_of(self, second: int, credentials: t.Any) -> SigningParts:
         now, token = timestamp(second), credentials.token
-        inner, outer, scope = keyed_hashes(credentials.secret_key, now[:8], *self._destination)
+        inner, outer, scope = keyed_hashes(credentials.secret_key, now[:8], *self.destination)
         start = f"{ALGORITHM} Credential={credentials.access_key}/{scope}"
         return SigningParts(
             second=second,
@@ -178,7 +179,7 @@ class RequestTemplate:
             names=_signed_names(credentials.token),
             credentials=credentials,
             now=now,
-            destination=self._destination,
+            destination=self.destination,
         )
 
     def _canonical(self, token: str | None, *, now: str) -> str:
@@ -207,8 +208,16 @@ def ascii_headers(request: t.Any) -> dict[str, str] | None:
         name.lower(): value.decode("latin-1") if isinstance(value, bytes) else str(value)
         for name, value in request.headers.items()
     }
-    are_printable = all(map(is_printable_ascii, headers.values()))
-    return headers if are_printable and all(map(_NAME.fullmatch, headers)) else None
+    return headers if are_sendable(headers) else None
+
+
+def are_sendable(headers: t.Mapping[str, str]) -> bool:
+    """True if headers can be written as they are: their names are tokens in lower case, and values printable ASCII.
+
+    Args:
+        headers: Headers by lower-case name.
+    """
+    return all(map(_NAME.fullmatch, headers)) and all(map(is_printable_ascii, headers.values()))
 
 
 def request_line(url: str, headers: t.Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ If a hook listens to the client, or the client uses a feature that is not suppor
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import contextvars
 import dataclasses
 import functools
@@ -29,6 +30,8 @@ from dynaflask.client.botocore_internals import missing_name
 from dynaflask.client.botocore_internals import socket_options
 from dynaflask.client.codec.parts import DIFFERENCE
 from dynaflask.client.direct.hooks import ClientHooks
+from dynaflask.client.direct.hooks import FutureHooks
+from dynaflask.client.direct.hooks import future_hooks
 from dynaflask.client.direct.http11 import CHECKSUM
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http_pool import ConnectionPool
@@ -46,9 +49,15 @@ from dynaflask.client.direct.request_template import request_line
 from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
+from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.exceptions import DamagedResponse
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
+
+if t.TYPE_CHECKING:
+    import ssl
+
+    from dynaflask.client.destination import Destination
 
 OK = 200
 FIRST_REDIRECT = 300
@@ -109,18 +118,48 @@ _pending_call: contextvars.ContextVar[PendingCall | None] = contextvars.ContextV
 class DirectTransport:
     """Makes the data-plane calls of one client.
 
+    With a destination, it needs no client until a hook listens, a response is not an intact 200, or the program calls
+    another operation.
+
     Args:
-        client: A new client that no other code uses yet.
+        client: A new client that no other code uses yet; ``None`` with a destination.
+        destination: Destination of a client that is not made yet.
+        make_client: Makes the client of the destination, and calls :meth:`attach` with it; or returns the one that an
+            earlier call has made.
     """
 
-    def __init__(self, client: t.Any) -> None:
-        self._client = client
+    def __init__(
+        self,
+        client: t.Any = None,
+        *,
+        destination: Destination | None = None,
+        make_client: cabc.Callable[[], t.Any] | None = None,
+    ) -> None:
+        self._destination = destination
+        self._make_client = make_client
         self._operations: dict[str, OperationCodec] = {}
-        self._hooks = ClientHooks(client, operations=DATA_PLANE_OPERATIONS)
-        self._tls_context = hostname_checking_context(client)
         self._states: dict[int, ProcessState] = {}
         self._is_open = True
-        self._unsupported_reason = self._find_unsupported_reason()
+        self._attached: t.Any = None
+        self._unsupported_reason: str | None = None
+        self._hooks: ClientHooks | FutureHooks = future_hooks
+        if client is not None:
+            self.attach(client)
+
+    def attach(self, client: t.Any) -> None:
+        """Make the calls of a client from now on.
+
+        Args:
+            client: A new client that no other code uses yet.
+
+        Raises:
+            RuntimeError: The client differs from the destination of the earlier calls.
+        """
+        if self._destination is not None:
+            self._destination.check(client)
+        self._unsupported_reason = _find_unsupported_reason(client)
+        self._hooks = ClientHooks(client, operations=DATA_PLANE_OPERATIONS)
+        self._attached = client
         service = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register_last(f"before-call.{service}", self._set_invocation_id)
         # Last, so that it gets the request as all other handlers leave it.
@@ -147,7 +186,11 @@ class DirectTransport:
         self, operation_name: str, params: dict[str, t.Any], decoder: PageDecoder | None = None
     ) -> t.Any:
         is_data_plane = operation_name in DATA_PLANE_OPERATIONS
-        reason = self.reason if is_data_plane else "it is not a data-plane operation"
+        reason = self._reason_for(operation_name)
+        if reason is not None and self._attached is None:
+            _log.debug("%s needs botocore's client: %s.", operation_name, reason)
+            t.cast("t.Any", self._make_client)()
+            reason = self._reason_for(operation_name)
         if reason is not None:
             _log.debug("%s falls back to botocore: %s.", operation_name, reason)
             if is_data_plane:
@@ -156,7 +199,7 @@ class DirectTransport:
         operation = self._operations.get(operation_name)
         if operation is None:
             # `setdefault`: threads that get here at once share one codec, and with it the templates.
-            operation = self._operations.setdefault(operation_name, OperationCodec(self._client, operation_name))
+            operation = self._operations.setdefault(operation_name, OperationCodec(self._service_model, operation_name))
         state = current_state(self._states)
         invocation_id = state.invocation_ids.next()
         result = self._attempt(state, operation, params, invocation_id)
@@ -178,12 +221,36 @@ class DirectTransport:
         for pool in list(current_state(self._states).pools.values()):
             pool.close()
 
+    def _reason_for(self, operation_name: str) -> str | None:
+        return self.reason if operation_name in DATA_PLANE_OPERATIONS else "it is not a data-plane operation"
+
+    @property
+    def _client(self) -> t.Any:
+        """The client, which is made now if there is none."""
+        client = self._attached
+        return client if client is not None else t.cast("t.Any", self._make_client)()
+
+    @property
+    def _service_model(self) -> t.Any:
+        return service_model() if self._attached is None else self._attached.meta.service_model
+
+    def _credentials(self) -> t.Any:
+        attached, destination = self._attached, self._destination
+        return frozen_credentials(attached) if destination is None or attached is not None else destination.credentials
+
+    def _template(self, operation: OperationCodec, credentials: t.Any) -> RequestTemplate | None:
+        account = getattr(credentials, "account_id", None)
+        template = operation.templates.get(account)
+        if template is None and self._destination is not None and account is None:
+            template = operation.templates[None] = self._destination.template(operation)
+        return template
+
     def _attempt(
         self, state: ProcessState, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str
     ) -> AttemptResult | None:
         """The result of attempt 1, or ``None`` if nothing was sent because botocore must make it."""
-        credentials = frozen_credentials(self._client)
-        template = operation.templates.get(getattr(credentials, "account_id", None))
+        credentials = self._credentials()
+        template = self._template(operation, credentials)
         body = operation.serialize(params) if template and credentials else None
         if template is None or body is None:
             reason = "it has no request template" if template is None else "botocore must check it or find its endpoint"
@@ -268,6 +335,8 @@ class DirectTransport:
             reason = f"{pending.operation.name} has no request template, because botocore adds or signs other headers"
             log_fallback(_log, DIRECT, instead=BOTOCORE, reason=reason)
             return
+        if self._destination is not None:
+            self._destination.check_template(template)
         pending.operation.templates[getattr(credentials, "account_id", None)] = template
         _log.debug("Captured the request template of %s to %s.", pending.operation.name, template.url)
 
@@ -281,28 +350,33 @@ class DirectTransport:
         return pool
 
     def _origin(self, url: str) -> Origin:
-        parts, config = urlsplit(url), self._client.meta.config
-        is_secure = parts.scheme == "https"
+        parts, is_secure = urlsplit(url), url.startswith("https:")
+        destination = self._destination
+        config = destination or self._client.meta.config
         return Origin(
             url=url,
             host=t.cast("str", parts.hostname),
             port=parts.port or (443 if is_secure else 80),
-            context=self._tls_context if is_secure else None,
+            context=self._tls_context() if is_secure else None,
             connect_timeout=config.connect_timeout,
             read_timeout=config.read_timeout,
-            options=socket_options(self._client),
+            options=socket_options(self._client) if destination is None else destination.socket_options,
             max_idle=config.max_pool_connections,
         )
 
-    def _find_unsupported_reason(self) -> str | None:
-        missing = missing_name(self._client)
-        if missing is not None:
-            return f"{DIFFERENCE}{missing}"
-        if has_proxy(self._client):
-            return "the client uses a proxy"
-        if self._tls_context is None and self._client.meta.endpoint_url.startswith("https"):
-            return "the client has TLS settings of its own"
-        return None
+    def _tls_context(self) -> ssl.SSLContext | None:
+        return hostname_checking_context(self._client) if self._destination is None else self._destination.tls_context
+
+
+def _find_unsupported_reason(client: t.Any) -> str | None:
+    missing = missing_name(client)
+    if missing is not None:
+        return f"{DIFFERENCE}{missing}"
+    if has_proxy(client):
+        return "the client uses a proxy"
+    if client.meta.endpoint_url.startswith("https") and hostname_checking_context(client) is None:
+        return "the client has TLS settings of its own"
+    return None
 
 
 def _fault_of(response: Response) -> str:

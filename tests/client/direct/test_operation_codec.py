@@ -32,21 +32,26 @@ class TestSerialize:
         """The body has the same content as botocore's, with binary values encoded."""
         params = {"TableName": "Thread", "Item": {**KEY, "value": value}}
         theirs = client._serializer.serialize_to_request(params, client.meta.service_model.operation_model("PutItem"))
-        written = OperationCodec(client, "PutItem").serialize(params)
+        written = OperationCodec(client.meta.service_model, "PutItem").serialize(params)
         assert written is not None
         assert json.loads(written) == json.loads(theirs["body"])
 
     def test_an_unknown_parameter_is_left_to_botocore(self, client: t.Any) -> None:
         """An unknown parameter is left to botocore, whose error names it."""
-        assert OperationCodec(client, "GetItem").serialize({"TableName": "Thread", "Key": KEY, "Where": "here"}) is None
+        assert (
+            OperationCodec(client.meta.service_model, "GetItem").serialize(
+                {"TableName": "Thread", "Key": KEY, "Where": "here"}
+            )
+            is None
+        )
 
     def test_an_arn_is_left_to_botocore(self, client: t.Any) -> None:
         """A table named by its ARN is left to botocore: the ARN may lead to another endpoint."""
-        assert OperationCodec(client, "GetItem").serialize({"TableName": ARN, "Key": KEY}) is None
+        assert OperationCodec(client.meta.service_model, "GetItem").serialize({"TableName": ARN, "Key": KEY}) is None
 
     def test_a_transaction_gets_a_token(self, client: t.Any) -> None:
         """Each transaction gets a new token, unless the caller sets one. The token makes a retry harmless."""
-        operation = OperationCodec(client, "TransactWriteItems")
+        operation = OperationCodec(client.meta.service_model, "TransactWriteItems")
         first, second, own = ({"TransactItems": [], **more} for more in ({}, {}, {"ClientRequestToken": "mine"}))
         for params in (first, second, own):
             assert operation.serialize(params) == json.dumps(params, separators=(",", ":")).encode()
@@ -84,6 +89,6 @@ def test_an_answer_is_read_as_botocore_reads_it(client: t.Any, body: bytes) -> N
     theirs = client._response_parser.parse(response, model.output_shape)
     theirs["ResponseMetadata"]["RetryAttempts"] = 0
     hooks = ClientHooks(client, operations=["GetItem"])
-    ours = OperationCodec(client, "GetItem").parse(Response(200, headers, body), hooks=hooks)
+    ours = OperationCodec(client.meta.service_model, "GetItem").parse(Response(200, headers, body), hooks=hooks)
     assert ours == theirs
     assert [*ours] == [*theirs]

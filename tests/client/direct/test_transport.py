@@ -1068,11 +1068,11 @@ class TestLog:
         with caplog.at_level("DEBUG", logger="dynaflask.direct"):
             yield
 
-    def test_the_first_call_captures_a_template_and_the_second_reuses_the_connection(
+    def test_a_client_that_is_made_first_makes_the_first_call(
         self, play: Play, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Each step is one line."""
-        with play.server("direct") as server:
+        """Its first request is the template of the second, which reuses the connection. Each step is one line."""
+        with play.server("direct", client_config=Config(tcp_keepalive=True)) as server:
             play.read()
             play.read()
         assert caplog.messages == [

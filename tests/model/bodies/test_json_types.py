@@ -16,6 +16,12 @@ from tests.support import notes
 MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
 
 
+def _id_of(value: t.Any) -> str:
+    if isinstance(value, attributes.Attribute):
+        return ""
+    return f"set {sorted(value)}" if isinstance(value, set) else repr(value)
+
+
 @pytest.mark.parametrize(
     ("attribute", "value"),
     [
@@ -36,9 +42,7 @@ MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
         (notes.CentAttribute(), 150),
     ],
     # Not the values, for a set is printed in another order by each worker.
-    ids=lambda value: (
-        str(sorted(value)) if isinstance(value, set) else "" if isinstance(value, attributes.Attribute) else repr(value)
-    ),
+    ids=_id_of,
 )
 def test_a_value_survives_json(attribute: t.Any, value: t.Any) -> None:
     """JSON of a value is read as the same value."""

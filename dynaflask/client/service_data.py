@@ -1,0 +1,50 @@
+"""botocore's data about DynamoDB, without a client: operations, shapes and endpoints. Loaded once per process."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from botocore.endpoint_provider import EndpointProvider
+from botocore.loaders import create_loader
+from botocore.model import ServiceModel
+
+SERVICE = "dynamodb"
+MAX_REGIONS = 100
+
+
+@functools.lru_cache(maxsize=1)
+def default_loader() -> t.Any:
+    """The loader of botocore's data files, for sessions without a data path of their own. It caches what it loads."""
+    return create_loader()
+
+
+@functools.lru_cache(maxsize=1)
+def service_model() -> ServiceModel:
+    """The description of DynamoDB's operations."""
+    return ServiceModel(_load("service-2"), service_name=SERVICE)
+
+
+@functools.lru_cache(maxsize=MAX_REGIONS)
+def regional_url(region: str) -> str:
+    """The URL of DynamoDB in a region, by botocore's rules.
+
+    Args:
+        region: Name of a region.
+
+    Raises:
+        EndpointProviderError: The rules give no endpoint.
+    """
+    return _rules().resolve_endpoint(Region=region, UseDualStack=False, UseFIPS=False).url
+
+
+@functools.lru_cache(maxsize=1)
+def _rules() -> EndpointProvider:
+    return EndpointProvider(_load("endpoint-rule-set-1"), default_loader().load_data("partitions"))
+
+
+def _load(type_name: str) -> t.Any:
+    # Not `load_service_model`, which lists the directories of all services first.
+    loader = default_loader()
+    version = loader.determine_latest_version(SERVICE, type_name)
+    return loader.load_data(f"{SERVICE}/{version}/{type_name}")

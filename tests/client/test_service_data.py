@@ -1,0 +1,54 @@
+"""botocore's data about DynamoDB, without a client."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import botocore.session
+import pytest
+
+from dynaflask.client.key import client_key
+from dynaflask.client.service_data import default_loader
+from dynaflask.client.service_data import regional_url
+from dynaflask.client.service_data import service_model
+from dynaflask.client.sessions import SessionCache
+from dynaflask.config.bind import Bind
+from tests.support.settings import KEYS
+
+
+def test_the_operations_are_those_of_a_client() -> None:
+    """The description is the one that botocore loads."""
+    theirs = botocore.session.Session().get_service_model("dynamodb")
+    assert service_model().operation_names == theirs.operation_names
+    assert service_model().metadata == theirs.metadata
+    assert service_model() is service_model()
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1"])
+def test_a_regions_url_is_that_of_a_client(region: str) -> None:
+    """In each partition of AWS."""
+    client = botocore.session.Session().create_client(
+        "dynamodb", region, aws_access_key_id="AKIA", aws_secret_access_key="hush"
+    )
+    assert regional_url(region) == client.meta.endpoint_url
+
+
+def test_the_loader_keeps_what_it_loads() -> None:
+    """A client that is made later does not read the files again."""
+    assert default_loader().load_data("partitions") is default_loader().load_data("partitions")
+
+
+def test_a_data_path_of_the_program_has_a_loader_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """Sessions share the loader otherwise."""
+    key = client_key(Bind(region="us-east-1", **KEYS))
+
+    def loader() -> t.Any:
+        return SessionCache().get(key).session.get_component("data_loader")
+
+    assert loader() is default_loader()
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert loader() is not default_loader()
+    assert str(tmp_path) in loader().search_paths
