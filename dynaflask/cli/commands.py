@@ -88,7 +88,7 @@ def file_arguments(command: F) -> F:
     return click.argument("model")(command)
 
 
-input_file = click.Path(exists=True, dir_okay=False, path_type=pathlib.Path)
+input_file = click.Path(dir_okay=False, path_type=pathlib.Path)
 check_option = click.option(
     "--check", "compared", metavar="FILE", type=input_file, help="Compare with this file; exit with 1 if it differs."
 )

@@ -46,7 +46,7 @@ def print_document(document: Record, *, compared: pathlib.Path | None = None) ->
         False if the file has another document.
 
     Raises:
-        ClickException: The file is no JSON.
+        ClickException: The file cannot be read, or is no JSON.
     """
     text = json.dumps(document, indent=2)
     if compared is None:
@@ -54,8 +54,9 @@ def print_document(document: Record, *, compared: pathlib.Path | None = None) ->
         return True
     try:
         present = json.loads(compared.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise click.ClickException(f"{compared} is not JSON: {error}. Write the document into it again.") from error
+    except (OSError, ValueError) as error:
+        message = f"{compared} cannot be read: {error}. Write it with the same command, without --check."
+        raise click.ClickException(message) from error
     if present == document:
         click.echo(f"{compared} is up to date.")
         return True

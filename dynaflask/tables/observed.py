@@ -19,6 +19,8 @@ TRANSACTION_ACTIONS: t.Final = {
     "Update": "UpdateItem",
 }
 
+HOW_TO_WRITE = "Write the file with pytest --observe-calls."
+
 
 class ObservedCall(t.NamedTuple):
     """One kind of call.
@@ -57,10 +59,13 @@ def read_calls(path: pathlib.Path) -> set[ObservedCall]:
         path: A file that :mod:`dynaflask.testing.observe` wrote.
 
     Raises:
-        TransferError: A line is not such a call.
+        TransferError: The file cannot be read, or a line is not such a call.
     """
-    with path.open(encoding="utf-8") as lines:
-        return {_read_call(line, number, path) for number, line in enumerate(lines, 1)}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise TransferError(path, f"The file cannot be read: {error.strerror}. {HOW_TO_WRITE}") from error
+    return {_read_call(line, number, path) for number, line in enumerate(lines, 1)}
 
 
 def format_call(call: ObservedCall) -> str:
@@ -72,5 +77,4 @@ def _read_call(line: str, number: int, path: pathlib.Path) -> ObservedCall:
     try:
         return ObservedCall(**json.loads(line))
     except (ValueError, TypeError) as error:
-        message = "This is no observed call. Write the file with pytest --observe-calls."
-        raise TransferError(path, message, line=number) from error
+        raise TransferError(path, f"This is no observed call. {HOW_TO_WRITE}", line=number) from error

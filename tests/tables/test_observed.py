@@ -31,6 +31,14 @@ def test_a_line_that_is_no_call_is_an_error(tmp_path: pathlib.Path, line: str) -
         read_calls(path)
 
 
+def test_a_missing_file_is_an_error(tmp_path: pathlib.Path) -> None:
+    """The error says how to write the file."""
+    with pytest.raises(
+        TransferError, match="cannot be read: No such file .* Write the file with pytest --observe-calls."
+    ):
+        read_calls(tmp_path / "calls")
+
+
 def test_a_call_needs_the_action_of_its_name() -> None:
     """A call to one table, and a batch for several, need the action with the name of the operation."""
     assert actions_by_table("Query", {"TableName": "Thread", "IndexName": "byViews"}) == {"Thread": {"Query"}}
