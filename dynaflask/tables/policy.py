@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondy
 from __future__ import annotations
 
 import collections.abc as cabc
+import functools
 import typing as t
 
 import botocore.session
@@ -132,7 +133,9 @@ def _arn(registry: Registry, grant: Grant, account: str | None) -> str:
     return table if grant.index_name is None else f"{table}/index/{grant.index_name}"
 
 
+@functools.cache
 def _partition(region: str) -> str:
+    # A session reads the endpoints of all services, which takes a fifth of a second.
     try:
         return botocore.session.get_session().get_partition_for_region(region)
     except UnknownRegionError:

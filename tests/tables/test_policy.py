@@ -117,6 +117,16 @@ def test_a_policy_for_one_tenant_names_it(app: flask.Flask, db: dynaflask.Dynamo
     assert allowed(document, calls) == [True, True, False, False, False, False]
 
 
+def test_without_a_tenant_on_purpose_a_tag_names_it(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+    """An app that requires tenants prints the form for session tags in a ``db.without_tenant`` block."""
+    note = declare_note(db)
+    app = make_app(region="eu-west-1", require_tenant=True)
+    with app.app_context(), db.without_tenant(reason="policy"):
+        document = policy(db.registry, models=[note], account=ACCOUNT)
+    condition = statement_of(document, f"{ARN}Note", action="GetItem")["Condition"]
+    assert condition["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": ["${aws:PrincipalTag/tenant}#*"]}
+
+
 def test_two_tenants_with_tables_of_their_own(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
     """With separate tables, the policy of a tenant names that tenant's tables only."""
     board = boards.declare_board(db)
