@@ -12,6 +12,10 @@ import typing as t
 import botocore.session
 from botocore.exceptions import UnknownRegionError
 
+from dynaflask.client.key import client_key
+from dynaflask.client.sessions import SessionCache
+from dynaflask.config.bind import Bind
+from dynaflask.exceptions import ConfigurationError
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import indexes
 from dynaflask.model.tenant_key import SEPARATOR
@@ -22,7 +26,6 @@ from dynaflask.tables.observed import ObservedCall
 from dynaflask.tables.schema import Json
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
-from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_tables
 
 if t.TYPE_CHECKING:
@@ -56,6 +59,11 @@ class Grant(t.NamedTuple):
     actions: frozenset[str]
     is_of_tenant: bool
 
+    @property
+    def name(self) -> str:
+        """The resource in an ARN, after ``table/``."""
+        return self.table.name if self.index_name is None else f"{self.table.name}/index/{self.index_name}"
+
 
 def policy(
     registry: Registry,
@@ -81,19 +89,29 @@ def policy(
             identity that has the policy.
         tenant_tag: Key of the session tag.
         calls: Limits the policy to these calls.
+
+    Raises:
+        ConfigurationError: There is nothing to allow, or the region of a table is unknown.
     """
     tables = find_tables(registry, bind_key=bind_key, models=models)
     denied = WRITES if read_only else frozenset()
     tenant = registry.scope.tenant
     value = f"${{aws:PrincipalTag/{tenant_tag}}}" if tenant is None else tenant
+    # Once per bind, because sessions of botocore are slow to make.
+    arn_prefix = functools.cache(functools.partial(_arn_prefix, account=account))
     resources: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
     for grant in (grant for table in tables for grant in _grants(table)):
         actions = grant.actions - denied
         if calls is not None:
             actions &= _observed_actions(grant, calls)
         if actions:
-            arn = _arn(registry, grant, account)
+            arn = arn_prefix(grant.table.bind) + grant.name
             resources.setdefault((grant.is_of_tenant, tuple(sorted(actions))), []).append(arn)
+    if not resources:
+        raise ConfigurationError(
+            "The policy would allow nothing: no model has a table_name in its Meta, or no observed call is of the"
+            " selected models."
+        )
     statements = [
         _statement(actions, sorted(arns), f"{value}{SEPARATOR}*" if is_of_tenant else None)
         for (is_of_tenant, actions), arns in sorted(resources.items())
@@ -125,17 +143,26 @@ def _observed_actions(grant: Grant, calls: cabc.Iterable[ObservedCall]) -> set[s
     return {call.action for call in calls if call.model in models and call.index_name == grant.index_name}
 
 
-def _arn(registry: Registry, grant: Grant, account: str | None) -> str:
-    bind = grant.table.bind
-    region = bind.region or destination(registry, grant.table)[0] or ""
+def _arn_prefix(bind: Bind, account: str | None) -> str:
+    """The ARN of a table on the bind, without the table."""
+    region = _region(bind)
     account = account or (bind.role_arn.split(":")[4] if bind.role_arn else ANY_ACCOUNT)
-    table = f"arn:{_partition(region)}:dynamodb:{region}:{account}:table/{grant.table.name}"
-    return table if grant.index_name is None else f"{table}/index/{grant.index_name}"
+    return f"arn:{_partition(region)}:dynamodb:{region}:{account}:table/"
 
 
-@functools.cache
+def _region(bind: Bind) -> str:
+    # Not from a client: it would start the local server, or look for credentials on the network.
+    key = client_key(bind)
+    region = key.region or SessionCache().get(key).region
+    if region is None:
+        raise ConfigurationError(
+            f"The ARN of a table has its region, and bind {bind.key!r} has none. Set DYNAMODB_REGION or"
+            " AWS_DEFAULT_REGION."
+        )
+    return region
+
+
 def _partition(region: str) -> str:
-    # A session reads the endpoints of all services, which takes a fifth of a second.
     try:
         return botocore.session.get_session().get_partition_for_region(region)
     except UnknownRegionError:

@@ -11,6 +11,7 @@ from pynamodb.indexes import AllProjection
 from pynamodb.indexes import GlobalSecondaryIndex
 
 import dynaflask
+from dynaflask.exceptions import ConfigurationError
 from dynaflask.tables.observed import ObservedCall
 from dynaflask.tables.policy import policy
 from tests.support import boards
@@ -175,15 +176,29 @@ def test_the_partition_is_that_of_the_region(make_app: MakeApp, db: dynaflask.Dy
     assert document["Statement"][0]["Resource"] == [f"{start}*:table/Board"]
 
 
-def test_the_region_may_come_from_botocore(
+def test_the_region_may_come_from_the_environment(
     make_app: MakeApp, db: dynaflask.Dynamo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a region in the settings, it is the one that the client has."""
+    """Without a region in the settings, it is botocore's. Nothing is started or called, also for the local server."""
     board = boards.declare_board(db)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    with make_app(aws_access_key_id="AKIA", aws_secret_access_key="hush").app_context():
+    monkeypatch.setattr(dynaflask.local, "endpoint", None)
+    with make_app(host="local").app_context():
         document = policy(db.registry, models=[board])
     assert document["Statement"][0]["Resource"] == ["arn:aws:dynamodb:eu-central-1:*:table/Board"]
+
+
+def test_an_unknown_region_is_an_error(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+    """The message names the settings."""
+    board = boards.declare_board(db)
+    with make_app().app_context(), pytest.raises(ConfigurationError, match="Set DYNAMODB_REGION or AWS_DEFAULT_REGION"):
+        policy(db.registry, models=[board])
+
+
+def test_a_policy_allows_something(app: flask.Flask, db: dynaflask.Dynamo) -> None:
+    """IAM refuses a policy without statements, so that an app without tables has none."""
+    with app.app_context(), pytest.raises(ConfigurationError, match="would allow nothing"):
+        policy(db.registry)
 
 
 def test_two_apps_have_policies_of_their_own(app: flask.Flask, make_app: MakeApp, db: dynaflask.Dynamo) -> None:

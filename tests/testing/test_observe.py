@@ -147,5 +147,5 @@ def test_the_plugin_observes_all_processes_of_a_run(tmp_path: pathlib.Path, mini
 
 def test_the_plugin_without_its_option_writes_nothing(tmp_path: pathlib.Path, ministack: engines.Engine) -> None:
     """The plugin may be loaded always: it is off without the option."""
-    assert "2 passed" in run_pytest(tmp_path, ministack.url, "-n2")
+    assert "2 passed" in run_pytest(tmp_path, ministack.url, "-n0")
     assert {path.name for path in tmp_path.iterdir()} <= {"test_program.py", "__pycache__"}
