@@ -59,11 +59,6 @@ class Grant(t.NamedTuple):
     actions: frozenset[str]
     is_of_tenant: bool
 
-    @property
-    def name(self) -> str:
-        """The resource in an ARN, after ``table/``."""
-        return self.table.name if self.index_name is None else f"{self.table.name}/index/{self.index_name}"
-
 
 def policy(
     registry: Registry,
@@ -97,30 +92,31 @@ def policy(
     denied = WRITES if read_only else frozenset()
     tenant = registry.scope.tenant
     value = f"${{aws:PrincipalTag/{tenant_tag}}}" if tenant is None else tenant
-    # Once per bind, because sessions of botocore are slow to make.
-    arn_prefix = functools.cache(functools.partial(_arn_prefix, account=account))
-    resources: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
-    for grant in (grant for table in tables for grant in _grants(table)):
+    arns = _arns(tables, account)
+    # By ARN: a table may be on two binds with different credentials, and one statement for it must not allow what
+    # the other one denies.
+    shared = {arns[table] for table in tables if any(model.__has_tenant_key__ for model in table.models)}
+    resources: dict[tuple[bool, tuple[str, ...]], set[str]] = {}
+    for grant in (grant for table in tables for grant in _grants(table, is_shared=arns[table] in shared)):
         actions = grant.actions - denied
         if calls is not None:
             actions &= _observed_actions(grant, calls)
         if actions:
-            arn = arn_prefix(grant.table.bind) + grant.name
-            resources.setdefault((grant.is_of_tenant, tuple(sorted(actions))), []).append(arn)
+            arn = arns[grant.table] + ("" if grant.index_name is None else f"/index/{grant.index_name}")
+            resources.setdefault((grant.is_of_tenant, tuple(sorted(actions))), set()).add(arn)
     if not resources:
         raise ConfigurationError(
             "The policy would allow nothing: no model has a table_name in its Meta, or no observed call is of the"
             " selected models."
         )
     statements = [
-        _statement(actions, sorted(arns), f"{value}{SEPARATOR}*" if is_of_tenant else None)
-        for (is_of_tenant, actions), arns in sorted(resources.items())
+        _statement(actions, sorted(allowed), f"{value}{SEPARATOR}*" if is_of_tenant else None)
+        for (is_of_tenant, actions), allowed in sorted(resources.items())
     ]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _grants(table: Table) -> cabc.Iterator[Grant]:
-    is_shared = any(model.__has_tenant_key__ for model in table.models)
+def _grants(table: Table, *, is_shared: bool) -> cabc.Iterator[Grant]:
     yield Grant(table, None, READS | WRITES if is_shared else READS | WRITES | SCAN, is_shared)
     yield Grant(table, None, DESCRIBE, False)
     tenant_indexes = {name for model in table.models for name in _tenant_indexes(model)}
@@ -141,6 +137,12 @@ def _tenant_indexes(model: type[Model]) -> cabc.Iterator[str]:
 def _observed_actions(grant: Grant, calls: cabc.Iterable[ObservedCall]) -> set[str]:
     models = {full_name(model) for model in grant.table.models}
     return {call.action for call in calls if call.model in models and call.index_name == grant.index_name}
+
+
+def _arns(tables: cabc.Iterable[Table], account: str | None) -> dict[Table, str]:
+    # Once per bind, because sessions of botocore are slow to make.
+    prefix = functools.cache(functools.partial(_arn_prefix, account=account))
+    return {table: prefix(table.bind) + table.name for table in tables}
 
 
 def _arn_prefix(bind: Bind, account: str | None) -> str:

@@ -141,6 +141,26 @@ def test_two_tenants_with_tables_of_their_own(make_app: MakeApp, db: dynaflask.D
     assert allowed(documents["globex"], calls) == [False, True]
 
 
+def test_a_second_bind_does_not_open_a_table_of_tenants(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+    """If a model without a ``TenantKey`` has the same table on another bind, its statements have the condition, too."""
+    declared = [
+        declare_note(db),
+        boards.declare_board(db, table_name="Note", bind_key="admin", attributes=boards.everything()),
+    ]
+    admin = {"admin": {"profile": "admin"}}
+    with make_app(region="eu-west-1", binds=admin).app_context():
+        document = policy(db.registry, account=ACCOUNT)
+    table = f"{ARN}Note"
+    calls = [
+        Call("GetItem", table, ("acme#1",), tenant="acme"),
+        Call("GetItem", table, ("globex#1",), tenant="acme"),
+        Call("Scan", table, tenant="acme"),
+        Call("Query", f"{table}/index/byViews", ("1",), tenant="acme"),
+    ]
+    assert allowed(document, calls) == [True, False, False, False]
+    assert len(declared) == 2
+
+
 def test_read_only_has_no_action_that_writes(app: flask.Flask, db: dynaflask.Dynamo) -> None:
     """``read_only`` leaves out writes, and the condition checks of transactions that write."""
     declared = [boards.declare_board(db), declare_note(db)]
