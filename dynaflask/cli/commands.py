@@ -19,6 +19,7 @@ from dynaflask import local
 from dynaflask import tables
 from dynaflask.cli.doctor import output as doctor_output
 from dynaflask.cli.output import Record
+from dynaflask.cli.output import print_document
 from dynaflask.cli.output import print_records
 from dynaflask.cli.output import progress
 from dynaflask.cli.tenant_command import TenantCommand
@@ -31,8 +32,13 @@ from dynaflask.model.typed import Model
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.registry import Registry
 from dynaflask.tables.dump import dump as dump_items
+from dynaflask.tables.export import FORMATS
+from dynaflask.tables.export import export as export_tables
 from dynaflask.tables.load import count_lines
 from dynaflask.tables.load import load as load_items
+from dynaflask.tables.observed import read_calls
+from dynaflask.tables.policy import TENANT_TAG
+from dynaflask.tables.policy import policy as iam_policy
 from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
@@ -83,6 +89,10 @@ def file_arguments(command: F) -> F:
     return click.argument("model")(command)
 
 
+input_file = click.Path(dir_okay=False, path_type=pathlib.Path)
+check_option = click.option(
+    "--check", "compared", metavar="FILE", type=input_file, help="Compare with this file; exit with 1 if it differs."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 prune_option = click.option("--prune", is_flag=True, help="Include global indexes that no model of the app declares.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -211,6 +221,41 @@ def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int, 
     click.echo(f"Wrote {count} items of {path} to {_with_destination(registry, table)}.")
 
 
+@dynamo.command("export")
+@table_options
+@click.option("--format", "document_format", type=click.Choice(list(FORMATS)), required=True, help="Tool to write for.")
+@check_option
+def export(
+    *, models: cabc.Sequence[str], bind_key: str | None, document_format: str, compared: pathlib.Path | None
+) -> None:
+    """Print the tables as a document of an infrastructure tool. Makes no call."""
+    _refuse_several_tenants()
+    document = export_tables(_registry(), document_format, **_selected(models, bind_key))
+    sys.exit(not print_document(document, compared=compared))
+
+
+@dynamo.command("policy")
+@table_options
+@click.option("--read-only", is_flag=True, help="Leave out the actions that write.")
+@click.option("--account", metavar="ID", help="AWS account of the tables.")
+@click.option("--tenant-tag", metavar="KEY", default=TENANT_TAG, show_default=True, help="Session tag of the tenant.")
+@click.option("--observe", "observed", metavar="FILE", type=input_file, help="Only for the calls in this file.")
+@check_option
+def policy(
+    *,
+    models: cabc.Sequence[str],
+    bind_key: str | None,
+    observed: pathlib.Path | None,
+    compared: pathlib.Path | None,
+    **options: t.Any,
+) -> None:
+    """Print the least IAM policy for the app's models. Makes no call."""
+    _refuse_several_tenants()
+    calls = None if observed is None else read_calls(observed)
+    document = iam_policy(_registry(), calls=calls, **_selected(models, bind_key), **options)
+    sys.exit(not print_document(document, compared=compared))
+
+
 @dynamo.command("ping")
 @click.option("--bind", "bind_key", metavar="BIND", help="Only this bind.")
 @json_option
@@ -274,6 +319,11 @@ def _table_of(registry: Registry, model: type[Model]) -> Table:
         return find_one(registry, model)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _refuse_several_tenants() -> None:
+    if runs_for_several_tenants(click.get_current_context()):
+        raise click.UsageError("Each tenant needs a document of its own: name one with --tenant NAME.")
 
 
 def _tenant_path(path: pathlib.Path, tenant: str | None) -> pathlib.Path:

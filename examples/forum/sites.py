@@ -46,9 +46,14 @@ SITES = {
 }
 
 
+def create_site(name: str) -> Flask:
+    """The app of one site, for ``flask --app "examples.forum.sites:create_site('us')" dynamo ...``."""
+    return create_app(SITES[name])
+
+
 def create_sites() -> Sites:
     """The app of each site, by name."""
-    return {name: create_app(config) for name, config in SITES.items()}
+    return {name: create_site(name) for name in SITES}
 
 
 def create_tables(sites: Sites) -> None:

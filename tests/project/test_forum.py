@@ -460,3 +460,15 @@ def test_a_server_with_workers_finds_the_forum() -> None:
     """``examples.forum.wsgi`` has the WSGI application under the name ``application``."""
     wsgi = importlib.import_module("examples.forum.wsgi")
     assert werkzeug.test.Client(wsgi.application).get("/eu/threads/Flask").json == []
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments"), [("tables.json", ["export", "--format", "cloudformation"]), ("policy.json", ["policy"])]
+)
+def test_the_documents_are_up_to_date(file: str, arguments: list[str]) -> None:
+    """The tables and the policy of a site are as its models declare. The documents of another site differ."""
+    STATIC_MODELS.add(Thread)  # the tests of other files do not see it
+    check = ["dynamo", *arguments, "--check", str(PROJECT / "examples" / "forum" / file)]
+    results = {name: site.test_cli_runner().invoke(args=check) for name, site in create_sites().items()}
+    assert results["us"].output.endswith("is up to date.\n")
+    assert [result.exit_code for result in results.values()] == [0, 1]

@@ -50,7 +50,10 @@ SLOW_FILES = tuple(
         "model/codec/test_deserializer.py",
         "model/codec/test_serializer.py",
         "tables/test_dump.py",
+        "tables/test_export.py",
         "tables/test_load.py",
+        "tables/test_policy.py",
+        "testing/test_observe.py",
         "support/test_engines.py",
     )
 )
