@@ -51,6 +51,7 @@ if t.TYPE_CHECKING:
 
     from dynaflask.model.transactions import TransactGet
     from dynaflask.model.transactions import TransactWrite
+    from dynaflask.operations.operation import Operation
     from dynaflask.operations.usage import Usage
     from dynaflask.operations.usage import UsageKey
 
@@ -111,6 +112,7 @@ class Dynamo:
             app.teardown_appcontext(pool.evict_idle)
         if settings.plain.get("error_handlers"):
             error_responses.install(app)
+        recorder.install(app)
         app.cli.add_command(group.dynamo)
         app.extensions[EXTENSION] = registry
         # First in the list, so that the user's own processors override its names.
@@ -200,6 +202,10 @@ class Dynamo:
         return self._registry("db.usage").usage(
             by=t.cast("t.Any", by), reset=reset, string_keys=t.cast("t.Any", string_keys)
         )
+
+    def recorded_operations(self) -> list[Operation]:
+        """The operations of the current request or context; see :meth:`Registry.recorded_operations`."""
+        return self._registry("db.recorded_operations").recorded_operations()
 
     def meta(self, model: type[Model]) -> Meta:
         """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""

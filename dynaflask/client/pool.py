@@ -14,6 +14,7 @@ import time
 import typing as t
 import weakref
 from os import getpid
+from urllib.parse import urlsplit
 
 from dynaflask.client import transport
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
@@ -65,6 +66,7 @@ class PooledClient:
         key: The key of the client.
         client: botocore's client; ``None`` after :meth:`close` or :meth:`abandon`.
         api_caller: Makes the client's calls: the client itself, or its direct transport.
+        host: Host of the client's endpoint, with its port if it has one; ``None`` if a factory's client names none.
         is_pinned: True if user code holds the client. It may have registered handlers on it.
         last_used: Time of the last call, in seconds of the monotonic clock.
         active_calls: One entry for each call in flight. A list, because append and pop are atomic: threads count calls
@@ -75,6 +77,7 @@ class PooledClient:
         self.key = key
         self.client = client
         self.api_caller = transport.api_caller(client)
+        self.host = _host_of(client)
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.active_calls: list[None] = []
@@ -340,3 +343,9 @@ def _close(key: ClientKey, client: t.Any, pid: int) -> None:
 
 
 pool = ClientPool()
+
+
+def _host_of(client: t.Any) -> str | None:
+    url = urlsplit(getattr(getattr(client, "meta", None), "endpoint_url", None) or "")
+    # Not the whole of it: the URL may have a password.
+    return url.hostname if url.port is None else f"{url.hostname}:{url.port}"

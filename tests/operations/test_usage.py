@@ -103,6 +103,7 @@ class TestUsage:
                 "read_units": 1.0,
                 "write_units": 0.0,
                 "seconds": 0,
+                "refusals": 0,
             }
             by_tenant = flask.jsonify(app.extensions["dynamo"].usage(by="tenant", string_keys=True)).json
             assert {name: usage["calls"] for name, usage in by_tenant.items()} == {"": 1, "a/c": 1}
