@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import logging
-import threading
 
 from dynaflask.operations.advisor import advise
 from dynaflask.operations.caller import Caller
@@ -20,9 +19,7 @@ class AdviceLog:
     """Logs the advice on the operations of each context of an app."""
 
     def __init__(self) -> None:
-        self._logged: set[tuple[str, Caller]] = set()
-        # Protects the set: two requests that end at once must not log one line twice.
-        self._lock = threading.Lock()
+        self._logged: dict[tuple[str, Caller], object] = {}
 
     def add(self, operations: cabc.Sequence[Operation]) -> None:
         """Log the advice on the operations of a context that ends, unless it was logged before.
@@ -30,11 +27,10 @@ class AdviceLog:
         Args:
             operations: The operations.
         """
+        token = object()
         for advice in advise(operations):
-            key = (advice.rule, advice.caller)
-            with self._lock:
-                is_new = key not in self._logged and len(self._logged) < MAX_ADVICE
-                if is_new:
-                    self._logged.add(key)
-            if is_new:
+            # setdefault is atomic: of two requests that end at once, one logs the line. A lock could stay locked in a
+            # forked child.
+            is_known = len(self._logged) >= MAX_ADVICE or self._logged.setdefault(advice[:2], token) is not token
+            if not is_known:
                 logger.warning("%s", advice, extra={"rule": advice.rule, "line": str(advice.caller)})

@@ -13,6 +13,7 @@ from dynaflask.operations.advisor import advise
 from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import ThrottlingReason
+from tests.support import engines
 from tests.support.settings import MakeApp
 
 LINE, OTHER_LINE = Caller("forum.py", 12, "show"), Caller("forum.py", 13, "show")
@@ -215,3 +216,30 @@ def test_two_apps_and_two_tenants(
                     thread_model.get("forum", "subject")
             shown[one.name] = [advice.rule for advice in advise(db.recorded_operations())]
     assert shown == {"us": [], "eu": ["same_key_twice"]}
+
+
+@pytest.fixture(params=["direct", "tuned", "stock"])
+def engine_app(
+    request: pytest.FixtureRequest, db: dynaflask.Dynamo, ministack: engines.Engine, account: engines.Account
+) -> flask.Flask:
+    """An app that records its operations on a real engine, with each transport."""
+    app = flask.Flask("app")
+    app.config.update(ministack.settings(account), DYNAMODB_TRANSPORT=request.param, DYNAMODB_RECORD_OPERATIONS=True)
+    db.init_app(app)
+    return app
+
+
+def test_a_real_engine(engine_app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    """What an engine answers gives the advice, whatever sends the calls."""
+    with engine_app.app_context():
+        db.create_all(wait=True)
+        with thread_model.batch_write() as batch:
+            for number in range(20):
+                batch.save(thread_model("forum", f"{number:02}", views=number))
+    with engine_app.test_request_context("/"):
+        assert len(list(thread_model.query("forum", filter_condition=thread_model.views == 7))) == 1
+        assert len(list(thread_model.query("forum", page_size=4, consistent_read=True))) == 20
+        advice = advise(db.recorded_operations())
+    # The request matches no route, so that many pages are no fault of a view.
+    assert [one.rule for one in advice] == ["wasteful_filter", "needless_consistency"]
+    assert "read 20 items, and its filter kept 1." in advice[0].problem
