@@ -218,11 +218,11 @@ def test_two_apps_and_two_tenants(
     assert shown == {"us": [], "eu": ["same_key_twice"]}
 
 
-@pytest.fixture(params=["direct", "tuned", "stock"])
+@pytest.fixture(params=["direct", "stock"])
 def engine_app(
     request: pytest.FixtureRequest, db: dynaflask.Dynamo, ministack: engines.Engine, account: engines.Account
 ) -> flask.Flask:
-    """An app that records its operations on a real engine, with each transport."""
+    """An app that records its operations on a real engine, by two transports."""
     app = flask.Flask("app")
     app.config.update(ministack.settings(account), DYNAMODB_TRANSPORT=request.param, DYNAMODB_RECORD_OPERATIONS=True)
     db.init_app(app)
