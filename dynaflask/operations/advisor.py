@@ -59,7 +59,7 @@ def advise(operations: Operations) -> list[Advice]:
 
 def repeated_get(operations: Operations) -> cabc.Iterator[Advice]:
     """Five or more items of one model are read one by one by one line."""
-    gets = [operation for operation in operations if operation.name == "GetItem"]
+    gets = [operation for operation in operations if operation.operation == "GetItem"]
     for (caller, label), group in _by_line(gets):
         if len({(operation.tenant, operation.key_hash) for operation in group}) >= MIN_GETS:
             model = group[0].model or "Model"
@@ -73,7 +73,7 @@ def repeated_get(operations: Operations) -> cabc.Iterator[Advice]:
 
 def scan_in_request(operations: Operations) -> cabc.Iterator[Advice]:
     """A request scans a table or an index."""
-    scans = [operation for operation in operations if operation.name == "Scan" and operation.route is not None]
+    scans = [operation for operation in operations if operation.operation == "Scan" and operation.route is not None]
     for (caller, label), group in _by_line(scans):
         yield Advice(
             "scan_in_request",
@@ -103,7 +103,7 @@ def same_key_twice(operations: Operations) -> cabc.Iterator[Advice]:
     first_lines: dict[t.Any, Caller] = {}
     repeats: dict[Caller, tuple[str, Caller]] = {}
     for operation in operations:
-        if operation.name not in READ_OPERATIONS:
+        if operation.operation not in READ_OPERATIONS:
             # A write without one table may have changed any of them.
             first_lines = {key: line for key, line in first_lines.items() if operation.table not in {None, key[0]}}
         elif operation.key_hash is not None and operation.caller is not None and operation.error is None:
@@ -155,7 +155,7 @@ def hot_partition(operations: Operations) -> cabc.Iterator[Advice]:
 
 def needless_consistency(operations: Operations) -> cabc.Iterator[Advice]:
     """A table is read strongly consistently, and the context writes nothing to it."""
-    written = {operation.table for operation in operations if operation.name not in READ_OPERATIONS}
+    written = {operation.table for operation in operations if operation.operation not in READ_OPERATIONS}
     reads = [
         operation
         for operation in operations

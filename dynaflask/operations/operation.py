@@ -50,7 +50,7 @@ class Operation(t.NamedTuple):
     It has no values of keys and attributes.
 
     Attributes:
-        name: Name of the operation in DynamoDB's API, such as ``"GetItem"``.
+        operation: Name of the operation in DynamoDB's API, such as ``"GetItem"``.
         app_name: Name of the app.
         bind_key: Key of the bind in ``DYNAMODB_BINDS``, or ``"default"``.
         model: Name of the model class, for a transaction the first one; ``None`` for a call without a model.
@@ -78,7 +78,7 @@ class Operation(t.NamedTuple):
             record lines. The key cannot be found from it.
     """
 
-    name: str
+    operation: str
     app_name: str
     bind_key: str
     model: str | None
@@ -117,7 +117,7 @@ class Operation(t.NamedTuple):
     @property
     def label(self) -> str:
         """What was called: ``"Thread.GetItem"``, with the table or the bind in place of a missing model."""
-        return f"{self.model or self.table or self.bind_key}.{self.name}"
+        return f"{self.model or self.table or self.bind_key}.{self.operation}"
 
 
 #: Signal: a call has ended, with or without success. The sender is the app; ``operation`` is the

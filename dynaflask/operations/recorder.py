@@ -112,7 +112,7 @@ class OperationRecorder:
             facts["key_hash"] = hash(f"{_SALT}{params.get('Key')}") if name == "GetItem" else None
             facts["caller"] = find_caller()
         operation = Operation(
-            name=name,
+            operation=name,
             app_name=self.app_name,
             duration_seconds=seconds,
             started_at=time.time() - seconds,

@@ -32,7 +32,7 @@ def header_value(operations: cabc.Iterable[Operation]) -> str:
         if not operation.is_refused:
             groups["dynamodb"].append(operation)
             groups[
-                _NOT_IN_TOKENS.sub("_", f"dynamodb.{operation.model or operation.bind_key}.{operation.name}")
+                _NOT_IN_TOKENS.sub("_", f"dynamodb.{operation.model or operation.bind_key}.{operation.operation}")
             ].append(operation)
     total = groups.pop("dynamodb", [])
     slowest = sorted(groups.items(), key=lambda group: -_seconds(group[1]))[:MAX_METRICS]

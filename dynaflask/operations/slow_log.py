@@ -62,7 +62,7 @@ def log_fields(operation: Operation) -> dict[str, t.Any]:
         "model": operation.model,
         "table": operation.table,
         "index": operation.index_name,
-        "operation": operation.name,
+        "operation": operation.operation,
         "route": operation.route,
         "line": operation.caller and str(operation.caller),
         "seconds": operation.duration_seconds,

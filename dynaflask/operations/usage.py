@@ -200,7 +200,7 @@ class Meter:
             operation.duration_seconds,
             operation.is_refused,
         )
-        self._add(operation.tenant, operation.model, operation.name, numbers)
+        self._add(operation.tenant, operation.model, operation.operation, numbers)
 
     def read(self, *, reset: bool = False) -> dict[UsageKey, Usage]:
         """The counts so far.

@@ -45,7 +45,7 @@ class OperationCounts(collections.Counter[Key]):
     @property
     def by_operation(self) -> dict[str, int]:
         """The numbers by operation alone."""
-        return dict(collections.Counter(operation.name for operation in self.operations))
+        return dict(collections.Counter(operation.operation for operation in self.operations))
 
     @property
     def by_model(self) -> dict[str | None, int]:
@@ -65,7 +65,9 @@ class OperationCounts(collections.Counter[Key]):
             *names: Limits the report to these operations.
         """
         lines = collections.Counter(
-            (operation.label, operation.caller) for operation in self.operations if not names or operation.name in names
+            (operation.label, operation.caller)
+            for operation in self.operations
+            if not names or operation.operation in names
         )
         return "\n".join(
             f"  {number} x {label}  {caller or 'in a thread of a library'}"
@@ -75,7 +77,7 @@ class OperationCounts(collections.Counter[Key]):
     def _record(self, app: flask.Flask, operation: Operation) -> None:
         if operation.is_refused:
             return
-        self[operation.model, operation.name] += 1
+        self[operation.model, operation.operation] += 1
         self.operations.append(operation)
         # The signal is sent in the context of the call.
         record = record_of(app)

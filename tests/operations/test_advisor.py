@@ -22,7 +22,7 @@ LINE, OTHER_LINE = Caller("forum.py", 12, "show"), Caller("forum.py", 13, "show"
 def operation(name: str = "GetItem", **values: t.Any) -> Operation:
     """An operation of one line, in a request."""
     values = {"model": "Thread", "table": "Thread", "tenant": None, "caller": LINE, "route": "show", **values}
-    return Operation(name=name, app_name="app", bind_key="default", duration_seconds=0.01, **values)
+    return Operation(operation=name, app_name="app", bind_key="default", duration_seconds=0.01, **values)
 
 
 def gets(count: int, **values: t.Any) -> list[Operation]:

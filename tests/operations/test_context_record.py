@@ -32,7 +32,7 @@ def make(make_app: MakeApp, recorder: recorders.Recorder) -> MakeApp:
 
 def names(db: dynaflask.Dynamo) -> list[str]:
     """The names of the recorded operations."""
-    return [operation.name for operation in db.recorded_operations()]
+    return [operation.operation for operation in db.recorded_operations()]
 
 
 def test_a_context_keeps_its_operations(make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
@@ -58,7 +58,7 @@ def test_each_request_of_a_shared_context_has_its_own(make: MakeApp, db: dynafla
     @app.get("/")
     def show() -> str:
         thread_model.get("forum", "subject")
-        records.append([(operation.name, operation.route) for operation in db.recorded_operations()])
+        records.append([(operation.operation, operation.route) for operation in db.recorded_operations()])
         return ""
 
     with app.app_context():
@@ -66,7 +66,7 @@ def test_each_request_of_a_shared_context_has_its_own(make: MakeApp, db: dynafla
         for _ in range(2):
             app.test_client().get("/")
         assert records == [[("GetItem", "show")]] * 2
-        assert [(operation.name, operation.route) for operation in db.recorded_operations()] == [("Query", None)]
+        assert [(operation.operation, operation.route) for operation in db.recorded_operations()] == [("Query", None)]
 
 
 def test_two_apps_and_two_tenants(make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:

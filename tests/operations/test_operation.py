@@ -59,7 +59,7 @@ class TestOperation:
         """An operation has the app, the bind, the model and the real name of the table."""
         thread_model.get("forum", "subject")
         (operation,) = finished
-        assert (operation.name, operation.app_name, operation.bind_key) == ("GetItem", "forum", "default")
+        assert (operation.operation, operation.app_name, operation.bind_key) == ("GetItem", "forum", "default")
         assert (operation.model, operation.table, operation.tenant) == ("Thread", "test-Thread", None)
         assert operation.duration_seconds > 0
 
@@ -116,7 +116,7 @@ class TestOperation:
             **({} if "ExclusiveStartKey" in request.body else {"LastEvaluatedKey": key}),
         }
         assert list(thread_model.query("forum")) == []
-        assert [operation.name for operation in finished] == ["Query", "Query"]
+        assert [operation.operation for operation in finished] == ["Query", "Query"]
 
     def test_a_batch_has_model_and_table(self, thread_model: t.Any, finished: list[Operation]) -> None:
         """A batch for one model has the model and its table."""
@@ -127,7 +127,7 @@ class TestOperation:
         """The model is None for ListTables, and for a table without a model."""
         db.connection.list_tables()
         db.tables["Audit"].describe_table()
-        assert [(operation.name, operation.model, operation.table) for operation in finished] == [
+        assert [(operation.operation, operation.model, operation.table) for operation in finished] == [
             ("ListTables", None, None),
             ("DescribeTable", None, "test-Audit"),
         ]
@@ -251,7 +251,7 @@ class TestFacts:
         with pytest.raises(thread_model.DoesNotExist):
             thread_model.get("forum", "subject")
         db.connection.list_tables()
-        assert [(operation.name, operation.item_count) for operation in finished] == [
+        assert [(operation.operation, operation.item_count) for operation in finished] == [
             ("GetItem", 1),
             ("PutItem", 1),
             ("UpdateItem", 1),
@@ -349,10 +349,10 @@ def test_an_error_without_a_code_has_the_name_of_its_class(
 def test_an_operation_is_frozen() -> None:
     """A receiver of the signal cannot change the operation for the next receiver."""
     operation = Operation(
-        name="GetItem", app_name="a", bind_key="b", model=None, table=None, tenant=None, duration_seconds=1
+        operation="GetItem", app_name="a", bind_key="b", model=None, table=None, tenant=None, duration_seconds=1
     )
     with pytest.raises(AttributeError):
-        operation.name = "PutItem"  # type: ignore[misc]
+        operation.operation = "PutItem"  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -385,7 +385,7 @@ def test_a_receiver_may_connect_during_a_context(apps: list[flask.Flask], thread
     received = []
 
     def receive(app: flask.Flask, *, operation: t.Any) -> None:
-        received.append(operation.name)
+        received.append(operation.operation)
 
     with apps[0].app_context():
         thread_model.get("forum", "subject")

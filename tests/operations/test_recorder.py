@@ -172,7 +172,7 @@ def test_a_refused_call_is_an_operation(make: MakeApp, recorder: recorders.Recor
         for app, tenant in ((us, "acme"), (us, "acme"), (us, "acme"), (us, "globex"), (eu, "acme"), (eu, "acme")):
             visit(app, tenant)
     refused = [operation for operation in operations if operation.is_refused]
-    assert [(operation.app_name, operation.tenant, operation.name) for operation in refused] == [
+    assert [(operation.app_name, operation.tenant, operation.operation) for operation in refused] == [
         ("us", "acme", "GetItem")
     ] * 2
     assert {(operation.error, operation.attempts, operation.units) for operation in refused} == {

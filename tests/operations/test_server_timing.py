@@ -21,7 +21,7 @@ from tests.support.settings import MakeApp
 def make_operation(name: str = "GetItem", model: str | None = "Thread", **values: t.Any) -> Operation:
     """An operation of 10 ms and half a unit."""
     values = {"duration_seconds": 0.01, "read_units": 0.5, **values}
-    return Operation(name=name, app_name="app", bind_key="default", model=model, table=None, tenant=None, **values)
+    return Operation(operation=name, app_name="app", bind_key="default", model=model, table=None, tenant=None, **values)
 
 
 def test_the_total_and_each_operation() -> None:

@@ -23,7 +23,7 @@ from tests.support.settings import MakeApp
 def make_operation(**values: t.Any) -> Operation:
     """An operation."""
     values = {"model": "Thread", "table": "test-Thread", "tenant": None, "duration_seconds": 0.1, **values}
-    return Operation(name="Query", app_name="app", bind_key="default", **values)
+    return Operation(operation="Query", app_name="app", bind_key="default", **values)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def make_operation(tenant: str | None, **values: t.Any) -> Operation:
     """An operation for a tenant."""
     values = {"read_units": 1.0, "duration_seconds": 0.5, **values}
     return Operation(
-        name="GetItem", app_name="app", bind_key="default", model="Thread", table="Thread", tenant=tenant, **values
+        operation="GetItem", app_name="app", bind_key="default", model="Thread", table="Thread", tenant=tenant, **values
     )
 
 

@@ -39,7 +39,12 @@ class TestCounts:
         assert counts == {("Thread", "GetItem"): 2, ("Thread", "PutItem"): 1, (None, "ListTables"): 1}
         assert counts.by_operation == {"GetItem": 2, "PutItem": 1, "ListTables": 1}
         assert counts.by_model == {"Thread": 3, None: 1}
-        assert [operation.name for operation in counts.operations] == ["GetItem", "GetItem", "PutItem", "ListTables"]
+        assert [operation.operation for operation in counts.operations] == [
+            "GetItem",
+            "GetItem",
+            "PutItem",
+            "ListTables",
+        ]
 
     def test_the_requests_of_a_client(self, app: flask.Flask, thread_model: t.Any) -> None:
         """The calls of a view count, and their caller is the line of the view."""
