@@ -106,13 +106,9 @@ class Dynamo:
         registry = self._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
         registry.models.check_table_names()
         # The steps above may raise. They change nothing in the app; the steps below do.
-        app.teardown_request(close_request_scopes)
-        app.teardown_appcontext(close_scope)
-        if "client_idle_seconds" in settings.plain:
-            app.teardown_appcontext(pool.evict_idle)
+        _install_teardown(app, settings, recorder)
         if settings.plain.get("error_handlers"):
             error_responses.install(app)
-        recorder.install(app)
         app.cli.add_command(group.dynamo)
         app.extensions[EXTENSION] = registry
         # First in the list, so that the user's own processors override its names.
@@ -468,3 +464,11 @@ def _refuse_second(app: flask.Flask) -> None:
         raise RuntimeError(
             f"app.extensions[{EXTENSION!r}] of {app.name!r} belongs to {owner}. Remove one of the two extensions."
         )
+
+
+def _install_teardown(app: flask.Flask, settings: Settings, recorder: OperationRecorder) -> None:
+    app.teardown_request(close_request_scopes)
+    app.teardown_appcontext(close_scope)
+    if "client_idle_seconds" in settings.plain:
+        app.teardown_appcontext(pool.evict_idle)
+    recorder.install(app)
