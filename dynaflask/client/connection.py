@@ -42,11 +42,7 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
-from dynaflask.operations.operation import Operation
-from dynaflask.operations.operation import failure_of
 from dynaflask.operations.operation import operation_finished
-from dynaflask.operations.operation import outcome_of
-from dynaflask.operations.operation import table_of
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
@@ -176,29 +172,28 @@ class Connection(PlainCalls):
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        self._recorder.limits.check_limit(self.tenant, self._own_capacity)
         started = time.perf_counter()
         try:
+            self._recorder.limits.check_limit(self.tenant, self._own_capacity)
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            self._record(operation_name, operation_kwargs, started=started, outcome=failure_of(error))
+            self._record(operation_name, operation_kwargs, error, started=started)
             raise
-        outcome = outcome_of(operation_name, result)
-        self._record(operation_name, operation_kwargs, started=started, outcome=outcome)
+        self._record(operation_name, operation_kwargs, result, started=started)
         return result
 
-    def _record(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> None:
-        operation = Operation(
-            name=name,
-            app_name=self._recorder.app_name,
+    def _record(self, name: str, params: dict[str, t.Any], outcome: t.Any, *, started: float) -> None:
+        self._recorder.record_call(
+            name,
+            params,
+            outcome,
+            started=started,
+            own_capacity=self._own_capacity,
             bind_key=self.bind.key,
             model=self._model,
-            table=table_of(params),
             tenant=self.tenant,
-            duration_seconds=time.perf_counter() - started,
-            **outcome,
+            host=None if self._lease is None else self._lease.host,
         )
-        self._recorder.record(operation, own_capacity=self._own_capacity)
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()

@@ -16,6 +16,7 @@ from dynaflask.config.bind import make_bind
 from dynaflask.config.fields import BIND_FIELDS
 
 if t.TYPE_CHECKING:
+    from dynaflask.client.destination import Destination
     from dynaflask.client.sessions import LockedSession
 
 
@@ -56,6 +57,13 @@ class LazyClient:
     def has_credentials(self) -> bool:
         """True if the client found credentials, or will be made with those of its destination."""
         return self.made is None or has_credentials(self.made)
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The URL of the calls; ``None`` if a factory's client names none."""
+        if self.made is None:
+            return t.cast("Destination", self._destination).url
+        return getattr(getattr(self.made, "meta", None), "endpoint_url", None)
 
     def get(self) -> t.Any:
         """The client. One thread makes it, while others wait."""

@@ -24,12 +24,14 @@ class Lease:
     Attributes:
         bind: The destination.
         key: The key of the client in the pool.
+        host: Host of the client's endpoint; ``None`` before the first call.
     """
 
     def __init__(self, bind: Bind, *, owner: object = None) -> None:
         self.bind = bind
         self._owner = owner
         self.key = client_key(bind)._replace(owner=owner)
+        self.host: str | None = None
         # By whether the client is shared. A thread that still waits for the shared client must not replace the
         # dedicated one that another thread has got meanwhile.
         self._clients: dict[bool, PooledClient] = {}
@@ -120,6 +122,7 @@ class Lease:
             # The AWS_* variables, which a client may take its credentials from, may have changed since the last client.
             key = self.key = client_key(self.bind)._replace(owner=key.owner)
             pooled = pool.get(key, self.bind)
+            self.host = pooled.host
             # After a failed request to a metadata service, a client stays without credentials for good. Such a client
             # serves one call, as with PynamoDB.
             if pooled.has_credentials:

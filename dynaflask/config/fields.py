@@ -176,6 +176,10 @@ SETTINGS: t.Final = (
     _app("client_idle_seconds", v.seconds, "Time without a call after which a client is closed, in seconds."),
     _app("meter", v.boolean, "If true, the app counts its calls and the capacity that they consume."),
     _app("meter_max_tenants", v.whole_number(1), "Largest number of tenants that a process counts separately."),
+    _app("record_operations", v.boolean, "If true, each context keeps its operations with their lines of code."),
+    _app("server_timing", v.boolean, "If true, each response has a ``Server-Timing`` header with its operations."),
+    _app("slow_seconds", v.seconds, "Duration from which an operation is logged as slow, in seconds."),
+    _app("costly_units", v.units, "Capacity units from which an operation is logged as costly."),
     _app(
         "tenant_capacity",
         v.capacity,
