@@ -50,6 +50,8 @@ SLOW_FILES = tuple(
         "client/test_tuned_parts.py",
         "model/codec/test_deserializer.py",
         "model/codec/test_serializer.py",
+        "tables/migrations/test_kills.py",
+        "tables/migrations/test_runner.py",
         "tables/test_dump.py",
         "tables/test_load.py",
         "support/test_engines.py",
