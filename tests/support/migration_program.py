@@ -40,7 +40,10 @@ def forwards(item):
     if item.slug is None:
         item.slug = item.title.lower()
 """
-LEASE_SECONDS = 1
+# Of a run that is killed: the next one waits for its end.
+SHORT_LEASE_SECONDS = 1
+# Of the last runs, which must not lose it on a loaded machine.
+LONG_LEASE_SECONDS = 60
 RANDOM = random.Random()  # noqa: S311 - no secret
 
 db = dynaflask.Dynamo()
@@ -116,7 +119,7 @@ def prove(app: flask.Flask, path: pathlib.Path, *, items: int, kills: int) -> di
     killed = kill_runs(app, path, count=kills, items=items)
     with app.app_context():
         [before] = migration_status(db.registry, read_migrations(db.registry, path))
-    last = [fork(app, lambda: run(path)) for _ in range(2)]
+    last = [fork(app, lambda: run(path, lease_seconds=LONG_LEASE_SECONDS)) for _ in range(2)]
     codes = [os.waitpid(pid, 0)[1] for pid in last]
     seconds = time.monotonic() - started
     os.kill(editor, signal.SIGTERM)
@@ -165,17 +168,17 @@ def fork(app: flask.Flask, function: cabc.Callable[[], object]) -> int:
         os._exit(code)
 
 
-def run(directory: pathlib.Path) -> None:
+def run(directory: pathlib.Path, *, lease_seconds: float) -> None:
     """One run of the migration."""
-    migrate(db.registry, directory, wait=True, lease_seconds=LEASE_SECONDS)
+    migrate(db.registry, directory, wait=True, lease_seconds=lease_seconds)
 
 
 def kill_runs(app: flask.Flask, directory: pathlib.Path, *, count: int, items: int) -> int:
     """Kill runs at random moments. All of them together get no more than a part of the items."""
     killed = 0
     # A run on a loaded machine may lose its lease before it is killed: it does not count.
-    for _ in range(3 * count):
-        pid = fork(app, lambda: run(directory))
+    for _ in range(5 * count):
+        pid = fork(app, lambda: run(directory, lease_seconds=SHORT_LEASE_SECONDS))
         # forwards() is called twice for an item that it changes.
         enough = calls.value + RANDOM.randint(0, 2 * items // (count + 2))
         while calls.value < enough and os.waitpid(pid, os.WNOHANG) == (0, 0):

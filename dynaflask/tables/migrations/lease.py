@@ -64,7 +64,10 @@ class Lease:
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._write(lambda placeholders: f"SET {placeholders.assign({'expires_at': {'N': '0'}})}")
+        try:
+            self._write(lambda placeholders: f"SET {placeholders.assign({'expires_at': {'N': '0'}})}")
+        except Exception:  # it must not hide the error that ended the run; and the lease ends by itself
+            logger.warning("The lease of %s could not be given back.", self._migration, exc_info=True)
 
     def require(self) -> None:
         """Refuse to go on without the lease.
