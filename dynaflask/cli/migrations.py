@@ -26,14 +26,17 @@ def apply_all(registry: Registry, directory: pathlib.Path, *, dry_run: bool, **o
         dry_run: Only count the items that would change.
         **options: Further options of :func:`apply_migration`.
     """
-    verb, is_up_to_date = "Would apply" if dry_run else "Applied", True
+    verb, change = ("Would apply", "change") if dry_run else ("Applied", "changed")
+    is_up_to_date = True
     for migration in read_migrations(registry, directory):
         with progress(migration.name, total=lambda: _item_count(registry, migration)) as report:  # noqa: B023 - now
             result = apply_migration(registry, migration, dry_run=dry_run, progress=report, **options)
         if result is not None:
             is_up_to_date = False
-            counts = "" if migration.model is None else f": {result.items_changed} of {result.items_read} items change"
-            click.echo(f"{verb} {migration.name} to {result.target}{counts if dry_run else counts + 'd'}.")
+            counts = (
+                "" if migration.model is None else f": {result.items_changed} of {result.items_read} items {change}"
+            )
+            click.echo(f"{verb} {migration.name} to {result.target}{counts}.")
     if is_up_to_date:
         click.echo("All migrations are applied.")
 

@@ -13,6 +13,7 @@ from pynamodb.attributes import VersionAttribute
 
 import dynaflask
 from dynaflask import TenantKey
+from tests.support import engines
 
 ADD_SLUG = """
     model = "Note"
@@ -57,3 +58,9 @@ def write_file(directory: pathlib.Path, code: str = ADD_SLUG, *, name: str = "00
     directory.mkdir(exist_ok=True)
     (directory / f"{name}.py").write_text(textwrap.dedent(code), encoding="utf-8")
     return directory
+
+
+def table_names(db: dynaflask.Dynamo, account: engines.Account) -> list[str]:
+    """The tables of an account. Other tests may have tables on the same engine."""
+    pages = db.client.get_paginator("list_tables").paginate()
+    return [name for page in pages for name in page["TableNames"] if name.startswith(account.table_prefix)]

@@ -149,13 +149,13 @@ class ItemMigration:
         return True
 
     def _explain_cancellation(self, error: TableError, change: Change) -> t.Literal[False]:
-        put, delete = (reason["Code"] for reason in t.cast("t.Any", error.cause).response["CancellationReasons"])
-        if put == "ConditionalCheckFailed" and delete == "None":
+        put, delete = (reason and reason.code for reason in t.cast("t.Any", error.cause).cancellation_reasons)
+        if put == "ConditionalCheckFailed" and delete is None:
             new_key = {name: change.new_item[name] for name in self._keys}
             raise MigrationError(
                 f"{self._migration.name} moves the item {change.key} to the key {new_key}, which another item has."
             ) from error
-        if not {put, delete} <= CONFLICTS | {"None"}:
+        if not {put, delete} <= CONFLICTS | {None}:
             raise error
         return False
 
