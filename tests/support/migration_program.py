@@ -126,9 +126,16 @@ def prove(app: flask.Flask, path: pathlib.Path, *, items: int, kills: int) -> di
     os.waitpid(editor, 0)
     with app.app_context():
         [after] = migration_status(db.registry, read_migrations(db.registry, path))
-        problems = compare(json.loads((path / "expected.json").read_text(encoding="utf-8")))
+        expected = json.loads((path / "expected.json").read_text(encoding="utf-8"))
+        problems = compare(expected)
     result = {"killed": killed, "before": before.status, "after": after.status, "codes": codes, "problems": problems}
-    counts = {"read": after.result.items_read, "changed": after.result.items_changed, "seconds": round(seconds, 1)}
+    left = sum(state is not None for state in expected.values())
+    counts = {
+        "left": left,
+        "read": after.result.items_read,
+        "changed": after.result.items_changed,
+        "seconds": round(seconds, 1),
+    }
     return result | counts
 
 

@@ -52,6 +52,8 @@ SLOW_FILES = tuple(
         "model/codec/test_serializer.py",
         "tables/migrations/test_kills.py",
         "tables/migrations/test_runner.py",
+        "tables/migrations/test_segments.py",
+        "cli/test_migrations.py",
         "tables/test_dump.py",
         "tables/test_load.py",
         "support/test_engines.py",

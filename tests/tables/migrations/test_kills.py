@@ -28,4 +28,5 @@ def test_a_migration_survives_ten_kills_while_another_process_writes(
     assert result["problems"] == []
     assert (result["killed"], result["before"], result["after"]) == (10, "running", "applied"), process.stderr
     assert result["codes"] == [0, 0], process.stderr
-    assert result["read"] >= int(ITEMS) * 0.9
+    # Each item that is left was there all the time, so that a run has seen it.
+    assert result["read"] >= result["left"] > 0

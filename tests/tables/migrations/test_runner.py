@@ -156,6 +156,26 @@ def test_two_tenants_migrate_their_own_tables(
             assert [result.tenant for result in migrate(db.registry, directory)] == ["globex"]
 
 
+def test_a_table_of_no_tenant_is_migrated_once(
+    make_app: MakeApp,
+    ministack: engines.Engine,
+    account: engines.Account,
+    db: dynaflask.Dynamo,
+    directory: pathlib.Path,
+) -> None:
+    """A model with ``Meta.tenant = False`` has one history for all tenants."""
+    note = migrations.declare_note(db, Meta=type("Meta", (), {"table_name": "Note", "tenant": False}))
+    app = make_app(**_settings(ministack, account), tenants=TENANTS)
+    with app.app_context():
+        with db.without_tenant(reason="test"):
+            db.create_all(wait=True)
+            note("1", title="T").save()
+        with db.tenant("acme"):
+            assert [result.tenant for result in migrate(db.registry, directory)] == [None]
+        with db.tenant("globex"):
+            assert migrate(db.registry, directory) == []
+
+
 class TestSharedTable:
     """Tenants whose items are in one table, by a ``TenantKey``."""
 
