@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from dynaflask.exceptions import DynaflaskError
     from dynaflask.exceptions import InvalidBody
     from dynaflask.exceptions import LocalServerError
+    from dynaflask.exceptions import MigrationError
     from dynaflask.exceptions import TenantLimitExceeded
     from dynaflask.exceptions import TenantMismatch
     from dynaflask.exceptions import TenantRequired
@@ -58,6 +59,7 @@ __all__ = [
     "InvalidBody",
     "JSONProvider",
     "LocalServerError",
+    "MigrationError",
     "Model",
     "Operation",
     "Page",
@@ -92,6 +94,7 @@ _MODULES = {
     "InvalidBody": "dynaflask.exceptions",
     "JSONProvider": "dynaflask.views.json_provider",
     "LocalServerError": "dynaflask.exceptions",
+    "MigrationError": "dynaflask.exceptions",
     "Model": "dynaflask.model.typed",
     "Operation": "dynaflask.operations.operation",
     "Page": "dynaflask.views.pagination",

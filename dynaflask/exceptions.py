@@ -10,7 +10,8 @@ DynaflaskError
 ├── BadCursor            the cursor is not valid for this query     (also werkzeug's BadRequest)
 ├── InvalidBody          a JSON body does not fit its model         (also werkzeug's BadRequest)
 ├── LocalServerError     the local server cannot be used            (also RuntimeError)
-├── TransferError        a dump or a load cannot continue
+├── MigrationError       a migration of items cannot continue
+├── TransferError        a dump, a load or a seed cannot continue
 ├── UnknownTenant        the app has no tenant with this name       (also werkzeug's NotFound)
 ├── TenantRequired       the operation needs a tenant               (also RuntimeError)
 ├── TenantMismatch       the data or setting is another tenant's    (also RuntimeError)
@@ -214,7 +215,7 @@ class LocalServerError(DynaflaskError, RuntimeError):
 
 
 class TransferError(DynaflaskError):
-    """A dump or a load cannot continue. The message names the file.
+    """A dump, a load or a seed cannot continue. The message names the file.
 
     Attributes:
         path: Path of the file.
@@ -225,3 +226,7 @@ class TransferError(DynaflaskError):
         self.path = path
         self.line = line
         super().__init__(f"{path}{'' if line is None else f', line {line}'}: {message}")
+
+
+class MigrationError(DynaflaskError):
+    """A migration of items cannot begin or continue. The message says what to do; what is done stays done."""

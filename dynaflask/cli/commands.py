@@ -17,6 +17,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from dynaflask import local
 from dynaflask import tables
+from dynaflask.cli import migrations
 from dynaflask.cli.doctor import output as doctor_output
 from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_document
@@ -40,6 +41,7 @@ from dynaflask.tables.observed import read_calls
 from dynaflask.tables.policy import TENANT_TAG
 from dynaflask.tables.policy import policy as iam_policy
 from dynaflask.tables.schema_diff import Difference
+from dynaflask.tables.seed import seed as seed_items
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_one
@@ -254,6 +256,42 @@ def policy(
     calls = None if observed is None else read_calls(observed)
     document = iam_policy(_registry(), calls=calls, **_selected(models, bind_key), **options)
     sys.exit(not print_document(document, compared=compared))
+
+
+@dynamo.command("seed")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=pathlib.Path))
+@click.option("--replace", is_flag=True, help="Replace the items whose keys exist, too.")
+def seed(*, path: pathlib.Path, replace: bool) -> None:
+    """Write the items of a JSON or YAML file that do not exist yet. The file has a list for each model.
+
+    {tenant} in the name of the file is replaced by the name of the tenant.
+    """
+    registry = _registry()
+    written, existing = seed_items(registry, _tenant_path(path, registry.scope.tenant), replace=replace)
+    click.echo(f"Wrote {written} items; {existing} exist already.")
+
+
+@dynamo.command("migrate")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    default="migrations",
+    show_default=True,
+    help="The directory of the migrations.",
+)
+@click.option("--list", "only_list", is_flag=True, help="Only show them. Exits with 1 if one is not applied.")
+@click.option("--dry-run", is_flag=True, help="Only count the items that would change.")
+@click.option(
+    "--segments", type=click.IntRange(1, 100), default=4, show_default=True, help="Number of threads that read."
+)
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most capacity units per second.")
+@click.option("--wait", is_flag=True, help="Wait while another process applies them.")
+@json_option
+def migrate(*, directory: pathlib.Path, only_list: bool, as_json: bool, **options: t.Any) -> None:
+    """Apply the migrations of a directory that are not applied yet, once per table and tenant."""
+    if only_list:
+        sys.exit(not migrations.show(_registry(), directory, as_json=as_json))
+    migrations.apply_all(_registry(), directory, **options)
 
 
 @dynamo.command("ping")
