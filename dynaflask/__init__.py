@@ -12,6 +12,7 @@ if t.TYPE_CHECKING:
     from dynaflask.exceptions import AmbiguousModel
     from dynaflask.exceptions import BadCursor
     from dynaflask.exceptions import BatchWriteError
+    from dynaflask.exceptions import ConditionFailed
     from dynaflask.exceptions import ConfigurationError
     from dynaflask.exceptions import DamagedResponse
     from dynaflask.exceptions import DynaflaskError
@@ -50,6 +51,7 @@ __all__ = [
     "BatchWriteError",
     "Bind",
     "ClientPool",
+    "ConditionFailed",
     "ConfigurationError",
     "DamagedResponse",
     "DynaflaskError",
@@ -84,6 +86,7 @@ _MODULES = {
     "BatchWriteError": "dynaflask.exceptions",
     "Bind": "dynaflask.config.bind",
     "ClientPool": "dynaflask.client.pool",
+    "ConditionFailed": "dynaflask.exceptions",
     "ConfigurationError": "dynaflask.exceptions",
     "DamagedResponse": "dynaflask.exceptions",
     "DynaflaskError": "dynaflask.exceptions",

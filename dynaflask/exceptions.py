@@ -6,6 +6,7 @@ DynaflaskError
 ├── UnknownModel         the app has no model with this name        (also KeyError)
 ├── AmbiguousModel       several models have this name              (also LookupError)
 ├── BatchWriteError      a batch failed; holds the unwritten items  (also PynamoDB's PutError)
+├── ConditionFailed      a condition was false; may hold the item   (also PynamoDB's PutError, UpdateError, ...)
 ├── DamagedResponse      a response cannot be trusted               (also botocore's HTTPClientError)
 ├── BadCursor            the cursor is not valid for this query     (also werkzeug's BadRequest)
 ├── InvalidBody          a JSON body does not fit its model         (also werkzeug's BadRequest)
@@ -125,6 +126,42 @@ class BatchWriteError(DynaflaskError, pynamodb.exceptions.PutError):
         self.unsaved = unsaved
         self.undeleted = undeleted
         super().__init__(message, cause)
+
+
+class ConditionFailed(DynaflaskError, pynamodb.exceptions.PynamoDBException):
+    """The condition of a write was false, and nothing was written.
+
+    It is also the error that PynamoDB raises: PutError, UpdateError, DeleteError or TransactWriteError.
+
+    Attributes:
+        item: The item that the condition was false for, as it was then: an object of the model. ``None`` if there was
+            no item, or if nothing asked for it: ``return_values_on_condition_failure="ALL_OLD"``, as an argument of the
+            write or as a setting.
+        items: For a transaction, the items of all its operations, in the order of PynamoDB's ``cancellation_reasons``,
+            with None for an operation that did not fail. Otherwise the item alone.
+        cause: Error of botocore.
+    """
+
+    def __init__(self, message: str, cause: Exception | None = None, *, items: cabc.Iterable[t.Any] = ()) -> None:
+        super().__init__(message, cause)
+        self.items = list(items)
+        self.item = next((item for item in self.items if item is not None), None)
+
+
+class _PutConditionFailed(ConditionFailed, pynamodb.exceptions.PutError):
+    pass
+
+
+class _UpdateConditionFailed(ConditionFailed, pynamodb.exceptions.UpdateError):
+    pass
+
+
+class _DeleteConditionFailed(ConditionFailed, pynamodb.exceptions.DeleteError):
+    pass
+
+
+class _TransactConditionFailed(ConditionFailed, pynamodb.exceptions.TransactWriteError):
+    pass
 
 
 class DamagedResponse(DynaflaskError, botocore.exceptions.HTTPClientError):

@@ -9,6 +9,7 @@ import typing as t
 import pynamodb.connection
 import pynamodb.connection.table
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
+from pynamodb.constants import RESPONSES
 from pynamodb.constants import RETURN_CONSUMED_CAPACITY
 from pynamodb.constants import TOTAL
 from pynamodb.exceptions import TableDoesNotExist
@@ -20,6 +21,9 @@ from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.client.call_timeout import TimedCaller
+from dynaflask.client.condition_values import OPTION
+from dynaflask.client.condition_values import asked_for
+from dynaflask.client.conflicts import call_until_free
 from dynaflask.client.direct.page_decoder import ItemFactory
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
@@ -166,6 +170,17 @@ class Connection(pynamodb.connection.Connection):
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        if self.bind.retry_conflicts:
+            return call_until_free(
+                self._make_one_call,
+                operation_name,
+                operation_kwargs,
+                retries=self.bind.retry_conflicts,
+                seconds=self.bind.call_timeout_seconds,
+            )
+        return self._make_one_call(operation_name, operation_kwargs)
+
+    def _make_one_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         if self._is_recorded or operation_finished.receivers:
             return self._make_recorded_call(operation_name, operation_kwargs)
         return self._make_call(operation_name, operation_kwargs)
@@ -217,13 +232,13 @@ class Connection(pynamodb.connection.Connection):
             annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
             raise
 
-    def with_item_factory(self, make: ItemFactory) -> Connection:
+    def with_item_factory(self, make: ItemFactory | None) -> Connection:
         """The same connection, for queries and scans that decode the items of a page to objects of one model.
 
         Args:
-            make: Makes an object of a plain item. It must not run code of the program.
+            make: Makes an object of a plain item. It must not run code of the program. ``None`` for plain items.
         """
-        other = Connection.__new__(Connection)
+        other: Connection = object.__new__(type(self))
         other.__dict__ = {**self.__dict__, "_item_factory": make}
         return other
 
@@ -234,6 +249,8 @@ class Connection(pynamodb.connection.Connection):
         update = self._serialize_update(**options) if "actions" in options and not args else None
         if update is not None:
             del options["actions"]
+        if options.get("condition") is not None and options.get(OPTION) is None:
+            options[OPTION] = asked_for() or self.bind.return_values_on_condition_failure
         request = super().get_operation_kwargs(table_name, hash_key, range_key, *args, **options)
         return request if update is None else {**request, **update}
 
@@ -301,9 +318,19 @@ class Connection(pynamodb.connection.Connection):
         Raises:
             RuntimeError: As of :meth:`require_same_place`, for each item.
         """
-        own_items = self._own_items(get_items)
+        items = list(get_items)
+        own_items = self._own_items(items)
         with propagate_advice(TransactGetError):
-            return super().transact_get_items(own_items, *args, **options)
+            data = super().transact_get_items(own_items, *args, **options)
+        results = data.get(RESPONSES, [])
+        for position, (item, result) in enumerate(zip(items, results, strict=False)):
+            if isinstance(item, TransactionItem):
+                results[position] = item.visible_result(result)
+        return data
+
+    def visible_result(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The result of reading one item, without an item that the model of this connection hides."""
+        return result
 
     def transact_write_items(
         self,
@@ -427,6 +454,10 @@ class TransactionItem(dict[str, t.Any]):
         """
         connection.require_same_place(self._connection, model=str(self._connection._model))
         return dict(super().items())
+
+    def visible_result(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The result of this read, without an item that the model hides."""
+        return self._connection.visible_result(result)
 
     def _refuse(self, *_: t.Any) -> t.NoReturn:
         # Not an AttributeError or a LookupError, which botocore's walk over the request would swallow.

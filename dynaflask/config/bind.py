@@ -34,6 +34,8 @@ class Bind:
         call_timeout_seconds: Longest time of a call with all its attempts, in seconds.
         max_retry_attempts: Number of retries after a failed attempt.
         retry_configuration: How botocore retries failed calls.
+        retry_conflicts: Number of retries after a conflict with a transaction.
+        return_values_on_condition_failure: If ``"ALL_OLD"``, the error of a failed condition has the item.
         max_pool_connections: Number of open connections that one client keeps.
         extra_headers: HTTP headers that each request carries, unsigned.
         aws_access_key_id: AWS access key id.
@@ -67,6 +69,8 @@ class Bind:
     call_timeout_seconds: float | None = None
     max_retry_attempts: int | None = None
     retry_configuration: str | ImmutableDict[str, t.Any] | None = None
+    retry_conflicts: int | None = None
+    return_values_on_condition_failure: str | None = None
     max_pool_connections: int | None = None
     extra_headers: ImmutableDict[str, str] | None = None
     aws_access_key_id: str | None = None

@@ -110,6 +110,15 @@ SETTINGS: t.Final = (
     ),
     Setting("retry_configuration", v.retries, Group.CLIENT, "How botocore retries failed calls."),
     Setting(
+        "retry_conflicts", v.whole_number(0), Group.CLIENT, "Number of retries after a conflict with a transaction."
+    ),
+    Setting(
+        "return_values_on_condition_failure",
+        v.values_on_condition_failure,
+        Group.CLIENT,
+        'If ``"ALL_OLD"``, the error of a failed condition has the item.',
+    ),
+    Setting(
         "max_pool_connections",
         v.whole_number(1, v.MAX_POOL_CONNECTIONS),
         Group.CLIENT,
@@ -183,6 +192,7 @@ SETTINGS: t.Final = (
         places=Place.APP | Place.TENANT,
     ),
     _app("error_handlers", v.boolean, "If true, DynamoDB errors that leave a view become 404, 409 or 503 responses."),
+    _app("conflict_items", v.boolean, "If true, a 409 response for a failed condition contains the item."),
     _app("json_errors", v.boolean, "If true, HTTP errors are JSON for clients that do not prefer HTML."),
     _app("require_tenant", v.boolean, "If true, any use without a tenant raises ``TenantRequired``."),
     _app("tenant_ttl_seconds", v.seconds, "Time for which a tenant's settings are cached, in seconds."),

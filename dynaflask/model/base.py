@@ -14,7 +14,9 @@ from dynaflask.client.connection import TransactionItem
 from dynaflask.client.key import DIRECT
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.conditions import ConditionMixin
 from dynaflask.model.counts import CountMixin
+from dynaflask.model.creation import GetOrCreateMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import with_tenant
 from dynaflask.model.lookups import GetOr404Mixin
@@ -64,6 +66,8 @@ class _FromRawData:
 
 class Model(
     GetOr404Mixin,
+    GetOrCreateMixin,
+    ConditionMixin,
     TenantGuardMixin,
     CountMixin,
     UpdateFromMixin,

@@ -9,6 +9,7 @@ import warnings
 import pynamodb.models
 from pynamodb.models import MetaModel
 
+from dynaflask.model.expired import declare_expiry
 from dynaflask.model.pynamodb_internals import indexes
 from dynaflask.model.tenant_key import has_tenant_key
 from dynaflask.registry.context import current_scope
@@ -67,10 +68,12 @@ def register_model(model: t.Any) -> None:
     """Register a model with its extension object, if it has one, and its keys and indexes with its table's schema.
 
     Raises:
-        TypeError: An index has two hash keys or two range keys, or has_tenant_key refuses the keys.
+        TypeError: An index has two hash keys or two range keys, or has_tenant_key refuses the keys, or declare_expiry
+            refuses the time to live.
     """
     _check_indexes(model)
     model.__has_tenant_key__ = has_tenant_key(model)
+    declare_expiry(model)
     if model.__declaration__ is not None:
         model.__declaration__.schema.add(model)
     declared = STATIC_MODELS if model.__dynamo__ is None else model.__dynamo__._declared
