@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import time
+import types
 import typing as t
 
 import flask
@@ -167,8 +170,10 @@ class TestReads:
             with pytest.raises(session.DoesNotExist):
                 future.get()
 
-    def test_pages(self, session: t.Any, db: dynaflask.Dynamo) -> None:
-        """A page is full, and its cursor stays valid while time passes."""
+    def test_pages(self, session: t.Any, db: dynaflask.Dynamo, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A page is full, and its cursor stays valid while time passes: here, a second for each request."""
+        clock = itertools.count(time.time())
+        monkeypatch.setattr("dynaflask.client.expiry.time", types.SimpleNamespace(time=lambda: next(clock)))
         for query in (session.query, session.by_expiry.query):
             key, cursor, found = "flask" if query == session.query else "ann", None, []
             while cursor is not None or not found:
