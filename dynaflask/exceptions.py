@@ -145,7 +145,7 @@ class ConditionFailed(DynaflaskError, pynamodb.exceptions.PynamoDBException):
     def __init__(self, message: str, cause: Exception | None = None, *, items: cabc.Iterable[t.Any] = ()) -> None:
         super().__init__(message, cause)
         self.items = list(items)
-        self.item = next((item for item in self.items if item is not None), None)
+        self.item: t.Any = next((item for item in self.items if item is not None), None)
 
 
 class _PutConditionFailed(ConditionFailed, pynamodb.exceptions.PutError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import contextlib
 import typing as t
 import weakref
 
@@ -78,9 +77,10 @@ class ConditionMixin:
 
 
 def _write(model: t.Any, write: t.Callable[..., t.Any], args: tuple[t.Any, ...], options: dict[str, t.Any]) -> t.Any:
-    asking = asking_for(options.pop(OPTION)) if OPTION in options else contextlib.nullcontext()
     try:
-        with asking:
+        if OPTION not in options:
+            return write(*args, **options)
+        with asking_for(options.pop(OPTION)):
             return write(*args, **options)
     except (PutError, UpdateError, DeleteError) as error:
         failure = FAILURES.get(type(error))
