@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import decimal
+import itertools
 import re
 import typing as t
 
 from pynamodb.connection.base import MetaTable
 from pynamodb.constants import EXCLUSIVE_START_KEY
+from pynamodb.constants import GLOBAL_SECONDARY_INDEXES
 from pynamodb.constants import ITEM
 from pynamodb.constants import KEY
+from pynamodb.constants import LOCAL_SECONDARY_INDEXES
 from pynamodb.constants import NUMBER
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
+from pynamodb.types import HASH
 
 Json = dict[str, t.Any]
 
@@ -21,6 +25,8 @@ Json = dict[str, t.Any]
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"-?[1-9]\d*|0", re.ASCII)
+
+INDEXES = (LOCAL_SECONDARY_INDEXES, GLOBAL_SECONDARY_INDEXES)
 
 
 class KeyTable(MetaTable):
@@ -67,14 +73,18 @@ class KeyTable(MetaTable):
             EXCLUSIVE_START_KEY: {name: canonical_value(value) for name, value in position[EXCLUSIVE_START_KEY].items()}
         }
 
+    def get_key_names(self, index_name: str | None = None) -> list[str]:
+        """The keys of the table and of an index, which a position in it has; see PynamoDB."""
+        return list(dict.fromkeys((*self.query_keys(None), *(self.query_keys(index_name) if index_name else ()))))
+
     def query_keys(self, index_name: str | None) -> list[str]:
-        """The names of the keys that a query uses: the hash key, then the range key if there is one."""
-        names = (
-            (self.hash_keyname, self.range_keyname)
-            if index_name is None
-            else (self.get_index_hash_keyname(index_name), self._untyped.get_index_range_keyname(index_name))
-        )
-        return [name for name in names if name is not None]
+        """The names of the keys that a query uses: the hash keys, then the range keys."""
+        if index_name is None:
+            return [self.hash_keyname] if self.range_keyname is None else [self.hash_keyname, self.range_keyname]
+        indexes = itertools.chain.from_iterable(self.data.get(part) or () for part in INDEXES)
+        schema = next(index["KeySchema"] for index in indexes if index["IndexName"] == index_name)
+        # Several keys of one type stay in their order.
+        return [key["AttributeName"] for key in sorted(schema, key=lambda key: key["KeyType"] != HASH)]
 
     def is_number(self, name: str) -> bool:
         """True if a key has the type number."""

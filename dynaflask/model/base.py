@@ -15,6 +15,7 @@ from dynaflask.client.key import DIRECT
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.counts import CountMixin
+from dynaflask.model.index_keys import IndexKeysMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import with_tenant
 from dynaflask.model.lookups import GetOr404Mixin
@@ -66,6 +67,7 @@ class Model(
     GetOr404Mixin,
     TenantGuardMixin,
     CountMixin,
+    IndexKeysMixin,
     UpdateFromMixin,
     VersionMixin,
     ItemTenantMixin,
