@@ -30,10 +30,10 @@ from dynaflask.exceptions import UnknownModel
 from dynaflask.model.typed import Model
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.registry import Registry
+from dynaflask.tables.difference import Difference
 from dynaflask.tables.dump import dump as dump_items
 from dynaflask.tables.load import count_lines
 from dynaflask.tables.load import load as load_items
-from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_one

@@ -10,6 +10,7 @@ import pynamodb.models
 from pynamodb.models import MetaModel
 
 from dynaflask.model.index_keys import prepare_indexes
+from dynaflask.model.index_settings import index_settings
 from dynaflask.model.tenant_key import has_tenant_key
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import DeclaredMeta
@@ -68,8 +69,10 @@ def register_model(model: t.Any) -> None:
 
     Raises:
         TypeError: As of prepare_indexes and has_tenant_key.
+        ConfigurationError: A setting of an index is wrong.
     """
     model.__wide_indexes__ = prepare_indexes(model)
+    index_settings(model)
     model.__has_tenant_key__ = has_tenant_key(model)
     if model.__declaration__ is not None:
         model.__declaration__.schema.add(model)
