@@ -108,7 +108,7 @@ def _check_keys(index: t.Any, model: t.Any) -> None:
     if any(isinstance(index.Meta.attributes[name], TenantKey) for name in _hash_keys(index)[1:]):
         raise TypeError(
             f"The index {index.Meta.index_name!r} of {model.__name__} has a TenantKey after another hash key. Declare"
-            " the TenantKey first: a query and an IAM policy find the tenant by the first one."
+            " the TenantKey first: a query finds its tenant by the first one."
         )
 
 
