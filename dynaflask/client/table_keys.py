@@ -81,14 +81,18 @@ class KeyTable(MetaTable):
         """The names of the keys that a query uses: the hash keys, then the range keys."""
         if index_name is None:
             return [self.hash_keyname] if self.range_keyname is None else [self.hash_keyname, self.range_keyname]
-        indexes = itertools.chain.from_iterable(self.data.get(part) or () for part in INDEXES)
-        schema = next(index["KeySchema"] for index in indexes if index["IndexName"] == index_name)
+        schema = self._index_schema(index_name)
         # Several keys of one type stay in their order.
-        return [key["AttributeName"] for key in sorted(schema, key=lambda key: key["KeyType"] != HASH)]
+        hash_keys = [key["AttributeName"] for key in schema if key["KeyType"] == HASH]
+        return hash_keys + [key["AttributeName"] for key in schema if key["KeyType"] != HASH]
 
     def is_number(self, name: str) -> bool:
         """True if a key has the type number."""
         return self.get_attribute_type(name) == NUMBER
+
+    def _index_schema(self, name: str) -> list[dict[str, str]]:
+        indexes = itertools.chain.from_iterable(self.data.get(part) or () for part in INDEXES)
+        return next(index["KeySchema"] for index in indexes if index["IndexName"] == name)
 
     def _number_keys(self) -> tuple[str, ...]:
         """The names of all keys of type number, of the table and of its indexes."""

@@ -8,7 +8,9 @@ from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 
 from dynaflask.config.table_validators import AWS_MANAGED
 from dynaflask.config.table_validators import AWS_OWNED
+from dynaflask.config.table_validators import DEFAULT_INSIGHTS_MODE
 from dynaflask.config.table_validators import INSIGHTS_DISABLED
+from dynaflask.config.table_validators import MAX_RECOVERY_DAYS
 from dynaflask.tables.capacity import Capacity
 from dynaflask.tables.difference import Difference
 from dynaflask.tables.difference import Differences
@@ -70,7 +72,9 @@ def point_in_time_recovery(declared: Schema, actual: Schema) -> Differences:
     days, present = declared.recovery_days, actual.recovery_days or 0
     if days is None or days == present:
         return
-    specification = {"PointInTimeRecoveryEnabled": days > 0, **({"RecoveryPeriodInDays": days} if days else {})}
+    # DynamoDB's default is left out, because older releases of botocore know no days and no modes.
+    has_days = days > 0 and (days, present) != (MAX_RECOVERY_DAYS, 0)
+    specification = {"PointInTimeRecoveryEnabled": days > 0, **({"RecoveryPeriodInDays": days} if has_days else {})}
     request = {"PointInTimeRecoverySpecification": specification}
     what = "point-in-time recovery"
     yield Difference(what, f"{days} days", f"{present} days", "UpdateContinuousBackups", request)
@@ -108,7 +112,8 @@ def _raised(wanted: Capacity, present: Capacity) -> Capacity:
 
 
 def _insights(what: str, wanted: str, present: str | None, **index: str) -> Difference:
-    is_on = wanted != INSIGHTS_DISABLED
-    request = {**index, "ContributorInsightsAction": "ENABLE" if is_on else "DISABLE"}
-    mode = {"ContributorInsightsMode": wanted} if is_on else {}
-    return Difference(what, wanted, present or INSIGHTS_DISABLED, "UpdateContributorInsights", {**request, **mode})
+    present = present or INSIGHTS_DISABLED
+    request = {**index, "ContributorInsightsAction": "DISABLE" if wanted == INSIGHTS_DISABLED else "ENABLE"}
+    if wanted != INSIGHTS_DISABLED and (wanted, present) != (DEFAULT_INSIGHTS_MODE, INSIGHTS_DISABLED):
+        request["ContributorInsightsMode"] = wanted
+    return Difference(what, wanted, present, "UpdateContributorInsights", request)

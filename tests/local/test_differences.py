@@ -13,6 +13,7 @@ import pytest
 
 from dynaflask import local
 from tests.support import servers
+from tests.support.service_model import needs_member
 
 HASH = [{"AttributeName": "id", "KeyType": "HASH"}]
 
@@ -87,6 +88,7 @@ def test_a_table_is_active_at_once(client: t.Any) -> None:
     assert create_table(client, "active")["TableStatus"] == "ACTIVE"
 
 
+@needs_member("CreateTableInput", "WarmThroughput")
 def test_warm_throughput_is_ignored(client: t.Any) -> None:
     """DynamoDB shows the warm throughput of a table."""
     warm = {"ReadUnitsPerSecond": 13_000, "WriteUnitsPerSecond": 5_000}
@@ -100,6 +102,7 @@ def test_a_resource_policy_of_a_new_table_is_ignored(client: t.Any) -> None:
         client.get_resource_policy(ResourceArn=table["TableArn"])
 
 
+@needs_member("PointInTimeRecoverySpecification", "RecoveryPeriodInDays")
 def test_the_days_of_recovery_are_ignored(client: t.Any) -> None:
     """DynamoDB shows the number of days that is set."""
     create_table(client, "recovery")
@@ -111,6 +114,7 @@ def test_the_days_of_recovery_are_ignored(client: t.Any) -> None:
     assert "RecoveryPeriodInDays" not in recovery
 
 
+@needs_member("UpdateContributorInsightsInput", "ContributorInsightsMode")
 def test_the_mode_of_insights_is_ignored(client: t.Any) -> None:
     """DynamoDB shows the mode that is set."""
     create_table(client, "insights")

@@ -16,6 +16,7 @@ from dynaflask.tables.schema import from_models
 from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.service_model import needs_member
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -67,6 +68,7 @@ def what(drift: t.Mapping[tables.Table, t.Sequence[tables.Difference]]) -> list[
     return [difference.what for differences in drift.values() for difference in differences]
 
 
+@needs_member("PointInTimeRecoverySpecification", "RecoveryPeriodInDays")
 @pytest.mark.usefixtures("app")
 class TestRealTables:
     """Tables of real engines."""
@@ -204,6 +206,7 @@ def test_an_error_of_a_read_is_an_error(make_app: MakeApp, recorder: recorders.R
         tables.diff(db.registry, models=[board])
 
 
+@needs_member("DescribeContributorInsightsOutput", "ContributorInsightsMode")
 @pytest.mark.parametrize(
     ("insights", "expected"),
     [
