@@ -101,6 +101,7 @@ class TestQueries:
         found = ids(match_model.by_round.query(EU))
         assert found == [1, 3, 5, 7, 9, 11, 0, 2, 4, 6, 8, 10]
         assert ids(match_model.query({"region": "us", "cup": 1}, index_name="byRound")) == [99]
+        assert match_model.one_or_404({"region": "us", "cup": 1}, index_name="byRound").id == 99
 
     def test_a_query_names_range_keys_from_the_first_one_on(self, match_model: t.Any) -> None:
         """The items are equal in the named range keys; a condition on the next one goes on."""
