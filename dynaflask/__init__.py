@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from dynaflask.exceptions import UnknownModel
     from dynaflask.exceptions import UnknownTenant
     from dynaflask.extension import Dynamo
+    from dynaflask.model.indexes import GlobalSecondaryIndex
     from dynaflask.model.tenant_key import TenantKey
     from dynaflask.model.typed import Model
     from dynaflask.operations.operation import Operation
@@ -57,6 +58,7 @@ __all__ = [
     "DamagedResponse",
     "DynaflaskError",
     "Dynamo",
+    "GlobalSecondaryIndex",
     "Health",
     "InvalidBody",
     "JSONProvider",
@@ -93,6 +95,7 @@ _MODULES = {
     "DamagedResponse": "dynaflask.exceptions",
     "DynaflaskError": "dynaflask.exceptions",
     "Dynamo": "dynaflask.extension",
+    "GlobalSecondaryIndex": "dynaflask.model.indexes",
     "Health": "dynaflask.registry.health",
     "InvalidBody": "dynaflask.exceptions",
     "JSONProvider": "dynaflask.views.json_provider",

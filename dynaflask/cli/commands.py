@@ -32,6 +32,7 @@ from dynaflask.exceptions import UnknownModel
 from dynaflask.model.typed import Model
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.registry import Registry
+from dynaflask.tables.difference import Difference
 from dynaflask.tables.dump import dump as dump_items
 from dynaflask.tables.export import FORMATS
 from dynaflask.tables.export import export as export_tables
@@ -40,7 +41,6 @@ from dynaflask.tables.load import load as load_items
 from dynaflask.tables.observed import read_calls
 from dynaflask.tables.policy import TENANT_TAG
 from dynaflask.tables.policy import policy as iam_policy
-from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.seed import seed as seed_items
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination

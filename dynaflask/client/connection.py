@@ -304,7 +304,7 @@ class Connection(PlainCalls):
                 )
             if table.is_number(keys[0]) and isinstance(text := self.parse_attribute(hash_key), str):
                 hash_key = canonical_number(text)
-            if isinstance(range_key_condition, Condition) and table.is_number(keys[-1]):
+            if isinstance(range_key_condition, Condition) and any(map(table.is_number, keys[1:])):
                 range_key_condition = KeyCondition(range_key_condition)
         return super().query(
             table_name,

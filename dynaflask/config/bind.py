@@ -57,6 +57,11 @@ class Bind:
         read_capacity_units: Read capacity units of a new table.
         write_capacity_units: Write capacity units of a new table.
         billing_mode: Billing mode of a new table: ``"PAY_PER_REQUEST"`` or ``"PROVISIONED"``.
+        table_class: Table class, which decides the prices.
+        sse: Key that encrypts the table.
+        point_in_time_recovery: Number of days from which the table can be restored.
+        on_demand_throughput: Largest number of request units per second of an on-demand table.
+        contributor_insights: If true, CloudWatch shows the keys that are used most.
         local_path: Directory where the local server stores its data.
     """
 
@@ -92,6 +97,11 @@ class Bind:
     read_capacity_units: int | None = None
     write_capacity_units: int | None = None
     billing_mode: str | None = None
+    table_class: str | None = None
+    sse: str | None = None
+    point_in_time_recovery: int | None = None
+    on_demand_throughput: ImmutableDict[str, int] | None = None
+    contributor_insights: str | None = None
     local_path: str | None = None
     _hash: int | None = dataclasses.field(default=None, init=False, compare=False)
 

@@ -23,6 +23,7 @@ from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.conditions import ConditionMixin
 from dynaflask.model.counts import CountMixin
 from dynaflask.model.creation import GetOrCreateMixin
+from dynaflask.model.index_keys import IndexKeysMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import TenantPageDecoder
 from dynaflask.model.item_tenant import with_tenant
@@ -77,6 +78,7 @@ class Model(
     ConditionMixin,
     TenantGuardMixin,
     CountMixin,
+    IndexKeysMixin,
     UpdateFromMixin,
     VersionMixin,
     ItemTenantMixin,

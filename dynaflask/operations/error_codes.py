@@ -11,6 +11,9 @@ import typing as t
 
 TABLE_NOT_FOUND: t.Final = "ResourceNotFoundException"
 TABLE_EXISTS: t.Final = "ResourceInUseException"
+POLICY_NOT_FOUND: t.Final = "PolicyNotFoundException"
+# For some seconds, a new table has no backups that could be configured.
+BACKUPS_UNAVAILABLE: t.Final = "ContinuousBackupsUnavailableException"
 TRANSACTION_CANCELED: t.Final = "TransactionCanceledException"
 
 THROTTLED: t.Final = frozenset(

@@ -7,12 +7,14 @@ import re
 import typing as t
 
 from dynaflask.tables.schema import Json
-from dynaflask.tables.schema_diff import time_to_live
+from dynaflask.tables.schema_diff import completions
 from dynaflask.tables.table import Table
 
 #: The tag that has the value of the parameter ``Environment``.
 ENVIRONMENT_TAG = "Environment"
 
+# Calls after `CreateTable` whose requests name the same properties as the documents.
+EXPORTED_CALLS = frozenset({"UpdateTimeToLive", "UpdateContinuousBackups"})
 # Lists whose order means nothing to DynamoDB, and what they are sorted by.
 SORTED: t.Final = {
     "AttributeDefinitions": "AttributeName",
@@ -62,8 +64,10 @@ def _resource_id(name: str) -> str:
 def _request(table: Table) -> Json:
     """What the models of a table declare: the request of ``CreateTable``, and those of the calls that follow it."""
     schema = table.schema
-    later = time_to_live(schema.ttl_attribute).request if schema.ttl_attribute else {}
-    request = {**schema.create_request(), **later}
+    request = schema.create_request()
+    for call in completions(schema):
+        if call.operation in EXPORTED_CALLS:
+            request |= call.request
     # The order of these is that of the models, which depends on the order of imports.
     for name, key in SORTED.items():
         if name in request:

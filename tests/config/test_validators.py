@@ -46,6 +46,11 @@ VALID = {
     "read_capacity_units": 5,
     "write_capacity_units": 5,
     "billing_mode": "PAY_PER_REQUEST",
+    "table_class": "STANDARD",
+    "sse": "KMS",
+    "point_in_time_recovery": 7,
+    "on_demand_throughput": {"read": 100, "write": -1},
+    "contributor_insights": "THROTTLED_KEYS",
 }
 
 

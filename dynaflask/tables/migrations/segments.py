@@ -13,8 +13,8 @@ import typing as t
 from pynamodb.exceptions import TableError
 from pynamodb.pagination import RateLimiter
 
+from dynaflask.client.backoff import backoff_delay
 from dynaflask.exceptions import MigrationError
-from dynaflask.model.batch import backoff_delay
 from dynaflask.model.pynamodb_internals import discriminator_attribute
 from dynaflask.model.tenant_key import SEPARATOR
 from dynaflask.operations.error_codes import CONFLICTS
