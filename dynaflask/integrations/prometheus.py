@@ -9,6 +9,7 @@ AppMetrics    counts the operations of one app
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -42,6 +43,8 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 UNKNOWN = "unknown"
 
 _EXTENSION = "dynaflask_prometheus"
+
+logger = logging.getLogger("dynaflask.prometheus")
 
 
 class Children(t.Generic[M]):
@@ -127,9 +130,20 @@ class AppMetrics:
         self._metrics = metrics
         self._max_tenants = max_tenants
         self._tenants: set[str] = set()
+        self._has_failed = False
 
     def receive(self, _: object, *, operation: Operation) -> None:
-        """Count an operation: a receiver of ``operation_finished``."""
+        """Count an operation: a receiver of ``operation_finished``. A failure is logged once, and raises nothing."""
+        try:
+            self._count(operation)
+        # Such as a full disk, or a cleaned directory of prometheus_client. The call itself has ended, with success or
+        # not: an error from here would hide its result.
+        except Exception:
+            if not self._has_failed:
+                self._has_failed = True
+                logger.exception("Calls of the app %r are not counted. Check PROMETHEUS_MULTIPROC_DIR.", self._app_name)
+
+    def _count(self, operation: Operation) -> None:
         call = (self._app_name, operation.bind_key, operation.model or "", operation.operation)
         outcome = outcome_of(operation)
         if operation.is_refused:

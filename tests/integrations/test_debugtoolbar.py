@@ -193,6 +193,18 @@ def test_no_secret_and_no_key_value_is_shown(make: t.Callable[..., flask.Flask])
     assert [value for value in hidden if value in page] == []
 
 
+def test_a_streamed_response_has_no_toolbar(make: t.Callable[..., flask.Flask], thread_model: t.Any) -> None:
+    """A response that makes its calls while it is sent is as it was."""
+    app = make()
+
+    @app.get("/streamed")
+    def stream() -> flask.Response:
+        parts = (str(part()) for part in (lambda: PAGE, lambda: thread_model.count("flask")))
+        return flask.Response(flask.stream_with_context(parts))
+
+    assert app.test_client().get("/streamed").text == f"{PAGE}0"
+
+
 def record(app: flask.Flask, **values: t.Any) -> None:
     """Record an operation of the request."""
     fields = {"operation": "Query", "app_name": app.name, "bind_key": "default", "model": "Thread", "table": "t"}

@@ -8,6 +8,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import textwrap
 import typing as t
 import weakref
 
@@ -33,10 +34,13 @@ from tests.support import engines
 from tests.support import servers
 from tests.support.paths import PROJECT
 from tests.support.paths import environment
+from tests.support.recorder import Recorder
+from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 SECRET = "wJalrXUtnFEMI"
 GET = {"bind": "default", "model": "Thread", "operation": "GetItem"}
+HOST_SETTINGS = {"DYNAMODB_REGION": "us-east-1", **{f"DYNAMODB_{name.upper()}": value for name, value in KEYS.items()}}
 THROTTLED = "ProvisionedThroughputExceededException"
 
 
@@ -444,6 +448,39 @@ def test_the_pools_of_workers(workers: Workers) -> None:
         return scraped.sum("pool_clients") == 3 and scraped.sum("pool_open_sockets") >= 2
 
     assert servers.eventually(is_sum)
+
+
+def test_a_failure_of_the_metrics_is_no_failure_of_the_call(recorder: Recorder, tmp_path: pathlib.Path) -> None:
+    """Without the directory of the metrics, calls succeed as before. Each app logs the failure once."""
+    directory = tmp_path / "metrics"
+    directory.mkdir()
+    program = f"""
+        import shutil, flask, dynaflask
+        from dynaflask.integrations import prometheus
+        from tests.support import models
+
+        db = dynaflask.Dynamo()
+        Thread = models.declare_thread(db)
+        apps = [flask.Flask("us"), flask.Flask("eu")]
+        for app in apps:
+            app.config.from_mapping({HOST_SETTINGS!r}, DYNAMODB_HOST={recorder.url!r})
+            db.init_app(app)
+            prometheus.instrument(app)
+        shutil.rmtree({str(directory)!r})
+        for app in apps * 2:
+            with app.app_context():
+                print(Thread("flask", "hello").save()["ConsumedCapacity"])
+    """
+    finished = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env=environment(PROMETHEUS_MULTIPROC_DIR=str(directory)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(finished.stdout.splitlines()) == 4
+    for name in ("us", "eu"):
+        assert finished.stderr.count(f"Calls of the app '{name}' are not counted. Check PROMETHEUS_MULTIPROC_DIR.") == 1
 
 
 def fetch(url: str) -> str:
