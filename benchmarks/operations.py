@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import gc
+import importlib
 import logging
 import statistics
 import time
@@ -56,6 +57,24 @@ def receiving(app: flask.Flask) -> cabc.Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def counting(app: flask.Flask) -> cabc.Iterator[None]:
+    """The metrics for Prometheus."""
+    prometheus = importlib.import_module("dynaflask.integrations.prometheus")
+    prometheus.instrument(app)
+    yield
+    prometheus.uninstrument(app)
+
+
+@contextlib.contextmanager
+def counting_tenants(app: flask.Flask) -> cabc.Iterator[None]:
+    """The metrics for Prometheus, by tenant as well."""
+    prometheus = importlib.import_module("dynaflask.integrations.prometheus")
+    prometheus.instrument(app, max_tenants=10)
+    yield
+    prometheus.uninstrument(app)
+
+
 ALONE = "nothing: the call alone"
 WATCHERS: dict[str, Watcher] = {
     ALONE: Watcher(),
@@ -65,6 +84,8 @@ WATCHERS: dict[str, Watcher] = {
     "`DYNAMODB_RECORD_OPERATIONS`: the record with lines": Watcher({"record_operations": True}, most=1.2),
     "`DYNAMODB_METER`": Watcher({"meter": True}),
     "a receiver of `operation_finished`": Watcher(watch=receiving),
+    "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
+    "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
 }
 COLUMNS = ("what watches", "time of a call", "ratio", "to reach", "reached")
 
