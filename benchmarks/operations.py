@@ -27,6 +27,7 @@ from _common import main
 from _common import make_app
 
 import dynaflask
+from dynaflask.integrations.dashboard import Dashboard
 
 CALLS = 50
 
@@ -56,6 +57,13 @@ def receiving(app: flask.Flask) -> cabc.Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def counting(app: flask.Flask) -> cabc.Iterator[None]:
+    """The counts of the dashboard."""
+    app.register_blueprint(Dashboard(authorize=lambda: True), url_prefix="/dashboard")
+    yield
+
+
 ALONE = "nothing: the call alone"
 WATCHERS: dict[str, Watcher] = {
     ALONE: Watcher(),
@@ -65,6 +73,7 @@ WATCHERS: dict[str, Watcher] = {
     "`DYNAMODB_RECORD_OPERATIONS`: the record with lines": Watcher({"record_operations": True}, most=1.2),
     "`DYNAMODB_METER`": Watcher({"meter": True}),
     "a receiver of `operation_finished`": Watcher(watch=receiving),
+    "the dashboard": Watcher(most=1.2, watch=counting),
 }
 COLUMNS = ("what watches", "time of a call", "ratio", "to reach", "reached")
 

@@ -2,12 +2,14 @@
 
 Activity     the minutes, as slots of some seconds
   Slot         what ended in these seconds
-    Counts       sums and durations of the operations that are counted together
+    Totals       sums over the operations of a tenant
+    Counts       sums, durations and the worst of a model, an operation and a route
 """
 
 from __future__ import annotations
 
 import collections
+import collections.abc as cabc
 import dataclasses
 import math
 import threading
@@ -23,31 +25,33 @@ from dynaflask.operations.usage import OTHERS
 SLOTS = 30
 SLOT_SECONDS = 10
 WINDOW_SECONDS = SLOTS * SLOT_SECONDS
-# Of tenants, of models with their operations, of throttled resources and of routes, in each slot. What comes after
-# that is counted together.
+# Of tenants, of places and of throttled resources, in each slot. What comes after that is counted together.
 MAX_KEYS = 500
 # Each bucket of durations is about a tenth longer than the one before.
 BUCKETS_PER_E = 10
 SHORTEST_SECONDS = 1e-6
 
 K = t.TypeVar("K")
+V = t.TypeVar("V")
 Clock = t.Callable[[], float]
 
 
-class Call(t.NamedTuple):
-    """The operations of a model that are counted together.
+class Place(t.NamedTuple):
+    """The operations that are counted together.
 
     Attributes:
         model: Name of the model, or of the table or the bind for a call without a model.
         operation: Name of the operation.
+        route: Flask endpoint of the request; ``None`` outside of requests.
     """
 
     model: str
     operation: str
+    route: str | None
 
 
 class Throttle(t.NamedTuple):
-    """The throttled attempts that are counted together.
+    """The throttled calls that are counted together.
 
     Attributes:
         reason: DynamoDB's reason, or its error code if it gave no reason.
@@ -58,56 +62,89 @@ class Throttle(t.NamedTuple):
     resource: str
 
 
-OTHER_CALLS: t.Final = Call(OTHERS, OTHERS)
+OTHER_PLACES: t.Final = Place(OTHERS, OTHERS, None)
 OTHER_THROTTLES: t.Final = Throttle(OTHERS, OTHERS)
 
 
 @dataclasses.dataclass(slots=True)
-class Counts:
-    """Sums over operations, and how many took how long.
+class Totals:
+    """Sums over the operations of one tenant.
 
     Attributes:
         calls: Number of calls that were sent.
-        read_units: Read capacity units.
-        write_units: Write capacity units.
+        units: Read and write capacity units.
         throttles: Number of calls that failed because DynamoDB throttled them.
         refusals: Number of calls that the tenant's limit refused. Nothing was sent.
-        errors: Number of failed calls by error code.
-        durations: Number of calls by bucket of their duration.
     """
 
     calls: int = 0
-    read_units: float = 0.0
-    write_units: float = 0.0
+    units: float = 0.0
     throttles: int = 0
     refusals: int = 0
-    errors: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    durations: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
 
-    @property
-    def units(self) -> float:
-        """Read and write units together."""
-        return self.read_units + self.write_units
+    def merge(self, other: Totals) -> None:
+        """Add the sums of other operations."""
+        self.calls += other.calls
+        self.units += other.units
+        self.throttles += other.throttles
+        self.refusals += other.refusals
 
-    def add(self, operation: Operation) -> None:
-        """Count an operation."""
-        if operation.is_refused:
-            self.refusals += 1
-            return
+
+@dataclasses.dataclass(slots=True)
+class Counts:
+    """The operations of one place: sums, how many took how long, and the worst.
+
+    Attributes:
+        calls: Number of calls that were sent.
+        units: Read and write capacity units.
+        errors: Number of failed calls by error code.
+        durations: Number of calls by bucket of their duration.
+        slowest: The slowest operation.
+        costliest: The operation with the most units, if any had some.
+    """
+
+    calls: int = 0
+    units: float = 0.0
+    errors: dict[str, int] = dataclasses.field(default_factory=dict)
+    durations: dict[int, int] = dataclasses.field(default_factory=dict)
+    slowest: Operation | None = None
+    costliest: Operation | None = None
+
+    def add(self, operation: Operation, units: float) -> None:
+        """Count an operation, in the thread that made it.
+
+        Args:
+            operation: The operation.
+            units: Its units.
+        """
         self.calls += 1
-        self.read_units += operation.read_units
-        self.write_units += operation.write_units
-        self.throttles += operation.is_throttled
+        self.units += units
         if operation.error is not None:
-            self.errors[operation.error] += 1
-        seconds = max(operation.duration_seconds, SHORTEST_SECONDS)
-        self.durations[math.floor(math.log(seconds) * BUCKETS_PER_E)] += 1
+            self.errors[operation.error] = self.errors.get(operation.error, 0) + 1
+        seconds = operation.duration_seconds
+        bucket = math.floor(math.log(max(seconds, SHORTEST_SECONDS)) * BUCKETS_PER_E)
+        self.durations[bucket] = self.durations.get(bucket, 0) + 1
+        is_slowest = self.slowest is None or seconds > self.slowest.duration_seconds
+        is_costliest = units > (0 if self.costliest is None else self.costliest.units)
+        if is_slowest or is_costliest:
+            if operation.caller is None:
+                # The walk over the stack is for those that are kept.
+                operation = operation._replace(caller=find_caller())
+            self.slowest = operation if is_slowest else self.slowest
+            self.costliest = operation if is_costliest else self.costliest
 
     def merge(self, other: Counts) -> None:
-        """Add the sums of other operations."""
-        for field in dataclasses.fields(self):
-            # A Counter adds up in place, too.
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        """Add what other operations have."""
+        self.calls += other.calls
+        self.units += other.units
+        _add(self.errors, other.errors)
+        _add(self.durations, other.durations)
+        if other.slowest is not None and (
+            self.slowest is None or other.slowest.duration_seconds > self.slowest.duration_seconds
+        ):
+            self.slowest = other.slowest
+        if other.costliest is not None and (self.costliest is None or other.costliest.units > self.costliest.units):
+            self.costliest = other.costliest
 
     def percentile(self, share: float) -> float:
         """The duration in seconds, to a tenth of it, that this share of the calls did not exceed; 0 without calls.
@@ -115,7 +152,7 @@ class Counts:
         Args:
             share: Such as 0.95.
         """
-        rest = share * self.durations.total()
+        rest = share * self.calls
         for bucket, count in sorted(self.durations.items()):
             rest -= count
             if rest <= 0:
@@ -131,58 +168,48 @@ class Slot:
 
     Attributes:
         number: Number of the slot on the clock.
-        tenants: Counts by tenant.
-        calls: Counts by model and operation.
+        tenants: Sums by tenant.
+        places: Counts by model, operation and route.
         throttles: Number of throttled calls by reason and resource.
-        slowest: The slowest operation of each model, operation and route.
-        costliest: The one with the most units.
     """
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
-        self.tenants: dict[str | None, Counts] = {}
-        self.calls: dict[Call, Counts] = {}
-        self.throttles: collections.Counter[Throttle] = collections.Counter()
-        self.slowest: dict[tuple[str, str | None], Operation] = {}
-        self.costliest: dict[tuple[str, str | None], Operation] = {}
+        self.tenants: dict[str | None, Totals] = {}
+        self.places: dict[Place, Counts] = {}
+        self.throttles: dict[Throttle, int] = {}
 
     def add(self, operation: Operation) -> None:
         """Count an operation, in the thread that made it."""
-        _entry(self.tenants, operation.tenant, OTHERS).add(operation)
+        tenant = _entry(self.tenants, operation.tenant, Totals, others=OTHERS)
         if operation.is_refused:
+            tenant.refusals += 1
             return
-        call = Call(operation.model or operation.table or operation.bind_key, operation.operation)
-        _entry(self.calls, call, OTHER_CALLS).add(operation)
+        units = operation.read_units + operation.write_units
+        tenant.calls += 1
+        tenant.units += units
+        target = operation.model or operation.table or operation.bind_key
+        place = Place(target, operation.operation, operation.route)
+        _entry(self.places, place, Counts, others=OTHER_PLACES).add(operation, units)
         if operation.is_throttled:
+            tenant.throttles += 1
             reasons = operation.throttling_reasons or ((operation.error or "", operation.table or operation.bind_key),)
             for reason in reasons:
-                throttle = Throttle(*reason)
-                is_known = throttle in self.throttles or len(self.throttles) < MAX_KEYS
-                self.throttles[throttle if is_known else OTHER_THROTTLES] += 1
-        self.keep(self.slowest, operation, operation.duration_seconds, "duration_seconds")
-        self.keep(self.costliest, operation, operation.units, "units")
-
-    @staticmethod
-    def keep(kept: dict[tuple[str, str | None], Operation], operation: Operation, value: float, name: str) -> None:
-        """Keep an operation, if it is the worst of its kind."""
-        key = (operation.label, operation.route)
-        worst = kept.get(key)
-        if value <= (getattr(worst, name) if worst is not None else 0) or (worst is None and len(kept) >= MAX_KEYS):
-            return
-        # The walk over the stack is for those that are kept.
-        kept[key] = operation if operation.caller is not None else operation._replace(caller=find_caller())
+                self._count_throttle(Throttle(*reason), 1)
 
     def merge(self, other: Slot) -> None:
         """Add what another slot has."""
-        for tenant, counts in other.tenants.items():
-            _entry(self.tenants, tenant, OTHERS).merge(counts)
-        for call, counts in other.calls.items():
-            _entry(self.calls, call, OTHER_CALLS).merge(counts)
-        self.throttles += other.throttles
-        for operation in other.slowest.values():
-            self.keep(self.slowest, operation, operation.duration_seconds, "duration_seconds")
-        for operation in other.costliest.values():
-            self.keep(self.costliest, operation, operation.units, "units")
+        for tenant, totals in other.tenants.items():
+            _entry(self.tenants, tenant, Totals, others=OTHERS).merge(totals)
+        for place, counts in other.places.items():
+            _entry(self.places, place, Counts, others=OTHER_PLACES).merge(counts)
+        for throttle, count in other.throttles.items():
+            self._count_throttle(throttle, count)
+
+    def _count_throttle(self, throttle: Throttle, count: int) -> None:
+        if throttle not in self.throttles and len(self.throttles) >= MAX_KEYS:
+            throttle = OTHER_THROTTLES
+        self.throttles[throttle] = self.throttles.get(throttle, 0) + count
 
 
 class _Slots:
@@ -258,8 +285,15 @@ class Activity:
         return Window(min(max(now - state.started_at, 1), WINDOW_SECONDS), total, window)
 
 
-def _entry(counts: dict[K, Counts], key: K, others: K) -> Counts:
-    """The counts of a key, made at first use, or those of all others if there are too many."""
-    if key not in counts and len(counts) >= MAX_KEYS:
-        key = others
-    return counts.setdefault(key, Counts())
+def _entry(entries: dict[K, V], key: K, make: cabc.Callable[[], V], *, others: K) -> V:
+    """The entry of a key, made at first use, or that of all others if there are too many."""
+    entry = entries.get(key)
+    if entry is None:
+        key = key if len(entries) < MAX_KEYS else others
+        entry = entries.setdefault(key, make())
+    return entry
+
+
+def _add(counts: dict[K, int], others: cabc.Mapping[K, int]) -> None:
+    for key, count in others.items():
+        counts[key] = counts.get(key, 0) + count

@@ -10,6 +10,7 @@ from dynaflask.client.key import transport_of
 from dynaflask.client.key import without_password
 from dynaflask.client.transport import describe
 from dynaflask.integrations.dashboard.activity import Counts
+from dynaflask.integrations.dashboard.activity import Totals
 from dynaflask.integrations.dashboard.activity import Window
 from dynaflask.integrations.dashboard.throttling import what_to_do
 from dynaflask.operations.rate_limits import UNSET
@@ -32,7 +33,7 @@ MAX_ADVICE = 20
 MAX_LEASES = 50
 SHOWN_ERRORS = 3
 
-Operations = cabc.Iterable["Operation"]
+K = t.TypeVar("K")
 
 
 class Tenant(t.NamedTuple):
@@ -43,7 +44,7 @@ class Tenant(t.NamedTuple):
         rate: Units per second.
         share: Its share in the units of all.
         limit: Units per second that it may use in each worker; ``None`` for no limit.
-        counts: What was counted.
+        seen: What was counted in the last minutes.
         bars: Units in each slot.
         total: What was counted since the start of the worker; ``None`` if the app counts no usage.
     """
@@ -52,7 +53,7 @@ class Tenant(t.NamedTuple):
     rate: float
     share: float
     limit: float | None
-    counts: Counts
+    seen: Totals
     bars: list[float]
     total: Usage | None
 
@@ -74,16 +75,16 @@ def tenants(registry: Registry, window: Window) -> list[Tenant]:
     units = sum(counts.units for counts in by_tenant.values())
     rows = []
     for name, members in [*((name, [name]) for name in shown), *([(OTHERS, others)] if others else [])]:
-        counts = Counts()
+        seen = Totals()
         for member in members:
-            counts.merge(by_tenant[t.cast("str", member)])
+            seen.merge(by_tenant[t.cast("str", member)])
         rows.append(
             Tenant(
                 name,
-                rate=counts.units / window.seconds,
-                share=counts.units / units if units else 0.0,
+                rate=seen.units / window.seconds,
+                share=seen.units / units if units else 0.0,
                 limit=None if name is None or name == OTHERS else _limit(registry, name),
-                counts=counts,
+                seen=seen,
                 bars=window.series(*members),
                 total=None if totals is None else sum((totals.get(member, Usage()) for member in members), Usage()),
             )
@@ -121,17 +122,19 @@ class ModelCall(t.NamedTuple):
 
 def model_calls(window: Window) -> list[ModelCall]:
     """The models and operations with the most calls."""
-    calls = sorted(window.total.calls.items(), key=lambda item: -item[1].calls)[:MAX_CALLS]
+    by_operation: dict[tuple[str, str], Counts] = collections.defaultdict(Counts)
+    for place, counts in window.total.places.items():
+        by_operation[place.model, place.operation].merge(counts)
     return [
         ModelCall(
-            *call,
+            *key,
             counts,
             counts.percentile(0.5),
             counts.percentile(0.95),
             counts.units / counts.calls,
-            counts.errors.most_common(SHOWN_ERRORS),
+            _largest(counts.errors, SHOWN_ERRORS),
         )
-        for call, counts in calls
+        for key, counts in sorted(by_operation.items(), key=lambda item: -item[1].calls)[:MAX_CALLS]
     ]
 
 
@@ -153,8 +156,10 @@ class Throttled(t.NamedTuple):
 
 def throttles(window: Window) -> list[Throttled]:
     """The most frequent reasons for throttling."""
-    most_common = window.total.throttles.most_common(MAX_THROTTLES)
-    return [Throttled(*throttle, number, what_to_do(throttle.reason)) for throttle, number in most_common]
+    return [
+        Throttled(*throttle, number, what_to_do(throttle.reason))
+        for throttle, number in _largest(window.total.throttles, MAX_THROTTLES)
+    ]
 
 
 class Worst(t.NamedTuple):
@@ -171,9 +176,17 @@ class Worst(t.NamedTuple):
 
 def worst(window: Window) -> Worst:
     """The slowest and the costliest operations, one of each model, operation and route."""
-    slowest = sorted(window.total.slowest.values(), key=lambda operation: -operation.duration_seconds)
-    costliest = sorted(window.total.costliest.values(), key=lambda operation: -operation.units)
-    return Worst(slowest[:MAX_OPERATIONS], costliest[:MAX_OPERATIONS])
+    places = window.total.places.values()
+    slowest = [counts.slowest for counts in places if counts.slowest is not None]
+    costliest = [counts.costliest for counts in places if counts.costliest is not None]
+    return Worst(
+        sorted(slowest, key=lambda operation: -operation.duration_seconds)[:MAX_OPERATIONS],
+        sorted(costliest, key=lambda operation: -operation.units)[:MAX_OPERATIONS],
+    )
+
+
+def _largest(counts: cabc.Mapping[K, int], number: int) -> list[tuple[K, int]]:
+    return sorted(counts.items(), key=lambda item: -item[1])[:number]
 
 
 class Destination(t.NamedTuple):

@@ -1,4 +1,4 @@
-"""The dashboard's counts: the operations of the last five minutes, by tenant and by model and operation."""
+"""The dashboard's counts: the operations of the last five minutes, by tenant, and by model, operation and route."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import typing as t
 import pytest
 
 from dynaflask.integrations.dashboard import activity
-from dynaflask.integrations.dashboard.activity import OTHER_CALLS
+from dynaflask.integrations.dashboard.activity import OTHER_PLACES
 from dynaflask.integrations.dashboard.activity import OTHER_THROTTLES
 from dynaflask.integrations.dashboard.activity import SLOT_SECONDS
 from dynaflask.integrations.dashboard.activity import WINDOW_SECONDS
 from dynaflask.integrations.dashboard.activity import Activity
-from dynaflask.integrations.dashboard.activity import Call
+from dynaflask.integrations.dashboard.activity import Place
 from dynaflask.integrations.dashboard.activity import Throttle
 from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.operations.usage import OTHERS
 
-GET = Call("Thread", "GetItem")
+GET = Place("Thread", "GetItem", None)
 
 
 class Clock:
@@ -64,13 +64,19 @@ def test_calls_are_counted_by_tenant_and_by_model_and_operation(counted: Activit
         "acme": (2, 2.5),
         None: (1, 0.5),
     }
-    assert {call: counts.calls for call, counts in total.calls.items()} == {GET: 2, Call("Thread", "PutItem"): 1}
+    assert {place: counts.calls for place, counts in total.places.items()} == {
+        GET: 2,
+        Place("Thread", "PutItem", None): 1,
+    }
 
 
 def test_a_call_without_a_model_has_the_name_of_its_table_or_of_its_bind(counted: Activity) -> None:
     """A table without a model is named by itself, and a call to several tables by its bind."""
     receive(counted, operation(model=None), operation("BatchGetItem", model=None, table=None))
-    assert list(counted.read().total.calls) == [Call("us-Thread", "GetItem"), Call("default", "BatchGetItem")]
+    assert list(counted.read().total.places) == [
+        Place("us-Thread", "GetItem", None),
+        Place("default", "BatchGetItem", None),
+    ]
 
 
 def test_calls_about_tables_are_not_counted(counted: Activity) -> None:
@@ -83,13 +89,13 @@ def test_a_refused_call_was_not_sent(counted: Activity) -> None:
     """A call that the tenant's limit refused is a refusal of the tenant, and no call."""
     receive(counted, operation(is_refused=True, error="TenantLimitExceeded"))
     total = counted.read().total
-    assert (total.tenants["acme"].refusals, total.tenants["acme"].calls, total.calls) == (1, 0, {})
+    assert (total.tenants["acme"].refusals, total.tenants["acme"].calls, total.places) == (1, 0, {})
 
 
 def test_errors_are_counted_by_their_code(counted: Activity) -> None:
     """Each error code has its number."""
     receive(counted, operation(), *[operation(error="ConditionalCheckFailedException")] * 2)
-    assert counted.read().total.calls[GET].errors == {"ConditionalCheckFailedException": 2}
+    assert counted.read().total.places[GET].errors == {"ConditionalCheckFailedException": 2}
 
 
 def test_throttles_have_dynamodbs_reason_and_resource(counted: Activity) -> None:
@@ -108,7 +114,7 @@ def test_throttles_have_dynamodbs_reason_and_resource(counted: Activity) -> None
 def test_percentiles(counted: Activity) -> None:
     """A percentile is right to a tenth, also for durations of zero; without calls it is 0."""
     receive(counted, operation(duration_seconds=0.0), *[operation(duration_seconds=n / 1000) for n in range(1, 100)])
-    counts = counted.read().total.calls[GET]
+    counts = counted.read().total.places[GET]
     assert counts.percentile(0.5) == pytest.approx(0.05, rel=0.1)
     assert counts.percentile(0.95) == pytest.approx(0.095, rel=0.1)
     assert activity.Counts().percentile(0.5) == 0
@@ -162,18 +168,22 @@ def test_the_worst_operation_of_each_route_is_kept_with_its_line(counted: Activi
         operation(route="show", caller=caller, request_id="elsewhere"),
     )
     total = counted.read().total
-    assert [each.request_id for each in total.slowest.values()] == ["slow", "elsewhere"]
-    assert [each.request_id for each in total.costliest.values()] == ["costly", "elsewhere"]
-    lines = [each.caller for each in total.slowest.values()]
-    assert [line and line.function for line in lines] == ["receive", "show"]
+    slowest = [t.cast("Operation", counts.slowest) for counts in total.places.values()]
+    costliest = [t.cast("Operation", counts.costliest) for counts in total.places.values()]
+    assert [each.request_id for each in slowest] == ["slow", "elsewhere"]
+    assert [each.request_id for each in costliest] == ["costly", "elsewhere"]
+    assert [each.caller and each.caller.function for each in slowest] == ["receive", "show"]
 
 
 def test_the_worst_operation_of_all_slots(counted: Activity, clock: Clock) -> None:
     """The window has the worst operation of all its slots."""
-    for seconds in (0.1, 0.9, 0.5):
-        receive(counted, operation(duration_seconds=seconds))
+    for seconds, units in ((0.1, 1.0), (0.9, 3.0), (0.5, 2.0), (0.4, 0.0)):
+        receive(counted, operation(duration_seconds=seconds, read_units=units))
         clock.now += SLOT_SECONDS
-    assert [each.duration_seconds for each in counted.read().total.slowest.values()] == [0.9]
+    [counts] = counted.read().total.places.values()
+    assert counts.slowest
+    assert counts.costliest
+    assert (counts.slowest.duration_seconds, counts.costliest.units) == (0.9, 3)
 
 
 def test_the_memory_is_bounded(counted: Activity, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +194,8 @@ def test_the_memory_is_bounded(counted: Activity, monkeypatch: pytest.MonkeyPatc
         receive(counted, each._replace(is_throttled=True, table=f"table {number}"))
     total = counted.read().total
     assert {name: counts.calls for name, counts in total.tenants.items()} == {"tenant 0": 1, "tenant 1": 1, OTHERS: 3}
-    assert total.calls[OTHER_CALLS].calls == 3
+    assert total.places[OTHER_PLACES].calls == 3
     assert total.throttles[OTHER_THROTTLES] == 3
-    assert len(total.slowest) == len(total.costliest) == 2
 
 
 def test_a_forked_child_counts_for_itself(counted: Activity) -> None:

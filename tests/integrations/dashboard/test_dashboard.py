@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
-import contextlib
 import gc
 import html
 import pathlib
 import re
-import threading
 import typing as t
 import weakref
 
 import flask
 import pytest
-import werkzeug.serving
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import GetError
 
@@ -26,6 +22,7 @@ from dynaflask.operations.operation import operation_finished
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.browser import screenshot
+from tests.support.pages import served
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -285,29 +282,6 @@ class TestApp:
         """The page works for operators who belong to no tenant, also where each use of an item needs one."""
         db.tenant_loader(lambda: pytest.fail("The loader was called."))
         assert section(page_of(make(require_tenant=True)), "tables")
-
-
-class Handler(werkzeug.serving.WSGIRequestHandler):
-    """Ends the connections that a browser opens in advance and does not use."""
-
-    timeout = 1
-
-    def log(self, *_: t.Any) -> None:
-        """Write nothing."""
-
-
-@contextlib.contextmanager
-def served(app: t.Any) -> cabc.Iterator[str]:
-    """The URL of an app on a threaded server."""
-    server = werkzeug.serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
-    # The server waits for the threads of its requests.
-    server.daemon_threads = False  # type: ignore[attr-defined]
-    with server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        yield f"http://127.0.0.1:{server.port}"
-        server.shutdown()
-        serving.join()
 
 
 @pytest.mark.parametrize("screen", [(1280, False), (1280, True), (390, False), (390, True)])

@@ -56,7 +56,7 @@ def test_many_tenants_have_one_row_together(make_app: MakeApp, monkeypatch: pyte
     monkeypatch.setattr(sections, "MAX_TENANTS", 1)
     fields = [{"tenant": name, "read_units": units} for name, units in (("a", 2.0), (OTHERS, 9.0), ("b", 1.0))]
     rows = sections.tenants(registry(make_app(tenant_capacity=5, **KEYS)), window(*fields))
-    assert [(row.name, row.counts.calls, row.counts.units, row.limit) for row in rows] == [
+    assert [(row.name, row.seen.calls, row.seen.units, row.limit) for row in rows] == [
         ("a", 1, 2, 5),
         (OTHERS, 2, 10, None),
     ]
