@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
+import contextlib
 import gc
 import html
+import http.client
 import pathlib
 import re
+import subprocess
+import sys
 import typing as t
 import weakref
 
@@ -23,6 +29,9 @@ from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.browser import screenshot
 from tests.support.pages import served
+from tests.support.paths import PROJECT
+from tests.support.paths import environment
+from tests.support.servers import eventually
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -300,3 +309,45 @@ def test_the_page_fits_a_screen_and_a_phone(
         assert light is not dark
         assert [heading.text for heading in browser.find_elements("tag name", "h2")][1:3] == ["Tenants", "Models"]
         assert browser.get_log("browser") == []
+
+
+def test_each_worker_of_gunicorn_shows_itself(recorder: recorders.Recorder) -> None:
+    """Two workers of a preloaded app count for themselves, and neither counts what the master did before the fork."""
+    port = engines.free_port()
+    command = [sys.executable, "-m", "gunicorn", "tests.support.dashboard_program:application", "--preload"]
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--log-level", "error"]
+    server = subprocess.Popen([*command, *options], env=environment(RECORDER_URL=recorder.url), cwd=PROJECT)
+    try:
+        assert eventually(lambda: get(port, "/dashboard"))
+        calls, pages = collections.Counter[str](), dict[str, str]()
+
+        def call() -> bool:
+            calls.update(clients.map(lambda _: get(port, "/count"), range(20)))
+            return len(calls) == 2
+
+        def load() -> bool:
+            pages.update(clients.map(page_by_process, [port] * 8))
+            return len(pages) == 2
+
+        with concurrent.futures.ThreadPoolExecutor(4) as clients:
+            assert eventually(call)
+            assert eventually(load)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+    assert {process: int(re.findall(r"Thread Query (\d+)", page)[0]) for process, page in pages.items()} == calls
+
+
+def get(port: int, path: str) -> str:
+    """The body of a response; empty while the server does not answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection), contextlib.suppress(ConnectionRefusedError):
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    return ""
+
+
+def page_by_process(port: int) -> tuple[str, str]:
+    """A page, and the process that it names."""
+    page = get(port, "/dashboard")
+    return re.findall(r"process (\d+)", page)[0], section(page, "models")
