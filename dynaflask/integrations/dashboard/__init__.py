@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import functools
-import logging
 import os
 import secrets
 import typing as t
@@ -31,8 +30,6 @@ from dynaflask.registry.context import current_app
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
-
-logger = logging.getLogger("dynaflask.dashboard")
 
 # Key in `app.extensions`.
 STATE = "dynamo_dashboard"
