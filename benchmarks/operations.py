@@ -28,6 +28,7 @@ from _common import main
 from _common import make_app
 
 import dynaflask
+from dynaflask.integrations.dashboard import Dashboard
 
 CALLS = 50
 
@@ -75,6 +76,13 @@ def counting_tenants(app: flask.Flask) -> cabc.Iterator[None]:
     prometheus.uninstrument(app)
 
 
+@contextlib.contextmanager
+def counting_for_dashboard(app: flask.Flask) -> cabc.Iterator[None]:
+    """The counts of the dashboard."""
+    app.register_blueprint(Dashboard(authorize=lambda: True), url_prefix="/dashboard")
+    yield
+
+
 ALONE = "nothing: the call alone"
 WATCHERS: dict[str, Watcher] = {
     ALONE: Watcher(),
@@ -86,6 +94,7 @@ WATCHERS: dict[str, Watcher] = {
     "a receiver of `operation_finished`": Watcher(watch=receiving),
     "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
     "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
+    "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard),
 }
 COLUMNS = ("what watches", "time of a call", "ratio", "to reach", "reached")
 

@@ -89,7 +89,11 @@ class Lease:
     @property
     def has_client(self) -> bool:
         """True if the lease holds a client that is open."""
-        return any(pooled.is_open for pooled in list(self._clients.values()))
+        return bool(self.open_clients())
+
+    def open_clients(self) -> list[PooledClient]:
+        """The clients that the lease holds and that are open."""
+        return [pooled for pooled in list(self._clients.values()) if pooled.is_open]
 
     def close(self) -> None:
         """Release the client, which is closed if it has no other lease. The next call gets a client again."""

@@ -247,6 +247,11 @@ class Registry:
             self._cache_lease(bind, lease)
         return lease
 
+    def leases(self) -> list[Lease]:
+        """The app's claims on clients so far, also those of blocks, tenants and models."""
+        # Lists are made in one step: another thread may add a lease meanwhile.
+        return list(self._leases_by_key.values())
+
     def dedicated_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""
         # The pool may evict the client of a block, because one request may be its only user.

@@ -42,6 +42,7 @@ class Status:
         items: Approximate number of items. DynamoDB updates it about every six hours.
         size_bytes: Approximate size, updated as often.
         differences: Where the table differs from what its models declare.
+        is_protected: True if the table has deletion protection.
     """
 
     table: Table
@@ -49,6 +50,7 @@ class Status:
     items: int
     size_bytes: int
     differences: list[Difference]
+    is_protected: bool = False
 
 
 def create_all(
@@ -251,6 +253,7 @@ def status_of(table: Table) -> Status:
         items=description.get("ItemCount", 0),
         size_bytes=description.get("TableSizeBytes", 0),
         differences=differences,
+        is_protected=description.get("DeletionProtectionEnabled", False),
     )
 
 

@@ -23,6 +23,13 @@ def tenants(site: str) -> dict[str, dict[str, str]]:
     return {name: {"table_prefix": f"{site}-{name}-"} for name in TENANTS}
 
 
+# For the dashboard of each site. The password of a real site is a secret, and comes from its environment.
+OPERATIONS = {
+    "DYNAMODB_RECORD_OPERATIONS": True,
+    "DYNAMODB_TENANT_CAPACITY": 100,
+    "FORUM_OPERATOR_PASSWORD": "operator",
+}
+
 # The local server reads an access key of 12 digits as an account, and accepts any secret.
 SITES = {
     "us": {
@@ -33,6 +40,7 @@ SITES = {
         "DYNAMODB_TABLE_PREFIX": "us-",
         "DYNAMODB_TENANTS": tenants("us"),
         "DYNAMODB_METER": True,
+        **OPERATIONS,
     },
     "eu": {
         "FORUM_TITLE": "Forum, EU",
@@ -42,6 +50,7 @@ SITES = {
         "DYNAMODB_TABLE_PREFIX": "eu-",
         "DYNAMODB_TENANTS": tenants("eu"),
         "DYNAMODB_METER": True,
+        **OPERATIONS,
     },
 }
 

@@ -84,3 +84,4 @@ def test_the_log_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
         values: t.Any = {"model": "Thread", "table": "Thread", "tenant": None, "caller": caller, "route": "show"}
         log.add([Operation(operation="Scan", app_name="app", bind_key="default", duration_seconds=0.1, **values)])
     assert [vars(record)["line"] for record in caplog.records] == ["forum.py:1 in show", "forum.py:2 in show"]
+    assert [advice.caller.line for advice in log.logged()] == [1, 2]

@@ -31,6 +31,7 @@ SLOW_FILES = tuple(
         "integrations/test_celery.py",
         "integrations/test_prometheus.py",
         "integrations/test_debugtoolbar.py",
+        "integrations/dashboard/test_dashboard.py",
         "cli/test_commands.py",
         "registry/test_contexts_machine.py",
         "registry/test_tenants_machine.py",

@@ -400,6 +400,7 @@ class TestSync:
         """``drop_all`` does not disable deletion protection: DynamoDB's refusal is the error."""
         board = boards.declare_board(db, deletion_protection=True)
         db.create_all(wait=True)
+        assert [status.is_protected for status in tables.status(db.registry)] == [True]
         with pytest.raises(TableError, match="DeleteTable failed for table test-.* \\(bind default, us-east-1, http"):
             db.drop_all()
         assert board.exists()
