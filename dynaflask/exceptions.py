@@ -10,6 +10,7 @@ DynaflaskError
 ├── BadCursor            the cursor is not valid for this query     (also werkzeug's BadRequest)
 ├── InvalidBody          a JSON body does not fit its model         (also werkzeug's BadRequest)
 ├── LocalServerError     the local server cannot be used            (also RuntimeError)
+├── StreamError          a stream or a record of it cannot be read
 ├── TransferError        a dump or a load cannot continue
 ├── UnknownTenant        the app has no tenant with this name       (also werkzeug's NotFound)
 ├── TenantRequired       the operation needs a tenant               (also RuntimeError)
@@ -211,6 +212,10 @@ class TenantLimitExceeded(DynaflaskError, werkzeug.exceptions.TooManyRequests):
 
 class LocalServerError(DynaflaskError, RuntimeError):
     """The local server cannot be started or used. The message says how to fix it."""
+
+
+class StreamError(DynaflaskError):
+    """A stream cannot be read, or a record of it belongs to no table of the app, or to no single tenant or model."""
 
 
 class TransferError(DynaflaskError):

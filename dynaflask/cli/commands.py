@@ -17,6 +17,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from dynaflask import local
 from dynaflask import tables
+from dynaflask.cli import stream
 from dynaflask.cli.doctor import output as doctor_output
 from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_document
@@ -254,6 +255,16 @@ def policy(
     calls = None if observed is None else read_calls(observed)
     document = iam_policy(_registry(), calls=calls, **_selected(models, bind_key), **options)
     sys.exit(not print_document(document, compared=compared))
+
+
+@dynamo.command("stream")
+@click.argument("model")
+@click.argument("handler", metavar="MODULE:FUNCTION")
+@click.option("--consumer", metavar="NAME", help="Name that the position is saved under.  [default: MODULE:FUNCTION]")
+@click.option("--once", is_flag=True, help="Stop when no shard of the stream has a record.")
+def follow_stream(*, model: str, handler: str, consumer: str | None, once: bool) -> None:
+    """Call a function with each change of the items of a table, until Ctrl-C or SIGTERM."""
+    stream.run(_registry(), model, handler, consumer=consumer, once=once)
 
 
 @dynamo.command("ping")

@@ -33,7 +33,9 @@ def test_help_names_the_commands(make_app: t.Callable[..., flask.Flask]) -> None
     """``flask dynamo --help`` lists all commands."""
     shown = make_app().test_cli_runner().invoke(args=["dynamo", "--help"]).output
     names = [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line]
-    assert " ".join(names) == ("check create diff doctor drop dump export load local models ping policy status sync")
+    assert " ".join(names) == (
+        "check create diff doctor drop dump export load local models ping policy status stream sync"
+    )
 
 
 def test_flask_finds_the_group_without_the_app() -> None:

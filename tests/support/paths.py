@@ -50,6 +50,8 @@ SLOW_FILES = tuple(
         "model/codec/test_deserializer.py",
         "model/codec/test_serializer.py",
         "tables/test_dump.py",
+        "tables/streams/test_consumer.py",
+        "cli/test_stream.py",
         "tables/test_export.py",
         "tables/test_load.py",
         "tables/test_policy.py",
