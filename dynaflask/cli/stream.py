@@ -10,7 +10,6 @@ import typing as t
 import click
 from werkzeug.utils import import_string
 
-from dynaflask.cli.output import progress
 from dynaflask.cli.tenant_command import runs_for_several_tenants
 from dynaflask.registry.registry import Registry
 from dynaflask.tables.streams import follow
@@ -34,8 +33,10 @@ def run(registry: Registry, model: str, handler: str, *, consumer: str | None, o
     except ImportError as error:
         message = f"{handler!r} cannot be imported: {error}. Name a function as MODULE:FUNCTION."
         raise click.UsageError(message) from error
-    with _stopped_by_sigterm(), progress(f"Handling the stream of {model}", total=lambda: 0) as report:
-        follow(registry, model_class, function, consumer=consumer or handler, once=once, progress=report)
+    consumer = consumer or handler
+    click.echo(f"Handling the stream of {model} as {consumer}.", err=True)
+    with _stopped_by_sigterm():
+        follow(registry, model_class, function, consumer=consumer, once=once)
 
 
 @contextlib.contextmanager

@@ -40,7 +40,6 @@ def follow(
     *,
     consumer: str,
     once: bool = False,
-    progress: cabc.Callable[[int], object] = lambda count: None,
 ) -> None:
     """Call a function with each record of the stream of a model's table, in an app context for the record's tenant.
 
@@ -56,7 +55,6 @@ def follow(
         handler: The function. Its error ends the loop; the next call begins with the record that failed.
         consumer: The name under which the position is saved. Run one process for each.
         once: Return when no shard has a record; by default, the loop has no end.
-        progress: Called with the number of records of each page that is handled.
 
     Raises:
         StreamError: The table has no stream, the stream is disabled and read to its end, another process has the same
@@ -89,12 +87,10 @@ def follow(
                 logger.error("The record %s of %s failed. The next start begins with it.", number, stream_arn)
                 raise
 
-        _read_shards(reader, handle, once=once, progress=progress)
+        _read_shards(reader, handle, once=once)
 
 
-def _read_shards(
-    reader: ShardReader, handle: cabc.Callable[[Json], None], *, once: bool, progress: cabc.Callable[[int], object]
-) -> None:
+def _read_shards(reader: ShardReader, handle: cabc.Callable[[Json], None], *, once: bool) -> None:
     shards: list[str] = []
     described_at = -math.inf
     while True:
@@ -104,13 +100,12 @@ def _read_shards(
             described_at = time.monotonic()
         shards = reader.shards
         counts = [_handle_page(reader, shard, handle) for shard in shards]
-        if any(counts):
-            progress(sum(counts))
         # A shard that has just ended may have children to read.
-        elif shards == reader.shards:
-            if once:
-                return
-            time.sleep(POLL_SECONDS)
+        if any(counts) or shards != reader.shards:
+            continue
+        if once:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def _handle_page(reader: ShardReader, shard: str, handle: cabc.Callable[[Json], None]) -> int:
@@ -124,6 +119,8 @@ def _handle_page(reader: ShardReader, shard: str, handle: cabc.Callable[[Json], 
         if last_handled is not None:
             reader.save(shard, last_handled)
     reader.advance(shard, page)
+    if page.records:
+        logger.info("Handled %s records of %s, up to %s.", len(page.records), shard, last_handled)
     return len(page.records)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import time
 import typing as t
 
 import flask
@@ -26,8 +27,13 @@ from dynaflask.registry.declaration import full_name
 from dynaflask.registry.registry import Registry
 from dynaflask.tables.schema import Json
 from dynaflask.tenants import NO_TENANT
+from dynaflask.tenants import TTL_SECONDS
 from dynaflask.tenants import UNRESTRICTED
 from dynaflask.tenants import Principal
+
+# In app.extensions: the tenants by the names of their tables, and the end of its time. An app may have thousands of
+# tenants, and a Lambda function is called for each batch.
+INDEX: t.Final = "dynamo.streams"
 
 
 class StreamedTable(t.NamedTuple):
@@ -145,13 +151,29 @@ class TableOwners:
         """The tenants that have the table. ``None`` among them is no tenant."""
         owners = self._owners.get(table)
         if owners is None:
-            owners = [tenant for tenant in self._tenants() if self._is_own_table(tenant, table)]
-            self._owners[table] = owners
+            tenants = self._tenants_with(table.name) if self._principal is None else [self._principal.name]
+            owners = self._owners[table] = [tenant for tenant in tenants if self._is_own_table(tenant, table)]
         return owners
 
+    def _tenants_with(self, table_name: str) -> list[str | None]:
+        """The tenants that have a table of this name anywhere."""
+        index, expires_at = self._app.extensions.get(INDEX, ({}, 0.0))
+        # A name that the index lacks may be that of a new tenant.
+        if table_name not in index or time.monotonic() > expires_at:
+            index, ttl_seconds = self._make_index(), self._registry.settings.plain.get("tenant_ttl_seconds")
+            expires_at = time.monotonic() + (TTL_SECONDS if ttl_seconds is None else ttl_seconds)
+            self._app.extensions[INDEX] = index, expires_at
+        return t.cast("list[str | None]", index.get(table_name, []))
+
+    def _make_index(self) -> dict[str, list[str | None]]:
+        index: dict[str, list[str | None]] = {}
+        for tenant in self._tenants():
+            with contextlib.suppress(UnknownTenant), self.context(tenant):
+                for name in {self._settings_of(model)[0] for model in self._registry.models.classes()}:
+                    index.setdefault(name, []).append(tenant)
+        return index
+
     def _tenants(self) -> list[str | None]:
-        if self._principal is not None:
-            return [self._principal.name]
         if not self._registry.tenants.have_settings:
             # All tenants have the tables of the app: without a TenantKey, a table belongs to none of them.
             return [None]
@@ -162,8 +184,10 @@ class TableOwners:
         models = self._models_for(tenant, table)
         if self._principal is not None:
             return bool(models)
-        # A TenantKey names the tenant of each record. A model with Meta.tenant = False belongs to none.
-        return any(not (model.__has_tenant_key__ or (tenant and _is_shared(model))) for model in models)
+        # A TenantKey names the tenant of each record; a record without one belongs to no model of the table. A model with
+        # Meta.tenant = False belongs to no tenant.
+        has_tenant_key = any(model.__has_tenant_key__ for model in models)
+        return not has_tenant_key and any(not (tenant and _is_shared(model)) for model in models)
 
     def _models_for(self, tenant: str | None, table: StreamedTable) -> list[type[Model]]:
         # What looks like the tenant of a TenantKey may be a part of another key.
@@ -175,11 +199,15 @@ class TableOwners:
         return [model for model in self._registry.models.classes() if self._is_on(table, model)]
 
     def _is_on(self, table: StreamedTable, model: type[Model]) -> bool:
+        name, bind = self._settings_of(model)
+        return bind is not None and name == table.name and self._reaches(bind, table)
+
+    def _settings_of(self, model: type[Model]) -> tuple[str, Bind | None]:
         # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
         with contextlib.suppress(DynaflaskError, RuntimeError):
             settings = self._registry.scope.resolve(self._registry.models.declaration_of(model))
-            return settings.table_name == table.name and self._reaches(settings.bind, table)
-        return False
+            return settings.table_name or "", settings.bind
+        return "", None
 
     def _reaches(self, bind: Bind, table: StreamedTable) -> bool:
         # A role names its account. The account of other credentials is not known without a call.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import flask
@@ -159,7 +160,7 @@ def test_without_a_tenant_the_key_is_the_stored_one(make_app: MakeApp, db: dynaf
 def test_a_model_without_a_tenant_key_cannot_read_the_records_of_all_tenants(
     make_app: MakeApp, db: dynaflask.Dynamo, pooled: t.Any
 ) -> None:
-    """Also if the call names that model alone."""
+    """Also if the call names that model alone, and if the tenant in the key does not exist."""
 
     class Spy(db.Model):  # type: ignore[name-defined]
         class Meta:
@@ -167,9 +168,12 @@ def test_a_model_without_a_tenant_key_cannot_read_the_records_of_all_tenants(
 
         id = UnicodeAttribute(hash_key=True)
 
-    app = make_app(**LOCAL)
+    app = make_app(**LOCAL, tenants={"acme": {}})
     with pytest.raises(dynaflask.TenantMismatch):
         owner(app, db, record_in("Pooled", id="acme#1"), models=[Spy])
+    for key in ("gone#1", "no-tenant"):
+        with pytest.raises(dynaflask.StreamError, match="is none of the tables"):
+            owner(app, db, record_in("Pooled", id=key), models=[Spy])
 
 
 def test_a_model_of_no_tenant_keeps_its_records_from_tenants(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
@@ -195,6 +199,54 @@ def test_tenants_without_a_list_need_one(make_app: MakeApp, db: dynaflask.Dynamo
     assert owner(app, db, record_in("acme-Pooled", id="acme#1")) == ("acme", "Pooled")
     db.tenant_lister(lambda: ["acme", "globex"])
     assert owner(app, db, record_in("acme-Note", id="1")) == ("acme", "Note")
+
+
+def test_the_tables_of_all_tenants_are_cached(
+    make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tenants are listed once in the time of a tenant's cache, and again for a table that none of them has."""
+    names, calls = ["acme"], []
+    db.tenant_settings(lambda name: {"table_prefix": f"{name}-"})
+    db.tenant_lister(lambda: calls.append(None) or names)  # type: ignore[func-returns-value]
+    app = make_app(**LOCAL, require_tenant=True, tenant_ttl_seconds=60)
+    for _ in range(2):
+        assert owner(app, db, record_in("acme-Note", id="1")) == ("acme", "Note")
+    assert len(calls) == 1
+    names.append("globex")
+    assert owner(app, db, record_in("globex-Note", id="1")) == ("globex", "Note")
+    assert len(calls) == 2
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert owner(app, db, record_in("acme-Note", id="1")) == ("acme", "Note")
+    assert len(calls) == 3
+
+
+def test_the_cache_gives_no_table_to_a_former_owner(make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
+    """A tenant's settings of the moment decide if it has the table."""
+    prefixes = {"acme": "a-", "globex": "g-"}
+    db.tenant_settings(lambda name: {"table_prefix": prefixes[name]})
+    db.tenant_lister(lambda: prefixes)
+    app = make_app(**LOCAL, require_tenant=True)
+    assert owner(app, db, record_in("a-Note", id="1")) == ("acme", "Note")
+    prefixes["acme"] = "moved-"
+    app.extensions["dynamo"].tenants.forget("acme")
+    with pytest.raises(dynaflask.StreamError, match="is none of the tables"):
+        owner(app, db, record_in("a-Note", id="1"))
+
+
+def test_two_apps_have_caches_of_their_own(make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
+    """The same table name belongs to another tenant in each app."""
+    apps = {name: make_app(name, **LOCAL, tenants={name: {}}, require_tenant=True) for name in ("acme", "globex")}
+    for _ in range(2):
+        for name, app in apps.items():
+            assert owner(app, db, record_in("Note", id="1")) == (name, "Note")
+
+
+def test_a_tenant_that_is_listed_and_unknown_is_left_out(make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
+    """Such as one that was deleted a moment ago."""
+    db.tenant_settings(lambda name: {"table_prefix": "acme-"} if name == "acme" else None)
+    db.tenant_lister(lambda: ["gone", "acme"])
+    assert owner(make_app(**LOCAL), db, record_in("acme-Note", id="1")) == ("acme", "Note")
 
 
 def test_several_models_of_one_table_need_a_choice(make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
