@@ -184,8 +184,8 @@ class TableOwners:
         models = self._models_for(tenant, table)
         if self._principal is not None:
             return bool(models)
-        # A TenantKey names the tenant of each record; a record without one belongs to no model of the table. A model with
-        # Meta.tenant = False belongs to no tenant.
+        # A TenantKey names the tenant of each record; a record without one belongs to no model of the table. A model
+        # with Meta.tenant = False belongs to no tenant.
         has_tenant_key = any(model.__has_tenant_key__ for model in models)
         return not has_tenant_key and any(not (tenant and _is_shared(model)) for model in models)
 
