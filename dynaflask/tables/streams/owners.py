@@ -35,6 +35,9 @@ from dynaflask.tenants import Principal
 # tenants, and a Lambda function is called for each batch.
 INDEX: t.Final = "dynamo.streams"
 
+# The region of all tables of DynamoDB Local, whatever the region of the client. AWS has none of this name.
+DYNAMODB_LOCAL: t.Final = "ddblocal"
+
 
 class StreamedTable(t.NamedTuple):
     """The table of a stream, as the stream's ARN names it."""
@@ -210,6 +213,8 @@ class TableOwners:
         return "", None
 
     def _reaches(self, bind: Bind, table: StreamedTable) -> bool:
+        if table.region == DYNAMODB_LOCAL:
+            return bind.host is not None
         # A role names its account. The account of other credentials is not known without a call.
         if bind.role_arn is not None and bind.role_arn.split(":")[4] != table.account:
             return False

@@ -73,6 +73,14 @@ def test_the_region_may_come_from_the_environment(
         owner(app, db, record_in("Note", id="1"))
 
 
+def test_dynamodb_local_has_one_region(make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
+    """Its ARNs name no region of AWS. An app without a host has no tables there."""
+    event = record_in("Note", region="ddblocal", account="000000000000", id="1")
+    assert owner(make_app(**LOCAL), db, event) == (None, "Note")
+    with pytest.raises(dynaflask.StreamError, match="is none of the tables"):
+        owner(make_app(**(LOCAL | {"host": None})), db, event)
+
+
 def test_a_role_names_the_account(make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
     """Two tenants with one table name in two accounts: the account of the stream decides, without a call."""
     tenants = {
