@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from dynaflask.exceptions import InvalidBody
     from dynaflask.exceptions import LocalServerError
     from dynaflask.exceptions import MigrationError
+    from dynaflask.exceptions import StreamError
     from dynaflask.exceptions import TenantLimitExceeded
     from dynaflask.exceptions import TenantMismatch
     from dynaflask.exceptions import TenantRequired
@@ -69,6 +70,7 @@ __all__ = [
     "Page",
     "PoolStats",
     "Registry",
+    "StreamError",
     "TenantKey",
     "TenantLimitExceeded",
     "TenantMismatch",
@@ -107,6 +109,7 @@ _MODULES = {
     "PoolStats": "dynaflask.client.pool",
     "Registry": "dynaflask.registry.registry",
     "TenantKey": "dynaflask.model.tenant_key",
+    "StreamError": "dynaflask.exceptions",
     "TenantLimitExceeded": "dynaflask.exceptions",
     "TenantMismatch": "dynaflask.exceptions",
     "TenantRequired": "dynaflask.exceptions",

@@ -12,6 +12,7 @@ DynaflaskError
 ├── InvalidBody          a JSON body does not fit its model         (also werkzeug's BadRequest)
 ├── LocalServerError     the local server cannot be used            (also RuntimeError)
 ├── MigrationError       a migration of items cannot continue
+├── StreamError          a stream or a record of it cannot be read
 ├── TransferError        a dump, a load or a seed cannot continue
 ├── UnknownTenant        the app has no tenant with this name       (also werkzeug's NotFound)
 ├── TenantRequired       the operation needs a tenant               (also RuntimeError)
@@ -249,6 +250,10 @@ class TenantLimitExceeded(DynaflaskError, werkzeug.exceptions.TooManyRequests):
 
 class LocalServerError(DynaflaskError, RuntimeError):
     """The local server cannot be started or used. The message says how to fix it."""
+
+
+class StreamError(DynaflaskError):
+    """A stream cannot be read, or a record of it belongs to no table of the app, or to no single tenant or model."""
 
 
 class TransferError(DynaflaskError):

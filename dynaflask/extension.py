@@ -56,6 +56,7 @@ if t.TYPE_CHECKING:
     from dynaflask.operations.operation import Operation
     from dynaflask.operations.usage import Usage
     from dynaflask.operations.usage import UsageKey
+    from dynaflask.tables.streams import StreamRecords
 
 T = t.TypeVar("T")
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
@@ -412,6 +413,29 @@ class Dynamo:
             **options,
         )
         return page
+
+    def stream_records(self, event: t.Any, *, models: cabc.Sequence[type[Model]] | None = None) -> StreamRecords:
+        """The records of a DynamoDB stream that Lambda passes to a function, each for its tenant.
+
+        The tenant of a record is the one in its ``TenantKey``, or the one that has the table. In a ``db.tenant`` block,
+        all records must be that tenant's; in a ``db.without_tenant`` block, all are read for none. ``db.using`` blocks
+        and the tenant loader have no effect.
+
+        Args:
+            event: The event of the Lambda function.
+            models: The models that records are read as; by default all of the app's.
+
+        Returns:
+            The records. Return ``db.stream_records(event).handle(function)`` from the Lambda function.
+
+        Raises:
+            StreamError: It is no event of a stream.
+        """
+        from dynaflask.tables import streams  # noqa: PLC0415 - a program that serves requests does not need it
+
+        principal = self._scope("db.stream_records").known_principal
+        owners = streams.TableOwners(current_app(), models=models, principal=principal)
+        return streams.StreamRecords(event, owners)
 
     def transact_write(self, **options: t.Any) -> TransactWrite:
         """A write transaction in the current app, on the bind of the first model in it.

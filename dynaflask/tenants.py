@@ -149,6 +149,11 @@ class Tenants:
         return self._callbacks.loader is not None
 
     @property
+    def have_settings(self) -> bool:
+        """True if tenants may have settings of their own. Otherwise, all have the tables of the app."""
+        return self._settings.tenants is not None or self._callbacks.settings is not None
+
+    @property
     def is_required(self) -> bool:
         """True if any use without a tenant is an error: ``DYNAMODB_REQUIRE_TENANT``."""
         return bool(self._settings.plain.get("require_tenant"))

@@ -35,6 +35,7 @@ ERRORS: list[dynaflask.DynaflaskError] = [
     dynaflask.InvalidBody({"author.name": "text"}),
     dynaflask.LocalServerError("text"),
     dynaflask.MigrationError("text"),
+    dynaflask.StreamError("text"),
     dynaflask.TransferError(pathlib.Path("file"), "text", line=3),
     dynaflask.UnknownTenant("acme", "text"),
     dynaflask.UnknownTenant("acme"),

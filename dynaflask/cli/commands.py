@@ -18,6 +18,7 @@ from pynamodb.exceptions import PynamoDBException
 from dynaflask import local
 from dynaflask import tables
 from dynaflask.cli import migrations
+from dynaflask.cli import stream
 from dynaflask.cli.doctor import output as doctor_output
 from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_document
@@ -292,6 +293,16 @@ def migrate(*, directory: pathlib.Path, only_list: bool, as_json: bool, **option
     if only_list:
         sys.exit(not migrations.show(_registry(), directory, as_json=as_json))
     migrations.apply_all(_registry(), directory, **options)
+
+
+@dynamo.command("stream")
+@click.argument("model")
+@click.argument("handler", metavar="MODULE:FUNCTION")
+@click.option("--consumer", metavar="NAME", help="Name that the position is saved under.  [default: MODULE:FUNCTION]")
+@click.option("--once", is_flag=True, help="Stop when no shard of the stream has a record.")
+def follow_stream(*, model: str, handler: str, consumer: str | None, once: bool) -> None:
+    """Call a function with each change of the items of a table, until Ctrl-C or SIGTERM."""
+    stream.run(_registry(), model, handler, consumer=consumer, once=once)
 
 
 @dynamo.command("ping")

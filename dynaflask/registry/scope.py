@@ -155,7 +155,7 @@ class Scope:
                 " Remove one of the two."
             )
         # The tenant may not be known yet, and need not be: a shared model is used to look it up.
-        principal = self._known_principal
+        principal = self.known_principal
         if principal is not None and principal.is_unrestricted:
             return
         for other in self.registry.models.classes():
@@ -393,13 +393,14 @@ class Scope:
     @property
     def known_tenant(self) -> str | None:
         """Name of the tenant, if it has been looked up. The loader is not called."""
-        principal = self._known_principal
+        principal = self.known_principal
         return None if principal is None else principal.name
 
     @property
-    def _known_principal(self) -> Principal | None:
+    def known_principal(self) -> Principal | None:
+        """The tenant that this scope acts for, or none, if it has been looked up. The loader is not called."""
         if self._principal is None and self._outer is not None:
-            return self._outer._known_principal
+            return self._outer.known_principal
         return self._principal
 
     @property

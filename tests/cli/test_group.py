@@ -34,7 +34,7 @@ def test_help_names_the_commands(make_app: t.Callable[..., flask.Flask]) -> None
     shown = make_app().test_cli_runner().invoke(args=["dynamo", "--help"]).output
     names = [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line]
     assert " ".join(names) == (
-        "check create diff doctor drop dump export load local migrate models ping policy seed status sync"
+        "check create diff doctor drop dump export load local migrate models ping policy seed status stream sync"
     )
 
 

@@ -59,6 +59,8 @@ SLOW_FILES = tuple(
         "tables/migrations/test_segments.py",
         "cli/test_migrations.py",
         "tables/test_dump.py",
+        "tables/streams/test_consumer.py",
+        "cli/test_stream.py",
         "tables/test_export.py",
         "tables/test_load.py",
         "tables/test_policy.py",
