@@ -108,7 +108,9 @@ def test_it_starts_nothing() -> None:
     assert process.stdout.split() == ["1", "0"]
 
 
-@pytest.mark.parametrize(("extra", "package"), [("celery", "celery"), ("restx", "flask_restx")])
+@pytest.mark.parametrize(
+    ("extra", "package"), [("admin", "flask_admin"), ("celery", "celery"), ("restx", "flask_restx")]
+)
 def test_an_integration_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch, extra: str, package: str) -> None:
     """Without its library an integration raises ``ModuleNotFoundError`` with the command that installs it."""
     monkeypatch.setitem(sys.modules, package, None)
