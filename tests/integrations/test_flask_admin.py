@@ -801,6 +801,19 @@ def test_a_shared_table_is_not_scanned_for_a_tenant(make_admin: MakeAdmin, share
 
 
 @pytest.mark.usefixtures("tenants")
+def test_an_export_has_the_items_of_its_tenant(make_admin: MakeAdmin, shared: t.Any) -> None:
+    """Items that are read while the export is sent are those of the tenant that asked for it."""
+    view = View(shared)
+    app = make_admin(view)
+    acme, blue = (TenantClient(app, tenant) for tenant in ("acme", "blue"))
+    for client, subject in [(acme, "ours"), (blue, "theirs")]:
+        client.submit(client.get("new/"), forum="flask", subject=subject)
+    query = arguments(view, forum_equals="flask")
+    rows = [client.get("export/csv/", **query).text.splitlines()[1:] for client in (acme, blue)]
+    assert [[row.split(",")[:2] for row in each] for each in rows] == [[["flask", "ours"]], [["flask", "theirs"]]]
+
+
+@pytest.mark.usefixtures("tenants")
 def test_a_page_of_another_tenant_is_not_continued(make_admin: MakeAdmin, shared: t.Any) -> None:
     """A cursor of one tenant starts no page of another."""
     view = View(shared)

@@ -120,6 +120,18 @@ def test_the_list_leads_on_and_an_edit_leads_back(browser: t.Any, url: str) -> N
     assert "two\nlines" in browser.find_element("css selector", "td.col-text").get_attribute("textContent")
 
 
+def test_a_filter_is_added_from_the_menu(browser: t.Any, url: str) -> None:
+    """The menu offers the keys; a filter for one shows its items."""
+    browser.get(url)
+    click(browser, "a.dropdown-toggle")
+    assert [entry.text for entry in browser.find_elements("css selector", "a.filter")] == ["Forum Name", "Subject"]
+    click(browser, "a.filter")
+    browser.find_element("css selector", "#filter_form input.filter-val").send_keys("django")
+    click(browser, "#filter_form button[type=submit]")
+    wait_for(lambda: len(subjects(browser)) == 2)
+    assert subjects(browser) == ["a <b>5</b>", "a <b>6</b>"]
+
+
 def test_an_item_is_deleted_by_its_button(browser: t.Any, url: str) -> None:
     """The list keeps its filter, and has one item less."""
     browser.get(f"{url}?flt0_0=django")
