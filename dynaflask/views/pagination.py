@@ -208,18 +208,22 @@ def _cursor_context(scope: Scope, model: t.Any, query: PreparedQuery[t.Any]) -> 
         "bind": [bind.key, *(getattr(bind, name) for name in CURSOR_SETTINGS), identity],
         "tenant": scope.tenant,
         "model": full_name(model),
-        "request": {name: _sort_sets(value) for name, value in query.request.items() if name not in UNBOUND_PARAMETERS},
+        "request": {name: sort_sets(value) for name, value in query.request.items() if name not in UNBOUND_PARAMETERS},
     }
 
 
-def _sort_sets(value: t.Any) -> t.Any:
-    """The value with each of DynamoDB's sets sorted: Python's order of a set differs between processes."""
+def sort_sets(value: t.Any) -> t.Any:
+    """The value with each of DynamoDB's sets sorted: Python's order of a set differs between processes.
+
+    Args:
+        value: A value in DynamoDB's format.
+    """
     if isinstance(value, list):
-        return [_sort_sets(content) for content in value]
+        return [sort_sets(content) for content in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: sorted(content) if name in {"SS", "NS", "BS"} and isinstance(content, list) else _sort_sets(content)
+        name: sorted(content) if name in {"SS", "NS", "BS"} and isinstance(content, list) else sort_sets(content)
         for name, content in value.items()
     }
 

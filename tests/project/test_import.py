@@ -111,6 +111,7 @@ def test_it_starts_nothing() -> None:
 @pytest.mark.parametrize(
     ("extra", "package", "module"),
     [
+        ("admin", "flask_admin", "flask_admin"),
         ("celery", "celery", "celery"),
         ("debugtoolbar", "flask_debugtoolbar", "debugtoolbar"),
         ("prometheus", "prometheus_client", "prometheus"),

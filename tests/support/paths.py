@@ -27,6 +27,8 @@ SLOW_FILES = tuple(
         "registry/test_leaks.py",
         "registry/test_tenant_isolation.py",
         "project/test_docs.py",
+        "integrations/test_flask_admin.py",
+        "integrations/test_flask_admin_browser.py",
         "integrations/test_pytest.py",
         "integrations/test_celery.py",
         "integrations/test_prometheus.py",
