@@ -38,6 +38,7 @@ from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import check_filter
+from dynaflask.client.traced_caller import TracedCaller
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
@@ -50,6 +51,8 @@ from dynaflask.operations.operation import table_of
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import finished_call
 
 if t.TYPE_CHECKING:
     from pynamodb.connection.base import MetaTable
@@ -131,7 +134,11 @@ class Connection(PlainCalls):
         self._model = model
         self._recorder = owner.recorder
         self._own_capacity = own_capacity
-        self._is_recorded = self._recorder.is_enabled or own_capacity not in {None, UNSET}
+        self._is_recorded = (
+            self._recorder.is_enabled or bool(self._recorder.tracing.tracers) or own_capacity not in {None, UNSET}
+        )
+        # URL and region of the client, once a traced call has got it.
+        self._place = UNKNOWN_PLACE
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
@@ -177,17 +184,23 @@ class Connection(PlainCalls):
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._recorder.limits.check_limit(self.tenant, self._own_capacity)
+        tracing = self._recorder.tracing
+        traced = tracing.start()
         started = time.perf_counter()
         try:
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            self._record(operation_name, operation_kwargs, started=started, outcome=failure_of(error))
+            operation = self._record(operation_name, operation_kwargs, started=started, outcome=failure_of(error))
+            if traced:
+                tracing.finish(traced, finished_call(operation, place=self._place, error=error))
             raise
         outcome = outcome_of(operation_name, result)
-        self._record(operation_name, operation_kwargs, started=started, outcome=outcome)
+        operation = self._record(operation_name, operation_kwargs, started=started, outcome=outcome)
+        if traced:
+            tracing.finish(traced, finished_call(operation, place=self._place))
         return result
 
-    def _record(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> None:
+    def _record(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> Operation:
         operation = Operation(
             name=name,
             app_name=self._recorder.app_name,
@@ -199,6 +212,7 @@ class Connection(PlainCalls):
             **outcome,
         )
         self._recorder.record(operation, own_capacity=self._own_capacity)
+        return operation
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()
@@ -220,13 +234,17 @@ class Connection(PlainCalls):
 
     def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
         """What makes the call: the client or its direct transport, with what this connection adds to it."""
-        api_caller = pooled.api_caller
+        api_caller, is_direct = pooled.api_caller, pooled.is_direct
         if self._page_decoder is not None and pooled.is_direct:
             api_caller = api_caller.with_page_decoder(self._page_decoder)
         if self._recorder.interceptor is not None:
-            api_caller = self._recorder.interceptor(operation_name, pooled.client, self.bind) or api_caller
+            intercepting = self._recorder.interceptor(operation_name, pooled.client, self.bind)
+            api_caller, is_direct = intercepting or api_caller, is_direct and intercepting is None
         if self.bind.call_timeout_seconds is not None:
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
+        if self._recorder.tracing.tracers:
+            self._place = pooled.place
+            api_caller = TracedCaller(api_caller, self._recorder.tracing, is_direct=is_direct)
         return api_caller
 
     def with_page_decoder(self, decoder: PageDecoder) -> Connection:

@@ -11,6 +11,7 @@ from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.rate_limits import TenantRateLimits
+from dynaflask.operations.tracing import NO_TRACING
 from dynaflask.operations.usage import MAX_TENANTS
 from dynaflask.operations.usage import Meter
 
@@ -34,6 +35,7 @@ class OperationRecorder:
         meter: Counts operations, if ``DYNAMODB_METER`` is true.
         limits: Limits each tenant that has a limit: ``DYNAMODB_TENANT_CAPACITY``, or ``tenant_capacity`` of the tenant.
         interceptor: Chooses what makes a call, for the faults of tests; ``None`` in production.
+        tracing: The tracers of the app. Connections that exist already see its first tracer in their next context.
         is_enabled: True if it records the operations of all tenants even when the signal has no receivers.
     """
 
@@ -47,6 +49,7 @@ class OperationRecorder:
         )
         self.limits = TenantRateLimits(settings.get("tenant_capacity", {}))
         self.interceptor: Interceptor | None = None
+        self.tracing = NO_TRACING
         self.is_enabled = self.meter is not None or "tenant_capacity" in settings
 
     def record(self, operation: Operation, *, own_capacity: OwnCapacity = UNSET) -> None:
