@@ -43,8 +43,6 @@ def common_attributes(call: FinishedCall) -> Attributes:
         attributes["db.collection.name"] = operation.table
     if call.endpoint_url is not None:
         attributes.update(_server(call.endpoint_url))
-    if call.region is not None:
-        attributes["cloud.region"] = call.region
     if call.error_code is not None:
         attributes["db.response.status_code"] = call.error_code
     if call.is_error:
@@ -56,8 +54,10 @@ def span_attributes(call: FinishedCall) -> Attributes:
     """The attributes of a span, in addition to the common ones."""
     operation = call.operation
     attributes: Attributes = {
-        "dynaflask.read_units": operation.read_units,
-        "dynaflask.write_units": operation.write_units,
+        "cloud.region": call.region,
+        # Each attribute takes time: a read has no write units.
+        "dynaflask.read_units": operation.read_units or None,
+        "dynaflask.write_units": operation.write_units or None,
         "dynaflask.model": operation.model,
         "dynaflask.tenant": operation.tenant,
         "http.request.resend_count": operation.retries or None,

@@ -121,18 +121,25 @@ def traced_modules() -> frozenset[str]:
     return _current.get().modules
 
 
-@contextlib.contextmanager
-def active(tracing: Tracing) -> cabc.Iterator[None]:
+class active:  # noqa: N801 - used as a function
     """A block whose calls are seen by the tracers of an app.
+
+    A class, because a generator would take twice the time, at each call.
 
     Args:
         tracing: The tracers.
     """
-    token = _current.set(tracing)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_token", "_tracing")
+
+    def __init__(self, tracing: Tracing) -> None:
+        self._tracing = tracing
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._tracing)
+
+    def __exit__(self, *exception: object) -> None:
+        _current.reset(self._token)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+import json
+import subprocess
+import sys
 import typing as t
 from unittest import mock
 
@@ -17,6 +21,8 @@ from dynaflask.client.tracer_patches import is_left_out
 from dynaflask.client.tracer_patches import is_of
 from dynaflask.client.tracer_patches import named
 from dynaflask.client.tracer_patches import patched_by
+from tests.support import recorder as recorders
+from tests.support.paths import PROJECT
 
 ORIGINAL: t.Any = vars(BaseClient)["_make_api_call"]
 OURS = frozenset({"tracer.patches"})
@@ -113,3 +119,24 @@ def test_a_submodule_belongs_to_its_module() -> None:
     """A module with a longer name does not."""
     assert is_of("a.b", frozenset({"a"}))
     assert not is_of("ab", frozenset({"a"}))
+
+
+@pytest.mark.parametrize(
+    ("package", "reason"),
+    [
+        ("ddtrace", "botocore's BaseClient._make_api_call is patched by Datadog"),
+        ("newrelic", "botocore's Endpoint.make_request is patched by New Relic"),
+    ],
+)
+def test_tracers_without_an_integration_get_the_calls(recorder: recorders.Recorder, package: str, reason: str) -> None:
+    """Under Datadog and New Relic botocore makes the calls; the health check and the log say so, the log once."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"needs {package}: nox --session tracers")
+    # In a process of its own: these packages patch more than botocore, and ddtrace brings a plugin of pytest.
+    command = [sys.executable, "-m", "tests.support.tracer_program", package, recorder.url]
+    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["transports"] == ["direct", f"botocore: {reason}"]
+    (line,) = found["lines"]
+    assert reason in line

@@ -24,6 +24,7 @@ from pynamodb.exceptions import GetError
 from pynamodb.exceptions import PutError
 
 import dynaflask
+from dynaflask.cli.doctor import probes
 from dynaflask.client import fallback_log
 from dynaflask.integrations import opentelemetry
 from dynaflask.testing import recorder as recorders
@@ -159,7 +160,7 @@ def test_the_attributes_follow_the_conventions(
         "dynaflask.bind": "default",
         "dynaflask.model": "Thread",
         "dynaflask.tenant": "acme",
-        "dynaflask.write_units": 0.0,
+        "dynaflask.read_units": 0.5,
     }
     assert expected.items() <= dict(span.attributes).items()
     assert span.status.status_code is StatusCode.UNSET
@@ -239,6 +240,19 @@ def test_only_the_instrumented_app_is_traced(
     assert [scope.partition(".")[0] for scope in scopes] == ["dynaflask", "opentelemetry"] * 2
     assert transports[0] == "direct"
     assert transports[1].startswith("botocore: botocore's BaseClient._make_api_call is patched by OpenTelemetry.")
+
+
+def test_the_doctor_tells_the_transport_of_each_app(
+    make_traced: MakeApp, make_app: MakeApp, telemetry: Telemetry, recorder: recorders.Recorder
+) -> None:
+    """The doctor looks at the client as the calls of its app do."""
+    ours = make_traced("ours", transport="direct")
+    other = make_app("other", host=recorder.url, region="us-east-1", transport="direct", **KEYS)
+    with telemetry.botocore_wrapper():
+        registries = [app.extensions["dynamo"] for app in (ours, other)]
+        clients = [probes.look_up_client(registry, registry.bind()) for registry in registries]
+    assert [client.transport for client in clients] == ["direct", "botocore"]
+    assert "Call dynaflask.integrations.opentelemetry.instrument(app)" in str(clients[1].transport_reason)
 
 
 def test_the_other_app_is_told_what_to_do(  # noqa: PLR0917 - fixtures

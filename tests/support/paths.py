@@ -29,6 +29,8 @@ SLOW_FILES = tuple(
         "project/test_docs.py",
         "integrations/test_pytest.py",
         "integrations/test_celery.py",
+        "integrations/test_sentry.py",
+        "integrations/test_opentelemetry.py",
         "cli/test_commands.py",
         "registry/test_contexts_machine.py",
         "registry/test_tenants_machine.py",
