@@ -160,10 +160,22 @@ def test_the_attributes_follow_the_conventions(
         "dynaflask.bind": "default",
         "dynaflask.model": "Thread",
         "dynaflask.tenant": "acme",
-        "dynaflask.read_units": 0.5,
     }
     assert expected.items() <= dict(span.attributes).items()
     assert span.status.status_code is StatusCode.UNSET
+
+
+def test_each_span_has_its_own_tenant(
+    make_traced: MakeApp, thread_model: t.Any, telemetry: Telemetry, db: dynaflask.Dynamo
+) -> None:
+    """Two tenants of two apps: a span names the app and the tenant that its call was made for."""
+    apps = [make_traced(name, tenants={"acme": {}, "globex": {}}) for name in ("us", "eu")]
+    for app in apps:
+        for tenant in ("acme", "globex"):
+            with app.app_context(), db.tenant(tenant):
+                thread_model.get("k", "s")
+    pairs = [(span.attributes["dynaflask.app"], span.attributes["dynaflask.tenant"]) for span in telemetry.spans]
+    assert pairs == [("us", "acme"), ("us", "globex"), ("eu", "acme"), ("eu", "globex")]
 
 
 def test_the_duration_is_measured(make_traced: MakeApp, thread_model: t.Any, telemetry: Telemetry) -> None:
@@ -250,7 +262,7 @@ def test_the_doctor_tells_the_transport_of_each_app(
     other = make_app("other", host=recorder.url, region="us-east-1", transport="direct", **KEYS)
     with telemetry.botocore_wrapper():
         registries = [app.extensions["dynamo"] for app in (ours, other)]
-        clients = [probes.look_up_client(registry, registry.bind()) for registry in registries]
+        clients = [probes.look_up_client(registry, registry.bind(None)) for registry in registries]
     assert [client.transport for client in clients] == ["direct", "botocore"]
     assert "Call dynaflask.integrations.opentelemetry.instrument(app)" in str(clients[1].transport_reason)
 
