@@ -2,7 +2,8 @@
 
 One item, small or of eleven attributes, a hundred of them, or a full page of 1 MB.
 
-python _canned.py        prints its URL, and serves until standard input closes; on the last core of the machine
+python _canned.py FILE   prints its two URLs, and serves until standard input closes; on the last core of the machine.
+                         FILE gets the certificate of the authority that the second URL, which is of TLS, needs.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import sys
 import zlib
+
+import trustme
 
 TABLE = "Thread"
 HUNDRED, PAGE = "flask", "aws"
@@ -108,8 +112,12 @@ async def serve() -> None:
     """Serve on a free port of loopback until standard input closes."""
     take_core(last=True)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(sys.argv[1])
+    for scheme, tls in {"http": None, "https": context}.items():
+        server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024, ssl=tls)
+        print(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 

@@ -123,7 +123,7 @@ class Runs:
     """Starts the variants of one script."""
 
     script: str
-    url: str
+    server: cabc.Mapping[str, str]
     pycache: str
     is_quick: bool
 
@@ -147,7 +147,7 @@ class Runs:
     def start(self, variant: str, arguments: cabc.Mapping[str, t.Any]) -> Figures:
         """Run one variant in a fresh process."""
         command = [sys.executable, self.script, "--variant", variant, json.dumps(arguments)]
-        environment = {**os.environ, **ENVIRONMENT, "PYTHONPYCACHEPREFIX": self.pycache, "BENCHMARK_URL": self.url}
+        environment = {**os.environ, **ENVIRONMENT, **self.server, "PYTHONPYCACHEPREFIX": self.pycache}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
         return t.cast("Figures", json.loads(done.stdout))
@@ -182,8 +182,8 @@ def main(
         called = next(function for function in variants if function.__name__ == name)
         print(json.dumps(called(**json.loads(arguments))))
         return
-    with _serving() as url, tempfile.TemporaryDirectory() as pycache:
-        rows = report(Runs(script, url=url, pycache=pycache, is_quick=options.quick))
+    with _serving() as server, tempfile.TemporaryDirectory() as pycache:
+        rows = report(Runs(script, server=server, pycache=pycache, is_quick=options.quick))
     text = _render(rows, columns=columns, packages=packages)
     print(text)
     if options.quick:
@@ -255,14 +255,17 @@ def _short(value: float) -> str:
 
 
 @contextlib.contextmanager
-def _serving() -> cabc.Iterator[str]:
-    command = [sys.executable, str(HERE / "_canned.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
-        stdin, stdout = t.cast("t.IO[str]", server.stdin), t.cast("t.IO[str]", server.stdout)
-        try:
-            yield stdout.readline().strip()
-        finally:
-            stdin.close()
+def _serving() -> cabc.Iterator[dict[str, str]]:
+    """The environment variables that lead to a server."""
+    with tempfile.NamedTemporaryFile(suffix=".pem") as authority:
+        command = [sys.executable, str(HERE / "_canned.py"), authority.name]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
+            stdin, stdout = t.cast("t.IO[str]", server.stdin), t.cast("t.IO[str]", server.stdout)
+            try:
+                url, tls_url = (stdout.readline().strip() for _ in range(2))
+                yield {"BENCHMARK_URL": url, "BENCHMARK_TLS_URL": tls_url, "BENCHMARK_AUTHORITY": authority.name}
+            finally:
+                stdin.close()
 
 
 def _render(rows: cabc.Iterable[HasCells], *, columns: cabc.Sequence[str], packages: cabc.Iterable[str]) -> str:

@@ -14,6 +14,7 @@ import functools
 import gc
 import importlib
 import importlib.metadata
+import os
 import statistics
 import time
 import typing as t
@@ -28,15 +29,20 @@ from _common import main
 
 from dynaflask import ConfigurationError
 
+OVER_TLS = ", over TLS"
+TLS_OPERATIONS = (_peers.GET, _peers.PUT, _peers.QUERY)
 # Targets: maximum share of PynamoDB's CPU time, with the transports "botocore" and "direct".
 TO_REACH = {
-    _peers.GET: (0.70, 0.10),
-    _peers.PUT: (0.70, 0.12),
-    _peers.UPDATE: (0.70, 0.12),
-    _peers.QUERY: (0.20, 0.13),
-    _peers.QUERY_PAGE: (0.16, 0.14),
-    _peers.BATCH_GET: (0.30, 0.16),
-    _peers.BATCH_WRITE: (0.60, 0.32),
+    _peers.GET: (1.00, 0.09),
+    _peers.PUT: (1.00, 0.11),
+    _peers.UPDATE: (1.00, 0.16),
+    _peers.QUERY: (0.25, 0.09),
+    _peers.QUERY_PAGE: (0.25, 0.10),
+    _peers.BATCH_GET: (0.30, 0.08),
+    _peers.BATCH_WRITE: (0.60, 0.11),
+    _peers.GET + OVER_TLS: (1.00, 0.13),
+    _peers.PUT + OVER_TLS: (1.00, 0.15),
+    _peers.QUERY + OVER_TLS: (0.25, 0.10),
 }
 TURNS = {
     _peers.GET: 50,
@@ -113,20 +119,42 @@ def share(figure: Figure) -> str:
 
 def report(runs: Runs) -> list[Row]:
     """A row for each operation."""
-    (figures,) = runs.of({"all_peers": {"rounds": runs.size(15, quick=1)}}, count=3)
-    return [Row(operation, figures) for operation in _peers.OPERATIONS]
+    rounds = {"rounds": runs.size(15, quick=1)}
+    figures, tls_figures = runs.of({"all_peers": rounds, "over_tls": rounds}, count=3)
+    return [
+        *(Row(operation, figures) for operation in _peers.OPERATIONS),
+        *(Row(operation + OVER_TLS, tls_figures) for operation in TLS_OPERATIONS),
+    ]
 
 
 def all_peers(rounds: int) -> Figures:
     """CPU seconds of a call with PynamoDB, and the other clients' shares of it."""
+    return shares_of(PEERS, _peers.OPERATIONS, rounds=rounds)
+
+
+def over_tls(rounds: int) -> Figures:
+    """The same over TLS, of the clients that take the authority from the environment."""
+    os.environ["BENCHMARK_URL"], os.environ["AWS_CA_BUNDLE"] = (
+        os.environ["BENCHMARK_TLS_URL"],
+        os.environ["BENCHMARK_AUTHORITY"],
+    )
+    peers = {name: make for name, make in PEERS.items() if name in {THEIRS, BOTOCORE, DIRECT}}
+    figures = shares_of(peers, TLS_OPERATIONS, rounds=rounds)
+    return {key.replace("/", f"{OVER_TLS}/", 1): figure for key, figure in figures.items()}
+
+
+def shares_of(
+    makers: cabc.Mapping[str, cabc.Callable[[], Peer]], operations: cabc.Iterable[str], *, rounds: int
+) -> Figures:
+    """CPU seconds of a call with PynamoDB, and these clients' shares of it."""
     take_core(last=False)
     with contextlib.ExitStack() as stack:
-        peers = {name: calls for name, make in PEERS.items() if (calls := opened(stack, make)) is not None}
+        peers = {name: calls for name, make in makers.items() if (calls := opened(stack, make)) is not None}
         # A program has one client, not ten: keep the objects of the others out of each garbage collection.
         gc.collect()
         gc.freeze()
         figures: Figures = {}
-        for operation in _peers.OPERATIONS:
+        for operation in operations:
             figures.update(compare(operation, peers, rounds=rounds))
     return figures
 
@@ -183,7 +211,7 @@ def installed(names: cabc.Iterable[str]) -> list[str]:
 if __name__ == "__main__":
     main(
         __file__,
-        variants=[all_peers],
+        variants=[all_peers, over_tls],
         report=report,
         columns=COLUMNS,
         packages=[*PACKAGES, *installed(OPTIONAL)],

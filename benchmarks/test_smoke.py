@@ -13,7 +13,7 @@ import pytest
 BENCHMARKS = pathlib.Path(__file__).parent
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-every_script = pytest.mark.parametrize("script", ["calls", "limits", "startup", "tenants", "throughput"])
+every_script = pytest.mark.parametrize("script", ["calls", "limits", "operations", "startup", "tenants", "throughput"])
 
 
 @functools.cache

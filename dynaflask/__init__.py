@@ -12,11 +12,13 @@ if t.TYPE_CHECKING:
     from dynaflask.exceptions import AmbiguousModel
     from dynaflask.exceptions import BadCursor
     from dynaflask.exceptions import BatchWriteError
+    from dynaflask.exceptions import ConditionFailed
     from dynaflask.exceptions import ConfigurationError
     from dynaflask.exceptions import DamagedResponse
     from dynaflask.exceptions import DynaflaskError
     from dynaflask.exceptions import InvalidBody
     from dynaflask.exceptions import LocalServerError
+    from dynaflask.exceptions import MigrationError
     from dynaflask.exceptions import TenantLimitExceeded
     from dynaflask.exceptions import TenantMismatch
     from dynaflask.exceptions import TenantRequired
@@ -25,6 +27,7 @@ if t.TYPE_CHECKING:
     from dynaflask.exceptions import UnknownModel
     from dynaflask.exceptions import UnknownTenant
     from dynaflask.extension import Dynamo
+    from dynaflask.model.indexes import GlobalSecondaryIndex
     from dynaflask.model.tenant_key import TenantKey
     from dynaflask.model.typed import Model
     from dynaflask.operations.operation import Operation
@@ -50,14 +53,17 @@ __all__ = [
     "BatchWriteError",
     "Bind",
     "ClientPool",
+    "ConditionFailed",
     "ConfigurationError",
     "DamagedResponse",
     "DynaflaskError",
     "Dynamo",
+    "GlobalSecondaryIndex",
     "Health",
     "InvalidBody",
     "JSONProvider",
     "LocalServerError",
+    "MigrationError",
     "Model",
     "Operation",
     "Page",
@@ -84,14 +90,17 @@ _MODULES = {
     "BatchWriteError": "dynaflask.exceptions",
     "Bind": "dynaflask.config.bind",
     "ClientPool": "dynaflask.client.pool",
+    "ConditionFailed": "dynaflask.exceptions",
     "ConfigurationError": "dynaflask.exceptions",
     "DamagedResponse": "dynaflask.exceptions",
     "DynaflaskError": "dynaflask.exceptions",
     "Dynamo": "dynaflask.extension",
+    "GlobalSecondaryIndex": "dynaflask.model.indexes",
     "Health": "dynaflask.registry.health",
     "InvalidBody": "dynaflask.exceptions",
     "JSONProvider": "dynaflask.views.json_provider",
     "LocalServerError": "dynaflask.exceptions",
+    "MigrationError": "dynaflask.exceptions",
     "Model": "dynaflask.model.typed",
     "Operation": "dynaflask.operations.operation",
     "Page": "dynaflask.views.pagination",

@@ -6,11 +6,13 @@ DynaflaskError
 ├── UnknownModel         the app has no model with this name        (also KeyError)
 ├── AmbiguousModel       several models have this name              (also LookupError)
 ├── BatchWriteError      a batch failed; holds the unwritten items  (also PynamoDB's PutError)
+├── ConditionFailed      a condition was false; may hold the item   (also PynamoDB's PutError, UpdateError, ...)
 ├── DamagedResponse      a response cannot be trusted               (also botocore's HTTPClientError)
 ├── BadCursor            the cursor is not valid for this query     (also werkzeug's BadRequest)
 ├── InvalidBody          a JSON body does not fit its model         (also werkzeug's BadRequest)
 ├── LocalServerError     the local server cannot be used            (also RuntimeError)
-├── TransferError        a dump or a load cannot continue
+├── MigrationError       a migration of items cannot continue
+├── TransferError        a dump, a load or a seed cannot continue
 ├── UnknownTenant        the app has no tenant with this name       (also werkzeug's NotFound)
 ├── TenantRequired       the operation needs a tenant               (also RuntimeError)
 ├── TenantMismatch       the data or setting is another tenant's    (also RuntimeError)
@@ -127,6 +129,42 @@ class BatchWriteError(DynaflaskError, pynamodb.exceptions.PutError):
         super().__init__(message, cause)
 
 
+class ConditionFailed(DynaflaskError, pynamodb.exceptions.PynamoDBException):
+    """The condition of a write was false, and nothing was written.
+
+    It is also the error that PynamoDB raises: PutError, UpdateError, DeleteError or TransactWriteError.
+
+    Attributes:
+        item: The item that the condition was false for, as it was then: an object of the model. ``None`` if there was
+            no item, or if nothing asked for it: ``return_values_on_condition_failure="ALL_OLD"``, as an argument of the
+            write or as a setting.
+        items: For a transaction, the items of all its operations, in the order of PynamoDB's ``cancellation_reasons``,
+            with None for an operation that did not fail. Otherwise the item alone.
+        cause: Error of botocore.
+    """
+
+    def __init__(self, message: str, cause: Exception | None = None, *, items: cabc.Iterable[t.Any] = ()) -> None:
+        super().__init__(message, cause)
+        self.items = list(items)
+        self.item: t.Any = next((item for item in self.items if item is not None), None)
+
+
+class _PutConditionFailed(ConditionFailed, pynamodb.exceptions.PutError):
+    pass
+
+
+class _UpdateConditionFailed(ConditionFailed, pynamodb.exceptions.UpdateError):
+    pass
+
+
+class _DeleteConditionFailed(ConditionFailed, pynamodb.exceptions.DeleteError):
+    pass
+
+
+class _TransactConditionFailed(ConditionFailed, pynamodb.exceptions.TransactWriteError):
+    pass
+
+
 class DamagedResponse(DynaflaskError, botocore.exceptions.HTTPClientError):
     """A response cannot be trusted: it is cut short, does not match its checksum, or is not a JSON object.
 
@@ -214,7 +252,7 @@ class LocalServerError(DynaflaskError, RuntimeError):
 
 
 class TransferError(DynaflaskError):
-    """A dump or a load cannot continue. The message names the file.
+    """A dump, a load or a seed cannot continue. The message names the file.
 
     Attributes:
         path: Path of the file.
@@ -225,3 +263,7 @@ class TransferError(DynaflaskError):
         self.path = path
         self.line = line
         super().__init__(f"{path}{'' if line is None else f', line {line}'}: {message}")
+
+
+class MigrationError(DynaflaskError):
+    """A migration of items cannot begin or continue. The message says what to do; what is done stays done."""

@@ -53,6 +53,7 @@ if t.TYPE_CHECKING:
 
     from dynaflask.model.transactions import TransactGet
     from dynaflask.model.transactions import TransactWrite
+    from dynaflask.operations.operation import Operation
     from dynaflask.operations.usage import Usage
     from dynaflask.operations.usage import UsageKey
 
@@ -113,10 +114,7 @@ class Dynamo:
         registry = self._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
         registry.models.check_table_names()
         # The steps above may raise. They change nothing in the app; the steps below do.
-        app.teardown_request(close_request_scopes)
-        app.teardown_appcontext(close_scope)
-        if "client_idle_seconds" in settings.plain:
-            app.teardown_appcontext(pool.evict_idle)
+        _install_teardown(app, settings, recorder)
         if settings.plain.get("error_handlers"):
             error_responses.install(app)
         if settings.plain.get("json_errors"):
@@ -222,6 +220,10 @@ class Dynamo:
         return self._registry("db.usage").usage(
             by=t.cast("t.Any", by), reset=reset, string_keys=t.cast("t.Any", string_keys)
         )
+
+    def recorded_operations(self) -> list[Operation]:
+        """The operations of the current request or context; see :meth:`Registry.recorded_operations`."""
+        return self._registry("db.recorded_operations").recorded_operations()
 
     def meta(self, model: type[Model]) -> Meta:
         """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""
@@ -484,3 +486,11 @@ def _refuse_second(app: flask.Flask) -> None:
         raise RuntimeError(
             f"app.extensions[{EXTENSION!r}] of {app.name!r} belongs to {owner}. Remove one of the two extensions."
         )
+
+
+def _install_teardown(app: flask.Flask, settings: Settings, recorder: OperationRecorder) -> None:
+    app.teardown_request(close_request_scopes)
+    app.teardown_appcontext(close_scope)
+    if "client_idle_seconds" in settings.plain:
+        app.teardown_appcontext(pool.evict_idle)
+    recorder.install(app)

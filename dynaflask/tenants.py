@@ -196,6 +196,15 @@ class Tenants:
         self._unknown.pop(name, None)
         self._cache.pop(name, None)
 
+    def last_known(self, name: str) -> Tenant | None:
+        """The tenant as it was looked up last in this process; ``None`` if it was not. Nothing is looked up.
+
+        Args:
+            name: Name of the tenant.
+        """
+        tenant, _ = self._cache.get(name, (None, 0.0))
+        return tenant
+
     def names(self, guard: LookupGuard) -> list[str]:
         """The names of all tenants.
 

@@ -23,8 +23,8 @@ from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.paths import SLOW_FILES
 
-# The fixtures that users get by the entry point.
-pytest_plugins = ["dynaflask.integrations.pytest"]
+# The fixtures that users get by the entry point, and the browser.
+pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser"]
 default_transport.apply()
 
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]

@@ -361,3 +361,16 @@ class TestLogging:
             "App 'shop' looked up the tenant 'abc'",
             "The loader of app 'shop' returned the tenant None",
         ]
+
+
+def test_the_last_known_tenant_is_not_looked_up(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+    """A tenant is known as it was looked up last in this app, also after its time in the cache."""
+    names = []
+    db.tenant_settings(lambda name: names.append(name) or {"tenant_capacity": 7})
+    us, eu = (make_app(name, tenant_ttl_seconds=1e-9) for name in ("us", "eu"))
+    with us.app_context(), db.tenant("acme"):
+        pass
+    looked_up = names.copy()
+    assert us.extensions["dynamo"].tenants.last_known("acme").limits == {"tenant_capacity": 7}
+    assert eu.extensions["dynamo"].tenants.last_known("acme") is None
+    assert names == looked_up

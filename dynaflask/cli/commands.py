@@ -17,8 +17,10 @@ from pynamodb.exceptions import PynamoDBException
 
 from dynaflask import local
 from dynaflask import tables
+from dynaflask.cli import migrations
 from dynaflask.cli.doctor import output as doctor_output
 from dynaflask.cli.output import Record
+from dynaflask.cli.output import print_document
 from dynaflask.cli.output import print_records
 from dynaflask.cli.output import progress
 from dynaflask.cli.tenant_command import TenantCommand
@@ -30,10 +32,16 @@ from dynaflask.exceptions import UnknownModel
 from dynaflask.model.typed import Model
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.registry import Registry
+from dynaflask.tables.difference import Difference
 from dynaflask.tables.dump import dump as dump_items
+from dynaflask.tables.export import FORMATS
+from dynaflask.tables.export import export as export_tables
 from dynaflask.tables.load import count_lines
 from dynaflask.tables.load import load as load_items
-from dynaflask.tables.schema_diff import Difference
+from dynaflask.tables.observed import read_calls
+from dynaflask.tables.policy import TENANT_TAG
+from dynaflask.tables.policy import policy as iam_policy
+from dynaflask.tables.seed import seed as seed_items
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_one
@@ -83,6 +91,10 @@ def file_arguments(command: F) -> F:
     return click.argument("model")(command)
 
 
+input_file = click.Path(dir_okay=False, path_type=pathlib.Path)
+check_option = click.option(
+    "--check", "compared", metavar="FILE", type=input_file, help="Compare with this file; exit with 1 if it differs."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 prune_option = click.option("--prune", is_flag=True, help="Include global indexes that no model of the app declares.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -211,6 +223,77 @@ def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int, 
     click.echo(f"Wrote {count} items of {path} to {_with_destination(registry, table)}.")
 
 
+@dynamo.command("export")
+@table_options
+@click.option("--format", "document_format", type=click.Choice(list(FORMATS)), required=True, help="Tool to write for.")
+@check_option
+def export(
+    *, models: cabc.Sequence[str], bind_key: str | None, document_format: str, compared: pathlib.Path | None
+) -> None:
+    """Print the tables as a document of an infrastructure tool. Makes no call."""
+    _refuse_several_tenants()
+    document = export_tables(_registry(), document_format, **_selected(models, bind_key))
+    sys.exit(not print_document(document, compared=compared))
+
+
+@dynamo.command("policy")
+@table_options
+@click.option("--read-only", is_flag=True, help="Leave out the actions that write.")
+@click.option("--account", metavar="ID", help="AWS account of the tables.")
+@click.option("--tenant-tag", metavar="KEY", default=TENANT_TAG, show_default=True, help="Session tag of the tenant.")
+@click.option("--observe", "observed", metavar="FILE", type=input_file, help="Only for the calls in this file.")
+@check_option
+def policy(
+    *,
+    models: cabc.Sequence[str],
+    bind_key: str | None,
+    observed: pathlib.Path | None,
+    compared: pathlib.Path | None,
+    **options: t.Any,
+) -> None:
+    """Print the least IAM policy for the app's models. Makes no call."""
+    _refuse_several_tenants()
+    calls = None if observed is None else read_calls(observed)
+    document = iam_policy(_registry(), calls=calls, **_selected(models, bind_key), **options)
+    sys.exit(not print_document(document, compared=compared))
+
+
+@dynamo.command("seed")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=pathlib.Path))
+@click.option("--replace", is_flag=True, help="Replace the items whose keys exist, too.")
+def seed(*, path: pathlib.Path, replace: bool) -> None:
+    """Write the items of a JSON or YAML file that do not exist yet. The file has a list for each model.
+
+    {tenant} in the name of the file is replaced by the name of the tenant.
+    """
+    registry = _registry()
+    written, existing = seed_items(registry, _tenant_path(path, registry.scope.tenant), replace=replace)
+    click.echo(f"Wrote {written} items; {existing} exist already.")
+
+
+@dynamo.command("migrate")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    default="migrations",
+    show_default=True,
+    help="The directory of the migrations.",
+)
+@click.option("--list", "only_list", is_flag=True, help="Only show them. Exits with 1 if one is not applied.")
+@click.option("--dry-run", is_flag=True, help="Only count the items that would change.")
+@click.option(
+    "--segments", type=click.IntRange(1, 100), default=4, show_default=True, help="Number of threads that read."
+)
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most capacity units per second.")
+@click.option("--wait", is_flag=True, help="Wait while another process applies them.")
+@json_option
+def migrate(*, directory: pathlib.Path, only_list: bool, as_json: bool, **options: t.Any) -> None:
+    """Apply the migrations of a directory that are not applied yet, once per table and tenant."""
+    if only_list:
+        sys.exit(not migrations.show(_registry(), directory, as_json=as_json))
+    migrations.apply_all(_registry(), directory, **options)
+
+
 @dynamo.command("ping")
 @click.option("--bind", "bind_key", metavar="BIND", help="Only this bind.")
 @json_option
@@ -274,6 +357,11 @@ def _table_of(registry: Registry, model: type[Model]) -> Table:
         return find_one(registry, model)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _refuse_several_tenants() -> None:
+    if runs_for_several_tenants(click.get_current_context()):
+        raise click.UsageError("Each tenant needs a document of its own: name one with --tenant NAME.")
 
 
 def _tenant_path(path: pathlib.Path, tenant: str | None) -> pathlib.Path:

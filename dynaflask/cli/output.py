@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import difflib
 import itertools
 import json
+import pathlib
 import shutil
 import sys
 import textwrap
@@ -31,6 +33,36 @@ def print_records(records: cabc.Sequence[Record], *, as_json: bool = False) -> N
         click.echo(json.dumps(records, indent=2))
     elif records:
         click.echo(format_table(records, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+
+
+def print_document(document: Record, *, compared: pathlib.Path | None = None) -> bool:
+    """Print a document as JSON, or its differences from a file.
+
+    Args:
+        document: The document.
+        compared: A file with JSON, which may be formatted in any way.
+
+    Returns:
+        False if the file has another document.
+
+    Raises:
+        ClickException: The file cannot be read, or is no JSON.
+    """
+    text = json.dumps(document, indent=2)
+    if compared is None:
+        click.echo(text)
+        return True
+    try:
+        present = json.loads(compared.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        message = f"{compared} cannot be read: {error}. Write it with the same command, without --check."
+        raise click.ClickException(message) from error
+    if present == document:
+        click.echo(f"{compared} is up to date.")
+        return True
+    lines = json.dumps(present, indent=2).splitlines(), text.splitlines()
+    click.echo("\n".join(difflib.unified_diff(*lines, str(compared), "models", lineterm="")))
+    return False
 
 
 def format_table(records: cabc.Sequence[Record], *, width: int | None = None) -> str:

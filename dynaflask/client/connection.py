@@ -9,6 +9,7 @@ import typing as t
 import pynamodb.connection
 import pynamodb.connection.table
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
+from pynamodb.constants import RESPONSES
 from pynamodb.constants import RETURN_CONSUMED_CAPACITY
 from pynamodb.constants import TOTAL
 from pynamodb.exceptions import TableDoesNotExist
@@ -21,6 +22,9 @@ from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.client.call_timeout import TimedCaller
 from dynaflask.client.codec.parts import serialize_update
+from dynaflask.client.condition_values import OPTION
+from dynaflask.client.condition_values import asked_for
+from dynaflask.client.conflicts import call_until_free
 from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
@@ -44,10 +48,7 @@ from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
-from dynaflask.operations.operation import failure_of
 from dynaflask.operations.operation import operation_finished
-from dynaflask.operations.operation import outcome_of
-from dynaflask.operations.operation import table_of
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
@@ -178,41 +179,50 @@ class Connection(PlainCalls):
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        if self.bind.retry_conflicts:
+            return call_until_free(
+                self._make_one_call,
+                operation_name,
+                operation_kwargs,
+                retries=self.bind.retry_conflicts,
+                seconds=self.bind.call_timeout_seconds,
+            )
+        return self._make_one_call(operation_name, operation_kwargs)
+
+    def _make_one_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         if self._is_recorded or operation_finished.receivers:
             return self._make_recorded_call(operation_name, operation_kwargs)
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        self._recorder.limits.check_limit(self.tenant, self._own_capacity)
         tracing = self._recorder.tracing
         traced = tracing.start()
         started = time.perf_counter()
         try:
+            self._recorder.limits.check_limit(self.tenant, self._own_capacity)
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            operation = self._record(operation_name, operation_kwargs, started=started, outcome=failure_of(error))
+            operation = self._record(operation_name, operation_kwargs, error, started=started)
             if traced:
                 tracing.finish(traced, finished_call(operation, place=self._place, error=error))
             raise
-        outcome = outcome_of(operation_name, result)
-        operation = self._record(operation_name, operation_kwargs, started=started, outcome=outcome)
+        operation = self._record(operation_name, operation_kwargs, result, started=started)
         if traced:
             tracing.finish(traced, finished_call(operation, place=self._place))
         return result
 
-    def _record(self, name: str, params: dict[str, t.Any], *, started: float, outcome: dict[str, t.Any]) -> Operation:
-        operation = Operation(
-            name=name,
-            app_name=self._recorder.app_name,
+    def _record(self, name: str, params: dict[str, t.Any], outcome: t.Any, *, started: float) -> Operation:
+        return self._recorder.record_call(
+            name,
+            params,
+            outcome,
+            started=started,
+            own_capacity=self._own_capacity,
             bind_key=self.bind.key,
             model=self._model,
-            table=table_of(params),
             tenant=self.tenant,
-            duration_seconds=time.perf_counter() - started,
-            **outcome,
+            host=None if self._lease is None else self._lease.host,
         )
-        self._recorder.record(operation, own_capacity=self._own_capacity)
-        return operation
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()
@@ -247,13 +257,13 @@ class Connection(PlainCalls):
             api_caller = TracedCaller(api_caller, self._recorder.tracing, is_direct=is_direct)
         return api_caller
 
-    def with_page_decoder(self, decoder: PageDecoder) -> Connection:
+    def with_page_decoder(self, decoder: PageDecoder | None) -> Connection:
         """The same connection, for reads that decode the items of a page to objects of one model.
 
         Args:
-            decoder: Decodes the pages. It must not run code of the program.
+            decoder: Decodes the pages. It must not run code of the program. ``None`` for plain items.
         """
-        other = Connection.__new__(Connection)
+        other: Connection = object.__new__(type(self))
         other.__dict__ = {**self.__dict__, "_page_decoder": decoder}
         return other
 
@@ -264,6 +274,8 @@ class Connection(PlainCalls):
         update = self._serialize_update(**options) if "actions" in options and not args else None
         if update is not None:
             del options["actions"]
+        if options.get("condition") is not None and options.get(OPTION) is None:
+            options[OPTION] = asked_for() or self.bind.return_values_on_condition_failure
         request = super().get_operation_kwargs(table_name, hash_key, range_key, *args, **options)
         return request if update is None else {**request, **update}
 
@@ -310,7 +322,7 @@ class Connection(PlainCalls):
                 )
             if table.is_number(keys[0]) and isinstance(text := self.parse_attribute(hash_key), str):
                 hash_key = canonical_number(text)
-            if isinstance(range_key_condition, Condition) and table.is_number(keys[-1]):
+            if isinstance(range_key_condition, Condition) and any(map(table.is_number, keys[1:])):
                 range_key_condition = KeyCondition(range_key_condition)
         return super().query(
             table_name,
@@ -331,9 +343,19 @@ class Connection(PlainCalls):
         Raises:
             RuntimeError: As of :meth:`require_same_place`, for each item.
         """
-        own_items = self._own_items(get_items)
+        items = list(get_items)
+        own_items = self._own_items(items)
         with propagate_advice(TransactGetError):
-            return super().transact_get_items(own_items, *args, **options)
+            data = super().transact_get_items(own_items, *args, **options)
+        results = data.get(RESPONSES, [])
+        for position, (item, result) in enumerate(zip(items, results, strict=False)):
+            if isinstance(item, TransactionItem):
+                results[position] = item.visible_result(result)
+        return data
+
+    def visible_result(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The result of reading one item, without an item that the model of this connection hides."""
+        return result
 
     def transact_write_items(
         self,
@@ -410,6 +432,7 @@ OWN_METHODS = (
     "get_operation_kwargs",
     "dispatch",
     "_make_api_call",
+    "_make_one_call",
     "_make_recorded_call",
     "_make_call",
 )
@@ -469,6 +492,10 @@ class TransactionItem(dict[str, t.Any]):
         """
         connection.require_same_place(self._connection, model=str(self._connection._model))
         return dict(super().items())
+
+    def visible_result(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The result of this read, without an item that the model hides."""
+        return self._connection.visible_result(result)
 
     def _refuse(self, *_: t.Any) -> t.NoReturn:
         # Not an AttributeError or a LookupError, which botocore's walk over the request would swallow.

@@ -17,6 +17,7 @@ from dynaflask.config.fields import BIND_FIELDS
 from dynaflask.operations.tracing import Place
 
 if t.TYPE_CHECKING:
+    from dynaflask.client.destination import Destination
     from dynaflask.client.sessions import LockedSession
 
 
@@ -66,6 +67,13 @@ class LazyClient:
         # A factory's client may be any object.
         meta = getattr(self.made, "meta", None)
         return Place(getattr(meta, "endpoint_url", None), getattr(meta, "region_name", None))
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The URL of the calls; ``None`` if a factory's client names none."""
+        if self.made is None:
+            return t.cast("Destination", self._destination).url
+        return getattr(getattr(self.made, "meta", None), "endpoint_url", None)
 
     def get(self) -> t.Any:
         """The client. One thread makes it, while others wait."""

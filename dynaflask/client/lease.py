@@ -24,12 +24,14 @@ class Lease:
     Attributes:
         bind: The destination.
         key: The key of the client in the pool.
+        host: Host of the client's endpoint; ``None`` before the first call.
     """
 
     def __init__(self, bind: Bind, *, owner: object = None) -> None:
         self.bind = bind
         self._owner = owner
         self.key = client_key(bind)._replace(owner=owner)
+        self.host: str | None = None
         # By whether the client is shared. A thread that still waits for the shared client must not replace the
         # dedicated one that another thread has got meanwhile.
         self._clients: dict[bool, PooledClient] = {}
@@ -87,7 +89,11 @@ class Lease:
     @property
     def has_client(self) -> bool:
         """True if the lease holds a client that is open."""
-        return any(pooled.is_open for pooled in list(self._clients.values()))
+        return bool(self.open_clients())
+
+    def open_clients(self) -> list[PooledClient]:
+        """The clients that the lease holds and that are open."""
+        return [pooled for pooled in list(self._clients.values()) if pooled.is_open]
 
     def close(self) -> None:
         """Release the client, which is closed if it has no other lease. The next call gets a client again."""
@@ -120,6 +126,7 @@ class Lease:
             # The AWS_* variables, which a client may take its credentials from, may have changed since the last client.
             key = self.key = client_key(self.bind)._replace(owner=key.owner)
             pooled = pool.get(key, self.bind)
+            self.host = pooled.host
             # After a failed request to a metadata service, a client stays without credentials for good. Such a client
             # serves one call, as with PynamoDB.
             if pooled.has_credentials:

@@ -14,6 +14,7 @@ import time
 import typing as t
 import weakref
 from os import getpid
+from urllib.parse import urlsplit
 
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import mock_is_active
@@ -60,6 +61,7 @@ class PooledClient:
         key: The key of the client.
         api_caller: Makes the client's calls: the client itself, or its direct transport.
         is_direct: True if it is a direct transport.
+        host: Host of the client's endpoint, with its port if it has one; ``None`` if a factory's client names none.
         is_pinned: True if user code holds the client. It may have registered handlers on it.
         last_used: Time of the last call, in seconds of the monotonic clock.
         active_calls: One entry for each call in flight. A list, because append and pop are atomic: threads count calls
@@ -71,6 +73,7 @@ class PooledClient:
         self._lazy_client: LazyClient | None = lazy_client
         self.api_caller = lazy_client.api_caller
         self.is_direct = lazy_client.is_direct
+        self.host = _host_of(lazy_client.endpoint_url)
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.active_calls: list[None] = []
@@ -361,3 +364,9 @@ def _close(key: ClientKey, lazy_client: LazyClient, pid: int) -> None:
 
 
 pool = ClientPool()
+
+
+def _host_of(endpoint_url: str | None) -> str | None:
+    url = urlsplit(endpoint_url or "")
+    # Not the whole of it: the URL may have a password.
+    return url.hostname if url.port is None else f"{url.hostname}:{url.port}"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import decimal
+import itertools
 import re
 import typing as t
 
 from pynamodb.connection.base import MetaTable
 from pynamodb.constants import EXCLUSIVE_START_KEY
+from pynamodb.constants import GLOBAL_SECONDARY_INDEXES
 from pynamodb.constants import ITEM
 from pynamodb.constants import KEY
+from pynamodb.constants import LOCAL_SECONDARY_INDEXES
 from pynamodb.constants import NUMBER
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
+from pynamodb.types import HASH
 
 Json = dict[str, t.Any]
 
@@ -24,6 +28,7 @@ _INTEGER = re.compile(r"-?[1-9]\d*|0", re.ASCII)
 
 # As it is before a test patches it.
 _GET_ITEM_ATTRIBUTE_MAP = MetaTable.get_item_attribute_map
+INDEXES = (LOCAL_SECONDARY_INDEXES, GLOBAL_SECONDARY_INDEXES)
 
 
 class KeyTable(MetaTable):
@@ -82,18 +87,26 @@ class KeyTable(MetaTable):
             EXCLUSIVE_START_KEY: {name: canonical_value(value) for name, value in position[EXCLUSIVE_START_KEY].items()}
         }
 
+    def get_key_names(self, index_name: str | None = None) -> list[str]:
+        """The keys of the table and of an index, which a position in it has; see PynamoDB."""
+        return list(dict.fromkeys((*self.query_keys(None), *(self.query_keys(index_name) if index_name else ()))))
+
     def query_keys(self, index_name: str | None) -> list[str]:
-        """The names of the keys that a query uses: the hash key, then the range key if there is one."""
-        names = (
-            (self.hash_keyname, self.range_keyname)
-            if index_name is None
-            else (self.get_index_hash_keyname(index_name), self._untyped.get_index_range_keyname(index_name))
-        )
-        return [name for name in names if name is not None]
+        """The names of the keys that a query uses: the hash keys, then the range keys."""
+        if index_name is None:
+            return [self.hash_keyname] if self.range_keyname is None else [self.hash_keyname, self.range_keyname]
+        schema = self._index_schema(index_name)
+        # Several keys of one type stay in their order.
+        hash_keys = [key["AttributeName"] for key in schema if key["KeyType"] == HASH]
+        return hash_keys + [key["AttributeName"] for key in schema if key["KeyType"] != HASH]
 
     def is_number(self, name: str) -> bool:
         """True if a key has the type number."""
         return self.get_attribute_type(name) == NUMBER
+
+    def _index_schema(self, name: str) -> list[dict[str, str]]:
+        indexes = itertools.chain.from_iterable(self.data.get(part) or () for part in INDEXES)
+        return next(index["KeySchema"] for index in indexes if index["IndexName"] == name)
 
     def _key_types(self) -> dict[str, str]:
         """DynamoDB's types of all keys, of the table and of its indexes, by their names."""

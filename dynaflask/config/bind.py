@@ -34,6 +34,8 @@ class Bind:
         call_timeout_seconds: Longest time of a call with all its attempts, in seconds.
         max_retry_attempts: Number of retries after a failed attempt.
         retry_configuration: How botocore retries failed calls.
+        retry_conflicts: Number of retries after a conflict with a transaction.
+        return_values_on_condition_failure: If ``"ALL_OLD"``, the error of a failed condition has the item.
         max_pool_connections: Number of open connections that one client keeps.
         extra_headers: HTTP headers that each request carries, unsigned.
         aws_access_key_id: AWS access key id.
@@ -55,6 +57,11 @@ class Bind:
         read_capacity_units: Read capacity units of a new table.
         write_capacity_units: Write capacity units of a new table.
         billing_mode: Billing mode of a new table: ``"PAY_PER_REQUEST"`` or ``"PROVISIONED"``.
+        table_class: Table class, which decides the prices.
+        sse: Key that encrypts the table.
+        point_in_time_recovery: Number of days from which the table can be restored.
+        on_demand_throughput: Largest number of request units per second of an on-demand table.
+        contributor_insights: If true, CloudWatch shows the keys that are used most.
         local_path: Directory where the local server stores its data.
     """
 
@@ -67,6 +74,8 @@ class Bind:
     call_timeout_seconds: float | None = None
     max_retry_attempts: int | None = None
     retry_configuration: str | ImmutableDict[str, t.Any] | None = None
+    retry_conflicts: int | None = None
+    return_values_on_condition_failure: str | None = None
     max_pool_connections: int | None = None
     extra_headers: ImmutableDict[str, str] | None = None
     aws_access_key_id: str | None = None
@@ -88,6 +97,11 @@ class Bind:
     read_capacity_units: int | None = None
     write_capacity_units: int | None = None
     billing_mode: str | None = None
+    table_class: str | None = None
+    sse: str | None = None
+    point_in_time_recovery: int | None = None
+    on_demand_throughput: ImmutableDict[str, int] | None = None
+    contributor_insights: str | None = None
     local_path: str | None = None
     _hash: int | None = dataclasses.field(default=None, init=False, compare=False)
 

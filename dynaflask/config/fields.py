@@ -13,6 +13,7 @@ import typing as t
 
 from pynamodb.settings import get_settings_value
 
+from dynaflask.config import table_validators as tv
 from dynaflask.config import validators as v
 from dynaflask.config.validators import Validator
 
@@ -110,6 +111,15 @@ SETTINGS: t.Final = (
     ),
     Setting("retry_configuration", v.retries, Group.CLIENT, "How botocore retries failed calls."),
     Setting(
+        "retry_conflicts", v.whole_number(0), Group.CLIENT, "Number of retries after a conflict with a transaction."
+    ),
+    Setting(
+        "return_values_on_condition_failure",
+        v.values_on_condition_failure,
+        Group.CLIENT,
+        'If ``"ALL_OLD"``, the error of a failed condition has the item.',
+    ),
+    Setting(
         "max_pool_connections",
         v.whole_number(1, v.MAX_POOL_CONNECTIONS),
         Group.CLIENT,
@@ -166,16 +176,47 @@ SETTINGS: t.Final = (
         Group.NEW_TABLES,
         'Billing mode of a new table: ``"PAY_PER_REQUEST"`` or ``"PROVISIONED"``.',
     ),
+    Setting("table_class", tv.table_class, Group.NEW_TABLES, "Table class, which decides the prices."),
+    Setting("sse", tv.sse, Group.NEW_TABLES, "Key that encrypts the table."),
+    Setting(
+        "point_in_time_recovery",
+        tv.point_in_time_recovery,
+        Group.NEW_TABLES,
+        "Number of days from which the table can be restored.",
+    ),
+    Setting(
+        "on_demand_throughput",
+        tv.on_demand_throughput,
+        Group.NEW_TABLES,
+        "Largest number of request units per second of an on-demand table.",
+    ),
+    Setting(
+        "contributor_insights",
+        tv.contributor_insights,
+        Group.NEW_TABLES,
+        "If true, CloudWatch shows the keys that are used most.",
+    ),
     Setting("local_path", v.path, Group.CLIENT, "Directory where the local server stores its data.", Place.APP),
     _model("table_name", v.table_name, Group.TABLE_NAME, "Name of the table."),
     _model("bind_key", v.string, Group.PLACE, "Bind to use, a key of ``DYNAMODB_BINDS``.", Place.MODEL | Place.TENANT),
     _model("stream_view_type", v.string, Group.NEW_TABLES, "View type of the stream of a new table."),
     _model("tags", v.tags, Group.NEW_TABLES, "Tags of a new table."),
     _model("deletion_protection", v.boolean, Group.NEW_TABLES, "If true, DynamoDB refuses to delete the new table."),
+    _model(
+        "warm_throughput",
+        tv.warm_throughput,
+        Group.NEW_TABLES,
+        "Read and write units per second that the table serves at once.",
+    ),
+    _model("resource_policy", tv.resource_policy, Group.NEW_TABLES, "Resource-based policy of the table."),
     _app("max_clients", v.whole_number(1), "Largest number of clients that the process keeps."),
     _app("client_idle_seconds", v.seconds, "Time without a call after which a client is closed, in seconds."),
     _app("meter", v.boolean, "If true, the app counts its calls and the capacity that they consume."),
     _app("meter_max_tenants", v.whole_number(1), "Largest number of tenants that a process counts separately."),
+    _app("record_operations", v.boolean, "If true, each context keeps its operations with their lines of code."),
+    _app("server_timing", v.boolean, "If true, each response has a ``Server-Timing`` header with its operations."),
+    _app("slow_seconds", v.seconds, "Duration from which an operation is logged as slow, in seconds."),
+    _app("costly_units", v.units, "Capacity units from which an operation is logged as costly."),
     _app(
         "tenant_capacity",
         v.capacity,
@@ -183,6 +224,7 @@ SETTINGS: t.Final = (
         places=Place.APP | Place.TENANT,
     ),
     _app("error_handlers", v.boolean, "If true, DynamoDB errors that leave a view become 404, 409 or 503 responses."),
+    _app("conflict_items", v.boolean, "If true, a 409 response for a failed condition contains the item."),
     _app("json_errors", v.boolean, "If true, HTTP errors are JSON for clients that do not prefer HTML."),
     _app("require_tenant", v.boolean, "If true, any use without a tenant raises ``TenantRequired``."),
     _app("tenant_ttl_seconds", v.seconds, "Time for which a tenant's settings are cached, in seconds."),
@@ -205,6 +247,11 @@ BIND_VALIDATORS: t.Final = _validators(Place.BIND)
 MODEL_VALIDATORS: t.Final = _validators(Place.MODEL)
 # A tenant's own limit is a number: a dict of all tenants belongs to the app.
 TENANT_VALIDATORS: t.Final = {**_validators(Place.TENANT), "tenant_capacity": v.units}
+
+# What the Meta of a global index may declare as well.
+INDEX_VALIDATORS: t.Final[cabc.Mapping[str, Validator]] = {
+    name: MODEL_VALIDATORS[name] for name in ("on_demand_throughput", "warm_throughput", "contributor_insights")
+}
 
 BIND_FIELDS: t.Final = tuple(setting.name for setting in SETTINGS if setting.is_bind_field)
 MODEL_ONLY_SETTINGS: t.Final = MODEL_VALIDATORS.keys() - set(BIND_FIELDS)

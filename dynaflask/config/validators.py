@@ -18,6 +18,7 @@ import botocore.config
 import botocore.exceptions
 import botocore.utils
 from pynamodb.constants import AVAILABLE_BILLING_MODES
+from pynamodb.constants import RETURN_VALUES_ON_CONDITION_FAILURE_VALUES
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.exceptions import ConfigurationError
@@ -232,6 +233,13 @@ def billing_mode(label: str, value: t.Any) -> str:
     """One of DynamoDB's billing modes."""
     if value not in AVAILABLE_BILLING_MODES:
         raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, AVAILABLE_BILLING_MODES))}.")
+    return t.cast(str, value)
+
+
+def values_on_condition_failure(label: str, value: t.Any) -> str:
+    """What DynamoDB returns if a condition is false."""
+    if value not in RETURN_VALUES_ON_CONDITION_FAILURE_VALUES:
+        raise ConfigurationError(f'{label} must be "ALL_OLD" or "NONE".')
     return t.cast(str, value)
 
 

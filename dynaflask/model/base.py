@@ -20,7 +20,10 @@ from dynaflask.model.batch_items import usual_steps
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.serializer import CheckedSerializer
+from dynaflask.model.conditions import ConditionMixin
 from dynaflask.model.counts import CountMixin
+from dynaflask.model.creation import GetOrCreateMixin
+from dynaflask.model.index_keys import IndexKeysMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import TenantPageDecoder
 from dynaflask.model.item_tenant import with_tenant
@@ -71,8 +74,11 @@ class _FromRawData:
 
 class Model(
     GetOr404Mixin,
+    GetOrCreateMixin,
+    ConditionMixin,
     TenantGuardMixin,
     CountMixin,
+    IndexKeysMixin,
     UpdateFromMixin,
     VersionMixin,
     ItemTenantMixin,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import random
 import time
 import typing as t
 
@@ -17,6 +16,7 @@ from pynamodb.constants import PUT
 from pynamodb.constants import PUT_REQUEST
 from pynamodb.constants import UNPROCESSED_ITEMS
 
+from dynaflask.client.backoff import backoff_delay
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
 from dynaflask.exceptions import BatchWriteError
@@ -26,11 +26,6 @@ from dynaflask.model.pynamodb_internals import serialized_keys
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
-
-# AWS asks for exponential backoff before unprocessed items are sent again:
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
-FIRST_DELAY_SECONDS = 0.05
-MAX_DELAY_SECONDS = 5.0
 
 Request = dict[str, t.Any]
 M = t.TypeVar("M", bound=pynamodb.models.Model)
@@ -186,13 +181,6 @@ def resend_unprocessed(
 def unprocessed_requests(response: cabc.Mapping[str, t.Any]) -> list[Request]:
     """The requests that a response to ``BatchWriteItem`` for one table names as unprocessed."""
     return [request for requests in response.get(UNPROCESSED_ITEMS, {}).values() for request in requests]
-
-
-def backoff_delay(attempt: int) -> float:
-    """Random seconds to wait after an attempt; the upper bound doubles with each, up to five seconds."""
-    # Without the randomness, all clients that were throttled together would come back together:
-    # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-    return random.uniform(0, min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt))  # noqa: S311 - no secret
 
 
 def _has_key(raw: dict[str, dict[str, t.Any]], item: t.Any) -> bool:

@@ -6,6 +6,7 @@ import typing as t
 
 import flask
 
+from dynaflask.model.expired import is_hiding
 from dynaflask.model.pynamodb_internals import discriminator_attribute
 
 if t.TYPE_CHECKING:
@@ -106,8 +107,8 @@ def _find(
     filter_condition: Condition | None,
     **options: t.Any,
 ) -> list[t.Any]:
-    # PynamoDB filters by the discriminator, too.
-    if filter_condition is not None or discriminator_attribute(model) is not None:
+    # PynamoDB filters by the discriminator, too, and a model may hide expired items.
+    if filter_condition is not None or discriminator_attribute(model) is not None or is_hiding(model):
         options.setdefault("page_size", FILTERED_PAGE_SIZE)
     if hash_key is not None:
         return list(model.query(hash_key, range_key_condition, filter_condition, **options))

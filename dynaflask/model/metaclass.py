@@ -9,7 +9,9 @@ import warnings
 import pynamodb.models
 from pynamodb.models import MetaModel
 
-from dynaflask.model.pynamodb_internals import indexes
+from dynaflask.model.expired import declare_expiry
+from dynaflask.model.index_keys import prepare_indexes
+from dynaflask.model.index_settings import index_settings
 from dynaflask.model.tenant_key import has_tenant_key
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import DeclaredMeta
@@ -67,29 +69,17 @@ def register_model(model: t.Any) -> None:
     """Register a model with its extension object, if it has one, and its keys and indexes with its table's schema.
 
     Raises:
-        TypeError: An index has two hash keys or two range keys, or has_tenant_key refuses the keys.
+        TypeError: As of prepare_indexes, has_tenant_key and declare_expiry.
+        ConfigurationError: A setting of an index is wrong.
     """
-    _check_indexes(model)
+    model.__wide_indexes__ = prepare_indexes(model)
+    index_settings(model)
     model.__has_tenant_key__ = has_tenant_key(model)
+    declare_expiry(model)
     if model.__declaration__ is not None:
         model.__declaration__.schema.add(model)
     declared = STATIC_MODELS if model.__dynamo__ is None else model.__dynamo__._declared
     declared.add(model)
-
-
-def _check_indexes(model: t.Any) -> None:
-    for index in indexes(model).values():
-        keys = index.Meta.attributes.values()
-        for name, number in (
-            ("hash keys", sum(key.is_hash_key for key in keys)),
-            ("range keys", sum(key.is_range_key for key in keys)),
-        ):
-            if number > 1:
-                # DynamoDB has such keys since 2025. PynamoDB creates them in the wrong order, and cannot query them.
-                raise TypeError(
-                    f"The index {index.Meta.index_name!r} of {model.__name__} has {number} {name}. PynamoDB supports"
-                    " one of each."
-                )
 
 
 def scope_existing_model(model: M, *, base: t.Any) -> M:
@@ -100,7 +90,7 @@ def scope_existing_model(model: M, *, base: t.Any) -> M:
         base: The ``db.Model`` that becomes its base class.
 
     Raises:
-        TypeError: It is not a PynamoDB model, or an index has two hash keys or two range keys.
+        TypeError: It is not a PynamoDB model, or DynamoDB does not allow the keys of an index.
         RuntimeError: It is registered with another extension object.
     """
     if not (inspect.isclass(model) and issubclass(model, pynamodb.models.Model)) or model is pynamodb.models.Model:
@@ -114,7 +104,7 @@ def scope_existing_model(model: M, *, base: t.Any) -> M:
     if owner is not model:
         raise RuntimeError(f"{model.__name__} is registered with another Dynamo already.")
     for cls in _with_subclasses(model):
-        _check_indexes(cls)
+        prepare_indexes(cls)
     # A new class would leave every `from models import Thread`, and its DoesNotExist, with the old one.
     bases = tuple(base if parent is pynamodb.models.Model else parent for parent in model.__bases__)
     model.__bases__ = bases if base in bases else (*bases, base)

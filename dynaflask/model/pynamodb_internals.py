@@ -88,6 +88,13 @@ def indexes(model: t.Any) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", model._indexes)
 
 
+def table_indexes(model: t.Any) -> list[t.Any]:
+    """A model's indexes, and those of the classes that its discriminator knows: the indexes of ``table_schema``."""
+    discriminator = discriminator_attribute(model)
+    classes = () if discriminator is None else discriminator.get_registered_subclasses(pynamodb.models.Model)
+    return list({name: index for cls in (model, *classes) for name, index in indexes(cls).items()}.values())
+
+
 def model_of_index(index: t.Any) -> t.Any:
     """The model that an index belongs to, or None. Without the name, ``db.paginate`` refuses the queries of indexes."""
     return getattr(index, "_model", None)

@@ -6,8 +6,11 @@ import typing as t
 
 import pynamodb.models
 import pynamodb.transactions
+from pynamodb.exceptions import TransactWriteError
 
+from dynaflask.client.condition_values import asking_for
 from dynaflask.client.connection import Connection
+from dynaflask.model.conditions import raise_for_conditions
 from dynaflask.model.pynamodb_internals import set_transaction_connection
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.scope import Scope
@@ -59,24 +62,54 @@ class TransactGet(SingleDestinationMixin, pynamodb.transactions.TransactGet):
 
 
 class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite):
-    """PynamoDB's write transaction. Adding a model of another destination raises an error, and adds nothing."""
+    """PynamoDB's write transaction. Adding a model of another destination raises an error, and adds nothing.
+
+    With ``return_values="ALL_OLD"``, an operation whose condition is false reports the item: ``ConditionFailed.items``.
+    By default, the setting ``return_values_on_condition_failure`` decides.
+    """
+
+    def __init__(self, **options: t.Any) -> None:
+        super().__init__(**options)
+        # The models of the operations. PynamoDB sends these in this order.
+        self._checked: list[t.Any] = []
+        self._deleted: list[t.Any] = []
+        self._saved: list[t.Any] = []
+        self._updated: list[t.Any] = []
 
     def condition_check(
-        self, model_cls: type[M], hash_key: t.Any, range_key: t.Any = None, condition: Condition | None = None
+        self,
+        model_cls: type[M],
+        hash_key: t.Any,
+        range_key: t.Any = None,
+        condition: Condition | None = None,
+        *,
+        return_values: str | None = None,
     ) -> None:
         """Require a condition of an item; see PynamoDB."""
         self._require_same_destination(model_cls)
-        super().condition_check(model_cls, hash_key, range_key=range_key, condition=condition)
+        with asking_for(return_values):
+            super().condition_check(model_cls, hash_key, range_key=range_key, condition=condition)
+        self._checked.append(model_cls)
 
-    def delete(self, model: M, condition: Condition | None = None, *, add_version_condition: bool = True) -> None:
+    def delete(
+        self,
+        model: M,
+        condition: Condition | None = None,
+        *,
+        add_version_condition: bool = True,
+        return_values: str | None = None,
+    ) -> None:
         """Delete an item; see PynamoDB."""
         self._require_same_destination(model)
-        super().delete(model, condition=condition, add_version_condition=add_version_condition)
+        with asking_for(return_values):
+            super().delete(model, condition=condition, add_version_condition=add_version_condition)
+        self._deleted.append(model)
 
     def save(self, model: M, condition: Condition | None = None, return_values: str | None = None) -> None:
         """Write an item; see PynamoDB."""
         self._require_same_destination(model)
         super().save(model, condition=condition, return_values=return_values)
+        self._saved.append(model)
 
     def update(
         self,
@@ -96,6 +129,16 @@ class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite)
             return_values=return_values,
             add_version_condition=add_version_condition,
         )
+        self._updated.append(model)
+
+    def _commit(self) -> t.Any:
+        try:
+            return super()._commit()
+        except TransactWriteError as error:
+            if self._first_model is not None:
+                with self._scope.reentered():
+                    raise_for_conditions(error, [*self._checked, *self._deleted, *self._saved, *self._updated])
+            raise
 
 
 def _class_name(model: t.Any) -> str:

@@ -13,8 +13,12 @@ from dynaflask.model.metaclass import ModelMeta
 from dynaflask.registry.declaration import own_attribute
 
 if t.TYPE_CHECKING:
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
+
     from dynaflask.extension import Dynamo
     from dynaflask.model.batch import BatchWrite
+    from dynaflask.model.creation import GetOrCreateMixin
     from dynaflask.model.lookups import GetOr404Mixin
     from dynaflask.model.updates import UpdateFromMixin
     from dynaflask.registry.declaration import DeclaredMeta
@@ -23,7 +27,7 @@ if t.TYPE_CHECKING:
 
     # The overrides of base.Model take any arguments, and pass them on. Type checkers and editors see PynamoDB's own
     # signatures instead: those of the installed release.
-    class Model(GetOr404Mixin, UpdateFromMixin, pynamodb.models.Model, metaclass=ModelMeta):
+    class Model(GetOr404Mixin, GetOrCreateMixin, UpdateFromMixin, pynamodb.models.Model, metaclass=ModelMeta):
         """See :class:`dynaflask.model.base.Model`."""
 
         __dynamo__: t.ClassVar[Dynamo | None]
@@ -38,6 +42,34 @@ if t.TYPE_CHECKING:
         @classmethod
         def batch_write(cls: type[M], auto_commit: bool = True) -> BatchWrite[M]:
             """Write items in batches; see PynamoDB."""
+
+        def save(
+            self,
+            condition: Condition | None = None,
+            *,
+            add_version_condition: bool = True,
+            return_values_on_condition_failure: str | None = None,
+        ) -> dict[str, t.Any]:
+            """Save the object; see PynamoDB and :meth:`.ConditionMixin.save`."""
+
+        def update(
+            self,
+            actions: list[Action],
+            condition: Condition | None = None,
+            *,
+            add_version_condition: bool = True,
+            return_values_on_condition_failure: str | None = None,
+        ) -> t.Any:
+            """Change the item; see PynamoDB and :meth:`.ConditionMixin.update`."""
+
+        def delete(
+            self,
+            condition: Condition | None = None,
+            *,
+            add_version_condition: bool = True,
+            return_values_on_condition_failure: str | None = None,
+        ) -> t.Any:
+            """Delete the item; see PynamoDB and :meth:`.ConditionMixin.delete`."""
 
 else:
     Model = base.Model

@@ -11,6 +11,9 @@ import typing as t
 
 TABLE_NOT_FOUND: t.Final = "ResourceNotFoundException"
 TABLE_EXISTS: t.Final = "ResourceInUseException"
+POLICY_NOT_FOUND: t.Final = "PolicyNotFoundException"
+# For some seconds, a new table has no backups that could be configured.
+BACKUPS_UNAVAILABLE: t.Final = "ContinuousBackupsUnavailableException"
 TRANSACTION_CANCELED: t.Final = "TransactionCanceledException"
 
 THROTTLED: t.Final = frozenset(
@@ -22,18 +25,17 @@ THROTTLED: t.Final = frozenset(
         "ThrottlingError",
     }
 )
-CONFLICTS: t.Final = frozenset(
+CONDITION_FAILED: t.Final = frozenset({"ConditionalCheckFailedException", "ConditionalCheckFailed"})
+TRANSACTION_CONFLICTS: t.Final = frozenset(
     {
-        "ConditionalCheckFailedException",
-        "ConditionalCheckFailed",
-        # Another region of a global table with strong consistency is writing the item.
-        "ReplicatedWriteConflictException",
         "TransactionConflictException",
         "TransactionConflict",
         # A transaction with the same client token has not ended yet.
         "TransactionInProgressException",
     }
 )
+# Another region of a global table with strong consistency is writing the item.
+CONFLICTS: t.Final = CONDITION_FAILED | TRANSACTION_CONFLICTS | {"ReplicatedWriteConflictException"}
 # DynamoDB's code, and that of STS.
 EXPIRED_CREDENTIALS: t.Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
 NOT_ALLOWED: t.Final = "AccessDeniedException"

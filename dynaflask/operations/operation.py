@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import blinker
 from botocore.exceptions import ClientError
 
+from dynaflask.exceptions import TenantLimitExceeded
+from dynaflask.operations.caller import Caller
 from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.operations.error_codes import TRANSACTION_CANCELED
 from dynaflask.operations.requests import Json
@@ -31,12 +32,25 @@ DATA_PLANE_OPERATIONS = frozenset(
 READ_OPERATIONS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One finished call to DynamoDB with all its attempts. Each page of a query is an operation, and so is each batch.
+class ThrottlingReason(t.NamedTuple):
+    """Why DynamoDB throttled a call, in its own words.
 
     Attributes:
-        name: Name of the operation in DynamoDB's API, such as ``"GetItem"``.
+        reason: Code such as ``"TableWriteKeyRangeThroughputExceeded"``.
+        resource: ARN of the table or index.
+    """
+
+    reason: str
+    resource: str
+
+
+class Operation(t.NamedTuple):
+    """One finished call to DynamoDB with all its attempts. Each page of a query is an operation, and so is each batch.
+
+    It has no values of keys and attributes.
+
+    Attributes:
+        operation: Name of the operation in DynamoDB's API, such as ``"GetItem"``.
         app_name: Name of the app.
         bind_key: Key of the bind in ``DYNAMODB_BINDS``, or ``"default"``.
         model: Name of the model class, for a transaction the first one; ``None`` for a call without a model.
@@ -48,9 +62,23 @@ class Operation:
         retries: Number of attempts after the first, as botocore reports them.
         error: Error code of DynamoDB, or the name of the exception class for any other error; ``None`` on success.
         is_throttled: True if DynamoDB throttled the last attempt.
+        is_refused: True if the tenant's limit refused the call, and nothing was sent.
+        throttling_reasons: DynamoDB's reasons for throttling the last attempt.
+        started_at: Start of the call, in seconds since 1970 as of :func:`time.time`.
+        index_name: Name of the index that was read, or ``None``.
+        item_count: Number of items that the call returned or wrote.
+        scanned_count: Number of items that a query or a scan read, before its filter.
+        is_consistent: True if the call asked for a strongly consistent read.
+        is_next_page: True if the call continues a query or a scan.
+        request_id: AWS's id of the request, or ``None`` without a response.
+        host: Host of the client's endpoint, with its port if it has one; ``None`` if there was no client yet.
+        route: Flask endpoint of the request in which the app made the call; ``None`` outside of its requests.
+        caller: Line of the program that made the call; ``None`` if the app does not record lines.
+        key_hash: Tells apart the keys that ``GetItem`` reads, in this process alone; ``None`` if the app does not
+            record lines. The key cannot be found from it.
     """
 
-    name: str
+    operation: str
     app_name: str
     bind_key: str
     model: str | None
@@ -62,6 +90,34 @@ class Operation:
     retries: int = 0
     error: str | None = None
     is_throttled: bool = False
+    is_refused: bool = False
+    throttling_reasons: tuple[ThrottlingReason, ...] = ()
+    started_at: float = 0.0
+    index_name: str | None = None
+    item_count: int = 0
+    scanned_count: int = 0
+    is_consistent: bool = False
+    is_next_page: bool = False
+    request_id: str | None = None
+    host: str | None = None
+    route: str | None = None
+    caller: Caller | None = None
+    key_hash: int | None = None
+
+    @property
+    def attempts(self) -> int:
+        """Number of attempts that DynamoDB answered, at least one; 0 for a refused call."""
+        return 0 if self.is_refused else self.retries + 1
+
+    @property
+    def units(self) -> float:
+        """Read and write units together."""
+        return self.read_units + self.write_units
+
+    @property
+    def label(self) -> str:
+        """What was called: ``"Thread.GetItem"``, with the table or the bind in place of a missing model."""
+        return f"{self.model or self.table or self.bind_key}.{self.operation}"
 
 
 #: Signal: a call has ended, with or without success. The sender is the app; ``operation`` is the
@@ -69,29 +125,44 @@ class Operation:
 operation_finished: t.Final = blinker.Namespace().signal("operation-finished")
 
 
-def table_of(params: Json) -> str | None:
-    """The table that a call names; ``None`` if it names none, or several.
+def request_fields(params: Json) -> dict[str, t.Any]:
+    """The fields of :class:`Operation` that the request determines.
 
     Args:
         params: Parameters of the operation.
     """
+    if "TableName" in params:
+        return {
+            "table": params["TableName"],
+            "index_name": params.get("IndexName"),
+            "is_consistent": bool(params.get("ConsistentRead")),
+            "is_next_page": "ExclusiveStartKey" in params,
+        }
     tables = requests_by_table(params)
-    return next(iter(tables)) if len(tables) == 1 else None
+    return {
+        "table": next(iter(tables)) if len(tables) == 1 else None,
+        "is_consistent": any(part.get("ConsistentRead") for parts in tables.values() for part in parts),
+    }
 
 
-def outcome_of(name: str, result: Json) -> dict[str, t.Any]:
+def outcome_of(name: str, params: Json, result: Json) -> dict[str, t.Any]:
     """The fields of :class:`Operation` that the result of a successful call determines.
 
     Args:
         name: Name of the operation.
+        params: Parameters of the operation.
         result: Result as botocore returns it.
     """
     consumed = result.get("ConsumedCapacity", ())
     units = [_units(name, table) for table in (consumed if isinstance(consumed, list) else [consumed]) if table]
+    metadata = result.get("ResponseMetadata", {})
     return {
         "read_units": sum(read for read, _ in units),
         "write_units": sum(write for _, write in units),
-        "retries": _retries(result),
+        "retries": metadata.get("RetryAttempts", 0),
+        "request_id": metadata.get("RequestId"),
+        "item_count": _item_count(name, params, result),
+        "scanned_count": result.get("ScannedCount", 0),
     }
 
 
@@ -104,12 +175,23 @@ def failure_of(error: BaseException) -> dict[str, t.Any]:
     # PynamoDB's error has no retries and no cancellation reasons; its cause has both.
     cause = error.__cause__ if isinstance(error.__cause__, ClientError) else error
     if not isinstance(cause, ClientError):
-        return {"error": type(error).__name__}
+        return {"error": type(error).__name__, "is_refused": isinstance(error, TenantLimitExceeded)}
     response = t.cast("dict[str, t.Any]", cause.response)
     code = response.get("Error", {}).get("Code") or type(error).__name__
     reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
     is_throttled = code in THROTTLED or (code == TRANSACTION_CANCELED and bool(reasons & THROTTLED))
-    return {"error": code, "is_throttled": is_throttled, "retries": _retries(response)}
+    # DynamoDB spells the name in two ways.
+    details = response.get("ThrottlingReasons") or response.get("throttlingReasons") or ()
+    metadata = response.get("ResponseMetadata", {})
+    return {
+        "error": code,
+        "is_throttled": is_throttled,
+        "throttling_reasons": tuple(
+            ThrottlingReason(detail.get("reason", ""), detail.get("resource", "")) for detail in details
+        ),
+        "retries": metadata.get("RetryAttempts", 0),
+        "request_id": metadata.get("RequestId"),
+    }
 
 
 def _units(name: str, table: Json) -> tuple[float, float]:
@@ -120,5 +202,20 @@ def _units(name: str, table: Json) -> tuple[float, float]:
     return (total, 0.0) if name in READ_OPERATIONS else (0.0, total)
 
 
-def _retries(response: Json) -> int:
-    return t.cast("int", response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+def _item_count(name: str, params: Json, result: Json) -> int:
+    if name == "GetItem":
+        return int("Item" in result)
+    if name in {"PutItem", "UpdateItem", "DeleteItem"}:
+        return 1
+    if name == "BatchWriteItem":
+        # What was left unprocessed is written by a later call.
+        return _length(params["RequestItems"]) - _length(result.get("UnprocessedItems", {}))
+    if name == "TransactGetItems":
+        return sum("Item" in part for part in result.get("Responses", ()))
+    if name == "BatchGetItem":
+        return _length(result.get("Responses", {}))
+    return len(params.get("TransactItems", ())) or t.cast("int", result.get("Count", 0))
+
+
+def _length(parts: Json) -> int:
+    return sum(map(len, parts.values()))

@@ -106,14 +106,20 @@ class TenantRateLimits:
         """
         self._take(tenant, units, own)
 
-    def _take(self, tenant: str | None, units: float, own: OwnCapacity) -> float:
-        rate = None if tenant is None else self._rate(tenant, own)
-        return 0 if rate is None else self._buckets[tenant].take(units, rate=rate)
+    def units_per_second(self, tenant: str, own: OwnCapacity = UNSET) -> float | None:
+        """The limit of a tenant; ``None`` for no limit.
 
-    def _rate(self, tenant: str, own: OwnCapacity) -> float | None:
+        Args:
+            tenant: Name of the tenant.
+            own: As of :meth:`check_limit`.
+        """
         if own is not UNSET:
             return own
         return self._capacity[tenant] if tenant in self._capacity else self._capacity.get(OTHERS)
+
+    def _take(self, tenant: str | None, units: float, own: OwnCapacity) -> float:
+        rate = None if tenant is None else self.units_per_second(tenant, own)
+        return 0 if rate is None else self._buckets[tenant].take(units, rate=rate)
 
 
 def _now() -> float:

@@ -1,16 +1,28 @@
-"""An app's recorder: it counts finished operations, limits tenants, and sends the signal."""
+"""An app's recorder: it counts finished operations, keeps those of a context, limits tenants, and sends the signal."""
 
 from __future__ import annotations
 
+import os
+import time
 import typing as t
 import weakref
 
 from dynaflask.config.validators import Values
+from dynaflask.operations.advice_log import AdviceLog
+from dynaflask.operations.caller import find_caller
+from dynaflask.operations.context_record import current_request
+from dynaflask.operations.context_record import record_of
 from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import failure_of
 from dynaflask.operations.operation import operation_finished
+from dynaflask.operations.operation import outcome_of
+from dynaflask.operations.operation import request_fields
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.rate_limits import TenantRateLimits
+from dynaflask.operations.requests import Json
+from dynaflask.operations.server_timing import header_value
+from dynaflask.operations.slow_log import SlowLog
 from dynaflask.operations.tracing import NO_TRACING
 from dynaflask.operations.usage import MAX_TENANTS
 from dynaflask.operations.usage import Meter
@@ -21,6 +33,9 @@ if t.TYPE_CHECKING:
 #: Called with the name of each operation, its client and its bind. It returns the object that makes the call, or
 #: ``None`` for the usual one.
 Interceptor = t.Callable[[str, t.Any, t.Any], t.Any]
+
+# Makes the hash of a key useless outside of this process, whatever PYTHONHASHSEED is.
+_SALT = os.urandom(16).hex()
 
 
 class OperationRecorder:
@@ -34,6 +49,12 @@ class OperationRecorder:
         app_name: Name of the app.
         meter: Counts operations, if ``DYNAMODB_METER`` is true.
         limits: Limits each tenant that has a limit: ``DYNAMODB_TENANT_CAPACITY``, or ``tenant_capacity`` of the tenant.
+        slow_log: Logs slow and costly operations, if ``DYNAMODB_SLOW_SECONDS`` or ``DYNAMODB_COSTLY_UNITS`` is set.
+        advice_log: Logs advice on the operations of a context, if ``DYNAMODB_RECORD_OPERATIONS`` is true.
+        keeps_operations: True if each context keeps its operations: ``DYNAMODB_RECORD_OPERATIONS`` or
+            ``DYNAMODB_SERVER_TIMING`` is true.
+        line_readers: An entry for each reader that needs the lines of operations. A list, because append and pop are
+            atomic.
         interceptor: Chooses what makes a call, for the faults of tests; ``None`` in production.
         tracing: The tracers of the app. Connections that exist already see its first tracer in their next context.
         is_enabled: True if it records the operations of all tenants even when the signal has no receivers.
@@ -48,18 +69,102 @@ class OperationRecorder:
             Meter(max_tenants=settings.get("meter_max_tenants", MAX_TENANTS)) if settings.get("meter") else None
         )
         self.limits = TenantRateLimits(settings.get("tenant_capacity", {}))
+        self.slow_log = (
+            SlowLog(seconds=settings.get("slow_seconds"), units=settings.get("costly_units"))
+            if settings.keys() & {"slow_seconds", "costly_units"}
+            else None
+        )
+        self.advice_log = AdviceLog() if settings.get("record_operations") else None
+        self._sends_timing = bool(settings.get("server_timing"))
+        self.keeps_operations = self.advice_log is not None or self._sends_timing
+        self.line_readers: list[None] = [] if self.advice_log is None else [None]
         self.interceptor: Interceptor | None = None
         self.tracing = NO_TRACING
-        self.is_enabled = self.meter is not None or "tenant_capacity" in settings
+        self.is_enabled = (
+            self.meter is not None
+            or self.slow_log is not None
+            or self.keeps_operations
+            or "tenant_capacity" in settings
+        )
+
+    def record_call(
+        self,
+        name: str,
+        params: Json,
+        outcome: Json | BaseException,
+        *,
+        started: float,
+        own_capacity: OwnCapacity = UNSET,
+        **facts: t.Any,
+    ) -> Operation:
+        """Record a call that has ended.
+
+        Args:
+            name: Name of the operation.
+            params: Parameters of the operation.
+            outcome: Result of the call, or its error.
+            started: Start of the call, as of :func:`time.perf_counter`.
+            own_capacity: As of :meth:`record`.
+            **facts: The fields of :class:`Operation` that the connection knows.
+
+        Returns:
+            The operation.
+        """
+        seconds = time.perf_counter() - started
+        facts.update(request_fields(params))
+        facts.update(failure_of(outcome) if isinstance(outcome, BaseException) else outcome_of(name, params, outcome))
+        request = current_request(self._app())
+        if self.line_readers:
+            facts["key_hash"] = hash(f"{_SALT}{params.get('Key')}") if name == "GetItem" else None
+            facts["caller"] = find_caller()
+        operation = Operation(
+            operation=name,
+            app_name=self.app_name,
+            duration_seconds=seconds,
+            started_at=time.time() - seconds,
+            route=None if request is None else request.endpoint,
+            **facts,
+        )
+        self.record(operation, own_capacity=own_capacity)
+        return operation
 
     def record(self, operation: Operation, *, own_capacity: OwnCapacity = UNSET) -> None:
-        """Count a finished operation, and send ``operation_finished``.
+        """Count, keep and log a finished operation, and send ``operation_finished``.
 
         Args:
             operation: The operation.
             own_capacity: Units per second in the tenant's own settings.
         """
-        self.limits.debit(operation.tenant, operation.read_units + operation.write_units, own_capacity)
+        self.limits.debit(operation.tenant, operation.units, own_capacity)
         if self.meter is not None:
             self.meter.add(operation)
-        operation_finished.send(self._app(), operation=operation)
+        if self.keeps_operations and (record := record_of(self._app())) is not None:
+            record.append(operation)
+        if self.slow_log is not None:
+            self.slow_log.add(operation)
+        if operation_finished.receivers:
+            operation_finished.send(self._app(), operation=operation)
+
+    def recorded_operations(self) -> list[Operation]:
+        """The operations that the current request or context of the app has made so far, the oldest first."""
+        # A copy in one step: a thread that shares the context may add an operation meanwhile.
+        return list(record_of(self._app()) or ())
+
+    def install(self, app: flask.Flask) -> None:
+        """Register what the settings ask for at the end of a request or context.
+
+        Args:
+            app: The recorder's app.
+        """
+        if self.advice_log is not None:
+            log = self.advice_log
+            app.teardown_request(lambda _: log.add(self.recorded_operations()))
+            app.teardown_appcontext(lambda _: log.add(self.recorded_operations()))
+        if self._sends_timing:
+            app.after_request(self._add_server_timing)
+
+    def _add_server_timing(self, response: flask.Response) -> flask.Response:
+        value = header_value(self.recorded_operations())
+        if value:
+            response.headers.add("Server-Timing", value)
+        return response

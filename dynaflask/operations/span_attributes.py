@@ -21,7 +21,7 @@ PAGED = frozenset({"Query", "Scan"})
 
 def operation_name(call: FinishedCall) -> str:
     """Name of the operation in DynamoDB's API."""
-    return call.operation.name
+    return call.operation.operation
 
 
 def span_name(call: FinishedCall) -> str:
@@ -61,16 +61,15 @@ def span_attributes(call: FinishedCall) -> Attributes:
         "dynaflask.model": operation.model,
         "dynaflask.tenant": operation.tenant,
         "http.request.resend_count": operation.retries or None,
-        # Not every record has these.
-        "aws.request_id": getattr(operation, "request_id", None),
-        "aws.dynamodb.index_name": getattr(operation, "index_name", None),
-        "aws.dynamodb.consistent_read": getattr(operation, "is_consistent", False) or None,
+        "aws.request_id": operation.request_id,
+        "aws.dynamodb.index_name": operation.index_name,
+        "aws.dynamodb.consistent_read": operation.is_consistent or None,
     }
     if operation.table is not None:
         attributes["aws.dynamodb.table_names"] = (operation.table,)
     if operation_name(call) in PAGED:
-        attributes["aws.dynamodb.count"] = getattr(operation, "item_count", None)
-        attributes["aws.dynamodb.scanned_count"] = getattr(operation, "scanned_count", None)
+        attributes["aws.dynamodb.count"] = operation.item_count
+        attributes["aws.dynamodb.scanned_count"] = operation.scanned_count
     return {name: value for name, value in attributes.items() if value is not None}
 
 

@@ -53,6 +53,7 @@ class Usage:
         read_units: Read capacity units consumed.
         write_units: Write capacity units consumed.
         seconds: Total duration.
+        refusals: Number of further calls that the tenant's limit refused. Nothing was sent.
     """
 
     calls: int = 0
@@ -62,6 +63,7 @@ class Usage:
     read_units: float = 0.0
     write_units: float = 0.0
     seconds: float = 0.0
+    refusals: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*map(operator.add, _numbers(self), _numbers(other)))
@@ -189,15 +191,16 @@ class Meter:
     def add(self, operation: Operation) -> None:
         """Count an operation."""
         numbers = (
-            1,
-            operation.error is not None,
+            not operation.is_refused,
+            operation.error is not None and not operation.is_refused,
             operation.is_throttled,
             operation.retries,
             operation.read_units,
             operation.write_units,
             operation.duration_seconds,
+            operation.is_refused,
         )
-        self._add(operation.tenant, operation.model, operation.name, numbers)
+        self._add(operation.tenant, operation.model, operation.operation, numbers)
 
     def read(self, *, reset: bool = False) -> dict[UsageKey, Usage]:
         """The counts so far.

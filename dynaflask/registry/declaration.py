@@ -26,12 +26,18 @@ class DeclaredMeta:
 
     Attributes:
         is_shared: True if one table serves all tenants of an app, and needs none: ``Meta.tenant = False``.
+        hides_expired: True if reads hide the items whose time to live has passed: ``Meta.hide_expired = True``.
+        expiry: DynamoDB's name of the attribute with the time to live, if the declaration hides expired items, and a
+            class with that attribute has been declared.
 
     Raises:
-        ConfigurationError: ``Meta.tenant`` has another value.
+        ConfigurationError: ``Meta.tenant`` or ``Meta.hide_expired`` has another value.
     """
 
-    __slots__ = ("__weakref__", "_values", "full_name", "is_dynamic", "is_shared", "meta_class", "model_name", "schema")
+    __slots__ = (
+        *("__weakref__", "_values", "expiry", "full_name", "hides_expired", "is_dynamic", "is_shared", "meta_class"),
+        *("model_name", "schema"),
+    )
 
     def __init__(self, meta_class: type, *, model_name: str, full_name: str) -> None:
         self.meta_class = meta_class
@@ -45,6 +51,11 @@ class DeclaredMeta:
                 " model whose tenant is that of the context."
             )
         self.is_shared: t.Final = tenant is False
+        hide_expired = getattr(meta_class, "hide_expired", None)
+        if hide_expired is not None and not isinstance(hide_expired, bool):
+            raise ConfigurationError(f"{model_name}.Meta.hide_expired must be True or False.")
+        self.hides_expired: t.Final = hide_expired is True
+        self.expiry: str | None = None
         self.schema = TableSchema()
         self._values: Values | None = None
 

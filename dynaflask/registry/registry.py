@@ -22,6 +22,7 @@ from dynaflask.config.bind import make_bind
 from dynaflask.config.settings import Settings
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import TenantRequired
+from dynaflask.operations.operation import Operation
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import UsageKey
@@ -246,6 +247,11 @@ class Registry:
             self._cache_lease(bind, lease)
         return lease
 
+    def leases(self) -> list[Lease]:
+        """The app's claims on clients so far, also those of blocks, tenants and models."""
+        # Lists are made in one step: another thread may add a lease meanwhile.
+        return list(self._leases_by_key.values())
+
     def dedicated_client(self, bind: Bind) -> t.Any:
         """A client of a destination that serves this app alone."""
         # The pool may evict the client of a block, because one request may be its only user.
@@ -352,6 +358,18 @@ class Registry:
         if by is not None:
             counts = summed(counts, by)
         return {"" if key is None else str(key): usage for key, usage in counts.items()} if string_keys else counts
+
+    def recorded_operations(self) -> list[Operation]:
+        """The operations of the current request, or of the current context without a request, the oldest first.
+
+        At most the last 1,000 are kept.
+
+        Raises:
+            RuntimeError: The app keeps no operations.
+        """
+        if not self.recorder.keeps_operations:
+            raise RuntimeError(f"The app {self.app_name!r} keeps no operations. Set DYNAMODB_RECORD_OPERATIONS = True.")
+        return self.recorder.recorded_operations()
 
     def close(self) -> None:
         """Release the app's clients. Those that no other app uses are closed. The next use makes new ones.

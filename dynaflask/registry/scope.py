@@ -13,6 +13,7 @@ import flask
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
+from dynaflask.client.expiry import ExpiryConnection
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
@@ -138,6 +139,8 @@ class Scope:
             # A connection for each table: PynamoDB's connection refuses a second model on one table.
             tenant = None if declaration.is_shared else self.tenant
             connection = self._connect(settings.bind, tenant=tenant, model=declaration.model_name)
+            if declaration.expiry is not None:
+                connection = ExpiryConnection.of(connection, declaration.expiry)
             opened = TableConnection(settings.table_name, connection=connection, meta_table=meta_table)
             table = cache.tables.setdefault(key, opened)
         if settings.is_static:
@@ -320,13 +323,18 @@ class Scope:
 
         Raises:
             UnknownBind: The value is a bind key, and the app has no such bind.
-            ConfigurationError: ``tenant`` is declared in the class alone.
+            ConfigurationError: ``tenant`` and ``hide_expired`` are declared in the class alone.
         """
         self.require_open()
         if name == "tenant":
             raise ConfigurationError(
                 f"{declaration.model_name}.Meta.tenant is declared in the class, and cannot be set in a context. Use"
                 " `with db.tenant(...):`."
+            )
+        if name == "hide_expired":
+            raise ConfigurationError(
+                f"{declaration.model_name}.Meta.hide_expired is declared in the class, and cannot be set in a context."
+                " To read expired items, declare a second model of the table."
             )
         if name == "bind_key" and value is not None:
             self.registry.settings.own_values(value)

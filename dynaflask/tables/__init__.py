@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dynaflask.tables.difference import Difference
 from dynaflask.tables.manage import Status
 from dynaflask.tables.manage import apply
 from dynaflask.tables.manage import create
@@ -11,7 +12,6 @@ from dynaflask.tables.manage import drop
 from dynaflask.tables.manage import drop_all
 from dynaflask.tables.manage import status
 from dynaflask.tables.manage import sync
-from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import find_tables

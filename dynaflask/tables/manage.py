@@ -9,13 +9,14 @@ import typing as t
 
 from pynamodb.exceptions import TableError
 
+from dynaflask.operations.error_codes import BACKUPS_UNAVAILABLE
 from dynaflask.operations.error_codes import TABLE_EXISTS
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
+from dynaflask.tables.describe import actual_schema
+from dynaflask.tables.difference import Difference
 from dynaflask.tables.schema import Json
-from dynaflask.tables.schema import from_description
-from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.schema_diff import compare
-from dynaflask.tables.schema_diff import time_to_live
+from dynaflask.tables.schema_diff import completions
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import find_tables
@@ -41,6 +42,7 @@ class Status:
         items: Approximate number of items. DynamoDB updates it about every six hours.
         size_bytes: Approximate size, updated as often.
         differences: Where the table differs from what its models declare.
+        is_protected: True if the table has deletion protection.
     """
 
     table: Table
@@ -48,6 +50,7 @@ class Status:
     items: int
     size_bytes: int
     differences: list[Difference]
+    is_protected: bool = False
 
 
 def create_all(
@@ -81,12 +84,14 @@ def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     missing = [table for table in tables if table.describe() is None]
     # Another process may create the same table after the look above: its error is no failure here.
     created = [
-        table for table in missing if _call_unless(TABLE_EXISTS, table, "CreateTable", table.schema.create_request())
+        table
+        for table in missing
+        if _call_unless(TABLE_EXISTS, table, "CreateTable", {"TableName": table.name, **table.schema.create_request()})
     ]
     for table in created:
-        if table.schema.ttl_attribute:
-            # CreateTable has no time to live, and UpdateTimeToLive refuses a table that is still being created.
-            _apply(table, time_to_live(table.schema.ttl_attribute))
+        # These operations refuse a table that is still being created.
+        for difference in completions(table.schema):
+            _apply(table, difference)
     for table in tables if wait else ():
         _wait(table)
     return created
@@ -127,7 +132,9 @@ def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
         table.check_not_shared()
     existing = [table for table in tables if table.describe() is not None]
     # Another process may delete the same table after the look above: its error is no failure here.
-    deleted = [table for table in existing if _call_unless(TABLE_NOT_FOUND, table, "DeleteTable", {})]
+    deleted = [
+        table for table in existing if _call_unless(TABLE_NOT_FOUND, table, "DeleteTable", {"TableName": table.name})
+    ]
     for table in tables if wait else ():
         while table.describe() is not None:
             time.sleep(POLL_SECONDS)
@@ -246,43 +253,32 @@ def status_of(table: Table) -> Status:
         items=description.get("ItemCount", 0),
         size_bytes=description.get("TableSizeBytes", 0),
         differences=differences,
+        is_protected=description.get("DeletionProtectionEnabled", False),
     )
 
 
 def _differences(table: Table, description: Json | None, *, prune: bool) -> list[Difference]:
-    schema = table.schema
-    if description is None:
-        return compare(schema, None)
-    # Only for what the models declare, because each is one more call that needs one more permission.
-    ttl = table.call("DescribeTimeToLive", TableName=table.name) if schema.ttl_attribute else {}
-    tags = list(_tags(table, description["TableArn"])) if schema.tags else None
-    actual = from_description(description, ttl=ttl.get("TimeToLiveDescription"), tags=tags)
-    return compare(schema, actual, prune=prune)
-
-
-def _tags(table: Table, arn: str) -> cabc.Iterator[Json]:
-    request = {"ResourceArn": arn}
-    while True:
-        page = table.call("ListTagsOfResource", **request)
-        yield from page.get("Tags", ())
-        if not page.get("NextToken"):
-            return
-        request["NextToken"] = page["NextToken"]
+    actual = None if description is None else actual_schema(table, description)
+    return compare(table.schema, actual, prune=prune)
 
 
 def _apply(table: Table, difference: Difference) -> None:
     description = _wait(table)
-    # TagResource takes an ARN, the other operations a name.
-    target = (
-        {"ResourceArn": description["TableArn"]} if difference.operation == "TagResource" else {"TableName": table.name}
-    )
-    table.call(difference.operation, **target, **difference.request)
+    # Two operations take an ARN, the other ones a name.
+    is_of_arn = difference.operation in {"TagResource", "PutResourcePolicy"}
+    target = {"ResourceArn": description["TableArn"]} if is_of_arn else {"TableName": table.name}
+    request = {**target, **difference.request}
+    for _ in range(MAX_MISSING_POLLS):
+        if _call_unless(BACKUPS_UNAVAILABLE, table, difference.operation, request):
+            return
+        time.sleep(POLL_SECONDS)
+    table.call(difference.operation, **request)
 
 
 def _call_unless(code: str, table: Table, operation: str, request: Json) -> bool:
     """Make a call. True if it succeeded, False if it failed with this error code."""
     try:
-        table.call(operation, TableName=table.name, **request)
+        table.call(operation, **request)
     except TableError as error:
         if error.cause_response_code != code:
             raise
@@ -311,6 +307,10 @@ def _wait(table: Table) -> Json:
 
 def _is_ready(description: Json) -> bool:
     indexes = description.get("GlobalSecondaryIndexes") or ()
-    return description["TableStatus"] == "ACTIVE" and all(
-        index.get("IndexStatus", "ACTIVE") == "ACTIVE" for index in indexes
+    # The warm throughput of an active table may be changing.
+    warming = ((part.get("WarmThroughput") or {}).get("Status") for part in (description, *indexes))
+    return (
+        description["TableStatus"] == "ACTIVE"
+        and all(index.get("IndexStatus", "ACTIVE") == "ACTIVE" for index in indexes)
+        and "UPDATING" not in warming
     )

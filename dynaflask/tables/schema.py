@@ -9,10 +9,15 @@ import typing as t
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import PROVISIONED_BILLING_MODE
 
+from dynaflask.config.table_validators import AWS_MANAGED
+from dynaflask.config.table_validators import AWS_OWNED
+from dynaflask.model.index_settings import index_settings
 from dynaflask.model.pynamodb_internals import table_schema
 from dynaflask.model.pynamodb_internals import ttl_attribute
 from dynaflask.model.typed import Model
 from dynaflask.registry.declaration import add_missing
+from dynaflask.tables.capacity import UNSPECIFIED
+from dynaflask.tables.capacity import Capacity
 
 Json = dict[str, t.Any]
 
@@ -34,31 +39,6 @@ class Key(t.NamedTuple):
         return f"{self.name} {self.type} {self.role}"
 
 
-class Capacity(t.NamedTuple):
-    """Capacity units per second. ``None`` is unspecified."""
-
-    read: int | None = None
-    write: int | None = None
-
-    def with_defaults(self, other: Capacity) -> Capacity:
-        """This capacity, with its unspecified units taken from the other."""
-        return Capacity(
-            other.read if self.read is None else self.read, other.write if self.write is None else self.write
-        )
-
-    @property
-    def request(self) -> Json:
-        """The ``ProvisionedThroughput`` of a request."""
-        units = {"ReadCapacityUnits": self.read, "WriteCapacityUnits": self.write}
-        return {name: value for name, value in units.items() if value is not None}
-
-    def __str__(self) -> str:
-        return f"{self.read} read, {self.write} write"
-
-
-UNSPECIFIED: t.Final = Capacity()
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Index:
     """One secondary index.
@@ -68,12 +48,18 @@ class Index:
         keys: Its key, the hash key first.
         projection: The projection type, then the attributes that it includes.
         capacity: Its own capacity, if it is a global index of a provisioned table.
+        maximum: Its maximum, if it is a global index of an on-demand table.
+        warm: The warm throughput of a global index.
+        insights: The mode of Contributor Insights of a global index, or ``"DISABLED"``.
     """
 
     name: str
     keys: tuple[Key, ...]
     projection: tuple[str, ...]
     capacity: Capacity = UNSPECIFIED
+    maximum: Capacity = UNSPECIFIED
+    warm: Capacity = UNSPECIFIED
+    insights: str | None = None
 
     @property
     def shape(self) -> tuple[t.Any, ...]:
@@ -97,6 +83,10 @@ class Index:
             request["Projection"]["NonKeyAttributes"] = attributes
         if capacity is not None:
             request["ProvisionedThroughput"] = self.capacity.with_defaults(capacity).request
+        elif any(self.maximum):
+            request["OnDemandThroughput"] = self.maximum.maximum_request
+        if any(self.warm):
+            request["WarmThroughput"] = self.warm.warm_request
         return request
 
     def __str__(self) -> str:
@@ -117,6 +107,13 @@ class Schema:
         ttl_attribute: The attribute that holds the time to live.
         tags: The tags.
         deletion_protection: True if DynamoDB refuses to delete the table.
+        table_class: ``"STANDARD"`` or ``"STANDARD_INFREQUENT_ACCESS"``.
+        sse: ``"AWS_OWNED"``, ``"KMS"``, or a key of KMS.
+        maximum: The most units of an on-demand table.
+        warm: The warm throughput.
+        recovery_days: Days from which the table can be restored; 0 if it cannot.
+        resource_policy: The resource-based policy, as JSON.
+        insights: The mode of Contributor Insights, or ``"DISABLED"``.
     """
 
     keys: tuple[Key, ...]
@@ -128,6 +125,13 @@ class Schema:
     ttl_attribute: str | None = None
     tags: cabc.Mapping[str, str] | None = None
     deletion_protection: bool | None = None
+    table_class: str | None = None
+    sse: str | None = None
+    maximum: Capacity = UNSPECIFIED
+    warm: Capacity = UNSPECIFIED
+    recovery_days: int | None = None
+    resource_policy: str | None = None
+    insights: str | None = None
 
     def create_request(self) -> Json:
         """The request of ``CreateTable``, without the name. The default billing mode is on-demand, for any capacity."""
@@ -145,8 +149,13 @@ class Schema:
             "StreamSpecification": self.stream_view_type and stream_specification(self.stream_view_type),
             "Tags": tag_list(self.tags or {}),
             "DeletionProtectionEnabled": self.deletion_protection,
+            "TableClass": self.table_class,
+            "SSESpecification": self.sse and sse_specification(self.sse),
+            "OnDemandThroughput": None if capacity else self.maximum.maximum_request,
+            "WarmThroughput": self.warm.warm_request,
+            "ResourcePolicy": self.resource_policy,
         }
-        return {name: value for name, value in request.items() if value not in (None, [])}
+        return {name: value for name, value in request.items() if value not in (None, [], {})}
 
 
 def from_models(models: cabc.Sequence[type[Model]]) -> Schema:
@@ -160,43 +169,43 @@ def from_models(models: cabc.Sequence[type[Model]]) -> Schema:
     merged = _merged(models)
     types = {entry["AttributeName"]: entry["AttributeType"] for entry in merged["attribute_definitions"]}
     capacity = Capacity(_first(models, "read_capacity_units"), _first(models, "write_capacity_units"))
+    settings = {name: values for model in models for name, values in index_settings(model).items()}
     return Schema(
-        keys=_keys(merged["key_schema"], types),
-        global_indexes=tuple(_declared_index(entry, types) for entry in merged["global_secondary_indexes"]),
-        local_indexes=tuple(_declared_index(entry, types) for entry in merged["local_secondary_indexes"]),
+        keys=keys_of(merged["key_schema"], types),
+        global_indexes=tuple(
+            _declared_index(entry, types, settings[entry["index_name"]]) for entry in merged["global_secondary_indexes"]
+        ),
+        local_indexes=tuple(_declared_index(entry, types, {}) for entry in merged["local_secondary_indexes"]),
         billing_mode=_first(models, "billing_mode") or (PROVISIONED_BILLING_MODE if any(capacity) else None),
         capacity=capacity,
         stream_view_type=_first(models, "stream_view_type"),
         ttl_attribute=next((ttl.attr_name for model in models if (ttl := ttl_attribute(model))), None),
         tags=_first(models, "tags"),
         deletion_protection=_first(models, "deletion_protection"),
+        table_class=_first(models, "table_class"),
+        sse=_first(models, "sse"),
+        maximum=Capacity.of_setting(_first(models, "on_demand_throughput")),
+        warm=Capacity.of_setting(_first(models, "warm_throughput")),
+        recovery_days=_first(models, "point_in_time_recovery"),
+        resource_policy=_first(models, "resource_policy"),
+        insights=_first(models, "contributor_insights"),
     )
 
 
-def from_description(table: Json, *, ttl: Json | None = None, tags: cabc.Sequence[Json] | None = None) -> Schema:
-    """The schema of a table as DynamoDB describes it.
+def keys_of(schema: cabc.Iterable[Json], types: cabc.Mapping[str, str]) -> tuple[Key, ...]:
+    """The keys of a key schema, the hash keys first, and otherwise in its order.
 
     Args:
-        table: ``Table`` of the response of ``DescribeTable``.
-        ttl: ``TimeToLiveDescription`` of the response of ``DescribeTimeToLive``; ``None`` is unspecified.
-        tags: ``Tags`` of the response of ``ListTagsOfResource``; ``None`` is unspecified.
+        schema: The key schema.
+        types: The type of each attribute.
     """
-    types = {entry["AttributeName"]: entry["AttributeType"] for entry in table.get("AttributeDefinitions", ())}
-    stream = table.get("StreamSpecification") or {}
-    # DynamoDB names the attribute also when the time to live is off, and the view type also when the stream is off.
-    has_ttl = ttl is not None and ttl.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
-    return Schema(
-        keys=_keys(table["KeySchema"], types),
-        global_indexes=tuple(_described_index(entry, types) for entry in table.get("GlobalSecondaryIndexes") or ()),
-        local_indexes=tuple(_described_index(entry, types) for entry in table.get("LocalSecondaryIndexes") or ()),
-        # A table that has always been provisioned has no summary.
-        billing_mode=(table.get("BillingModeSummary") or {}).get("BillingMode") or PROVISIONED_BILLING_MODE,
-        capacity=_described_capacity(table),
-        stream_view_type=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
-        ttl_attribute=ttl["AttributeName"] if ttl and has_ttl else None,
-        tags=None if tags is None else {tag["Key"]: tag["Value"] for tag in tags},
-        deletion_protection=bool(table.get("DeletionProtectionEnabled")),
-    )
+    keys = (Key(entry["AttributeName"], entry["KeyType"], types[entry["AttributeName"]]) for entry in schema)
+    return tuple(sorted(keys, key=lambda key: key.role))
+
+
+def projection_of(entry: Json) -> tuple[str, ...]:
+    """The type of a projection, and the attributes that it includes, sorted."""
+    return (entry["ProjectionType"], *sorted(entry.get("NonKeyAttributes") or ()))
 
 
 def key_schema(keys: cabc.Iterable[Key]) -> list[Json]:
@@ -213,6 +222,13 @@ def attribute_definitions(*keys: cabc.Iterable[Key]) -> list[Json]:
 def stream_specification(view_type: str) -> Json:
     """The ``StreamSpecification`` of a request."""
     return {"StreamEnabled": True, "StreamViewType": view_type}
+
+
+def sse_specification(key: str) -> Json:
+    """The ``SSESpecification`` of a request."""
+    if key == AWS_OWNED:
+        return {"Enabled": False}
+    return {"Enabled": True, "SSEType": "KMS", **({} if key == AWS_MANAGED else {"KMSMasterKeyId": key})}
 
 
 def tag_list(tags: cabc.Mapping[str, str]) -> list[Json]:
@@ -233,27 +249,14 @@ def _first(models: cabc.Iterable[type[Model]], name: str) -> t.Any:
     return next((value for value in values if value is not None), None)
 
 
-def _keys(schema: cabc.Iterable[Json], types: cabc.Mapping[str, str]) -> tuple[Key, ...]:
-    keys = (Key(entry["AttributeName"], entry["KeyType"], types[entry["AttributeName"]]) for entry in schema)
-    return tuple(sorted(keys, key=lambda key: key.role))
-
-
-def _projection(entry: Json) -> tuple[str, ...]:
-    return (entry["ProjectionType"], *sorted(entry.get("NonKeyAttributes") or ()))
-
-
-def _declared_index(entry: Json, types: cabc.Mapping[str, str]) -> Index:
+def _declared_index(entry: Json, types: cabc.Mapping[str, str], settings: Json) -> Index:
     units = entry.get("provisioned_throughput") or {}
-    capacity = Capacity(units.get("ReadCapacityUnits"), units.get("WriteCapacityUnits"))
-    return Index(entry["index_name"], _keys(entry["key_schema"], types), _projection(entry["projection"]), capacity)
-
-
-def _described_index(entry: Json, types: cabc.Mapping[str, str]) -> Index:
-    keys = _keys(entry["KeySchema"], types)
-    return Index(entry["IndexName"], keys, _projection(entry["Projection"]), _described_capacity(entry))
-
-
-def _described_capacity(entry: Json) -> Capacity:
-    # Zero units are how DynamoDB describes a table with on-demand billing.
-    units = entry.get("ProvisionedThroughput") or {}
-    return Capacity(units.get("ReadCapacityUnits") or None, units.get("WriteCapacityUnits") or None)
+    return Index(
+        entry["index_name"],
+        keys_of(entry["key_schema"], types),
+        projection_of(entry["projection"]),
+        Capacity(units.get("ReadCapacityUnits"), units.get("WriteCapacityUnits")),
+        maximum=Capacity.of_setting(settings.get("on_demand_throughput")),
+        warm=Capacity.of_setting(settings.get("warm_throughput")),
+        insights=settings.get("contributor_insights"),
+    )

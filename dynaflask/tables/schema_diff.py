@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import dataclasses
 
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import PROVISIONED_BILLING_MODE
 
-from dynaflask.tables.schema import Capacity
+from dynaflask.config.table_validators import INSIGHTS_DISABLED
+from dynaflask.tables import settings_diff
+from dynaflask.tables.capacity import Capacity
+from dynaflask.tables.difference import Difference
+from dynaflask.tables.difference import Differences
+from dynaflask.tables.difference import index_update
+from dynaflask.tables.difference import label
+from dynaflask.tables.difference import update
 from dynaflask.tables.schema import Index
 from dynaflask.tables.schema import Json
 from dynaflask.tables.schema import Schema
 from dynaflask.tables.schema import attribute_definitions
 from dynaflask.tables.schema import stream_specification
 from dynaflask.tables.schema import tag_list
-
-Differences = cabc.Iterator["Difference"]
 
 NEEDS_NEW_TABLE = "Only a new table can have it: dump the table, drop it, create it, and load the dump."
 NEEDS_NEW_INDEX = (
@@ -30,27 +34,6 @@ NEEDS_NEW_STREAM = (
 NEEDS_TTL_OFF = "A table has one such attribute. Disable its time to live, which may take an hour, and sync."
 NEEDS_CAPACITY = "Declare read_capacity_units and write_capacity_units for it."
 NO_TABLE = "Create it with `flask dynamo create` or db.create_all()."
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Difference:
-    """One difference between a table and what its models declare.
-
-    Attributes:
-        what: The part of the table: ``"billing mode"``, ``"global index 'byName'"``.
-        declared: The value that the models declare, as text.
-        actual: The value that the table has, as text.
-        operation: The operation that changes it; empty if DynamoDB cannot change it in place.
-        request: The request of the operation, without the table.
-        blocked_reason: Why it cannot be changed in place, and what to do; empty if it can.
-    """
-
-    what: str
-    declared: str
-    actual: str
-    operation: str = ""
-    request: Json = dataclasses.field(default_factory=dict, repr=False)
-    blocked_reason: str = ""
 
 
 def compare(declared: Schema, actual: Schema | None, *, prune: bool = False) -> list[Difference]:
@@ -76,11 +59,33 @@ def compare(declared: Schema, actual: Schema | None, *, prune: bool = False) -> 
         *map(_deletion, stray),
         *_billing(declared, pruned),
         *_global_indexes(declared, pruned),
+        *settings_diff.table_class(declared, actual),
+        *settings_diff.encryption(declared, actual),
+        *settings_diff.maximum_throughput(declared, actual),
+        *settings_diff.warm_throughput(declared, actual),
         *_stream(declared, actual),
         *_time_to_live(declared, actual),
         *_tags(declared, actual),
         *_deletion_protection(declared, actual),
+        *settings_diff.point_in_time_recovery(declared, actual),
+        *settings_diff.resource_policy(declared, actual),
+        *settings_diff.contributor_insights(declared, actual),
     ]
+
+
+def completions(declared: Schema) -> list[Difference]:
+    """The differences of a table that ``CreateTable`` has just created, whose changes are operations of their own."""
+    indexes = tuple(dataclasses.replace(index, insights=INSIGHTS_DISABLED) for index in declared.global_indexes)
+    # CreateTable takes the policy, so that no one has the table without it. Some servers ignore it there.
+    created = dataclasses.replace(
+        declared,
+        ttl_attribute=None,
+        recovery_days=0,
+        resource_policy=None,
+        insights=INSIGHTS_DISABLED,
+        global_indexes=indexes,
+    )
+    return compare(declared, created)
 
 
 def _keys(declared: Schema, actual: Schema) -> Differences:
@@ -107,21 +112,22 @@ def _billing(declared: Schema, actual: Schema) -> Differences:
         wanted == PROVISIONED_BILLING_MODE
         and (units := declared.capacity.with_defaults(actual.capacity)) != actual.capacity
     ):
-        yield _update("capacity", units, actual.capacity, ProvisionedThroughput=units.request)
+        yield update("capacity", units, actual.capacity, ProvisionedThroughput=units.request)
 
 
 def _billing_mode(declared: Schema, actual: Schema) -> Difference:
     wanted = declared.billing_mode
     if wanted == PAY_PER_REQUEST_BILLING_MODE:
-        return _update("billing mode", wanted, actual.billing_mode, BillingMode=wanted)
+        return update("billing mode", wanted, actual.billing_mode, BillingMode=wanted)
     if None in declared.capacity:
         return Difference("billing mode", str(wanted), str(actual.billing_mode), blocked_reason=NEEDS_CAPACITY)
     capacities = {index.name: index.capacity.with_defaults(declared.capacity) for index in declared.global_indexes}
     # The change to provisioned billing needs the capacity of every index in the same request.
     updates = [
-        _index_capacity(index.name, capacities.get(index.name, declared.capacity)) for index in actual.global_indexes
+        index_update(index.name, ProvisionedThroughput=capacities.get(index.name, declared.capacity).request)
+        for index in actual.global_indexes
     ]
-    return _update(
+    return update(
         "billing mode",
         wanted,
         actual.billing_mode,
@@ -137,9 +143,7 @@ def _stray_indexes(declared: Schema, actual: Schema) -> tuple[Index, ...]:
 
 
 def _deletion(index: Index) -> Difference:
-    return _update(
-        _label(index), "no index", index, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": index.name}}]
-    )
+    return update(label(index), "no index", index, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": index.name}}])
 
 
 def _global_indexes(declared: Schema, actual: Schema) -> Differences:
@@ -156,19 +160,19 @@ def _global_indexes(declared: Schema, actual: Schema) -> Differences:
             keys.append(index.keys)
             yield _new_index(index, attribute_definitions(actual.keys, *keys), capacity)
         elif present_index.shape != index.shape:
-            yield Difference(_label(index), str(index), str(present_index), blocked_reason=NEEDS_NEW_INDEX)
+            yield Difference(label(index), str(index), str(present_index), blocked_reason=NEEDS_NEW_INDEX)
         elif (
             keeps_billing and (units := index.capacity.with_defaults(present_index.capacity)) != present_index.capacity
         ):
-            updates = [_index_capacity(index.name, units)]
-            what = f"capacity of {_label(index)}"
-            yield _update(what, units, present_index.capacity, GlobalSecondaryIndexUpdates=updates)
+            updates = [index_update(index.name, ProvisionedThroughput=units.request)]
+            what = f"capacity of {label(index)}"
+            yield update(what, units, present_index.capacity, GlobalSecondaryIndexUpdates=updates)
 
 
 def _new_index(index: Index, definitions: list[Json], capacity: Capacity | None) -> Difference:
     creation = {"Create": index.request(capacity)}
-    return _update(
-        _label(index), index, "no index", AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[creation]
+    return update(
+        label(index), index, "no index", AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[creation]
     )
 
 
@@ -177,7 +181,7 @@ def _stream(declared: Schema, actual: Schema) -> Differences:
     if wanted is None or wanted == present:
         return
     if present is None:
-        yield _update("stream", wanted, "no stream", StreamSpecification=stream_specification(wanted))
+        yield update("stream", wanted, "no stream", StreamSpecification=stream_specification(wanted))
     else:
         yield Difference("stream", wanted, present, blocked_reason=NEEDS_NEW_STREAM)
 
@@ -209,19 +213,7 @@ def _tags(declared: Schema, actual: Schema) -> Differences:
 def _deletion_protection(declared: Schema, actual: Schema) -> Differences:
     wanted = declared.deletion_protection
     if wanted is not None and wanted != actual.deletion_protection:
-        yield _update("deletion protection", wanted, actual.deletion_protection, DeletionProtectionEnabled=wanted)
-
-
-def _update(what: str, declared: object, actual: object, **request: object) -> Difference:
-    return Difference(what, str(declared), str(actual), "UpdateTable", request)
-
-
-def _index_capacity(name: str, capacity: Capacity) -> Json:
-    return {"Update": {"IndexName": name, "ProvisionedThroughput": capacity.request}}
-
-
-def _label(index: Index) -> str:
-    return f"global index {index.name!r}"
+        yield update("deletion protection", wanted, actual.deletion_protection, DeletionProtectionEnabled=wanted)
 
 
 def _text(value: object) -> str:

@@ -10,6 +10,7 @@ isolation.py     assert_isolated
 targets.py       where a request goes, and which keys it names
 intercept.py     sends every request of botocore to one recording server
 recorder.py      the recording server
+observe.py       a pytest plugin that writes which calls the tests make
 """
 
 from __future__ import annotations

@@ -21,10 +21,13 @@ from werkzeug.exceptions import ServiceUnavailable
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import get_context
 from dynaflask.exceptions import BatchWriteError
+from dynaflask.exceptions import ConditionFailed
+from dynaflask.model.conditions import origin_of
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import EXPIRED_CREDENTIALS
 from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.registry.context import current_scope
+from dynaflask.views import json_provider
 
 if t.TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -45,6 +48,35 @@ UNAVAILABLE: t.Final = (
 )
 RETRY_AFTER_SECONDS = 1
 UNKNOWN_CONTEXT: t.Final = ErrorContext("unknown", "a call")
+
+
+CONFLICT_ITEMS: t.Final = "conflict_items"
+
+
+class ItemConflict(Conflict):
+    """A 409 for a write whose condition was false. With an item, the response is JSON.
+
+    Attributes:
+        item: The item as it is now, an object of its model; or None. A handler of the app may show it.
+    """
+
+    description = "The item already exists or has changed. Reload it and try again."
+
+    def __init__(self, item: t.Any) -> None:
+        super().__init__()
+        self.item = item
+
+    def get_body(self, *args: t.Any, **options: t.Any) -> str:
+        """The body of the response; with an item, JSON of ``code``, ``message`` and ``item``."""
+        if self.item is None:
+            return super().get_body(*args, **options)
+        return flask.json.dumps(
+            {"code": self.code, "message": self.description, "item": self.item}, default=json_provider.to_json
+        )
+
+    def get_headers(self, *args: t.Any, **options: t.Any) -> list[tuple[str, str]]:
+        """The content type of the response."""
+        return super().get_headers(*args, **options) if self.item is None else [("Content-Type", "application/json")]
 
 
 def install(app: flask.Flask) -> None:
@@ -86,11 +118,27 @@ def to_http_exception(error: Exception) -> HTTPException | None:
     cause = _cause(error)
     codes = _codes(cause)
     if codes & CONFLICTS:
-        return Conflict("The item already exists or has changed. Reload it and try again.")
+        return ItemConflict(_shown_item(error))
     # A batch write without another cause gave up, because DynamoDB returned too many unprocessed items.
     if codes & THROTTLED or isinstance(cause, BatchWriteError) or _is_server_error(cause):
         return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS)
     return ServiceUnavailable() if codes & EXPIRED_CREDENTIALS or isinstance(cause, UNAVAILABLE) else None
+
+
+def _shown_item(error: Exception) -> t.Any:
+    """The item of a failed condition for the response, or None.
+
+    It is shown if the app wants that, and the item was read in this context for the tenant of this context: an error
+    may come out of another tenant's block, or of another app's context.
+    """
+    scope = current_scope()
+    if scope is None or not isinstance(error, ConditionFailed) or not scope.registry.settings.plain.get(CONFLICT_ITEMS):
+        return None
+    origin = origin_of(error)
+    # The tenant may be unknown by now. The response to a conflict must not fail for that.
+    with contextlib.suppress(Exception):
+        return error.item if origin is not None and origin.is_same(scope) else None
+    return None
 
 
 def _cause(error: Exception) -> Exception:

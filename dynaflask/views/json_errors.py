@@ -7,6 +7,8 @@ import typing as t
 import flask
 from werkzeug.exceptions import HTTPException
 
+from dynaflask.views.json_provider import to_json
+
 if t.TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
@@ -40,6 +42,8 @@ def as_json(error: HTTPException) -> ResponseReturnValue:
     body: dict[str, t.Any] = {"code": error.code, "message": error.description}
     if isinstance(errors := getattr(error, "errors", None), dict):
         body["errors"] = errors
-    response.data = flask.json.dumps(body)
+    if (item := getattr(error, "item", None)) is not None:
+        body["item"] = item
+    response.data = flask.json.dumps(body, default=to_json)
     response.content_type = JSON
     return response

@@ -14,6 +14,7 @@ from pynamodb.pagination import ResultIterator
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
+from dynaflask.client.expiry import hides_expired
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import CURSOR_SETTINGS
 from dynaflask.model.pynamodb_internals import model_of_index
@@ -104,11 +105,13 @@ class PreparedQuery(t.Generic[T]):
     results: ResultIterator[T]
     request: Json
     bind: Bind
+    hides_expired: bool
 
     @property
     def has_filter(self) -> bool:
         """True if DynamoDB may return fewer items than it reads."""
-        return "FilterExpression" in self.request
+        # A model that hides expired items adds its filter to each request, with the time of that request.
+        return "FilterExpression" in self.request or self.hides_expired
 
     @property
     def has_keys(self) -> bool:
@@ -192,7 +195,7 @@ def _prepare(method: t.Callable[..., ResultIterator[T]], *args: t.Any, **options
             "db.paginate decides how much to read and from where. Leave out limit, page_size and last_evaluated_key,"
             " and use per_page and cursor."
         )
-    return PreparedQuery(results, request, table.connection.bind)
+    return PreparedQuery(results, request, table.connection.bind, hides_expired=hides_expired(table))
 
 
 def _cursor_context(scope: Scope, model: t.Any, query: PreparedQuery[t.Any]) -> Json:

@@ -10,6 +10,7 @@ from flask import has_request_context
 from flask import request
 
 from examples.forum.models import db
+from examples.forum.operators import add_dashboard
 from examples.forum.views import add_api
 
 TENANT_HEADER = "X-Tenant"
@@ -25,10 +26,15 @@ def create_app(config: cabc.Mapping[str, t.Any] | None = None) -> Flask:
     """The app of a site. ``config`` wins over environment variables such as ``FORUM_DYNAMODB_HOST``."""
     app = Flask(__name__)
     app.config.from_mapping(
-        DYNAMODB_HOST="local", DYNAMODB_JSON_ERRORS=True, FORUM_TITLE="Forum", RESTX_ERROR_404_HELP=False
+        DYNAMODB_HOST="local",
+        DYNAMODB_JSON_ERRORS=True,
+        FORUM_OPERATOR_PASSWORD=None,
+        FORUM_TITLE="Forum",
+        RESTX_ERROR_404_HELP=False,
     )
     app.config.from_prefixed_env("FORUM")
     app.config.from_mapping(config)
     db.init_app(app)
     add_api(app)
+    add_dashboard(app)
     return app

@@ -23,6 +23,13 @@ def tenants(site: str) -> dict[str, dict[str, str]]:
     return {name: {"table_prefix": f"{site}-{name}-"} for name in TENANTS}
 
 
+# For the dashboard of each site. The password of a real site is a secret, and comes from its environment.
+OPERATIONS = {
+    "DYNAMODB_RECORD_OPERATIONS": True,
+    "DYNAMODB_TENANT_CAPACITY": 100,
+    "FORUM_OPERATOR_PASSWORD": "operator",
+}
+
 # The local server reads an access key of 12 digits as an account, and accepts any secret.
 SITES = {
     "us": {
@@ -33,6 +40,7 @@ SITES = {
         "DYNAMODB_TABLE_PREFIX": "us-",
         "DYNAMODB_TENANTS": tenants("us"),
         "DYNAMODB_METER": True,
+        **OPERATIONS,
     },
     "eu": {
         "FORUM_TITLE": "Forum, EU",
@@ -42,13 +50,19 @@ SITES = {
         "DYNAMODB_TABLE_PREFIX": "eu-",
         "DYNAMODB_TENANTS": tenants("eu"),
         "DYNAMODB_METER": True,
+        **OPERATIONS,
     },
 }
 
 
+def create_site(name: str) -> Flask:
+    """The app of one site, for ``flask --app "examples.forum.sites:create_site('us')" dynamo ...``."""
+    return create_app(SITES[name])
+
+
 def create_sites() -> Sites:
     """The app of each site, by name."""
-    return {name: create_app(config) for name, config in SITES.items()}
+    return {name: create_site(name) for name in SITES}
 
 
 def create_tables(sites: Sites) -> None:

@@ -32,8 +32,10 @@ def test_a_program_that_runs_no_command_does_not_import_them() -> None:
 def test_help_names_the_commands(make_app: t.Callable[..., flask.Flask]) -> None:
     """``flask dynamo --help`` lists all commands."""
     shown = make_app().test_cli_runner().invoke(args=["dynamo", "--help"]).output
-    names = ["check", "create", "diff", "doctor", "drop", "dump", "load", "local", "models", "ping", "status", "sync"]
-    assert [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line] == names
+    names = [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line]
+    assert " ".join(names) == (
+        "check create diff doctor drop dump export load local migrate models ping policy seed status sync"
+    )
 
 
 def test_flask_finds_the_group_without_the_app() -> None:

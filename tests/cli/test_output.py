@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import json
+import pathlib
 import typing as t
 
+import click
 import pytest
 
 from dynaflask.cli import output
@@ -67,3 +69,46 @@ def test_off_a_terminal_progress_is_a_line_for_each_thousand(capsys: pytest.Capt
         for count in (999, 0, 1, 2500):
             report(count)
     assert capsys.readouterr().out.splitlines() == ["Loading: 1000 items", "Loading: 3500 items"]
+
+
+class TestDocuments:
+    """``print_document``."""
+
+    DOCUMENT: t.ClassVar = {"Resources": {"ThreadTable": {"Type": "AWS::DynamoDB::Table"}}}
+
+    def test_a_document_is_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The names keep their order."""
+        assert output.print_document({"b": 1, "a": 2})
+        assert capsys.readouterr().out == '{\n  "b": 1,\n  "a": 2\n}\n'
+
+    def test_a_file_with_the_document_may_have_any_format(
+        self, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A formatter of JSON makes no difference."""
+        file = tmp_path / "tables.json"
+        file.write_text(json.dumps(self.DOCUMENT, indent=8), encoding="utf-8")
+        assert output.print_document(self.DOCUMENT, compared=file)
+        assert capsys.readouterr().out == f"{file} is up to date.\n"
+
+    def test_a_file_with_another_document_is_shown(
+        self, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The output is a diff from the file to the models."""
+        file = tmp_path / "tables.json"
+        file.write_text(json.dumps({"Resources": {}}), encoding="utf-8")
+        assert not output.print_document(self.DOCUMENT, compared=file)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[:2] == [f"--- {file}", "+++ models"]
+        assert '-  "Resources": {}' in lines
+        assert '+    "ThreadTable": {' in lines
+
+    @pytest.mark.parametrize("content", [None, "Resources:"])
+    def test_a_file_that_cannot_be_read_is_an_error(self, tmp_path: pathlib.Path, content: str | None) -> None:
+        """The message names the file, and says what to do, if the file is missing or no JSON."""
+        file = tmp_path / "tables.json"
+        if content is not None:
+            file.write_text(content, encoding="utf-8")
+        with pytest.raises(
+            click.ClickException, match=r"tables\.json cannot be read: .* Write it with the same command"
+        ):
+            output.print_document(self.DOCUMENT, compared=file)

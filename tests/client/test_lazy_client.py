@@ -10,8 +10,10 @@ import typing as t
 import weakref
 
 import pytest
+from botocore.credentials import Credentials
 
 from dynaflask.client import lazy_client
+from dynaflask.client.destination import Destination
 from dynaflask.client.key import client_key
 from dynaflask.client.lazy_client import LazyClient
 from dynaflask.config.bind import Bind
@@ -82,3 +84,22 @@ def test_other_clients_are_made_at_once(bind: Bind) -> None:
     factory_client.close()
     assert factory_client.get() is made
     assert factory_client.has_credentials
+
+
+def test_a_template_that_is_captured_later_is_compared(
+    bind: Bind, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the account of new credentials, botocore makes a call, and its request is compared with the destination."""
+    compared: list[str] = []
+    compare = Destination.check_template
+    monkeypatch.setattr(
+        Destination, "check_template", lambda self, template: (compared.append(template.url), compare(self, template))
+    )
+    client = LazyClient(client_key(bind), bind)
+    credentials = Credentials("AKIA", "hush", account_id="123456789012")
+    monkeypatch.setattr(client.get()._request_signer, "_credentials", credentials)
+    for _ in range(2):
+        client.api_caller._make_api_call("GetItem", {"TableName": "thread", "Key": {"id": {"S": "1"}}})
+    assert compared == [f"{recorder.url}/"]
+    assert len(recorder.requests) == 2
+    client.close()

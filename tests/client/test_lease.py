@@ -79,8 +79,9 @@ def test_a_closed_lease_has_no_client(lease: Lease) -> None:
     """The next call gets one; so does a lease whose client the pool has closed."""
     assert not lease.has_client
     for close in (lease.close, pool.close):
-        with lease.call():
+        with lease.call() as client:
             assert lease.has_client
+            assert [pooled.client for pooled in lease.open_clients()] == [client]
         close()
         assert not lease.has_client
 

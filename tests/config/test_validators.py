@@ -25,6 +25,8 @@ VALID = {
     "call_timeout_seconds": 9.5,
     "max_retry_attempts": 0,
     "retry_configuration": {"mode": "standard", "max_attempts": 2},
+    "retry_conflicts": 5,
+    "return_values_on_condition_failure": "ALL_OLD",
     "max_pool_connections": 20,
     "extra_headers": {"X-Team": "forum"},
     "aws_session_token": "token",
@@ -44,6 +46,11 @@ VALID = {
     "read_capacity_units": 5,
     "write_capacity_units": 5,
     "billing_mode": "PAY_PER_REQUEST",
+    "table_class": "STANDARD",
+    "sse": "KMS",
+    "point_in_time_recovery": 7,
+    "on_demand_throughput": {"read": 100, "write": -1},
+    "contributor_insights": "THROTTLED_KEYS",
 }
 
 

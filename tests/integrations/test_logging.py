@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import json
 import logging
 import typing as t
 
 import flask
 import pytest
+from pynamodb.exceptions import QueryError
 
 import dynaflask
+from dynaflask import operation_finished
 from dynaflask.integrations.logging import ContextFilter
+from dynaflask.integrations.logging import log_fields
+from dynaflask.operations.caller import find_caller
+from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import ThrottlingReason
+from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -164,3 +172,75 @@ def test_a_nested_request_of_another_tenant(make_app: MakeApp, db: dynaflask.Dyn
             log("after")
         log("outside")
     assert lines == ["forum - - before", "forum acme default after", "forum job default outside"]
+
+
+STANDARD = vars(logging.makeLogRecord({})).keys() | {"asctime", "message", "taskName"}
+
+
+class JSONFormatter(logging.Formatter):
+    """Writes the fields of a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({name: value for name, value in vars(record).items() if name not in STANDARD})
+
+
+class TestJSON:
+    """Fields for logs in JSON."""
+
+    @pytest.fixture(autouse=True)
+    def json_lines(self, lines: list[str]) -> None:
+        """Write the lines in JSON."""
+        (handler,) = LOGGER.handlers
+        handler.setFormatter(JSONFormatter())
+        handler.filters = [ContextFilter(absent=None)]
+
+    def test_a_missing_value_is_null(self, make_app: MakeApp, db: dynaflask.Dynamo, lines: list[str]) -> None:
+        """With ``absent=None`` a missing value is ``null``, and another value is as it is."""
+        log("outside")
+        with make_app("forum").app_context(), db.tenant("acme"):
+            log("inside")
+        assert [json.loads(line) for line in lines] == [
+            {"app": None, "tenant": None, "bind": None},
+            {"app": "forum", "tenant": "acme", "bind": "default"},
+        ]
+
+    def test_an_operation_is_json(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, ministack: engines.Engine, thread_model: t.Any, lines: list[str]
+    ) -> None:
+        """The fields of an operation belong to its app and tenant, and have no value of a key and no credential."""
+        us, eu = (make_app(name, host=ministack.url, region="us-east-1", **KEYS) for name in ("us", "eu"))
+        for app in (us, eu):
+            operation_finished.connect(log_operation, app)
+            with app.app_context(), db.tenant("acme" if app is us else "globex"), pytest.raises(QueryError):
+                thread_model.count("confidential")
+        fields = [json.loads(line) for line in lines]
+        assert [(line["app"], line["tenant"], line["model"]) for line in fields] == [
+            ("us", "acme", "Thread"),
+            ("eu", "globex", "Thread"),
+        ]
+        assert {line["error"] for line in fields} == {"ResourceNotFoundException"}
+        assert [text for text in ("confidential", *KEYS.values()) if text in "".join(lines)] == []
+
+    def test_every_field_is_json(self) -> None:
+        """Each field of an operation, with all its values, can become JSON and come back the same."""
+        operation = Operation(
+            "Query",
+            "app",
+            "default",
+            "Thread",
+            "Thread",
+            "acme",
+            0.01,
+            error="ThrottlingException",
+            is_throttled=True,
+            throttling_reasons=(ThrottlingReason("TableReadAccountLimitExceeded", "arn:aws:dynamodb:x"),),
+            caller=find_caller(),
+        )
+        fields = log_fields(operation)
+        assert json.loads(json.dumps(fields)) == fields
+        assert fields["throttling_reasons"][0]["resource"] == "arn:aws:dynamodb:x"
+
+
+def log_operation(_: flask.Flask, *, operation: Operation) -> None:
+    """Log an operation with its fields."""
+    log(operation.label, **log_fields(operation))

@@ -13,6 +13,7 @@ import pytest
 
 from dynaflask import local
 from tests.support import servers
+from tests.support.service_model import needs_member
 
 HASH = [{"AttributeName": "id", "KeyType": "HASH"}]
 
@@ -87,6 +88,7 @@ def test_a_table_is_active_at_once(client: t.Any) -> None:
     assert create_table(client, "active")["TableStatus"] == "ACTIVE"
 
 
+@needs_member("CreateTableInput", "WarmThroughput")
 def test_warm_throughput_is_ignored(client: t.Any) -> None:
     """DynamoDB shows the warm throughput of a table."""
     warm = {"ReadUnitsPerSecond": 13_000, "WriteUnitsPerSecond": 5_000}
@@ -98,3 +100,36 @@ def test_a_resource_policy_of_a_new_table_is_ignored(client: t.Any) -> None:
     table = create_table(client, "policy", ResourcePolicy='{"Version": "2012-10-17", "Statement": []}')
     with pytest.raises(client.exceptions.PolicyNotFoundException):
         client.get_resource_policy(ResourceArn=table["TableArn"])
+
+
+@needs_member("PointInTimeRecoverySpecification", "RecoveryPeriodInDays")
+def test_the_days_of_recovery_are_ignored(client: t.Any) -> None:
+    """DynamoDB shows the number of days that is set."""
+    create_table(client, "recovery")
+    specification = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7}
+    client.update_continuous_backups(TableName="recovery", PointInTimeRecoverySpecification=specification)
+    backups = client.describe_continuous_backups(TableName="recovery")["ContinuousBackupsDescription"]
+    recovery = backups["PointInTimeRecoveryDescription"]
+    assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
+    assert "RecoveryPeriodInDays" not in recovery
+
+
+@needs_member("UpdateContributorInsightsInput", "ContributorInsightsMode")
+def test_the_mode_of_insights_is_ignored(client: t.Any) -> None:
+    """DynamoDB shows the mode that is set."""
+    create_table(client, "insights")
+    client.update_contributor_insights(
+        TableName="insights", ContributorInsightsAction="ENABLE", ContributorInsightsMode="THROTTLED_KEYS"
+    )
+    assert "ContributorInsightsMode" not in client.describe_contributor_insights(TableName="insights")
+
+
+def test_a_change_of_the_maximum_of_an_index_is_ignored(client: t.Any) -> None:
+    """DynamoDB changes the maximum of an index of an on-demand table."""
+    index = {"IndexName": "byId", "KeySchema": HASH, "Projection": {"ProjectionType": "ALL"}}
+    create_table(
+        client, "maximum", GlobalSecondaryIndexes=[{**index, "OnDemandThroughput": {"MaxReadRequestUnits": 5}}]
+    )
+    update = {"Update": {"IndexName": "byId", "OnDemandThroughput": {"MaxReadRequestUnits": 9}}}
+    table = client.update_table(TableName="maximum", GlobalSecondaryIndexUpdates=[update])["TableDescription"]
+    assert table["GlobalSecondaryIndexes"][0]["OnDemandThroughput"] == {"MaxReadRequestUnits": 5}

@@ -16,7 +16,7 @@ import dynaflask
 from dynaflask import TenantMismatch
 from dynaflask.client.codec import json_codec
 from dynaflask.model.codec import responses
-from dynaflask.operations.operation import table_of
+from dynaflask.operations.operation import request_fields
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -60,7 +60,7 @@ def app(
 
 def table(request: recorders.Request) -> str | None:
     """The table that a request names."""
-    return table_of(request.body)
+    return t.cast("str | None", request_fields(request.body)["table"])
 
 
 def transaction_get(db: dynaflask.Dynamo, thread: t.Any) -> t.Any:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
+import time
 import typing as t
+import uuid
 
 import flask
 import pytest
+from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import GetError
 from pynamodb.exceptions import PutError
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.indexes import AllProjection
+from pynamodb.indexes import GlobalSecondaryIndex
 
 import dynaflask
 from dynaflask import Operation
@@ -53,7 +59,7 @@ class TestOperation:
         """An operation has the app, the bind, the model and the real name of the table."""
         thread_model.get("forum", "subject")
         (operation,) = finished
-        assert (operation.name, operation.app_name, operation.bind_key) == ("GetItem", "forum", "default")
+        assert (operation.operation, operation.app_name, operation.bind_key) == ("GetItem", "forum", "default")
         assert (operation.model, operation.table, operation.tenant) == ("Thread", "test-Thread", None)
         assert operation.duration_seconds > 0
 
@@ -110,7 +116,7 @@ class TestOperation:
             **({} if "ExclusiveStartKey" in request.body else {"LastEvaluatedKey": key}),
         }
         assert list(thread_model.query("forum")) == []
-        assert [operation.name for operation in finished] == ["Query", "Query"]
+        assert [operation.operation for operation in finished] == ["Query", "Query"]
 
     def test_a_batch_has_model_and_table(self, thread_model: t.Any, finished: list[Operation]) -> None:
         """A batch for one model has the model and its table."""
@@ -121,7 +127,7 @@ class TestOperation:
         """The model is None for ListTables, and for a table without a model."""
         db.connection.list_tables()
         db.tables["Audit"].describe_table()
-        assert [(operation.name, operation.model, operation.table) for operation in finished] == [
+        assert [(operation.operation, operation.model, operation.table) for operation in finished] == [
             ("ListTables", None, None),
             ("DescribeTable", None, "test-Audit"),
         ]
@@ -160,6 +166,163 @@ class TestOperation:
 
 
 @pytest.mark.usefixtures("app")
+class TestFacts:
+    """What a request and its response say about a call."""
+
+    def test_time_host_and_request_id(
+        self, thread_model: t.Any, recorder: recorders.Recorder, finished: list[Operation]
+    ) -> None:
+        """An operation has its start, the host of the endpoint, and AWS's id of the request."""
+        before = time.time()
+        thread_model.get("forum", "subject")
+        (operation,) = finished
+        assert before - 1 < operation.started_at <= time.time()
+        assert operation.host == f"127.0.0.1:{recorder.port}"
+        assert uuid.UUID(operation.request_id)
+        assert (operation.attempts, operation.units, operation.label) == (1, 1, "Thread.GetItem")
+        assert (operation.caller, operation.key_hash, operation.route) == (None, None, None)
+
+    def test_consistent_reads(self, thread_model: t.Any, finished: list[Operation]) -> None:
+        """A read says if it asked for strong consistency, also in a batch."""
+        for is_consistent in (True, False):
+            thread_model.get("forum", "subject", consistent_read=is_consistent)
+            list(thread_model.query("forum", consistent_read=is_consistent))
+            list(thread_model.batch_get([("forum", "1")], consistent_read=is_consistent))
+        assert [operation.is_consistent for operation in finished] == [True] * 3 + [False] * 3
+
+    def test_an_index(self, db: dynaflask.Dynamo, finished: list[Operation]) -> None:
+        """A query of an index has its name."""
+
+        class ByViews(GlobalSecondaryIndex[t.Any]):
+            class Meta:
+                index_name = "by_views"
+                projection = AllProjection()
+
+            views = UnicodeAttribute(hash_key=True)
+
+        class Post(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Post"
+
+            id = UnicodeAttribute(hash_key=True)
+            views = UnicodeAttribute()
+            by_views = ByViews()
+
+        list(Post.by_views.query("7"))
+        list(Post.query("1"))
+        assert [operation.index_name for operation in finished] == ["by_views", None]
+
+    def test_pages_and_counts(
+        self, thread_model: t.Any, recorder: recorders.Recorder, finished: list[Operation]
+    ) -> None:
+        """A page has the number of its items before and after the filter, and says if it continues a query."""
+        key = {"forum_name": {"S": "forum"}, "subject": {"S": "s"}}
+        recorder.answer = lambda request: {
+            "Items": [key],
+            "Count": 1,
+            "ScannedCount": 40,
+            **({} if "ExclusiveStartKey" in request.body else {"LastEvaluatedKey": key}),
+        }
+        list(thread_model.query("forum"))
+        assert [(page.item_count, page.scanned_count, page.is_next_page) for page in finished] == [
+            (1, 40, False),
+            (1, 40, True),
+        ]
+
+    def test_the_number_of_items(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder, finished: list[Operation]
+    ) -> None:
+        """Each operation counts the items that it returned or wrote."""
+        thread = thread_model("forum", "subject")
+        thread_model.get("forum", "subject")
+        thread.save()
+        thread.update(actions=[thread_model.views.set(1)])
+        thread.delete()
+        list(thread_model.batch_get([("forum", "1"), ("forum", "2")]))
+        with thread_model.batch_write() as batch:
+            for subject in "abc":
+                batch.save(thread_model("forum", subject))
+        with db.transact_write() as writes:
+            writes.save(thread)
+        with db.transact_get() as reads:
+            reads.get(thread_model, "forum", "1")
+            reads.get(thread_model, "forum", "2")
+        recorder.answer = lambda request: {}
+        with pytest.raises(thread_model.DoesNotExist):
+            thread_model.get("forum", "subject")
+        db.connection.list_tables()
+        assert [(operation.operation, operation.item_count) for operation in finished] == [
+            ("GetItem", 1),
+            ("PutItem", 1),
+            ("UpdateItem", 1),
+            ("DeleteItem", 1),
+            ("BatchGetItem", 2),
+            ("BatchWriteItem", 3),
+            ("TransactWriteItems", 1),
+            ("TransactGetItems", 2),
+            ("GetItem", 0),
+            ("ListTables", 0),
+        ]
+
+    def test_unprocessed_items_do_not_count(
+        self, thread_model: t.Any, recorder: recorders.Recorder, finished: list[Operation]
+    ) -> None:
+        """An item that DynamoDB leaves unprocessed counts in the call that writes it."""
+        recorder.answer = lambda request: {
+            "UnprocessedItems": {
+                table: writes[1:] for table, writes in request.body["RequestItems"].items() if writes[1:]
+            }
+        }
+        with pytest.raises(dynaflask.BatchWriteError), thread_model.batch_write() as batch:
+            batch.save(thread_model("forum", "1"))
+            batch.save(thread_model("forum", "2"))
+        assert finished[0].item_count == 1
+
+    @pytest.mark.parametrize(
+        ("code", "member"),
+        [
+            ("ProvisionedThroughputExceededException", "ThrottlingReasons"),
+            ("ThrottlingException", "throttlingReasons"),
+        ],
+    )
+    def test_the_reasons_of_throttling(
+        self, thread_model: t.Any, recorder: recorders.Recorder, finished: list[Operation], code: str, member: str
+    ) -> None:
+        """A throttled call has DynamoDB's reasons, in both of its spellings."""
+        reason = {"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn:aws:dynamodb:x"}
+        recorder.answer = refuse(code, **{member: [reason]})
+        with pytest.raises(PutError):
+            thread_model("forum", "subject").save()
+        assert finished[0].throttling_reasons == (tuple(reason.values()),)
+        assert (finished[0].is_throttled, finished[0].attempts) == (True, 2)
+        assert finished[0].request_id is not None
+
+
+def test_no_client_no_host(make_app: MakeApp, thread_model: t.Any, finished: list[Operation]) -> None:
+    """If the client could not be made, the operation has no host."""
+    app = make_app(region="us-east-1", profile="missing")
+    with app.app_context(), pytest.raises(GetError):
+        thread_model.get("forum", "subject")
+    assert (finished[0].error, finished[0].host) == ("ProfileNotFound", None)
+
+
+def test_a_password_is_not_in_the_host(
+    make_app: MakeApp,
+    thread_model: t.Any,
+    recorder: recorders.Recorder,
+    finished: list[Operation],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The host is that of the endpoint alone. A URL of the environment may have a user and a password."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", recorder.url.replace("//", "//user:hush@"))
+    app = make_app(region="us-east-1", max_retry_attempts=0, **KEYS)
+    with app.app_context(), contextlib.suppress(GetError):
+        thread_model.get("forum", "subject")
+    assert finished[0].host == f"127.0.0.1:{recorder.port}"
+    assert "hush" not in repr(finished[0])
+
+
+@pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("reason", ["ThrottlingError", "ItemCollectionSizeLimitExceeded"])
 def test_a_canceled_transaction_is_throttled_by_its_reasons(
     db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder, finished: list[Operation], reason: str
@@ -186,10 +349,10 @@ def test_an_error_without_a_code_has_the_name_of_its_class(
 def test_an_operation_is_frozen() -> None:
     """A receiver of the signal cannot change the operation for the next receiver."""
     operation = Operation(
-        name="GetItem", app_name="a", bind_key="b", model=None, table=None, tenant=None, duration_seconds=1
+        operation="GetItem", app_name="a", bind_key="b", model=None, table=None, tenant=None, duration_seconds=1
     )
     with pytest.raises(AttributeError):
-        operation.name = "PutItem"  # type: ignore[misc]
+        operation.operation = "PutItem"  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -222,7 +385,7 @@ def test_a_receiver_may_connect_during_a_context(apps: list[flask.Flask], thread
     received = []
 
     def receive(app: flask.Flask, *, operation: t.Any) -> None:
-        received.append(operation.name)
+        received.append(operation.operation)
 
     with apps[0].app_context():
         thread_model.get("forum", "subject")

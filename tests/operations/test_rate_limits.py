@@ -153,3 +153,11 @@ def test_a_changed_limit_applies_to_the_units_that_were_consumed(make: t.Any) ->
     with pytest.raises(TenantLimitExceeded) as caught:
         limits.check_limit("acme", 100)
     assert caught.value.retry_after == 1
+
+
+def test_the_limit_of_a_tenant_can_be_read(make: t.Any) -> None:
+    """The limit is that of the tenant's own settings, else that of the app for the tenant, else that of all others."""
+    limits = make({"acme": 5, "*": 10})
+    assert [limits.units_per_second(name) for name in ("acme", "globex")] == [5, 10]
+    assert limits.units_per_second("acme", None) is None
+    assert limits.units_per_second("acme", 7) == 7

@@ -157,3 +157,41 @@ def test_a_block_is_counted_for_its_tenant(make: MakeApp, db: dynaflask.Dynamo, 
         thread_model.get("forum", "subject")
         usage = db.usage(by="tenant")
     assert {tenant: counts.calls for tenant, counts in usage.items()} == {"acme": 2, "globex": 1, None: 1}
+
+
+def test_a_refused_call_is_an_operation(make: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo) -> None:
+    """Of two tenants in two apps, the refused calls are seen by signal and meter, for their tenant and app alone."""
+    recorder.answer = expensive
+    us, eu = make("us", tenant_capacity=1000), make("eu", table_prefix="eu-")
+    operations: list[Operation] = []
+
+    def receive(app: flask.Flask, *, operation: Operation) -> None:
+        operations.append(operation)
+
+    with operation_finished.connected_to(receive):
+        for app, tenant in ((us, "acme"), (us, "acme"), (us, "acme"), (us, "globex"), (eu, "acme"), (eu, "acme")):
+            visit(app, tenant)
+    refused = [operation for operation in operations if operation.is_refused]
+    assert [(operation.app_name, operation.tenant, operation.operation) for operation in refused] == [
+        ("us", "acme", "GetItem")
+    ] * 2
+    assert {(operation.error, operation.attempts, operation.units) for operation in refused} == {
+        ("TenantLimitExceeded", 0, 0)
+    }
+    assert len(operations) - len(refused) == len(recorder.requests) == 4
+    usage = us.extensions["dynamo"].usage(by="tenant")
+    counts = {tenant: (usage[tenant].calls, usage[tenant].errors, usage[tenant].refusals) for tenant in usage}
+    assert counts == {"acme": (1, 0, 2), "globex": (1, 0, 0)}
+    assert eu.extensions["dynamo"].usage(by="tenant")["acme"].refusals == 0
+
+
+def test_keys_are_told_apart_and_not_shown(
+    make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+) -> None:
+    """Recorded reads of one key have one hash, and no value of a key is in an operation."""
+    with make(record_operations=True).test_request_context(headers={"tenant": "acme"}):
+        for subject in ("a secret", "another", "a secret"):
+            thread_model.get("forum", subject)
+        first, second, third = db.recorded_operations()
+    assert first.key_hash == third.key_hash != second.key_hash
+    assert "secret" not in repr(first)

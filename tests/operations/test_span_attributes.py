@@ -17,7 +17,7 @@ from dynaflask.operations.tracing import Place
 def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
     """A finished call."""
     values = {
-        "name": "Query",
+        "operation": "Query",
         "app_name": "forum",
         "bind_key": "default",
         "model": None,
@@ -27,6 +27,11 @@ def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
         "write_units": 0.0,
         "retries": 0,
         "error": None,
+        "request_id": None,
+        "index_name": None,
+        "item_count": 0,
+        "scanned_count": 0,
+        "is_consistent": False,
     }
     operation: t.Any = types.SimpleNamespace(**{**values, **fields})
     return FinishedCall(operation, *Place(url), error_code=None, is_error=False)
@@ -34,8 +39,8 @@ def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
 
 def test_a_call_to_several_tables_names_none() -> None:
     """The name of a span is short, and the same for many calls."""
-    assert span_name(call(name="BatchGetItem")) == "BatchGetItem"
-    assert "db.collection.name" not in common_attributes(call(name="BatchGetItem"))
+    assert span_name(call(operation="BatchGetItem")) == "BatchGetItem"
+    assert "db.collection.name" not in common_attributes(call(operation="BatchGetItem"))
 
 
 @pytest.mark.parametrize(
@@ -53,8 +58,8 @@ def test_the_server_has_no_password(url: str | None, expected: dict[str, t.Any])
     assert {name: value for name, value in attributes.items() if name.startswith("server.")} == expected
 
 
-def test_what_the_record_has_more_is_added() -> None:
-    """Index, counts, consistency and request id are attributes, if the record has them."""
+def test_what_a_read_has_more_is_added() -> None:
+    """Index, counts, consistency and request id are attributes of a query."""
     attributes = span_attributes(
         call(index_name="by-date", item_count=2, scanned_count=9, is_consistent=True, request_id="R1")
     )
@@ -66,4 +71,4 @@ def test_what_the_record_has_more_is_added() -> None:
         "aws.request_id": "R1",
     }
     assert expected.items() <= attributes.items()
-    assert not [name for name in span_attributes(call()) if name.startswith("aws.")]
+    assert not [name for name in span_attributes(call(operation="BatchGetItem")) if name.startswith("aws.")]

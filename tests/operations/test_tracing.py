@@ -57,7 +57,7 @@ def client_error(code: str, *reasons: str) -> ClientError:
 
 def operation() -> Operation:
     """A finished operation."""
-    return Operation(**READ, name="GetItem", duration_seconds=0.1)
+    return Operation(**READ, operation="GetItem", duration_seconds=0.1)
 
 
 def test_a_class_has_one_tracer() -> None:

@@ -40,7 +40,7 @@ def make_operation(tenant: str | None, **values: t.Any) -> Operation:
     """An operation for a tenant."""
     values = {"read_units": 1.0, "duration_seconds": 0.5, **values}
     return Operation(
-        name="GetItem", app_name="app", bind_key="default", model="Thread", table="Thread", tenant=tenant, **values
+        operation="GetItem", app_name="app", bind_key="default", model="Thread", table="Thread", tenant=tenant, **values
     )
 
 
@@ -103,6 +103,7 @@ class TestUsage:
                 "read_units": 1.0,
                 "write_units": 0.0,
                 "seconds": 0,
+                "refusals": 0,
             }
             by_tenant = flask.jsonify(app.extensions["dynamo"].usage(by="tenant", string_keys=True)).json
             assert {name: usage["calls"] for name, usage in by_tenant.items()} == {"": 1, "a/c": 1}

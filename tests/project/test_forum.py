@@ -9,18 +9,28 @@ import html
 import http.client
 import importlib
 import json
+import os
 import pathlib
 import re
 import subprocess
 import sys
 import threading
+import time
 import typing as t
 import urllib.parse
 
+import flask
 import pytest
 import werkzeug.serving
 import werkzeug.test
 
+from dynaflask.integrations.dashboard import STATE
+from dynaflask.integrations.dashboard.activity import SLOT_SECONDS
+from dynaflask.integrations.dashboard.activity import SLOTS
+from dynaflask.integrations.dashboard.activity import WINDOW_SECONDS
+from dynaflask.integrations.dashboard.sections import worst
+from dynaflask.operations.operation import ThrottlingReason
+from dynaflask.operations.operation import operation_finished
 from dynaflask.registry.models import STATIC_MODELS
 from dynaflask.testing import assert_operations
 from dynaflask.testing import fail_next
@@ -33,8 +43,11 @@ from examples.forum.sites import create_application
 from examples.forum.sites import create_sites
 from examples.forum.sites import create_tables
 from tests.support import engines
+from tests.support.browser import screenshot
+from tests.support.pages import served
 from tests.support.paths import PROJECT
 
+PICTURE = PROJECT / "docs/howto/dashboard.png"
 INTRO = {"forum_name": "Flask", "subject": "Hello & welcome"}
 ADDRESS = "/us/threads/Flask/Hello%20%26%20welcome"
 ELSEWHERE = "/eu/threads/Flask/Hello%20%26%20welcome"
@@ -455,8 +468,80 @@ def test_the_command_exits_with_the_reason_without_a_local_server(
     assert process.stderr.startswith("ministack ended while it started, with exit code 7.")
 
 
+def test_the_dashboard_of_a_site_asks_for_the_password(client: werkzeug.test.Client) -> None:
+    """Without the operators' password, the dashboard is a 401 for which a browser asks."""
+    for auth in (None, ("operator", "wrong"), ("operator", "")):
+        answer = client.get("/us/dashboard", auth=auth)
+        assert (answer.status_code, "acme" in answer.text) == (401, False)
+        assert answer.headers["WWW-Authenticate"].startswith("Basic")
+
+
+def test_the_dashboard_shows_one_site(client: werkzeug.test.Client) -> None:
+    """The dashboard of a site has its tenants, tables and lines of code, and those of no other site."""
+    client.post("/us/threads", json=INTRO, headers={"X-Tenant": "acme"})
+    us, eu = (client.get(f"/{site}/dashboard", auth=("", "operator")).text for site in ("us", "eu"))
+    assert all(fact in us for fact in (">acme<", "us-Thread", "us-west-2", "forum/views.py", "of 100/s"))
+    assert not any(fact in eu for fact in (">acme<", "us-Thread", "us-west-2", "forum/views.py"))
+
+
+def test_a_site_without_a_password_has_no_dashboard() -> None:
+    """Without a password in the settings, there is no dashboard."""
+    assert create_app().test_client().get("/dashboard").status_code == 404
+
+
+def test_the_picture_of_the_dashboard(sites: Sites, browser: t.Any, tmp_path: pathlib.Path) -> None:
+    """The README's picture is the dashboard after five minutes. DYNAFLASK_PICTURES names the folder for a new one."""
+    work_for_five_minutes(sites["us"])
+    path = pathlib.Path(os.environ.get("DYNAFLASK_PICTURES", tmp_path)) / PICTURE.name
+    with served(create_application(sites)) as url:
+        address = f"{url.replace('//', '//:operator@')}/us/dashboard"
+        screenshot(browser, path, address, width=1280)
+        assert browser.title == "DynamoDB: examples.forum.app"
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert PICTURE.exists()
+    assert PICTURE.name in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def work_for_five_minutes(site: flask.Flask) -> None:
+    """Let the tenants of a site make calls, on a clock that runs faster than time does."""
+    activity = site.extensions[STATE].activity
+    now = activity._clock()
+    activity._state.get().started_at = now - WINDOW_SECONDS
+    client = site.test_client()
+    for slot in range(SLOTS):
+        activity._clock = lambda slot=slot: now - WINDOW_SECONDS + (slot + 1) * SLOT_SECONDS
+        for tenant, calls in (("acme", 3 + 4 * (slot % 7 == 3)), ("globex", 1 + slot % 3), (None, 1)):
+            headers = {"X-Tenant": tenant} if tenant else {}
+            for number in range(calls):
+                thread = {"forum_name": "Flask", "subject": f"Question {slot}-{number % 4}"}
+                client.post("/threads", json=thread, headers=headers)
+                client.post(f"/threads/Flask/{thread['subject']}/views", headers=headers)
+                client.get(f"/threads/Flask/{thread['subject']}", headers=headers)
+            client.get("/threads/Flask", headers=headers)
+    activity._clock = time.monotonic
+    # No engine has hot partitions.
+    reason = ThrottlingReason(
+        "TableWriteKeyRangeThroughputExceeded", "arn:aws:dynamodb:us-west-2:111111111111:table/us-acme-Thread"
+    )
+    update = next(each for each in worst(activity.read()).slowest if each.operation == "UpdateItem")
+    throttled = {"error": "ThrottlingException", "is_throttled": True, "throttling_reasons": (reason,)}
+    operation_finished.send(site, operation=update._replace(duration_seconds=0.9, write_units=0.0, **throttled))
+
+
 @pytest.mark.usefixtures("sites")
 def test_a_server_with_workers_finds_the_forum() -> None:
     """``examples.forum.wsgi`` has the WSGI application under the name ``application``."""
     wsgi = importlib.import_module("examples.forum.wsgi")
     assert werkzeug.test.Client(wsgi.application).get("/eu/threads/Flask").json == []
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments"), [("tables.json", ["export", "--format", "cloudformation"]), ("policy.json", ["policy"])]
+)
+def test_the_documents_are_up_to_date(file: str, arguments: list[str]) -> None:
+    """The tables and the policy of a site are as its models declare. The documents of another site differ."""
+    STATIC_MODELS.add(Thread)  # the tests of other files do not see it
+    check = ["dynamo", *arguments, "--check", str(PROJECT / "examples" / "forum" / file)]
+    results = {name: site.test_cli_runner().invoke(args=check) for name, site in create_sites().items()}
+    assert results["us"].output.endswith("is up to date.\n")
+    assert [result.exit_code for result in results.values()] == [0, 1]

@@ -108,14 +108,24 @@ def test_it_starts_nothing() -> None:
     assert process.stdout.split() == ["1", "0"]
 
 
-@pytest.mark.parametrize(("extra", "package"), [("celery", "celery"), ("restx", "flask_restx")])
-def test_an_integration_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch, extra: str, package: str) -> None:
+@pytest.mark.parametrize(
+    ("extra", "package", "module"),
+    [
+        ("celery", "celery", "celery"),
+        ("debugtoolbar", "flask_debugtoolbar", "debugtoolbar"),
+        ("prometheus", "prometheus_client", "prometheus"),
+        ("restx", "flask_restx", "flask_restx"),
+    ],
+)
+def test_an_integration_names_the_extra_to_install(
+    monkeypatch: pytest.MonkeyPatch, extra: str, package: str, module: str
+) -> None:
     """Without its library an integration raises ``ModuleNotFoundError`` with the command that installs it."""
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, f"dynaflask.integrations.{package}", raising=False)
+    monkeypatch.delitem(sys.modules, f"dynaflask.integrations.{module}", raising=False)
     command = rf'{package} is not installed: pip install "dynaflask\[{extra}\]"$'
     with pytest.raises(ModuleNotFoundError, match=command) as caught:
-        importlib.import_module(f"dynaflask.integrations.{package}")
+        importlib.import_module(f"dynaflask.integrations.{module}")
     assert caught.value.name == package
 
 

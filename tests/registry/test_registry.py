@@ -169,3 +169,11 @@ def test_leases_may_be_added_while_unused_ones_are_dropped(make_app: MakeApp, mo
     monkeypatch.setattr(registries, "MAX_BINDS", 3)
     lease = registry.lease(Bind(region="us-west-2"))
     assert registry.lease(Bind(region="us-west-2")) is lease
+
+
+def test_an_app_has_its_own_leases(make_app: MakeApp) -> None:
+    """The leases are those of one app, each destination once."""
+    us, eu = (make_app(name, region="us-east-1").extensions["dynamo"] for name in ("us", "eu"))
+    leases = [us.lease(Bind(region=region)) for region in ("us-east-1", "eu-west-1", "us-east-1")]
+    assert us.leases() == leases[:2]
+    assert eu.leases() == []

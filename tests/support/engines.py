@@ -60,13 +60,13 @@ class Engine:
 
 
 @contextlib.contextmanager
-def ministack() -> cabc.Iterator[Engine]:
+def ministack(*more_services: str) -> cabc.Iterator[Engine]:
     """A ministack that starts empty and keeps its data in memory."""
     port = free_port()
     settings = {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "SERVICES": "dynamodb,dynamodbstreams,sts",
+        "SERVICES": ",".join(("dynamodb", "dynamodbstreams", "sts", *more_services)),
         "LOG_LEVEL": "WARNING",
         "PERSIST_STATE": "0",
     }

@@ -18,6 +18,7 @@ from tests.support import boards
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support.service_model import needs_member
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -218,6 +219,52 @@ def test_wait_ends_with_an_error_if_a_table_cannot_become_ready(
         db.create_all(models=[thread], wait=True)
 
 
+def backups_after(recorder: recorders.Recorder, refusals: int) -> t.Callable[[recorders.Request], recorders.Answer]:
+    """An answer function by which a new table has backups after so many refusals."""
+    refused = {"__type": "com.amazonaws.dynamodb.v20120810#ContinuousBackupsUnavailableException", "message": "no"}
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        operations = [each.operation for each in recorder.requests]
+        if request.operation == "DescribeTable":
+            return described("ACTIVE", None) if "CreateTable" in operations else no_table(request)
+        if request.operation == "UpdateContinuousBackups":
+            is_refused = operations.count("UpdateContinuousBackups") <= refusals
+            return (400, refused) if is_refused else {}
+        return None
+
+    return answer
+
+
+def test_the_backups_of_a_new_table_are_waited_for(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any
+) -> None:
+    """DynamoDB refuses to configure them for some seconds."""
+    monkeypatch.setattr("dynaflask.tables.manage.POLL_SECONDS", 0)
+    recorder.answer = backups_after(recorder, refusals=2)
+    boards.declare_board(db, point_in_time_recovery=True)
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        db.create_all()
+    operations = [request.operation for request in recorder.requests]
+    assert operations == [
+        "DescribeTable",
+        "CreateTable",
+        "DescribeTable",
+        *["UpdateContinuousBackups"] * 3,
+    ]
+
+
+def test_a_refusal_that_goes_on_is_an_error(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any
+) -> None:
+    """The wait for the backups of a new table ends."""
+    monkeypatch.setattr("dynaflask.tables.manage.POLL_SECONDS", 0)
+    recorder.answer = backups_after(recorder, refusals=10_000)
+    boards.declare_board(db, point_in_time_recovery=True)
+    app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+    with app.app_context(), pytest.raises(TableError, match="UpdateContinuousBackups failed"):
+        db.create_all()
+
+
 def test_another_process_may_be_faster(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
 ) -> None:
@@ -353,18 +400,30 @@ class TestSync:
         """``drop_all`` does not disable deletion protection: DynamoDB's refusal is the error."""
         board = boards.declare_board(db, deletion_protection=True)
         db.create_all(wait=True)
+        assert [status.is_protected for status in tables.status(db.registry)] == [True]
         with pytest.raises(TableError, match="DeleteTable failed for table test-.* \\(bind default, us-east-1, http"):
             db.drop_all()
         assert board.exists()
 
 
+@pytest.mark.parametrize(
+    "busy",
+    [
+        [("UPDATING", None), ("ACTIVE", "CREATING")],
+        pytest.param([("WARMING", "ACTIVE")], marks=needs_member("TableDescription", "WarmThroughput")),
+    ],
+)
 def test_each_change_waits_for_the_one_before(
-    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, monkeypatch: t.Any
+    make_app: MakeApp,
+    recorder: recorders.Recorder,
+    db: dynaflask.Dynamo,
+    monkeypatch: t.Any,
+    busy: list[tuple[str, str | None]],
 ) -> None:
-    """Before a change, ``sync`` waits until the table and all of its indexes are active."""
+    """Before a change, ``sync`` waits until the table and all of its indexes are active, and its throughput is warm."""
     monkeypatch.setattr("dynaflask.tables.manage.POLL_SECONDS", 0.01)
     board = boards.declare_board(db, deletion_protection=True)
-    states = [("ACTIVE", None), ("UPDATING", None), ("ACTIVE", "CREATING"), ("ACTIVE", "ACTIVE"), ("ACTIVE", "ACTIVE")]
+    states = [("ACTIVE", None), *busy, ("ACTIVE", "ACTIVE"), ("ACTIVE", "ACTIVE")]
 
     def answer(request: recorders.Request) -> recorders.Answer:
         return described(*states.pop(0)) if request.operation == "DescribeTable" else None
@@ -373,7 +432,7 @@ def test_each_change_waits_for_the_one_before(
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
         assert tables.sync(db.registry, models=[board], wait=True) == {}
     operations = [request.operation for request in recorder.requests]
-    assert operations == [*["DescribeTable"] * 4, "UpdateTable", "DescribeTable"]
+    assert operations == [*["DescribeTable"] * (2 + len(busy)), "UpdateTable", "DescribeTable"]
 
 
 def described(state: str, index_state: str | None) -> recorders.Json:
@@ -383,7 +442,8 @@ def described(state: str, index_state: str | None) -> recorders.Json:
     index = {"IndexName": "byOther", "KeySchema": key_schema, "Projection": {"ProjectionType": "ALL"}}
     table = {
         "TableName": "Board",
-        "TableStatus": state,
+        "TableStatus": "ACTIVE" if state == "WARMING" else state,
+        "WarmThroughput": {"Status": "UPDATING" if state == "WARMING" else "ACTIVE"},
         "KeySchema": key_schema,
         "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in keys],
         "GlobalSecondaryIndexes": [{**index, "IndexStatus": index_state}] if index_state else [],

@@ -1,4 +1,4 @@
-"""The schema that models declare, the schema that DynamoDB describes, and the request that creates a table."""
+"""The schema that models declare, and the request that creates a table."""
 
 from __future__ import annotations
 
@@ -6,20 +6,11 @@ import typing as t
 
 import flask
 import pytest
+from pynamodb.attributes import DiscriminatorAttribute
 
 import dynaflask
-from dynaflask.tables.schema import Capacity
-from dynaflask.tables.schema import from_description
 from dynaflask.tables.schema import from_models
 from tests.support import boards
-
-DESCRIBED = {
-    "KeySchema": [{"AttributeName": "subject", "KeyType": "RANGE"}, {"AttributeName": "forum", "KeyType": "HASH"}],
-    "AttributeDefinitions": [
-        {"AttributeName": "forum", "AttributeType": "S"},
-        {"AttributeName": "subject", "AttributeType": "S"},
-    ],
-}
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +64,12 @@ def test_the_create_request_has_everything_declared(db: dynaflask.Dynamo) -> Non
     assert index["ProvisionedThroughput"] == {"ReadCapacityUnits": 3, "WriteCapacityUnits": 9}
     assert request == {
         "BillingMode": "PROVISIONED",
-        "KeySchema": DESCRIBED["KeySchema"][::-1],
-        "AttributeDefinitions": [*DESCRIBED["AttributeDefinitions"], {"AttributeName": "views", "AttributeType": "N"}],
+        "KeySchema": [{"AttributeName": "forum", "KeyType": "HASH"}, {"AttributeName": "subject", "KeyType": "RANGE"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "forum", "AttributeType": "S"},
+            {"AttributeName": "subject", "AttributeType": "S"},
+            {"AttributeName": "views", "AttributeType": "N"},
+        ],
         "ProvisionedThroughput": {"ReadCapacityUnits": 3, "WriteCapacityUnits": 2},
         "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         "Tags": [{"Key": "team", "Value": "forum"}],
@@ -110,39 +105,53 @@ def test_two_apps_may_declare_different_settings(db: dynaflask.Dynamo, make_app:
     assert from_models([board]).deletion_protection is None
 
 
-def test_a_description_without_billing_summary_is_provisioned() -> None:
-    """DynamoDB describes a table without ``BillingModeSummary`` as provisioned; the hash key is put first."""
-    schema = from_description(DESCRIBED)
-    assert schema.billing_mode == "PROVISIONED"
-    assert [key.name for key in schema.keys] == ["forum", "subject"]
+EVERY_SETTING: dict[str, t.Any] = {
+    "table_class": "STANDARD",
+    "sse": "alias/forum",
+    "point_in_time_recovery": True,
+    "on_demand_throughput": {"read": 5},
+    "warm_throughput": {"write": 6},
+    "contributor_insights": True,
+    "resource_policy": {"Version": "2012-10-17"},
+}
 
 
-def test_zero_units_are_unspecified() -> None:
-    """DynamoDB describes an on-demand table with zero units."""
-    units = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
-    assert from_description({**DESCRIBED, "ProvisionedThroughput": units}).capacity == Capacity(None, None)
+def test_the_create_request_has_the_settings_that_it_can_have(db: dynaflask.Dynamo) -> None:
+    """``CreateTable`` takes the policy as well, so that a table is never without it."""
+    index = boards.make_index("byViews", on_demand_throughput={"write": 7}, warm_throughput={"read": 8})
+    request = from_models([boards.declare_board(db, **EVERY_SETTING, attributes={"by": index})]).create_request()
+    (index_request,) = request["GlobalSecondaryIndexes"]
+    assert request["TableClass"] == "STANDARD"
+    assert request["SSESpecification"] == {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": "alias/forum"}
+    assert request["OnDemandThroughput"] == {"MaxReadRequestUnits": 5}
+    assert request["WarmThroughput"] == {"WriteUnitsPerSecond": 6}
+    assert request["ResourcePolicy"] == '{"Version":"2012-10-17"}'
+    assert index_request["OnDemandThroughput"] == {"MaxWriteRequestUnits": 7}
+    assert index_request["WarmThroughput"] == {"ReadUnitsPerSecond": 8}
+
+
+def test_a_provisioned_table_has_no_maximum(db: dynaflask.Dynamo) -> None:
+    """DynamoDB refuses ``OnDemandThroughput`` for it; a default of the app may say one."""
+    index = boards.make_index("byViews", on_demand_throughput={"write": 7})
+    board = boards.declare_board(db, **boards.PROVISIONED, on_demand_throughput={"read": 5}, attributes={"by": index})
+    request = from_models([board]).create_request()
+    assert "OnDemandThroughput" not in request | request["GlobalSecondaryIndexes"][0]
 
 
 @pytest.mark.parametrize(
-    ("status", "attribute"), [("ENABLED", "ttl"), ("ENABLING", "ttl"), ("DISABLED", None), ("DISABLING", None)]
+    ("key", "specification"), [("AWS_OWNED", {"Enabled": False}), ("KMS", {"Enabled": True, "SSEType": "KMS"})]
 )
-def test_a_disabled_time_to_live_is_none(status: str, attribute: str | None) -> None:
-    """DynamoDB names the attribute of a disabled time to live, too."""
-    ttl = {"TimeToLiveStatus": status, "AttributeName": "ttl"}
-    assert from_description(DESCRIBED, ttl=ttl).ttl_attribute == attribute
+def test_the_encryption_is_a_specification(db: dynaflask.Dynamo, key: str, specification: dict[str, t.Any]) -> None:
+    """DynamoDB's own key is no encryption by KMS; the key that AWS manages has no name."""
+    assert from_models([boards.declare_board(db, sse=key)]).create_request()["SSESpecification"] == specification
 
 
-def test_a_disabled_stream_is_none() -> None:
-    """DynamoDB may name the view type of a disabled stream."""
-    stream = {"StreamEnabled": False, "StreamViewType": "NEW_IMAGE"}
-    assert from_description({**DESCRIBED, "StreamSpecification": stream}).stream_view_type is None
-
-
-def test_the_order_of_a_projection_is_no_difference(db: dynaflask.Dynamo) -> None:
-    """The attributes that an index includes are compared without their order."""
-    (index,) = from_models([boards.declare_board(db, attributes=boards.everything())]).global_indexes
-    entry: t.Any = index.request()
-    entry["Projection"]["NonKeyAttributes"].reverse()
-    definitions = [*DESCRIBED["AttributeDefinitions"], {"AttributeName": "views", "AttributeType": "N"}]
-    table = {**DESCRIBED, "AttributeDefinitions": definitions, "GlobalSecondaryIndexes": [entry]}
-    assert from_description(table).global_indexes[0].shape == index.shape
+def test_an_index_of_a_subclass_has_its_settings(db: dynaflask.Dynamo) -> None:
+    """The schema of a model with a discriminator has the indexes of its subclasses, with their settings."""
+    kind = {"kind": DiscriminatorAttribute()}
+    base = boards.declare_board(db, attributes=kind)
+    index = boards.make_index("byViews", warm_throughput={"read": 8})
+    subclass = type(base)("Pinned", (base,), {"__module__": __name__, "by_views": index}, discriminator="pinned")
+    (declared,) = from_models([base]).global_indexes
+    assert declared.warm == (8, None)
+    assert from_models([subclass]).global_indexes == (declared,)

@@ -7,11 +7,11 @@ import typing as t
 
 import pytest
 
-from dynaflask.tables.schema import Capacity
+from dynaflask.tables.capacity import Capacity
+from dynaflask.tables.difference import Difference
 from dynaflask.tables.schema import Index
 from dynaflask.tables.schema import Key
 from dynaflask.tables.schema import Schema
-from dynaflask.tables.schema_diff import Difference
 from dynaflask.tables.schema_diff import compare
 
 KEYS = (Key("forum", "HASH", "S"),)

@@ -10,6 +10,7 @@ import flask
 import pynamodb.exceptions
 import pytest
 
+import dynaflask
 from dynaflask.testing import assert_operations
 from dynaflask.testing import count_operations
 from dynaflask.testing import fail_next
@@ -38,7 +39,12 @@ class TestCounts:
         assert counts == {("Thread", "GetItem"): 2, ("Thread", "PutItem"): 1, (None, "ListTables"): 1}
         assert counts.by_operation == {"GetItem": 2, "PutItem": 1, "ListTables": 1}
         assert counts.by_model == {"Thread": 3, None: 1}
-        assert [operation.name for operation in counts.operations] == ["GetItem", "GetItem", "PutItem", "ListTables"]
+        assert [operation.operation for operation in counts.operations] == [
+            "GetItem",
+            "GetItem",
+            "PutItem",
+            "ListTables",
+        ]
 
     def test_the_requests_of_a_client(self, app: flask.Flask, thread_model: t.Any) -> None:
         """The calls of a view count, and their caller is the line of the view."""
@@ -131,3 +137,58 @@ class TestLimits:
             with assert_operations(max=0):
                 thread_model.get("flask", "hello")
                 raise ZeroDivisionError
+
+
+class TestAdvice:
+    """``assert_operations(no_advice=True)``."""
+
+    def test_it_fails_and_names_the_line(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """The error has the advice with its line. The app needs no setting for it."""
+        with app.app_context(), pytest.raises(AssertionError) as caught:
+            with assert_operations(no_advice=True):
+                for subject in "abcde":
+                    line = line_after()
+                    thread_model.get("flask", subject)
+        title, advice = str(caught.value).splitlines()
+        assert title == "The block could do better:"
+        assert advice.startswith(f"  {__file__}:{line} in test_it_fails_and_names_the_line: 5 calls of Thread.GetItem")
+
+    def test_requests_are_not_added_up(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """Several requests that read one item each get no advice; one request that scans gets it once a line."""
+        app.add_url_rule("/<key>", view_func=lambda key: str(thread_model.get("flask", key).subject), endpoint="one")
+        app.add_url_rule("/all", view_func=lambda: str(list(thread_model.scan())), endpoint="all")
+        with app.app_context():
+            with assert_operations(no_advice=True):
+                for key in "abcdefa":
+                    app.test_client().get(f"/{key}")
+            with count_operations() as counts:
+                for _ in range(2):
+                    app.test_client().get("/all")
+        assert [advice.rule for advice in counts.advice] == ["scan_in_request"]
+
+    def test_two_apps(self, make_app: MakeApp, app: flask.Flask, thread_model: t.Any) -> None:
+        """The operations of another app give no advice."""
+        other = make_app("other", host=app.config["DYNAMODB_HOST"], region="eu-west-1", **KEYS)
+        with assert_operations(no_advice=True, app=other), count_operations(app) as counts:
+            with app.app_context():
+                for subject in "abcde":
+                    thread_model.get("flask", subject)
+        assert [advice.rule for advice in counts.advice] == ["repeated_get"]
+
+    def test_lines_are_found_within_the_block_alone(self, app: flask.Flask) -> None:
+        """After the block the app pays for no lines."""
+        with count_operations(app):
+            assert app.extensions["dynamo"].recorder.line_readers
+        assert not app.extensions["dynamo"].recorder.line_readers
+
+
+def test_refused_calls_are_not_counted(
+    make_app: MakeApp, app: flask.Flask, thread_model: t.Any, db: dynaflask.Dynamo
+) -> None:
+    """A call that a tenant's limit refused sends nothing."""
+    limited = make_app("limited", host=app.config["DYNAMODB_HOST"], region="eu-west-1", tenant_capacity=0.01, **KEYS)
+    with limited.app_context(), db.tenant("acme"), count_operations() as counts:
+        thread_model.get("flask", "hello")
+        with pytest.raises(dynaflask.TenantLimitExceeded):
+            thread_model.get("flask", "hello")
+    assert counts.total() == len(counts.operations) == 1

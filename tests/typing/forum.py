@@ -14,6 +14,7 @@ from pynamodb.indexes import GlobalSecondaryIndex
 from pynamodb.pagination import ResultIterator
 from typing_extensions import assert_type
 
+from dynaflask import ConditionFailed
 from dynaflask import Dynamo
 from dynaflask import Model
 from dynaflask import Page
@@ -124,6 +125,19 @@ def tables() -> None:
     assert_type(Thread.exists(), bool)
     Thread.delete_table(wait=True)
     db.create_all(models=[Thread], wait=True)
+
+
+def conditional_writes() -> None:
+    thread, is_new = Thread.get_or_create("flask", "hello", views=1)
+    assert_type(thread, Thread)
+    assert_type(is_new, bool)
+    try:
+        thread.save(Thread.views == 0, return_values_on_condition_failure="ALL_OLD")
+        thread.update([Thread.views.add(1)], return_values_on_condition_failure="ALL_OLD")
+        thread.delete(Thread.views == 0, return_values_on_condition_failure="ALL_OLD")
+    except ConditionFailed as error:
+        assert_type(error.item, t.Any)
+        assert_type(error.items, list[t.Any])
 
 
 def registry() -> None:

@@ -16,6 +16,7 @@ from pynamodb.exceptions import PutError
 from pynamodb.exceptions import PynamoDBException
 
 import dynaflask
+from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -355,3 +356,111 @@ def test_an_error_that_the_view_catches(make: MakeApp, recorder: recorders.Recor
         return "fine"
 
     assert get(make(), view).text == "fine"
+
+
+class TestConflictItems:
+    """``DYNAMODB_CONFLICT_ITEMS``: the item of a failed condition in the response."""
+
+    ITEM: t.ClassVar = {"forum_name": {"S": "flask"}, "subject": {"S": "a"}, "views": {"N": "3"}}
+
+    @pytest.fixture(autouse=True)
+    def conflict(self, recorder: recorders.Recorder) -> None:
+        """Each condition is false, for the same item."""
+        body = {"__type": "ConditionalCheckFailedException", "message": "no", "Item": self.ITEM}
+        recorder.answer = lambda request: (400, body)
+
+    @pytest.fixture
+    def save(self, thread_model: t.Any) -> t.Callable[[], t.Any]:
+        """Saves a new thread."""
+        return lambda: thread_model("flask", "a").save(thread_model.subject.does_not_exist())
+
+    @pytest.mark.parametrize("json_errors", [False, True])
+    def test_the_response_is_json_with_the_item(self, make: MakeApp, save: t.Any, json_errors: bool) -> None:
+        """It is the item as it is now, also with any JSON provider, and as JSON of ``DYNAMODB_JSON_ERRORS``."""
+        response = get(make(conflict_items=True, json_errors=json_errors), save)
+        assert (response.status_code, response.mimetype) == (409, "application/json")
+        assert response.json == {
+            "code": 409,
+            "message": "The item already exists or has changed. Reload it and try again.",
+            "item": {"forum_name": "flask", "subject": "a", "views": 3},
+        }
+
+    def test_it_is_off_by_default(self, make: MakeApp, save: t.Any) -> None:
+        """Without the setting, the response shows nothing of the item. Two apps each have their own setting."""
+        make("showing", conflict_items=True)
+        response = get(make("silent"), save)
+        assert (response.status_code, response.mimetype) == (409, "text/html")
+        assert "views" not in response.text
+
+    def test_a_conflict_without_an_item_is_as_before(
+        self, make: MakeApp, save: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """A condition may be false because there is no item."""
+        refuse(recorder, "ConditionalCheckFailedException")
+        assert get(make(conflict_items=True), save).mimetype == "text/html"
+
+    def test_a_handler_of_the_app_gets_the_item(self, make: MakeApp, save: t.Any) -> None:
+        """The handler of the status decides what the response shows."""
+        app = make(conflict_items=True)
+        app.register_error_handler(409, lambda error: ({"views": error.item.views}, 409))
+        assert get(app, save).json == {"views": 3}
+
+    def test_a_transaction_shows_its_first_item(
+        self, make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """The item of the first operation that failed."""
+        reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": self.ITEM}]
+        body = {"__type": "TransactionCanceledException", "message": "no", "CancellationReasons": reasons}
+        recorder.answer = lambda request: (400, body)
+
+        def view() -> None:
+            with db.transact_write() as transaction:
+                for name in ("a", "b"):
+                    transaction.save(thread_model("flask", name), condition=thread_model.subject.does_not_exist())
+
+        assert get(make(conflict_items=True), view).json["item"]["views"] == 3
+
+    def test_the_item_of_another_tenant_is_not_shown(self, make: MakeApp, db: dynaflask.Dynamo, save: t.Any) -> None:
+        """An error may leave another tenant's block. Its item is for that tenant."""
+        app = make(conflict_items=True, tenants={name: {"table_prefix": name} for name in ("acme", "globex")})
+        db.tenant_loader(lambda: "acme")
+        app.add_url_rule("/own", "own", save)
+        app.add_url_rule("/same", "same", db.tenant("acme")(save))
+        app.add_url_rule("/other", "other", db.tenant("globex")(save))
+        app.add_url_rule("/all", "all", db.without_tenant(reason="test")(save))
+        client = app.test_client()
+        responses = {path: client.get(path) for path in ("/own", "/same", "/other", "/all")}
+        assert {response.status_code for response in responses.values()} == {409}
+        assert [path for path, response in responses.items() if response.is_json] == ["/own", "/same"]
+
+    def test_an_item_that_belongs_to_no_tenant_is_shown(
+        self, make: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """A model with ``Meta.tenant = False`` is the same for all tenants."""
+        shared = models.declare_thread(db, tenant=False)
+
+        def save() -> None:
+            shared("flask", "a").save(shared.subject.does_not_exist())
+
+        app = make(conflict_items=True, tenants={name: {"table_prefix": name} for name in ("acme", "globex")})
+        db.tenant_loader(lambda: "acme")
+        assert get(app, db.tenant("globex")(save)).json["item"]["views"] == 3
+
+    def test_an_unknown_tenant_shows_nothing(self, make: MakeApp, db: dynaflask.Dynamo, save: t.Any) -> None:
+        """A loader that fails in the handler makes no other response of the 409."""
+        app = make(conflict_items=True, tenants={"acme": {"table_prefix": "acme"}})
+        db.tenant_loader(lambda: "unknown")
+        response = get(app, db.tenant("acme")(save))
+        assert (response.status_code, response.is_json) == (409, False)
+
+    def test_the_item_of_another_app_is_not_shown(self, make: MakeApp, save: t.Any) -> None:
+        """An error may leave a context of another app. Its item is of that app's table."""
+        app, other = make("app", conflict_items=True), make("other", conflict_items=True)
+
+        def view() -> None:
+            with other.app_context():
+                save()
+
+        response = get(app, view)
+        assert (response.status_code, response.is_json) == (409, False)
+        assert get(other, view).status_code == 409

@@ -1,0 +1,182 @@
+"""The cost of watching a call: CPU time of a GetItem on the direct transport, as a ratio to the same call alone.
+
+python benchmarks/operations.py [--quick] [--write]
+
+All apps run in one process on one core and take turns; the server runs on another core. To add a row, add an entry to
+WATCHERS: a context manager that takes an app, and watches it within its block. A watcher whose package is not
+installed raises ImportError, and is left out.
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import gc
+import importlib
+import logging
+import statistics
+import time
+import typing as t
+
+import _peers
+import flask
+from _canned import take_core
+from _common import Figure
+from _common import Figures
+from _common import Runs
+from _common import main
+from _common import make_app
+
+import dynaflask
+from dynaflask.integrations.dashboard import Dashboard
+
+CALLS = 50
+
+
+class Watcher(t.NamedTuple):
+    """One row: what watches the calls of an app.
+
+    Attributes:
+        settings: Settings of the app.
+        most: The ratio that it must not exceed; ``None`` for a row without a target.
+        watch: Watches an app within its block.
+    """
+
+    settings: cabc.Mapping[str, t.Any] = {}
+    most: float | None = None
+    watch: cabc.Callable[[flask.Flask], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+
+
+@contextlib.contextmanager
+def receiving(app: flask.Flask) -> cabc.Iterator[None]:
+    """A receiver of the signal that does nothing."""
+
+    def receive(_: flask.Flask, *, operation: dynaflask.Operation) -> None:
+        pass
+
+    with dynaflask.operation_finished.connected_to(receive, sender=app):
+        yield
+
+
+@contextlib.contextmanager
+def counting(app: flask.Flask) -> cabc.Iterator[None]:
+    """The metrics for Prometheus."""
+    prometheus = importlib.import_module("dynaflask.integrations.prometheus")
+    prometheus.instrument(app)
+    yield
+    prometheus.uninstrument(app)
+
+
+@contextlib.contextmanager
+def counting_tenants(app: flask.Flask) -> cabc.Iterator[None]:
+    """The metrics for Prometheus, by tenant as well."""
+    prometheus = importlib.import_module("dynaflask.integrations.prometheus")
+    prometheus.instrument(app, max_tenants=10)
+    yield
+    prometheus.uninstrument(app)
+
+
+@contextlib.contextmanager
+def counting_for_dashboard(app: flask.Flask) -> cabc.Iterator[None]:
+    """The counts of the dashboard."""
+    app.register_blueprint(Dashboard(authorize=lambda: True), url_prefix="/dashboard")
+    yield
+
+
+ALONE = "nothing: the call alone"
+WATCHERS: dict[str, Watcher] = {
+    ALONE: Watcher(),
+    "nothing, once more": Watcher(most=1.02),
+    "`DYNAMODB_SLOW_SECONDS`": Watcher({"slow_seconds": 10}, most=1.05),
+    "`DYNAMODB_SERVER_TIMING`: the record without lines": Watcher({"server_timing": True}, most=1.05),
+    "`DYNAMODB_RECORD_OPERATIONS`: the record with lines": Watcher({"record_operations": True}, most=1.2),
+    "`DYNAMODB_METER`": Watcher({"meter": True}),
+    "a receiver of `operation_finished`": Watcher(watch=receiving),
+    "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
+    "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
+    "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard),
+}
+COLUMNS = ("what watches", "time of a call", "ratio", "to reach", "reached")
+
+
+class Row(t.NamedTuple):
+    """One watcher."""
+
+    name: str
+    seconds: Figure
+    ratio: Figure
+
+    @property
+    def cells(self) -> list[str]:
+        """The cells of the row, as Markdown."""
+        most = WATCHERS[self.name].most
+        target = "" if most is None else f"at most {most:.2f}"
+        reached = "" if most is None else ("yes" if self.ratio.median <= most else "**no**")
+        ratio = f"{self.ratio.median:.3f} ({self.ratio.low:.3f} to {self.ratio.high:.3f})"
+        return [self.name, self.seconds.show("us"), ratio, target, reached]
+
+
+def report(runs: Runs) -> list[Row]:
+    """A row for each watcher."""
+    (figures,) = runs.of({"all_watchers": {"rounds": runs.size(60, quick=2)}}, count=3)
+    return [
+        Row(name, figures[f"{name}/seconds"], figures[f"{name}/ratio"])
+        for name in WATCHERS
+        if f"{name}/ratio" in figures
+    ]
+
+
+def all_watchers(rounds: int) -> Figures:
+    """CPU seconds of a call with each watcher, and the ratio to the call alone."""
+    take_core(last=False)
+    with contextlib.ExitStack() as stack:
+        calls = {name: call for name in WATCHERS if (call := opened(stack, name)) is not None}
+        # Keep what the apps and packages hold out of each garbage collection.
+        gc.collect()
+        gc.freeze()
+        seconds: dict[str, list[float]] = {name: [] for name in calls}
+        turns = list(calls)
+        for _ in range(rounds):
+            for name in turns:
+                seconds[name].append(calls[name]() / CALLS)
+            # Each watcher has each place in the order, because the first call after a pause is slower.
+            turns.append(turns.pop(0))
+    alone = seconds[ALONE]
+    figures: Figures = {}
+    for name, series in seconds.items():
+        figures[f"{name}/seconds"] = statistics.median(series)
+        # Of each round: other load on the machine changes slowly, and affects neighbours alike.
+        figures[f"{name}/ratio"] = statistics.median(a / b for a, b in zip(series, alone, strict=True))
+    return figures
+
+
+def opened(stack: contextlib.ExitStack, name: str) -> cabc.Callable[[], float] | None:
+    """A function that makes calls of a watched app and returns their CPU seconds, or None without the package."""
+    watcher, db = WATCHERS[name], dynaflask.Dynamo()
+    model = _peers.declare(db.Model)
+    app = make_app("forum", db, transport="direct", **watcher.settings)
+    try:
+        stack.enter_context(watcher.watch(app))
+    except ImportError:
+        return None
+
+    def call() -> float:
+        with app.test_request_context("/"):
+            return read(model)
+
+    call()
+    return call
+
+
+def read(model: t.Any) -> float:
+    """CPU seconds of many calls."""
+    key = tuple(_peers.KEY.values())
+    started = time.process_time()
+    for _ in range(CALLS):
+        model.get(*key)
+    return time.process_time() - started
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.ERROR)
+    main(__file__, variants=[all_watchers], report=report, columns=COLUMNS)

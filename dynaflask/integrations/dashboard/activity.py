@@ -1,0 +1,299 @@
+"""The operations of an app in the last minutes, in this process: counts, durations, and the worst ones.
+
+Activity     the minutes, as slots of some seconds
+  Slot         what ended in these seconds
+    Totals       sums over the operations of a tenant
+    Counts       sums, durations and the worst of a model, an operation and a route
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as cabc
+import dataclasses
+import math
+import threading
+import time
+import typing as t
+
+from dynaflask.client.process import ProcessLocal
+from dynaflask.operations.caller import find_caller
+from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
+from dynaflask.operations.operation import Operation
+from dynaflask.operations.usage import OTHERS
+
+SLOTS = 30
+SLOT_SECONDS = 10
+WINDOW_SECONDS = SLOTS * SLOT_SECONDS
+# Of tenants, of places and of throttled resources, in each slot. What comes after that is counted together.
+MAX_KEYS = 500
+# Each bucket of durations is about a tenth longer than the one before.
+BUCKETS_PER_E = 10
+SHORTEST_SECONDS = 1e-6
+
+K = t.TypeVar("K")
+V = t.TypeVar("V")
+Clock = t.Callable[[], float]
+
+
+class Place(t.NamedTuple):
+    """The operations that are counted together.
+
+    Attributes:
+        model: Name of the model, or of the table or the bind for a call without a model.
+        operation: Name of the operation.
+        route: Flask endpoint of the request; ``None`` outside of requests.
+    """
+
+    model: str
+    operation: str
+    route: str | None
+
+
+class Throttle(t.NamedTuple):
+    """The throttled calls that are counted together.
+
+    Attributes:
+        reason: DynamoDB's reason, or its error code if it gave no reason.
+        resource: ARN of the table or index, or the name of the table.
+    """
+
+    reason: str
+    resource: str
+
+
+OTHER_PLACES: t.Final = Place(OTHERS, OTHERS, None)
+OTHER_THROTTLES: t.Final = Throttle(OTHERS, OTHERS)
+
+
+@dataclasses.dataclass(slots=True)
+class Totals:
+    """Sums over the operations of one tenant.
+
+    Attributes:
+        calls: Number of calls that were sent.
+        units: Read and write capacity units.
+        throttles: Number of calls that failed because DynamoDB throttled them.
+        refusals: Number of calls that the tenant's limit refused. Nothing was sent.
+    """
+
+    calls: int = 0
+    units: float = 0.0
+    throttles: int = 0
+    refusals: int = 0
+
+    def merge(self, other: Totals) -> None:
+        """Add the sums of other operations."""
+        self.calls += other.calls
+        self.units += other.units
+        self.throttles += other.throttles
+        self.refusals += other.refusals
+
+
+@dataclasses.dataclass(slots=True)
+class Counts:
+    """The operations of one place: sums, how many took how long, and the worst.
+
+    Attributes:
+        calls: Number of calls that were sent.
+        units: Read and write capacity units.
+        errors: Number of failed calls by error code.
+        durations: Number of calls by bucket of their duration.
+        slowest: The slowest operation.
+        costliest: The operation with the most units, if any had some.
+    """
+
+    calls: int = 0
+    units: float = 0.0
+    errors: dict[str, int] = dataclasses.field(default_factory=dict)
+    durations: dict[int, int] = dataclasses.field(default_factory=dict)
+    slowest: Operation | None = None
+    costliest: Operation | None = None
+
+    def add(self, operation: Operation, units: float) -> None:
+        """Count an operation, in the thread that made it.
+
+        Args:
+            operation: The operation.
+            units: Its units.
+        """
+        self.calls += 1
+        self.units += units
+        if operation.error is not None:
+            self.errors[operation.error] = self.errors.get(operation.error, 0) + 1
+        seconds = operation.duration_seconds
+        bucket = math.floor(math.log(max(seconds, SHORTEST_SECONDS)) * BUCKETS_PER_E)
+        self.durations[bucket] = self.durations.get(bucket, 0) + 1
+        is_slowest = self.slowest is None or seconds > self.slowest.duration_seconds
+        is_costliest = units > (0 if self.costliest is None else self.costliest.units)
+        if is_slowest or is_costliest:
+            if operation.caller is None:
+                # The walk over the stack is for those that are kept.
+                operation = operation._replace(caller=find_caller())
+            self.slowest = operation if is_slowest else self.slowest
+            self.costliest = operation if is_costliest else self.costliest
+
+    def merge(self, other: Counts) -> None:
+        """Add what other operations have."""
+        self.calls += other.calls
+        self.units += other.units
+        _add(self.errors, other.errors)
+        _add(self.durations, other.durations)
+        if other.slowest is not None and (
+            self.slowest is None or other.slowest.duration_seconds > self.slowest.duration_seconds
+        ):
+            self.slowest = other.slowest
+        if other.costliest is not None and (self.costliest is None or other.costliest.units > self.costliest.units):
+            self.costliest = other.costliest
+
+    def percentile(self, share: float) -> float:
+        """The duration in seconds, to a tenth of it, that this share of the calls did not exceed; 0 without calls.
+
+        Args:
+            share: Such as 0.95.
+        """
+        rest = share * self.calls
+        for bucket, count in sorted(self.durations.items()):
+            rest -= count
+            if rest <= 0:
+                return math.exp((bucket + 0.5) / BUCKETS_PER_E)
+        return 0.0
+
+
+class Slot:
+    """The operations that ended within some seconds.
+
+    Args:
+        number: Number of the slot on the clock.
+
+    Attributes:
+        number: Number of the slot on the clock.
+        tenants: Sums by tenant.
+        places: Counts by model, operation and route.
+        throttles: Number of throttled calls by reason and resource.
+    """
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+        self.tenants: dict[str | None, Totals] = {}
+        self.places: dict[Place, Counts] = {}
+        self.throttles: dict[Throttle, int] = {}
+
+    def add(self, operation: Operation) -> None:
+        """Count an operation, in the thread that made it."""
+        tenant = _entry(self.tenants, operation.tenant, Totals, others=OTHERS)
+        if operation.is_refused:
+            tenant.refusals += 1
+            return
+        units = operation.read_units + operation.write_units
+        tenant.calls += 1
+        tenant.units += units
+        target = operation.model or operation.table or operation.bind_key
+        place = Place(target, operation.operation, operation.route)
+        _entry(self.places, place, Counts, others=OTHER_PLACES).add(operation, units)
+        if operation.is_throttled:
+            tenant.throttles += 1
+            reasons = operation.throttling_reasons or ((operation.error or "", operation.table or operation.bind_key),)
+            for reason in reasons:
+                self._count_throttle(Throttle(*reason), 1)
+
+    def merge(self, other: Slot) -> None:
+        """Add what another slot has."""
+        for tenant, totals in other.tenants.items():
+            _entry(self.tenants, tenant, Totals, others=OTHERS).merge(totals)
+        for place, counts in other.places.items():
+            _entry(self.places, place, Counts, others=OTHER_PLACES).merge(counts)
+        for throttle, count in other.throttles.items():
+            self._count_throttle(throttle, count)
+
+    def _count_throttle(self, throttle: Throttle, count: int) -> None:
+        if throttle not in self.throttles and len(self.throttles) >= MAX_KEYS:
+            throttle = OTHER_THROTTLES
+        self.throttles[throttle] = self.throttles.get(throttle, 0) + count
+
+
+class _Slots:
+    """The slots of one process."""
+
+    def __init__(self, started_at: float) -> None:
+        self.started_at = started_at
+        # Protects the last slot. Those before it do not change any more.
+        self.lock = threading.Lock()
+        self.slots: collections.deque[Slot] = collections.deque(maxlen=SLOTS)
+
+
+class Window(t.NamedTuple):
+    """What an :class:`Activity` has seen.
+
+    Attributes:
+        seconds: Length of the time: at most ``WINDOW_SECONDS``, and less in a young process.
+        total: All slots together.
+        slots: The slots, the oldest first; an empty one where nothing ended.
+    """
+
+    seconds: float
+    total: Slot
+    slots: list[Slot]
+
+    def series(self, *tenants: str | None) -> list[float]:
+        """Units in each slot, of these tenants or of all."""
+        return [
+            sum(counts.units for tenant, counts in slot.tenants.items() if not tenants or tenant in tenants)
+            for slot in self.slots
+        ]
+
+
+class Activity:
+    """The operations on items of one app in the last five minutes. A forked child starts with none.
+
+    Args:
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._state = ProcessLocal(lambda: _Slots(clock()))
+        # The time starts here, not at the first operation.
+        self._state.get()
+
+    def receive(self, _: object, *, operation: Operation) -> None:
+        """Count an operation: a receiver of ``operation_finished``."""
+        if operation.operation not in DATA_PLANE_OPERATIONS:
+            return
+        state = self._state.get()
+        with state.lock:
+            number = int(self._clock() // SLOT_SECONDS)
+            if not state.slots or state.slots[-1].number < number:
+                state.slots.append(Slot(number))
+            state.slots[-1].add(operation)
+
+    def read(self) -> Window:
+        """The last minutes."""
+        state = self._state.get()
+        now = self._clock()
+        last = int(now // SLOT_SECONDS)
+        newest = Slot()
+        with state.lock:
+            slots = {slot.number: slot for slot in state.slots if slot.number > last - SLOTS}
+            if last in slots:
+                newest.merge(slots[last])
+                slots[last] = newest
+        total = Slot()
+        for slot in slots.values():
+            total.merge(slot)
+        window = [slots.get(number) or Slot(number) for number in range(last - SLOTS + 1, last + 1)]
+        return Window(min(max(now - state.started_at, 1), WINDOW_SECONDS), total, window)
+
+
+def _entry(entries: dict[K, V], key: K, make: cabc.Callable[[], V], *, others: K) -> V:
+    """The entry of a key, made at first use, or that of all others if there are too many."""
+    entry = entries.get(key)
+    if entry is None:
+        key = key if len(entries) < MAX_KEYS else others
+        entry = entries.setdefault(key, make())
+    return entry
+
+
+def _add(counts: dict[K, int], others: cabc.Mapping[K, int]) -> None:
+    for key, count in others.items():
+        counts[key] = counts.get(key, 0) + count

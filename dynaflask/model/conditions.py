@@ -1,0 +1,159 @@
+"""Conditional writes that report the item that their condition was false for: ``error.item``."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import typing as t
+import weakref
+
+from botocore.exceptions import ClientError
+from pynamodb.constants import ITEM
+from pynamodb.exceptions import DeleteError
+from pynamodb.exceptions import PutError
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.exceptions import UpdateError
+
+from dynaflask.client.condition_values import OPTION
+from dynaflask.client.condition_values import asking_for
+from dynaflask.exceptions import ConditionFailed
+from dynaflask.exceptions import _DeleteConditionFailed
+from dynaflask.exceptions import _PutConditionFailed
+from dynaflask.exceptions import _TransactConditionFailed
+from dynaflask.exceptions import _UpdateConditionFailed
+from dynaflask.operations.error_codes import CONDITION_FAILED
+from dynaflask.registry.context import require_scope
+
+if t.TYPE_CHECKING:
+    from dynaflask.registry.scope import Scope
+
+# By PynamoDB's own class: a program's subclass stays as it is.
+FAILURES: t.Final[dict[type[PynamoDBException], type[ConditionFailed]]] = {
+    PutError: _PutConditionFailed,
+    UpdateError: _UpdateConditionFailed,
+    DeleteError: _DeleteConditionFailed,
+}
+
+
+class ConditionMixin:
+    """Model methods that take ``return_values_on_condition_failure``, and raise ``ConditionFailed``."""
+
+    def save(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Save the object; see PynamoDB.
+
+        Args:
+            *args: As of PynamoDB.
+            **options: As of PynamoDB, and ``return_values_on_condition_failure``: ``"ALL_OLD"`` to get the item in the
+                error; by default the setting of that name decides.
+
+        Raises:
+            ConditionFailed: The condition is false. It is PynamoDB's PutError, too.
+        """
+        return _write(self, t.cast("t.Any", super()).save, args, options)
+
+    def update(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Change the item; see PynamoDB.
+
+        Args:
+            *args: As of PynamoDB.
+            **options: As of :meth:`save`.
+
+        Raises:
+            ConditionFailed: The condition is false. It is PynamoDB's UpdateError, too.
+        """
+        return _write(self, t.cast("t.Any", super()).update, args, options)
+
+    def delete(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Delete the item; see PynamoDB.
+
+        Args:
+            *args: As of PynamoDB.
+            **options: As of :meth:`save`.
+
+        Raises:
+            ConditionFailed: The condition is false. It is PynamoDB's DeleteError, too.
+        """
+        return _write(self, t.cast("t.Any", super()).delete, args, options)
+
+
+def _write(model: t.Any, write: t.Callable[..., t.Any], args: tuple[t.Any, ...], options: dict[str, t.Any]) -> t.Any:
+    try:
+        if OPTION not in options:
+            return write(*args, **options)
+        with asking_for(options.pop(OPTION)):
+            return write(*args, **options)
+    except (PutError, UpdateError, DeleteError) as error:
+        failure = FAILURES.get(type(error))
+        if failure is None or error.cause_response_code not in CONDITION_FAILED:
+            raise
+        raise _marked(failure(error.msg, error.cause, items=[_made(model, _raw_item(error))]), model) from error.cause
+
+
+def raise_for_conditions(error: TransactWriteError, models: cabc.Iterable[t.Any]) -> None:
+    """Raise ``ConditionFailed`` for a transaction that failed because of a condition.
+
+    Args:
+        error: PynamoDB's error.
+        models: The models, or objects of them, in the order of the transaction's reasons.
+
+    Raises:
+        ConditionFailed: A condition of the transaction is false.
+    """
+    reasons = error.cancellation_reasons
+    if not any(reason and reason.code in CONDITION_FAILED for reason in reasons):
+        return
+    pairs = list(zip(models, reasons, strict=False))
+    items = [_made(model, reason and reason.raw_item) for model, reason in pairs]
+    failure = _TransactConditionFailed(error.msg, error.cause, items=items)
+    # The text has DynamoDB's reason, which `msg` has not.
+    failure.args = error.args
+    raise _marked(failure, pairs[0][0]) from error.cause
+
+
+def _raw_item(error: PynamoDBException) -> t.Any:
+    # PynamoDB's client error has only code and message. Its cause is botocore's, with the whole response.
+    origin = getattr(error.cause, "__cause__", None)
+    return origin.response.get(ITEM) if isinstance(origin, ClientError) else None
+
+
+def _made(model: t.Any, raw: t.Any) -> t.Any:
+    """The object of an item that DynamoDB returned, or None."""
+    # A TenantKey refuses the item of another tenant.
+    cls: t.Any = model if isinstance(model, type) else type(model)
+    return cls.from_raw_data(raw) if raw else None
+
+
+class Origin(t.NamedTuple):
+    """The context that an error's item was read in.
+
+    Attributes:
+        root: The scope of the app context.
+        tenant: Name of the tenant, if it was known.
+        is_unrestricted: True inside of a ``db.without_tenant`` block.
+        is_shared: True for a model that belongs to no tenant.
+    """
+
+    root: weakref.ref[Scope]
+    tenant: str | None
+    is_unrestricted: bool
+    is_shared: bool
+
+    def is_same(self, scope: Scope) -> bool:
+        """True if what was read there may be shown in a scope: that of the same app context and the same tenant."""
+        if self.root() is not scope.root:
+            return False
+        return self.is_shared or (not self.is_unrestricted and self.tenant == scope.tenant)
+
+
+def _marked(failure: ConditionFailed, model: t.Any) -> ConditionFailed:
+    scope, is_shared = require_scope(type(model).__name__, model.__dynamo__), model.__declaration__.is_shared
+    is_unrestricted = not is_shared and scope.principal.is_unrestricted
+    origin = Origin(weakref.ref(scope.root), scope.known_tenant, is_unrestricted, is_shared)
+    # Not with the failure, whose attributes are pickled.
+    vars(failure.cause)["dynaflask_origin"] = origin
+    return failure
+
+
+def origin_of(error: ConditionFailed) -> Origin | None:
+    """The context that an error's item was read in; None if the error was copied."""
+    return vars(error.cause).get("dynaflask_origin")

@@ -1,0 +1,59 @@
+"""The operations of one request, or of one application context without a request."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+import flask
+from flask.globals import app_ctx as _app_ctx
+from flask.globals import request_ctx as _request_ctx
+
+if t.TYPE_CHECKING:
+    from dynaflask.operations.operation import Operation
+
+# A long-running command keeps its last operations.
+MAX_OPERATIONS = 1000
+
+# Flask types these proxies as the objects that they stand for.
+app_ctx: t.Any = _app_ctx
+request_ctx: t.Any = _request_ctx
+
+_RECORD = "_dynamo_operations"
+
+
+def current_request(app: flask.Flask | None) -> flask.Request | None:
+    """The current request, if it is one of the app.
+
+    Args:
+        app: The app; ``None`` for one that no longer exists.
+    """
+    if not flask.has_request_context():
+        return None
+    context = request_ctx._get_current_object()
+    return context.request if context.app is app else None
+
+
+def record_of(app: flask.Flask | None) -> collections.deque[Operation] | None:
+    """The operations of the app's current request; without a request, those of its current application context.
+
+    Flask runs a request of a test client inside the test's own context, if there is one. The request still has a record
+    of its own. Threads that copy a request or a context share its record, and a streamed response continues it.
+
+    Args:
+        app: The app.
+
+    Returns:
+        The record, which is made at first use; ``None`` if the current context is not one of the app.
+    """
+    holder: t.Any = current_request(app)
+    if holder is None:
+        if not flask.has_app_context():
+            return None
+        context = app_ctx._get_current_object()
+        if context.app is not app:
+            return None
+        holder = context.g
+    # setdefault: threads that share the holder and come here at once get the same record.
+    record: collections.deque[Operation] | None = vars(holder).get(_RECORD)
+    return vars(holder).setdefault(_RECORD, collections.deque(maxlen=MAX_OPERATIONS)) if record is None else record
