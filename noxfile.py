@@ -57,6 +57,13 @@ def transports(session: nox.Session) -> None:
         session.run("pytest", "--no-cov", "-m", "not slow", *session.posargs, env=environment)
 
 
+@nox.session
+def tracers(session: nox.Session) -> None:
+    """Run the tests of tracers with Datadog and New Relic, too."""
+    session.install("--editable", ".[tests,tracers]")
+    session.run("pytest", "--no-cov", "-n0", "-p", "no:ddtrace", "tests/client/test_tracer_patches.py")
+
+
 @nox.session(python=PYTHONS[0])
 def minimums(session: nox.Session) -> None:
     """Run the tests on the oldest Python with every dependency at its lower bound."""

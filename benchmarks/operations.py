@@ -19,6 +19,7 @@ import time
 import typing as t
 
 import _peers
+import _tracing
 import flask
 from _canned import take_core
 from _common import Figure
@@ -94,6 +95,8 @@ WATCHERS: dict[str, Watcher] = {
     "a receiver of `operation_finished`": Watcher(watch=receiving),
     "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
     "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
+    "`dynaflask.integrations.opentelemetry`": Watcher(watch=_tracing.opentelemetry_span, most=1.8),
+    "`dynaflask.integrations.sentry`": Watcher(watch=_tracing.sentry_breadcrumb),
     "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard),
 }
 COLUMNS = ("what watches", "time of a call", "ratio", "to reach", "reached")

@@ -26,6 +26,10 @@ from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.httpsession import URLLib3Session
 
+from dynaflask.client.tracer_patches import is_left_out
+from dynaflask.client.tracer_patches import patched_by
+from dynaflask.operations.tracing import silenced
+
 if t.TYPE_CHECKING:
     import ssl
 
@@ -292,6 +296,12 @@ def make_api_call(client: t.Any, operation_name: str, params: dict[str, t.Any]) 
     return client._make_api_call(operation_name, params)
 
 
+def make_silenced_call(client: t.Any, operation_name: str, params: dict[str, t.Any]) -> t.Any:
+    """The result of a call that botocore makes for an app whose tracers see the call; as :func:`make_api_call`."""
+    with silenced():
+        return make_api_call(client, operation_name, params)
+
+
 def call_path(client: t.Any) -> tuple[t.Any, ...]:
     """The methods that a call of a client goes through, to compare with those of an earlier call.
 
@@ -301,17 +311,31 @@ def call_path(client: t.Any) -> tuple[t.Any, ...]:
     return (*own, *map(types.MappingProxyType.get, _CALL_PATH_DICTS, _CALL_PATH_NAMES))
 
 
-def find_patch(client: t.Any) -> str | None:
+def static_call_path(client: t.Any) -> tuple[t.Any, ...]:
+    """The same methods as they stand in their classes, which is slower.
+
+    A wrapper of wrapt, which tracers use, is another object each time that it is read as an attribute of its class.
+    """
+    own = [vars(cls).get("_make_api_call") for cls in type(client).__mro__]
+    return (*own, *map(types.MappingProxyType.get, _CALL_PATH_DICTS, _CALL_PATH_NAMES))
+
+
+def find_patch(client: t.Any, modules: frozenset[str]) -> str | None:
     """The first patched method on the path of a client's calls, as a sentence, or ``None`` if there is none.
 
     A method that is gone counts as patched, so that botocore makes the calls.
+
+    Args:
+        client: The client.
+        modules: Modules whose patches the call leaves out.
     """
-    own = getattr(type(client), "_make_api_call", None)
-    if "_make_api_call" in vars(client) or own is not vars(BaseClient).get("_make_api_call"):
+    owners = [cls for cls in type(client).__mro__ if "_make_api_call" in vars(cls)]
+    if "_make_api_call" in vars(client) or owners[:1] not in ([BaseClient], []):
         return "the client's _make_api_call is patched"
     for owner, name in _CALL_PATH:
-        if not _is_defined_by_botocore(vars(owner).get(name)):
-            return f"botocore's {owner.__name__}.{name} is patched"
+        method = vars(owner).get(name)
+        if not is_left_out(method, modules):
+            return f"botocore's {owner.__name__}.{name} is patched{patched_by(method)}"
     return None
 
 
@@ -335,15 +359,18 @@ _CREATORS: dict[str, t.Any] = {
 # The methods that known tracers patch, compared at each call. All others are examined after a change.
 # `attrgetter` reads all of them in a third of the time of separate look-ups.
 _creators_by_name = types.SimpleNamespace(**_CREATORS)
-_creation_methods = operator.attrgetter(
-    *(f"{owner.__name__}.{name}" for owner, name in _CALL_PATH),
-    "BaseClient.__init__",
-    "Session.create_client",
-    "ClientCreator.create_client",
-    "ClientCreator._create_methods",
-    "ClientCreator._create_api_method",
-    "SigV4Auth.add_auth",
+_CREATION_PATH: tuple[tuple[str, str], ...] = (
+    *((owner.__name__, name) for owner, name in _CALL_PATH),
+    ("BaseClient", "__init__"),
+    ("Session", "create_client"),
+    ("ClientCreator", "create_client"),
+    ("ClientCreator", "_create_methods"),
+    ("ClientCreator", "_create_api_method"),
+    ("SigV4Auth", "add_auth"),
 )
+_creation_methods = operator.attrgetter(*map(".".join, _CREATION_PATH))
+_CREATION_DICTS = tuple(vars(_CREATORS[name] or object) for name, _ in _CREATION_PATH)
+_CREATION_NAMES = tuple(name for _, name in _CREATION_PATH)
 
 
 def creation_path() -> tuple[t.Any, ...] | None:
@@ -357,8 +384,18 @@ def creation_path() -> tuple[t.Any, ...] | None:
         return None
 
 
-def find_creation_patch() -> str | None:
-    """The first patch of a class that makes clients or their requests, as a sentence, or ``None`` if there is none."""
+def static_creation_path() -> tuple[t.Any, ...]:
+    """The same methods as they stand in their classes; see :func:`static_call_path`."""
+    methods = map(types.MappingProxyType.get, _CREATION_DICTS, _CREATION_NAMES)
+    return (len(BUILTIN_HANDLERS), botocore.session.Session, *methods)
+
+
+def find_creation_patch(modules: frozenset[str]) -> str | None:
+    """The first patch of a class that makes clients or their requests, as a sentence, or ``None`` if there is none.
+
+    Args:
+        modules: Modules whose patches the call leaves out.
+    """
     signers: t.Any = getattr(botocore.auth, "AUTH_TYPE_MAPS", {})
     if creation_path() is None or None in _CREATORS.values():
         return "this version of botocore makes its clients in another way"
@@ -366,12 +403,6 @@ def find_creation_patch() -> str | None:
         return "botocore's Session or its signer is replaced"
     for class_name, owner in _CREATORS.items():
         for name, method in vars(owner).items():
-            if callable(method) and type(method) is not type and not _is_defined_by_botocore(method):
-                return f"botocore's {class_name}.{name} is patched"
+            if callable(method) and type(method) is not type and not is_left_out(method, modules):
+                return f"botocore's {class_name}.{name} is patched{patched_by(method)}"
     return None
-
-
-def _is_defined_by_botocore(method: t.Any) -> bool:
-    # Not by `__module__`, which `functools.wraps` copies to the wrapper. The function that `mock.patch(autospec=True)`
-    # generates has globals without a name.
-    return type(method) is types.FunctionType and method.__globals__.get("__name__", "").startswith("botocore.")

@@ -42,14 +42,18 @@ from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import check_filter
+from dynaflask.client.traced_caller import TracedCaller
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
+from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import finished_call
 
 if t.TYPE_CHECKING:
     from pynamodb.connection.base import MetaTable
@@ -131,7 +135,11 @@ class Connection(PlainCalls):
         self._model = model
         self._recorder = owner.recorder
         self._own_capacity = own_capacity
-        self._is_recorded = self._recorder.is_enabled or own_capacity not in {None, UNSET}
+        self._is_recorded = (
+            self._recorder.is_enabled or bool(self._recorder.tracing.tracers) or own_capacity not in {None, UNSET}
+        )
+        # URL and region of the client, once a traced call has got it.
+        self._place = UNKNOWN_PLACE
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
@@ -187,18 +195,24 @@ class Connection(PlainCalls):
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        tracing = self._recorder.tracing
+        traced = tracing.start()
         started = time.perf_counter()
         try:
             self._recorder.limits.check_limit(self.tenant, self._own_capacity)
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            self._record(operation_name, operation_kwargs, error, started=started)
+            operation = self._record(operation_name, operation_kwargs, error, started=started)
+            if traced:
+                tracing.finish(traced, finished_call(operation, place=self._place, error=error))
             raise
-        self._record(operation_name, operation_kwargs, result, started=started)
+        operation = self._record(operation_name, operation_kwargs, result, started=started)
+        if traced:
+            tracing.finish(traced, finished_call(operation, place=self._place))
         return result
 
-    def _record(self, name: str, params: dict[str, t.Any], outcome: t.Any, *, started: float) -> None:
-        self._recorder.record_call(
+    def _record(self, name: str, params: dict[str, t.Any], outcome: t.Any, *, started: float) -> Operation:
+        return self._recorder.record_call(
             name,
             params,
             outcome,
@@ -230,13 +244,17 @@ class Connection(PlainCalls):
 
     def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
         """What makes the call: the client or its direct transport, with what this connection adds to it."""
-        api_caller = pooled.api_caller
+        api_caller, is_direct = pooled.api_caller, pooled.is_direct
         if self._page_decoder is not None and pooled.is_direct:
             api_caller = api_caller.with_page_decoder(self._page_decoder)
         if self._recorder.interceptor is not None:
-            api_caller = self._recorder.interceptor(operation_name, pooled.client, self.bind) or api_caller
+            intercepting = self._recorder.interceptor(operation_name, pooled.client, self.bind)
+            api_caller, is_direct = intercepting or api_caller, is_direct and intercepting is None
         if self.bind.call_timeout_seconds is not None:
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
+        if self._recorder.tracing.tracers:
+            self._place = pooled.place
+            api_caller = TracedCaller(api_caller, self._recorder.tracing, is_direct=is_direct)
         return api_caller
 
     def with_page_decoder(self, decoder: PageDecoder | None) -> Connection:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import logging
 
+from dynaflask.client.codec.parts import DIFFERENCE
+from dynaflask.client.tracer_patches import has_advice
+
 _logged: set[tuple[str, str]] = set()
 
 
-def log_fallback(logger: logging.Logger, mode: str, *, instead: str, reason: str, level: int = logging.INFO) -> None:
+def log_fallback(logger: logging.Logger, mode: str, *, instead: str, reason: str, level: int | None = None) -> None:
     """Log why calls take another transport, if this process has not done so yet.
 
     Args:
@@ -18,7 +21,8 @@ def log_fallback(logger: logging.Logger, mode: str, *, instead: str, reason: str
         mode: The value of ``DYNAMODB_TRANSPORT``.
         instead: The transport that the calls take.
         reason: Why they take it, as the end of a sentence.
-        level: ``INFO`` if the program's own doing is the reason, because that may be meant.
+        level: Level of the record. By default, ``INFO`` if the program's own doing is the reason, because that may be
+            meant, and ``WARNING`` if the reason says what to do.
     """
     if (mode, reason) in _logged:
         return
@@ -27,4 +31,8 @@ def log_fallback(logger: logging.Logger, mode: str, *, instead: str, reason: str
         "DYNAMODB_TRANSPORT is %r, but the transport of a client is %r: %s. Results are the same, and calls take more"
         " time. If this is to stay, set DYNAMODB_TRANSPORT to %r."
     )
+    if level is None:
+        # The program cannot know that a release of botocore has other names.
+        is_unexpected = reason.startswith(DIFFERENCE) or has_advice(reason)
+        level = logging.WARNING if is_unexpected else logging.INFO
     logger.log(level, message, mode, instead, reason, instead)

@@ -14,6 +14,7 @@ from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.fields import BIND_FIELDS
+from dynaflask.operations.tracing import Place
 
 if t.TYPE_CHECKING:
     from dynaflask.client.destination import Destination
@@ -57,6 +58,15 @@ class LazyClient:
     def has_credentials(self) -> bool:
         """True if the client found credentials, or will be made with those of its destination."""
         return self.made is None or has_credentials(self.made)
+
+    @property
+    def place(self) -> Place:
+        """Where the client sends its calls to, known without making it."""
+        if self._destination is not None:
+            return Place(self._destination.url, self._destination.region)
+        # A factory's client may be any object.
+        meta = getattr(self.made, "meta", None)
+        return Place(getattr(meta, "endpoint_url", None), getattr(meta, "region_name", None))
 
     @property
     def endpoint_url(self) -> str | None:

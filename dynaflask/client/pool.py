@@ -23,6 +23,8 @@ from dynaflask.client.key import ClientKey
 from dynaflask.client.lazy_client import LazyClient
 from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
+from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import Place
 
 MAX_CLIENTS = 1000
 FOREVER = float("inf")
@@ -102,6 +104,12 @@ class PooledClient:
         """botocore's client, or ``None`` if there is none."""
         lazy_client = self._lazy_client
         return None if lazy_client is None else lazy_client.made
+
+    @property
+    def place(self) -> Place:
+        """Where the client sends its calls to, known without making it."""
+        lazy_client = self._lazy_client
+        return UNKNOWN_PLACE if lazy_client is None else lazy_client.place
 
     @property
     def has_credentials(self) -> bool:

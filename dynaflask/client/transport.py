@@ -65,10 +65,10 @@ def attach_transport(client: t.Any, *, mode: str, caller: t.Any = None) -> None:
     else:
         attached = DirectTransport(client)
     client.meta.dynaflask_transport = attached
-    if attached.reason is not None:
-        # The program cannot know that a release of botocore has other names.
-        level = logging.WARNING if attached.reason.startswith(parts.DIFFERENCE) else logging.INFO
-        log_fallback(logger, mode, instead=attached.mode, reason=attached.reason, level=level)
+    # Hooks of tracers stand in the way of some apps' calls, and not of others'. Each call looks for them.
+    reason = attached.reason if isinstance(attached, Transport) else attached.unsupported_reason
+    if reason is not None:
+        log_fallback(logger, mode, instead=attached.mode, reason=reason)
 
 
 def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> None:

@@ -23,6 +23,7 @@ from dynaflask.operations.rate_limits import TenantRateLimits
 from dynaflask.operations.requests import Json
 from dynaflask.operations.server_timing import header_value
 from dynaflask.operations.slow_log import SlowLog
+from dynaflask.operations.tracing import NO_TRACING
 from dynaflask.operations.usage import MAX_TENANTS
 from dynaflask.operations.usage import Meter
 
@@ -55,6 +56,7 @@ class OperationRecorder:
         line_readers: An entry for each reader that needs the lines of operations. A list, because append and pop are
             atomic.
         interceptor: Chooses what makes a call, for the faults of tests; ``None`` in production.
+        tracing: The tracers of the app. Connections that exist already see its first tracer in their next context.
         is_enabled: True if it records the operations of all tenants even when the signal has no receivers.
     """
 
@@ -77,6 +79,7 @@ class OperationRecorder:
         self.keeps_operations = self.advice_log is not None or self._sends_timing
         self.line_readers: list[None] = [] if self.advice_log is None else [None]
         self.interceptor: Interceptor | None = None
+        self.tracing = NO_TRACING
         self.is_enabled = (
             self.meter is not None
             or self.slow_log is not None
@@ -93,7 +96,7 @@ class OperationRecorder:
         started: float,
         own_capacity: OwnCapacity = UNSET,
         **facts: t.Any,
-    ) -> None:
+    ) -> Operation:
         """Record a call that has ended.
 
         Args:
@@ -103,6 +106,9 @@ class OperationRecorder:
             started: Start of the call, as of :func:`time.perf_counter`.
             own_capacity: As of :meth:`record`.
             **facts: The fields of :class:`Operation` that the connection knows.
+
+        Returns:
+            The operation.
         """
         seconds = time.perf_counter() - started
         facts.update(request_fields(params))
@@ -120,6 +126,7 @@ class OperationRecorder:
             **facts,
         )
         self.record(operation, own_capacity=own_capacity)
+        return operation
 
     def record(self, operation: Operation, *, own_capacity: OwnCapacity = UNSET) -> None:
         """Count, keep and log a finished operation, and send ``operation_finished``.

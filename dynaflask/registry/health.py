@@ -17,6 +17,7 @@ from dynaflask.client.error_context import annotated
 from dynaflask.client.transport import describe
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DamagedResponse
+from dynaflask.operations.tracing import active
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
@@ -135,7 +136,7 @@ def _check(
 
 
 def _transport(registry: Registry, bind: Bind) -> str:
-    with registry.lease(bind).call() as client:
+    with registry.lease(bind).call() as client, active(registry.recorder.tracing):
         return describe(client)
 
 

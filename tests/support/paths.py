@@ -34,6 +34,8 @@ SLOW_FILES = tuple(
         "integrations/test_prometheus.py",
         "integrations/test_debugtoolbar.py",
         "integrations/dashboard/test_dashboard.py",
+        "integrations/test_sentry.py",
+        "integrations/test_opentelemetry.py",
         "cli/test_commands.py",
         "registry/test_contexts_machine.py",
         "registry/test_tenants_machine.py",

@@ -31,6 +31,7 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.fields import BIND_FIELDS
 from dynaflask.operations.error_codes import NOT_ALLOWED
+from dynaflask.operations.tracing import active
 from dynaflask.registry import health
 from dynaflask.registry.registry import Registry
 from dynaflask.tables import manage
@@ -101,7 +102,7 @@ def reported(check: str, bind: Bind, findings: list[Finding]) -> cabc.Iterator[N
 
 def look_up_client(registry: Registry, bind: Bind) -> Client:
     """What the client of a bind knows. A factory of the program makes its client here."""
-    with registry.lease(bind).call() as client:
+    with registry.lease(bind).call() as client, active(registry.recorder.tracing):
         meta = client.meta
         transport = getattr(meta, "dynaflask_transport", None)
         known = Client(

@@ -14,6 +14,10 @@ from dynaflask.client.botocore_internals import find_creation_patch
 from dynaflask.client.botocore_internals import find_patch
 from dynaflask.client.botocore_internals import is_discovery_guard
 from dynaflask.client.botocore_internals import mock_is_active
+from dynaflask.client.botocore_internals import static_call_path
+from dynaflask.client.botocore_internals import static_creation_path
+from dynaflask.client.tracer_patches import is_of
+from dynaflask.client.tracer_patches import named
 
 # The direct transport does what the default handlers in these modules do. Handlers that a program adds, such as the
 # Stubber's, and the rate limiter of the adaptive retry mode are defined in other modules of botocore.
@@ -44,6 +48,27 @@ EVENTS = (
 )
 
 
+class _Examined:
+    """The hooks that a call found, and what follows from them, until one of them changes.
+
+    Args:
+        version: Version of the client's event handlers.
+        methods: Methods on the path of a call.
+        static_methods: The same, as they stand in their classes.
+    """
+
+    def __init__(
+        self, version: object = None, methods: tuple[t.Any, ...] = (), static_methods: tuple[t.Any, ...] = ()
+    ) -> None:
+        self.version = version
+        self.methods = methods
+        self.static_methods = static_methods
+        # By the modules whose hooks a call leaves out: apps with and without a tracer share a client.
+        self.reasons: dict[frozenset[str], str | None] = {}
+        self.mocks: tuple[t.Any, ...] = ()
+        self.handlers: dict[str, tuple[t.Any, ...]] = {}
+
+
 class ClientHooks:
     """The hooks of one client: its event handlers and the patches of its methods.
 
@@ -58,24 +83,29 @@ class ClientHooks:
         self._client = client
         service = client.meta.service_model.service_id.hyphenize()
         self._events = [f"{event}.{service}.{operation}" for event in EVENTS for operation in operations]
-        self._version: t.Any = None
-        self._call_path: tuple[t.Any, ...] = ()
-        self._mocks: tuple[t.Any, ...] = ()
-        self._reason: str | None = None
-        self._handlers: dict[str, tuple[t.Any, ...]] = {}
+        self._examined = _Examined()
 
-    def blocking_reason(self) -> str | None:
-        """Reason why a call must go through botocore, or ``None`` if no hook needs it."""
-        version, methods = events_version(self._client), call_path(self._client)
-        # Compare with `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
-        are_same = all(map(operator.is_, methods, self._call_path))
-        if version is None or version is not self._version or not are_same:
-            self._reason = self._scan(has_version=version is not None)
-            self._version, self._call_path, self._handlers = version, methods, {}
+    def blocking_reason(self, modules: frozenset[str] = frozenset()) -> str | None:
+        """Reason why a call must go through botocore, or ``None`` if no hook needs it.
+
+        Args:
+            modules: Modules whose hooks the call leaves out.
+        """
+        version, methods, examined = events_version(self._client), call_path(self._client), self._examined
+        if version is None or version is not examined.version or not _are_same(methods, examined.methods):
+            static_methods = static_call_path(self._client)
+            if (
+                version is None
+                or version is not examined.version
+                or not _are_same(static_methods, examined.static_methods)
+            ):
+                examined = self._examined = _Examined(version, methods, static_methods)
+        if modules not in examined.reasons:
+            examined.reasons[modules] = self._scan(examined, modules)
         # moto enables and disables its handler without registering it again.
-        if self._mocks and any(mock.enabled for mock in self._mocks):
+        if examined.mocks and any(mock.enabled for mock in examined.mocks):
             return "moto's mock is active"
-        return self._reason
+        return examined.reasons[modules]
 
     def emit(self, event: str, **arguments: t.Any) -> None:
         """Call the handlers of an event, as botocore does.
@@ -84,21 +114,22 @@ class ClientHooks:
             event: Full name of the event, with service and operation.
             **arguments: Arguments of the handlers.
         """
-        handlers = self._handlers.get(event)
+        cache = self._examined.handlers
+        handlers = cache.get(event)
         if handlers is None:
-            handlers = self._handlers[event] = event_handlers(self._client, event)
+            handlers = cache[event] = event_handlers(self._client, event)
         for handler in handlers:
             handler(event_name=event, **arguments)
 
-    def _scan(self, *, has_version: bool) -> str | None:
-        patch = find_patch(self._client)
-        if patch is not None or not has_version:
+    def _scan(self, examined: _Examined, modules: frozenset[str]) -> str | None:
+        patch = find_patch(self._client, modules)
+        if patch is not None or examined.version is None:
             return patch or "this botocore version does not expose its event handlers"
         handlers = {id(handler): handler for event in self._events for handler in event_handlers(self._client, event)}
-        self._mocks = tuple(filter(_is_mock, handlers.values()))
+        examined.mocks = tuple(filter(_is_mock, handlers.values()))
         for handler in handlers.values():
-            if not (_is_replaced(handler) or _is_mock(handler)):
-                return f"{_qualified_name(handler)} listens to the client's events"
+            if not (_is_replaced(handler) or _is_mock(handler) or is_of(_module(handler), modules)):
+                return f"{_qualified_name(handler)} listens to the client's events{_origin(handler)}"
         return None
 
 
@@ -109,30 +140,40 @@ class FutureHooks:
     """
 
     def __init__(self) -> None:
-        self._examined: tuple[tuple[t.Any, ...], str | None] = ((), None)
+        self._examined = _Examined()
 
-    def blocking_reason(self) -> str | None:
-        """Reason why the client must be made now, or ``None`` if no hook needs it."""
-        methods = creation_path()
-        former, reason = self._examined
-        # Compare with `is`: see `ClientHooks.blocking_reason`.
-        if methods is None or len(methods) != len(former) or not all(map(operator.is_, methods, former)):
-            reason = find_creation_patch() or self._foreign_handler()
-            self._examined = (methods or (), reason)
-        return "moto's mock is active" if mock_is_active() else reason
+    def blocking_reason(self, modules: frozenset[str] = frozenset()) -> str | None:
+        """Reason why the client must be made now, or ``None`` if no hook needs it.
+
+        Args:
+            modules: Modules whose hooks the call leaves out.
+        """
+        methods, examined = creation_path(), self._examined
+        if methods is None or not _are_same(methods, examined.methods):
+            static_methods = static_creation_path()
+            if methods is None or not _are_same(static_methods, examined.static_methods):
+                examined = self._examined = _Examined(None, methods or (), static_methods)
+        if modules not in examined.reasons:
+            examined.reasons[modules] = find_creation_patch(modules) or self._foreign_handler(modules)
+        return "moto's mock is active" if mock_is_active() else examined.reasons[modules]
 
     def emit(self, event: str, **arguments: t.Any) -> None:
         """Call no handler: what botocore's own handlers keep count of begins with the first failed attempt."""
 
     @staticmethod
-    def _foreign_handler() -> str | None:
+    def _foreign_handler(modules: frozenset[str]) -> str | None:
         for _, handler, *_ in BUILTIN_HANDLERS:
-            if not (_is_builtin(handler) or _is_mock(handler)):
-                return f"{_qualified_name(handler)} listens to the events of every client"
+            if not (_is_builtin(handler) or _is_mock(handler) or is_of(_module(handler), modules)):
+                return f"{_qualified_name(handler)} listens to the events of every client{_origin(handler)}"
         return None
 
 
 future_hooks = FutureHooks()
+
+
+def _are_same(methods: tuple[t.Any, ...], others: tuple[t.Any, ...]) -> bool:
+    # Compare with `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
+    return len(methods) == len(others) and all(map(operator.is_, methods, others))
 
 
 def _is_builtin(handler: t.Any) -> bool:
@@ -147,6 +188,11 @@ def _is_replaced(handler: t.Any) -> bool:
 def _is_mock(handler: t.Any) -> bool:
     # Once moto is imported, every new client has its handler, which does nothing until it is enabled.
     return _module(handler).startswith(MOTO_PREFIX) and hasattr(handler, "enabled")
+
+
+def _origin(handler: t.Any) -> str:
+    origin = named(_module(handler))
+    return f": it is installed{origin}" if origin else ""
 
 
 def _module(handler: t.Any) -> str:

@@ -25,7 +25,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from dynaflask.client.botocore_internals import frozen_credentials
 from dynaflask.client.botocore_internals import has_proxy
-from dynaflask.client.botocore_internals import make_api_call
+from dynaflask.client.botocore_internals import make_silenced_call
 from dynaflask.client.botocore_internals import missing_name
 from dynaflask.client.botocore_internals import socket_options
 from dynaflask.client.codec.parts import DIFFERENCE
@@ -53,6 +53,7 @@ from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.exceptions import DamagedResponse
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
+from dynaflask.operations.tracing import traced_modules
 
 if t.TYPE_CHECKING:
     import ssl
@@ -126,6 +127,9 @@ class DirectTransport:
         destination: Destination of a client that is not made yet.
         make_client: Makes the client of the destination, and calls :meth:`attach` with it; or returns the one that an
             earlier call has made.
+
+    Attributes:
+        unsupported_reason: Reason why botocore makes all calls of the client; ``None`` if there is none.
     """
 
     def __init__(
@@ -141,7 +145,7 @@ class DirectTransport:
         self._states: dict[int, ProcessState] = {}
         self._is_open = True
         self._attached: t.Any = None
-        self._unsupported_reason: str | None = None
+        self.unsupported_reason: str | None = None
         self._hooks: ClientHooks | FutureHooks = future_hooks
         if client is not None:
             self.attach(client)
@@ -157,7 +161,7 @@ class DirectTransport:
         """
         if self._destination is not None:
             self._destination.check(client)
-        self._unsupported_reason = _find_unsupported_reason(client)
+        self.unsupported_reason = _find_unsupported_reason(client)
         self._hooks = ClientHooks(client, operations=DATA_PLANE_OPERATIONS)
         self._attached = client
         service = client.meta.service_model.service_id.hyphenize()
@@ -168,7 +172,7 @@ class DirectTransport:
     @property
     def reason(self) -> str | None:
         """Reason why botocore makes the next call, or ``None`` if this transport makes it."""
-        return self._unsupported_reason or self._hooks.blocking_reason()
+        return self.unsupported_reason or self._hooks.blocking_reason(traced_modules())
 
     @property
     def mode(self) -> str:
@@ -195,7 +199,7 @@ class DirectTransport:
             _log.debug("%s falls back to botocore: %s.", operation_name, reason)
             if is_data_plane:
                 log_fallback(_log, DIRECT, instead=BOTOCORE, reason=reason)
-            return make_api_call(self._client, operation_name, params)
+            return make_silenced_call(self._client, operation_name, params)
         operation = self._operations.get(operation_name)
         if operation is None:
             # `setdefault`: threads that get here at once share one codec, and with it the templates.
@@ -271,7 +275,7 @@ class DirectTransport:
             _log.debug("%s: botocore's retry policy takes over after attempt 1: %s.", pending.operation.name, outcome)
         token = _pending_call.set(pending)
         try:
-            result = make_api_call(self._client, pending.operation.name, pending.params)
+            result = make_silenced_call(self._client, pending.operation.name, pending.params)
         except (ConnectionClosedError, *MALFORMED):
             # botocore raises a ValueError for a checksum that is not a number, and others for a body that is not an
             # object. Both are faults of the response only if it shows them: code that refreshes credentials may raise

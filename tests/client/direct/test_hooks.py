@@ -30,7 +30,6 @@ from tests.support.settings import MakeApp
 Traced = t.Callable[[], list[tuple[str, bool]]]
 Tracer = t.Callable[[], contextlib.AbstractContextManager[Traced]]
 DIRECT = ("direct", None)
-PATCHED = ("botocore", "the client's _make_api_call is patched")
 
 
 @contextlib.contextmanager
@@ -82,6 +81,13 @@ def restoring_patches() -> cabc.Iterator[None]:
 
 TRACERS = {"opentelemetry": opentelemetry, "x-ray": xray("botocore"), "x-ray for pynamodb": xray("pynamodb")}
 every_tracer = pytest.mark.parametrize("tracer", TRACERS.values(), ids=TRACERS)
+OUR_OPENTELEMETRY = "Call dynaflask.integrations.opentelemetry.instrument(app), which needs no patch"
+PATCHED = "botocore's BaseClient._make_api_call is patched by "
+REASONS = {
+    opentelemetry: f"{PATCHED}OpenTelemetry. {OUR_OPENTELEMETRY}",
+    TRACERS["x-ray"]: f"{PATCHED}the X-Ray SDK",
+    TRACERS["x-ray for pynamodb"]: f"{PATCHED}the X-Ray SDK",
+}
 
 
 @pytest.fixture
@@ -95,6 +101,11 @@ def transport_of(app: flask.Flask) -> tuple[str, str | None]:
     """The transport of the app's next call, and the reason if it is not the configured one."""
     transport = app.extensions["dynamo"].get_client().meta.dynaflask_transport
     return transport.mode, transport.reason
+
+
+def traced_by(tracer: Tracer) -> tuple[str, str]:
+    """The transport of an app's next call while a tracer is installed, with the reason, which names the tracer."""
+    return "botocore", REASONS[tracer]
 
 
 def read(app: flask.Flask, model: t.Any) -> str:
@@ -111,7 +122,7 @@ def test_a_tracer_sees_the_calls_of_existing_clients(make_direct: MakeApp, threa
     assert transport_of(app) == DIRECT
     with tracer() as traced:
         assert [read(app, thread_model) for _ in range(2)] == ["app", "app"]
-        assert (transport_of(app), traced()) == (PATCHED, [("GetItem", False)] * 2)
+        assert (transport_of(app), traced()) == (traced_by(tracer), [("GetItem", False)] * 2)
     assert read(app, thread_model) == "app"
     assert (transport_of(app), len(traced())) == (DIRECT, 2)
 
@@ -122,7 +133,7 @@ def test_a_tracer_sees_the_calls_of_new_clients(make_direct: MakeApp, thread_mod
     with tracer() as traced:
         apps = [make_direct(region, region=region) for region in ("us-east-1", "eu-west-1")]
         assert [read(app, thread_model) for app in apps * 2] == ["us-east-1", "eu-west-1"] * 2
-        assert [transport_of(app) for app in apps] == [PATCHED] * 2
+        assert [transport_of(app) for app in apps] == [traced_by(tracer)] * 2
         assert traced() == [("GetItem", False)] * 4
     assert [read(app, thread_model) for app in apps * 2] == ["us-east-1", "eu-west-1"] * 2
     assert ([transport_of(app) for app in apps], len(traced())) == ([DIRECT] * 2, 4)

@@ -1,0 +1,79 @@
+"""What tracers cost per call: watchers for ``operations.py``. Each takes an app, and traces it within its block."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import typing as t
+
+import flask
+
+
+class Dropping:
+    """An exporter of OpenTelemetry that drops the spans, so that only the work of the app is measured."""
+
+    def export(self, spans: t.Any) -> t.Any:
+        """Drop spans."""
+        from opentelemetry.sdk.trace.export import SpanExportResult  # noqa: PLC0415 - may not be installed
+
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Do nothing."""
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:
+        """Do nothing."""
+        return True
+
+
+@contextlib.contextmanager
+def tracer_provider() -> cabc.Iterator[t.Any]:
+    """A provider that exports in batches, as in production, to nowhere."""
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - may not be installed
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(t.cast("t.Any", Dropping())))
+    yield provider
+    provider.shutdown()
+
+
+@contextlib.contextmanager
+def opentelemetry_span(app: flask.Flask) -> cabc.Iterator[None]:
+    """``dynaflask.integrations.opentelemetry``, with its span and its histogram."""
+    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - may not be installed
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415
+
+    from dynaflask.integrations import opentelemetry  # noqa: PLC0415
+
+    with tracer_provider() as provider:
+        meters = MeterProvider([InMemoryMetricReader()])
+        opentelemetry.instrument(app, tracer_provider=provider, meter_provider=meters)
+        yield
+        opentelemetry.uninstrument(app)
+        meters.shutdown()
+
+
+@contextlib.contextmanager
+def opentelemetry_wrapper(app: flask.Flask) -> cabc.Iterator[None]:
+    """OpenTelemetry's own instrumentation of botocore, which patches botocore for the whole process."""
+    from opentelemetry.instrumentation.botocore import BotocoreInstrumentor  # noqa: PLC0415 - may not be installed
+
+    with tracer_provider() as provider:
+        BotocoreInstrumentor().instrument(tracer_provider=provider)
+        yield
+        BotocoreInstrumentor().uninstrument()
+
+
+@contextlib.contextmanager
+def sentry_breadcrumb(app: flask.Flask) -> cabc.Iterator[None]:
+    """``dynaflask.integrations.sentry`` without a transaction: a breadcrumb for each call."""
+    import sentry_sdk  # noqa: PLC0415 - may not be installed
+
+    from dynaflask.integrations import sentry  # noqa: PLC0415
+
+    with sentry_sdk.isolation_scope(), sentry_sdk.new_scope() as scope:
+        scope.set_client(sentry_sdk.Client(default_integrations=False, auto_enabling_integrations=False))
+        sentry.instrument(app)
+        yield
+        sentry.uninstrument(app)

@@ -1,0 +1,32 @@
+"""Makes a call that the tracers of its app see."""
+
+from __future__ import annotations
+
+import typing as t
+
+from dynaflask.operations.tracing import Tracing
+from dynaflask.operations.tracing import active
+from dynaflask.operations.tracing import silenced
+
+
+class TracedCaller:
+    """Makes the calls of a client, and leaves out the patches of the app's tracers.
+
+    Args:
+        api_caller: The client, its direct transport, or what takes its place.
+        tracing: The tracers of the app.
+        is_direct: True for a direct transport, which gives calls to botocore only if it must.
+    """
+
+    def __init__(self, api_caller: t.Any, tracing: Tracing, *, is_direct: bool) -> None:
+        self._api_caller = api_caller
+        self._tracing = tracing
+        self._is_direct = is_direct
+
+    # PynamoDB calls a client by this name.
+    def _make_api_call(self, operation_name: str, params: dict[str, t.Any]) -> t.Any:
+        with active(self._tracing):
+            if self._is_direct:
+                return self._api_caller._make_api_call(operation_name, params)
+            with silenced():
+                return self._api_caller._make_api_call(operation_name, params)

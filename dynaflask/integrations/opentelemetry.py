@@ -1,0 +1,131 @@
+"""OpenTelemetry (``pip install "dynaflask[opentelemetry]"``): a span and a duration for each call of an app.
+
+from dynaflask.integrations import opentelemetry
+
+opentelemetry.instrument(app)
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import time
+import typing as t
+
+import flask
+
+from dynaflask.exceptions import install_hint
+from dynaflask.integrations.app_tracers import remove_tracer
+from dynaflask.integrations.app_tracers import set_tracer
+from dynaflask.operations.span_attributes import common_attributes
+from dynaflask.operations.span_attributes import span_attributes
+from dynaflask.operations.span_attributes import span_name
+from dynaflask.operations.tracing import FinishedCall
+
+try:
+    from opentelemetry import context
+    from opentelemetry import metrics
+    from opentelemetry import trace
+    from opentelemetry.instrumentation.utils import suppress_instrumentation
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"dynaflask.integrations.opentelemetry is for OpenTelemetry, and {install_hint(error, extra='opentelemetry')}",
+        name=error.name,
+    ) from error
+
+SCOPE = "dynaflask"
+# https://opentelemetry.io/docs/specs/semconv/db/database-metrics/
+DURATION = "db.client.operation.duration"
+BUCKETS_SECONDS: t.Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+
+
+class OpenTelemetryTracer:
+    """Makes a span and a measurement of each call.
+
+    Args:
+        tracer: Makes the spans.
+        meter: Measures the durations.
+    """
+
+    modules = frozenset({"opentelemetry.instrumentation.botocore"})
+
+    def __init__(self, tracer: trace.Tracer, meter: metrics.Meter) -> None:
+        self._tracer = tracer
+        self._durations = meter.create_histogram(
+            DURATION,
+            unit="s",
+            description="Duration of database client operations.",
+            explicit_bucket_boundaries_advisory=BUCKETS_SECONDS,
+        )
+
+    @staticmethod
+    def start() -> int:
+        """Start of a call, in nanoseconds since 1970."""
+        return time.time_ns()
+
+    def finish(self, started: int, call: FinishedCall) -> None:
+        """Make the span of a call. Nothing can be inside it, so that it is made at its end.
+
+        Args:
+            started: Result of :meth:`start`.
+            call: The call.
+        """
+        common, seconds = common_attributes(call), call.operation.duration_seconds
+        span = self._tracer.start_span(
+            span_name(call),
+            kind=trace.SpanKind.CLIENT,
+            attributes={**common, **span_attributes(call)},
+            start_time=started,
+        )
+        if call.is_error:
+            # Without the message of the error, which may have values of items.
+            span.set_status(trace.StatusCode.ERROR)
+        span.end(end_time=started + int(seconds * 1e9))
+        # With its span, so that an exemplar refers to it.
+        self._durations.record(seconds, common, context=trace.set_span_in_context(span))
+
+    @contextlib.contextmanager
+    def silence(self) -> cabc.Iterator[None]:
+        """A block in which OpenTelemetry's instrumentations make no spans, and add no headers."""
+        # The wrapper of botocore adds headers also if it makes no span, but none without a current span.
+        token = context.attach(context.Context())
+        try:
+            with suppress_instrumentation():
+                yield
+        finally:
+            context.detach(token)
+
+
+def instrument(
+    app: flask.Flask,
+    *,
+    tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: metrics.MeterProvider | None = None,
+) -> None:
+    """Trace the calls of an app, from its next app context on.
+
+    If OpenTelemetry's instrumentation of botocore is installed, the app's calls leave it out: each call has one span.
+    It still traces calls of other apps, and calls on clients of the program.
+
+    Args:
+        app: The app, after ``init_app``.
+        tracer_provider: Provides the tracer; by default the global provider.
+        meter_provider: Provides the meter; by default the global provider.
+
+    Raises:
+        RuntimeError: The app is not initialised.
+    """
+    tracer = OpenTelemetryTracer(
+        trace.get_tracer(SCOPE, tracer_provider=tracer_provider),
+        metrics.get_meter(SCOPE, meter_provider=meter_provider),
+    )
+    set_tracer(app, tracer)
+
+
+def uninstrument(app: flask.Flask) -> None:
+    """Undo :func:`instrument`; nothing for an app that is not traced.
+
+    Args:
+        app: The app.
+    """
+    remove_tracer(app, OpenTelemetryTracer)

@@ -1,0 +1,135 @@
+"""Sentry (``pip install "dynaflask[sentry]"``): a span and a breadcrumb for each call of an app.
+
+from dynaflask.integrations import sentry
+
+sentry.instrument(app)
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import time
+import typing as t
+
+import flask
+
+from dynaflask.exceptions import install_hint
+from dynaflask.integrations.app_tracers import remove_tracer
+from dynaflask.integrations.app_tracers import set_tracer
+from dynaflask.operations.span_attributes import common_attributes
+from dynaflask.operations.span_attributes import span_attributes
+from dynaflask.operations.span_attributes import span_name
+from dynaflask.operations.tracing import FinishedCall
+
+try:
+    import sentry_sdk
+    import sentry_sdk.traces
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"dynaflask.integrations.sentry is for Sentry, and {install_hint(error, extra='sentry')}", name=error.name
+    ) from error
+
+ORIGIN = "auto.db.dynaflask"
+CATEGORY = "dynamodb"
+# The integrations that would trace what botocore does for a call: boto3, and the standard library's HTTP client.
+REPLACED: t.Final = frozenset({"boto3", "stdlib"})
+
+
+class QuietClient:
+    """A client of Sentry without the integrations that would make a second span. All else is the other client's.
+
+    Args:
+        client: The other client.
+    """
+
+    def __init__(self, client: t.Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._client, name)
+
+    def get_integration(self, name_or_class: t.Any) -> t.Any:
+        """An integration of the other client, or ``None``."""
+        name = getattr(name_or_class, "identifier", name_or_class)
+        return None if name in REPLACED else self._client.get_integration(name_or_class)
+
+
+class SentryTracer:
+    """Makes a span and a breadcrumb of each call, if Sentry is initialised."""
+
+    modules = frozenset({"sentry_sdk.integrations.boto3"})
+
+    @staticmethod
+    def start() -> tuple[float, t.Any]:
+        """Start of a call: the time in seconds since 1970 and, if Sentry streams spans, the span."""
+        parent = sentry_sdk.traces.get_current_span()
+        # `active=False`: nothing can be inside the span. Without a parent, each call would be a trace of its own.
+        span = None if parent is None else sentry_sdk.traces.start_span("DynamoDB", active=False)
+        return time.time(), span
+
+    @staticmethod
+    def finish(started: tuple[float, t.Any], call: FinishedCall) -> None:
+        """Make the breadcrumb of a call, and finish its span.
+
+        Args:
+            started: Result of :meth:`start`.
+            call: The call.
+        """
+        start, span = started
+        attributes = {**common_attributes(call), **span_attributes(call)}
+        sentry_sdk.add_breadcrumb(
+            type="query",
+            category=CATEGORY,
+            message=span_name(call),
+            level="error" if call.is_error else "info",
+            data=attributes,
+        )
+        if span is not None:
+            _finish_streamed(span, call, attributes)
+        elif (parent := sentry_sdk.get_current_span()) is not None:
+            child = parent.start_child(op="db", name=span_name(call), origin=ORIGIN, start_timestamp=start)
+            for name, value in attributes.items():
+                child.set_data(name, value)
+            if call.is_error:
+                child.set_status("internal_error")
+            child.finish(end_timestamp=start + call.operation.duration_seconds)
+
+    @contextlib.contextmanager
+    def silence(self) -> cabc.Iterator[None]:
+        """A block in which Sentry's integration of boto3 does nothing."""
+        client = QuietClient(sentry_sdk.get_client())
+        with sentry_sdk.new_scope() as scope:
+            scope.set_client(t.cast("t.Any", client))
+            yield
+
+
+def instrument(app: flask.Flask) -> None:
+    """Trace the calls of an app, from its next app context on.
+
+    The app's calls leave out Sentry's own integration of boto3: each call has one span. It still traces calls of other
+    apps, and calls on clients of the program. Call ``sentry_sdk.init`` before or after.
+
+    Args:
+        app: The app, after ``init_app``.
+
+    Raises:
+        RuntimeError: The app is not initialised.
+    """
+    set_tracer(app, SentryTracer())
+
+
+def uninstrument(app: flask.Flask) -> None:
+    """Undo :func:`instrument`; nothing for an app that is not traced.
+
+    Args:
+        app: The app.
+    """
+    remove_tracer(app, SentryTracer)
+
+
+def _finish_streamed(span: t.Any, call: FinishedCall, attributes: dict[str, t.Any]) -> None:
+    span.name = span_name(call)
+    span.set_attributes({"sentry.op": "db", "sentry.origin": ORIGIN, **attributes})
+    span.status = "error" if call.is_error else "ok"
+    span.end()

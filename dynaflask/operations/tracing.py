@@ -1,0 +1,173 @@
+"""Tracers of an app: they see each of its calls, so that their patches of botocore are not needed.
+
+CallTracer       what an integration implements
+Tracing          the tracers of an app, in OperationRecorder.tracing
+FinishedCall     what a tracer learns of a call
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import contextvars
+import typing as t
+
+from botocore.exceptions import ClientError
+
+from dynaflask.operations.error_codes import TRANSACTION_CANCELED
+from dynaflask.operations.operation import Operation
+
+FAILED_CONDITION: t.Final = "ConditionalCheckFailedException"
+# The reasons that a transaction with a failed condition has: "None" is that of its other items.
+FAILED_CONDITION_REASONS: t.Final = frozenset({"ConditionalCheckFailed", "None"})
+
+
+class Place(t.NamedTuple):
+    """Where a client sends its calls to.
+
+    Attributes:
+        endpoint_url: The URL; ``None`` if it is not known, or there was no client yet.
+        region: The region; ``None`` if it is not known.
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+
+
+UNKNOWN_PLACE: t.Final = Place()
+
+
+class FinishedCall(t.NamedTuple):
+    """What a tracer learns of a call. It has no values of keys and attributes.
+
+    Attributes:
+        operation: The operation.
+        endpoint_url: As of :class:`Place`.
+        region: As of :class:`Place`.
+        error_code: DynamoDB's error code; ``None`` on success, and for an error of another kind.
+        is_error: True if the call failed. A condition that is not met is a result, and no error.
+    """
+
+    operation: Operation
+    endpoint_url: str | None
+    region: str | None
+    error_code: str | None
+    is_error: bool
+
+
+class CallTracer(t.Protocol):
+    """Makes spans of the calls of an app.
+
+    Attributes:
+        modules: Modules of the tracer's own patches and event handlers in botocore. Calls that it sees leave them out.
+    """
+
+    modules: frozenset[str]
+
+    def start(self) -> t.Any:
+        """A call starts. The result is passed to :meth:`finish`."""
+
+    def finish(self, started: t.Any, call: FinishedCall) -> None:
+        """A call has ended."""
+
+    def silence(self) -> contextlib.AbstractContextManager[t.Any]:
+        """A block in which the tracer's own patches do nothing, for the calls that botocore makes."""
+
+
+class Tracing(t.NamedTuple):
+    """The tracers of an app.
+
+    Attributes:
+        tracers: The tracers.
+        modules: Modules of their patches.
+    """
+
+    tracers: tuple[CallTracer, ...] = ()
+    modules: frozenset[str] = frozenset()
+
+    def replace(self, kind: type[CallTracer], tracer: CallTracer | None) -> Tracing:
+        """The same tracers with another one of a class, or with none.
+
+        Args:
+            kind: The class.
+            tracer: The tracer; ``None`` for none.
+        """
+        others = tuple(other for other in self.tracers if not isinstance(other, kind))
+        tracers = others if tracer is None else (*others, tracer)
+        return Tracing(tracers, frozenset().union(*(each.modules for each in tracers)))
+
+    def start(self) -> list[t.Any]:
+        """Tell the tracers that a call starts. Pass the result to :meth:`finish`."""
+        return [tracer.start() for tracer in self.tracers]
+
+    def finish(self, started: list[t.Any], call: FinishedCall) -> None:
+        """Tell the tracers that a call has ended.
+
+        Args:
+            started: Result of :meth:`start`.
+            call: The call.
+        """
+        for tracer, start in zip(self.tracers, started, strict=True):
+            tracer.finish(start, call)
+
+
+NO_TRACING: t.Final = Tracing()
+
+_current: contextvars.ContextVar[Tracing] = contextvars.ContextVar("dynaflask_tracing", default=NO_TRACING)
+
+
+def traced_modules() -> frozenset[str]:
+    """Modules whose patches of botocore the current call leaves out, because its app has a tracer that sees it."""
+    return _current.get().modules
+
+
+class active:  # noqa: N801 - used as a function
+    """A block whose calls are seen by the tracers of an app.
+
+    A class, because a generator would take twice the time, at each call.
+
+    Args:
+        tracing: The tracers.
+    """
+
+    __slots__ = ("_token", "_tracing")
+
+    def __init__(self, tracing: Tracing) -> None:
+        self._tracing = tracing
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._tracing)
+
+    def __exit__(self, *exception: object) -> None:
+        _current.reset(self._token)
+
+
+@contextlib.contextmanager
+def silenced() -> cabc.Iterator[None]:
+    """A block in which botocore makes the current call: the patches of the tracers that see it do nothing."""
+    tracers = _current.get().tracers
+    # Code of the program may run in botocore, and make calls of other apps.
+    with active(NO_TRACING), contextlib.ExitStack() as stack:
+        for tracer in tracers:
+            stack.enter_context(tracer.silence())
+        yield
+
+
+def finished_call(operation: Operation, *, place: Place, error: BaseException | None = None) -> FinishedCall:
+    """What tracers learn of a call.
+
+    Args:
+        operation: The operation.
+        place: Where the client sends to.
+        error: Error as PynamoDB's connection raises it; ``None`` on success.
+    """
+    cause = error.__cause__ if error is not None and isinstance(error.__cause__, ClientError) else error
+    if not isinstance(cause, ClientError):
+        return FinishedCall(operation, *place, error_code=None, is_error=error is not None)
+    response = t.cast("dict[str, t.Any]", cause.response)
+    code = response.get("Error", {}).get("Code")
+    reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
+    is_condition = code == FAILED_CONDITION or (
+        code == TRANSACTION_CANCELED and bool(reasons) and reasons <= FAILED_CONDITION_REASONS
+    )
+    return FinishedCall(operation, *place, error_code=code, is_error=not is_condition)

@@ -1,0 +1,135 @@
+"""The tracers of an app: what they learn of a call, and when their patches are left out."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import typing as t
+
+import pytest
+from botocore.exceptions import ClientError
+
+from dynaflask.operations.operation import Operation
+from dynaflask.operations.tracing import NO_TRACING
+from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import FinishedCall
+from dynaflask.operations.tracing import Place
+from dynaflask.operations.tracing import active
+from dynaflask.operations.tracing import finished_call
+from dynaflask.operations.tracing import silenced
+from dynaflask.operations.tracing import traced_modules
+
+READ: t.Any = {"app_name": "a", "bind_key": "default", "model": None, "table": "T", "tenant": None}
+
+
+class First:
+    """A tracer that notes what happens."""
+
+    modules = frozenset({"first"})
+
+    def __init__(self) -> None:
+        self.events: list[t.Any] = []
+
+    def start(self) -> str:
+        return f"started {type(self).__name__}"
+
+    def finish(self, started: t.Any, call: FinishedCall) -> None:
+        self.events.append((started, call))
+
+    @contextlib.contextmanager
+    def silence(self) -> cabc.Iterator[None]:
+        self.events.append("silent")
+        yield
+        self.events.append("loud")
+
+
+class Second(First):
+    """Another tracer."""
+
+    modules = frozenset({"second"})
+
+
+def client_error(code: str, *reasons: str) -> ClientError:
+    """An error of DynamoDB, with the reasons of a transaction."""
+    details = [{"Code": reason} for reason in reasons]
+    return ClientError({"Error": {"Code": code}, "CancellationReasons": details}, "PutItem")  # type: ignore[typeddict-unknown-key]
+
+
+def operation() -> Operation:
+    """A finished operation."""
+    return Operation(**READ, operation="GetItem", duration_seconds=0.1)
+
+
+def test_a_class_has_one_tracer() -> None:
+    """A tracer replaces an earlier one of its class, and leaves those of others."""
+    first, again, second = First(), First(), Second()
+    tracing = NO_TRACING.replace(Second, second).replace(First, first)
+    # Second is a First, so that both are replaced.
+    assert tracing.tracers == (first,)
+    tracing = tracing.replace(First, again).replace(Second, second)
+    assert (tracing.tracers, tracing.modules) == ((again, second), {"first", "second"})
+    assert tracing.replace(First, None) == NO_TRACING
+
+
+def test_each_tracer_gets_its_own_start() -> None:
+    """What a tracer returns at the start of a call is passed to it at the end."""
+    first, second = First(), Second()
+    tracing = NO_TRACING.replace(First, first).replace(Second, second)
+    call = finished_call(operation(), place=Place("http://localhost/", "eu-west-1"))
+    tracing.finish(tracing.start(), call)
+    assert first.events == [("started First", call)]
+    assert second.events == [("started Second", call)]
+
+
+def test_patches_are_left_out_in_a_block() -> None:
+    """The modules of the tracers are those of the innermost block."""
+    assert traced_modules() == frozenset()
+    with active(NO_TRACING.replace(First, First())):
+        assert traced_modules() == {"first"}
+        with active(NO_TRACING):
+            assert traced_modules() == frozenset()
+    assert traced_modules() == frozenset()
+
+
+def test_while_botocore_calls_the_tracers_are_silent() -> None:
+    """Code of the program that runs in botocore is not part of the call."""
+    first = First()
+    with active(NO_TRACING.replace(First, first)):
+        with silenced():
+            assert traced_modules() == frozenset()
+            assert first.events == ["silent"]
+        assert traced_modules() == {"first"}
+    assert first.events == ["silent", "loud"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "is_error"),
+    [
+        (None, None, False),
+        (ValueError("no"), None, True),
+        (client_error("ValidationException"), "ValidationException", True),
+        (client_error("ConditionalCheckFailedException"), "ConditionalCheckFailedException", False),
+        (
+            client_error("TransactionCanceledException", "None", "ConditionalCheckFailed"),
+            "TransactionCanceledException",
+            False,
+        ),
+        (
+            client_error("TransactionCanceledException", "ConditionalCheckFailed", "ThrottlingError"),
+            "TransactionCanceledException",
+            True,
+        ),
+        (client_error("TransactionCanceledException"), "TransactionCanceledException", True),
+    ],
+)
+def test_a_failed_condition_is_no_error(error: BaseException | None, code: str | None, is_error: bool) -> None:
+    """A call failed if DynamoDB or the network failed it. A condition that is not met is a result."""
+    call = finished_call(operation(), place=UNKNOWN_PLACE, error=error)
+    assert (call.error_code, call.is_error) == (code, is_error)
+
+
+def test_the_cause_of_pynamodbs_error_counts() -> None:
+    """PynamoDB's error has DynamoDB's error as its cause."""
+    error = RuntimeError()
+    error.__cause__ = client_error("ThrottlingException")
+    assert finished_call(operation(), place=UNKNOWN_PLACE, error=error).error_code == "ThrottlingException"
