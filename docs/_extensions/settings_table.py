@@ -42,7 +42,7 @@ class SettingsTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The nodes of the tables."""
         page = pathlib.Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
-        return self.parse_text_to_nodes(summarize(page))
+        return [nodes.container("", *self.parse_text_to_nodes(summarize(page)), classes=["settings"])]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

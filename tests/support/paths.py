@@ -27,6 +27,7 @@ SLOW_FILES = tuple(
         "registry/test_leaks.py",
         "registry/test_tenant_isolation.py",
         "project/test_docs.py",
+        "project/test_site.py",
         "integrations/test_pytest.py",
         "integrations/test_celery.py",
         "cli/test_commands.py",
