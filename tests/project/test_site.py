@@ -140,8 +140,8 @@ def resize(browser: t.Any, *, width: int, scheme: str = "light") -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
 
-# What ends beyond the right edge of the screen and is in no box that scrolls alone, as wide tables and code are. Furo cuts
-# the rest off without a scroll bar, so that the width of the document does not show it.
+# What ends beyond the right edge of the screen and is in no box that scrolls alone, as wide tables and code are. Furo
+# cuts the rest off without a scroll bar, so that the width of the document does not show it.
 BEYOND_THE_EDGE = """
     const scrolls = element => element && (
         ["auto", "scroll"].includes(getComputedStyle(element).overflowX) && element.matches("article *")
