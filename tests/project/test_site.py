@@ -30,6 +30,10 @@ PAGES_BY_WORD: dict[str, set[str]] = {
     "multi tenant": TENANTS,
     "health check": {"howto/health-checks"},
     "readiness": {"howto/health-checks"},
+    "OpenTelemetry": {"howto/tracing"},
+    "tracing": {"howto/tracing"},
+    "Sentry": {"howto/tracing"},
+    "Prometheus": {"howto/metrics"},
     "metrics": {"howto/metrics", "howto/usage"},
     "logging": {"howto/logging"},
     "GSI": {"howto/indexes", "howto/tables"},
@@ -66,6 +70,7 @@ PAGES_BY_WORD: dict[str, set[str]] = {
     "CloudFormation": {"howto/infrastructure"},
     "Terraform": {"howto/infrastructure"},
     "IAM policy": {"howto/infrastructure", "howto/security"},
+    "streams": {"howto/streams"},
 }
 
 
