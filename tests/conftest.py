@@ -6,11 +6,13 @@ import collections.abc as cabc
 import gc
 import os
 import pathlib
+import signal
 import threading
 import typing as t
 import weakref
 
 import flask
+import hypothesis
 import pynamodb.models
 import pytest
 
@@ -23,9 +25,24 @@ from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.paths import SLOW_FILES
 
+# A shell starts background jobs without Ctrl-C, which the programs that tests start would inherit: `pytest &`.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The fixtures that users get by the entry point.
 pytest_plugins = ["dynaflask.integrations.pytest"]
 default_transport.apply()
+
+# Each run tries the same examples, so that no run fails by chance, and none fails because the machine is busy. Look for
+# new ones with `pytest --hypothesis-profile=default -n0 FILE`.
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
 
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
@@ -139,11 +156,11 @@ def _pop_contexts() -> list[str]:
 
 
 def _running(threads: cabc.Iterable[threading.Thread]) -> list[threading.Thread]:
-    """The threads that still run after a garbage collection and two seconds each."""
+    """The threads that still run after a garbage collection and twenty seconds each: none takes so long."""
     if any(thread.is_alive() for thread in threads):
         gc.collect()
     for thread in threads:
-        thread.join(timeout=2)
+        thread.join(timeout=20)
     return [thread for thread in threads if thread.is_alive()]
 
 
