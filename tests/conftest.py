@@ -49,8 +49,12 @@ ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
 # First, because pytest deselects by marker in the same hook.
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of slow files, and start with the slowest file, so that the processes end at the same time."""
+    if default_transport.VARIABLE in os.environ:
+        dropped = [item for item in items if not default_transport.depends_on_default(item)]
+        items[:] = [item for item in items if default_transport.depends_on_default(item)]
+        config.hook.pytest_deselected(items=dropped)
     ranks = {path: rank for rank, path in enumerate(SLOW_FILES)}
     for item in items:
         if item.path in ranks:
