@@ -50,7 +50,7 @@ def quick(session: nox.Session) -> None:
 
 @nox.session
 def transports(session: nox.Session) -> None:
-    """Run the tests that are not marked slow with each other transport as the default, without coverage."""
+    """Run the tests whose calls depend on the default transport with each other one, without coverage."""
     session.install("--editable", ".[tests]")
     for transport in ("botocore", "stock"):
         environment = {"DYNAFLASK_TEST_TRANSPORT": transport}

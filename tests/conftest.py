@@ -6,11 +6,13 @@ import collections.abc as cabc
 import gc
 import os
 import pathlib
+import signal
 import threading
 import typing as t
 import weakref
 
 import flask
+import hypothesis
 import pynamodb.models
 import pytest
 
@@ -23,17 +25,36 @@ from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.paths import SLOW_FILES
 
+# A shell starts background jobs without Ctrl-C, which the programs that tests start would inherit: `pytest &`.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The fixtures that users get by the entry point, and the browser.
 pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser"]
 default_transport.apply()
+
+# Each run tries the same examples, so that no run fails by chance, and none fails because the machine is busy. Look for
+# new ones with `pytest --hypothesis-profile=default -n0 FILE`.
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
 
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
 
 # First, because pytest deselects by marker in the same hook.
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of slow files, and start with the slowest file, so that the processes end at the same time."""
+    if default_transport.VARIABLE in os.environ:
+        dropped = [item for item in items if not default_transport.depends_on_default(item)]
+        items[:] = [item for item in items if default_transport.depends_on_default(item)]
+        config.hook.pytest_deselected(items=dropped)
     ranks = {path: rank for rank, path in enumerate(SLOW_FILES)}
     for item in items:
         if item.path in ranks:
@@ -139,11 +160,11 @@ def _pop_contexts() -> list[str]:
 
 
 def _running(threads: cabc.Iterable[threading.Thread]) -> list[threading.Thread]:
-    """The threads that still run after a garbage collection and two seconds each."""
+    """The threads that still run after a garbage collection and twenty seconds each: none takes so long."""
     if any(thread.is_alive() for thread in threads):
         gc.collect()
     for thread in threads:
-        thread.join(timeout=2)
+        thread.join(timeout=20)
     return [thread for thread in threads if thread.is_alive()]
 
 

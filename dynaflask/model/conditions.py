@@ -22,6 +22,7 @@ from dynaflask.exceptions import _PutConditionFailed
 from dynaflask.exceptions import _TransactConditionFailed
 from dynaflask.exceptions import _UpdateConditionFailed
 from dynaflask.operations.error_codes import CONDITION_FAILED
+from dynaflask.operations.error_codes import code_of
 from dynaflask.registry.context import require_scope
 
 if t.TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _write(model: t.Any, write: t.Callable[..., t.Any], args: tuple[t.Any, ...],
             return write(*args, **options)
     except (PutError, UpdateError, DeleteError) as error:
         failure = FAILURES.get(type(error))
-        if failure is None or error.cause_response_code not in CONDITION_FAILED:
+        if failure is None or code_of(error) not in CONDITION_FAILED:
             raise
         raise _marked(failure(error.msg, error.cause, items=[_made(model, _raw_item(error))]), model) from error.cause
 

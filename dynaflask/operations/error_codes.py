@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
+from pynamodb.exceptions import PynamoDBException
+
 TABLE_NOT_FOUND: t.Final = "ResourceNotFoundException"
 TABLE_EXISTS: t.Final = "ResourceInUseException"
 POLICY_NOT_FOUND: t.Final = "PolicyNotFoundException"
@@ -50,3 +52,19 @@ ACCESS_DENIED: t.Final = frozenset(
         "UnrecognizedClientException",
     }
 )
+
+
+def code_of(error: PynamoDBException) -> str | None:
+    """The code of DynamoDB's response to a call that failed.
+
+    PynamoDB's own ``cause_response_code`` raises AttributeError for a timeout, whose response is None.
+
+    Args:
+        error: PynamoDB's error.
+
+    Returns:
+        The code; None if there was no response, as after a timeout.
+    """
+    response = getattr(error.cause, "response", None) or {}
+    code: str | None = response.get("Error", {}).get("Code")
+    return code

@@ -16,6 +16,7 @@ from dynaflask.config.table_validators import INSIGHTS_DISABLED
 from dynaflask.config.table_validators import MAX_RECOVERY_DAYS
 from dynaflask.config.table_validators import TABLE_CLASSES
 from dynaflask.operations.error_codes import POLICY_NOT_FOUND
+from dynaflask.operations.error_codes import code_of
 from dynaflask.tables.capacity import described_capacity
 from dynaflask.tables.capacity import described_maximum
 from dynaflask.tables.capacity import described_warm
@@ -102,7 +103,7 @@ def _resource_policy(table: Table, arn: str) -> str | None:
     try:
         return t.cast("str", table.call("GetResourcePolicy", ResourceArn=arn)["Policy"])
     except TableError as error:
-        if error.cause_response_code == POLICY_NOT_FOUND:
+        if code_of(error) == POLICY_NOT_FOUND:
             return None
         raise
 

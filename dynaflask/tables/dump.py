@@ -15,6 +15,7 @@ from pynamodb.pagination import RateLimiter
 
 from dynaflask.exceptions import TransferError
 from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import code_of
 from dynaflask.tables.json_lines import Json
 from dynaflask.tables.partial_dump import DONE
 from dynaflask.tables.partial_dump import PartialDump
@@ -72,7 +73,7 @@ def dump(
                 partial.add(segment, page["Items"], start=page.get("LastEvaluatedKey", DONE))
                 progress(len(page["Items"]))
     except TableError as error:
-        if error.cause_response_code not in THROTTLED:
+        if code_of(error) not in THROTTLED:
             raise
         raise TransferError(
             pathlib.Path(path),

@@ -19,6 +19,7 @@ from dynaflask.exceptions import TransferError
 from dynaflask.model.batch import resend_unprocessed
 from dynaflask.model.batch import unprocessed_requests
 from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import code_of
 from dynaflask.tables.json_lines import Json
 from dynaflask.tables.json_lines import read_items
 from dynaflask.tables.json_lines import read_lines
@@ -165,7 +166,7 @@ class Writer:
         try:
             self._write([{"PutRequest": {"Item": item}} for item in items.values()])
         except TableError as error:
-            if error.cause_response_code == "ValidationException" and len(lines) > 1:
+            if code_of(error) == "ValidationException" and len(lines) > 1:
                 # DynamoDB refuses the whole batch and does not say which item is wrong: write each line by itself.
                 for line in lines:
                     self.write([line])
@@ -185,7 +186,7 @@ class Writer:
                 "BatchWriteItem", RequestItems={self._table.name: requests}, ReturnConsumedCapacity="TOTAL"
             )
         except TableError as error:
-            if error.cause_response_code not in THROTTLED:
+            if code_of(error) not in THROTTLED:
                 raise
             # DynamoDB throttled the whole batch, also the retries of botocore: nothing is written.
             unprocessed = list(requests)

@@ -12,6 +12,7 @@ from pynamodb.exceptions import TableError
 from dynaflask.operations.error_codes import BACKUPS_UNAVAILABLE
 from dynaflask.operations.error_codes import TABLE_EXISTS
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
+from dynaflask.operations.error_codes import code_of
 from dynaflask.tables.describe import actual_schema
 from dynaflask.tables.difference import Difference
 from dynaflask.tables.schema import Json
@@ -280,7 +281,7 @@ def _call_unless(code: str, table: Table, operation: str, request: Json) -> bool
     try:
         table.call(operation, **request)
     except TableError as error:
-        if error.cause_response_code != code:
+        if code_of(error) != code:
             raise
         return False
     return True

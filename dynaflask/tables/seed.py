@@ -16,6 +16,7 @@ from dynaflask.model.bodies.loading import new_item
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import serialized_keys
 from dynaflask.operations.error_codes import CONFLICTS
+from dynaflask.operations.error_codes import code_of
 
 if t.TYPE_CHECKING:
     from dynaflask.model.typed import Model
@@ -66,7 +67,7 @@ def _write(item: t.Any, *, replace: bool) -> bool:
     try:
         item.save(condition=hash_key_attribute(type(item)).does_not_exist())
     except PutError as error:
-        if error.cause_response_code not in CONFLICTS:
+        if code_of(error) not in CONFLICTS:
             raise
         return False
     return True

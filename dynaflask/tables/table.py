@@ -19,6 +19,7 @@ from dynaflask.model.tenant_guard import require_no_tenant
 from dynaflask.model.tenant_key import TenantKey
 from dynaflask.model.typed import Model
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
+from dynaflask.operations.error_codes import code_of
 from dynaflask.registry.declaration import full_name
 from dynaflask.tables.schema import Json
 from dynaflask.tables.schema import Schema
@@ -123,7 +124,7 @@ class Table:
         try:
             return t.cast("Json", self.call("DescribeTable", TableName=self.name)["Table"])
         except TableError as error:
-            if error.cause_response_code == TABLE_NOT_FOUND:
+            if code_of(error) == TABLE_NOT_FOUND:
                 return None
             raise
 

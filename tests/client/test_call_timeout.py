@@ -6,7 +6,6 @@ import contextlib
 import pickle
 import socket
 import threading
-import time
 import typing as t
 
 import flask
@@ -28,7 +27,7 @@ def wait_for_threads() -> None:
     """Wait until the attempts in flight have ended."""
     for thread in threading.enumerate():
         if thread.name == "dynaflask-call":
-            thread.join(10)
+            thread.join(60)
 
 
 @contextlib.contextmanager
@@ -63,13 +62,11 @@ class TestLimit:
     def test_a_slow_response(self, make_app: MakeApp, thread_model: t.Any, transport: str) -> None:
         """Bytes that keep coming do not extend it. The error names the bind and the setting."""
         with slow_server() as url:
-            limits: t.Any = {"read_timeout_seconds": 5, "max_retry_attempts": 0, "call_timeout_seconds": 0.3}
+            limits: t.Any = {"read_timeout_seconds": 60, "max_retry_attempts": 0, "call_timeout_seconds": 0.3}
             app = make_app(host=url, region="us-east-1", transport=transport, **limits, **KEYS)
             with app.app_context():
-                started = time.monotonic()
                 with pytest.raises(GetError) as caught:
                     thread_model.get("forum", "subject")
-                assert 0.3 <= time.monotonic() - started < 3
         assert isinstance(caught.value.cause, CallTimeoutError)
         assert str(caught.value).endswith(
             "GetItem took longer than 0.3 seconds, over all attempts. A write may have been carried out. (The bind is"
@@ -81,8 +78,10 @@ class TestLimit:
     ) -> None:
         """A write that is sent again later could undo another one."""
 
+        is_over = threading.Event()
+
         def answer(_: recorders.Request) -> recorders.Answer:
-            time.sleep(0.6)
+            is_over.wait(60)
             return THROTTLED
 
         recorder.answer = answer
@@ -96,14 +95,20 @@ class TestLimit:
         )
         with app.app_context(), pytest.raises(PutError, match="PutItem took longer than 0.3 seconds"):
             thread_model("forum", "subject").save()
+        is_over.set()
         wait_for_threads()
-        assert len(recorder.requests) == 1
+        assert len(recorder.requests) <= 1  # none, where the machine is so busy that the time ends before the request
 
     def test_a_bind_without_it(
         self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any, transport: str
     ) -> None:
         """Only the bind with the setting has the limit, also if both have one client."""
-        recorder.answer = lambda _: time.sleep(0.4)
+        is_over = threading.Event()
+
+        def answer(_: recorders.Request) -> None:
+            is_over.wait(60)
+
+        recorder.answer = answer
         app = make_app(
             host=recorder.url,
             region="us-east-1",
@@ -114,6 +119,7 @@ class TestLimit:
         with app.app_context():
             with db.using("hasty"), pytest.raises(GetError, match="The bind is 'hasty'"):
                 thread_model.get("forum", "late")
+            threading.Timer(0.3, is_over.set).start()
             assert thread_model.get("forum", "subject").subject == "subject"
 
     def test_a_fast_response(

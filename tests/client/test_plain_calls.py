@@ -115,7 +115,7 @@ def random_app() -> t.Iterator[tuple[flask.Flask, recorders.Recorder]]:
         yield app, server
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_requests_of_any_model(data: st.DataObject, random_app: tuple[flask.Flask, recorders.Recorder]) -> None:
     """A plain call sends the bytes of PynamoDB's own code, and has its result or error and its effect on the object."""

@@ -154,7 +154,8 @@ def calling(operation: str, parameters: t.Any = None) -> Step:
 
 SETTINGS: dict[str, t.Any] = {
     "deadline": None,
-    "suppress_health_check": [hypothesis.HealthCheck.function_scoped_fixture],  # the server may stay
+    # The server may stay, and the machine may be busy.
+    "suppress_health_check": [hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
 }
 
 

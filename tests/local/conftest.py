@@ -15,7 +15,8 @@ from dynaflask import local
 
 @pytest.fixture(autouse=True)
 def stopped() -> cabc.Iterator[None]:
-    """End the server after each test, so that the next test starts its own."""
+    """End the server before and after each test, so that each starts its own. A test elsewhere may have left one."""
+    local.stop()
     yield
     local.stop()
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import tempfile
 import time
+import types
 import typing as t
 
 import pytest
@@ -36,19 +37,21 @@ def test_a_path_that_another_process_uses_is_refused(tmp_path: pathlib.Path, mon
 
 def test_only_the_first_use_waits_for_a_path_in_use(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path in use delays one request, not each; when it is free, the next use starts the server."""
-    monkeypatch.setattr(data_lock, "LOCK_SECONDS", 1.0)
+    monkeypatch.setattr(data_lock, "LOCK_SECONDS", 0.2)
+    naps: list[float] = []
+    clock = types.SimpleNamespace(monotonic=lambda: time.monotonic() + sum(naps), sleep=naps.append)
+    monkeypatch.setattr(data_lock, "time", clock)
     with servers.python(servers.START_ON + "input()", str(tmp_path)) as process:
         assert process.stdout
         process.stdout.readline()
-        seconds = []
+        counts = []
         for _ in range(3):
-            start = time.monotonic()
             with pytest.raises(LocalServerError, match=f"in use by the server that process {process.pid} runs"):
                 local.endpoint(str(tmp_path))
-            seconds.append(time.monotonic() - start)
+            counts.append(len(naps))
         process.communicate("\n")
-    assert seconds[0] >= 1.0
-    assert max(seconds[1:]) < 0.5
+    assert counts[0] > 0
+    assert counts == [counts[0]] * 3
     assert servers.answers(local.endpoint(str(tmp_path)))
 
 

@@ -9,7 +9,6 @@ import typing as t
 
 import flask
 import pytest
-from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
@@ -359,11 +358,4 @@ def destination(values: Layer | str) -> Layer | str:
 
 
 TestContexts = Contexts.TestCase
-TestContexts.settings = settings(
-    max_examples=250,
-    stateful_step_count=30,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestContexts.settings = settings(max_examples=150, stateful_step_count=30)

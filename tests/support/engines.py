@@ -14,6 +14,7 @@ import fcntl
 import http.client
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -115,10 +116,12 @@ def install_ministack(directory: pathlib.Path) -> pathlib.Path:
 
 
 def free_port() -> int:
-    """A free port on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port on loopback, which nothing takes before the server does: no system hands out ports below 32768."""
+    for port in random.SystemRandom().sample(range(15_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("None of a hundred ports between 15000 and 32000 is free.")
 
 
 def _pinned_ministack() -> str:

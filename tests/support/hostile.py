@@ -97,7 +97,7 @@ def stall(data: bytes = b"", *, at: int | None = None) -> Act:
 
     def act(server: Hostile, connection: socket.socket) -> bool:
         connection.sendall(data[:at])
-        server.is_over.wait(timeout=20)
+        server.is_over.wait(timeout=60)
         return False
 
     return act
@@ -147,7 +147,7 @@ class Hostile:
 
     def wait_for_closings(self, number: int) -> None:
         """Wait until the server has closed a number of connections. A client can read a response before that."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.closings < number:
             assert time.monotonic() < deadline, f"The server closed {self.closings} of {number} connections."
             time.sleep(0.001)

@@ -42,7 +42,7 @@ from tests.support.recorder import Request
 default_transport.apply()
 
 WORKERS_PER_APP = 8
-WAIT_SECONDS = 30
+WAIT_SECONDS = 120
 
 
 class Destination(t.NamedTuple):

@@ -33,7 +33,7 @@ def python(code: str, *arguments: str) -> subprocess.Popen[str]:
 
 def finish(process: subprocess.Popen[str]) -> str:
     """The output of a process that ends with exit code 0 and writes nothing to standard error."""
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     return output
 
@@ -47,7 +47,7 @@ def answers(url: str) -> bool:
 
 def status(url: str, path: str, *, method: str = "GET", **headers: str) -> int:
     """The status of the answer to a request, with these headers besides Host."""
-    connection = http.client.HTTPConnection("127.0.0.1", port_of(url), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(url), timeout=60)
     try:
         connection.request(method, path, headers=headers)
         return connection.getresponse().status
@@ -60,8 +60,8 @@ def port_of(url: str) -> int:
 
 
 def eventually(claim: cabc.Callable[[], object]) -> bool:
-    """True if the claim becomes true within 20 seconds, which is far more than any of them takes."""
-    deadline = time.monotonic() + 20
+    """True if the claim becomes true within 60 seconds, which is far more than any of them takes."""
+    deadline = time.monotonic() + 60
     while not (holds := claim()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return bool(holds)

@@ -22,10 +22,10 @@ def fake(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Fl
 
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds of each sleep. It does not wait: the clock advances instead."""
+    """The seconds of each sleep. It does not wait: the clocks stand still, and advance by these seconds alone."""
     slept: list[float] = []
-    clock, monotonic_clock = time.time, time.monotonic
+    started, monotonic_started = time.time(), time.monotonic()
     monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(time, "time", lambda: clock() + sum(slept))
-    monkeypatch.setattr(time, "monotonic", lambda: monotonic_clock() + sum(slept))
+    monkeypatch.setattr(time, "time", lambda: started + sum(slept))
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic_started + sum(slept))
     return slept

@@ -154,7 +154,7 @@ def test_the_rate_limits_the_consumed_capacity(
     more = {"Items": [], "LastEvaluatedKey": {"forum": {"S": "a"}}, "ConsumedCapacity": {"CapacityUnits": 128}}
     recorder.answer = paged([more, more, {"Items": []}])
     dump(db.registry, boards.declare_board(db), tmp_path / "file", segments=1, rate=64)
-    assert sum(naps) == pytest.approx(4, abs=0.1)
+    assert sum(naps) == pytest.approx(4)
 
 
 def test_two_apps_dump_and_load_their_own_tables(

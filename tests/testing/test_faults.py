@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import threading
+import time
 import typing as t
 
 import flask
@@ -135,23 +137,36 @@ class TestDelays:
         assert fault.count == 1
 
     def test_a_read_timeout(
-        self, make_app: MakeApp, recorder: Recorder, thread_model: t.Any, served: flask.Flask
+        self,
+        make_app: MakeApp,
+        recorder: Recorder,
+        thread_model: t.Any,
+        served: flask.Flask,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """An attempt that takes longer than the read timeout ends then, and botocore retries it."""
         settings = {"host": recorder.url, "region": "eu-west-1", "transport": served.config["DYNAMODB_TRANSPORT"]}
-        app = make_app(read_timeout_seconds=0.05, max_retry_attempts=1, **settings, **KEYS)
-        with app.app_context(), slow_next("GetItem", 30, times=3):
+        app = make_app(read_timeout_seconds=60, max_retry_attempts=1, **settings, **KEYS)
+        naps: list[float] = []
+        monkeypatch.setattr(time, "sleep", naps.append)
+        with app.app_context(), slow_next("GetItem", 90, times=3):
             with pytest.raises(pynamodb.exceptions.GetError) as caught:
                 thread_model.get("flask", "hello")
             assert isinstance(caught.value.cause, ReadTimeoutError)
             thread_model.get("flask", "hello")
+        assert [seconds for seconds in naps if seconds >= 60] == [60] * 3
 
-    def test_a_call_timeout(self, make_app: MakeApp, recorder: Recorder, thread_model: t.Any) -> None:
+    def test_a_call_timeout(
+        self, make_app: MakeApp, recorder: Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """``DYNAMODB_CALL_TIMEOUT_SECONDS`` ends a slow call."""
         app = make_app(host=recorder.url, region="eu-west-1", call_timeout_seconds=0.05, **KEYS)
+        is_over = threading.Event()
+        monkeypatch.setattr(time, "sleep", lambda _: is_over.wait(60))
         with app.app_context(), slow_next("GetItem", 0.5):
             with pytest.raises(pynamodb.exceptions.GetError, match="took longer than 0.05 seconds"):
                 thread_model.get("flask", "hello")
+            is_over.set()
 
 
 class TestUnprocessed:

@@ -15,6 +15,7 @@ from pynamodb.exceptions import TableError
 from dynaflask.client.connection import TableConnection
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
+from dynaflask.operations.error_codes import code_of
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.manage import create
 from dynaflask.tables.migrations.expressions import Placeholders
@@ -153,7 +154,7 @@ class History:
                 **placeholders.request,
             )
         except TableError as error:
-            if error.cause_response_code not in CONFLICTS:
+            if code_of(error) not in CONFLICTS:
                 raise
             return None
         return Record.of_item(response["Attributes"])
@@ -167,7 +168,7 @@ class History:
         try:
             return self._table.call(operation, TableName=self._table.name, ConsistentRead=True, **request)
         except TableError as error:
-            if error.cause_response_code != TABLE_NOT_FOUND:
+            if code_of(error) != TABLE_NOT_FOUND:
                 raise
             return {}
 

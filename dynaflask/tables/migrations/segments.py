@@ -20,6 +20,7 @@ from dynaflask.model.tenant_key import SEPARATOR
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.operations.error_codes import TRANSACTION_CANCELED
+from dynaflask.operations.error_codes import code_of
 from dynaflask.tables.migrations.changes import Change
 from dynaflask.tables.migrations.changes import change_of
 from dynaflask.tables.migrations.expressions import Placeholders
@@ -141,9 +142,9 @@ class ItemMigration:
             else:
                 self._call("UpdateItem", **change.update(self._table.name))
         except TableError as error:
-            if error.cause_response_code == TRANSACTION_CANCELED:
+            if code_of(error) == TRANSACTION_CANCELED:
                 return self._explain_cancellation(error, change)
-            if error.cause_response_code not in CONFLICTS:
+            if code_of(error) not in CONFLICTS:
                 raise
             return False
         return True
@@ -172,7 +173,7 @@ class ItemMigration:
         try:
             response = self._table.call(operation, ReturnConsumedCapacity="TOTAL", **request)
         except TableError as error:
-            if error.cause_response_code not in THROTTLED:
+            if code_of(error) not in THROTTLED:
                 raise
             raise MigrationError(
                 f"{error} Run {self._migration.name} again, if need be with a lower --rate (rate=...): it continues"

@@ -350,7 +350,7 @@ def test_a_status_under_200_is_no_success(play: Play, is_warm: bool) -> None:
 @pytest.mark.parametrize("at", [0, 30, -5])
 def test_a_silent_server_is_a_read_timeout(play: Play, at: int) -> None:
     """A server that stops sending is a read timeout, with as many attempts as with botocore."""
-    options: dict[str, t.Any] = {"read_timeout_seconds": 0.5, "max_retry_attempts": 1}
+    options: dict[str, t.Any] = {"read_timeout_seconds": 0.2, "max_retry_attempts": 1, "is_warm": False}
     stock, direct = (play(transport, [hostile.stall(GOOD, at=at)], **options) for transport in TRANSPORTS)
     assert direct == stock
     assert "Read timeout" in direct.outcome[0][1]
