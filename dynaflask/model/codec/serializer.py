@@ -13,7 +13,9 @@ from pynamodb.attributes import MapAttribute
 from pynamodb.constants import BOOLEAN
 from pynamodb.constants import NULL
 from pynamodb.constants import NUMBER
+from pynamodb.constants import NUMBER_SET
 from pynamodb.constants import STRING
+from pynamodb.constants import STRING_SET
 from pynamodb.exceptions import AttributeNullError
 
 from dynaflask.model.codec import guards
@@ -40,20 +42,24 @@ class FieldWriter(t.NamedTuple):
         key: The key in the object's ``attribute_values``.
         dynamo_name: The attribute's name in the item.
         dynamo_type: The type in the item, such as ``"S"``.
-        plain_type: The Python type of values that are written unchanged, or None.
         convert: Converts any other value.
         is_nullable: True if the attribute may have no value.
         plain_types: The Python types of values that become text, numbers as text, or booleans.
+        quick: Converters by Python type that need no check of their argument or of their result.
+        convert_set: Converts a set that is not empty; None for an attribute of another type.
+        map_class: The class of a map with attributes of its own, or None.
     """
 
     name: str
     key: str
     dynamo_name: str
     dynamo_type: str
-    plain_type: type | None
     convert: Convert
     is_nullable: bool
     plain_types: frozenset[type]
+    quick: Converters
+    convert_set: Convert | None
+    map_class: t.Any
 
 
 def compile_serializer(model: t.Any) -> Serializer | None:
@@ -78,30 +84,32 @@ def _compile(
         return None
     if not all(is_unmodified(type(attribute), ["__get__"]) for attribute in cls.get_attributes().values()):
         return None
+    is_checked = is_plain is not None
+    namespace: dict[str, t.Any] = {"AttributeNullError": AttributeNullError, "is_plain_value": is_plain}
     compilation.in_progress.add(cls)
     fields = [_field_writer(cls, name, attribute, compilation) for name, attribute in cls.get_attributes().items()]
-    compilation.in_progress.discard(cls)
-    namespace: dict[str, t.Any] = {"AttributeNullError": AttributeNullError, "is_plain_value": is_plain}
-    function_name = f"serialize{'_checked' if is_plain else ''}_{function_suffix(cls)}"
     # A block for each attribute: a loop over the attributes takes half as long again.
-    is_checked = is_plain is not None
-    blocks = [
-        line
-        for number, field in enumerate(fields)
-        for line in _write_field(number, field, namespace, is_checked=is_checked)
-    ]
-    start = [f"def {function_name}(instance):", "get, item = instance.attribute_values.get, {}"]
+    blocks: list[str] = []
+    for number, field in enumerate(fields):
+        map_serializer = _compile(field.map_class, compilation, is_plain=is_plain) if field.map_class else None
+        namespace |= {f"convert{number}": field.convert, f"map_class{number}": field.map_class}
+        namespace[f"serialize_map{number}"] = map_serializer
+        blocks += _write_field(number, field, namespace, is_checked=is_checked, is_map=map_serializer is not None)
+    compilation.in_progress.discard(cls)
+    function_name = f"serialize{'_checked' if is_checked else ''}_{function_suffix(cls)}"
     checks, result = (["is_plain = True"], "item, is_plain") if is_checked else ([], "item")
+    start = [f"def {function_name}(instance):", "get, item = instance.attribute_values.get, {}"]
     source = "\n    ".join([*start, *checks, *blocks, f"return {result}"])
     execute(f"{source}\n", namespace, title="serializer", cls=cls)
     return t.cast("Serializer", namespace[function_name])
 
 
-def _write_field(number: int, field: FieldWriter, namespace: dict[str, t.Any], *, is_checked: bool) -> list[str]:
+def _write_field(
+    number: int, field: FieldWriter, namespace: dict[str, t.Any], *, is_checked: bool, is_map: bool
+) -> list[str]:
     """Source that writes one attribute, and if asked keeps track of whether the item is plain."""
-    namespace[f"convert{number}"] = field.convert
     put = f"item[{field.dynamo_name!r}] = {{{field.dynamo_type!r}: value}}"
-    convert_and_put = [
+    general = [
         "if value is not None:",
         f"    value = convert{number}(value)",
         "if value is not None:",
@@ -111,22 +119,69 @@ def _write_field(number: int, field: FieldWriter, namespace: dict[str, t.Any], *
     if is_checked:
         namespace[f"plain_types{number}"] = field.plain_types
         # The type before the conversion tells. A value of any other type is examined as it will be sent.
-        convert_and_put = [
-            "value_type = type(value)",
-            *convert_and_put,
+        general += [
             f"if value_type not in plain_types{number} and value is not None:",
             f"    is_plain = is_plain and is_plain_value(item[{field.dynamo_name!r}])",
         ]
-    if field.plain_type is None or (is_checked and field.plain_type not in field.plain_types):
-        return [f"value = get({field.key!r})", *convert_and_put]
-    namespace[f"plain_type{number}"] = field.plain_type
-    return [
-        f"value = get({field.key!r})",
-        f"if type(value) is plain_type{number}:",
-        f"    {put}",
-        "else:",
-        *(f"    {line}" for line in convert_and_put),
+    branches = []
+    for place, (python_type, convert) in enumerate(field.quick.items()):
+        if is_checked and python_type not in field.plain_types:
+            continue
+        # What converts a value of its own type returns it.
+        conversion = [] if convert is python_type else [f"value = quick{number}_{place}(value)"]
+        namespace |= {f"type{number}_{place}": python_type, f"quick{number}_{place}": convert}
+        branches.append((f"value_type is type{number}_{place}", [*conversion, put]))
+    branches += _set_branch(number, field, put, namespace, is_checked=is_checked)
+    if is_map:
+        branches.append(_map_branch(number, field, put, is_checked=is_checked))
+    if not branches:
+        return [f"value = get({field.key!r})", "value_type = type(value)", *general]
+    lines = [f"value = get({field.key!r})", "value_type = type(value)"]
+    for place, (condition, block) in enumerate(branches):
+        lines += [f"{'elif' if place else 'if'} {condition}:", *_indented(block)]
+    return [*lines, "else:", *_indented(general)]
+
+
+def _set_branch(
+    number: int, field: FieldWriter, put: str, namespace: dict[str, t.Any], *, is_checked: bool
+) -> list[tuple[str, list[str]]]:
+    """Condition and source that write a set. An empty one has no value."""
+    if field.convert_set is None or (is_checked and field.dynamo_type not in PLAIN_SETS):
+        return []
+    namespace |= {f"convert_set{number}": field.convert_set, "is_text": frozenset({str}).issuperset}
+    block = [f"value = convert_set{number}(value)", put]
+    if is_checked and field.dynamo_type == STRING_SET:
+        # A set of texts may have other values. All numbers become text.
+        block.append("is_plain = is_plain and is_text(map(type, value))")
+    return [("value_type is set and value", block)]
+
+
+def _map_branch(number: int, field: FieldWriter, put: str, *, is_checked: bool) -> tuple[str, list[str]]:
+    """Condition and source that write a map which has a value for each attribute that needs one."""
+    conditions = [
+        f"value_type is map_class{number}",
+        # A map that is the attribute of a class, and not a value, has none.
+        "(values := vars(value).get('attribute_values')) is not None",
+        *(f"values.get({key!r}) is not None" for key in _required_keys(field.map_class)),
     ]
+    block = [
+        "try:",
+        f"    {'value, is_plain_map' if is_checked else 'value'} = serialize_map{number}(value)",
+        "except AttributeNullError as error:",
+        f"    error.prepend_path({field.name!r})",
+        "    raise",
+        put,
+        *(["is_plain = is_plain and is_plain_map"] if is_checked else []),
+    ]
+    return " and ".join(conditions), block
+
+
+def _required_keys(cls: t.Any) -> list[str]:
+    return [value_key(cls, attribute) for attribute in cls.get_attributes().values() if not attribute.null]
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
 
 
 def _field_writer(cls: t.Any, name: str, attribute: t.Any, compilation: Compilation) -> FieldWriter:
@@ -151,14 +206,19 @@ def _field_writer(cls: t.Any, name: str, attribute: t.Any, compilation: Compilat
         key=value_key(cls, attribute),
         dynamo_name=attribute.attr_name,
         dynamo_type=attribute.attr_type,
-        # str(value) of a string, and its like, change nothing.
-        plain_type=next(
-            (python_type for python_type, converter in converters.items() if converter is python_type), None
-        ),
         convert=convert,
         is_nullable=attribute.null,
         plain_types=_plain_types(attribute, converters),
+        quick={cls: convert for cls, convert in converters.items() if convert is cls or convert in QUICK_CONVERTERS},
+        convert_set=converters.get(set),
+        map_class=type(attribute) if _has_map_class(attribute, converters) else None,
     )
+
+
+def _has_map_class(attribute: t.Any, converters: Converters) -> bool:
+    """True if the values of a map attribute are objects of its class, whose attributes are declared."""
+    is_map = isinstance(attribute, MapAttribute) and type(attribute) is not MapAttribute
+    return is_map and type(attribute) in converters
 
 
 def _plain_types(attribute: t.Any, converters: Converters) -> frozenset[type]:
@@ -186,7 +246,7 @@ def _map_converters(cls: t.Any, convert_other: Convert, compilation: Compilation
     convert = _map_converter(cls, compilation)
     if convert is None:
         return {}
-    required = [value_key(cls, attribute) for attribute in cls.get_attributes().values() if not attribute.null]
+    required = _required_keys(cls)
 
     def convert_map(instance: t.Any) -> t.Any:
         # PynamoDB looks for missing values in a map before it writes any of it.
@@ -260,4 +320,8 @@ PLAIN_CONVERTERS: dict[str, tuple[Convert, ...]] = {
     NUMBER: (int.__repr__, values.serialize_float),
     BOOLEAN: (bool,),
 }
+# DynamoDB's types of sets without binary values.
+PLAIN_SETS = (STRING_SET, NUMBER_SET)
+# Converters that never return None, and raise no AttributeNullError.
+QUICK_CONVERTERS = (int.__repr__, values.serialize_float, values.serialize_utc)
 LEGACY_CONVERTERS: dict[t.Any, Converters] = {attributes.BinaryAttribute.serialize: {bytes: base64.b64encode}}
