@@ -14,10 +14,8 @@ from flask_restx import Api
 from flask_restx import Namespace
 from flask_restx import Resource
 from flask_restx import inputs
-from pynamodb.exceptions import DeleteError
-from pynamodb.exceptions import PutError
-from pynamodb.exceptions import UpdateError
 
+from dynaflask import ConditionFailed
 from dynaflask import InvalidBody
 from dynaflask.integrations import flask_restx as restx
 from dynaflask.views import load_item
@@ -119,9 +117,7 @@ def abort_unless_met(status: int, message: str) -> cabc.Iterator[None]:
     """Abort with this status if the condition of the block's write is not met."""
     try:
         yield
-    except (PutError, UpdateError, DeleteError) as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
-            raise
+    except ConditionFailed:
         abort(status, message)
 
 

@@ -12,6 +12,7 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.exceptions import StreamError
 from dynaflask.operations.error_codes import CONFLICTS
+from dynaflask.operations.error_codes import code_of
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.manage import create
 from dynaflask.tables.schema import Json
@@ -81,7 +82,7 @@ class Checkpoints:
                 position=position,
             )
         except TableError as error:
-            if error.cause_response_code not in CONFLICTS:
+            if code_of(error) not in CONFLICTS:
                 raise
             raise StreamError(
                 f"Another process reads this stream as {self._consumer!r} now, so that this one stopped. Run one"
