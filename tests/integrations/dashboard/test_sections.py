@@ -124,7 +124,7 @@ def test_binds_have_the_host_and_the_transport_of_their_client(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:
     """Before the first call a bind has what the settings say; after it, what its client has. Each app has its own."""
-    settings: dict[str, t.Any] = {"host": recorder.url, "region": "us-east-1", **KEYS}
+    settings: dict[str, t.Any] = {"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS}
     apps = [
         make_app(name, binds={"aws": {"host": None, "region": "eu-west-1", "transport": "stock"}}, **settings)
         for name in ("us", "eu")
@@ -145,7 +145,7 @@ def test_binds_have_the_host_and_the_transport_of_their_client(
 def test_a_transport_has_its_reason(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
     """A transport that is not that of the settings has the reason, with a client of botocore and without."""
     settings: dict[str, t.Any] = {"host": recorder.url, "region": "us-east-1", **KEYS}
-    stock, direct = make_app("stock", transport="stock", **settings), make_app("direct", **settings)
+    stock, direct = make_app("stock", transport="stock", **settings), make_app("direct", transport="direct", **settings)
     for app in (stock, direct):
         with app.app_context():
             thread_model.count("flask")
