@@ -29,6 +29,9 @@ from tests.support.paths import SLOW_FILES
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The options of this run, such as its coverage, are not those of the runs that tests start.
+os.environ.pop("PYTEST_ADDOPTS", None)
+
 # The fixtures that users get by the entry point, and the browser.
 pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser"]
 default_transport.apply()

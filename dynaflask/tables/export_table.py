@@ -64,10 +64,8 @@ def _resource_id(name: str) -> str:
 def _request(table: Table) -> Json:
     """What the models of a table declare: the request of ``CreateTable``, and those of the calls that follow it."""
     schema = table.schema
-    request = schema.create_request()
-    for call in completions(schema):
-        if call.operation in EXPORTED_CALLS:
-            request |= call.request
+    calls = [call.request for call in completions(schema) if call.operation in EXPORTED_CALLS]
+    request = {name: value for part in (schema.create_request(), *calls) for name, value in part.items()}
     # The order of these is that of the models, which depends on the order of imports.
     for name, key in SORTED.items():
         if name in request:

@@ -72,10 +72,11 @@ def test_any_difference_makes_another_key(name: str, data: st.DataObject) -> Non
 
 
 def test_every_field_of_a_bind_is_tested() -> None:
-    """The other fields concern names and tables, which a client does not know, and what its owner decides."""
+    """The other fields concern names, tables and single calls, which a client does not know, or its owner decides."""
     tables = {setting.name for setting in SETTINGS if setting.group is Group.NEW_TABLES} & set(BIND_FIELDS)
     ignored = {"key", "table_prefix", "share_client", *tables}
-    assert FIELDS.keys() | ignored | {"call_timeout_seconds"} == {"key", *BIND_FIELDS}
+    per_call = {"retry_conflicts", "return_values_on_condition_failure"}
+    assert FIELDS.keys() | ignored | {"call_timeout_seconds", *per_call} == {"key", *BIND_FIELDS}
 
 
 def test_equal_configs_make_equal_keys() -> None:

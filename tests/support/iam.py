@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import fcntl
+import functools
 import json
 import pathlib
 import shutil
@@ -14,6 +15,8 @@ import pytest
 
 from tests.support.paths import PROJECT
 
+# Without a network, npm tries for minutes.
+INSTALL_SECONDS = 60
 PACKAGE = "@cloud-copilot/iam-simulate@0.1.173"
 ACCOUNT = "123456789012"
 PROGRAM = """
@@ -72,9 +75,18 @@ def _simulation(policy: cabc.Mapping[str, t.Any], call: Call) -> dict[str, t.Any
 
 
 def _install() -> tuple[str, pathlib.Path]:
+    evaluator = _evaluator()
+    if isinstance(evaluator, str):
+        pytest.skip(evaluator)
+    return evaluator
+
+
+@functools.cache
+def _evaluator() -> tuple[str, pathlib.Path] | str:
+    """Node.js and the directory of the evaluator, or why there is none. It is installed once."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("The evaluator of IAM policies needs Node.js with npm, and one of them is not on PATH.")
+        return "The evaluator of IAM policies needs Node.js with npm, and one of them is not on PATH."
     directory = PROJECT / ".engine" / "iam"
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "installed", "a+") as note:
@@ -91,9 +103,12 @@ def _install() -> tuple[str, pathlib.Path]:
                 str(directory),
                 PACKAGE,
             ]
-            process = subprocess.run(command, capture_output=True, text=True, check=False)
+            try:
+                process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS)
+            except subprocess.TimeoutExpired:
+                return f"npm did not install the evaluator of IAM policies in {INSTALL_SECONDS} seconds."
             if process.returncode:
-                pytest.skip(f"npm could not install the evaluator of IAM policies:\n{process.stderr}")
+                return f"npm could not install the evaluator of IAM policies:\n{process.stderr}"
             note.truncate(0)
             note.write(PACKAGE)
     return node, directory

@@ -243,14 +243,19 @@ class Window(t.NamedTuple):
         ]
 
 
+def _now() -> float:
+    return time.monotonic()
+
+
 class Activity:
     """The operations on items of one app in the last five minutes. A forked child starts with none.
 
     Args:
-        clock: Returns the time in seconds.
+        clock: Returns the time in seconds; by default, that of the monotonic clock.
     """
 
-    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        clock = _now if clock is None else clock
         self._clock = clock
         self._state = ProcessLocal(lambda: _Slots(clock()))
         # The time starts here, not at the first operation.
