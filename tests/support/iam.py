@@ -16,7 +16,7 @@ import pytest
 from tests.support.paths import PROJECT
 
 # Without a network, npm tries for minutes.
-INSTALL_SECONDS = 60
+INSTALL_SECONDS = 30
 PACKAGE = "@cloud-copilot/iam-simulate@0.1.173"
 ACCOUNT = "123456789012"
 PROGRAM = """
