@@ -8,6 +8,7 @@ import flask
 import pytest
 from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import TableDoesNotExist
 from pynamodb.exceptions import TableError
 from pynamodb.indexes import GlobalSecondaryIndex
 from pynamodb.indexes import KeysOnlyProjection
@@ -65,7 +66,10 @@ class TestAll:
         """Each table is created on its model's bind, and is ready for use when ``wait`` returns."""
         db.create_all(wait=True)
         assert exist(declared) == [True, True]
-        assert "Session" not in "".join(db.connection.list_tables()["TableNames"])
+        name = declared[1]._get_connection().table_name
+        assert db.get_connection("eu").describe_table(name)["TableName"] == name
+        with pytest.raises(TableDoesNotExist):
+            db.connection.describe_table(name)
 
     def test_it_may_be_called_again(self, db: dynaflask.Dynamo, declared: list[t.Any]) -> None:
         """A second ``create_all`` leaves the tables as they are, and a second ``drop_all`` does nothing."""
