@@ -81,7 +81,7 @@ def reason_codes(error: BaseException | None) -> frozenset[str]:
     code = code_of(error)
     if code != TRANSACTION_CANCELED:
         return frozenset({code} if code else ())
-    cause = getattr(error, "cause", None) or error
+    cause: t.Any = getattr(error, "cause", None) or error
     # PynamoDB moves the reasons from the response to an attribute. The other items have None, or "None".
     reasons = getattr(cause, "cancellation_reasons", None)
     if reasons is not None:
