@@ -19,6 +19,7 @@ import pytest
 import dynaflask
 from dynaflask.client.codec import json_codec
 from dynaflask.registry.models import STATIC_MODELS
+from tests.support import caches
 from tests.support import default_transport
 from tests.support import engines
 from tests.support import models
@@ -35,6 +36,7 @@ os.environ.pop("PYTEST_ADDOPTS", None)
 # The fixtures that users get by the entry point, and the browser.
 pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser"]
 default_transport.apply()
+caches.share()
 
 # Each run tries the same examples, so that no run fails by chance, and none fails because the machine is busy. Look for
 # new ones with `pytest --hypothesis-profile=default -n0 FILE`.

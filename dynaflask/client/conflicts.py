@@ -16,8 +16,8 @@ from pynamodb.constants import CLIENT_REQUEST_TOKEN
 from pynamodb.constants import TRANSACT_WRITE_ITEMS
 
 from dynaflask.client.backoff import backoff_delay
-from dynaflask.operations.error_codes import TRANSACTION_CANCELED
 from dynaflask.operations.error_codes import TRANSACTION_CONFLICTS
+from dynaflask.operations.error_codes import reason_codes
 
 Json = dict[str, t.Any]
 
@@ -64,9 +64,5 @@ def is_conflict(error: ClientError) -> bool:
     Args:
         error: The error of a call, as PynamoDB translates it.
     """
-    code = error.response.get("Error", {}).get("Code")
-    if code == TRANSACTION_CANCELED:
-        # The reasons of PynamoDB's error. An item that is not a reason has None.
-        codes = {reason.code for reason in getattr(error, "cancellation_reasons", ()) if reason}
-        return bool(codes) and codes <= TRANSACTION_CONFLICTS
-    return code in TRANSACTION_CONFLICTS
+    codes = reason_codes(error)
+    return bool(codes) and codes <= TRANSACTION_CONFLICTS

@@ -21,6 +21,7 @@ from dynaflask.operations.error_codes import ACCESS_DENIED
 from dynaflask.operations.error_codes import NOT_ALLOWED
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import code_of
 
 CREDENTIAL_SETTINGS: t.Final = "DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
 # The settings to check, by botocore's exception classes. The first entry that matches is used.
@@ -135,7 +136,7 @@ def _advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, tena
         return f"(The bind is {bind.key!r}. {failure})"
     if setting is not None:
         return f"(The bind is {bind.key!r}. Check {setting}.)"
-    code = _error_code(error)
+    code = code_of(error)
     advice = _missing_table_advice(bind, tenant) if code == TABLE_NOT_FOUND else _code_advice(code, operation)
     return f"({_destination(bind, client)} {advice})" if advice else ""
 
@@ -176,10 +177,6 @@ def _destination(bind: Bind, client: t.Any) -> str:
     if url:
         parts.append(f"the endpoint {without_password(str(url))!r}")
     return f"{', '.join(parts)}."
-
-
-def _error_code(error: Exception) -> str | None:
-    return error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
 
 
 def _setting_to_check(error: Exception, bind: Bind) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
-from pynamodb.exceptions import PynamoDBException
+from botocore.exceptions import ClientError
 
 TABLE_NOT_FOUND: t.Final = "ResourceNotFoundException"
 TABLE_EXISTS: t.Final = "ResourceInUseException"
@@ -54,17 +54,36 @@ ACCESS_DENIED: t.Final = frozenset(
 )
 
 
-def code_of(error: PynamoDBException) -> str | None:
+def code_of(error: BaseException | None) -> str | None:
     """The code of DynamoDB's response to a call that failed.
 
     PynamoDB's own ``cause_response_code`` raises AttributeError for a timeout, whose response is None.
 
     Args:
-        error: PynamoDB's error.
+        error: Error of PynamoDB or of botocore.
 
     Returns:
         The code; None if there was no response, as after a timeout.
     """
-    response = getattr(error.cause, "response", None) or {}
-    code: str | None = response.get("Error", {}).get("Code")
-    return code
+    cause = getattr(error, "cause", None) or error
+    return cause.response.get("Error", {}).get("Code") if isinstance(cause, ClientError) else None
+
+
+def reason_codes(error: BaseException | None) -> frozenset[str]:
+    """Why DynamoDB refused a call: the code of the response, or of each item that canceled the transaction.
+
+    Args:
+        error: Error of PynamoDB or of botocore.
+
+    Returns:
+        The codes; none if there was no response.
+    """
+    code = code_of(error)
+    if code != TRANSACTION_CANCELED:
+        return frozenset({code} if code else ())
+    cause: t.Any = getattr(error, "cause", None) or error
+    # PynamoDB moves the reasons from the response to an attribute. The other items have None, or "None".
+    reasons = getattr(cause, "cancellation_reasons", None)
+    if reasons is not None:
+        return frozenset(reason.code for reason in reasons if reason)
+    return frozenset(reason["Code"] for reason in cause.response.get("CancellationReasons", ())) - {"None"}

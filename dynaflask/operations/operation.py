@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from dynaflask.exceptions import TenantLimitExceeded
 from dynaflask.operations.caller import Caller
 from dynaflask.operations.error_codes import THROTTLED
-from dynaflask.operations.error_codes import TRANSACTION_CANCELED
+from dynaflask.operations.error_codes import code_of
+from dynaflask.operations.error_codes import reason_codes
 from dynaflask.operations.requests import Json
 from dynaflask.operations.requests import requests_by_table
 
@@ -177,15 +178,12 @@ def failure_of(error: BaseException) -> dict[str, t.Any]:
     if not isinstance(cause, ClientError):
         return {"error": type(error).__name__, "is_refused": isinstance(error, TenantLimitExceeded)}
     response = t.cast("dict[str, t.Any]", cause.response)
-    code = response.get("Error", {}).get("Code") or type(error).__name__
-    reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
-    is_throttled = code in THROTTLED or (code == TRANSACTION_CANCELED and bool(reasons & THROTTLED))
     # DynamoDB spells the name in two ways.
     details = response.get("ThrottlingReasons") or response.get("throttlingReasons") or ()
     metadata = response.get("ResponseMetadata", {})
     return {
-        "error": code,
-        "is_throttled": is_throttled,
+        "error": code_of(cause) or type(error).__name__,
+        "is_throttled": bool(reason_codes(cause) & THROTTLED),
         "throttling_reasons": tuple(
             ThrottlingReason(detail.get("reason", ""), detail.get("resource", "")) for detail in details
         ),

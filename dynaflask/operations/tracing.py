@@ -12,14 +12,10 @@ import contextlib
 import contextvars
 import typing as t
 
-from botocore.exceptions import ClientError
-
-from dynaflask.operations.error_codes import TRANSACTION_CANCELED
+from dynaflask.operations.error_codes import CONDITION_FAILED
+from dynaflask.operations.error_codes import code_of
+from dynaflask.operations.error_codes import reason_codes
 from dynaflask.operations.operation import Operation
-
-FAILED_CONDITION: t.Final = "ConditionalCheckFailedException"
-# The reasons that a transaction with a failed condition has: "None" is that of its other items.
-FAILED_CONDITION_REASONS: t.Final = frozenset({"ConditionalCheckFailed", "None"})
 
 
 class Place(t.NamedTuple):
@@ -161,13 +157,7 @@ def finished_call(operation: Operation, *, place: Place, error: BaseException | 
         place: Where the client sends to.
         error: Error as PynamoDB's connection raises it; ``None`` on success.
     """
-    cause = error.__cause__ if error is not None and isinstance(error.__cause__, ClientError) else error
-    if not isinstance(cause, ClientError):
-        return FinishedCall(operation, *place, error_code=None, is_error=error is not None)
-    response = t.cast("dict[str, t.Any]", cause.response)
-    code = response.get("Error", {}).get("Code")
-    reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
-    is_condition = code == FAILED_CONDITION or (
-        code == TRANSACTION_CANCELED and bool(reasons) and reasons <= FAILED_CONDITION_REASONS
-    )
-    return FinishedCall(operation, *place, error_code=code, is_error=not is_condition)
+    reasons = reason_codes(error)
+    is_condition = bool(reasons) and reasons <= CONDITION_FAILED
+    is_error = error is not None and not is_condition
+    return FinishedCall(operation, *place, error_code=code_of(error), is_error=is_error)

@@ -26,6 +26,7 @@ from dynaflask.model.conditions import origin_of
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import EXPIRED_CREDENTIALS
 from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import reason_codes
 from dynaflask.registry.context import current_scope
 from dynaflask.views import json_provider
 
@@ -116,7 +117,7 @@ def to_http_exception(error: Exception) -> HTTPException | None:
     if isinstance(error, DoesNotExist):
         return NotFound()
     cause = _cause(error)
-    codes = _codes(cause)
+    codes = reason_codes(error)
     if codes & CONFLICTS:
         return ItemConflict(_shown_item(error))
     # A batch write without another cause gave up, because DynamoDB returned too many unprocessed items.
@@ -143,16 +144,6 @@ def _shown_item(error: Exception) -> t.Any:
 
 def _cause(error: Exception) -> Exception:
     return getattr(error, "cause", None) or error
-
-
-def _codes(cause: Exception) -> set[str | None]:
-    if not isinstance(cause, ClientError):
-        return set()
-    # PynamoDB parses the cancellation reasons into an attribute; botocore leaves them in the response.
-    reasons = {reason.code for reason in getattr(cause, "cancellation_reasons", ()) if reason}
-    response = t.cast("dict[str, t.Any]", cause.response)
-    reasons.update(reason.get("Code") for reason in response.get("CancellationReasons", ()))
-    return {response.get("Error", {}).get("Code"), *reasons}
 
 
 def _is_server_error(cause: Exception) -> bool:

@@ -20,6 +20,7 @@ from dynaflask.integrations.debugtoolbar import add_panel
 from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import ThrottlingReason
+from tests.support import caches
 from tests.support import engines
 from tests.support import servers
 from tests.support.browser import screenshot
@@ -40,7 +41,7 @@ def make(make_app: MakeApp, ministack: engines.Engine, thread_model: t.Any) -> t
         own = {key.removeprefix("DYNAMODB_").lower(): value for key, value in ministack.settings(account).items()}
         app = make_app(name, **own, **{"record_operations": True, **settings})
         app.config.update(SECRET_KEY="hush", DEBUG_TB_ENABLED=True, DEBUG_TB_HOSTS=("127.0.0.1",))
-        DebugToolbarExtension(app)
+        DebugToolbarExtension(app).jinja_env.bytecode_cache = caches.TEMPLATES
         add_panel(app)
         with app.app_context():
             thread_model.create_table(wait=True)

@@ -8,6 +8,8 @@ import typing as t
 
 import pytest
 from botocore.exceptions import ClientError
+from pynamodb.exceptions import CancellationReason
+from pynamodb.exceptions import VerboseClientError
 
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.tracing import NO_TRACING
@@ -128,8 +130,9 @@ def test_a_failed_condition_is_no_error(error: BaseException | None, code: str |
     assert (call.error_code, call.is_error) == (code, is_error)
 
 
-def test_the_cause_of_pynamodbs_error_counts() -> None:
-    """PynamoDB's error has DynamoDB's error as its cause."""
-    error = RuntimeError()
-    error.__cause__ = client_error("ThrottlingException")
-    assert finished_call(operation(), place=UNKNOWN_PLACE, error=error).error_code == "ThrottlingException"
+def test_a_failed_condition_in_pynamodbs_error() -> None:
+    """PynamoDB moves the reasons of a canceled transaction from the response to an attribute of its error."""
+    reason = CancellationReason(code="ConditionalCheckFailed")
+    response = client_error("TransactionCanceledException").response
+    error = VerboseClientError(response, "TransactWriteItems", cancellation_reasons=[None, reason])
+    assert not finished_call(operation(), place=UNKNOWN_PLACE, error=error).is_error

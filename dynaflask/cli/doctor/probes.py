@@ -31,6 +31,7 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.fields import BIND_FIELDS
 from dynaflask.operations.error_codes import NOT_ALLOWED
+from dynaflask.operations.error_codes import code_of
 from dynaflask.operations.tracing import active
 from dynaflask.registry import health
 from dynaflask.registry.registry import Registry
@@ -213,7 +214,7 @@ def _compared(table: Table, name: str) -> Finding:
 
 
 def _refusal(error: ClientError, bind: Bind) -> Finding:
-    if error.response.get("Error", {}).get("Code") == NOT_ALLOWED:
+    if code_of(error) == NOT_ALLOWED:
         # The tables may be allowed all the same.
         return Finding(CREDENTIALS, WARNING, safe_text(error, bind))
     return Finding(CREDENTIALS, ERROR, safe_text(error, bind))

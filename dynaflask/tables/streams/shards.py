@@ -13,6 +13,7 @@ import typing as t
 from botocore.exceptions import ClientError
 
 from dynaflask.exceptions import StreamError
+from dynaflask.operations.error_codes import code_of
 from dynaflask.tables.schema import Json
 from dynaflask.tables.streams.checkpoints import END
 from dynaflask.tables.streams.checkpoints import Checkpoints
@@ -86,7 +87,7 @@ class ShardReader:
         try:
             response = self._client.get_records(ShardIterator=self._iterators[shard], Limit=PAGE_RECORDS)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
+            code = code_of(error)
             if code == EXPIRED:
                 return Page([], self._iterator(shard))
             if code == TRIMMED:
@@ -155,7 +156,7 @@ class ShardReader:
         try:
             return self._request_iterator(shard, ShardIteratorType="AFTER_SEQUENCE_NUMBER", SequenceNumber=position)
         except ClientError as error:
-            if error.response["Error"]["Code"] != TRIMMED:
+            if code_of(error) != TRIMMED:
                 raise
         return self._iterator_of_oldest(shard)
 
@@ -173,7 +174,7 @@ class ShardReader:
         try:
             response = self._client.get_shard_iterator(StreamArn=self._stream_arn, ShardId=shard, **request)
         except ClientError as error:
-            if error.response["Error"]["Code"] != NOT_FOUND:
+            if code_of(error) != NOT_FOUND:
                 raise
             return None
         return t.cast("str", response["ShardIterator"])
