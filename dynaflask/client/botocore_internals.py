@@ -20,6 +20,7 @@ import botocore.awsrequest
 import botocore.discovery
 import botocore.handlers
 import botocore.httpsession
+import botocore.retries.standard
 import botocore.session
 import botocore.useragent
 from botocore.client import BaseClient
@@ -189,6 +190,11 @@ def _user_agent_with(agent: t.Any, register: t.Any, features: cabc.Iterable[str]
         for feature in features:
             register(feature)
         return t.cast("str", agent.to_string())
+
+
+def first_attempt_names_limit() -> bool:
+    """True if the first attempt of a call names the limit of attempts: botocore 1.44 does, and 1.35 does not."""
+    return hasattr(botocore.retries.standard, "MaxAttemptsSeeder")
 
 
 def signing_destination(client: t.Any) -> tuple[str, str] | None:

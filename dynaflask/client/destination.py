@@ -20,6 +20,7 @@ from botocore.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection
 
 from dynaflask.client import tls
+from dynaflask.client.botocore_internals import first_attempt_names_limit
 from dynaflask.client.botocore_internals import frozen_credentials
 from dynaflask.client.botocore_internals import mock_is_active
 from dynaflask.client.botocore_internals import signing_destination
@@ -250,7 +251,8 @@ def _headers(key: ClientKey, config: Config) -> dict[str, str] | None:
         *(["ENDPOINT_OVERRIDE"] if key.endpoint_url else []),
     ]
     # The legacy mode tells the number of attempts only when it tries again.
-    limit = f"; max={retries['total_max_attempts']}" if retries["mode"] == "standard" else ""
+    has_limit = retries["mode"] == "standard" and first_attempt_names_limit()
+    limit = f"; max={retries['total_max_attempts']}" if has_limit else ""
     headers = {"user-agent": user_agent(config, features), "amz-sdk-request": f"attempt=1{limit}"}
     extra = {name.lower(): value for name, value in key.extra_headers}
     # A header of the settings replaces botocore's own. Such a request is botocore's to make.

@@ -7,6 +7,7 @@ import types
 import typing as t
 
 import botocore.httpsession
+import botocore.retries.standard
 import botocore.session
 import botocore.useragent
 import pytest
@@ -45,9 +46,20 @@ def test_each_function_has_a_safe_result_without_its_name(ask: t.Callable[[t.Any
 def test_a_user_agent_without_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore 1.35 has no such names."""
     expected = botocore.useragent.UserAgentString.from_environment().with_client_config(Config()).to_string()
-    assert " m/N" in botocore_internals.user_agent(Config(), ["ENDPOINT_OVERRIDE"])
-    monkeypatch.delattr(botocore.useragent, "register_feature_id")
+    has_features = hasattr(botocore.useragent, "register_feature_id")
+    assert (" m/N" in botocore_internals.user_agent(Config(), ["ENDPOINT_OVERRIDE"])) == has_features
+    monkeypatch.delattr(botocore.useragent, "register_feature_id", raising=False)
     assert botocore_internals.user_agent(Config(), ["ENDPOINT_OVERRIDE"]) == expected
+
+
+@pytest.mark.parametrize("has_name", [True, False])
+def test_the_limit_of_attempts(monkeypatch: pytest.MonkeyPatch, has_name: bool) -> None:
+    """Without the name, an older botocore names the limit only when it tries again."""
+    if has_name:
+        monkeypatch.setattr(botocore.retries.standard, "MaxAttemptsSeeder", object, raising=False)
+    else:
+        monkeypatch.delattr(botocore.retries.standard, "MaxAttemptsSeeder", raising=False)
+    assert botocore_internals.first_attempt_names_limit() is has_name
 
 
 @pytest.mark.parametrize("path", botocore_internals._READ_BY_DIRECT)

@@ -11,6 +11,7 @@ import weakref
 
 import pytest
 from botocore.credentials import Credentials
+from botocore.credentials import ReadOnlyCredentials
 
 from dynaflask.client import lazy_client
 from dynaflask.client.destination import Destination
@@ -86,6 +87,7 @@ def test_other_clients_are_made_at_once(bind: Bind) -> None:
     assert factory_client.has_credentials
 
 
+@pytest.mark.skipif("account_id" not in ReadOnlyCredentials._fields, reason="botocore 1.35.0 knows no accounts")
 def test_a_template_that_is_captured_later_is_compared(
     bind: Bind, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -254,10 +254,11 @@ def test_a_wrong_setting_is_named(settings: dict[str, t.Any], message: str) -> N
 
 def test_settings_of_dynaflask_win(make_peer_app: MakeApp) -> None:
     """``DYNAMODB_*`` settings win over Flask-Dynamo's; credentials are taken as a whole."""
+    key = engines.Account().access_key_id
     app = make_peer_app(
         DYNAMODB_TABLE_PREFIX="blue-",
         DYNAMODB_READ_TIMEOUT_SECONDS=3,
-        DYNAMODB_AWS_ACCESS_KEY_ID="3" * 12,
+        DYNAMODB_AWS_ACCESS_KEY_ID=key,
         DYNAMODB_AWS_SECRET_ACCESS_KEY="other",
     )
     dynamo = Dynamo(app)
@@ -265,7 +266,7 @@ def test_settings_of_dynaflask_win(make_peer_app: MakeApp) -> None:
     assert [name for name, _ in dynamo.tables.items()] == ["users", "groups"]
     assert dynamo.tables["users"].name == "blue-users"
     assert dynamo.connection.meta.client.meta.config.read_timeout == 3
-    assert dynamo.session.get_credentials().access_key == "3" * 12
+    assert dynamo.session.get_credentials().access_key == key
     dynamo.destroy_all()
 
 

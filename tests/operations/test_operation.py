@@ -288,12 +288,13 @@ class TestFacts:
     def test_the_reasons_of_throttling(
         self, thread_model: t.Any, recorder: recorders.Recorder, finished: list[Operation], code: str, member: str
     ) -> None:
-        """A throttled call has DynamoDB's reasons, in both of its spellings."""
+        """A throttled call has DynamoDB's reasons, in both of its spellings, if botocore knows them."""
         reason = {"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn:aws:dynamodb:x"}
         recorder.answer = refuse(code, **{member: [reason]})
         with pytest.raises(PutError):
             thread_model("forum", "subject").save()
-        assert finished[0].throttling_reasons == (tuple(reason.values()),)
+        shapes = thread_model._get_connection().connection.client.meta.service_model.shape_names
+        assert finished[0].throttling_reasons == ((tuple(reason.values()),) if "ThrottlingReasonList" in shapes else ())
         assert (finished[0].is_throttled, finished[0].attempts) == (True, 2)
         assert finished[0].request_id is not None
 

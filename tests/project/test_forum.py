@@ -38,6 +38,7 @@ from examples.forum import __main__ as command
 from examples.forum.app import create_app
 from examples.forum.models import Thread
 from examples.forum.models import db
+from examples.forum.sites import SITES
 from examples.forum.sites import Sites
 from examples.forum.sites import create_application
 from examples.forum.sites import create_sites
@@ -52,6 +53,13 @@ INTRO = {"forum_name": "Flask", "subject": "Hello & welcome"}
 ADDRESS = "/us/threads/Flask/Hello%20%26%20welcome"
 ELSEWHERE = "/eu/threads/Flask/Hello%20%26%20welcome"
 MISSING = {"message": "There is no such thread."}
+
+
+@pytest.fixture(autouse=True)
+def accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each site an account of the test's own, because the tests share an engine."""
+    for config in SITES.values():
+        monkeypatch.setitem(config, "DYNAMODB_AWS_ACCESS_KEY_ID", engines.Account().access_key_id)
 
 
 @pytest.fixture
@@ -283,9 +291,7 @@ def test_a_site_is_configured_by_environment_and_call(monkeypatch: pytest.Monkey
     assert app.extensions["dynamo"].meta(Thread).host == "http://127.0.0.1:9000"
 
 
-def test_making_the_sites_creates_no_table(
-    ministack: engines.Engine, account: engines.Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_making_the_sites_creates_no_table(ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only ``create_tables`` creates tables."""
     monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
     sites = create_sites()

@@ -13,6 +13,9 @@ try:
 except ImportError:  # also of an installed one: a subinterpreter refuses its extension module
     msgspec = None
 
+# What msgspec raises for malformed JSON. Before version 0.21, it is no ValueError.
+MsgspecError: type[Exception] = ValueError if msgspec is None else msgspec.MsgspecError
+
 
 def load(body: bytes) -> t.Any:
     """The value of a JSON text. ``None`` for ``null``, and for a text that botocore must decode or refuse."""
@@ -20,7 +23,7 @@ def load(body: bytes) -> t.Any:
         # `decode` first: from bytes, json would also accept UTF-16. msgspec refuses some texts that json accepts, such
         # as lone surrogates and NaN, and accepts no text that json refuses.
         return json.loads(body.decode()) if msgspec is None else msgspec.json.decode(body)
-    except ValueError:
+    except (ValueError, MsgspecError):
         return None
 
 
