@@ -118,5 +118,5 @@ def tenant_task(apps: flask.Flask | cabc.Mapping[str, flask.Flask]) -> type[Tena
 def _initialised(app: flask.Flask) -> flask.Flask:
     # Checked here and not in tenant_task, which programs may call before init_app.
     if EXTENSION not in app.extensions:
-        raise RuntimeError(f"The app {app.name!r} of tenant_task is not initialised. Call db.init_app(app) first.")
+        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
     return app

@@ -137,7 +137,7 @@ class Writer:
                 if item.get(key.name, {}).keys() != {key.type}:
                     raise TransferError(
                         self._path,
-                        f"The item has no key attribute {key.name!r} of type {key.type!r}.",
+                        f"The item has no key attribute {key.name!r} of type {key.type!r}. Is it of another table?",
                         line=number,
                     )
             self._check_values(number, item)

@@ -301,7 +301,9 @@ def _wait(table: Table) -> Json:
         if missing_polls > MAX_MISSING_POLLS:
             table.require()
         if description is not None and description["TableStatus"] in FINAL_STATES:
-            raise TableError(f"The {table} cannot be used: its status is {description['TableStatus']}.")
+            raise TableError(
+                f"The {table} cannot be used: its status is {description['TableStatus']}. See the console of AWS."
+            )
         time.sleep(POLL_SECONDS)
     return description
 
