@@ -20,7 +20,7 @@ from dynaflask.config.settings import check_values
 from dynaflask.config.settings import read_settings
 from dynaflask.config.validators import Values
 from dynaflask.model import transactions
-from dynaflask.model.lookups import L
+from dynaflask.model.lookups import passed
 from dynaflask.model.metaclass import M
 from dynaflask.model.metaclass import scope_existing_model
 from dynaflask.model.typed import Model
@@ -46,9 +46,11 @@ from dynaflask.tenants import TenantCallbacks
 from dynaflask.views import error_responses
 from dynaflask.views import json_errors
 from dynaflask.views import pagination
+from dynaflask.views.lookups import LookupsMixin
 from dynaflask.views.pagination import Page
 
 if t.TYPE_CHECKING:
+    from pynamodb.expressions.condition import Condition
     from pynamodb.pagination import ResultIterator
 
     from dynaflask.model.transactions import TransactGet
@@ -68,7 +70,7 @@ MAX_PER_PAGE = 100
 MAX_READS = 10  # requests to DynamoDB for one page
 
 
-class Dynamo:
+class Dynamo(LookupsMixin):
     """DynamoDB for Flask applications: one object for the program, a registry for each app.
 
     It holds the model classes and the program's callbacks, and no data of any app.
@@ -80,7 +82,7 @@ class Dynamo:
         Model: The base class of models that belong to this object. Those of ``dynaflask.Model`` need none.
     """
 
-    _base: t.ClassVar[type[Model]] = Model
+    _base = Model
 
     def __init__(self, app: flask.Flask | None = None) -> None:
         self._tenant_callbacks = TenantCallbacks()
@@ -186,18 +188,6 @@ class Dynamo:
     def tables(self) -> cabc.Mapping[str, TableConnection]:
         """This context's tables that no model describes; see :attr:`Registry.tables`."""
         return self._registry("db.tables").tables
-
-    def get_or_404(self, model: type[L], *keys: t.Any, **options: t.Any) -> L:
-        """The item with these keys, or a 404, as in ``db.get_or_404(Thread, "flask")``; see ``Thread.get_or_404``."""
-        return model.get_or_404(*keys, **options)
-
-    def first_or_404(self, model: type[L], *args: t.Any, **options: t.Any) -> L:
-        """The first item of a query, or a 404; see ``Thread.first_or_404``."""
-        return model.first_or_404(*args, **options)
-
-    def one_or_404(self, model: type[L], *args: t.Any, **options: t.Any) -> L:
-        """The only item of a query, or a 404; see ``Thread.one_or_404``."""
-        return model.one_or_404(*args, **options)
 
     @t.overload
     def usage(
@@ -379,7 +369,16 @@ class Dynamo:
         cursor: str | None = None,
         max_per_page: int | None = MAX_PER_PAGE,
         max_reads: int = MAX_READS,
-        **options: t.Any,
+        range_key_condition: Condition | None = None,
+        filter_condition: Condition | None = None,
+        consistent_read: bool = False,
+        index_name: str | None = None,
+        scan_index_forward: bool | None = None,
+        attributes_to_get: cabc.Sequence[str] | None = None,
+        rate_limit: float | None = None,
+        segment: int | None = None,
+        total_segments: int | None = None,
+        **keys: t.Any,
     ) -> Page[T]:
         """One page of a query or a scan, and the cursor of the next page: ``db.paginate(Thread.query, "flask")``.
 
@@ -394,14 +393,35 @@ class Dynamo:
                 empty string is the first item.
             max_per_page: Upper limit of ``per_page``; a larger value is reduced to it. ``None`` for no limit.
             max_reads: Upper limit of requests to DynamoDB for one page.
-            **options: The method's other arguments, except ``limit``, ``page_size`` and ``last_evaluated_key``.
+            range_key_condition: A condition on the range key. Queries only.
+            filter_condition: A condition on other attributes.
+            consistent_read: True to read what the last write left, for twice the capacity units. Global indexes have no
+                such reads.
+            index_name: Name of an index to read; by default the table.
+            scan_index_forward: False for the last item first, by the range key. Queries only.
+            attributes_to_get: Names of the attributes to read; by default all.
+            rate_limit: The most capacity units per second to consume; by default no limit.
+            segment: The part of the table to read, from 0. Scans only, together with ``total_segments``.
+            total_segments: Number of parts of the table.
+            **keys: Keys by name, for the query of an index of `dynaflask.GlobalSecondaryIndex`.
 
         Raises:
             BadCursor: The cursor was not made by this app for this query. A view answers 400.
             BadRequest: ``per_page`` in the query string is not a whole number above 0. A view answers 400.
             ConfigurationError: The app has no ``SECRET_KEY``.
-            TypeError: The method is neither a query nor a scan.
+            TypeError: The method is neither a query nor a scan, or does not take one of the options.
         """
+        options = passed(
+            range_key_condition=range_key_condition,
+            filter_condition=filter_condition,
+            consistent_read=consistent_read or None,
+            index_name=index_name,
+            scan_index_forward=scan_index_forward,
+            attributes_to_get=attributes_to_get,
+            rate_limit=rate_limit,
+            segment=segment,
+            total_segments=total_segments,
+        )
         page: Page[T] = pagination.paginate(
             self._scope("db.paginate"),
             method,
@@ -411,6 +431,7 @@ class Dynamo:
             max_per_page=max_per_page,
             max_reads=max_reads,
             **options,
+            **keys,
         )
         return page
 
@@ -437,21 +458,39 @@ class Dynamo:
         owners = streams.TableOwners(current_app(), models=models, principal=principal)
         return streams.StreamRecords(event, owners)
 
-    def transact_write(self, **options: t.Any) -> TransactWrite:
+    def transact_write(
+        self,
+        *,
+        client_request_token: str | None = None,
+        return_consumed_capacity: str | None = None,
+        return_item_collection_metrics: str | None = None,
+    ) -> TransactWrite:
         """A write transaction in the current app, on the bind of the first model in it.
 
-        Args:
-            **options: Those of PynamoDB's ``TransactWrite``, such as ``client_request_token``.
-        """
-        return transactions.TransactWrite(connection=self.get_connection(), **options)
-
-    def transact_get(self, **options: t.Any) -> TransactGet:
-        """A read transaction in the current app, on the bind of the first model in it.
+        It has up to 100 actions. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 
         Args:
-            **options: Those of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
+            client_request_token: The transaction is applied once for each token within ten minutes: up to 36
+                characters. By default, a new token that covers the retries of this call.
+            return_consumed_capacity: ``"INDEXES"`` or ``"TOTAL"`` to ask for the consumed capacity.
+            return_item_collection_metrics: ``"SIZE"`` to ask for the sizes of item collections.
         """
-        return transactions.TransactGet(connection=self.get_connection(), **options)
+        return transactions.TransactWrite(
+            connection=self.get_connection(),
+            client_request_token=client_request_token,
+            return_consumed_capacity=return_consumed_capacity,
+            return_item_collection_metrics=return_item_collection_metrics,
+        )
+
+    def transact_get(self, *, return_consumed_capacity: str | None = None) -> TransactGet:
+        """A read transaction in the current app, on the bind of the first model in it. It reads up to 100 items.
+
+        Args:
+            return_consumed_capacity: ``"INDEXES"`` or ``"TOTAL"`` to ask for the consumed capacity.
+        """
+        return transactions.TransactGet(
+            connection=self.get_connection(), return_consumed_capacity=return_consumed_capacity
+        )
 
     # The extension objects in compat override these three.
 

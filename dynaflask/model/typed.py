@@ -9,6 +9,7 @@ import pynamodb.exceptions
 import pynamodb.models
 
 from dynaflask.model import base
+from dynaflask.model.conditions import ConditionMixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.registry.declaration import own_attribute
 
@@ -75,6 +76,12 @@ else:
     Model = base.Model
 
 
+# The parameter of `ConditionMixin` that PynamoDB's methods do not have.
+ON_FAILURE = inspect.Parameter(
+    "return_values_on_condition_failure", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None"
+)
+
+
 def make_base(dynamo: Dynamo, parent: type[Model]) -> type[Model]:
     """A base class for the models of one extension object."""
     namespace = {"__dynamo__": dynamo, "__module__": parent.__module__, "__doc__": parent.__doc__}
@@ -87,6 +94,10 @@ def show_signatures(model: type) -> None:
         upstream, override = (getattr(each, "__func__", each) for each in (method, own_attribute(model, name)))
         if inspect.isfunction(upstream) and inspect.isfunction(override) and override is not upstream:
             override.__wrapped__ = upstream  # type: ignore[attr-defined]
+            if name in vars(ConditionMixin):
+                signature = inspect.signature(upstream)
+                parameters = [*signature.parameters.values(), ON_FAILURE]
+                override.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
 
 
 show_signatures(base.Model)
