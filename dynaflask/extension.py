@@ -76,7 +76,7 @@ class Dynamo(LookupsMixin):
     It holds the model classes and the program's callbacks, and no data of any app.
 
     Args:
-        app: Call :meth:`init_app` on this app.
+        app: Call `init_app` on this app.
 
     Attributes:
         Model: The base class of models that belong to this object. Those of ``dynaflask.Model`` need none.
@@ -153,40 +153,56 @@ class Dynamo(LookupsMixin):
 
     @property
     def models(self) -> cabc.Mapping[str, type[Model]]:
-        """The current app's models; see :attr:`Registry.models`."""
+        """The current app's models; see `Registry.models`."""
         return self._registry("db.models").models
 
     @property
     def binds(self) -> cabc.Mapping[str, Bind]:
-        """The current app's binds; see :attr:`Registry.binds`."""
+        """The current app's binds; see `Registry.binds`."""
         return self._registry("db.binds").binds
 
     @property
     def connections(self) -> cabc.Mapping[str, Connection]:
-        """This context's connections; see :attr:`Registry.connections`."""
+        """This context's connections; see `Registry.connections`."""
         return self._registry("db.connections").connections
 
     @property
     def connection(self) -> Connection:
-        """This context's connection to the default bind; see :attr:`Registry.connection`."""
+        """This context's connection to the default bind; see `Registry.connection`."""
         return self._registry("db.connection").connection
 
     def get_connection(self, bind_key: str | None = None) -> Connection:
-        """This context's connection to one bind; see :meth:`Registry.get_connection`."""
+        """This context's connection to one bind; see `Registry.get_connection`.
+
+        Args:
+            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``. By default the bind of the enclosing ``db.using``
+                block, or else the default bind.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+        """
         return self._registry("db.get_connection").get_connection(bind_key)
 
     @property
     def client(self) -> t.Any:
-        """The botocore client of the default bind; see :attr:`Registry.client`."""
+        """The botocore client of the default bind; see `Registry.client`."""
         return self._registry("db.client").client
 
     def get_client(self, bind_key: str | None = None) -> t.Any:
-        """The botocore client of one bind; see :meth:`Registry.get_client`."""
+        """The botocore client of one bind, for what PynamoDB does not cover; see `Registry.get_client`.
+
+        Args:
+            bind_key: As of `get_connection`.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+            TenantRequired: ``DYNAMODB_REQUIRE_TENANT`` is set, and there is no tenant.
+        """
         return self._registry("db.get_client").get_client(bind_key)
 
     @property
     def tables(self) -> cabc.Mapping[str, TableConnection]:
-        """This context's tables that no model describes; see :attr:`Registry.tables`."""
+        """This context's tables that no model describes; see `Registry.tables`."""
         return self._registry("db.tables").tables
 
     @t.overload
@@ -207,17 +223,34 @@ class Dynamo(LookupsMixin):
     def usage(
         self, *, by: str | None = None, reset: bool = False, string_keys: bool = False
     ) -> cabc.Mapping[t.Any, Usage]:
-        """What the current app's calls consumed in this process; see :meth:`Registry.usage`."""
+        """What the current app's calls consumed in this process; see `Registry.usage`.
+
+        Args:
+            by: Sum up by ``"tenant"``, ``"model"`` or ``"operation"``; by default by all three.
+            reset: True to start again from zero.
+            string_keys: True for keys that ``jsonify`` takes.
+
+        Raises:
+            RuntimeError: The app has no ``DYNAMODB_METER``.
+            ValueError: The field is unknown.
+        """
         return self._registry("db.usage").usage(
             by=t.cast("t.Any", by), reset=reset, string_keys=t.cast("t.Any", string_keys)
         )
 
     def recorded_operations(self) -> list[Operation]:
-        """The operations of the current request or context; see :meth:`Registry.recorded_operations`."""
+        """The operations of the current request or context; see `Registry.recorded_operations`."""
         return self._registry("db.recorded_operations").recorded_operations()
 
     def meta(self, model: type[Model]) -> Meta:
-        """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""
+        """A model's ``Meta`` in the current app, with the changes of the current context; see `Registry.meta`.
+
+        Args:
+            model: One of the app's models.
+
+        Raises:
+            UnknownModel: The app has no such model.
+        """
         return self._registry("db.meta").meta(model)
 
     def using(self, bind_key: str | None = None, **settings: t.Any) -> ScopedBlock:
@@ -243,6 +276,9 @@ class Dynamo(LookupsMixin):
 
         The function is called once in each app context, at the first use of DynamoDB, without arguments. It returns
         the tenant's name, or ``None`` for no tenant. If it raises, the use fails, and the next use calls it again.
+
+        Args:
+            function: The function.
         """
         self._tenant_callbacks.loader = function
         return function
@@ -253,12 +289,19 @@ class Dynamo(LookupsMixin):
         The function is called with a name that is not in ``DYNAMODB_TENANTS``. It returns a dict of settings as in
         ``DYNAMODB_TENANTS``, or ``None`` for an unknown tenant. Either result is cached for
         ``DYNAMODB_TENANT_TTL_SECONDS``; see ``db.registry.tenants.forget``.
+
+        Args:
+            function: The function.
         """
         self._tenant_callbacks.settings = function
         return function
 
     def tenant_lister(self, function: Lister) -> Lister:
-        """Register the function that returns the names of all tenants. A decorator."""
+        """Register the function that returns the names of all tenants, for ``--all-tenants``. A decorator.
+
+        Args:
+            function: The function. It takes no arguments, and returns strings.
+        """
         self._tenant_callbacks.lister = function
         return function
 
@@ -299,7 +342,7 @@ class Dynamo(LookupsMixin):
         return ScopedBlock(lambda: self._scope("db.tenant").for_tenant(name))
 
     def without_tenant(self, *, reason: str) -> ScopedBlock:
-        """Run a block for no tenant, on purpose. Each entry is logged. Also a decorator, as :meth:`tenant`.
+        """Run a block for no tenant, on purpose. Each entry is logged. Also a decorator, as `tenant`.
 
         Args:
             reason: Why, for the log.

@@ -31,7 +31,7 @@ from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.manage import POLL_SECONDS
 
-__all__ = ["ConfigurationError", "Dynamo"]
+__all__ = ["ConfigurationError", "Dynamo", "Tables"]
 
 KEY_ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 LOCAL, LOCAL_HOST, LOCAL_PORT = "DYNAMO_ENABLE_LOCAL", "DYNAMO_LOCAL_HOST", "DYNAMO_LOCAL_PORT"
@@ -84,15 +84,29 @@ class Tables:
             yield name, self[name]
 
     def wait_exists(self, table_name: str) -> None:
-        """Return when the table is active."""
+        """Return when the table is active.
+
+        Args:
+            table_name: Its name without the prefix.
+
+        Raises:
+            WaiterError: The table is not so after 500 requests.
+        """
         self._wait("table_exists", table_name)
 
     def wait_not_exists(self, table_name: str) -> None:
-        """Return when the table no longer exists."""
+        """Return when the table no longer exists.
+
+        Args:
+            table_name: Its name without the prefix.
+
+        Raises:
+            WaiterError: The table is not so after 500 requests.
+        """
         self._wait("table_not_exists", table_name)
 
     def create_all(self, wait: bool = False) -> None:
-        """Create the tables that do not exist; see :meth:`Dynamo.create_all`."""
+        """Create the tables that do not exist; see `Dynamo.create_all`."""
         connection = self._registry.connection
         for table in self._table_configs:
             real_name = self._registry.table_name(table["TableName"])
@@ -104,7 +118,7 @@ class Tables:
             self.wait_exists(name)
 
     def destroy_all(self, wait: bool = False) -> None:
-        """Delete the tables; see :meth:`Dynamo.destroy_all`."""
+        """Delete the tables; see `Dynamo.destroy_all`."""
         for name in self.keys():
             self[name].delete()
         for name in self.keys() if wait else ():
@@ -122,9 +136,9 @@ class Registry(DefaultAppRegistry):
     """``app.extensions["dynamo"]``: one app's boto3 objects, under Flask-Dynamo's names.
 
     Args:
-        *args: Those of :class:`dynaflask.Registry`.
+        *args: Those of `dynaflask.Registry`.
         table_configs: The value of ``DYNAMO_TABLES``.
-        **options: Those of :class:`dynaflask.Registry`.
+        **options: Those of `dynaflask.Registry`.
 
     Attributes:
         tables: The tables that ``DYNAMO_TABLES`` describes.
@@ -154,11 +168,11 @@ class Registry(DefaultAppRegistry):
         return self.tables[table_name]
 
     def create_all(self, wait: bool = False) -> None:
-        """Create the tables that do not exist; see :meth:`Dynamo.create_all`."""
+        """Create the tables that do not exist; see `Dynamo.create_all`."""
         self.tables.create_all(wait=wait)
 
     def destroy_all(self, wait: bool = False) -> None:
-        """Delete the tables; see :meth:`Dynamo.destroy_all`."""
+        """Delete the tables; see `Dynamo.destroy_all`."""
         self.tables.destroy_all(wait=wait)
 
     def table_name(self, name: str) -> str:
@@ -180,7 +194,7 @@ class Dynamo(OneAppDynamo):
     """Flask-Dynamo's extension object. Each app has its own region, keys, session and tables.
 
     Args:
-        app: Call :meth:`init_app` on this app.
+        app: Call `init_app` on this app.
     """
 
     DEFAULT_REGION = "us-east-1"
@@ -190,7 +204,7 @@ class Dynamo(OneAppDynamo):
 
         Args:
             app: The app.
-            **options: Those of :meth:`dynaflask.Dynamo.init_app`.
+            **options: Those of `dynaflask.Dynamo.init_app`.
         """
         super().init_app(app, **options)
         # After init_app: if it raises, the app's config has not changed.
@@ -200,11 +214,15 @@ class Dynamo(OneAppDynamo):
 
     @property
     def session(self) -> t.Any:
-        """The current app's boto3 session."""
+        """The current app's boto3 session: ``DYNAMO_SESSION``, or one with the app's keys and region."""
         return self._registry("dynamo.session").session
 
     def get_table(self, table_name: str) -> t.Any:
-        """One of the current app's tables, as a boto3 resource."""
+        """One of the current app's tables, as a boto3 resource.
+
+        Args:
+            table_name: Its name without the prefix. Any table will do, also one that is not in ``DYNAMO_TABLES``.
+        """
         return self._registry("dynamo.get_table").get_table(table_name)
 
     def create_all(self, wait: bool = False) -> None:  # type: ignore[override]  # Flask-Dynamo's meaning

@@ -30,6 +30,8 @@ if t.TYPE_CHECKING:
     from dynaflask.model.typed import Model
     from dynaflask.registry.registry import Registry
 
+__all__ = ["load"]
+
 # The limit of BatchWriteItem.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 BATCH_ITEMS = 25

@@ -31,6 +31,8 @@ from dynaflask.registry.context import current_app
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
 
+__all__ = ["Dashboard"]
+
 # Key in `app.extensions`.
 STATE = "dynamo_dashboard"
 
