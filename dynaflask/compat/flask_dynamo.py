@@ -1,6 +1,6 @@
 """Flask-Dynamo's names: import ``Dynamo`` from here in place of ``flask_dynamo``.
 
-The session, the connection and the tables are boto3's, as in Flask-Dynamo: run ``pip install boto3``.
+The session, the connection and the tables are boto3's, as in Flask-Dynamo: run ``pip install "dynaflask[boto3]"``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.exceptions import install_hint
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.manage import POLL_SECONDS
@@ -337,8 +338,16 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
 
     Args:
         bind: The destination, credentials and client options.
+
+    Raises:
+        ModuleNotFoundError: boto3 is not installed.
     """
-    import boto3.session  # noqa: PLC0415 - optional: this module can be imported without it
+    try:
+        import boto3.session  # noqa: PLC0415 - optional: this module can be imported without it
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"The tables of Flask-Dynamo are boto3's, and {install_hint(error, extra='boto3')}", name=error.name
+        ) from error
 
     key = client_key(bind)
     # PynamoDB switches the validation off for its own calls.
