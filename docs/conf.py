@@ -21,6 +21,8 @@ version = ".".join(release.split(".")[:2])
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "settings_table"]
 exclude_patterns = ["_build"]
+# Docstrings write `Page.next_url`, which help() shows as it is.
+default_role = "py:obj"
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

@@ -20,7 +20,7 @@ from dynaflask.config.settings import check_values
 from dynaflask.config.settings import read_settings
 from dynaflask.config.validators import Values
 from dynaflask.model import transactions
-from dynaflask.model.lookups import L
+from dynaflask.model.lookups import passed
 from dynaflask.model.metaclass import M
 from dynaflask.model.metaclass import scope_existing_model
 from dynaflask.model.typed import Model
@@ -46,9 +46,11 @@ from dynaflask.tenants import TenantCallbacks
 from dynaflask.views import error_responses
 from dynaflask.views import json_errors
 from dynaflask.views import pagination
+from dynaflask.views.lookups import LookupsMixin
 from dynaflask.views.pagination import Page
 
 if t.TYPE_CHECKING:
+    from pynamodb.expressions.condition import Condition
     from pynamodb.pagination import ResultIterator
 
     from dynaflask.model.transactions import TransactGet
@@ -68,19 +70,19 @@ MAX_PER_PAGE = 100
 MAX_READS = 10  # requests to DynamoDB for one page
 
 
-class Dynamo:
+class Dynamo(LookupsMixin):
     """DynamoDB for Flask applications: one object for the program, a registry for each app.
 
     It holds the model classes and the program's callbacks, and no data of any app.
 
     Args:
-        app: Call :meth:`init_app` on this app.
+        app: Call `init_app` on this app.
 
     Attributes:
         Model: The base class of models that belong to this object. Those of ``dynaflask.Model`` need none.
     """
 
-    _base: t.ClassVar[type[Model]] = Model
+    _base = Model
 
     def __init__(self, app: flask.Flask | None = None) -> None:
         self._tenant_callbacks = TenantCallbacks()
@@ -151,53 +153,57 @@ class Dynamo:
 
     @property
     def models(self) -> cabc.Mapping[str, type[Model]]:
-        """The current app's models; see :attr:`Registry.models`."""
+        """The current app's models; see `Registry.models`."""
         return self._registry("db.models").models
 
     @property
     def binds(self) -> cabc.Mapping[str, Bind]:
-        """The current app's binds; see :attr:`Registry.binds`."""
+        """The current app's binds; see `Registry.binds`."""
         return self._registry("db.binds").binds
 
     @property
     def connections(self) -> cabc.Mapping[str, Connection]:
-        """This context's connections; see :attr:`Registry.connections`."""
+        """This context's connections; see `Registry.connections`."""
         return self._registry("db.connections").connections
 
     @property
     def connection(self) -> Connection:
-        """This context's connection to the default bind; see :attr:`Registry.connection`."""
+        """This context's connection to the default bind; see `Registry.connection`."""
         return self._registry("db.connection").connection
 
     def get_connection(self, bind_key: str | None = None) -> Connection:
-        """This context's connection to one bind; see :meth:`Registry.get_connection`."""
+        """This context's connection to one bind; see `Registry.get_connection`.
+
+        Args:
+            bind_key: A key of ``DYNAMODB_BINDS``, or ``"default"``. By default the bind of the enclosing ``db.using``
+                block, or else the default bind.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+        """
         return self._registry("db.get_connection").get_connection(bind_key)
 
     @property
     def client(self) -> t.Any:
-        """The botocore client of the default bind; see :attr:`Registry.client`."""
+        """The botocore client of the default bind; see `Registry.client`."""
         return self._registry("db.client").client
 
     def get_client(self, bind_key: str | None = None) -> t.Any:
-        """The botocore client of one bind; see :meth:`Registry.get_client`."""
+        """The botocore client of one bind, for what PynamoDB does not cover; see `Registry.get_client`.
+
+        Args:
+            bind_key: As of `get_connection`.
+
+        Raises:
+            UnknownBind: The app has no such bind.
+            TenantRequired: ``DYNAMODB_REQUIRE_TENANT`` is set, and there is no tenant.
+        """
         return self._registry("db.get_client").get_client(bind_key)
 
     @property
     def tables(self) -> cabc.Mapping[str, TableConnection]:
-        """This context's tables that no model describes; see :attr:`Registry.tables`."""
+        """This context's tables that no model describes; see `Registry.tables`."""
         return self._registry("db.tables").tables
-
-    def get_or_404(self, model: type[L], *keys: t.Any, **options: t.Any) -> L:
-        """The item with these keys, or a 404, as in ``db.get_or_404(Thread, "flask")``; see ``Thread.get_or_404``."""
-        return model.get_or_404(*keys, **options)
-
-    def first_or_404(self, model: type[L], *args: t.Any, **options: t.Any) -> L:
-        """The first item of a query, or a 404; see ``Thread.first_or_404``."""
-        return model.first_or_404(*args, **options)
-
-    def one_or_404(self, model: type[L], *args: t.Any, **options: t.Any) -> L:
-        """The only item of a query, or a 404; see ``Thread.one_or_404``."""
-        return model.one_or_404(*args, **options)
 
     @t.overload
     def usage(
@@ -217,17 +223,34 @@ class Dynamo:
     def usage(
         self, *, by: str | None = None, reset: bool = False, string_keys: bool = False
     ) -> cabc.Mapping[t.Any, Usage]:
-        """What the current app's calls consumed in this process; see :meth:`Registry.usage`."""
+        """What the current app's calls consumed in this process; see `Registry.usage`.
+
+        Args:
+            by: Sum up by ``"tenant"``, ``"model"`` or ``"operation"``; by default by all three.
+            reset: True to start again from zero.
+            string_keys: True for keys that ``jsonify`` takes.
+
+        Raises:
+            RuntimeError: The app has no ``DYNAMODB_METER``.
+            ValueError: The field is unknown.
+        """
         return self._registry("db.usage").usage(
             by=t.cast("t.Any", by), reset=reset, string_keys=t.cast("t.Any", string_keys)
         )
 
     def recorded_operations(self) -> list[Operation]:
-        """The operations of the current request or context; see :meth:`Registry.recorded_operations`."""
+        """The operations of the current request or context; see `Registry.recorded_operations`."""
         return self._registry("db.recorded_operations").recorded_operations()
 
     def meta(self, model: type[Model]) -> Meta:
-        """A model's ``Meta`` in the current app; see :meth:`Registry.meta`."""
+        """A model's ``Meta`` in the current app, with the changes of the current context; see `Registry.meta`.
+
+        Args:
+            model: One of the app's models.
+
+        Raises:
+            UnknownModel: The app has no such model.
+        """
         return self._registry("db.meta").meta(model)
 
     def using(self, bind_key: str | None = None, **settings: t.Any) -> ScopedBlock:
@@ -253,6 +276,9 @@ class Dynamo:
 
         The function is called once in each app context, at the first use of DynamoDB, without arguments. It returns
         the tenant's name, or ``None`` for no tenant. If it raises, the use fails, and the next use calls it again.
+
+        Args:
+            function: The function.
         """
         self._tenant_callbacks.loader = function
         return function
@@ -263,12 +289,19 @@ class Dynamo:
         The function is called with a name that is not in ``DYNAMODB_TENANTS``. It returns a dict of settings as in
         ``DYNAMODB_TENANTS``, or ``None`` for an unknown tenant. Either result is cached for
         ``DYNAMODB_TENANT_TTL_SECONDS``; see ``db.registry.tenants.forget``.
+
+        Args:
+            function: The function.
         """
         self._tenant_callbacks.settings = function
         return function
 
     def tenant_lister(self, function: Lister) -> Lister:
-        """Register the function that returns the names of all tenants. A decorator."""
+        """Register the function that returns the names of all tenants, for ``--all-tenants``. A decorator.
+
+        Args:
+            function: The function. It takes no arguments, and returns strings.
+        """
         self._tenant_callbacks.lister = function
         return function
 
@@ -309,7 +342,7 @@ class Dynamo:
         return ScopedBlock(lambda: self._scope("db.tenant").for_tenant(name))
 
     def without_tenant(self, *, reason: str) -> ScopedBlock:
-        """Run a block for no tenant, on purpose. Each entry is logged. Also a decorator, as :meth:`tenant`.
+        """Run a block for no tenant, on purpose. Each entry is logged. Also a decorator, as `tenant`.
 
         Args:
             reason: Why, for the log.
@@ -379,7 +412,16 @@ class Dynamo:
         cursor: str | None = None,
         max_per_page: int | None = MAX_PER_PAGE,
         max_reads: int = MAX_READS,
-        **options: t.Any,
+        range_key_condition: Condition | None = None,
+        filter_condition: Condition | None = None,
+        consistent_read: bool = False,
+        index_name: str | None = None,
+        scan_index_forward: bool | None = None,
+        attributes_to_get: cabc.Sequence[str] | None = None,
+        rate_limit: float | None = None,
+        segment: int | None = None,
+        total_segments: int | None = None,
+        **keys: t.Any,
     ) -> Page[T]:
         """One page of a query or a scan, and the cursor of the next page: ``db.paginate(Thread.query, "flask")``.
 
@@ -394,14 +436,35 @@ class Dynamo:
                 empty string is the first item.
             max_per_page: Upper limit of ``per_page``; a larger value is reduced to it. ``None`` for no limit.
             max_reads: Upper limit of requests to DynamoDB for one page.
-            **options: The method's other arguments, except ``limit``, ``page_size`` and ``last_evaluated_key``.
+            range_key_condition: A condition on the range key. Queries only.
+            filter_condition: A condition on other attributes.
+            consistent_read: True to read what the last write left, for twice the capacity units. Global indexes have no
+                such reads.
+            index_name: Name of an index to read; by default the table.
+            scan_index_forward: False for the last item first, by the range key. Queries only.
+            attributes_to_get: Names of the attributes to read; by default all.
+            rate_limit: The most capacity units per second to consume; by default no limit.
+            segment: The part of the table to read, from 0. Scans only, together with ``total_segments``.
+            total_segments: Number of parts of the table.
+            **keys: Keys by name, for the query of an index of `dynaflask.GlobalSecondaryIndex`.
 
         Raises:
             BadCursor: The cursor was not made by this app for this query. A view answers 400.
             BadRequest: ``per_page`` in the query string is not a whole number above 0. A view answers 400.
             ConfigurationError: The app has no ``SECRET_KEY``.
-            TypeError: The method is neither a query nor a scan.
+            TypeError: The method is neither a query nor a scan, or does not take one of the options.
         """
+        options = passed(
+            range_key_condition=range_key_condition,
+            filter_condition=filter_condition,
+            consistent_read=consistent_read or None,
+            index_name=index_name,
+            scan_index_forward=scan_index_forward,
+            attributes_to_get=attributes_to_get,
+            rate_limit=rate_limit,
+            segment=segment,
+            total_segments=total_segments,
+        )
         page: Page[T] = pagination.paginate(
             self._scope("db.paginate"),
             method,
@@ -411,6 +474,7 @@ class Dynamo:
             max_per_page=max_per_page,
             max_reads=max_reads,
             **options,
+            **keys,
         )
         return page
 
@@ -437,21 +501,39 @@ class Dynamo:
         owners = streams.TableOwners(current_app(), models=models, principal=principal)
         return streams.StreamRecords(event, owners)
 
-    def transact_write(self, **options: t.Any) -> TransactWrite:
+    def transact_write(
+        self,
+        *,
+        client_request_token: str | None = None,
+        return_consumed_capacity: str | None = None,
+        return_item_collection_metrics: str | None = None,
+    ) -> TransactWrite:
         """A write transaction in the current app, on the bind of the first model in it.
 
-        Args:
-            **options: Those of PynamoDB's ``TransactWrite``, such as ``client_request_token``.
-        """
-        return transactions.TransactWrite(connection=self.get_connection(), **options)
-
-    def transact_get(self, **options: t.Any) -> TransactGet:
-        """A read transaction in the current app, on the bind of the first model in it.
+        It has up to 100 actions. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 
         Args:
-            **options: Those of PynamoDB's ``TransactGet``: ``return_consumed_capacity``.
+            client_request_token: The transaction is applied once for each token within ten minutes: up to 36
+                characters. By default, a new token that covers the retries of this call.
+            return_consumed_capacity: ``"INDEXES"`` or ``"TOTAL"`` to ask for the consumed capacity.
+            return_item_collection_metrics: ``"SIZE"`` to ask for the sizes of item collections.
         """
-        return transactions.TransactGet(connection=self.get_connection(), **options)
+        return transactions.TransactWrite(
+            connection=self.get_connection(),
+            client_request_token=client_request_token,
+            return_consumed_capacity=return_consumed_capacity,
+            return_item_collection_metrics=return_item_collection_metrics,
+        )
+
+    def transact_get(self, *, return_consumed_capacity: str | None = None) -> TransactGet:
+        """A read transaction in the current app, on the bind of the first model in it. It reads up to 100 items.
+
+        Args:
+            return_consumed_capacity: ``"INDEXES"`` or ``"TOTAL"`` to ask for the consumed capacity.
+        """
+        return transactions.TransactGet(
+            connection=self.get_connection(), return_consumed_capacity=return_consumed_capacity
+        )
 
     # The extension objects in compat override these three.
 

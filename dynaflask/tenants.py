@@ -184,7 +184,7 @@ class Tenants:
 
         Args:
             name: Name of the tenant.
-            guard: See :meth:`load`.
+            guard: See `load`.
 
         Raises:
             UnknownTenant: The app has no such tenant.
@@ -214,7 +214,7 @@ class Tenants:
         """The names of all tenants.
 
         Args:
-            guard: See :meth:`load`.
+            guard: See `load`.
 
         Raises:
             ConfigurationError: Neither ``DYNAMODB_TENANTS`` nor a ``db.tenant_lister`` is set.

@@ -24,7 +24,7 @@ def apply_all(registry: Registry, directory: pathlib.Path, *, dry_run: bool, **o
         registry: The app's registry, in a context of the app.
         directory: The directory of the migrations.
         dry_run: Only count the items that would change.
-        **options: Further options of :func:`apply_migration`.
+        **options: Further options of `apply_migration`.
     """
     verb, change = ("Would apply", "change") if dry_run else ("Applied", "changed")
     is_up_to_date = True

@@ -90,12 +90,12 @@ class PooledClient:
 
     @property
     def is_open(self) -> bool:
-        """False after :meth:`close` or :meth:`abandon`."""
+        """False after `close` or `abandon`."""
         return self._lazy_client is not None
 
     @property
     def client(self) -> t.Any:
-        """botocore's client, which is made now if there is none; ``None`` after :meth:`close` or :meth:`abandon`."""
+        """botocore's client, which is made now if there is none; ``None`` after `close` or `abandon`."""
         lazy_client = self._lazy_client
         return None if lazy_client is None else lazy_client.get()
 
@@ -165,7 +165,7 @@ class PooledClient:
         self._finalizer()
 
     def abandon(self) -> None:
-        """Drop the client in a forked child, without the steps of :meth:`close`: the connections are the parent's.
+        """Drop the client in a forked child, without the steps of `close`: the connections are the parent's.
 
         The child closes its own copies of the sockets' descriptors, which sends nothing and leaves the parent's open.
         """
@@ -200,9 +200,9 @@ class _Clients:
         lock: Guards the attributes below, for a moment each time. No client is made and no call is sent under it.
         by_key: The clients. Leases keep them alive; one that no lease refers to is closed by its finalizer.
         key_locks: The locks in use.
-        creations: See :class:`PoolStats`.
-        hits: See :class:`PoolStats`.
-        evictions: See :class:`PoolStats`.
+        creations: See `PoolStats`.
+        hits: See `PoolStats`.
+        evictions: See `PoolStats`.
     """
 
     def __init__(self) -> None:
@@ -328,7 +328,7 @@ class ClientPool:
             pooled.close()
 
     def evict_idle(self, _: BaseException | None = None) -> None:
-        """Call :meth:`evict` if half of the idle time has passed since the last time. Runs at the end of a context."""
+        """Call `evict` if half of the idle time has passed since the last time. Runs at the end of a context."""
         now = time.monotonic()
         if now - self._swept_at > self._idle_seconds / 2:
             self._swept_at = now

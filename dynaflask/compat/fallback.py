@@ -63,7 +63,7 @@ class OneAppDynamo(Dynamo):
     """A ``Dynamo`` that falls back to its app, as long as it has only one.
 
     Args:
-        app: Call :meth:`init_app` on this app.
+        app: Call `init_app` on this app.
 
     Attributes:
         app: The app that the constructor was given.
@@ -80,7 +80,7 @@ class OneAppDynamo(Dynamo):
 
         Args:
             app: The app.
-            **options: Those of :meth:`dynaflask.Dynamo.init_app`.
+            **options: Those of `dynaflask.Dynamo.init_app`.
         """
         registry = app.extensions.get(EXTENSION)
         if isinstance(registry, DefaultAppRegistry) and registry in self._registries:

@@ -1,6 +1,6 @@
 """Flask-Dynamo's names: import ``Dynamo`` from here in place of ``flask_dynamo``.
 
-The session, the connection and the tables are boto3's, as in Flask-Dynamo: run ``pip install boto3``.
+The session, the connection and the tables are boto3's, as in Flask-Dynamo: run ``pip install "dynaflask[boto3]"``.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.exceptions import install_hint
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.manage import POLL_SECONDS
 
-__all__ = ["ConfigurationError", "Dynamo"]
+__all__ = ["ConfigurationError", "Dynamo", "Tables"]
 
 KEY_ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 LOCAL, LOCAL_HOST, LOCAL_PORT = "DYNAMO_ENABLE_LOCAL", "DYNAMO_LOCAL_HOST", "DYNAMO_LOCAL_PORT"
@@ -84,15 +85,29 @@ class Tables:
             yield name, self[name]
 
     def wait_exists(self, table_name: str) -> None:
-        """Return when the table is active."""
+        """Return when the table is active.
+
+        Args:
+            table_name: Its name without the prefix.
+
+        Raises:
+            WaiterError: The table is not so after 500 requests.
+        """
         self._wait("table_exists", table_name)
 
     def wait_not_exists(self, table_name: str) -> None:
-        """Return when the table no longer exists."""
+        """Return when the table no longer exists.
+
+        Args:
+            table_name: Its name without the prefix.
+
+        Raises:
+            WaiterError: The table is not so after 500 requests.
+        """
         self._wait("table_not_exists", table_name)
 
     def create_all(self, wait: bool = False) -> None:
-        """Create the tables that do not exist; see :meth:`Dynamo.create_all`."""
+        """Create the tables that do not exist; see `Dynamo.create_all`."""
         connection = self._registry.connection
         for table in self._table_configs:
             real_name = self._registry.table_name(table["TableName"])
@@ -104,7 +119,7 @@ class Tables:
             self.wait_exists(name)
 
     def destroy_all(self, wait: bool = False) -> None:
-        """Delete the tables; see :meth:`Dynamo.destroy_all`."""
+        """Delete the tables; see `Dynamo.destroy_all`."""
         for name in self.keys():
             self[name].delete()
         for name in self.keys() if wait else ():
@@ -122,9 +137,9 @@ class Registry(DefaultAppRegistry):
     """``app.extensions["dynamo"]``: one app's boto3 objects, under Flask-Dynamo's names.
 
     Args:
-        *args: Those of :class:`dynaflask.Registry`.
+        *args: Those of `dynaflask.Registry`.
         table_configs: The value of ``DYNAMO_TABLES``.
-        **options: Those of :class:`dynaflask.Registry`.
+        **options: Those of `dynaflask.Registry`.
 
     Attributes:
         tables: The tables that ``DYNAMO_TABLES`` describes.
@@ -154,11 +169,11 @@ class Registry(DefaultAppRegistry):
         return self.tables[table_name]
 
     def create_all(self, wait: bool = False) -> None:
-        """Create the tables that do not exist; see :meth:`Dynamo.create_all`."""
+        """Create the tables that do not exist; see `Dynamo.create_all`."""
         self.tables.create_all(wait=wait)
 
     def destroy_all(self, wait: bool = False) -> None:
-        """Delete the tables; see :meth:`Dynamo.destroy_all`."""
+        """Delete the tables; see `Dynamo.destroy_all`."""
         self.tables.destroy_all(wait=wait)
 
     def table_name(self, name: str) -> str:
@@ -180,7 +195,7 @@ class Dynamo(OneAppDynamo):
     """Flask-Dynamo's extension object. Each app has its own region, keys, session and tables.
 
     Args:
-        app: Call :meth:`init_app` on this app.
+        app: Call `init_app` on this app.
     """
 
     DEFAULT_REGION = "us-east-1"
@@ -190,7 +205,7 @@ class Dynamo(OneAppDynamo):
 
         Args:
             app: The app.
-            **options: Those of :meth:`dynaflask.Dynamo.init_app`.
+            **options: Those of `dynaflask.Dynamo.init_app`.
         """
         super().init_app(app, **options)
         # After init_app: if it raises, the app's config has not changed.
@@ -200,11 +215,15 @@ class Dynamo(OneAppDynamo):
 
     @property
     def session(self) -> t.Any:
-        """The current app's boto3 session."""
+        """The current app's boto3 session: ``DYNAMO_SESSION``, or one with the app's keys and region."""
         return self._registry("dynamo.session").session
 
     def get_table(self, table_name: str) -> t.Any:
-        """One of the current app's tables, as a boto3 resource."""
+        """One of the current app's tables, as a boto3 resource.
+
+        Args:
+            table_name: Its name without the prefix. Any table will do, also one that is not in ``DYNAMO_TABLES``.
+        """
         return self._registry("dynamo.get_table").get_table(table_name)
 
     def create_all(self, wait: bool = False) -> None:  # type: ignore[override]  # Flask-Dynamo's meaning
@@ -319,8 +338,16 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
 
     Args:
         bind: The destination, credentials and client options.
+
+    Raises:
+        ModuleNotFoundError: boto3 is not installed.
     """
-    import boto3.session  # noqa: PLC0415 - optional: this module can be imported without it
+    try:
+        import boto3.session  # noqa: PLC0415 - optional: this module can be imported without it
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"The tables of Flask-Dynamo are boto3's, and {install_hint(error, extra='boto3')}", name=error.name
+        ) from error
 
     key = client_key(bind)
     # PynamoDB switches the validation off for its own calls.

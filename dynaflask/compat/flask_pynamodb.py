@@ -15,6 +15,8 @@ from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.lazy_mapping import LazyMapping
 from dynaflask.registry.registry import Registry
 
+__all__ = ["PynamoDB"]
+
 # Values may be strings from environment variables, which older versions of PynamoDB accepted.
 NUMBERS: t.Final[cabc.Mapping[str, t.Callable[[str], float]]] = {
     "DYNAMODB_CONNECT_TIMEOUT_SECONDS": float,
@@ -49,7 +51,7 @@ class PynamoDB(OneAppDynamo):
     """Flask-PynamoDB's extension object. Each app has its own region, endpoint, keys and connection.
 
     Args:
-        app: Call :meth:`init_app` on this app.
+        app: Call `init_app` on this app.
 
     Attributes:
         Model: On the object, the base class of the program's models; on the class, a type for annotations.
@@ -63,7 +65,7 @@ class PynamoDB(OneAppDynamo):
 
         Args:
             app: The app.
-            **options: Those of :meth:`dynaflask.Dynamo.init_app`.
+            **options: Those of `dynaflask.Dynamo.init_app`.
 
         Raises:
             TypeError: It is not a Flask app.

@@ -122,7 +122,8 @@ def check_identity(label: str, values: Values, *, has_role: bool = False) -> Non
     role = {name for name in ROLE_SETTINGS if values.get(name) is not None}
     if role and "role_arn" not in role and not has_role:
         raise ConfigurationError(
-            f"{_setting_names(label, [min(role)])} is set without {_setting_names(label, ['role_arn'])}."
+            f"{_setting_names(label, [min(role)])} is set without {_setting_names(label, ['role_arn'])}. Set both, or"
+            " neither."
         )
     if len(credentials - keys) + bool(keys) > 1:
         raise ConfigurationError(f"{_setting_names(label, credentials)} name more than one identity. Keep one of them.")

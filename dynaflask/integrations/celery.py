@@ -21,6 +21,8 @@ except ModuleNotFoundError as error:
         f"dynaflask.integrations.celery is for Celery, and {install_hint(error, extra='celery')}", name=error.name
     ) from error
 
+__all__ = ["TenantTask", "tenant_task"]
+
 # The message header that carries the names of the app and the tenant.
 HEADER = "dynaflask"
 
@@ -28,7 +30,7 @@ Origin = cabc.Mapping[str, "str | None"]
 
 
 class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
-    """Base class of tasks that carry app and tenant; :func:`tenant_task` creates one for the program's apps.
+    """Base class of tasks that carry app and tenant; `tenant_task` creates one for the program's apps.
 
     A task runs in an app context of its own. Its tenant is that of the context or the task that sent it, or none. A
     direct call of the task runs in the caller's context.
@@ -53,8 +55,8 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
         """Run the task in this process, as if it had been sent; see Celery.
 
         Raises:
-            RuntimeError: See :meth:`apply_async`.
-            UnknownTenant: See :meth:`apply_async`.
+            RuntimeError: See `apply_async`.
+            UnknownTenant: See `apply_async`.
         """
         return super().apply(*args, **self._with_origin(options))
 
@@ -118,5 +120,5 @@ def tenant_task(apps: flask.Flask | cabc.Mapping[str, flask.Flask]) -> type[Tena
 def _initialised(app: flask.Flask) -> flask.Flask:
     # Checked here and not in tenant_task, which programs may call before init_app.
     if EXTENSION not in app.extensions:
-        raise RuntimeError(f"The app {app.name!r} of tenant_task is not initialised. Call db.init_app(app) first.")
+        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
     return app

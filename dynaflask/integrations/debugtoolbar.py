@@ -26,6 +26,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+__all__ = ["DynamoPanel", "add_panel"]
+
 PANELS = "DEBUG_TB_PANELS"
 
 # The toolbar's own environment finds only its own templates. Its style sheet styles the tables, and its script sorts

@@ -33,6 +33,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+__all__ = ["instrument", "uninstrument"]
+
 SCOPE = "dynaflask"
 # https://opentelemetry.io/docs/specs/semconv/db/database-metrics/
 DURATION = "db.client.operation.duration"
@@ -67,7 +69,7 @@ class OpenTelemetryTracer:
         """Make the span of a call. Nothing can be inside it, so that it is made at its end.
 
         Args:
-            started: Result of :meth:`start`.
+            started: Result of `start`.
             call: The call.
         """
         common, seconds = common_attributes(call), call.operation.duration_seconds
@@ -123,7 +125,7 @@ def instrument(
 
 
 def uninstrument(app: flask.Flask) -> None:
-    """Undo :func:`instrument`; nothing for an app that is not traced.
+    """Undo `instrument`; nothing for an app that is not traced.
 
     Args:
         app: The app.

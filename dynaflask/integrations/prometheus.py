@@ -34,6 +34,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+__all__ = ["instrument", "uninstrument"]
+
 M = t.TypeVar("M", prometheus_client.Counter, prometheus_client.Histogram)
 
 # Upper bounds in seconds. DynamoDB answers most calls in a few milliseconds; botocore's retries take seconds.

@@ -15,6 +15,8 @@ if t.TYPE_CHECKING:
 
     from dynaflask.testing.tables import AppTables
 
+__all__ = ["dynamo_config", "dynamo_server", "dynamo_tables"]
+
 
 @pytest.fixture(scope="session")
 def dynamo_server() -> str:

@@ -30,6 +30,8 @@ except ModuleNotFoundError as error:
         f"dynaflask.integrations.sentry is for Sentry, and {install_hint(error, extra='sentry')}", name=error.name
     ) from error
 
+__all__ = ["instrument", "uninstrument"]
+
 ORIGIN = "auto.db.dynaflask"
 CATEGORY = "dynamodb"
 # The integrations that would trace what botocore does for a call: boto3, and the standard library's HTTP client.
@@ -73,7 +75,7 @@ class SentryTracer:
         """Make the breadcrumb of a call, and finish its span.
 
         Args:
-            started: Result of :meth:`start`.
+            started: Result of `start`.
             call: The call.
         """
         start, span = started
@@ -120,7 +122,7 @@ def instrument(app: flask.Flask) -> None:
 
 
 def uninstrument(app: flask.Flask) -> None:
-    """Undo :func:`instrument`; nothing for an app that is not traced.
+    """Undo `instrument`; nothing for an app that is not traced.
 
     Args:
         app: The app.

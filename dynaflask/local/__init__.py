@@ -9,10 +9,10 @@ A process has one server. It starts on first use and ends with the process.
 
 from __future__ import annotations
 
-from dynaflask.local.data_lock import SHARE
+from dynaflask.local.data_lock import SHARE as SHARE
 from dynaflask.local.process import endpoint
 from dynaflask.local.process import failure
 from dynaflask.local.process import run
 from dynaflask.local.process import stop
 
-__all__ = ["SHARE", "endpoint", "failure", "run", "stop"]
+__all__ = ["endpoint", "failure", "run", "stop"]

@@ -39,40 +39,58 @@ FAILURES: t.Final[dict[type[PynamoDBException], type[ConditionFailed]]] = {
 class ConditionMixin:
     """Model methods that take ``return_values_on_condition_failure``, and raise ``ConditionFailed``."""
 
-    def save(self, *args: t.Any, **options: t.Any) -> t.Any:
-        """Save the object; see PynamoDB.
+    def save(self, *args: t.Any, **options: t.Any) -> t.Any:  # noqa: D417 - typed.py has the signature
+        """Write the object as the item, in place of the one that has its keys.
 
         Args:
-            *args: As of PynamoDB.
-            **options: As of PynamoDB, and ``return_values_on_condition_failure``: ``"ALL_OLD"`` to get the item in the
-                error; by default the setting of that name decides.
+            condition: A condition on the item as it is.
+            add_version_condition: False to write the item also if it has another version.
+            return_values_on_condition_failure: ``"ALL_OLD"`` to have the item in the error of a false condition; by
+                default the setting of that name decides.
+
+        Returns:
+            DynamoDB's response.
 
         Raises:
             ConditionFailed: The condition is false. It is PynamoDB's PutError, too.
+            PutError: DynamoDB refused.
         """
         return _write(self, t.cast("t.Any", super()).save, args, options)
 
-    def update(self, *args: t.Any, **options: t.Any) -> t.Any:
-        """Change the item; see PynamoDB.
+    def update(self, *args: t.Any, **options: t.Any) -> t.Any:  # noqa: D417 - typed.py has the signature
+        """Change attributes of the item, and read the result into the object.
 
         Args:
-            *args: As of PynamoDB.
-            **options: As of :meth:`save`.
+            actions: The changes, such as ``[Thread.views.add(1)]``.
+            condition: A condition on the item as it is.
+            add_version_condition: False to change the item also if it has another version.
+            return_values_on_condition_failure: ``"ALL_OLD"`` to have the item in the error of a false condition; by
+                default the setting of that name decides.
+
+        Returns:
+            DynamoDB's response.
 
         Raises:
             ConditionFailed: The condition is false. It is PynamoDB's UpdateError, too.
+            UpdateError: DynamoDB refused.
         """
         return _write(self, t.cast("t.Any", super()).update, args, options)
 
-    def delete(self, *args: t.Any, **options: t.Any) -> t.Any:
-        """Delete the item; see PynamoDB.
+    def delete(self, *args: t.Any, **options: t.Any) -> t.Any:  # noqa: D417 - typed.py has the signature
+        """Delete the item. It is no error if there is none.
 
         Args:
-            *args: As of PynamoDB.
-            **options: As of :meth:`save`.
+            condition: A condition on the item as it is.
+            add_version_condition: False to delete the item also if it has another version.
+            return_values_on_condition_failure: ``"ALL_OLD"`` to have the item in the error of a false condition; by
+                default the setting of that name decides.
+
+        Returns:
+            DynamoDB's response.
 
         Raises:
             ConditionFailed: The condition is false. It is PynamoDB's DeleteError, too.
+            DeleteError: DynamoDB refused.
         """
         return _write(self, t.cast("t.Any", super()).delete, args, options)
 

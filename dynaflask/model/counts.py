@@ -31,7 +31,7 @@ class CountMixin:
 
     @classmethod
     def count(cls, *args: t.Any, **options: t.Any) -> int:
-        """Number of items; see PynamoDB.
+        """Number of the items of one hash key; see PynamoDB. DynamoDB reads them all, and charges for it.
 
         Without a hash key, it is the ``ItemCount`` of the table, which DynamoDB updates every six hours.
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html

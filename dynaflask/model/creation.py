@@ -18,7 +18,7 @@ class GetOrCreateMixin:
     """A model method that returns an item, and creates it if there is none."""
 
     @classmethod
-    def get_or_create(cls: type[C], *keys: t.Any, **attributes: t.Any) -> tuple[C, bool]:
+    def get_or_create(cls: type[C], hash_key: t.Any, range_key: t.Any = None, **attributes: t.Any) -> tuple[C, bool]:
         """The item with these keys. If there is none, it is created, in the same request.
 
         Of several callers at the same time, one creates the item, and all get it. An existing item does not change. The
@@ -26,7 +26,8 @@ class GetOrCreateMixin:
         item, try ``get`` first.
 
         Args:
-            *keys: The hash key, and the range key where the table has one.
+            hash_key: The hash key.
+            range_key: The range key, where the table has one.
             **attributes: Values of the other attributes of a new item.
 
         Returns:
@@ -37,7 +38,7 @@ class GetOrCreateMixin:
             PutError: DynamoDB refused. With an endpoint that does not return the item of a failed condition, it is a
                 ``ConditionFailed``.
         """
-        item: t.Any = cls(*keys, **attributes)
+        item: t.Any = t.cast("t.Any", cls)(hash_key, range_key, **attributes)
         try:
             # A new version starts at 1, also if an expired item had one.
             item.save(_is_absent(cls), add_version_condition=False, return_values_on_condition_failure="ALL_OLD")

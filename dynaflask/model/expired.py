@@ -1,6 +1,6 @@
 """``Meta.hide_expired``: items whose time to live has passed are as if absent, although DynamoDB has not deleted them.
 
-The reads of the model's connection hide them: :class:`dynaflask.client.expiry.ExpiryConnection`.
+The reads of the model's connection hide them: `dynaflask.client.expiry.ExpiryConnection`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class IndexKeysMixin:
         """The items of one hash key; see PynamoDB.
 
         Raises:
-            ValueError: As of :func:`key_condition`.
+            ValueError: As of `key_condition`.
         """
         query = t.cast("t.Any", super()).query
         if _has_names(cls, args, options):
@@ -43,7 +43,7 @@ class IndexKeysMixin:
         """Number of items; see PynamoDB.
 
         Raises:
-            ValueError: As of :func:`key_condition`.
+            ValueError: As of `key_condition`.
         """
         count = t.cast("t.Any", super()).count
         if _has_names(cls, args, options):

@@ -8,7 +8,8 @@ import pynamodb.indexes
 import pynamodb.models
 from pynamodb.pagination import ResultIterator
 
-from dynaflask.model.counts import QUERY_ARGUMENTS
+if t.TYPE_CHECKING:
+    from pynamodb.expressions.condition import Condition
 
 M = t.TypeVar("M", bound=pynamodb.models.Model)
 
@@ -21,30 +22,88 @@ class GlobalSecondaryIndex(pynamodb.indexes.GlobalSecondaryIndex[M]):  # type: i
     into a dict: ``query({"limit": 5})``.
     """
 
-    # PynamoDB's own arguments, and the keys.
-    def query(self, *args: t.Any, **options: t.Any) -> ResultIterator[M]:
-        """The items of these keys; see PynamoDB for the other arguments.
+    def query(  # noqa: PLR0917 - PynamoDB's
+        self,
+        hash_key: t.Any = None,
+        range_key_condition: Condition | None = None,
+        filter_condition: Condition | None = None,
+        consistent_read: bool = False,
+        scan_index_forward: bool | None = None,
+        limit: int | None = None,
+        last_evaluated_key: dict[str, t.Any] | None = None,
+        attributes_to_get: list[str] | None = None,
+        page_size: int | None = None,
+        rate_limit: float | None = None,
+        **keys: t.Any,
+    ) -> ResultIterator[M]:
+        """The items of these keys.
+
+        Args:
+            hash_key: The hash key, or a dict of keys; by default the keys are given by name.
+            range_key_condition: A condition on the range key after those that are given.
+            filter_condition: A condition on other attributes.
+            consistent_read: Leave it out: DynamoDB refuses it for a global index.
+            scan_index_forward: False for the last item first, by the range key.
+            limit: The most items to return.
+            last_evaluated_key: Where to start: that of an earlier result.
+            attributes_to_get: Names of the attributes to read; by default all.
+            page_size: The most items that DynamoDB evaluates per request; by default as many as fit into 1 MB.
+            rate_limit: The most capacity units per second to consume; by default no limit.
+            **keys: Keys by name.
 
         Raises:
             TypeError: The hash key is given twice.
-            ValueError: A hash key is missing, or the range keys have a gap.
+            ValueError: A hash key is missing, a name is no key of the index, or the range keys have a gap.
         """
-        return super().query(*args, **self._with_keys(args, options))
+        return super().query(
+            self._hash_key(hash_key, keys),
+            range_key_condition,
+            filter_condition,
+            consistent_read=consistent_read,
+            scan_index_forward=scan_index_forward,
+            limit=limit,
+            last_evaluated_key=last_evaluated_key,
+            attributes_to_get=attributes_to_get,
+            page_size=page_size,
+            rate_limit=rate_limit,
+        )
 
-    def count(self, *args: t.Any, **options: t.Any) -> int:
-        """Number of the items of these keys; see PynamoDB for the other arguments.
+    def count(  # noqa: PLR0917 - PynamoDB's
+        self,
+        hash_key: t.Any = None,
+        range_key_condition: Condition | None = None,
+        filter_condition: Condition | None = None,
+        consistent_read: bool = False,
+        limit: int | None = None,
+        rate_limit: float | None = None,
+        **keys: t.Any,
+    ) -> int:
+        """Number of the items of these keys.
+
+        Args:
+            hash_key: See `query`.
+            range_key_condition: See `query`.
+            filter_condition: See `query`.
+            consistent_read: See `query`.
+            limit: The most items to count.
+            rate_limit: See `query`.
+            **keys: See `query`.
 
         Raises:
-            TypeError: As of :meth:`query`.
-            ValueError: As of :meth:`query`.
+            TypeError: As of `query`.
+            ValueError: As of `query`.
         """
-        return super().count(*args, **self._with_keys(args, options))
+        return super().count(
+            self._hash_key(hash_key, keys),
+            range_key_condition,
+            filter_condition,
+            consistent_read=consistent_read,
+            limit=limit,
+            rate_limit=rate_limit,
+        )
 
-    def _with_keys(self, args: tuple[t.Any, ...], options: dict[str, t.Any]) -> dict[str, t.Any]:
-        names = self.Meta.attributes.keys() - set(QUERY_ARGUMENTS)
-        keys = {name: options.pop(name) for name in names if name in options}
-        if not keys:
-            return options
-        if args or "hash_key" in options:
+    def _hash_key(self, hash_key: t.Any, keys: dict[str, t.Any]) -> t.Any:
+        if keys and hash_key is not None:
             raise TypeError(f"Pass the keys of {self.Meta.index_name!r} either by name, or as the hash key.")
-        return {**options, "hash_key": keys}
+        # Without any key, the dict is empty, and the error names those of the index.
+        return keys if hash_key is None else hash_key

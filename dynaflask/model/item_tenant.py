@@ -85,7 +85,7 @@ class TenantPageDecoder:
         self._tenant = tenant
 
     def decode(self, body: bytes) -> dict[str, t.Any] | None:
-        """The content of a response; see :class:`.PageDecoder`.
+        """The content of a response; see `PageDecoder`.
 
         Args:
             body: Body of the response.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import typing as t
 
 import flask
@@ -23,22 +24,32 @@ class GetOr404Mixin:
 
     @classmethod
     def get_or_404(
-        cls: type[L], *keys: t.Any, message: str | None = None, description: str | None = None, **options: t.Any
+        cls: type[L],
+        hash_key: t.Any,
+        range_key: t.Any = None,
+        *,
+        consistent_read: bool = False,
+        attributes_to_get: cabc.Sequence[str] | None = None,
+        message: str | None = None,
+        description: str | None = None,
     ) -> L:
         """The item with these keys.
 
         Args:
-            *keys: The hash key, and the range key where the table has one.
+            hash_key: The hash key.
+            range_key: The range key, where the table has one.
+            consistent_read: True to read what the last write left, for twice the capacity units.
+            attributes_to_get: Names of the attributes to read; by default all.
             message: Description of the 404 response.
             description: The same, with the name that Flask-SQLAlchemy gives it.
-            **options: Options of PynamoDB's ``get``: ``consistent_read``, ``attributes_to_get``.
 
         Raises:
             NotFound: There is no such item.
         """
         model = t.cast("t.Any", cls)
+        options = passed(consistent_read=consistent_read or None, attributes_to_get=attributes_to_get)
         try:
-            return t.cast("L", model.get(*keys, **options))
+            return t.cast("L", model.get(hash_key, range_key, **options))
         except model.DoesNotExist:
             flask.abort(404, message or description)
 
@@ -49,9 +60,14 @@ class GetOr404Mixin:
         range_key_condition: Condition | None = None,
         filter_condition: Condition | None = None,
         *,
+        consistent_read: bool = False,
+        index_name: str | None = None,
+        scan_index_forward: bool | None = None,
+        attributes_to_get: cabc.Sequence[str] | None = None,
+        page_size: int | None = None,
+        rate_limit: float | None = None,
         message: str | None = None,
         description: str | None = None,
-        **options: t.Any,
     ) -> L:
         """The first item of a Query with ``limit=1``, or of a Scan if there is no hash key.
 
@@ -62,13 +78,28 @@ class GetOr404Mixin:
             hash_key: The hash key of the table, or of the index ``index_name``.
             range_key_condition: A condition on the range key. It needs a hash key.
             filter_condition: A condition on other attributes.
+            consistent_read: True to read what the last write left, for twice the capacity units. Global indexes have no
+                such reads.
+            index_name: Name of an index to read; by default the table.
+            scan_index_forward: False for the last item first, by the range key. It needs a hash key.
+            attributes_to_get: Names of the attributes to read; by default all.
+            page_size: Items that DynamoDB evaluates per request; by default 1, and 100 with a filter.
+            rate_limit: The most capacity units per second to consume; by default no limit.
             message: Description of the 404 response.
             description: The same, with the name that Flask-SQLAlchemy gives it.
-            **options: Options of PynamoDB's ``query`` and ``scan``, such as ``index_name`` and ``scan_index_forward``.
 
         Raises:
             NotFound: No item matches.
+            ValueError: A ``range_key_condition`` or ``scan_index_forward`` has no hash key.
         """
+        options = passed(
+            consistent_read=consistent_read or None,
+            index_name=index_name,
+            scan_index_forward=scan_index_forward,
+            attributes_to_get=attributes_to_get,
+            page_size=page_size,
+            rate_limit=rate_limit,
+        )
         items: list[L] = _find(cls, hash_key, range_key_condition, filter_condition, limit=1, **options)
         return items[0] if items else flask.abort(404, message or description)
 
@@ -79,25 +110,50 @@ class GetOr404Mixin:
         range_key_condition: Condition | None = None,
         filter_condition: Condition | None = None,
         *,
+        consistent_read: bool = False,
+        index_name: str | None = None,
+        attributes_to_get: cabc.Sequence[str] | None = None,
+        page_size: int | None = None,
+        rate_limit: float | None = None,
         message: str | None = None,
         description: str | None = None,
-        **options: t.Any,
     ) -> L:
         """The only item that matches. Two or more are a 404 as well.
 
         Args:
-            hash_key: See :meth:`first_or_404`.
-            range_key_condition: See :meth:`first_or_404`.
-            filter_condition: See :meth:`first_or_404`.
+            hash_key: See `first_or_404`.
+            range_key_condition: See `first_or_404`.
+            filter_condition: See `first_or_404`.
+            consistent_read: See `first_or_404`.
+            index_name: See `first_or_404`.
+            attributes_to_get: See `first_or_404`.
+            page_size: See `first_or_404`; by default 2, and 100 with a filter.
+            rate_limit: See `first_or_404`.
             message: Description of the 404 response.
             description: The same, with the name that Flask-SQLAlchemy gives it.
-            **options: See :meth:`first_or_404`.
 
         Raises:
             NotFound: No item matches, or more than one.
+            ValueError: A ``range_key_condition`` has no hash key.
         """
+        options = passed(
+            consistent_read=consistent_read or None,
+            index_name=index_name,
+            attributes_to_get=attributes_to_get,
+            page_size=page_size,
+            rate_limit=rate_limit,
+        )
         items: list[L] = _find(cls, hash_key, range_key_condition, filter_condition, limit=2, **options)
         return items[0] if len(items) == 1 else flask.abort(404, message or description)
+
+
+def passed(**options: t.Any) -> dict[str, t.Any]:
+    """The options that a caller passed: those that are not None. A Scan does not take each option of a Query.
+
+    Args:
+        **options: The options by name.
+    """
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _find(
@@ -112,6 +168,9 @@ def _find(
         options.setdefault("page_size", FILTERED_PAGE_SIZE)
     if hash_key is not None:
         return list(model.query(hash_key, range_key_condition, filter_condition, **options))
-    if range_key_condition is not None:
-        raise ValueError("A range_key_condition needs a hash_key: without one, the call is a Scan.")
+    query_options = passed(
+        range_key_condition=range_key_condition, scan_index_forward=options.get("scan_index_forward")
+    )
+    if query_options:
+        raise ValueError(f"A {min(query_options)} needs a hash_key: without one, the call is a Scan.")
     return list(model.scan(filter_condition, **options))

@@ -85,7 +85,7 @@ class TenantGuardMixin:
         """Parameters of an update in a transaction; see PynamoDB.
 
         Raises:
-            TenantMismatch: As of :meth:`update`.
+            TenantMismatch: As of `update`.
         """
         if self.__has_tenant_key__:
             check_actions(self, actions)

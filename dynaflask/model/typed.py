@@ -16,6 +16,40 @@ if t.TYPE_CHECKING:
     from pynamodb.expressions.condition import Condition
     from pynamodb.expressions.update import Action
 
+
+class ConditionalWrites:
+    """The parameters of the methods of `dynaflask.model.conditions.ConditionMixin`: PynamoDB's, and one more."""
+
+    def save(  # type: ignore[empty-body]  # only the signature is used
+        self,
+        condition: Condition | None = None,
+        *,
+        add_version_condition: bool = True,
+        return_values_on_condition_failure: str | None = None,
+    ) -> dict[str, t.Any]:
+        """Save the object."""
+
+    def update(
+        self,
+        actions: list[Action],
+        condition: Condition | None = None,
+        *,
+        add_version_condition: bool = True,
+        return_values_on_condition_failure: str | None = None,
+    ) -> t.Any:
+        """Change the item."""
+
+    def delete(
+        self,
+        condition: Condition | None = None,
+        *,
+        add_version_condition: bool = True,
+        return_values_on_condition_failure: str | None = None,
+    ) -> t.Any:
+        """Delete the item."""
+
+
+if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
     from dynaflask.model.batch import BatchWrite
     from dynaflask.model.creation import GetOrCreateMixin
@@ -27,8 +61,10 @@ if t.TYPE_CHECKING:
 
     # The overrides of base.Model take any arguments, and pass them on. Type checkers and editors see PynamoDB's own
     # signatures instead: those of the installed release.
-    class Model(GetOr404Mixin, GetOrCreateMixin, UpdateFromMixin, pynamodb.models.Model, metaclass=ModelMeta):
-        """See :class:`dynaflask.model.base.Model`."""
+    class Model(
+        ConditionalWrites, GetOr404Mixin, GetOrCreateMixin, UpdateFromMixin, pynamodb.models.Model, metaclass=ModelMeta
+    ):
+        """See `dynaflask.model.base.Model`."""
 
         __dynamo__: t.ClassVar[Dynamo | None]
         __declaration__: t.ClassVar[DeclaredMeta | None]
@@ -42,34 +78,6 @@ if t.TYPE_CHECKING:
         @classmethod
         def batch_write(cls: type[M], auto_commit: bool = True) -> BatchWrite[M]:
             """Write items in batches; see PynamoDB."""
-
-        def save(
-            self,
-            condition: Condition | None = None,
-            *,
-            add_version_condition: bool = True,
-            return_values_on_condition_failure: str | None = None,
-        ) -> dict[str, t.Any]:
-            """Save the object; see PynamoDB and :meth:`.ConditionMixin.save`."""
-
-        def update(
-            self,
-            actions: list[Action],
-            condition: Condition | None = None,
-            *,
-            add_version_condition: bool = True,
-            return_values_on_condition_failure: str | None = None,
-        ) -> t.Any:
-            """Change the item; see PynamoDB and :meth:`.ConditionMixin.update`."""
-
-        def delete(
-            self,
-            condition: Condition | None = None,
-            *,
-            add_version_condition: bool = True,
-            return_values_on_condition_failure: str | None = None,
-        ) -> t.Any:
-            """Delete the item; see PynamoDB and :meth:`.ConditionMixin.delete`."""
 
 else:
     Model = base.Model
@@ -86,7 +94,7 @@ def show_signatures(model: type) -> None:
     for name, method in vars(pynamodb.models.Model).items():
         upstream, override = (getattr(each, "__func__", each) for each in (method, own_attribute(model, name)))
         if inspect.isfunction(upstream) and inspect.isfunction(override) and override is not upstream:
-            override.__wrapped__ = upstream  # type: ignore[attr-defined]
+            override.__wrapped__ = vars(ConditionalWrites).get(name, upstream)  # type: ignore[attr-defined]
 
 
 show_signatures(base.Model)

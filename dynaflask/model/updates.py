@@ -10,6 +10,9 @@ from dynaflask.model.bodies.fields import fields_of
 from dynaflask.model.bodies.loading import update_actions
 from dynaflask.model.bodies.values import InvalidValue
 
+if t.TYPE_CHECKING:
+    from pynamodb.expressions.condition import Condition
+
 
 class UpdateFromMixin:
     """A model method that updates an item from a mapping of fields."""
@@ -20,7 +23,9 @@ class UpdateFromMixin:
         *,
         only: cabc.Collection[str] | None = None,
         exclude: cabc.Collection[str] = (),
-        **options: t.Any,
+        condition: Condition | None = None,
+        add_version_condition: bool = True,
+        return_values_on_condition_failure: str | None = None,
     ) -> t.Any:
         """Update the item in one call: SET the fields that have a value, and REMOVE those that are null.
 
@@ -28,19 +33,28 @@ class UpdateFromMixin:
             body: JSON, such as ``request.json``. It may repeat the keys of the item, unchanged.
             only: Names of the fields that the body may have; by default all.
             exclude: Names of the fields that the body may not have.
-            **options: Options of PynamoDB's ``update``, such as ``condition``.
+            condition: A condition on the item as it is.
+            add_version_condition: False to update the item also if it has another version.
+            return_values_on_condition_failure: ``"ALL_OLD"`` to have the item in the error of a false condition; by
+                default the setting of that name decides.
 
         Returns:
             The result of PynamoDB's ``update``.
 
         Raises:
-            InvalidBody: The body does not fit; see :func:`dynaflask.views.load_item`. A view answers 400.
+            InvalidBody: The body does not fit; see `dynaflask.views.load_item`. A view answers 400.
+            ConditionFailed: The condition is false. It is PynamoDB's UpdateError, too.
             UpdateError: DynamoDB refused.
         """
         model = t.cast("t.Any", type(self))
         changes = _without_own_keys(self, body) if isinstance(body, cabc.Mapping) else body
         actions = update_actions(model, changes, only=only, exclude=exclude)
-        return t.cast("t.Any", self).update(actions=actions, **options)
+        return t.cast("t.Any", self).update(
+            actions=actions,
+            condition=condition,
+            add_version_condition=add_version_condition,
+            return_values_on_condition_failure=return_values_on_condition_failure,
+        )
 
 
 def _without_own_keys(item: t.Any, body: cabc.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -65,7 +65,7 @@ class Operation(t.NamedTuple):
         is_throttled: True if DynamoDB throttled the last attempt.
         is_refused: True if the tenant's limit refused the call, and nothing was sent.
         throttling_reasons: DynamoDB's reasons for throttling the last attempt.
-        started_at: Start of the call, in seconds since 1970 as of :func:`time.time`.
+        started_at: Start of the call, in seconds since 1970 as of `time.time`.
         index_name: Name of the index that was read, or ``None``.
         item_count: Number of items that the call returned or wrote.
         scanned_count: Number of items that a query or a scan read, before its filter.
@@ -122,12 +122,12 @@ class Operation(t.NamedTuple):
 
 
 #: Signal: a call has ended, with or without success. The sender is the app; ``operation`` is the
-#: :class:`~dynaflask.Operation`.
+#: `dynaflask.Operation`.
 operation_finished: t.Final = blinker.Namespace().signal("operation-finished")
 
 
 def request_fields(params: Json) -> dict[str, t.Any]:
-    """The fields of :class:`Operation` that the request determines.
+    """The fields of `Operation` that the request determines.
 
     Args:
         params: Parameters of the operation.
@@ -147,7 +147,7 @@ def request_fields(params: Json) -> dict[str, t.Any]:
 
 
 def outcome_of(name: str, params: Json, result: Json) -> dict[str, t.Any]:
-    """The fields of :class:`Operation` that the result of a successful call determines.
+    """The fields of `Operation` that the result of a successful call determines.
 
     Args:
         name: Name of the operation.
@@ -168,7 +168,7 @@ def outcome_of(name: str, params: Json, result: Json) -> dict[str, t.Any]:
 
 
 def failure_of(error: BaseException) -> dict[str, t.Any]:
-    """The fields of :class:`Operation` that the error of a failed call determines.
+    """The fields of `Operation` that the error of a failed call determines.
 
     Args:
         error: Error as PynamoDB's connection raises it.

@@ -50,7 +50,7 @@ class SlowLog:
 
 
 def log_fields(operation: Operation) -> dict[str, t.Any]:
-    """An operation as fields of a log record. All of them can become JSON, and none is a name of :mod:`logging`.
+    """An operation as fields of a log record. All of them can become JSON, and none is a name of `logging`.
 
     Args:
         operation: The operation.

@@ -153,7 +153,7 @@ class TenantCounters:
         Args:
             model: Name of the model.
             operation: Name of the operation.
-            numbers: The fields of a :class:`Usage` in their order.
+            numbers: The fields of a `Usage` in their order.
 
         Returns:
             True if the numbers were added; False if the counters are closed.

@@ -106,7 +106,7 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
         """Refuse a model that is declared by now with a name that no table can have.
 
         Raises:
-            ConfigurationError: As of :meth:`DeclaredMeta.check_table_name`.
+            ConfigurationError: As of `DeclaredMeta.check_table_name`.
         """
         for model in self.classes():
             t.cast("DeclaredMeta", model.__declaration__).check_table_name()

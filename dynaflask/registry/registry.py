@@ -150,7 +150,7 @@ class Registry:
         also serves the app's models on this bind.
 
         Args:
-            bind_key: As of :meth:`get_connection`.
+            bind_key: As of `get_connection`.
 
         Raises:
             UnknownBind: The app has no such bind.
@@ -301,8 +301,8 @@ class Registry:
             *bind_keys: The binds; by default all. If some fail, the others are warmed first.
 
         Raises:
-            BotoCoreError: As of :meth:`ping`, for the first bind that failed.
-            ClientError: As of :meth:`ping`, for the first bind that failed.
+            BotoCoreError: As of `ping`, for the first bind that failed.
+            ClientError: As of `ping`, for the first bind that failed.
         """
         errors = []
         for bind_key in bind_keys or self.binds:

@@ -61,12 +61,12 @@ def described_capacity(entry: cabc.Mapping[str, t.Any]) -> Capacity:
 
 
 def described_maximum(entry: cabc.Mapping[str, t.Any]) -> Capacity:
-    """Its maximum, as :func:`described_capacity`. Without one, all units are ``UNLIMITED``."""
+    """Its maximum, as `described_capacity`. Without one, all units are ``UNLIMITED``."""
     units = entry.get("OnDemandThroughput") or {}
     return Capacity(units.get("MaxReadRequestUnits", UNLIMITED), units.get("MaxWriteRequestUnits", UNLIMITED))
 
 
 def described_warm(entry: cabc.Mapping[str, t.Any]) -> Capacity:
-    """Its warm throughput, as :func:`described_capacity`. A server that has none shows 0."""
+    """Its warm throughput, as `described_capacity`. A server that has none shows 0."""
     units = entry.get("WarmThroughput") or {}
     return Capacity(units.get("ReadUnitsPerSecond", 0), units.get("WriteUnitsPerSecond", 0))

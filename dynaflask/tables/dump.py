@@ -27,6 +27,8 @@ if t.TYPE_CHECKING:
     from dynaflask.model.typed import Model
     from dynaflask.registry.registry import Registry
 
+__all__ = ["dump"]
+
 
 def dump(
     registry: Registry,

@@ -24,6 +24,8 @@ from dynaflask.tables.table import find_tables
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
 
+__all__ = ["export"]
+
 #: The formats. Each function takes the prefix of the tables, and the tables.
 FORMATS: t.Final[cabc.Mapping[str, cabc.Callable[[str, cabc.Sequence[ExportedTable]], Json]]] = {
     "cloudformation": cloudformation,
@@ -43,7 +45,7 @@ def export(
 
     Args:
         registry: The app's registry, in a context of the app.
-        document_format: A key of :data:`FORMATS`.
+        document_format: A key of `FORMATS`.
         bind_key: Limits the document to the tables of models on this bind.
         models: Limits the document to the tables of these models.
 

@@ -46,8 +46,8 @@ def sam(prefix: str, tables: cabc.Sequence[ExportedTable]) -> Json:
     """The template for SAM. Its tables are those of CloudFormation: SAM's ``SimpleTable`` has no range key.
 
     Args:
-        prefix: As of :func:`cloudformation`.
-        tables: As of :func:`cloudformation`.
+        prefix: As of `cloudformation`.
+        tables: As of `cloudformation`.
     """
     template = cloudformation(prefix, tables)
     return {
@@ -76,7 +76,7 @@ def properties(request: Json) -> Json:
     """The properties of ``AWS::DynamoDB::Table``. Only those that the API calls otherwise are translated.
 
     Args:
-        request: As of :class:`ExportedTable`.
+        request: As of `ExportedTable`.
     """
     return {name: _TRANSLATIONS.get(name, _unchanged)(value) for name, value in request.items()}
 

@@ -65,7 +65,7 @@ def arguments(request: Json) -> Json:
     """The arguments of ``aws_dynamodb_table``.
 
     Args:
-        request: As of :class:`ExportedTable`.
+        request: As of `ExportedTable`.
     """
     request = dict(request)
     keys = _key_arguments(request.pop("KeySchema"))

@@ -78,7 +78,11 @@ def read_lines(path: pathlib.Path) -> cabc.Iterator[tuple[int, bytes]]:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
             for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_BYTES + 1), b""), start=1):
                 if len(line) > MAX_LINE_BYTES:
-                    raise TransferError(path, f"The line has more than {MAX_LINE_BYTES} bytes.", line=number)
+                    raise TransferError(
+                        path,
+                        f"The line has more than {MAX_LINE_BYTES} bytes, and cannot be an item. Correct it.",
+                        line=number,
+                    )
                 yield number, line
     except (OSError, EOFError, zlib.error) as error:
         raise TransferError(path, line=number + 1, message=f"The file cannot be read: {error}") from error

@@ -30,6 +30,8 @@ if t.TYPE_CHECKING:
     from dynaflask.model.typed import Model
     from dynaflask.registry.registry import Registry
 
+__all__ = ["load"]
+
 # The limit of BatchWriteItem.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 BATCH_ITEMS = 25
@@ -137,7 +139,7 @@ class Writer:
                 if item.get(key.name, {}).keys() != {key.type}:
                     raise TransferError(
                         self._path,
-                        f"The item has no key attribute {key.name!r} of type {key.type!r}.",
+                        f"The item has no key attribute {key.name!r} of type {key.type!r}. Is it of another table?",
                         line=number,
                     )
             self._check_values(number, item)

@@ -75,7 +75,7 @@ def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     """Create those of the tables that do not exist.
 
     Args:
-        tables: Tables as :func:`find_tables` returns them.
+        tables: Tables as `find_tables` returns them.
         wait: Return when all of them are ready for use, also those that existed.
 
     Returns:
@@ -119,7 +119,7 @@ def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     """Delete those of the tables that exist.
 
     Args:
-        tables: Tables as :func:`find_tables` returns them.
+        tables: Tables as `find_tables` returns them.
         wait: Return when they are gone.
 
     Returns:
@@ -214,10 +214,10 @@ def apply(
     wait: bool = False,
     on_change: cabc.Callable[[Table, Difference], object] = lambda table, difference: None,
 ) -> dict[Table, list[Difference]]:
-    """Make the changes that :func:`diff` returned, one after another, because DynamoDB takes one at a time.
+    """Make the changes that `diff` returned, one after another, because DynamoDB takes one at a time.
 
     Args:
-        drift: The result of :func:`diff`.
+        drift: The result of `diff`.
         wait: Return when the last change is done.
         on_change: Called before each change.
 
@@ -301,7 +301,9 @@ def _wait(table: Table) -> Json:
         if missing_polls > MAX_MISSING_POLLS:
             table.require()
         if description is not None and description["TableStatus"] in FINAL_STATES:
-            raise TableError(f"The {table} cannot be used: its status is {description['TableStatus']}.")
+            raise TableError(
+                f"The {table} cannot be used: its status is {description['TableStatus']}. See the console of AWS."
+            )
         time.sleep(POLL_SECONDS)
     return description
 

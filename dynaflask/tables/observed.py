@@ -56,7 +56,7 @@ def read_calls(path: pathlib.Path) -> set[ObservedCall]:
     """The calls in a file.
 
     Args:
-        path: A file that :mod:`dynaflask.testing.observe` wrote.
+        path: A file that `dynaflask.testing.observe` wrote.
 
     Raises:
         TransferError: The file cannot be read, or a line is not such a call.

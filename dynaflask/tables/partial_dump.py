@@ -44,8 +44,8 @@ class PartialDump:
         with self._file_errors():
             is_complete = path.exists()
         if is_complete:
-            what = "The dump is complete, there is nothing to resume" if resume else "The file exists already"
-            raise TransferError(path, f"{what}. Choose another name, or remove the file.")
+            what = "The dump is complete, there is nothing to resume." if resume else "The file exists already."
+            raise TransferError(path, what + " Choose another name, or remove the file.")
         self._state: Json = self._interrupted_state(source, resume=resume) or {
             "source": source,
             "items": 0,

@@ -31,6 +31,8 @@ from dynaflask.tables.table import find_tables
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
 
+__all__ = ["policy"]
+
 #: Session tag that names the tenant.
 TENANT_TAG = "tenant"
 

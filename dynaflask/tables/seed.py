@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
     from dynaflask.model.typed import Model
     from dynaflask.registry.registry import Registry
 
+__all__ = ["SeedResult", "seed"]
+
 FORMAT = 'Write a list of items for each model: {"Thread": [{"forum_name": "flask", "subject": "hello"}]}.'
 
 

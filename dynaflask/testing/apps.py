@@ -24,7 +24,7 @@ def find_app(app: flask.Flask | None = None) -> flask.Flask:
             raise RuntimeError("There is no current app here. Name the app under test: `app=app`.")
         app = t.cast("t.Any", flask.current_app)._get_current_object()
     if EXTENSION not in app.extensions:
-        raise RuntimeError(f"The app {app.name!r} does not use dynaflask. Call db.init_app(app) first.")
+        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
     return app
 
 

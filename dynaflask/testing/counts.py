@@ -124,7 +124,7 @@ def assert_operations(
         app: The app under test; by default the current app.
 
     Yields:
-        As :func:`count_operations`.
+        As `count_operations`.
 
     Raises:
         AssertionError: The block sent more.

@@ -70,7 +70,7 @@ class ErrorFault(Fault):
     Args:
         operation: The operation.
         error: DynamoDB's error code, or an exception of the network.
-        times: As of :class:`Fault`.
+        times: As of `Fault`.
         body: The rest of the body of the response.
     """
 
@@ -96,7 +96,7 @@ class DelayFault(Fault):
     Args:
         operation: The operation.
         seconds: The delay.
-        times: As of :class:`Fault`.
+        times: As of `Fault`.
     """
 
     def __init__(self, operation: str, seconds: float, *, times: int | None) -> None:
@@ -119,7 +119,7 @@ class UnprocessedFault(Fault):
     Args:
         operation: The operation.
         items: The number of items.
-        times: As of :class:`Fault`.
+        times: As of `Fault`.
     """
 
     def __init__(self, operation: str, items: int, *, times: int | None) -> None:

@@ -22,6 +22,8 @@ from dynaflask.tables.observed import format_call
 if t.TYPE_CHECKING:
     import pytest
 
+__all__ = ["observe_calls"]
+
 OPTION = "--observe-calls"
 
 

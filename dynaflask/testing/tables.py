@@ -52,7 +52,7 @@ class AppTables:
             self._tenants[tenant] = None
 
     def snapshot(self) -> Snapshot:
-        """All items of the tables that :meth:`create` has created, for :meth:`restore`."""
+        """All items of the tables that `create` has created, for `restore`."""
         copies: Snapshot = {}
         for tenant in self._tenants:
             with self._tables(tenant) as tables:
@@ -63,7 +63,7 @@ class AppTables:
         """Give the tables the items of a snapshot, and no others.
 
         Args:
-            snapshot: What :meth:`snapshot` returned, also for another app with the same tables.
+            snapshot: What `snapshot` returned, also for another app with the same tables.
         """
         for tenant, copies in snapshot.items():
             with self._tables(tenant) as tables:

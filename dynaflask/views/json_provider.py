@@ -80,7 +80,7 @@ class JSONProvider(DefaultJSONProvider):
     """Flask's provider plus models, pages and the types of their attributes: ``app.json = JSONProvider(app)``.
 
     - a model and a map attribute: an object of all its attributes, named as in the class
-    - a :class:`Page`: an object of ``items``, ``per_page`` and ``next_cursor``
+    - a `Page`: an object of ``items``, ``per_page`` and ``next_cursor``
     - a query, a scan and a batch get: an array of all items
     - a set: a sorted array
     - binary values: a string in Base64

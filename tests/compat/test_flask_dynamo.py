@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 import typing as t
 import urllib.parse
@@ -296,6 +297,16 @@ def test_models_can_be_added(make_peer_app: MakeApp) -> None:
     with app.app_context(), dynamo.transact_write() as transaction:
         transaction.save(User("guido"))
     assert dynamo.tables["users"].item_count == 2
+
+
+def test_without_boto3_the_error_names_the_extra(make_peer_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app starts without boto3. The first use of a table says what to install."""
+    Dynamo(app := make_peer_app())
+    for module in ("boto3", "boto3.session"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with app.app_context(), pytest.raises(ModuleNotFoundError, match=r'pip install "dynaflask\[boto3\]"') as missing:
+        _ = app.extensions["dynamo"].connection
+    assert missing.value.name
 
 
 def test_boto3_checks_its_arguments(make_peer_app: MakeApp) -> None:

@@ -236,7 +236,7 @@ class TestWrongUse:
         """Sending and running a task of an app without ``init_app`` raise an error that names the app."""
         app = flask.Flask("shop")
         jobs = declare(make_jobs(app, task_always_eager=True), db, thread_model)
-        message = r"The app 'shop' of tenant_task is not initialised. Call db.init_app\(app\) first."
+        message = r"The app 'shop' is not initialised. Call db.init_app\(app\) first."
         with app.app_context(), pytest.raises(RuntimeError, match=message):
             jobs.report.delay()
         with pytest.raises(RuntimeError, match=message):

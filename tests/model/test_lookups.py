@@ -137,10 +137,12 @@ def test_a_filter_evaluates_many_items_per_request(
 
 
 @pytest.mark.usefixtures("recorded")
-def test_a_condition_on_the_range_key_needs_a_hash_key(thread_model: t.Any) -> None:
-    """A range key condition without a hash key raises a ValueError, since a Scan has none."""
+def test_an_option_of_a_query_needs_a_hash_key(thread_model: t.Any) -> None:
+    """A range key condition or an order without a hash key raises a ValueError, since a Scan has none."""
     with pytest.raises(ValueError, match="A range_key_condition needs a hash_key"):
         thread_model.first_or_404(range_key_condition=thread_model.subject > "a")
+    with pytest.raises(ValueError, match="A scan_index_forward needs a hash_key"):
+        thread_model.first_or_404(scan_index_forward=False)
 
 
 def test_two_apps_look_in_their_own_tables(
@@ -154,14 +156,3 @@ def test_two_apps_look_in_their_own_tables(
     with eu.app_context(), pytest.raises(NotFound):
         thread_model.get_or_404("flask", "a")
     assert [request.region for request in recorder.requests] == ["us-west-2", "eu-west-1"]
-
-
-def test_the_extension_object_has_the_look_ups_of_flask_sqlalchemy(thread: t.Any, db: dynaflask.Dynamo) -> None:
-    """``db.get_or_404(Model, ...)`` and the others are the model's own; ``description`` is the message."""
-    assert db.get_or_404(thread, "flask", "b").views == 2
-    assert db.first_or_404(thread, "flask").subject == "a"
-    assert db.one_or_404(thread, "dynamo").subject == "d"
-    for look_up, keys in ((db.get_or_404, ["flask", "z"]), (db.first_or_404, ["z"]), (db.one_or_404, ["flask"])):
-        with pytest.raises(NotFound) as missing:
-            look_up(thread, *keys, description="Nothing here.")
-        assert missing.value.description == "Nothing here."

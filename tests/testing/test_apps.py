@@ -18,6 +18,6 @@ def test_without_an_app() -> None:
 
 def test_an_app_without_dynaflask() -> None:
     """An app that does not use dynaflask is named."""
-    with pytest.raises(RuntimeError, match="'plain' does not use dynaflask"):
+    with pytest.raises(RuntimeError, match="'plain' is not initialised"):
         with fail_next("GetItem", "ThrottlingException", app=flask.Flask("plain")):
             pass

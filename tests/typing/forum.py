@@ -81,6 +81,10 @@ def lookups() -> None:
     assert_type(Thread.get_or_404("flask", "hello", message="There is no such thread."), Thread)
     assert_type(Thread.first_or_404("flask", scan_index_forward=False), Thread)
     assert_type(Thread.one_or_404("flask", Thread.subject == "hello"), Thread)
+    assert_type(db.get_or_404(Thread, "flask", "hello", consistent_read=True), Thread)
+    assert_type(db.first_or_404(Thread, "flask", Thread.subject > "a", page_size=5), Thread)
+    assert_type(db.one_or_404(Thread, index_name="by_views", description="There is none."), Thread)
+    assert_type(Thread.get_or_create("flask", "hello", views=1), tuple[Thread, bool])
 
 
 def pages() -> None:
@@ -89,7 +93,7 @@ def pages() -> None:
     assert_type(page.items, list[Thread])
     assert_type([thread.views for thread in page], list[float])
     assert_type(db.paginate(Thread.by_views.query, "flask"), Page[Thread])
-    assert_type(db.paginate(Thread.scan), Page[Thread])
+    assert_type(db.paginate(Thread.scan, filter_condition=Thread.views > 1, rate_limit=5), Page[Thread])
 
 
 def writes() -> None:

@@ -31,6 +31,8 @@ from dynaflask.registry.context import current_app
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
 
+__all__ = ["Dashboard"]
+
 # Key in `app.extensions`.
 STATE = "dynamo_dashboard"
 
@@ -103,7 +105,7 @@ def _values(app: flask.Flask, *, nonce: str) -> dict[str, t.Any]:
     state: State = app.extensions[STATE]
     registry: Registry | None = app.extensions.get(EXTENSION)
     if registry is None:
-        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app).")
+        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
     window = state.activity.read()
     tenant = flask.request.args.get("tenant") or None
     result = state.checks.run(app, tenant=tenant)

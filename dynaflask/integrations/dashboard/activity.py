@@ -223,7 +223,7 @@ class _Slots:
 
 
 class Window(t.NamedTuple):
-    """What an :class:`Activity` has seen.
+    """What an `Activity` has seen.
 
     Attributes:
         seconds: Length of the time: at most ``WINDOW_SECONDS``, and less in a young process.

@@ -130,16 +130,16 @@ def item_of(
     only: cabc.Collection[str] | None = None,
     exclude: cabc.Collection[str] = (),
 ) -> M:
-    """A new, unsaved item from a body that :func:`model_of` describes. A field with ``null`` is omitted.
+    """A new, unsaved item from a body that `model_of` describes. A field with ``null`` is omitted.
 
     It requires no field, because the view may set some: the body's model does.
-    :func:`~dynaflask.views.load_item` is the same for a body without a Flask-RESTX model, and for a PATCH.
+    `dynaflask.views.load_item` is the same for a body without a Flask-RESTX model, and for a PATCH.
 
     Args:
         model: The PynamoDB model.
         body: ``api.payload``.
-        only: As of :func:`model_of`.
-        exclude: As of :func:`model_of`.
+        only: As of `model_of`.
+        exclude: As of `model_of`.
 
     Raises:
         InvalidBody: A field is invalid, a key is too long, or the item too large; ``errors`` names it.

@@ -24,7 +24,7 @@ DIALECTS = (JSON_SCHEMA, OPENAPI_30)
 def schema_of(
     model: t.Any, *, partial: bool = False, only: Names | None = None, exclude: Names = (), dialect: str = JSON_SCHEMA
 ) -> Schema:
-    """The JSON schema of the bodies that :func:`~dynaflask.views.load_item` takes with the same arguments.
+    """The JSON schema of the bodies that `dynaflask.views.load_item` takes with the same arguments.
 
     It has no references, so that it can be put anywhere in a document.
 

@@ -21,7 +21,7 @@ M = t.TypeVar("M", bound=pynamodb.models.Model)
 
 
 def new_item(model: type[M], body: Json, *, only: Names | None = None, exclude: Names = (), require: bool = True) -> M:
-    """A new, unsaved item of a body; see :func:`dynaflask.views.load_item`.
+    """A new, unsaved item of a body; see `dynaflask.views.load_item`.
 
     Args:
         model: The model.
@@ -45,7 +45,7 @@ def new_item(model: type[M], body: Json, *, only: Names | None = None, exclude: 
 def update_actions(
     model: type[pynamodb.models.Model], body: Json, *, only: Names | None = None, exclude: Names = ()
 ) -> list[Action]:
-    """The actions of an update that makes an item fit a body; see :func:`dynaflask.views.load_item`.
+    """The actions of an update that makes an item fit a body; see `dynaflask.views.load_item`.
 
     Args:
         model: The model.

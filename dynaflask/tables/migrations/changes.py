@@ -106,7 +106,9 @@ def change_of(migration: Migration, item: Json, *, keys: tuple[str, ...]) -> Cha
         return None
     new_item = {name: value for name, value in {**item, **changed}.items() if name not in removed}
     if missing := [name for name in keys if name not in new_item]:
-        raise MigrationError(f"{migration.name} removes the key {missing[0]!r} of {_label(item, keys)}.")
+        raise MigrationError(
+            f"{migration.name} removes the key {missing[0]!r} of {_label(item, keys)}. Let forwards() give it a value."
+        )
     # A run that is killed repeats the items since its last record.
     _, *again = _apply(migration, new_item, keys)
     if any(again):

@@ -64,7 +64,7 @@ def _read(registry: Registry, path: pathlib.Path) -> Migration:
     module = _execute(path)
     forwards, model = getattr(module, "forwards", None), getattr(module, "model", None)
     if not callable(forwards):
-        raise MigrationError(f"{path} has no function forwards.")
+        raise MigrationError(f"{path} has no function forwards. Define it: `def forwards(item): ...`.")
     if isinstance(model, str):
         model = registry.models[model]
     elif model is not None and not hasattr(model, "__declaration__"):

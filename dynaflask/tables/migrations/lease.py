@@ -67,7 +67,9 @@ class Lease:
         try:
             self._write(lambda placeholders: f"SET {placeholders.assign({'expires_at': {'N': '0'}})}")
         except Exception:  # it must not hide the error that ended the run; and the lease ends by itself
-            logger.warning("The lease of %s could not be given back.", self._migration, exc_info=True)
+            logger.warning(
+                "The lease of %s could not be given back. It ends by itself.", self._migration, exc_info=True
+            )
 
     def require(self) -> None:
         """Refuse to go on without the lease.
@@ -112,7 +114,9 @@ class Lease:
             try:
                 record = self._write(lambda placeholders: f"SET {placeholders.assign(expires_at)}")  # noqa: B023 - now
             except Exception:  # the next renewal may succeed; if none does, require() ends the run
-                logger.warning("The lease of %s could not be renewed.", self._migration, exc_info=True)
+                logger.warning(
+                    "The lease of %s could not be renewed, which is tried again.", self._migration, exc_info=True
+                )
                 continue
             if record is None:
                 self._is_lost = True

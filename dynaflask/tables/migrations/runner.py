@@ -70,22 +70,47 @@ class MigrationStatus:
 
 
 def migrate(
-    registry: Registry, directory: str | os.PathLike[str] = "migrations", **options: t.Any
+    registry: Registry,
+    directory: str | os.PathLike[str] = "migrations",
+    *,
+    segments: int = 4,
+    rate: float | None = None,
+    dry_run: bool = False,
+    wait: bool = False,
+    lease_seconds: float = LEASE_SECONDS,
+    progress: Progress = lambda count: None,
 ) -> list[MigrationResult]:
     """Apply all migrations of a directory that are not applied yet, in the order of their numbers.
 
     Args:
         registry: The app's registry, in a context of the app. In a tenant's block, they are applied for that tenant.
         directory: The directory.
-        **options: The options of :func:`apply_migration`.
+        segments: See `apply_migration`.
+        rate: See `apply_migration`.
+        dry_run: See `apply_migration`.
+        wait: See `apply_migration`.
+        lease_seconds: See `apply_migration`.
+        progress: See `apply_migration`.
 
     Returns:
         The results of those that this call applied.
 
     Raises:
-        MigrationError: As of :func:`read_migrations` and :func:`apply_migration`.
+        MigrationError: As of `read_migrations` and `apply_migration`.
     """
-    results = (apply_migration(registry, each, **options) for each in read_migrations(registry, directory))
+    results = [
+        apply_migration(
+            registry,
+            migration,
+            segments=segments,
+            rate=rate,
+            dry_run=dry_run,
+            wait=wait,
+            lease_seconds=lease_seconds,
+            progress=progress,
+        )
+        for migration in read_migrations(registry, directory)
+    ]
     return [result for result in results if result is not None]
 
 
@@ -147,7 +172,7 @@ def migration_status(registry: Registry, migrations: cabc.Iterable[Migration]) -
 
     Args:
         registry: The app's registry, in a context of the app.
-        migrations: The migrations, as :func:`read_migrations` returns them.
+        migrations: The migrations, as `read_migrations` returns them.
     """
     return [_status(registry, migration) for migration in migrations]
 

@@ -155,6 +155,7 @@ class ItemMigration:
             new_key = {name: change.new_item[name] for name in self._keys}
             raise MigrationError(
                 f"{self._migration.name} moves the item {change.key} to the key {new_key}, which another item has."
+                " Change or delete one of the two, and run it again: it continues from here."
             ) from error
         if not {put, delete} <= CONFLICTS | {None}:
             raise error

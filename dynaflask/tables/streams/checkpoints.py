@@ -59,7 +59,7 @@ class Checkpoints:
         """Become the owner of a shard.
 
         Returns:
-            The sequence number of the last record that is handled, :data:`END`, or ``None`` if there is none.
+            The sequence number of the last record that is handled, `END`, or ``None`` if there is none.
         """
         item = self._update(shard, "SET #owner = :owner, #expires_at = :expires_at")
         return t.cast("str | None", item.get("position", {}).get("S"))
@@ -69,7 +69,7 @@ class Checkpoints:
 
         Args:
             shard: A shard that was claimed.
-            position: The sequence number of the last record that is handled, or :data:`END`.
+            position: The sequence number of the last record that is handled, or `END`.
 
         Raises:
             StreamError: Another process has become the owner of the shard.

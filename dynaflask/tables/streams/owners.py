@@ -84,7 +84,7 @@ class TableOwners:
         self._owners: dict[StreamedTable, list[str | None]] = {}
 
     def context(self, tenant: str | None) -> contextlib.AbstractContextManager[None]:
-        """An app context for a tenant that :meth:`tenant_of` returned. The tenant loader is not called."""
+        """An app context for a tenant that `tenant_of` returned. The tenant loader is not called."""
         is_unrestricted = self._principal is not None and self._principal.is_unrestricted
         return app_context_for(self._app, UNRESTRICTED if is_unrestricted else NO_TENANT, tenant=tenant)
 

@@ -83,7 +83,7 @@ class ShardReader:
             )
 
     def read(self, shard: str) -> Page:
-        """The next page of a shard. Until :meth:`advance`, it is the same."""
+        """The next page of a shard. Until `advance`, it is the same."""
         try:
             response = self._client.get_records(ShardIterator=self._iterators[shard], Limit=PAGE_RECORDS)
         except ClientError as error:

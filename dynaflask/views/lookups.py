@@ -1,0 +1,146 @@
+"""The look-ups of a model as methods of ``db``, as in Flask-SQLAlchemy: ``db.get_or_404(Thread, "flask")``."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import typing as t
+
+from dynaflask.model.lookups import L
+
+if t.TYPE_CHECKING:
+    from pynamodb.expressions.condition import Condition
+
+
+class LookupsMixin:
+    """Methods that return an item of a model, or abort the request with 404."""
+
+    def get_or_404(
+        self,
+        model: type[L],
+        hash_key: t.Any,
+        range_key: t.Any = None,
+        *,
+        consistent_read: bool = False,
+        attributes_to_get: cabc.Sequence[str] | None = None,
+        message: str | None = None,
+        description: str | None = None,
+    ) -> L:
+        """The item of a model with these keys: ``db.get_or_404(Thread, "flask")``.
+
+        Args:
+            model: The model.
+            hash_key: The hash key.
+            range_key: The range key, where the table has one.
+            consistent_read: True to read what the last write left, for twice the capacity units.
+            attributes_to_get: Names of the attributes to read; by default all.
+            message: Description of the 404 response.
+            description: The same, with the name that Flask-SQLAlchemy gives it.
+
+        Raises:
+            NotFound: There is no such item.
+        """
+        return model.get_or_404(
+            hash_key,
+            range_key,
+            consistent_read=consistent_read,
+            attributes_to_get=attributes_to_get,
+            message=message,
+            description=description,
+        )
+
+    def first_or_404(
+        self,
+        model: type[L],
+        hash_key: t.Any = None,
+        range_key_condition: Condition | None = None,
+        filter_condition: Condition | None = None,
+        *,
+        consistent_read: bool = False,
+        index_name: str | None = None,
+        scan_index_forward: bool | None = None,
+        attributes_to_get: cabc.Sequence[str] | None = None,
+        page_size: int | None = None,
+        rate_limit: float | None = None,
+        message: str | None = None,
+        description: str | None = None,
+    ) -> L:
+        """The first item of a query of a model, or of a scan if there is no hash key.
+
+        Args:
+            model: The model.
+            hash_key: The hash key of the table, or of the index ``index_name``.
+            range_key_condition: A condition on the range key. It needs a hash key.
+            filter_condition: A condition on other attributes.
+            consistent_read: True to read what the last write left, for twice the capacity units.
+            index_name: Name of an index to read; by default the table.
+            scan_index_forward: False for the last item first, by the range key. It needs a hash key.
+            attributes_to_get: Names of the attributes to read; by default all.
+            page_size: Items that DynamoDB evaluates per request; by default 1, and 100 with a filter.
+            rate_limit: The most capacity units per second to consume; by default no limit.
+            message: Description of the 404 response.
+            description: The same, with the name that Flask-SQLAlchemy gives it.
+
+        Raises:
+            NotFound: No item matches.
+            ValueError: A ``range_key_condition`` or ``scan_index_forward`` has no hash key.
+        """
+        return model.first_or_404(
+            hash_key,
+            range_key_condition,
+            filter_condition,
+            consistent_read=consistent_read,
+            index_name=index_name,
+            scan_index_forward=scan_index_forward,
+            attributes_to_get=attributes_to_get,
+            page_size=page_size,
+            rate_limit=rate_limit,
+            message=message,
+            description=description,
+        )
+
+    def one_or_404(
+        self,
+        model: type[L],
+        hash_key: t.Any = None,
+        range_key_condition: Condition | None = None,
+        filter_condition: Condition | None = None,
+        *,
+        consistent_read: bool = False,
+        index_name: str | None = None,
+        attributes_to_get: cabc.Sequence[str] | None = None,
+        page_size: int | None = None,
+        rate_limit: float | None = None,
+        message: str | None = None,
+        description: str | None = None,
+    ) -> L:
+        """The only item of a model that matches. Two or more are a 404 as well.
+
+        Args:
+            model: The model.
+            hash_key: The hash key of the table, or of the index ``index_name``.
+            range_key_condition: A condition on the range key. It needs a hash key.
+            filter_condition: A condition on other attributes.
+            consistent_read: True to read what the last write left, for twice the capacity units.
+            index_name: Name of an index to read; by default the table.
+            attributes_to_get: Names of the attributes to read; by default all.
+            page_size: Items that DynamoDB evaluates per request; by default 2, and 100 with a filter.
+            rate_limit: The most capacity units per second to consume; by default no limit.
+            message: Description of the 404 response.
+            description: The same, with the name that Flask-SQLAlchemy gives it.
+
+        Raises:
+            NotFound: No item matches, or more than one.
+            ValueError: A ``range_key_condition`` has no hash key.
+        """
+        return model.one_or_404(
+            hash_key,
+            range_key_condition,
+            filter_condition,
+            consistent_read=consistent_read,
+            index_name=index_name,
+            attributes_to_get=attributes_to_get,
+            page_size=page_size,
+            rate_limit=rate_limit,
+            message=message,
+            description=description,
+        )
