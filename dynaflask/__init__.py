@@ -44,8 +44,7 @@ else:
     def __getattr__(name: str) -> t.Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals().update({public: getattr(importlib.import_module(_MODULES[public]), public) for public in __all__})
-        return globals()[name]
+        return globals().setdefault(name, getattr(importlib.import_module(_MODULES[name]), name))
 
 
 __all__ = [
@@ -84,8 +83,8 @@ __all__ = [
     "operation_finished",
 ]
 
-# The modules of the names. They are imported when the first name is used, all at once: pytest imports this package in
-# each run, to find the plugin in dynaflask.integrations.
+# The modules of the names. Each is imported when a name of it is used: pytest imports this package in each run, to find
+# the plugin in dynaflask.integrations.
 _MODULES = {
     "AmbiguousModel": "dynaflask.exceptions",
     "BadCursor": "dynaflask.exceptions",

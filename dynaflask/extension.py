@@ -43,8 +43,6 @@ from dynaflask.tenants import Lister
 from dynaflask.tenants import Loader
 from dynaflask.tenants import SettingsOf
 from dynaflask.tenants import TenantCallbacks
-from dynaflask.views import error_responses
-from dynaflask.views import json_errors
 from dynaflask.views import pagination
 from dynaflask.views.lookups import LookupsMixin
 from dynaflask.views.pagination import Page
@@ -119,8 +117,12 @@ class Dynamo(LookupsMixin):
         # The steps above may raise. They change nothing in the app; the steps below do.
         _install_teardown(app, settings, recorder)
         if settings.plain.get("error_handlers"):
+            from dynaflask.views import error_responses  # noqa: PLC0415 - an app without this setting does not need it
+
             error_responses.install(app)
         if settings.plain.get("json_errors"):
+            from dynaflask.views import json_errors  # noqa: PLC0415 - an app without this setting does not need it
+
             json_errors.install(app)
         app.cli.add_command(group.dynamo)
         app.extensions[EXTENSION] = registry

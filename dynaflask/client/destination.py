@@ -47,9 +47,9 @@ if t.TYPE_CHECKING:
     from dynaflask.client.direct.operation_codec import OperationCodec
 
 # Regions like eu-west-1. botocore gives a meaning of its own to others, such as fips-us-east-1, local and aws-global.
-REGION = re.compile(r"[a-z]{2}-[a-z]+-[0-9]+")
+REGION = r"[a-z]{2}-[a-z]+-[0-9]+"
 # Endpoints that botocore uses as they are.
-HOST = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?/?")
+HOST = r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?/?"
 # Options that a destination knows. All others must have botocore's default.
 KNOWN_OPTIONS = frozenset(
     {
@@ -186,7 +186,7 @@ def find_destination(key: ClientKey, bind: Bind) -> Destination | None:
         return None
     credentials, region = _credentials(key), key.region or environment_region()
     config = client_config(bind)
-    if credentials is None or not region or REGION.fullmatch(region) is None or not _is_known_config(config):
+    if credentials is None or not region or re.fullmatch(REGION, region) is None or not _is_known_config(config):
         return None
     if mock_is_active() or not has_known_environment():
         return None
@@ -233,7 +233,7 @@ def _is_known_config(config: Config) -> bool:
 
 def _url(host: str | None, region: str) -> str | None:
     if host is not None:
-        return f"{host.rstrip('/')}/" if HOST.fullmatch(host) else None
+        return f"{host.rstrip('/')}/" if re.fullmatch(HOST, host) else None
     try:
         return f"{regional_url(region)}/"
     except EndpointProviderError:

@@ -19,9 +19,7 @@ TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
 #: The key that DynamoDB owns, and the key of KMS that AWS manages for DynamoDB in the account.
 AWS_OWNED, AWS_MANAGED = "AWS_OWNED", "KMS"
 # https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
-_KMS_KEY: t.Final = re.compile(
-    r"arn:[^:]+:kms:\S+|alias/\S+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-)
+_KMS_KEY: t.Final = r"arn:[^:]+:kms:\S+|alias/\S+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html
 MAX_RECOVERY_DAYS = 35
 #: No maximum of an on-demand table.
@@ -41,7 +39,7 @@ def table_class(label: str, value: t.Any) -> str:
 def sse(label: str, value: t.Any) -> str:
     """``"AWS_OWNED"``, ``"KMS"``, or the id, alias or ARN of a key of KMS."""
     name = string(label, value)
-    if name in {AWS_OWNED, AWS_MANAGED} or _KMS_KEY.fullmatch(name):
+    if name in {AWS_OWNED, AWS_MANAGED} or re.fullmatch(_KMS_KEY, name):
         return name
     raise ConfigurationError(
         f"{label} must be 'AWS_OWNED', 'KMS', or the ARN, the id or the alias of a key of KMS, such as 'alias/forum';"

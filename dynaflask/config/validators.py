@@ -44,13 +44,13 @@ FRAMING_HEADERS = frozenset(
 )
 
 # Surrogates stand for bytes that are no text. They cannot be encoded.
-UNPRINTABLE: t.Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+UNPRINTABLE: t.Final = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 # Characters of a header's name and value: https://www.rfc-editor.org/rfc/rfc9110#section-5
-HEADER_NAME: t.Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE: t.Final = re.compile(r"[\t -~\xa0-\xff]*")
-HEADER_TEXT: t.Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+HEADER_NAME: t.Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+HEADER_VALUE: t.Final = r"[\t -~\xa0-\xff]*"
+HEADER_TEXT: t.Final = r"[!-~]([ -~]*[!-~])?"
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
-TABLE_NAME_CHARACTERS: t.Final = re.compile(r"[a-zA-Z0-9_.-]*")
+TABLE_NAME_CHARACTERS: t.Final = r"[a-zA-Z0-9_.-]*"
 MAX_TABLE_NAME = 255
 # urllib3 makes one entry for each connection when it makes the pool. More than the ports of a client cannot be open.
 MAX_POOL_CONNECTIONS = 65_535
@@ -75,7 +75,7 @@ def string(label: str, value: t.Any) -> str:
         raise wrong_type(label, "a string", value)
     if not value:
         raise ConfigurationError(f"{label} is empty. Remove it to leave it unset.")
-    if UNPRINTABLE.search(value):
+    if re.search(UNPRINTABLE, value):
         # Such as the line break at the end of a file. botocore raises another error for each place that it goes to.
         raise ConfigurationError(f"{label} must not contain a control character or half of a surrogate pair.")
     return value
@@ -84,7 +84,7 @@ def string(label: str, value: t.Any) -> str:
 def key(label: str, value: t.Any) -> str:
     """One string of the credentials. It goes into the headers of a request."""
     text = string(label, value)
-    if HEADER_TEXT.fullmatch(text) is None:
+    if re.fullmatch(HEADER_TEXT, text) is None:
         raise ConfigurationError(f"{label} must have only ASCII characters, and no space at its beginning or end.")
     return text
 
@@ -201,7 +201,7 @@ def extra_headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
     """A dict of HTTP headers that leaves the framing of a request and its destination to the HTTP client."""
     checked = headers(label, value)
     for name, content in checked.items():
-        if HEADER_NAME.fullmatch(name) is None or HEADER_VALUE.fullmatch(content) is None:
+        if re.fullmatch(HEADER_NAME, name) is None or re.fullmatch(HEADER_VALUE, content) is None:
             # The HTTP client raises another error for each at the first call.
             raise ConfigurationError(
                 f"{label}[{name!r}] must have a name of letters, digits and !#$%&'*+-.^_`|~, and a value of Latin-1"
@@ -324,7 +324,7 @@ def table_name(label: str, value: t.Any) -> str:
 
 
 def _check_table_name(label: str, name: str) -> str:
-    if TABLE_NAME_CHARACTERS.fullmatch(name) is None or len(name) > MAX_TABLE_NAME:
+    if re.fullmatch(TABLE_NAME_CHARACTERS, name) is None or len(name) > MAX_TABLE_NAME:
         raise ConfigurationError(
             f"{label} must have only the characters a-z, A-Z, 0-9, '_', '-' and '.', and at most {MAX_TABLE_NAME} of"
             f" them, as DynamoDB's table names; not {name!r}."

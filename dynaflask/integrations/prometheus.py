@@ -24,7 +24,7 @@ from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import TRANSACTION_CANCELED
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import operation_finished
-from dynaflask.operations.usage import OTHERS
+from dynaflask.operations.tenant_lru import OTHERS
 
 try:
     import prometheus_client

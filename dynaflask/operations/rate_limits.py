@@ -9,9 +9,9 @@ import time
 import typing as t
 
 from dynaflask.exceptions import TenantLimitExceeded
-from dynaflask.operations.usage import MAX_TENANTS
-from dynaflask.operations.usage import OTHERS
-from dynaflask.operations.usage import TenantLRU
+from dynaflask.operations.tenant_lru import MAX_TENANTS
+from dynaflask.operations.tenant_lru import OTHERS
+from dynaflask.operations.tenant_lru import TenantLRU
 
 # An idle tenant saves the units of this time, and may use them at once.
 BURST_SECONDS = 1

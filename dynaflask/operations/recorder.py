@@ -8,7 +8,6 @@ import typing as t
 import weakref
 
 from dynaflask.config.validators import Values
-from dynaflask.operations.advice_log import AdviceLog
 from dynaflask.operations.caller import find_caller
 from dynaflask.operations.context_record import current_request
 from dynaflask.operations.context_record import record_of
@@ -23,12 +22,14 @@ from dynaflask.operations.rate_limits import TenantRateLimits
 from dynaflask.operations.requests import Json
 from dynaflask.operations.server_timing import header_value
 from dynaflask.operations.slow_log import SlowLog
+from dynaflask.operations.tenant_lru import MAX_TENANTS
 from dynaflask.operations.tracing import NO_TRACING
-from dynaflask.operations.usage import MAX_TENANTS
-from dynaflask.operations.usage import Meter
 
 if t.TYPE_CHECKING:
     import flask
+
+    from dynaflask.operations.advice_log import AdviceLog
+    from dynaflask.operations.usage import Meter
 
 #: Called with the name of each operation, its client and its bind. It returns the object that makes the call, or
 #: ``None`` for the usual one.
@@ -65,16 +66,14 @@ class OperationRecorder:
         # The app refers to the recorder through its registry: a strong reference would be a cycle, which keeps a
         # dropped app alive until the garbage collector runs.
         self._app = weakref.ref(app)
-        self.meter = (
-            Meter(max_tenants=settings.get("meter_max_tenants", MAX_TENANTS)) if settings.get("meter") else None
-        )
+        self.meter = _make_meter(settings) if settings.get("meter") else None
         self.limits = TenantRateLimits(settings.get("tenant_capacity", {}))
         self.slow_log = (
             SlowLog(seconds=settings.get("slow_seconds"), units=settings.get("costly_units"))
             if settings.keys() & {"slow_seconds", "costly_units"}
             else None
         )
-        self.advice_log = AdviceLog() if settings.get("record_operations") else None
+        self.advice_log = _make_advice_log() if settings.get("record_operations") else None
         self._sends_timing = bool(settings.get("server_timing"))
         self.keeps_operations = self.advice_log is not None or self._sends_timing
         self.line_readers: list[None] = [] if self.advice_log is None else [None]
@@ -168,3 +167,15 @@ class OperationRecorder:
         if value:
             response.headers.add("Server-Timing", value)
         return response
+
+
+def _make_meter(settings: Values) -> Meter:
+    from dynaflask.operations.usage import Meter  # noqa: PLC0415 - an app without a meter does not need it
+
+    return Meter(max_tenants=settings.get("meter_max_tenants", MAX_TENANTS))
+
+
+def _make_advice_log() -> AdviceLog:
+    from dynaflask.operations.advice_log import AdviceLog  # noqa: PLC0415 - production does not need it
+
+    return AdviceLog()

@@ -15,7 +15,7 @@ from dynaflask.operations.operation import Operation
 MAX_METRICS = 10
 
 # The name of a metric is a token of HTTP. The name of a Python class may have other letters.
-_NOT_IN_TOKENS = re.compile(r"[^A-Za-z0-9_.-]")
+_NOT_IN_TOKENS = r"[^A-Za-z0-9_.-]"
 
 
 def header_value(operations: cabc.Iterable[Operation]) -> str:
@@ -32,7 +32,7 @@ def header_value(operations: cabc.Iterable[Operation]) -> str:
         if not operation.is_refused:
             groups["dynamodb"].append(operation)
             groups[
-                _NOT_IN_TOKENS.sub("_", f"dynamodb.{operation.model or operation.bind_key}.{operation.operation}")
+                re.sub(_NOT_IN_TOKENS, "_", f"dynamodb.{operation.model or operation.bind_key}.{operation.operation}")
             ].append(operation)
     total = groups.pop("dynamodb", [])
     slowest = sorted(groups.items(), key=lambda group: -_seconds(group[1]))[:MAX_METRICS]

@@ -24,14 +24,9 @@ from dynaflask.config.validators import Values
 from dynaflask.exceptions import TenantRequired
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.recorder import OperationRecorder
-from dynaflask.operations.usage import Usage
-from dynaflask.operations.usage import UsageKey
-from dynaflask.operations.usage import summed
-from dynaflask.registry import health
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import DeclaredMeta
-from dynaflask.registry.health import Health
 from dynaflask.registry.lazy_mapping import LazyMapping
 from dynaflask.registry.meta import DeclaredMetaBackend
 from dynaflask.registry.meta import Meta
@@ -48,6 +43,9 @@ if t.TYPE_CHECKING:
 
     from dynaflask.extension import Dynamo
     from dynaflask.model.typed import Model
+    from dynaflask.operations.usage import Usage
+    from dynaflask.operations.usage import UsageKey
+    from dynaflask.registry.health import Health
 
 # How many binds a registry caches, including those that db.using makes.
 MAX_BINDS = 2000
@@ -274,6 +272,8 @@ class Registry:
                 network.
             ClientError: DynamoDB or STS refused the request.
         """
+        from dynaflask.registry import health  # noqa: PLC0415 - few programs need it
+
         return health.ping(self, self.bind(bind_key))
 
     def check(self, *bind_keys: str, tables: bool = False) -> list[Health]:
@@ -292,6 +292,8 @@ class Registry:
             RuntimeError: ``tables`` is true, and the current context is not one of this app.
             TenantRequired: ``tables`` is true, ``DYNAMODB_REQUIRE_TENANT`` is set, and there is no tenant.
         """
+        from dynaflask.registry import health  # noqa: PLC0415 - few programs need it
+
         return health.check(self, *bind_keys, tables=tables)
 
     def warm(self, *bind_keys: str) -> None:
@@ -356,6 +358,8 @@ class Registry:
             raise RuntimeError(f"The app {self.app_name!r} counts no usage. Set DYNAMODB_METER = True.")
         counts: cabc.Mapping[t.Any, Usage] = meter.read(reset=reset)
         if by is not None:
+            from dynaflask.operations.usage import summed  # noqa: PLC0415 - an app without a meter does not need it
+
             counts = summed(counts, by)
         return {"" if key is None else str(key): usage for key, usage in counts.items()} if string_keys else counts
 

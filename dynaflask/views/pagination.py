@@ -98,14 +98,14 @@ class RequestCapture(Connection):
         return {"Operation": operation_name, **operation_kwargs}
 
 
-@dataclasses.dataclass(slots=True)
 class PreparedQuery(t.Generic[T]):
     """A query or a scan before its first request, with the parameters of that request."""
 
-    results: ResultIterator[T]
-    request: Json
-    bind: Bind
-    hides_expired: bool
+    def __init__(self, results: ResultIterator[T], request: Json, bind: Bind, *, hides_expired: bool) -> None:
+        self.results = results
+        self.request = request
+        self.bind = bind
+        self.hides_expired = hides_expired
 
     @property
     def has_filter(self) -> bool:

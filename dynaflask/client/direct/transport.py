@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextvars
-import dataclasses
 import functools
 import logging
 import types
@@ -68,30 +67,39 @@ AttemptResult = t.Union[Response, BotoCoreError]  # noqa: UP007 - evaluated at r
 _log = logging.getLogger("dynaflask.direct")
 
 
-@dataclasses.dataclass(eq=False)
 class PendingCall:
     """One call that botocore makes for the direct transport.
 
-    Attributes:
+    Args:
         transport: Transport of the call. Handlers see calls of other transports, too: to get the credentials of one
             client, botocore may call DynamoDB with another.
         operation: Operation of the call.
         params: Parameters of the call.
         invocation_id: Invocation id, which all attempts of the call share.
         first_result: Result of attempt 1, until botocore takes it. ``None`` if botocore makes attempt 1.
+
+    Attributes:
         attempts: Number of attempts so far.
         response: Last response.
         url: URL that the last response came from.
     """
 
-    transport: DirectTransport
-    operation: OperationCodec
-    params: dict[str, t.Any]
-    invocation_id: str
-    first_result: AttemptResult | None
-    attempts: int = 0
-    response: Response | None = None
-    url: str = ""
+    def __init__(
+        self,
+        transport: DirectTransport,
+        operation: OperationCodec,
+        params: dict[str, t.Any],
+        invocation_id: str,
+        first_result: AttemptResult | None,
+    ) -> None:
+        self.transport = transport
+        self.operation = operation
+        self.params = params
+        self.invocation_id = invocation_id
+        self.first_result = first_result
+        self.attempts = 0
+        self.response: Response | None = None
+        self.url = ""
 
     @property
     def is_damaged(self) -> bool:

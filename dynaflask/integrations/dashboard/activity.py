@@ -20,7 +20,7 @@ from dynaflask.client.process import ProcessLocal
 from dynaflask.operations.caller import find_caller
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
-from dynaflask.operations.usage import OTHERS
+from dynaflask.operations.tenant_lru import OTHERS
 
 SLOTS = 30
 SLOT_SECONDS = 10

@@ -14,7 +14,7 @@ from dynaflask.integrations.dashboard.activity import Totals
 from dynaflask.integrations.dashboard.activity import Window
 from dynaflask.integrations.dashboard.throttling import what_to_do
 from dynaflask.operations.rate_limits import UNSET
-from dynaflask.operations.usage import OTHERS
+from dynaflask.operations.tenant_lru import OTHERS
 from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import summed
 

@@ -7,7 +7,6 @@ overrides them. The checks run once per class, when its codec is compiled.
 from __future__ import annotations
 
 import collections.abc as cabc
-import dataclasses
 import inspect
 import typing as t
 
@@ -86,7 +85,6 @@ RAW_CLASSES_BY_PYTHON_TYPE = {
 SAFE_DEFAULT_FACTORIES = (dict, list, set, str, int, float, bool, bytes)
 
 
-@dataclasses.dataclass(slots=True)
 class Compilation:
     """State of one compilation, which covers a model and the maps in it.
 
@@ -95,8 +93,9 @@ class Compilation:
         runs_no_user_code: True if the code that was generated so far runs none of the program's.
     """
 
-    in_progress: set[type] = dataclasses.field(default_factory=set)
-    runs_no_user_code: bool = True
+    def __init__(self) -> None:
+        self.in_progress: set[type] = set()
+        self.runs_no_user_code = True
 
 
 def is_unmodified(cls: type, methods: cabc.Iterable[str], *, after: type | None = None) -> bool:

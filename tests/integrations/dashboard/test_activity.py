@@ -18,7 +18,7 @@ from dynaflask.integrations.dashboard.activity import Throttle
 from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import ThrottlingReason
-from dynaflask.operations.usage import OTHERS
+from dynaflask.operations.tenant_lru import OTHERS
 
 GET = Place("Thread", "GetItem", None)
 

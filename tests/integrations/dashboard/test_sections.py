@@ -11,7 +11,7 @@ from dynaflask.integrations.dashboard import sections
 from dynaflask.integrations.dashboard.activity import Activity
 from dynaflask.integrations.dashboard.activity import Window
 from dynaflask.operations.operation import Operation
-from dynaflask.operations.usage import OTHERS
+from dynaflask.operations.tenant_lru import OTHERS
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
