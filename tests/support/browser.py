@@ -39,17 +39,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> cabc.Iterator[t.Any]:
     driver.quit()
 
 
-def screenshot(browser: t.Any, path: pathlib.Path, url: str, *, width: int, dark: bool = False) -> None:
-    """Write a picture of the whole page, in a window of this width."""
+def emulate(browser: t.Any, *, width: int, height: int = 900, dark: bool = False) -> None:
+    """Give the browser a screen of this size in pixels, and a colour scheme."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    )
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+
+def screenshot(browser: t.Any, path: pathlib.Path, url: str, *, width: int, dark: bool = False) -> None:
+    """Write a picture of the whole page, in a window of this width."""
+    emulate(browser, width=width, dark=dark)
     browser.get(url)
     height = browser.execute_script("return document.documentElement.scrollHeight")
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
-    )
+    emulate(browser, width=width, height=height, dark=dark)
     assert browser.save_screenshot(str(path))
