@@ -9,7 +9,6 @@ import html
 import http.client
 import importlib
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -46,10 +45,11 @@ from tests.support import engines
 from tests.support import servers
 from tests.support.browser import emulate
 from tests.support.browser import screenshot
+from tests.support.browser import whole_page
 from tests.support.pages import served
 from tests.support.paths import PROJECT
+from tests.support.screenshots import check_picture
 
-PICTURE = PROJECT / "docs/howto/dashboard.png"
 INTRO = {"forum_name": "Flask", "subject": "Hello & welcome"}
 ADDRESS = "/us/threads/Flask/Hello%20%26%20welcome"
 ELSEWHERE = "/eu/threads/Flask/Hello%20%26%20welcome"
@@ -557,17 +557,31 @@ def test_a_site_without_a_password_has_no_dashboard() -> None:
     assert create_app().test_client().get("/dashboard").status_code == 404
 
 
-def test_the_picture_of_the_dashboard(sites: Sites, browser: t.Any, tmp_path: pathlib.Path) -> None:
-    """The README's picture is the dashboard after five minutes. DYNAFLASK_PICTURES names the folder for a new one."""
+def test_the_picture_of_the_dashboard(sites: Sites, browser: t.Any) -> None:
+    """The picture is the dashboard after five minutes."""
     work_for_five_minutes(sites["us"])
-    path = pathlib.Path(os.environ.get("DYNAFLASK_PICTURES", tmp_path)) / PICTURE.name
     with served(create_application(sites)) as url:
-        address = f"{url.replace('//', '//:operator@')}/us/dashboard"
-        screenshot(browser, path, address, width=1280)
+        png = screenshot(browser, f"{url.replace('//', '//:operator@')}/us/dashboard", width=1280)
         assert browser.title == "DynamoDB: examples.forum.app"
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert PICTURE.exists()
-    assert PICTURE.name in (PROJECT / "README.md").read_text(encoding="utf-8")
+        check_picture(browser, "dashboard.png", png)
+
+
+def test_the_picture_of_the_start_page(sites: Sites, browser: t.Any) -> None:
+    """The picture is the start page after a reader has added a thread."""
+    application = create_application(sites)
+    client = werkzeug.test.Client(application)
+    for site, tenant, forum_name, subject in (
+        ("us", "", "Flask", "Blueprints or two apps?"),
+        ("us", "acme", "PynamoDB", "Which hash key for a forum?"),
+        ("eu", "globex", "Flask", "Blueprints or two apps?"),
+    ):
+        fields = {"site": site, "tenant": tenant, "forum_name": forum_name, "subject": subject}
+        assert client.post("/", data=fields).status_code == 303
+    with served(application) as url:
+        emulate(browser, width=1000)
+        browser.get(url)
+        add_in(browser, "eu", forum_name="Flask", subject="Hello & welcome")
+        check_picture(browser, "forum.png", whole_page(browser, width=1000))
 
 
 def work_for_five_minutes(site: flask.Flask) -> None:
