@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import html
-import pathlib
 import re
 import threading
 import typing as t
@@ -284,10 +283,10 @@ class TestInChromium:
             browser.find_element("css selector", "#flDebugDynamoPanel-content .flDebugTablesorter th").click()
             assert servers.eventually(lambda: first_column(browser) == ["1.00", "2.00", "3.00"])
 
-    def test_no_name_becomes_an_element(self, browser: t.Any, attacked: flask.Flask, tmp_path: pathlib.Path) -> None:
+    def test_no_name_becomes_an_element(self, browser: t.Any, attacked: flask.Flask) -> None:
         """A name that is HTML makes no element and runs no script."""
         with served(attacked) as url:
-            screenshot(browser, tmp_path / "panel.png", f"{url}/attacked", width=1280)
+            screenshot(browser, f"{url}/attacked", width=1280)
             browser.find_element("css selector", "#flDebugDynamoPanel a").click()
             panel = browser.find_element("id", "flDebugDynamoPanel-content")
             assert f"tenant {ATTACK}" in panel.text

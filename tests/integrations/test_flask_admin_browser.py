@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import pathlib
 import threading
 import typing as t
 
@@ -153,11 +152,9 @@ def test_a_form_keeps_what_was_typed(browser: t.Any, url: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_pages_fit(browser: t.Any, url: str, tmp_path: pathlib.Path, width: int) -> None:
+def test_the_pages_fit(browser: t.Any, url: str, width: int) -> None:
     """No page is wider than the window, also on a phone."""
     item = '%5B"flask","a <b>0</b>"%5D'
-    for name, page in [("list", ""), ("new", "new/"), ("edit", f"edit/?id={item}"), ("details", f"details/?id={item}")]:
-        path = tmp_path / f"{name}-{width}.png"
-        screenshot(browser, path, url + page, width=width)
-        assert path.stat().st_size > 0
+    for page in ("", "new/", f"edit/?id={item}", f"details/?id={item}"):
+        screenshot(browser, url + page, width=width)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width

@@ -223,6 +223,15 @@ def test_the_commands_of_flask_dynamo_exist() -> None:
         commands.dynamo.commands[name].make_context(name, arguments)
 
 
+def test_the_page_about_the_forum_names_each_file() -> None:
+    """The table of the walk through the example has each of its files, and no other."""
+    page = PAGES["docs/tutorials/forum.md"]
+    rows = re.findall(r"^\| (`.+?) \| \[", page, re.MULTILINE)
+    folder = PROJECT / "examples/forum"
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*.*") if path.suffix != ".pyc"]
+    assert sorted(name for row in rows for name in re.findall("`(.+?)`", row)) == sorted(set(files) - {"__init__.py"})
+
+
 def read_extras() -> dict[str, str]:
     """The extras of setup.cfg that are for users, with their requirements."""
     config = configparser.ConfigParser()

@@ -9,7 +9,6 @@ import html
 import http.client
 import importlib
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -44,11 +43,14 @@ from examples.forum.sites import create_application
 from examples.forum.sites import create_sites
 from examples.forum.sites import create_tables
 from tests.support import engines
+from tests.support import servers
+from tests.support.browser import emulate
 from tests.support.browser import screenshot
+from tests.support.browser import whole_page
 from tests.support.pages import served
 from tests.support.paths import PROJECT
+from tests.support.screenshots import check_picture
 
-PICTURE = PROJECT / "docs/howto/dashboard.png"
 INTRO = {"forum_name": "Flask", "subject": "Hello & welcome"}
 ADDRESS = "/us/threads/Flask/Hello%20%26%20welcome"
 ELSEWHERE = "/eu/threads/Flask/Hello%20%26%20welcome"
@@ -312,10 +314,32 @@ def test_the_start_page_shows_the_settings_of_each_site(
 def test_the_start_page_adds_a_thread_to_one_site(client: werkzeug.test.Client) -> None:
     """The form redirects to the page, where only the chosen site has the thread."""
     answer = client.post("/", data={"site": "eu", **INTRO})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/#eu")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     page = client.get("/").text
     assert "Hello &amp; welcome" in section(page, "eu")
     assert "Hello &amp; welcome" not in section(page, "us")
+
+
+def test_the_start_page_says_once_what_was_added(sites: Sites, client: werkzeug.test.Client) -> None:
+    """The message is at the site of the thread, for the browser that sent the form, and gone on the next page."""
+    client.post("/", data={"site": "eu", "tenant": "acme", **INTRO})
+    client.post("/", data={"site": "eu", "forum_name": "Flask", "subject": "Second"})
+    assert "Added" not in werkzeug.test.Client(create_application(sites)).get("/").text
+    page = client.get("/").text
+    assert re.findall("Added .*?<", section(page, "eu")) == [
+        "Added “Hello &amp; welcome” to the forum Flask of acme.<",
+        "Added “Second” to the forum Flask of the site itself.<",
+    ]
+    assert "Added" not in section(page, "us")
+    assert "Added" not in client.get("/").text
+
+
+def test_each_owner_of_a_thread_has_a_name(client: werkzeug.test.Client) -> None:
+    """Where a thread, a call or a form has no tenant, the page says so with the same words."""
+    client.post("/us/threads", json=INTRO)
+    us = section(client.get("/").text, "us")
+    assert us.count('<td data-heading="Tenant">the site itself</td>') == 2
+    assert '<option value="">the site itself</option>' in us
 
 
 @pytest.mark.usefixtures("thread")
@@ -372,11 +396,8 @@ def test_the_start_page_shows_what_each_tenant_uses(client: werkzeug.test.Client
     """Usage is counted for the tenant of the call, on its site only."""
     client.post("/", data={**INTRO, "site": "us", "tenant": "acme"})
     page = client.get("/").text
-    assert "<td>acme</td><td>Flask</td><td>Hello &amp; welcome</td>" in section(page, "us")
-    us, eu = (
-        re.findall(r"<td>(.*?)</td>" + 3 * r'<td class="number">([\d.]+)</td>', section(page, name))
-        for name in ("us", "eu")
-    )
+    assert ["acme", "Flask", "Hello &amp; welcome", "0"] in rows(section(page, "us"))
+    us, eu = (rows(section(page, name).partition("<caption>Usage")[2]) for name in ("us", "eu"))
     assert {tenant: float(written) for tenant, _, _, written in us} == {"the site itself": 0, "acme": 2, "globex": 0}
     assert {float(written) for _, _, _, written in eu} == {0}
 
@@ -391,6 +412,53 @@ def test_a_form_for_an_unknown_tenant_is_refused(client: werkzeug.test.Client) -
 def section(page: str, name: str) -> str:
     """The section of one site on the start page."""
     return page.partition(f'<section id="{name}"')[2].partition("</section>")[0]
+
+
+def rows(markup: str) -> list[list[str]]:
+    """The cells of each row."""
+    return [re.findall("<td[^>]*>(.*?)</td>", row) for row in markup.split("<tr>") if "<td" in row]
+
+
+def add_in(browser: t.Any, site: str, **fields: str) -> None:
+    """Fill in the form of a site, and wait for the focus on the page that follows."""
+    form = browser.find_element("css selector", f"#{site} form")
+    for name, text in fields.items():
+        form.find_element("name", name).send_keys(text)
+    form.find_element("tag name", "button").click()
+    assert servers.eventually(lambda: browser.find_elements("css selector", "[role=status]:focus, [role=alert]:focus"))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_reader_sees_what_a_form_did(sites: Sites, browser: t.Any, width: int, dark: bool) -> None:
+    """After a form, the message has the focus and is on the screen, and no page is wider than it."""
+    with served(create_application(sites)) as url:
+        emulate(browser, width=width, dark=dark)
+        for typed, role in ((INTRO, "status"), (INTRO, "alert")):
+            browser.get(url)
+            add_in(browser, "eu", **typed)
+            message = browser.switch_to.active_element
+            assert message.get_attribute("role") == role
+            top, bottom = browser.execute_script(
+                "const box = arguments[0].getBoundingClientRect(); return [box.top, innerHeight - box.bottom]", message
+            )
+            assert min(top, bottom) >= 0
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "is_stacked"), [(390, True), (1280, False)])
+@pytest.mark.usefixtures("thread")
+def test_rows_are_stacked_on_a_phone(sites: Sites, browser: t.Any, width: int, is_stacked: bool) -> None:
+    """On a phone, the cells of a row are below each other, each with its heading; on a desk, beside each other."""
+    with served(create_application(sites)) as url:
+        emulate(browser, width=width)
+        browser.get(url)
+        cells = browser.find_elements("css selector", "#us tbody tr:first-child td[data-heading]")[:4]
+        tops = [cell.rect["y"] for cell in cells]
+        script = "return getComputedStyle(arguments[0], '::before').content"
+        assert (len(cells), len(set(tops))) == (4, 4 if is_stacked else 1)
+        assert browser.execute_script(script, cells[2]) == ('"Subject"' if is_stacked else "none")
+        assert browser.find_element("css selector", "#us thead").is_displayed() is not is_stacked
 
 
 def test_concurrent_views_are_all_counted(port: int) -> None:
@@ -495,17 +563,31 @@ def test_a_site_without_a_password_has_no_dashboard() -> None:
     assert create_app().test_client().get("/dashboard").status_code == 404
 
 
-def test_the_picture_of_the_dashboard(sites: Sites, browser: t.Any, tmp_path: pathlib.Path) -> None:
-    """The README's picture is the dashboard after five minutes. DYNAFLASK_PICTURES names the folder for a new one."""
+def test_the_picture_of_the_dashboard(sites: Sites, browser: t.Any) -> None:
+    """The picture is the dashboard after five minutes."""
     work_for_five_minutes(sites["us"])
-    path = pathlib.Path(os.environ.get("DYNAFLASK_PICTURES", tmp_path)) / PICTURE.name
     with served(create_application(sites)) as url:
-        address = f"{url.replace('//', '//:operator@')}/us/dashboard"
-        screenshot(browser, path, address, width=1280)
+        png = screenshot(browser, f"{url.replace('//', '//:operator@')}/us/dashboard", width=1280)
         assert browser.title == "DynamoDB: examples.forum.app"
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert PICTURE.exists()
-    assert PICTURE.name in (PROJECT / "README.md").read_text(encoding="utf-8")
+        check_picture(browser, "dashboard.png", png)
+
+
+def test_the_picture_of_the_start_page(sites: Sites, browser: t.Any) -> None:
+    """The picture is the start page after a reader has added a thread."""
+    application = create_application(sites)
+    client = werkzeug.test.Client(application)
+    for site, tenant, forum_name, subject in (
+        ("us", "", "Flask", "Blueprints or two apps?"),
+        ("us", "acme", "PynamoDB", "Which hash key for a forum?"),
+        ("eu", "globex", "Flask", "Blueprints or two apps?"),
+    ):
+        fields = {"site": site, "tenant": tenant, "forum_name": forum_name, "subject": subject}
+        assert client.post("/", data=fields).status_code == 303
+    with served(application) as url:
+        emulate(browser, width=1000)
+        browser.get(url)
+        add_in(browser, "eu", forum_name="Flask", subject="Hello & welcome")
+        check_picture(browser, "forum.png", whole_page(browser, width=1000))
 
 
 def work_for_five_minutes(site: flask.Flask) -> None:

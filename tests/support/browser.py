@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import pathlib
 import shutil
 import typing as t
 
@@ -39,17 +38,24 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> cabc.Iterator[t.Any]:
     driver.quit()
 
 
-def screenshot(browser: t.Any, path: pathlib.Path, url: str, *, width: int, dark: bool = False) -> None:
-    """Write a picture of the whole page, in a window of this width."""
+def emulate(browser: t.Any, *, width: int, height: int = 900, dark: bool = False) -> None:
+    """Give the browser a screen of this size in pixels, and a colour scheme."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    )
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+
+def screenshot(browser: t.Any, url: str, *, width: int, dark: bool = False, most_pixels: int = 10_000) -> bytes:
+    """A picture of a page, as PNG, in a window of this width and as high as the page, up to a limit."""
+    emulate(browser, width=width, dark=dark)
     browser.get(url)
+    return whole_page(browser, width=width, dark=dark, most_pixels=most_pixels)
+
+
+def whole_page(browser: t.Any, *, width: int, dark: bool = False, most_pixels: int = 10_000) -> bytes:
+    """A picture of the current page, as PNG, as high as the page, up to a limit."""
     height = browser.execute_script("return document.documentElement.scrollHeight")
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
-    )
-    assert browser.save_screenshot(str(path))
+    emulate(browser, width=width, height=min(height, most_pixels), dark=dark)
+    png: bytes = browser.get_screenshot_as_png()
+    return png

@@ -30,6 +30,7 @@ SLOW_FILES = tuple(
         "integrations/test_flask_admin.py",
         "integrations/test_flask_admin_browser.py",
         "project/test_site.py",
+        "project/test_pictures.py",
         "integrations/test_pytest.py",
         "integrations/test_celery.py",
         "integrations/test_prometheus.py",
