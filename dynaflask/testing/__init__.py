@@ -8,7 +8,7 @@ fault_plan.py    carries out the faults of an app
 apps.py          the app under test
 isolation.py     assert_isolated
 targets.py       where a request goes, and which keys it names
-intercept.py     sends every request of botocore to one recording server
+intercept.py     sends every request of both HTTP clients to one recording server
 recorder.py      the recording server
 observe.py       a pytest plugin that writes which calls the tests make
 """

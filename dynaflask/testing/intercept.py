@@ -1,4 +1,8 @@
-"""Redirect every request of botocore to one recording server on loopback."""
+"""Redirect every request of both HTTP clients to one recording server on loopback.
+
+The seam is the connection: the direct transport and botocore choose, render and sign their requests as in production,
+and the recorded endpoint is the one that the connection would have been opened to.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,17 @@ import contextvars
 import dataclasses
 import datetime as dt
 import hashlib
-import socket
 import typing as t
 import unittest.mock
 import urllib.parse
 
-from botocore.awsrequest import AWSPreparedRequest
-from botocore.httpsession import URLLib3Session
+from botocore.awsrequest import AWSHTTPConnectionPool
+from botocore.awsrequest import AWSHTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 
+from dynaflask.client.direct import http_pool
+from dynaflask.client.direct.http11 import Response
+from dynaflask.client.direct.http11 import ResponseReader
 from dynaflask.testing.recorder import Answer
 from dynaflask.testing.recorder import Recorder
 from dynaflask.testing.recorder import Request
@@ -23,8 +30,8 @@ from dynaflask.testing.recorder import plain_answer
 
 ENDPOINT = "x-recorded-endpoint"
 ACTOR = "x-recorded-actor"
-# The option that botocore sets on its clients' sockets.
-SOCKET_OPTIONS: t.Final[t.Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 CREDENTIALS_SECONDS = 3600
 # botocore chooses new values of these for each request.
 VARYING_PARAMETERS = frozenset({"DurationSeconds", "RoleSessionName"})
@@ -63,7 +70,11 @@ def recorded(answer: t.Callable[[Request], Answer] | None, *, connections: int) 
         response = answer(request) if answer else None
         return default_answer(request) if response is None else response
 
-    with Recorder() as recorder, _redirected(recorder.url, connections=connections):
+    with (
+        Recorder() as recorder,
+        _redirected_urllib3(recorder.port, connections=connections),
+        _redirected_direct(recorder.port),
+    ):
         recorder.answer = respond
         yield recorder
 
@@ -100,23 +111,60 @@ def assumed_key(request: Request) -> str:
 
 
 @contextlib.contextmanager
-def _redirected(url: str, *, connections: int) -> cabc.Iterator[None]:
-    send = URLLib3Session.send
-    # A session of its own, because the client's may use a proxy.
-    session = URLLib3Session(max_pool_connections=connections, socket_options=SOCKET_OPTIONS)
+def _redirected_urllib3(port: int, *, connections: int) -> cabc.Iterator[None]:
+    """Redirect the connections of botocore, below the methods whose patches the direct transport steps aside for."""
+    server = AWSHTTPConnectionPool(LOOPBACK, port, maxsize=connections)
 
-    def redirect(_: URLLib3Session, request: t.Any) -> t.Any:
-        return send(session, _readdressed(request, url))
+    def urlopen(pool: HTTPConnectionPool, *, url: str, headers: t.Any, **options: t.Any) -> t.Any:
+        parts = urllib.parse.urlsplit(url)
+        # Only a request to a proxy names the whole URL. Any other goes where its pool connects to.
+        endpoint = f"{parts.scheme}://{parts.netloc}" if parts.scheme else _endpoint(pool.scheme, pool.host, pool.port)
+        path = urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
+        return HTTPConnectionPool.urlopen(server, url=path, headers={**headers, **_labels(endpoint)}, **options)
 
-    with unittest.mock.patch.object(URLLib3Session, "send", redirect):
+    with (
+        unittest.mock.patch.object(AWSHTTPConnectionPool, "urlopen", urlopen),
+        unittest.mock.patch.object(AWSHTTPSConnectionPool, "urlopen", urlopen),
+    ):
         yield
-    session.close()
+    server.close()
 
 
-def _readdressed(request: t.Any, url: str) -> AWSPreparedRequest:
-    parts = urllib.parse.urlsplit(request.url)
-    headers = request.headers.copy()
-    headers[ENDPOINT] = f"{parts.scheme}://{parts.netloc}"
-    headers[ACTOR] = urllib.parse.quote(_actor.get())
-    target = url + urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
-    return AWSPreparedRequest(request.method, target, headers, request.body, request.stream_output)
+@contextlib.contextmanager
+def _redirected_direct(port: int) -> cabc.Iterator[None]:
+    """Redirect the connections of the direct transport."""
+    is_over = False
+    is_dropped = http_pool.HTTPConnection.is_dropped
+
+    class RedirectedConnection(http_pool.HTTPConnection):
+        def __init__(self, origin: http_pool.Origin, reader: ResponseReader) -> None:
+            super().__init__(origin._replace(host=LOOPBACK, port=port, context=None), reader)
+            scheme = "http" if origin.context is None else "https"
+            self._labelled_endpoint = _endpoint(scheme, origin.host, origin.port)
+
+        @property
+        def is_dropped(self) -> bool:
+            return is_over or t.cast("bool", is_dropped.__get__(self))
+
+        def send(self, request: bytes) -> Response:
+            labels = "".join(f"{name}: {value}\r\n" for name, value in _labels(self._labelled_endpoint).items())
+            request_line, line_end, rest = request.partition(b"\r\n")
+            return super().send(request_line + line_end + labels.encode() + rest)
+
+    with (
+        # Another app may share a client, whose open connections lead to the real endpoint: none is used in the block.
+        unittest.mock.patch.object(http_pool.HTTPConnection, "is_dropped", True),
+        unittest.mock.patch.object(http_pool, "HTTPConnection", RedirectedConnection),
+    ):
+        try:
+            yield
+        finally:
+            is_over = True
+
+
+def _endpoint(scheme: str, host: str, port: int | None) -> str:
+    return f"{scheme}://{host}" if port in {None, DEFAULT_PORTS[scheme]} else f"{scheme}://{host}:{port}"
+
+
+def _labels(endpoint: str) -> dict[str, str]:
+    return {ENDPOINT: endpoint, ACTOR: urllib.parse.quote(_actor.get())}

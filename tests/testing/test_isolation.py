@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc as cabc
 import contextlib
 import contextvars
 import re
+import ssl
 import threading
 import typing as t
 
 import flask
 import pytest
+from botocore.config import Config
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import AllProjection
 from pynamodb.indexes import GlobalSecondaryIndex
+from urllib3.connectionpool import HTTPConnectionPool
 
 import dynaflask
+from dynaflask.client.direct.http_pool import ConnectionPool
+from dynaflask.client.direct.http_pool import Origin
+from dynaflask.client.direct.transport import DirectTransport
 from dynaflask.client.key import ClientKey
 from dynaflask.registry.registry import Registry
+from dynaflask.testing import Recorder
 from dynaflask.testing import assert_isolated
 from dynaflask.testing import assumed_role
 from tests.support.settings import KEYS
@@ -107,8 +115,60 @@ def everything(calls: t.Any) -> cabc.Callable[[str], None]:
     return lambda tenant: calls(f"{tenant}#flask")
 
 
+@pytest.fixture
+def senders(monkeypatch: pytest.MonkeyPatch) -> collections.Counter[str]:
+    """How many requests each HTTP client sends."""
+    counts: collections.Counter[str] = collections.Counter()
+
+    def counted(cls: t.Any, name: str, sender: str) -> None:
+        stock = getattr(cls, name)
+
+        def send(*args: t.Any, **options: t.Any) -> t.Any:
+            counts[sender] += 1
+            return stock(*args, **options)
+
+        monkeypatch.setattr(cls, name, send)
+
+    counted(ConnectionPool, "send", "direct")
+    counted(HTTPConnectionPool, "urlopen", "urllib3")
+    return counts
+
+
 class TestIsolated:
     """``assert_isolated`` passes for tenants that are isolated."""
+
+    @pytest.mark.parametrize("transport", ["direct", "botocore", "stock"])
+    def test_each_transport(
+        self, make_app: MakeApp, thread_model: t.Any, senders: collections.Counter[str], transport: str
+    ) -> None:
+        """The app keeps its transport: the proof is about the requests that it makes in production."""
+        tenants = {name: {"host": f"https://{name}.example"} for name in NAMES}
+        app = make_app(region="eu-west-1", transport=transport, tenants=tenants, **KEYS)
+        sender = "direct" if transport == "direct" else "urllib3"
+        assert assert_isolated(app, NAMES, lambda name: thread_model.get(name, "s"), rounds=2) == 9
+        assert senders == {sender: 9}
+
+    def test_clients_with_a_proxy(self, make_app: MakeApp, thread_model: t.Any) -> None:
+        """A request to a proxy counts for the endpoint that it names."""
+        tenants = {name: {"host": f"http://{name}.example", "table_prefix": f"{name}-"} for name in NAMES}
+        config = Config(proxies={"http": "http://127.0.0.1:1"})
+        app = make_app(region="eu-west-1", client_config=config, tenants=tenants, **KEYS)
+        assert assert_isolated(app, NAMES, lambda _: thread_model.get("f", "s"), rounds=2) == 9
+        with app.app_context():
+            thread_model.Meta.host = "http://globex.example"
+            with pytest.raises(Exception, match="proxy"):
+                thread_model.get("f", "s")
+
+    def test_a_client_that_another_app_uses(self, make_app: MakeApp, recorder: Recorder, thread_model: t.Any) -> None:
+        """Connections that another app has opened are not used, nor are those of the proof used afterwards."""
+        settings = {"region": "eu-west-1", "host": recorder.url, **KEYS}
+        other, app = make_app("other", **settings), make_app(**settings, tenants={name: {} for name in NAMES})
+        with other.app_context():
+            thread_model.get("f", "s")
+            assert assert_isolated(app, NAMES, lambda name: thread_model.get(f"{name}#1", "s"), rounds=2) == 9
+            assert len(recorder.requests) == 1
+            thread_model.get("f", "s")
+        assert len(recorder.requests) == 2
 
     def test_tenants_with_targets_of_their_own(self, silo: flask.Flask, everything: t.Any) -> None:
         """Tenants with their own regions, endpoints, keys and tables pass. The result counts the requests."""
@@ -225,6 +285,39 @@ class TestPlantedFaults:
         monkeypatch.setattr(ClientKey, "__hash__", lambda key: hash(other_parts(key)))
         with reported(f"for '.*': the {lost.removesuffix('_url')} '.*' belongs to '(acme|globex|initech)'"):
             assert_isolated(silo, NAMES, everything)
+
+    def test_tenants_share_connections(
+        self, silo: flask.Flask, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A connection of the direct transport that is open to the endpoint of another tenant is reported."""
+        shared = ConnectionPool(
+            Origin("https://acme.example", "acme.example", 443, ssl.create_default_context(), 1, 1, (), max_idle=1)
+        )
+        turns: list[str] = []
+
+        def pool_for(self: DirectTransport, url: str, state: t.Any) -> ConnectionPool:
+            return shared if len(turns) > len(NAMES) else stock(self, url, state)
+
+        stock = DirectTransport._pool_for
+        monkeypatch.setattr(DirectTransport, "_pool_for", pool_for)
+        with reported("GetItem for 'globex': the endpoint 'https://acme.example' belongs to 'acme'"):
+            assert_isolated(silo, NAMES, lambda name: (turns.append(name), thread_model.get("f", "s")))
+        shared.close()
+
+    def test_tenants_share_signing_keys(
+        self, silo: flask.Flask, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A request that the direct transport signs with the keys of another tenant is reported."""
+        turns: list[str] = []
+
+        def credentials(self: DirectTransport) -> t.Any:
+            own = stock(self)
+            return own._replace(access_key="AKIAACME") if len(turns) > len(NAMES) else own
+
+        stock = DirectTransport._credentials
+        monkeypatch.setattr(DirectTransport, "_credentials", credentials)
+        with reported("GetItem for 'globex': the identity 'AKIAACME' belongs to 'acme'"):
+            assert_isolated(silo, NAMES, lambda name: (turns.append(name), thread_model.get("f", "s")))
 
     def test_tenants_share_resolved_settings(
         self, silo: flask.Flask, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
