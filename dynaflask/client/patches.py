@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import inspect
 import operator
 import typing as t
 
@@ -11,7 +12,7 @@ class Originals:
     """The methods of some classes as they are now, before a test patches them.
 
     Args:
-        methods: Names of methods by the class that defines them. A name that a class does not define stays undefined.
+        methods: Names of methods by class. A name that a class neither defines nor inherits is left out.
 
     Attributes:
         classes: The classes.
@@ -19,18 +20,11 @@ class Originals:
 
     def __init__(self, methods: cabc.Mapping[type, cabc.Iterable[str]]) -> None:
         self.classes = frozenset(methods)
+        found = {cls: _paths(cls, names) for cls, names in methods.items()}
         # A call compares all of them. To look them up one by one would take longer than what the call saves.
-        self._groups: list[tuple[t.Any, t.Callable[[t.Any], tuple[t.Any, ...]], tuple[t.Any, ...]]] = []
-        self._undefined: list[tuple[t.Any, str]] = []
+        getters = [(cls, _getter(paths)) for cls, paths in found.items() if paths]
+        self._groups = [(cls, find, find(cls)) for cls, find in getters]
         self._unique_names = frozenset(name for names in methods.values() for name in names)
-        for cls, names in methods.items():
-            namespace = vars(cls)
-            defined = [name for name in names if name in namespace]
-            self._undefined += [(namespace, name) for name in names if name not in namespace]
-            if defined:
-                # One name twice: of a single name, itemgetter makes no tuple.
-                find = operator.itemgetter(*defined, defined[0])
-                self._groups.append((namespace, find, find(namespace)))
 
     def are_in_place(self, instance: t.Any = None) -> bool:
         """True if no method is patched, neither on its class nor on the instance.
@@ -39,13 +33,49 @@ class Originals:
             instance: An object of one of the classes.
         """
         try:
-            for namespace, find, methods in self._groups:
+            for cls, find, methods in self._groups:
                 # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
-                if not all(map(operator.is_, find(namespace), methods)):
+                if not all(map(operator.is_, find(cls), methods)):
                     return False
-        except KeyError:  # a class no longer defines it
+        except AttributeError:  # a class no longer has it, or something else than a class method is in its place
             return False
-        for namespace, name in self._undefined:
-            if name in namespace:
-                return False
         return instance is None or self._unique_names.isdisjoint(vars(instance))
+
+
+class InheritedMethods:
+    """Methods of a base class as they are now, which subclasses may override and tests may patch.
+
+    Args:
+        base: The base class.
+        names: Names of its methods.
+
+    Attributes:
+        names: The names.
+    """
+
+    def __init__(self, base: type, names: cabc.Iterable[str]) -> None:
+        self.names = frozenset(names)
+        self._find = _getter(_paths(base, self.names))
+        self._methods = self._find(base)
+
+    def are_inherited(self, cls: type) -> bool:
+        """True if a subclass has these very methods: neither it nor a base in between overrides one, and no patch does.
+
+        Args:
+            cls: The subclass.
+        """
+        try:
+            return all(map(operator.is_, self._find(cls), self._methods))
+        except AttributeError:  # something else than a class method is in its place
+            return False
+
+
+def _paths(cls: type, names: cabc.Iterable[str]) -> list[str]:
+    """What ``attrgetter`` reads of a class. Each look-up of a class method makes another bound method."""
+    found = {name: inspect.getattr_static(cls, name) for name in names if hasattr(cls, name)}
+    return [f"{name}.__func__" if isinstance(method, classmethod) else name for name, method in found.items()]
+
+
+def _getter(paths: list[str]) -> t.Callable[[t.Any], tuple[t.Any, ...]]:
+    # One path twice: of a single path, attrgetter makes no tuple.
+    return operator.attrgetter(*paths, paths[0])

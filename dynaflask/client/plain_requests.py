@@ -32,10 +32,26 @@ from dynaflask.client.table_keys import canonical_value
 Json = dict[str, t.Any]
 
 
-class PlainRequest(dict[str, t.Any]):
-    """Parameters of a call that the walk over botocore's shapes would not change: no second check is needed."""
+class ItemDecoder(t.Protocol):
+    """Decodes the items of one model."""
 
-    __slots__ = ()
+    def decode_item(self, body: bytes) -> tuple[t.Any, Json | None] | None:
+        """The object, or None without an item, and the consumed capacity, or None; None if the caller must decode it.
+
+        Args:
+            body: Body of the response to a GetItem.
+        """
+
+
+class PlainRequest(dict[str, t.Any]):
+    """Parameters of a call that the walk over botocore's shapes would not change: no second check is needed.
+
+    Attributes:
+        item_decoder: Makes the object of a GetItem from its response, or None. Only a call that the direct transport
+            makes at its first attempt uses it; any other has a plain item in its result.
+    """
+
+    item_decoder: ItemDecoder | None = None
 
 
 class PlainItem(dict[str, t.Any]):

@@ -49,6 +49,7 @@ from dynaflask.client.direct.request_template import request_line
 from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
+from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.exceptions import DamagedResponse
@@ -208,7 +209,8 @@ class DirectTransport:
         invocation_id = state.invocation_ids.next()
         result = self._attempt(state, operation, params, invocation_id)
         if type(result) is Response and result.status_code == OK and result.is_intact:
-            return operation.parse(result, hooks=self._hooks, decoder=decoder)
+            item_decoder = params.item_decoder if type(params) is PlainRequest else None
+            return operation.parse(result, hooks=self._hooks, decoder=decoder, item_decoder=item_decoder)
         return self._fall_back_to_botocore(PendingCall(self, operation, params, invocation_id, result))
 
     def with_page_decoder(self, decoder: PageDecoder) -> t.Any:

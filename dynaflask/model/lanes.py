@@ -1,0 +1,295 @@
+"""Lanes: the operations on one item, without the steps between a model and its connection that change nothing.
+
+PynamoDB passes a call through a dozen methods, each of which a program may override. A lane sends the same request over
+the model's own connection, built as one of the table's plain requests (``client/plain_requests.py``), and has the same
+result. If a model, a patch or an argument could make a difference, PynamoDB makes the call.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pynamodb.models
+from pynamodb.attributes import AttributeContainer
+from pynamodb.constants import ALL_NEW
+from pynamodb.constants import ATTRIBUTES
+from pynamodb.constants import DELETE_ITEM
+from pynamodb.constants import GET_ITEM
+from pynamodb.constants import ITEM
+from pynamodb.constants import PUT_ITEM
+from pynamodb.constants import RETURN_VALUES
+from pynamodb.constants import UPDATE_ITEM
+
+from dynaflask.client.codec.parts import serialize_update
+from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TableConnection
+from dynaflask.client.patches import InheritedMethods
+from dynaflask.client.patches import Originals
+from dynaflask.client.plain_calls import OPERATIONS
+from dynaflask.client.plain_requests import PlainItem
+from dynaflask.client.plain_requests import PlainRequests
+from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.codec.deserializer import Deserializer
+from dynaflask.model.codec.responses import ResponseDecoder
+from dynaflask.model.codec.serializer import CheckedSerializer
+from dynaflask.model.item_tenant import NAME
+from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.item_tenant import require_own_tenant
+from dynaflask.model.pynamodb_internals import has_discriminator
+from dynaflask.model.pynamodb_internals import hash_key_attribute
+from dynaflask.model.pynamodb_internals import range_key_attribute
+from dynaflask.model.pynamodb_internals import value_key
+from dynaflask.model.pynamodb_internals import version_attribute
+from dynaflask.model.tenant_guard import TenantGuardMixin
+from dynaflask.model.tenant_guard import check_actions
+from dynaflask.model.versions import VersionMixin
+from dynaflask.registry.context import require_scope
+from dynaflask.registry.declaration import own_attribute
+from dynaflask.registry.scope import Scope
+
+# Methods that the lanes skip, by the operation.
+STEPS: dict[str, tuple[str, ...]] = {
+    "get": ("_get_connection", "_serialize_keys", "_hash_key_attribute", "_range_key_attribute"),
+    "save": (
+        "_get_connection",
+        "_get_save_args",
+        "_handle_version_attribute",
+        "_hash_key_attribute",
+        "_range_key_attribute",
+        "serialize",
+        "_container_serialize",
+        "update_local_version_attribute",
+    ),
+    "update": (
+        "_get_connection",
+        "_get_hash_range_key_serialized_values",
+        "_handle_version_attribute",
+        "_get_discriminator_class",
+        "deserialize",
+        "_container_deserialize",
+    ),
+    "delete": ("_get_connection", "_get_hash_range_key_serialized_values", "_handle_version_attribute"),
+}
+NO_VALUE: t.Final[dict[str, t.Any]] = {}
+
+
+class LaneSteps:
+    """The methods that the lane of one operation skips, as they are before a test patches them.
+
+    Args:
+        base: The base class of all models.
+        operation: Name of the operation's method of a model.
+
+    Attributes:
+        names: Names of the methods.
+    """
+
+    def __init__(self, base: type, operation: str) -> None:
+        self.names = names = frozenset((operation, *STEPS[operation]))
+        owners = (base, TenantGuardMixin, VersionMixin, ItemTenantMixin, pynamodb.models.Model, AttributeContainer)
+        # What an owner inherits is compared at the owner that defines it.
+        self._originals = Originals({owner: names & vars(owner).keys() for owner in owners})
+        self._inherited = InheritedMethods(base, STEPS[operation])
+        self._base, self._owners = base, (*owners, ItemLanesMixin)
+
+    def has_other_base(self, model: type) -> bool:
+        """True if a base between ours and PynamoDB's overrides one of the methods, which ours call by ``super()``."""
+        bases = model.__mro__[model.__mro__.index(self._base) :]
+        return any(self.names & vars(cls).keys() for cls in bases if cls not in self._owners)
+
+    def are_usual(self, model: type) -> bool:
+        """True if neither the model nor a patch overrides one of the methods."""
+        return self._originals.are_in_place() and self._inherited.are_inherited(model)
+
+
+class ItemLane:
+    """What the lanes know of one model.
+
+    Args:
+        model: The model's class.
+        codec: Its codec.
+        steps: The methods that each lane skips, by the operation.
+
+    Attributes:
+        model: The class.
+        codec: Its codec.
+        hash_key: Its hash key.
+        range_key: Its range key, or None.
+    """
+
+    def __init__(self, model: t.Any, *, codec: CompiledCodec, steps: dict[str, LaneSteps]) -> None:
+        self.model = model
+        self.codec = codec
+        self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
+        self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
+        self._serialize, self._deserializer = codec.checked_serializer, codec.deserializer
+        is_compiled = self._serialize is not None and self._deserializer is not None
+        # PynamoDB has further steps for a version or a discriminator, and calls what the model overrides.
+        can_write = is_compiled and version_attribute(model) is None and not has_discriminator(model)
+        operations = () if self.hash_key is None else STEPS if can_write else ("get",)
+        self._steps = {name: steps[name] for name in operations if not steps[name].has_other_base(model)}
+
+    def is_usual(self, operation: str, instance: t.Any = None) -> bool:
+        """True if the lane of an operation skips nothing that the program or a patch defines.
+
+        Args:
+            operation: Name of the model's method.
+            instance: The object, for an operation on one.
+        """
+        steps = self._steps.get(operation)
+        if steps is None or not steps.are_usual(self.model):
+            return False
+        return instance is None or vars(instance).keys().isdisjoint(steps.names)
+
+    # The steps of PynamoDB's methods of the same names, in the same order.
+
+    def get(
+        self, hash_key: t.Any, range_key: t.Any = None, consistent_read: t.Any = False, attributes_to_get: t.Any = None
+    ) -> t.Any:
+        """The item with these keys."""
+        model = self.model
+        hash_key, range_key = self._serialized_keys(hash_key, range_key)
+        scope, table, requests = self._connect()
+        request = None
+        if requests is not None and attributes_to_get is None:
+            request = requests.get(hash_key, range_key, consistent_read=consistent_read)
+        if request is None:
+            data = table.get_item(
+                hash_key, range_key=range_key, consistent_read=consistent_read, attributes_to_get=attributes_to_get
+            )
+        else:
+            request.item_decoder = self._responses
+            data = table.connection.send_plain(GET_ITEM, request)
+        item = data.get(ITEM) if data else None
+        if type(item) is model:
+            return _for_tenant(item, scope)
+        if item:
+            return model.from_raw_data(item)
+        raise model.DoesNotExist
+
+    def save(self, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True) -> t.Any:
+        """Write an object."""
+        require_own_tenant(instance)
+        item, is_plain = t.cast("CheckedSerializer", self._serialize)(instance)
+        hash_key = item.pop(self.hash_key.attr_name, NO_VALUE).get(self.hash_key.attr_type)
+        range_key = None
+        if self.range_key is not None:
+            range_key = item.pop(self.range_key.attr_name, NO_VALUE).get(self.range_key.attr_type)
+        scope, table, requests = self._connect()
+        request = None
+        if requests is not None and is_plain and condition is None:
+            request = requests.put(hash_key, range_key, PlainItem(item))
+        if request is None:
+            keys = {} if range_key is None else {"range_key": range_key}
+            data = table.put_item(hash_key, **keys, attributes=item, condition=condition)
+        else:
+            data = table.connection.send_plain(PUT_ITEM, request)
+        _for_tenant(instance, scope)
+        return data
+
+    def update(
+        self, instance: t.Any, actions: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
+    ) -> t.Any:
+        """Change an object."""
+        if self.model.__has_tenant_key__:
+            check_actions(instance, actions)
+        if not isinstance(actions, list) or not actions:
+            raise TypeError("the value of `actions` is expected to be a non-empty list")
+        hash_key, range_key = self._keys_of(instance)
+        scope, table, requests = self._connect()
+        update = serialize_update(actions) if requests is not None and condition is None else None
+        request = None
+        if requests is not None and update is not None:
+            request = requests.update(hash_key, range_key, {RETURN_VALUES: ALL_NEW, **update})
+        if request is None:
+            data = table.update_item(
+                hash_key, range_key=range_key, return_values=ALL_NEW, condition=condition, actions=actions
+            )
+        else:
+            data = table.connection.send_plain(UPDATE_ITEM, request)
+        t.cast("Deserializer", self._deserializer).fill(instance, data[ATTRIBUTES])
+        _for_tenant(instance, scope)
+        return data
+
+    def delete(self, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True) -> t.Any:
+        """Delete an object."""
+        hash_key, range_key = self._keys_of(instance)
+        _, table, requests = self._connect()
+        request = None if requests is None or condition is not None else requests.delete(hash_key, range_key)
+        if request is None:
+            return table.delete_item(hash_key, range_key=range_key, condition=condition)
+        return table.connection.send_plain(DELETE_ITEM, request)
+
+    def _serialized_keys(self, hash_key: t.Any, range_key: t.Any) -> tuple[t.Any, t.Any]:
+        hash_key = None if hash_key is None else self.hash_key.serialize(hash_key)
+        return hash_key, None if range_key is None else self.range_key.serialize(range_key)
+
+    def _keys_of(self, instance: t.Any) -> tuple[t.Any, t.Any]:
+        require_own_tenant(instance)
+        values = instance.attribute_values
+        hash_value, range_value = map(values.get, self._value_keys)
+        # PynamoDB serializes also a hash key of None, which some attributes refuse.
+        return self.hash_key.serialize(hash_value), self._serialized_keys(None, range_value)[1]
+
+    def _connect(self) -> tuple[Scope, TableConnection, PlainRequests | None]:
+        """The scope, the model's table, and what builds its requests; None in its place if its connection must."""
+        model = self.model
+        scope = require_scope(model.__name__, model.__dynamo__)
+        table = scope.model_table(model)
+        # A program may put another connection in place of the model's.
+        if type(table.connection) is not Connection or not vars(table).keys().isdisjoint(OPERATIONS):
+            return scope, table, None
+        return scope, table, table.connection.plain_requests(table.table_name)
+
+    @property
+    def _responses(self) -> ResponseDecoder | None:
+        # The program may override or patch from_raw_data at any time.
+        is_own = own_attribute(self.model, "from_raw_data") is vars(self.codec.base)["from_raw_data"]
+        return self.codec.responses if is_own else None
+
+
+class ItemLanesMixin:
+    """Model methods that take a lane if they can. The arguments and the results are PynamoDB's."""
+
+    @classmethod
+    def get(cls, *args: t.Any, **options: t.Any) -> t.Any:
+        """The item with these keys; see PynamoDB."""
+        model = t.cast("t.Any", cls)
+        lane = model._item_lane()
+        if not lane.is_usual("get"):
+            return t.cast("t.Any", super()).get(*args, **options)
+        return lane.get(*args, **options)
+
+    def save(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Write an item; see PynamoDB."""
+        lane = t.cast("t.Any", self)._item_lane()
+        if not lane.is_usual("save", self):
+            return t.cast("t.Any", super()).save(*args, **options)
+        return lane.save(self, *args, **options)
+
+    def update(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Change an item; see PynamoDB.
+
+        Raises:
+            TenantMismatch: An action sets a ``TenantKey`` to something else than a key of the current tenant.
+        """
+        lane = t.cast("t.Any", self)._item_lane()
+        if not lane.is_usual("update", self):
+            return t.cast("t.Any", super()).update(*args, **options)
+        return lane.update(self, *args, **options)
+
+    def delete(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Delete an item; see PynamoDB."""
+        lane = t.cast("t.Any", self)._item_lane()
+        if not lane.is_usual("delete", self):
+            return t.cast("t.Any", super()).delete(*args, **options)
+        return lane.delete(self, *args, **options)
+
+
+def _for_tenant(item: t.Any, scope: Scope) -> t.Any:
+    """The object, which from now on belongs to the scope's tenant, if it has one."""
+    tenant = scope.known_tenant
+    if tenant is not None:
+        # Not setattr, which may run code of the program.
+        vars(item)[NAME] = tenant
+    return item
