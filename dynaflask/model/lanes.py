@@ -90,11 +90,11 @@ class LaneSteps:
         # What an owner inherits is compared at the owner that defines it.
         self._originals = Originals({owner: names & vars(owner).keys() for owner in owners})
         self._inherited = InheritedMethods(base, STEPS[operation])
-        self._base, self._owners = base, (*owners, ItemLanesMixin)
+        self._owners = owners
 
     def has_other_base(self, model: type) -> bool:
-        """True if a base between ours and PynamoDB's overrides one of the methods, which ours call by ``super()``."""
-        bases = model.__mro__[model.__mro__.index(self._base) :]
+        """True if a base that is not ours comes after the lanes and overrides one of the methods."""
+        bases = model.__mro__[model.__mro__.index(ItemLanesMixin) + 1 :]
         return any(self.names & vars(cls).keys() for cls in bases if cls not in self._owners)
 
     def are_usual(self, model: type) -> bool:

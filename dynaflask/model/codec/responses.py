@@ -118,7 +118,7 @@ class ResponseDecoder:
         structs = self._structs_for(body)
         try:
             # For PynamoDB, an item without attributes is no item.
-            result = None if structs is None or b"{}" in body else structs.item(body)
+            result = None if structs is None or b'"Item":{}' in body else structs.item(body)
         except MALFORMED:
             return None
         return result if result is not None and (result[1] is None or is_capacity(result[1])) else None
