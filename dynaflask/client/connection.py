@@ -32,7 +32,7 @@ from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.patches import Originals
 from dynaflask.client.plain_calls import OPERATIONS
-from dynaflask.client.plain_calls import PYNAMODB_METHODS
+from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import PlainCalls
 from dynaflask.client.plain_calls import has_pynamodb_listeners
 from dynaflask.client.pool import PooledClient
@@ -455,7 +455,6 @@ class TableConnection(pynamodb.connection.table.TableConnection):
 
 # Some are not skipped: a patch of them gets the dict that PynamoDB builds.
 OWN_METHODS = (
-    *OPERATIONS,
     "get_meta_table",
     "get_operation_kwargs",
     "dispatch",
@@ -464,8 +463,25 @@ OWN_METHODS = (
     "_make_recorded_call",
     "_make_call",
 )
-TABLES = (pynamodb.connection.table.TableConnection, TableConnection)
-Connection.skipped = Originals({**PYNAMODB_METHODS, Connection: OWN_METHODS, **dict.fromkeys(TABLES, OPERATIONS)})
+
+
+def skipped_methods(*operations: str) -> dict[type, tuple[str, ...]]:
+    """The methods that a plain call skips, by class.
+
+    Args:
+        *operations: Names of the methods of a connection and of a table that make the call.
+    """
+    theirs = pynamodb.connection.Connection
+    return {
+        **SKIPPED_METHODS,
+        theirs: (*operations, *SKIPPED_METHODS[theirs]),
+        Connection: (*operations, *OWN_METHODS),
+        pynamodb.connection.table.TableConnection: operations,
+        TableConnection: operations,
+    }
+
+
+Connection.skipped = Originals(skipped_methods(*OPERATIONS))
 
 
 class TransactionItem(dict[str, t.Any]):

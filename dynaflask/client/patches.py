@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import inspect
 import operator
+import types
 import typing as t
 
 
@@ -20,11 +21,13 @@ class Originals:
 
     def __init__(self, methods: cabc.Mapping[type, cabc.Iterable[str]]) -> None:
         self.classes = frozenset(methods)
-        found = {cls: _paths(cls, names) for cls, names in methods.items()}
-        # A call compares all of them. To look them up one by one would take longer than what the call saves.
-        getters = [(cls, _getter(paths)) for cls, paths in found.items() if paths]
-        self._groups = [(cls, find, find(cls)) for cls, find in getters]
         self._unique_names = frozenset(name for names in methods.values() for name in names)
+        # A call compares all of them, of all classes at once. To look them up one by one would take longer than what
+        # the call saves.
+        self._owners = types.SimpleNamespace(**{f"owner{number}": cls for number, cls in enumerate(methods)})
+        paths = [_paths(cls, names) for cls, names in methods.items()]
+        self._find = _getter([f"owner{number}.{path}" for number, found in enumerate(paths) for path in found])
+        self._methods = self._find(self._owners)
 
     def are_in_place(self, instance: t.Any = None) -> bool:
         """True if no method is patched, neither on its class nor on the instance.
@@ -33,13 +36,20 @@ class Originals:
             instance: An object of one of the classes.
         """
         try:
-            for cls, find, methods in self._groups:
-                # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
-                if not all(map(operator.is_, find(cls), methods)):
-                    return False
+            # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
+            if not all(map(operator.is_, self._find(self._owners), self._methods)):
+                return False
         except AttributeError:  # a class no longer has it, or something else than a class method is in its place
             return False
-        return instance is None or self._unique_names.isdisjoint(vars(instance))
+        return instance is None or self.are_of_class(instance)
+
+    def are_of_class(self, instance: t.Any) -> bool:
+        """True if an object has none of the names in its own dict, where a patch of one object would stand.
+
+        Args:
+            instance: An object of one of the classes.
+        """
+        return self._unique_names.isdisjoint(vars(instance))
 
 
 class InheritedMethods:
@@ -68,6 +78,30 @@ class InheritedMethods:
             return all(map(operator.is_, self._find(cls), self._methods))
         except AttributeError:  # something else than a class method is in its place
             return False
+
+
+class InheritedAttribute:
+    """An attribute of a base class as it is now, compared without running its descriptor.
+
+    Args:
+        base: The base class, which defines it.
+        name: Its name.
+    """
+
+    def __init__(self, base: type, name: str) -> None:
+        self._name, self._original = name, vars(base)[name]
+
+    def is_inherited(self, cls: type) -> bool:
+        """True if a subclass has this very attribute: as :meth:`InheritedMethods.are_inherited`.
+
+        Args:
+            cls: The subclass.
+        """
+        name = self._name
+        for owner in cls.__mro__:
+            if name in vars(owner):
+                return vars(owner)[name] is self._original
+        return False
 
 
 def _paths(cls: type, names: cabc.Iterable[str]) -> list[str]:

@@ -55,10 +55,9 @@ ERRORS: dict[str, tuple[type[PynamoDBException], str]] = {
     BATCH_WRITE_ITEM: (PutError, "Failed to batch write items"),
 }
 OPERATIONS = ("get_item", "put_item", "update_item", "delete_item", "batch_get_item", "batch_write_item")
-# Methods that a plain call skips.
-PYNAMODB_METHODS = {
+# Methods of PynamoDB that a plain call of any operation skips.
+SKIPPED_METHODS: dict[type, tuple[str, ...]] = {
     pynamodb.connection.Connection: (
-        *OPERATIONS,
         *KEY_METHODS,
         "get_meta_table",
         "get_operation_kwargs",
@@ -82,7 +81,7 @@ class PlainCalls(pynamodb.connection.Connection):
     """
 
     #: The methods that a plain call skips, as they are before a test patches them.
-    skipped: t.ClassVar[Originals] = Originals(PYNAMODB_METHODS)
+    skipped: t.ClassVar[Originals] = Originals(SKIPPED_METHODS)
     bind: Bind
 
     def get_item(
@@ -169,13 +168,13 @@ class PlainCalls(pynamodb.connection.Connection):
     def plain_requests(self, table_name: str) -> PlainRequests | None:
         """Builds the plain requests of a table; None if PynamoDB must make the call.
 
+        The caller looks for patches of the classes. Patches of this object are found here.
+
         Args:
             table_name: The real name of a table that the connection has keys of.
         """
-        if transport_of(self.bind) != DIRECT or not self.skipped.are_in_place(self):
-            return None
         table = self._tables.get(table_name)
-        if not isinstance(table, KeyTable):
+        if not isinstance(table, KeyTable) or transport_of(self.bind) != DIRECT or not self.skipped.are_of_class(self):
             return None
         requests: PlainRequests | None = table.plain_requests
         if requests is None or not requests.are_current:
@@ -201,7 +200,7 @@ class PlainCalls(pynamodb.connection.Connection):
 
     def _plain_requests(self, table_name: str, args: tuple[t.Any, ...], options: dict[str, t.Any]) -> t.Any:
         has_options = args or not all(map(operator.is_, options.values(), itertools.repeat(None)))
-        return None if has_options else self.plain_requests(table_name)
+        return None if has_options or not self.skipped.are_in_place() else self.plain_requests(table_name)
 
 
 def has_pynamodb_listeners() -> bool:

@@ -27,10 +27,10 @@ from dynaflask.model.index_keys import IndexKeysMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import TenantPageDecoder
 from dynaflask.model.item_tenant import with_tenant
-from dynaflask.model.lanes import STEPS
+from dynaflask.model.lane_steps import STEPS
+from dynaflask.model.lane_steps import LaneSteps
 from dynaflask.model.lanes import ItemLane
 from dynaflask.model.lanes import ItemLanesMixin
-from dynaflask.model.lanes import LaneSteps
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_GET
@@ -159,11 +159,12 @@ class Model(
         return require_scope(cls.__name__, cls.__dynamo__).model_table(cls)
 
     @classmethod
-    def _item_lane(cls) -> ItemLane:
-        lane = cls.__lane__
+    def _item_lane(cls, scope: Scope) -> ItemLane | None:
+        codec, lane = scope.codec_for(cls, _find_codec), cls.__lane__
+        if codec is None or (lane is not None and lane.codec is codec):
+            return None if codec is None else lane
         # Two threads may each make one here. Both are right, and the later one stays.
-        if lane is None or lane.model is not cls:
-            lane = cls.__lane__ = ItemLane(cls, codec=_own_codec(cls), steps=_LANE_STEPS)
+        cls.__lane__ = lane = ItemLane(cls, codec=codec, steps=_LANE_STEPS)
         return lane
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:
@@ -181,7 +182,7 @@ class Model(
 
 
 _BATCH_STEPS: t.Final = usual_steps(Model)
-_LANE_STEPS: t.Final = {operation: LaneSteps(Model, operation) for operation in STEPS}
+_LANE_STEPS: t.Final = {operation: LaneSteps(Model, operation, lanes=ItemLanesMixin) for operation in STEPS}
 
 
 def _transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -208,10 +209,6 @@ def _find_codec(model: type[Model], scope: Scope | None) -> CompiledCodec | None
     declaration = model.__declaration__
     if scope is not None and declaration is not None and scope.wants_stock(declaration):
         return None
-    return _own_codec(model)
-
-
-def _own_codec(model: type[Model]) -> CompiledCodec:
     codec = model.__codec__
     # Two threads may each make one here. Both are right, and the later one stays.
     if codec is None or codec.model is not model:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import typing as t
 
-import pynamodb.models
-from pynamodb.attributes import AttributeContainer
 from pynamodb.constants import ALL_NEW
 from pynamodb.constants import ATTRIBUTES
 from pynamodb.constants import DELETE_ITEM
@@ -23,9 +21,6 @@ from pynamodb.constants import UPDATE_ITEM
 from dynaflask.client.codec.parts import serialize_update
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
-from dynaflask.client.patches import InheritedMethods
-from dynaflask.client.patches import Originals
-from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.model.codec.compiled import CompiledCodec
@@ -33,73 +28,21 @@ from dynaflask.model.codec.deserializer import Deserializer
 from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import NAME
-from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import require_own_tenant
+from dynaflask.model.lane_steps import CALLS
+from dynaflask.model.lane_steps import STEPS
+from dynaflask.model.lane_steps import LaneSteps
 from dynaflask.model.pynamodb_internals import has_discriminator
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import range_key_attribute
 from dynaflask.model.pynamodb_internals import value_key
 from dynaflask.model.pynamodb_internals import version_attribute
-from dynaflask.model.tenant_guard import TenantGuardMixin
 from dynaflask.model.tenant_guard import check_actions
-from dynaflask.model.versions import VersionMixin
-from dynaflask.registry.context import require_scope
-from dynaflask.registry.declaration import own_attribute
+from dynaflask.registry.context import current_scope
 from dynaflask.registry.scope import Scope
 
-# Methods that the lanes skip, by the operation.
-STEPS: dict[str, tuple[str, ...]] = {
-    "get": ("_get_connection", "_serialize_keys", "_hash_key_attribute", "_range_key_attribute"),
-    "save": (
-        "_get_connection",
-        "_get_save_args",
-        "_handle_version_attribute",
-        "_hash_key_attribute",
-        "_range_key_attribute",
-        "serialize",
-        "_container_serialize",
-        "update_local_version_attribute",
-    ),
-    "update": (
-        "_get_connection",
-        "_get_hash_range_key_serialized_values",
-        "_handle_version_attribute",
-        "_get_discriminator_class",
-        "deserialize",
-        "_container_deserialize",
-    ),
-    "delete": ("_get_connection", "_get_hash_range_key_serialized_values", "_handle_version_attribute"),
-}
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
-
-
-class LaneSteps:
-    """The methods that the lane of one operation skips, as they are before a test patches them.
-
-    Args:
-        base: The base class of all models.
-        operation: Name of the operation's method of a model.
-
-    Attributes:
-        names: Names of the methods.
-    """
-
-    def __init__(self, base: type, operation: str) -> None:
-        self.names = names = frozenset((operation, *STEPS[operation]))
-        owners = (base, TenantGuardMixin, VersionMixin, ItemTenantMixin, pynamodb.models.Model, AttributeContainer)
-        # What an owner inherits is compared at the owner that defines it.
-        self._originals = Originals({owner: names & vars(owner).keys() for owner in owners})
-        self._inherited = InheritedMethods(base, STEPS[operation])
-        self._owners = owners
-
-    def has_other_base(self, model: type) -> bool:
-        """True if a base that is not ours comes after the lanes and overrides one of the methods."""
-        bases = model.__mro__[model.__mro__.index(ItemLanesMixin) + 1 :]
-        return any(self.names & vars(cls).keys() for cls in bases if cls not in self._owners)
-
-    def are_usual(self, model: type) -> bool:
-        """True if neither the model nor a patch overrides one of the methods."""
-        return self._originals.are_in_place() and self._inherited.are_inherited(model)
+CALL_NAMES: t.Final = frozenset(CALLS.values())
 
 
 class ItemLane:
@@ -122,6 +65,7 @@ class ItemLane:
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
         self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
+        self._maker = steps["get"].maker
         self._serialize, self._deserializer = codec.checked_serializer, codec.deserializer
         is_compiled = self._serialize is not None and self._deserializer is not None
         # PynamoDB has further steps for a version or a discriminator, and calls what the model overrides.
@@ -144,12 +88,17 @@ class ItemLane:
     # The steps of PynamoDB's methods of the same names, in the same order.
 
     def get(
-        self, hash_key: t.Any, range_key: t.Any = None, consistent_read: t.Any = False, attributes_to_get: t.Any = None
+        self,
+        scope: Scope,
+        hash_key: t.Any,
+        range_key: t.Any = None,
+        consistent_read: t.Any = False,
+        attributes_to_get: t.Any = None,
     ) -> t.Any:
         """The item with these keys."""
         model = self.model
         hash_key, range_key = self._serialized_keys(hash_key, range_key)
-        scope, table, requests = self._connect()
+        table, requests = self._connect(scope)
         request = None
         if requests is not None and attributes_to_get is None:
             request = requests.get(hash_key, range_key, consistent_read=consistent_read)
@@ -167,7 +116,9 @@ class ItemLane:
             return model.from_raw_data(item)
         raise model.DoesNotExist
 
-    def save(self, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True) -> t.Any:
+    def save(
+        self, scope: Scope, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
+    ) -> t.Any:
         """Write an object."""
         require_own_tenant(instance)
         item, is_plain = t.cast("CheckedSerializer", self._serialize)(instance)
@@ -175,7 +126,7 @@ class ItemLane:
         range_key = None
         if self.range_key is not None:
             range_key = item.pop(self.range_key.attr_name, NO_VALUE).get(self.range_key.attr_type)
-        scope, table, requests = self._connect()
+        table, requests = self._connect(scope)
         request = None
         if requests is not None and is_plain and condition is None:
             request = requests.put(hash_key, range_key, PlainItem(item))
@@ -188,7 +139,13 @@ class ItemLane:
         return data
 
     def update(
-        self, instance: t.Any, actions: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
+        self,
+        scope: Scope,
+        instance: t.Any,
+        actions: t.Any,
+        condition: t.Any = None,
+        *,
+        add_version_condition: bool = True,
     ) -> t.Any:
         """Change an object."""
         if self.model.__has_tenant_key__:
@@ -196,7 +153,7 @@ class ItemLane:
         if not isinstance(actions, list) or not actions:
             raise TypeError("the value of `actions` is expected to be a non-empty list")
         hash_key, range_key = self._keys_of(instance)
-        scope, table, requests = self._connect()
+        table, requests = self._connect(scope)
         update = serialize_update(actions) if requests is not None and condition is None else None
         request = None
         if requests is not None and update is not None:
@@ -211,10 +168,12 @@ class ItemLane:
         _for_tenant(instance, scope)
         return data
 
-    def delete(self, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True) -> t.Any:
+    def delete(
+        self, scope: Scope, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
+    ) -> t.Any:
         """Delete an object."""
         hash_key, range_key = self._keys_of(instance)
-        _, table, requests = self._connect()
+        table, requests = self._connect(scope)
         request = None if requests is None or condition is not None else requests.delete(hash_key, range_key)
         if request is None:
             return table.delete_item(hash_key, range_key=range_key, condition=condition)
@@ -231,21 +190,17 @@ class ItemLane:
         # PynamoDB serializes also a hash key of None, which some attributes refuse.
         return self.hash_key.serialize(hash_value), self._serialized_keys(None, range_value)[1]
 
-    def _connect(self) -> tuple[Scope, TableConnection, PlainRequests | None]:
-        """The scope, the model's table, and what builds its requests; None in its place if its connection must."""
-        model = self.model
-        scope = require_scope(model.__name__, model.__dynamo__)
-        table = scope.model_table(model)
-        # A program may put another connection in place of the model's.
-        if type(table.connection) is not Connection or not vars(table).keys().isdisjoint(OPERATIONS):
-            return scope, table, None
-        return scope, table, table.connection.plain_requests(table.table_name)
+    def _connect(self, scope: Scope) -> tuple[TableConnection, PlainRequests | None]:
+        """The model's table, and what builds its requests; None in its place if its connection must."""
+        table = scope.model_table(self.model)
+        # A program may put another connection in place of the model's. That of ``Meta.hide_expired`` is another class.
+        if type(table.connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
+            return table, None
+        return table, table.connection.plain_requests(table.table_name)
 
     @property
     def _responses(self) -> ResponseDecoder | None:
-        # The program may override or patch from_raw_data at any time.
-        is_own = own_attribute(self.model, "from_raw_data") is vars(self.codec.base)["from_raw_data"]
-        return self.codec.responses if is_own else None
+        return self.codec.responses if self._maker.is_inherited(self.model) else None
 
 
 class ItemLanesMixin:
@@ -254,18 +209,17 @@ class ItemLanesMixin:
     @classmethod
     def get(cls, *args: t.Any, **options: t.Any) -> t.Any:
         """The item with these keys; see PynamoDB."""
-        model = t.cast("t.Any", cls)
-        lane = model._item_lane()
-        if not lane.is_usual("get"):
+        scope, lane = _lane_of(cls)
+        if lane is None or not lane.is_usual("get"):
             return t.cast("t.Any", super()).get(*args, **options)
-        return lane.get(*args, **options)
+        return lane.get(scope, *args, **options)
 
     def save(self, *args: t.Any, **options: t.Any) -> t.Any:
         """Write an item; see PynamoDB."""
-        lane = t.cast("t.Any", self)._item_lane()
-        if not lane.is_usual("save", self):
+        scope, lane = _lane_of(type(self))
+        if lane is None or not lane.is_usual("save", self):
             return t.cast("t.Any", super()).save(*args, **options)
-        return lane.save(self, *args, **options)
+        return lane.save(scope, self, *args, **options)
 
     def update(self, *args: t.Any, **options: t.Any) -> t.Any:
         """Change an item; see PynamoDB.
@@ -273,17 +227,23 @@ class ItemLanesMixin:
         Raises:
             TenantMismatch: An action sets a ``TenantKey`` to something else than a key of the current tenant.
         """
-        lane = t.cast("t.Any", self)._item_lane()
-        if not lane.is_usual("update", self):
+        scope, lane = _lane_of(type(self))
+        if lane is None or not lane.is_usual("update", self):
             return t.cast("t.Any", super()).update(*args, **options)
-        return lane.update(self, *args, **options)
+        return lane.update(scope, self, *args, **options)
 
     def delete(self, *args: t.Any, **options: t.Any) -> t.Any:
         """Delete an item; see PynamoDB."""
-        lane = t.cast("t.Any", self)._item_lane()
-        if not lane.is_usual("delete", self):
+        scope, lane = _lane_of(type(self))
+        if lane is None or not lane.is_usual("delete", self):
             return t.cast("t.Any", super()).delete(*args, **options)
-        return lane.delete(self, *args, **options)
+        return lane.delete(scope, self, *args, **options)
+
+
+def _lane_of(model: t.Any) -> tuple[t.Any, ItemLane | None]:
+    """The current scope and the model's lane; None in its place if there is no scope, or its codec is not used."""
+    scope = current_scope(model.__dynamo__)
+    return scope, None if scope is None else model._item_lane(scope)
 
 
 def _for_tenant(item: t.Any, scope: Scope) -> t.Any:

@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 import wrapt
 
+from dynaflask.client.patches import InheritedAttribute
 from dynaflask.client.patches import InheritedMethods
 from dynaflask.client.patches import Originals
 
@@ -97,3 +98,15 @@ def test_inherited_methods() -> None:
         with mock.patch.object(owner, "make", len):
             assert not methods.are_inherited(Child)
     assert methods.are_inherited(Child)
+
+
+def test_an_inherited_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attribute is compared as it stands in its class: a descriptor does not run."""
+    attribute = InheritedAttribute(Base, "make")
+    assert attribute.is_inherited(Child)
+    for owner in (Base, Child):
+        with mock.patch.object(owner, "make"):
+            assert not attribute.is_inherited(Child)
+    assert attribute.is_inherited(Child)
+    monkeypatch.delattr(Base, "make")
+    assert not attribute.is_inherited(Child)

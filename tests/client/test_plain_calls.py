@@ -28,7 +28,7 @@ import dynaflask
 from dynaflask.client.connection import Connection
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.plain_calls import OPERATIONS
-from dynaflask.client.plain_calls import PYNAMODB_METHODS
+from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import PlainCalls
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.table_keys import KeyTable
@@ -357,7 +357,7 @@ class TestPatches:
     @pytest.mark.parametrize(
         ("owner", "name"),
         [
-            *((owner, name) for owner, names in PYNAMODB_METHODS.items() for name in names if name in vars(owner)),
+            *((owner, name) for owner, names in SKIPPED_METHODS.items() for name in names if name in vars(owner)),
             (Connection, "get_operation_kwargs"),
             (Connection, "dispatch"),
             (Connection, "_make_api_call"),
@@ -399,8 +399,8 @@ class TestPatches:
 
     def test_no_method_is_missed(self) -> None:
         """The classes define the listed methods, or inherit them."""
-        assert all(hasattr(owner, name) for owner, names in PYNAMODB_METHODS.items() for name in names)
-        assert list(PYNAMODB_METHODS) == [pynamodb.connection.Connection, MetaTable, KeyTable]
+        assert all(hasattr(owner, name) for owner, names in SKIPPED_METHODS.items() for name in names)
+        assert list(SKIPPED_METHODS) == [pynamodb.connection.Connection, MetaTable, KeyTable]
 
 
 class TestIsolation:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections.abc as cabc
 import functools
 import json
+import logging
 import typing as t
 from unittest import mock
 
 import flask
+import pynamodb.connection.table
 import pynamodb.models
 import pytest
 from hypothesis import HealthCheck
@@ -18,21 +20,26 @@ from hypothesis import strategies as st
 from pynamodb.attributes import AttributeContainer
 from pynamodb.attributes import DiscriminatorAttribute
 from pynamodb.attributes import NumberAttribute
+from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.attributes import VersionAttribute
+from pynamodb.exceptions import GetError
+from pynamodb.signals import post_dynamodb_send
+from pynamodb.signals import pre_dynamodb_send
 
 import dynaflask
-from dynaflask.client.connection import TABLES
 from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TableConnection
 from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.model import base
 from dynaflask.model.codec import responses
 from dynaflask.model.item_tenant import ItemTenantMixin
-from dynaflask.model.lanes import STEPS
+from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.lanes import ItemLane
 from dynaflask.model.tenant_guard import TenantGuardMixin
 from dynaflask.model.versions import VersionMixin
+from dynaflask.testing import fail_next
 from tests.client.test_plain_calls import ERRORS
 from tests.client.test_plain_calls import dataclasses_without_duration
 from tests.client.test_plain_calls import direct_app
@@ -46,6 +53,7 @@ from tests.support.comparing import outcome
 from tests.support.comparing import shape
 from tests.support.settings import MakeApp
 
+TABLES = (pynamodb.connection.table.TableConnection, TableConnection)
 Calls = dict[str, t.Callable[[], t.Any]]
 OWNERS = (base.Model, TenantGuardMixin, VersionMixin, ItemTenantMixin, pynamodb.models.Model, AttributeContainer)
 METHODS = {
@@ -357,6 +365,141 @@ class TestWhichCallsTakeALane:
                 with mock.patch("botocore.client.BaseClient._make_api_call", return_value={}) as call:
                     thread_model("forum", "subject").save()
             assert type(call.call_args.args[1]) is dict
+
+
+class TestSettings:
+    """What an app sets for its calls holds for those of a lane."""
+
+    @pytest.mark.parametrize("error", ["ConditionalCheckFailedException", "TransactionConflictException"])
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            {"return_values_on_condition_failure": "ALL_OLD"},
+            {"retry_conflicts": 1},
+            {"call_timeout_seconds": 60},
+            {"meter": True},
+            {"tenant_capacity": 1000},
+        ],
+        ids=lambda setting: next(iter(setting)),
+    )
+    def test_two_apps(  # noqa: PLR0917 - fixtures
+        self,
+        setting: dict[str, t.Any],
+        error: str,
+        make_app: MakeApp,
+        recorder: recorders.Recorder,
+        thread_model: t.Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """An app with the setting and one without it: requests, results and errors are those of PynamoDB's way."""
+        monkeypatch.setattr("dynaflask.client.conflicts.time.sleep", lambda _: None)
+        body = {"__type": f"com.amazonaws.dynamodb.v20120810#{error}", "message": "no", "Item": {"views": {"N": "3"}}}
+        apps = [direct_app(make_app, recorder.url, name, **more) for name, more in (("a", setting), ("b", {}))]
+        for app in apps:
+            with app.app_context():
+                warm_up(thread_model, "forum", "subject")
+                names = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")
+                for answer in ((200, {}), (400, body)):
+                    recorder.answer = lambda _, answer=answer: answer  # type: ignore[misc]
+                    for name in names:
+                        found = []
+                        for patch in (mock.MagicMock(), mock.patch.object(ItemLane, "is_usual", return_value=False)):
+                            recorder.requests.clear()
+                            call = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")[name]
+                            with patch:
+                                found.append((failure(call), [sent(request) for request in recorder.requests]))
+                        assert found[0] == found[1], name
+
+    def test_a_condition_that_asks_for_the_item(
+        self, app: flask.Flask, thread_model: t.Any, recorder: recorders.Recorder, taken: list[str]
+    ) -> None:
+        """The option of one write reaches its request, and its error has the item."""
+        assert app
+        body = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "no"}
+        old = {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}, "views": {"N": "3"}}
+        recorder.answer = lambda _: (400, {**body, "Item": old})
+        item, condition = thread_model("forum", "subject"), thread_model.views == 4
+        for write in (item.save, functools.partial(item.update, [thread_model.views.set(1)]), item.delete):
+            with pytest.raises(dynaflask.ConditionFailed) as caught:
+                write(condition=condition, return_values_on_condition_failure="ALL_OLD")
+            assert caught.value.item.views == 3
+        options = [request.body["ReturnValuesOnConditionCheckFailure"] for request in recorder.requests]
+        assert (options, taken) == (["ALL_OLD"] * 3, ["save", "update", "delete"])
+
+    def test_hidden_items(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A model that hides expired items does not get one, and another model of its table does."""
+        monkeypatch.setattr(responses, "MIN_BYTES", 0)
+
+        def declare(name: str, *, hide_expired: bool) -> t.Any:
+            body = {
+                "Meta": type("Meta", (), {"table_name": "Session", "hide_expired": hide_expired}),
+                "name": UnicodeAttribute(hash_key=True),
+                "expires": TTLAttribute(),
+                "__module__": __name__,
+                "__qualname__": name,
+            }
+            return type(db.Model)(name, (db.Model,), body)
+
+        hiding, showing = declare("Session", hide_expired=True), declare("AnySession", hide_expired=False)
+        recorder.answer = lambda _: {"Item": {"name": {"S": "x"}, "expires": {"N": "1"}}}
+        for app in (direct_app(make_app, recorder.url, "a"), direct_app(make_app, recorder.url, "b")):
+            with app.app_context():
+                for _ in range(2):
+                    with pytest.raises(hiding.DoesNotExist):
+                        hiding.get("x")
+                    assert showing.get("x").name == "x"
+
+    def test_stock(
+        self, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, taken: list[str]
+    ) -> None:
+        """With PynamoDB alone, a late patch of PynamoDB takes effect; an app beside it keeps its lanes."""
+        stock = direct_app(make_app, recorder.url, "stock", transport="stock")
+        direct = direct_app(make_app, recorder.url, "direct")
+        serialize = UnicodeAttribute.serialize
+        for app, lanes, calls in ((stock, [], 2), (direct, ["save"], 0)):
+            with app.app_context():
+                warm_up(thread_model, "forum", "subject")
+                taken.clear()
+                with mock.patch.object(UnicodeAttribute, "serialize", autospec=True, side_effect=serialize) as patched:
+                    thread_model("forum", "subject").save()
+            assert (taken, patched.call_count) == (lanes, calls)
+
+
+@pytest.mark.usefixtures("app")
+class TestListeners:
+    """Everything that follows PynamoDB's calls follows those of a lane."""
+
+    def test_signals(self, thread_model: t.Any, taken: list[str]) -> None:
+        """PynamoDB's signals are sent, also to a receiver that comes in the middle of a context."""
+        heard: list[tuple[str, str]] = []
+
+        def hear(_: t.Any, operation_name: str, table_name: str, **__: t.Any) -> None:
+            heard.append((operation_name, table_name))
+
+        thread_model("forum", "subject").save()
+        with pre_dynamodb_send.connected_to(hear), post_dynamodb_send.connected_to(hear):
+            thread_model("forum", "subject").save()
+            outcome(lambda: thread_model.get("forum", "subject"))
+        thread_model("forum", "subject").delete()
+        assert heard == [("PutItem", "Thread")] * 2 + [("GetItem", "Thread")] * 2
+        assert taken == ["save", "save", "get", "delete"]
+
+    def test_the_debug_log(self, thread_model: t.Any, caplog: pytest.LogCaptureFixture) -> None:
+        """PynamoDB's log has a line for each call while its level is DEBUG."""
+        with caplog.at_level(logging.DEBUG, "pynamodb.connection.base"):
+            thread_model("forum", "subject").save()
+        assert "Calling PutItem" in caplog.text
+
+    def test_planned_faults(self, app: flask.Flask, thread_model: t.Any, recorder: recorders.Recorder) -> None:
+        """A fault of a test meets the call of a lane, and no later one."""
+        with fail_next("GetItem", "ThrottlingException", app=app):
+            with pytest.raises(GetError, match="ThrottlingException"):
+                thread_model.get("forum", "subject")
+        recorder.requests.clear()
+        outcome(lambda: thread_model.get("forum", "subject"))
+        assert len(recorder.requests) == 1
 
 
 class TestIsolation:
