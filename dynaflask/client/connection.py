@@ -184,7 +184,9 @@ class Connection(PlainCalls):
                 retries=self.bind.retry_conflicts,
                 seconds=self.bind.call_timeout_seconds,
             )
-        return self._make_one_call(operation_name, operation_kwargs)
+        if self._is_recorded or operation_finished.receivers:
+            return self._make_recorded_call(operation_name, operation_kwargs)
+        return self._make_call(operation_name, operation_kwargs)
 
     def _make_one_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         if self._is_recorded or operation_finished.receivers:

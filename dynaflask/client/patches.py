@@ -89,19 +89,18 @@ class InheritedAttribute:
     """
 
     def __init__(self, base: type, name: str) -> None:
-        self._name, self._original = name, vars(base)[name]
+        self._base, self._name, self._original = base, name, vars(base)[name]
 
-    def is_inherited(self, cls: type) -> bool:
-        """True if a subclass has this very attribute: as :meth:`InheritedMethods.are_inherited`.
+    def check_for(self, cls: type) -> t.Callable[[], bool]:
+        """A function that is true while a subclass has this very attribute: as :meth:`InheritedMethods.are_inherited`.
 
         Args:
             cls: The subclass.
         """
-        name = self._name
-        for owner in cls.__mro__:
-            if name in vars(owner):
-                return vars(owner)[name] is self._original
-        return False
+        own, name, original = vars(self._base), self._name, self._original
+        others = [vars(base) for base in cls.__mro__[: cls.__mro__.index(self._base)]]
+        names = [name] * len(others)
+        return lambda: True not in map(operator.contains, others, names) and own.get(name) is original
 
 
 def _paths(cls: type, names: cabc.Iterable[str]) -> list[str]:

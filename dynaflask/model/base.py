@@ -100,7 +100,6 @@ class Model(
     __dynamo__: t.ClassVar[Dynamo | None] = None
     __declaration__: t.ClassVar[DeclaredMeta | None] = None
     __codec__: t.ClassVar[CompiledCodec | None] = None
-    __lane__: t.ClassVar[ItemLane | None] = None
 
     @classmethod
     def query(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:
@@ -160,11 +159,13 @@ class Model(
 
     @classmethod
     def _item_lane(cls, scope: Scope) -> ItemLane | None:
-        codec, lane = scope.codec_for(cls, _find_codec), cls.__lane__
-        if codec is None or (lane is not None and lane.codec is codec):
-            return None if codec is None else lane
+        codec = scope.codec_for(cls, _find_codec)
+        if codec is None:
+            return None
+        lane: ItemLane | None = codec.lane
         # Two threads may each make one here. Both are right, and the later one stays.
-        cls.__lane__ = lane = ItemLane(cls, codec=codec, steps=_LANE_STEPS)
+        if lane is None:
+            lane = codec.lane = ItemLane(cls, codec=codec, steps=_LANE_STEPS)
         return lane
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:

@@ -25,7 +25,7 @@ from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.deserializer import Deserializer
-from dynaflask.model.codec.responses import ResponseDecoder
+from dynaflask.model.codec.responses import UpdatedItem
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import NAME
 from dynaflask.model.item_tenant import require_own_tenant
@@ -65,7 +65,7 @@ class ItemLane:
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
         self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
-        self._maker = steps["get"].maker
+        self._makes_usual_objects = steps["get"].maker.check_for(model)
         self._serialize, self._deserializer = codec.checked_serializer, codec.deserializer
         is_compiled = self._serialize is not None and self._deserializer is not None
         # PynamoDB has further steps for a version or a discriminator, and calls what the model overrides.
@@ -107,7 +107,7 @@ class ItemLane:
                 hash_key, range_key=range_key, consistent_read=consistent_read, attributes_to_get=attributes_to_get
             )
         else:
-            request.item_decoder = self._responses
+            request.decode = self._decode_item
             data = table.connection.send_plain(GET_ITEM, request)
         item = data.get(ITEM) if data else None
         if type(item) is model:
@@ -148,14 +148,11 @@ class ItemLane:
         add_version_condition: bool = True,
     ) -> t.Any:
         """Change an object."""
-        if self.model.__has_tenant_key__:
-            check_actions(instance, actions)
-        if not isinstance(actions, list) or not actions:
-            raise TypeError("the value of `actions` is expected to be a non-empty list")
+        self._check_actions(instance, actions)
         hash_key, range_key = self._keys_of(instance)
         table, requests = self._connect(scope)
-        update = serialize_update(actions) if requests is not None and condition is None else None
-        request = None
+        request, item = None, UpdatedItem(self.codec.responses)
+        update = None if requests is None or condition is not None else serialize_update(actions)
         if requests is not None and update is not None:
             request = requests.update(hash_key, range_key, {RETURN_VALUES: ALL_NEW, **update})
         if request is None:
@@ -163,8 +160,12 @@ class ItemLane:
                 hash_key, range_key=range_key, return_values=ALL_NEW, condition=condition, actions=actions
             )
         else:
+            request.decode = item
             data = table.connection.send_plain(UPDATE_ITEM, request)
-        t.cast("Deserializer", self._deserializer).fill(instance, data[ATTRIBUTES])
+        if item.values is None:
+            t.cast("Deserializer", self._deserializer).fill(instance, data[ATTRIBUTES])
+        else:
+            instance.attribute_values = item.values
         _for_tenant(instance, scope)
         return data
 
@@ -178,6 +179,12 @@ class ItemLane:
         if request is None:
             return table.delete_item(hash_key, range_key=range_key, condition=condition)
         return table.connection.send_plain(DELETE_ITEM, request)
+
+    def _check_actions(self, instance: t.Any, actions: t.Any) -> None:
+        if self.model.__has_tenant_key__:
+            check_actions(instance, actions)
+        if not isinstance(actions, list) or not actions:
+            raise TypeError("the value of `actions` is expected to be a non-empty list")
 
     def _serialized_keys(self, hash_key: t.Any, range_key: t.Any) -> tuple[t.Any, t.Any]:
         hash_key = None if hash_key is None else self.hash_key.serialize(hash_key)
@@ -199,8 +206,9 @@ class ItemLane:
         return table, table.connection.plain_requests(table.table_name)
 
     @property
-    def _responses(self) -> ResponseDecoder | None:
-        return self.codec.responses if self._maker.is_inherited(self.model) else None
+    def _decode_item(self) -> t.Callable[[bytes], dict[str, t.Any] | None] | None:
+        responses = self.codec.responses if self._makes_usual_objects() else None
+        return None if responses is None else responses.decode_item
 
 
 class ItemLanesMixin:
@@ -222,11 +230,7 @@ class ItemLanesMixin:
         return lane.save(scope, self, *args, **options)
 
     def update(self, *args: t.Any, **options: t.Any) -> t.Any:
-        """Change an item; see PynamoDB.
-
-        Raises:
-            TenantMismatch: An action sets a ``TenantKey`` to something else than a key of the current tenant.
-        """
+        """Change an item; see PynamoDB."""
         scope, lane = _lane_of(type(self))
         if lane is None or not lane.is_usual("update", self):
             return t.cast("t.Any", super()).update(*args, **options)

@@ -102,11 +102,11 @@ def test_inherited_methods() -> None:
 
 def test_an_inherited_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
     """An attribute is compared as it stands in its class: a descriptor does not run."""
-    attribute = InheritedAttribute(Base, "make")
-    assert attribute.is_inherited(Child)
+    is_inherited = InheritedAttribute(Base, "make").check_for(Child)
+    assert is_inherited()
     for owner in (Base, Child):
         with mock.patch.object(owner, "make"):
-            assert not attribute.is_inherited(Child)
-    assert attribute.is_inherited(Child)
+            assert not is_inherited()
+    assert is_inherited()
     monkeypatch.delattr(Base, "make")
-    assert not attribute.is_inherited(Child)
+    assert not is_inherited()

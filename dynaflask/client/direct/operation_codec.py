@@ -11,9 +11,7 @@ from dynaflask.client.codec.json_codec import dump
 from dynaflask.client.codec.passthrough import predicate_for
 from dynaflask.client.codec.response_parser import PassthroughParser
 from dynaflask.client.codec.response_parser import add_metadata
-from dynaflask.client.codec.response_parser import in_order
 from dynaflask.client.codec.response_parser import parse_plain
-from dynaflask.client.plain_requests import ItemDecoder
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.operations.operation import READ_OPERATIONS
 from dynaflask.operations.requests import requests_by_table
@@ -82,7 +80,7 @@ class OperationCodec:
         *,
         hooks: ClientHooks | FutureHooks,
         decoder: PageDecoder | None = None,
-        item_decoder: ItemDecoder | None = None,
+        decode: t.Callable[[bytes], dict[str, t.Any] | None] | None = None,
     ) -> dict[str, t.Any]:
         """The result of a call, from an intact response to its first attempt.
 
@@ -90,9 +88,9 @@ class OperationCodec:
             response: The response.
             hooks: Hooks of the client. The ``after-call`` event refills the token bucket of the retries.
             decoder: Makes objects of the items of a page. Without it, the result has DynamoDB's items.
-            item_decoder: Makes the object of the item of a ``GetItem``.
+            decode: Decodes a usual body, as of :class:`.PlainRequest`.
         """
-        parsed = None if item_decoder is None else _parse_item(response.body, item_decoder)
+        parsed = None if decode is None else decode(response.body)
         if parsed is None:
             parsed = parse_plain(response.body, self._model.output_shape, decoder)
         if parsed is None:
@@ -114,17 +112,6 @@ class OperationCodec:
         """
         parts = {"status_code": response.status_code, "headers": response.headers, "body": response.body}
         return t.cast("dict[str, t.Any]", self._parser.parse_stock(parts, self._model.output_shape))
-
-
-def _parse_item(body: bytes, decoder: ItemDecoder) -> dict[str, t.Any] | None:
-    """The result of a ``GetItem`` with an object for its item; None if the caller must parse the response."""
-    content = decoder.decode_item(body)
-    if content is None:
-        return None
-    # In the order of the stock parser.
-    item, capacity = content
-    parsed = {} if item is None else {"Item": item}
-    return parsed if capacity is None else {**parsed, "ConsumedCapacity": in_order(capacity)}
 
 
 def names_an_arn(params: dict[str, t.Any]) -> bool:

@@ -37,7 +37,10 @@ class CompiledCodec:
     Attributes:
         model: The model's class.
         base: That base class.
+        lane: The model's ``ItemLane``, from the first use on.
     """
+
+    lane: t.Any = None
 
     def __init__(self, model: t.Any, *, base: type) -> None:
         self.model = model
