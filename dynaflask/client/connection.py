@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import typing as t
 
@@ -17,8 +16,6 @@ from pynamodb.exceptions import TableError
 from pynamodb.exceptions import TransactGetError
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
-from pynamodb.signals import post_dynamodb_send
-from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.client.call_timeout import TimedCaller
 from dynaflask.client.codec.parts import serialize_update
@@ -34,8 +31,10 @@ from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.patches import Originals
-from dynaflask.client.plain_calls import PYNAMODB_METHODS
+from dynaflask.client.plain_calls import OPERATIONS
+from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import PlainCalls
+from dynaflask.client.plain_calls import has_pynamodb_listeners
 from dynaflask.client.pool import PooledClient
 from dynaflask.client.sessions import new_session
 from dynaflask.client.table_keys import KeyCondition
@@ -58,8 +57,6 @@ from dynaflask.operations.tracing import finished_call
 if t.TYPE_CHECKING:
     from pynamodb.connection.base import MetaTable
 
-# PynamoDB logs each call there at DEBUG level.
-_log = logging.getLogger("pynamodb.connection.base")
 # Methods that :meth:`Connection.dispatch` passes by, as they are before a test patches them.
 _base_method = vars(pynamodb.connection.Connection).get
 _DISPATCH = _base_method("dispatch")
@@ -173,7 +170,7 @@ class Connection(PlainCalls):
 
         Its signals and its debug log take time, and are skipped if they have no receiver, and no test patches them.
         """
-        if operation_name not in DATA_PLANE_OPERATIONS or _has_pynamodb_listeners() or _is_patched():
+        if operation_name not in DATA_PLANE_OPERATIONS or has_pynamodb_listeners() or _is_patched():
             return super().dispatch(operation_name, operation_kwargs)
         operation_kwargs.setdefault(RETURN_CONSUMED_CAPACITY, TOTAL)
         return self._make_api_call(operation_name, operation_kwargs)
@@ -187,7 +184,9 @@ class Connection(PlainCalls):
                 retries=self.bind.retry_conflicts,
                 seconds=self.bind.call_timeout_seconds,
             )
-        return self._make_one_call(operation_name, operation_kwargs)
+        if self._is_recorded or operation_finished.receivers:
+            return self._make_recorded_call(operation_name, operation_kwargs)
+        return self._make_call(operation_name, operation_kwargs)
 
     def _make_one_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         if self._is_recorded or operation_finished.receivers:
@@ -426,19 +425,6 @@ class Connection(PlainCalls):
             return t.cast("KeyTable", super().get_meta_table(table_name))
 
 
-# Some are not skipped: a patch of them gets the dict that PynamoDB builds.
-OWN_METHODS = (
-    "get_meta_table",
-    "get_operation_kwargs",
-    "dispatch",
-    "_make_api_call",
-    "_make_one_call",
-    "_make_recorded_call",
-    "_make_call",
-)
-Connection.skipped = Originals({**PYNAMODB_METHODS, Connection: OWN_METHODS})
-
-
 class TableConnection(pynamodb.connection.table.TableConnection):
     """One table on one connection.
 
@@ -467,6 +453,37 @@ class TableConnection(pynamodb.connection.table.TableConnection):
 
     def __repr__(self) -> str:
         return f"<TableConnection {self.table_name!r} on {self.connection!r}>"
+
+
+# Some are not skipped: a patch of them gets the dict that PynamoDB builds.
+OWN_METHODS = (
+    "get_meta_table",
+    "get_operation_kwargs",
+    "dispatch",
+    "_make_api_call",
+    "_make_one_call",
+    "_make_recorded_call",
+    "_make_call",
+)
+
+
+def skipped_methods(*operations: str) -> dict[type, tuple[str, ...]]:
+    """The methods that a plain call skips, by class.
+
+    Args:
+        *operations: Names of the methods of a connection and of a table that make the call.
+    """
+    theirs = pynamodb.connection.Connection
+    return {
+        **SKIPPED_METHODS,
+        theirs: (*operations, *SKIPPED_METHODS[theirs]),
+        Connection: (*operations, *OWN_METHODS),
+        pynamodb.connection.table.TableConnection: operations,
+        TableConnection: operations,
+    }
+
+
+Connection.skipped = Originals(skipped_methods(*OPERATIONS))
 
 
 class TransactionItem(dict[str, t.Any]):
@@ -512,10 +529,6 @@ class TransactionItem(dict[str, t.Any]):
 
 def _tenant_label(connection: Connection) -> str:
     return "no tenant" if connection.tenant is None else repr(connection.tenant)
-
-
-def _has_pynamodb_listeners() -> bool:
-    return bool(pre_dynamodb_send.receivers or post_dynamodb_send.receivers) or _log.isEnabledFor(logging.DEBUG)
 
 
 def _is_patched() -> bool:

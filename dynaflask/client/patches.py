@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import inspect
 import operator
+import types
 import typing as t
 
 
@@ -11,7 +13,7 @@ class Originals:
     """The methods of some classes as they are now, before a test patches them.
 
     Args:
-        methods: Names of methods by the class that defines them. A name that a class does not define stays undefined.
+        methods: Names of methods by class. A name that a class neither defines nor inherits is left out.
 
     Attributes:
         classes: The classes.
@@ -19,18 +21,13 @@ class Originals:
 
     def __init__(self, methods: cabc.Mapping[type, cabc.Iterable[str]]) -> None:
         self.classes = frozenset(methods)
-        # A call compares all of them. To look them up one by one would take longer than what the call saves.
-        self._groups: list[tuple[t.Any, t.Callable[[t.Any], tuple[t.Any, ...]], tuple[t.Any, ...]]] = []
-        self._undefined: list[tuple[t.Any, str]] = []
         self._unique_names = frozenset(name for names in methods.values() for name in names)
-        for cls, names in methods.items():
-            namespace = vars(cls)
-            defined = [name for name in names if name in namespace]
-            self._undefined += [(namespace, name) for name in names if name not in namespace]
-            if defined:
-                # One name twice: of a single name, itemgetter makes no tuple.
-                find = operator.itemgetter(*defined, defined[0])
-                self._groups.append((namespace, find, find(namespace)))
+        # A call compares all of them, of all classes at once. To look them up one by one would take longer than what
+        # the call saves.
+        self._owners = types.SimpleNamespace(**{f"owner{number}": cls for number, cls in enumerate(methods)})
+        paths = [_paths(cls, names) for cls, names in methods.items()]
+        self._find = _getter([f"owner{number}.{path}" for number, found in enumerate(paths) for path in found])
+        self._methods = self._find(self._owners)
 
     def are_in_place(self, instance: t.Any = None) -> bool:
         """True if no method is patched, neither on its class nor on the instance.
@@ -39,13 +36,79 @@ class Originals:
             instance: An object of one of the classes.
         """
         try:
-            for namespace, find, methods in self._groups:
-                # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
-                if not all(map(operator.is_, find(namespace), methods)):
-                    return False
-        except KeyError:  # a class no longer defines it
-            return False
-        for namespace, name in self._undefined:
-            if name in namespace:
+            # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
+            if not all(map(operator.is_, self._find(self._owners), self._methods)):
                 return False
-        return instance is None or self._unique_names.isdisjoint(vars(instance))
+        except AttributeError:  # a class no longer has it, or something else than a class method is in its place
+            return False
+        return instance is None or self.are_of_class(instance)
+
+    def are_of_class(self, instance: t.Any) -> bool:
+        """True if an object has none of the names in its own dict, where a patch of one object would stand.
+
+        Args:
+            instance: An object of one of the classes.
+        """
+        return self._unique_names.isdisjoint(vars(instance))
+
+
+class InheritedMethods:
+    """Methods of a base class as they are now, which subclasses may override and tests may patch.
+
+    Args:
+        base: The base class.
+        names: Names of its methods.
+
+    Attributes:
+        names: The names.
+    """
+
+    def __init__(self, base: type, names: cabc.Iterable[str]) -> None:
+        self.names = frozenset(names)
+        self._find = _getter(_paths(base, self.names))
+        self._methods = self._find(base)
+
+    def are_inherited(self, cls: type) -> bool:
+        """True if a subclass has these very methods: neither it nor a base in between overrides one, and no patch does.
+
+        Args:
+            cls: The subclass.
+        """
+        try:
+            return all(map(operator.is_, self._find(cls), self._methods))
+        except AttributeError:  # something else than a class method is in its place
+            return False
+
+
+class InheritedAttribute:
+    """An attribute of a base class as it is now, compared without running its descriptor.
+
+    Args:
+        base: The base class, which defines it.
+        name: Its name.
+    """
+
+    def __init__(self, base: type, name: str) -> None:
+        self._base, self._name, self._original = base, name, vars(base)[name]
+
+    def check_for(self, cls: type) -> t.Callable[[], bool]:
+        """A function that is true while a subclass has this very attribute: as :meth:`InheritedMethods.are_inherited`.
+
+        Args:
+            cls: The subclass.
+        """
+        own, name, original = vars(self._base), self._name, self._original
+        others = [vars(base) for base in cls.__mro__[: cls.__mro__.index(self._base)]]
+        names = [name] * len(others)
+        return lambda: True not in map(operator.contains, others, names) and own.get(name) is original
+
+
+def _paths(cls: type, names: cabc.Iterable[str]) -> list[str]:
+    """What ``attrgetter`` reads of a class. Each look-up of a class method makes another bound method."""
+    found = {name: inspect.getattr_static(cls, name) for name in names if hasattr(cls, name)}
+    return [f"{name}.__func__" if isinstance(method, classmethod) else name for name, method in found.items()]
+
+
+def _getter(paths: list[str]) -> t.Callable[[t.Any], tuple[t.Any, ...]]:
+    # One path twice: of a single path, attrgetter makes no tuple.
+    return operator.attrgetter(*paths, paths[0])

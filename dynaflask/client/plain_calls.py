@@ -7,6 +7,7 @@ another option than the plain ones, or a test has patched a method that would be
 from __future__ import annotations
 
 import itertools
+import logging
 import operator
 import typing as t
 
@@ -19,13 +20,17 @@ from pynamodb.constants import BATCH_WRITE_ITEM
 from pynamodb.constants import DELETE_ITEM
 from pynamodb.constants import GET_ITEM
 from pynamodb.constants import PUT_ITEM
+from pynamodb.constants import RETURN_CONSUMED_CAPACITY
 from pynamodb.constants import RETURN_VALUES
+from pynamodb.constants import TOTAL
 from pynamodb.constants import UPDATE_ITEM
 from pynamodb.exceptions import DeleteError
 from pynamodb.exceptions import GetError
 from pynamodb.exceptions import PutError
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.exceptions import UpdateError
+from pynamodb.signals import post_dynamodb_send
+from pynamodb.signals import pre_dynamodb_send
 
 from dynaflask.client.codec.parts import serialize_update
 from dynaflask.client.codec.passthrough import is_plain_item
@@ -37,18 +42,30 @@ from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.config.bind import Bind
 
+# PynamoDB logs each call there at DEBUG level.
+_log = logging.getLogger("pynamodb.connection.base")
+
 KEY_METHODS = ("get_identifier_map", "get_item_attribute_map")
+ERRORS: dict[str, tuple[type[PynamoDBException], str]] = {
+    GET_ITEM: (GetError, "Failed to get item"),
+    PUT_ITEM: (PutError, "Failed to put item"),
+    DELETE_ITEM: (DeleteError, "Failed to delete item"),
+    UPDATE_ITEM: (UpdateError, "Failed to update item"),
+    BATCH_GET_ITEM: (GetError, "Failed to batch get items"),
+    BATCH_WRITE_ITEM: (PutError, "Failed to batch write items"),
+}
 OPERATIONS = ("get_item", "put_item", "update_item", "delete_item", "batch_get_item", "batch_write_item")
-# Methods that a plain call skips.
-PYNAMODB_METHODS = {
+# Methods of PynamoDB that a plain call of any operation skips.
+SKIPPED_METHODS: dict[type, tuple[str, ...]] = {
     pynamodb.connection.Connection: (
-        *OPERATIONS,
         *KEY_METHODS,
         "get_meta_table",
         "get_operation_kwargs",
         "get_return_values_map",
         "_check_condition",
         "dispatch",
+        "send_pre_boto_callback",
+        "send_post_boto_callback",
         # Not skipped: a patch may change the parameters, which are checked then.
         "_make_api_call",
     ),
@@ -64,7 +81,7 @@ class PlainCalls(pynamodb.connection.Connection):
     """
 
     #: The methods that a plain call skips, as they are before a test patches them.
-    skipped: t.ClassVar[Originals] = Originals(PYNAMODB_METHODS)
+    skipped: t.ClassVar[Originals] = Originals(SKIPPED_METHODS)
     bind: Bind
 
     def get_item(
@@ -81,7 +98,7 @@ class PlainCalls(pynamodb.connection.Connection):
         request = requests and requests.get(hash_key, range_key, consistent_read=consistent_read)
         if request is None:
             return super().get_item(table_name, hash_key, range_key, consistent_read, *args, **options)
-        return self._dispatch(GET_ITEM, request, GetError, "Failed to get item")
+        return self.send_plain(GET_ITEM, request)
 
     def put_item(
         self,
@@ -97,7 +114,7 @@ class PlainCalls(pynamodb.connection.Connection):
         request = requests and requests.put(hash_key, range_key, attributes)
         if request is None:
             return super().put_item(table_name, hash_key, range_key, attributes, *args, **options)
-        return self._dispatch(PUT_ITEM, request, PutError, "Failed to put item")
+        return self.send_plain(PUT_ITEM, request)
 
     def delete_item(
         self, table_name: str, hash_key: t.Any, range_key: t.Any = None, *args: t.Any, **options: t.Any
@@ -107,7 +124,7 @@ class PlainCalls(pynamodb.connection.Connection):
         request = requests and requests.delete(hash_key, range_key)
         if request is None:
             return super().delete_item(table_name, hash_key, range_key, *args, **options)
-        return self._dispatch(DELETE_ITEM, request, DeleteError, "Failed to delete item")
+        return self.send_plain(DELETE_ITEM, request)
 
     def update_item(
         self,
@@ -126,7 +143,7 @@ class PlainCalls(pynamodb.connection.Connection):
         request = requests and requests.update(hash_key, range_key, {**returned, **(serialize_update(actions) or {})})
         if request is None:
             return super().update_item(table_name, hash_key, range_key, actions, *args, **options)
-        return self._dispatch(UPDATE_ITEM, request, UpdateError, "Failed to update item")
+        return self.send_plain(UPDATE_ITEM, request)
 
     def batch_get_item(
         self, table_name: str, keys: t.Any, consistent_read: t.Any = None, *args: t.Any, **options: t.Any
@@ -136,7 +153,7 @@ class PlainCalls(pynamodb.connection.Connection):
         request = requests and requests.batch_get(keys, consistent_read=consistent_read)
         if request is None:
             return super().batch_get_item(table_name, keys, consistent_read, *args, **options)
-        return self._dispatch(BATCH_GET_ITEM, request, GetError, "Failed to batch get items")
+        return self.send_plain(BATCH_GET_ITEM, request)
 
     def batch_write_item(
         self, table_name: str, put_items: t.Any = None, delete_items: t.Any = None, *args: t.Any, **options: t.Any
@@ -146,27 +163,46 @@ class PlainCalls(pynamodb.connection.Connection):
         request = requests and requests.batch_write(put_items, delete_items)
         if request is None:
             return super().batch_write_item(table_name, put_items, delete_items, *args, **options)
-        return self._dispatch(BATCH_WRITE_ITEM, request, PutError, "Failed to batch write items")
+        return self.send_plain(BATCH_WRITE_ITEM, request)
 
-    def _plain_requests(self, table_name: str, args: tuple[t.Any, ...], options: dict[str, t.Any]) -> t.Any:
-        """The plain requests of a table; None if PynamoDB must make the call."""
-        if args or not all(map(operator.is_, options.values(), itertools.repeat(None))):
-            return None
-        if transport_of(self.bind) != DIRECT or not self.skipped.are_in_place(self):
-            return None
+    def plain_requests(self, table_name: str) -> PlainRequests | None:
+        """Builds the plain requests of a table; None if PynamoDB must make the call.
+
+        The caller looks for patches of the classes. Patches of this object are found here.
+
+        Args:
+            table_name: The real name of a table that the connection has keys of.
+        """
         table = self._tables.get(table_name)
-        if not isinstance(table, KeyTable):
+        if not isinstance(table, KeyTable) or transport_of(self.bind) != DIRECT or not self.skipped.are_of_class(self):
             return None
-        requests = table.plain_requests
+        requests: PlainRequests | None = table.plain_requests
         if requests is None or not requests.are_current:
             # Two threads may each make one. Both are right, and the later one stays.
             requests = table.plain_requests = PlainRequests(table, is_plain_item=is_plain_item)
         return requests
 
-    def _dispatch(
-        self, operation_name: str, request: PlainRequest, error_type: type[PynamoDBException], message: str
-    ) -> dict[str, t.Any]:
+    def send_plain(self, operation_name: str, request: PlainRequest) -> dict[str, t.Any]:
+        """Make a call with a request of :meth:`plain_requests`; see PynamoDB's method of the operation.
+
+        Args:
+            operation_name: Name of the operation.
+            request: The request.
+        """
         try:
-            return self.dispatch(operation_name, request)
+            if has_pynamodb_listeners():
+                return self.dispatch(operation_name, request)
+            request[RETURN_CONSUMED_CAPACITY] = TOTAL
+            return self._make_api_call(operation_name, request)
         except BOTOCORE_EXCEPTIONS as error:
+            error_type, message = ERRORS[operation_name]
             raise error_type(f"{message}: {error}", error)  # noqa: B904 - as PynamoDB raises it
+
+    def _plain_requests(self, table_name: str, args: tuple[t.Any, ...], options: dict[str, t.Any]) -> t.Any:
+        has_options = args or not all(map(operator.is_, options.values(), itertools.repeat(None)))
+        return None if has_options or not self.skipped.are_in_place() else self.plain_requests(table_name)
+
+
+def has_pynamodb_listeners() -> bool:
+    """True if PynamoDB's signals or its debug log of each call have a receiver."""
+    return bool(pre_dynamodb_send.receivers or post_dynamodb_send.receivers) or _log.isEnabledFor(logging.DEBUG)

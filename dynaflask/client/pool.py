@@ -61,6 +61,7 @@ class PooledClient:
         key: The key of the client.
         api_caller: Makes the client's calls: the client itself, or its direct transport.
         is_direct: True if it is a direct transport.
+        is_open: False after `close` or `abandon`.
         host: Host of the client's endpoint, with its port if it has one; ``None`` if a factory's client names none.
         is_pinned: True if user code holds the client. It may have registered handlers on it.
         last_used: Time of the last call, in seconds of the monotonic clock.
@@ -71,6 +72,7 @@ class PooledClient:
     def __init__(self, key: ClientKey, lazy_client: LazyClient) -> None:
         self.key = key
         self._lazy_client: LazyClient | None = lazy_client
+        self.is_open = True
         self.api_caller = lazy_client.api_caller
         self.is_direct = lazy_client.is_direct
         self.host = _host_of(lazy_client.endpoint_url)
@@ -87,11 +89,6 @@ class PooledClient:
         # program closes such a client. At exit, the operating system closes the sockets.
         self._finalizer = weakref.finalize(self, _close, key, lazy_client, self._pid)
         self._finalizer.atexit = False
-
-    @property
-    def is_open(self) -> bool:
-        """False after `close` or `abandon`."""
-        return self._lazy_client is not None
 
     @property
     def client(self) -> t.Any:
@@ -161,7 +158,7 @@ class PooledClient:
 
     def close(self) -> None:
         """Close the client and its sockets. A call in flight ends as usual."""
-        self._lazy_client = None
+        self.is_open, self._lazy_client = False, None
         self._finalizer()
 
     def abandon(self) -> None:
@@ -172,7 +169,7 @@ class PooledClient:
         self._finalizer.detach()
         if self.is_direct:
             self.api_caller.close()
-        self._lazy_client = self.api_caller = None
+        self.is_open, self._lazy_client, self.api_caller = False, None, None
         logger.debug("Abandoned in a forked child: the parent's client of %r.", self.key)
 
     def _add_handlers(self) -> None:

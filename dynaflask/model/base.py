@@ -27,6 +27,10 @@ from dynaflask.model.index_keys import IndexKeysMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import TenantPageDecoder
 from dynaflask.model.item_tenant import with_tenant
+from dynaflask.model.lane_steps import STEPS
+from dynaflask.model.lane_steps import LaneSteps
+from dynaflask.model.lanes import ItemLane
+from dynaflask.model.lanes import ItemLanesMixin
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_GET
@@ -76,6 +80,7 @@ class Model(
     GetOr404Mixin,
     GetOrCreateMixin,
     ConditionMixin,
+    ItemLanesMixin,
     TenantGuardMixin,
     CountMixin,
     IndexKeysMixin,
@@ -152,6 +157,17 @@ class Model(
     def _get_connection(cls) -> TableConnection:
         return require_scope(cls.__name__, cls.__dynamo__).model_table(cls)
 
+    @classmethod
+    def _item_lane(cls, scope: Scope) -> ItemLane | None:
+        codec = scope.codec_for(cls, _find_codec)
+        if codec is None:
+            return None
+        lane: ItemLane | None = codec.lane
+        # Two threads may each make one here. Both are right, and the later one stays.
+        if lane is None:
+            lane = codec.lane = ItemLane(cls, codec=codec, steps=_LANE_STEPS)
+        return lane
+
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:
         codec = _codec_of(type(self)) if null_check else None
         serialize = None if codec is None else codec.serializer
@@ -167,6 +183,7 @@ class Model(
 
 
 _BATCH_STEPS: t.Final = usual_steps(Model)
+_LANE_STEPS: t.Final = {operation: LaneSteps(Model, operation, lanes=ItemLanesMixin) for operation in STEPS}
 
 
 def _transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any]:

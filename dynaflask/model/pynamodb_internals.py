@@ -78,6 +78,11 @@ def hash_key_attribute(model_or_index: t.Any) -> t.Any:
     return model_or_index._hash_key_attribute()
 
 
+def range_key_attribute(model: t.Any) -> t.Any:
+    """The range key of a model, or None. Without the name, no model can be used."""
+    return model._range_key_attribute()
+
+
 def hash_key_name(model: t.Any) -> str | None:
     """The hash key's name in the class, or None. Without the name, no model can be declared."""
     return t.cast("str | None", model._hash_keyname)

@@ -7,15 +7,22 @@ from unittest import mock
 import pytest
 import wrapt
 
+from dynaflask.client.patches import InheritedAttribute
+from dynaflask.client.patches import InheritedMethods
 from dynaflask.client.patches import Originals
 
 
 class Base:
-    """Has one method."""
+    """Has a method and a class method."""
 
     def send(self) -> str:
         """A method."""
         return "sent"
+
+    @classmethod
+    def make(cls) -> Base:
+        """A class method."""
+        return cls()
 
 
 class Child(Base):
@@ -41,7 +48,7 @@ def test_a_wrapper_that_equals_its_function() -> None:
 
 
 def test_a_method_that_a_class_begins_to_override() -> None:
-    """A class that does not define a method is patched as soon as it does."""
+    """A class that inherits a method is patched as soon as it defines it."""
     originals = Originals({Child: ["send"]})
     with mock.patch.object(Child, "send"):
         assert not originals.are_in_place()
@@ -62,3 +69,44 @@ def test_a_patch_of_one_object() -> None:
         assert not originals.are_in_place(patched)
         assert originals.are_in_place(Base())
     assert originals.are_in_place(patched)
+
+
+def test_a_class_method() -> None:
+    """A class method is compared by its function, and anything else in its place is a patch."""
+    originals = Originals({Base: ["make"], Child: ["make", "unknown"]})
+    assert originals.are_in_place()
+    with mock.patch.object(Base, "make", classmethod(lambda cls: cls())):
+        assert not originals.are_in_place()
+    with mock.patch.object(Base, "make", len):
+        assert not originals.are_in_place()
+    assert originals.are_in_place()
+
+
+def test_inherited_methods() -> None:
+    """A subclass has a base's methods until it or a patch defines another."""
+    methods = InheritedMethods(Base, ["send", "make"])
+
+    class Other(Base):
+        def send(self) -> str:
+            return "other"
+
+    assert methods.are_inherited(Child)
+    assert not methods.are_inherited(Other)
+    for owner in (Base, Child):
+        with mock.patch.object(owner, "send"):
+            assert not methods.are_inherited(Child)
+        with mock.patch.object(owner, "make", len):
+            assert not methods.are_inherited(Child)
+    assert methods.are_inherited(Child)
+
+
+def test_an_inherited_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attribute is compared as it stands in its class: a descriptor does not run."""
+    is_inherited = InheritedAttribute(Base, "make").check_for(Child)
+    assert is_inherited()
+    for owner in (Base, Child):
+        with mock.patch.object(owner, "make"):
+            assert not is_inherited()
+    assert is_inherited()
+    monkeypatch.delattr(Base, "make")
+    assert not is_inherited()

@@ -28,7 +28,7 @@ import dynaflask
 from dynaflask.client.connection import Connection
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.plain_calls import OPERATIONS
-from dynaflask.client.plain_calls import PYNAMODB_METHODS
+from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import PlainCalls
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.table_keys import KeyTable
@@ -133,11 +133,11 @@ def test_requests_of_any_model(data: st.DataObject, random_app: tuple[flask.Flas
             warm_up(strategies.thing(key0=UnicodeAttribute(hash_key=True), other=NumberAttribute(null=True)), "x")
         for name in calls_of(model, item, *values):
             found = []
-            for look_up in (PlainCalls._plain_requests, none):
+            for look_up in (PlainCalls.plain_requests, none):
                 other = model()
                 other.attribute_values.update(item.attribute_values)
                 server.requests.clear()
-                with mock.patch.object(PlainCalls, "_plain_requests", look_up):
+                with mock.patch.object(PlainCalls, "plain_requests", look_up):
                     result = REQUEST_ID.sub("ID", repr(outcome(calls_of(model, other, *values)[name])))
                 found.append((result, [sent(request) for request in server.requests], shape(other)))
             assert found[0] == found[1], name
@@ -342,10 +342,10 @@ class TestErrors:
         recorder.answer = lambda request: ERRORS[name]
         for operation in calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject"):
             found = []
-            for look_up in (PlainCalls._plain_requests, none):
+            for look_up in (PlainCalls.plain_requests, none):
                 recorder.requests.clear()
                 call = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")[operation]
-                with mock.patch.object(PlainCalls, "_plain_requests", look_up):
+                with mock.patch.object(PlainCalls, "plain_requests", look_up):
                     found.append((failure(call), [sent(request) for request in recorder.requests]))
             assert found[0] == found[1], operation
 
@@ -357,7 +357,7 @@ class TestPatches:
     @pytest.mark.parametrize(
         ("owner", "name"),
         [
-            *((owner, name) for owner, names in PYNAMODB_METHODS.items() for name in names if name in vars(owner)),
+            *((owner, name) for owner, names in SKIPPED_METHODS.items() for name in names if name in vars(owner)),
             (Connection, "get_operation_kwargs"),
             (Connection, "dispatch"),
             (Connection, "_make_api_call"),
@@ -399,8 +399,8 @@ class TestPatches:
 
     def test_no_method_is_missed(self) -> None:
         """The classes define the listed methods, or inherit them."""
-        assert all(hasattr(owner, name) for owner, names in PYNAMODB_METHODS.items() for name in names)
-        assert list(PYNAMODB_METHODS) == [pynamodb.connection.Connection, MetaTable, KeyTable]
+        assert all(hasattr(owner, name) for owner, names in SKIPPED_METHODS.items() for name in names)
+        assert list(SKIPPED_METHODS) == [pynamodb.connection.Connection, MetaTable, KeyTable]
 
 
 class TestIsolation:
@@ -523,7 +523,7 @@ def test_a_meter_counts_plain_calls(
     with app.app_context(), dynaflask.operation_finished.connected_to(hear):
         warm_up(thread_model, "forum", "subject")
         found = []
-        for patch in (mock.MagicMock(), mock.patch.object(PlainCalls, "_plain_requests", none)):
+        for patch in (mock.MagicMock(), mock.patch.object(PlainCalls, "plain_requests", none)):
             heard.clear()
             with patch:
                 for call in calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject").values():

@@ -114,7 +114,7 @@ def parse_plain(body: t.Any, shape: t.Any, decoder: page_decoder.PageDecoder | N
     # In the order of the stock parser.
     parsed = {name: content[name] for name in predicates if name in content}
     if "ConsumedCapacity" in parsed:
-        parsed["ConsumedCapacity"] = _in_order(parsed["ConsumedCapacity"])
+        parsed["ConsumedCapacity"] = in_order(parsed["ConsumedCapacity"])
     return parsed
 
 
@@ -160,10 +160,14 @@ def _are_capacities(value: t.Any) -> bool:
     return type(value) is list and all(map(is_capacity, value))
 
 
-def _in_order(value: t.Any) -> t.Any:
-    """A consumed capacity with its members in the order of the stock parser."""
+def in_order(value: t.Any) -> t.Any:
+    """A consumed capacity, or a list of them, with its members in the order of the stock parser.
+
+    Args:
+        value: A value for which ``is_capacity`` is true.
+    """
     if type(value) is list:
-        return [_in_order(capacity) for capacity in value]
+        return [in_order(capacity) for capacity in value]
     return {name: value[name] for name in CAPACITY_MEMBERS if name in value}
 
 

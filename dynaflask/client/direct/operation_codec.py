@@ -75,7 +75,12 @@ class OperationCodec:
         return {name.lower(): value for name, value in headers.items()}
 
     def parse(
-        self, response: Response, *, hooks: ClientHooks | FutureHooks, decoder: PageDecoder | None = None
+        self,
+        response: Response,
+        *,
+        hooks: ClientHooks | FutureHooks,
+        decoder: PageDecoder | None = None,
+        decode: t.Callable[[bytes], dict[str, t.Any] | None] | None = None,
     ) -> dict[str, t.Any]:
         """The result of a call, from an intact response to its first attempt.
 
@@ -83,8 +88,11 @@ class OperationCodec:
             response: The response.
             hooks: Hooks of the client. The ``after-call`` event refills the token bucket of the retries.
             decoder: Makes objects of the items of a page. Without it, the result has DynamoDB's items.
+            decode: Decodes a usual body, as of :class:`.PlainRequest`.
         """
-        parsed = parse_plain(response.body, self._model.output_shape, decoder)
+        parsed = None if decode is None else decode(response.body)
+        if parsed is None:
+            parsed = parse_plain(response.body, self._model.output_shape, decoder)
         if parsed is None:
             parsed = self.parse_stock(response)
         else:

@@ -48,6 +48,7 @@ from dynaflask.client.direct.request_template import request_line
 from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
+from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.exceptions import DamagedResponse
@@ -155,6 +156,8 @@ class DirectTransport:
         self._attached: t.Any = None
         self.unsupported_reason: str | None = None
         self._hooks: ClientHooks | FutureHooks = future_hooks
+        # Those of a client may change at each call.
+        self._fixed_credentials: t.Any = None if destination is None else destination.credentials
         if client is not None:
             self.attach(client)
 
@@ -171,7 +174,7 @@ class DirectTransport:
             self._destination.check(client)
         self.unsupported_reason = _find_unsupported_reason(client)
         self._hooks = ClientHooks(client, operations=DATA_PLANE_OPERATIONS)
-        self._attached = client
+        self._attached, self._fixed_credentials = client, None
         service = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register_last(f"before-call.{service}", self._set_invocation_id)
         # Last, so that it gets the request as all other handlers leave it.
@@ -197,26 +200,17 @@ class DirectTransport:
     def _make_api_call(
         self, operation_name: str, params: dict[str, t.Any], decoder: PageDecoder | None = None
     ) -> t.Any:
-        is_data_plane = operation_name in DATA_PLANE_OPERATIONS
-        reason = self._reason_for(operation_name)
-        if reason is not None and self._attached is None:
-            _log.debug("%s needs botocore's client: %s.", operation_name, reason)
-            t.cast("t.Any", self._make_client)()
-            reason = self._reason_for(operation_name)
-        if reason is not None:
-            _log.debug("%s falls back to botocore: %s.", operation_name, reason)
-            if is_data_plane:
-                log_fallback(_log, DIRECT, instead=BOTOCORE, reason=reason)
-            return make_silenced_call(self._client, operation_name, params)
         operation = self._operations.get(operation_name)
-        if operation is None:
-            # `setdefault`: threads that get here at once share one codec, and with it the templates.
-            operation = self._operations.setdefault(operation_name, OperationCodec(self._service_model, operation_name))
+        if operation is None or self.unsupported_reason or self._hooks.blocking_reason(traced_modules()):
+            operation = self._operation_for(operation_name)
+            if operation is None:
+                return make_silenced_call(self._client, operation_name, params)
         state = current_state(self._states)
         invocation_id = state.invocation_ids.next()
         result = self._attempt(state, operation, params, invocation_id)
         if type(result) is Response and result.status_code == OK and result.is_intact:
-            return operation.parse(result, hooks=self._hooks, decoder=decoder)
+            decode = params.decode if type(params) is PlainRequest else None
+            return operation.parse(result, hooks=self._hooks, decoder=decoder, decode=decode)
         return self._fall_back_to_botocore(PendingCall(self, operation, params, invocation_id, result))
 
     def with_page_decoder(self, decoder: PageDecoder) -> t.Any:
@@ -233,6 +227,24 @@ class DirectTransport:
         for pool in list(current_state(self._states).pools.values()):
             pool.close()
 
+    def _operation_for(self, operation_name: str) -> OperationCodec | None:
+        """The codec of an operation; None if botocore must make the call. The client is made if a hook needs it."""
+        reason = self._reason_for(operation_name)
+        if reason is not None and self._attached is None:
+            _log.debug("%s needs botocore's client: %s.", operation_name, reason)
+            t.cast("t.Any", self._make_client)()
+            reason = self._reason_for(operation_name)
+        if reason is not None:
+            _log.debug("%s falls back to botocore: %s.", operation_name, reason)
+            if operation_name in DATA_PLANE_OPERATIONS:
+                log_fallback(_log, DIRECT, instead=BOTOCORE, reason=reason)
+            return None
+        operation = self._operations.get(operation_name)
+        if operation is None:
+            # `setdefault`: threads that get here at once share one codec, and with it the templates.
+            operation = self._operations.setdefault(operation_name, OperationCodec(self._service_model, operation_name))
+        return operation
+
     def _reason_for(self, operation_name: str) -> str | None:
         return self.reason if operation_name in DATA_PLANE_OPERATIONS else "it is not a data-plane operation"
 
@@ -246,23 +258,20 @@ class DirectTransport:
     def _service_model(self) -> t.Any:
         return service_model() if self._attached is None else self._attached.meta.service_model
 
-    def _credentials(self) -> t.Any:
-        attached, destination = self._attached, self._destination
-        return frozen_credentials(attached) if destination is None or attached is not None else destination.credentials
-
-    def _template(self, operation: OperationCodec, credentials: t.Any) -> RequestTemplate | None:
-        account = getattr(credentials, "account_id", None)
-        template = operation.templates.get(account)
-        if template is None and self._destination is not None and account is None:
-            template = operation.templates[None] = self._destination.template(operation)
+    def _captured_template(self, operation: OperationCodec, account: str | None) -> RequestTemplate | None:
+        """The template of the first call. A destination has one without a call, unless an account chooses the URL."""
+        if self._destination is None or account is not None:
+            return None
+        template = operation.templates[None] = self._destination.template(operation)
         return template
 
     def _attempt(
         self, state: ProcessState, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str
     ) -> AttemptResult | None:
         """The result of attempt 1, or ``None`` if nothing was sent because botocore must make it."""
-        credentials = self._credentials()
-        template = self._template(operation, credentials)
+        credentials = self._fixed_credentials or frozen_credentials(self._attached)
+        account = getattr(credentials, "account_id", None)
+        template = operation.templates.get(account) or self._captured_template(operation, account)
         body = operation.serialize(params) if template and credentials else None
         if template is None or body is None:
             reason = "it has no request template" if template is None else "botocore must check it or find its endpoint"

@@ -33,11 +33,18 @@ class CompiledCodec:
     Args:
         model: The model's class.
         base: The base class that calls the codec. If a base after it overrides PynamoDB, there is nothing to compile.
+
+    Attributes:
+        model: The model's class.
+        base: That base class.
+        lane: The model's ``ItemLane``, from the first use on.
     """
+
+    lane: t.Any = None
 
     def __init__(self, model: t.Any, *, base: type) -> None:
         self.model = model
-        self._base = base
+        self.base = base
 
     @functools.cached_property
     def deserializer(self) -> Deserializer | None:
@@ -66,4 +73,4 @@ class CompiledCodec:
     def _calls_pynamodb(self) -> bool:
         # A program may put another JSON module into PynamoDB, say to read numbers as decimals.
         uses_json = t.cast("t.Any", attributes).json is json
-        return uses_json and is_unmodified(self.model, MODEL_HOOKS, after=self._base)
+        return uses_json and is_unmodified(self.model, MODEL_HOOKS, after=self.base)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 import typing as t
 
 from dynaflask.client.codec import json_codec
 from dynaflask.client.codec.passthrough import is_capacity
+from dynaflask.client.codec.response_parser import in_order
 from dynaflask.client.direct.page_decoder import MALFORMED
 from dynaflask.client.direct.page_decoder import DecodedPage
 from dynaflask.client.direct.page_decoder import decode_page
@@ -20,6 +22,7 @@ from dynaflask.model.codec.values import Convert
 MIN_BYTES = 100_000
 # Members that are the same for every model. The response parser checks them.
 MEMBERS = ("Count", "ScannedCount", "LastEvaluatedKey", "UnprocessedKeys", "ConsumedCapacity")
+EMPTY_ITEM = re.compile(rb'"Item"\s*:\s*{\s*}')
 
 
 class StructDecoder:
@@ -46,16 +49,51 @@ class StructDecoder:
             content["Responses"] = {name: self._objects(items, body) for name, items in response.Responses.items()}
         return content
 
-    def item(self, body: bytes) -> tuple[t.Any, t.Any]:
-        """The object and the consumed capacity of the response to a ``GetItem``; see :class:`ResponseDecoder`."""
+    def item(self, body: bytes) -> dict[str, t.Any] | None:
+        """The content of the response to a ``GetItem``; see :meth:`ResponseDecoder.decode_item`."""
         response, unset = self._read_item(body), self._unset
-        instance = None if response.Item is unset else self._make(response.Item)
-        return instance, None if response.ConsumedCapacity is unset else response.ConsumedCapacity
+        found, capacity = response.Item, response.ConsumedCapacity
+        # In the order of the stock parser.
+        content = {} if found is unset else {"Item": self._make(found)}
+        if capacity is not unset:
+            if not is_capacity(capacity):
+                return None
+            content["ConsumedCapacity"] = in_order(capacity)
+        return content
 
     def _objects(self, items: list[t.Any], body: bytes) -> DecodedPage:
         # Not map(), for which a StopIteration of json's scanner would be the end of the items.
         make = self._make
         return DecodedPage([make(item) for item in items], body)
+
+
+class UpdateDecoder:
+    """As :class:`StructDecoder`, for the responses whose item the program gets as an object and as it is.
+
+    Args:
+        item: The struct of the model's items. It refuses attributes that the model does not declare, so that botocore
+            would change no value of an item that it accepts.
+    """
+
+    def __init__(self, item: ItemStruct) -> None:
+        self._make = item.make
+        self._unset = json_codec.msgspec.UNSET
+        self._decode = json_codec.msgspec.json.decode
+        self._read = _reader_of(Attributes=item.type, ConsumedCapacity=t.Any)
+
+    def update(self, body: bytes) -> tuple[dict[str, t.Any], t.Any] | None:
+        """The content and the object; see :meth:`ResponseDecoder.decode_update`."""
+        response = self._read(body)
+        if response.Attributes is self._unset:
+            return None
+        content = self._decode(body)
+        # In the order of the stock parser.
+        result = {"Attributes": content["Attributes"]}
+        if "ConsumedCapacity" in content:
+            if not is_capacity(content["ConsumedCapacity"]):
+                return None
+            result["ConsumedCapacity"] = in_order(content["ConsumedCapacity"])
+        return result, self._make(response.Attributes)
 
 
 def _reader_of(**types: t.Any) -> t.Callable[[bytes], t.Any]:
@@ -106,21 +144,32 @@ class ResponseDecoder:
                 pass
         return decode_page(body, self.make)
 
-    def decode_item(self, body: bytes) -> tuple[t.Any, dict[str, t.Any] | None] | None:
-        """The object of a response to ``GetItem``, or None if there is no item, with the consumed capacity, or None.
+    def decode_item(self, body: bytes) -> dict[str, t.Any] | None:
+        """The content of a response to ``GetItem``, with the object of its item; None if the caller must decode it.
 
         Args:
             body: Body of the response.
-
-        Returns:
-            Both; or None if the caller must decode the response.
         """
         structs = self._structs_for(body)
+        # For PynamoDB, an item without attributes is no item.
+        if structs is None or EMPTY_ITEM.search(body):
+            return None
         try:
-            result = None if structs is None else structs.item(body)
+            return structs.item(body)
         except MALFORMED:
             return None
-        return result if result is not None and (result[1] is None or is_capacity(result[1])) else None
+
+    def decode_update(self, body: bytes) -> tuple[dict[str, t.Any], t.Any] | None:
+        """The content of a response to ``UpdateItem``, and the object of the new item; None as of :meth:`decode_item`.
+
+        Args:
+            body: Body of the response.
+        """
+        is_ready = self._structs_for(body) is not None
+        try:
+            return self._update_structs.update(body) if is_ready else None
+        except MALFORMED:
+            return None
 
     def _structs_for(self, body: bytes) -> StructDecoder | None:
         if self._bytes < MIN_BYTES:
@@ -129,8 +178,38 @@ class ResponseDecoder:
         return None if json_codec.msgspec is None else self._structs
 
     @functools.cached_property
+    def _update_structs(self) -> UpdateDecoder:
+        return UpdateDecoder(compile_item_struct(self._model, is_complete=True))
+
+    @functools.cached_property
     def _structs(self) -> StructDecoder | None:
         try:
             return StructDecoder(compile_item_struct(self._model))
         except UnsupportedAttribute:
             return None
+
+
+class UpdatedItem:
+    """Decodes the response to one update, and keeps the values of the new item.
+
+    Args:
+        responses: Decodes the responses of the model; None if it has no such decoder.
+
+    Attributes:
+        values: The ``attribute_values`` of the new item; None if the caller must deserialize it.
+    """
+
+    __slots__ = ("_responses", "values")
+
+    def __init__(self, responses: ResponseDecoder | None) -> None:
+        self._responses = responses
+        self.values: dict[str, t.Any] | None = None
+
+    def __call__(self, body: bytes) -> dict[str, t.Any] | None:
+        """The content of a response; see :meth:`ResponseDecoder.decode_update`."""
+        decoded = None if self._responses is None else self._responses.decode_update(body)
+        if decoded is None:
+            return None
+        content, made = decoded
+        self.values = made.attribute_values
+        return content

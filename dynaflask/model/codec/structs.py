@@ -58,26 +58,40 @@ class UnsupportedAttribute(Exception):
     """An attribute has no struct. The message says which one, and why."""
 
 
-def compile_item_struct(model: t.Any) -> ItemStruct:
+def compile_item_struct(model: t.Any, *, is_complete: bool = False) -> ItemStruct:
     """The struct of a model's items.
 
     Args:
         model: A model whose deserializer runs no user code: all its attributes are PynamoDB's.
+        is_complete: True to refuse items with attributes that the model does not declare. Else they are skipped.
 
     Raises:
         UnsupportedAttribute: An attribute is binary, or has a name in DynamoDB that msgspec does not take.
     """
-    return _compile(model, {})
+    return _compile(model, Structs(is_complete=is_complete))
 
 
-def _compile(cls: t.Any, compiled: dict[t.Any, ItemStruct]) -> ItemStruct:
+class Structs(dict[t.Any, ItemStruct]):
+    """The structs of a model and of its maps, by class.
+
+    Args:
+        is_complete: True if the structs refuse attributes that are not declared.
+    """
+
+    def __init__(self, *, is_complete: bool) -> None:
+        super().__init__()
+        self.is_complete = is_complete
+
+
+def _compile(cls: t.Any, compiled: Structs) -> ItemStruct:
     if cls not in compiled:
         contents = [_content(cls, attribute, compiled) for attribute in cls.get_attributes().values()]
-        compiled[cls] = ItemStruct(_struct(cls, contents), _make_function(cls, contents))
+        struct = _struct(cls, contents, is_complete=compiled.is_complete)
+        compiled[cls] = ItemStruct(struct, _make_function(cls, contents))
     return compiled[cls]
 
 
-def _struct(cls: t.Any, contents: list[Content]) -> t.Any:
+def _struct(cls: t.Any, contents: list[Content], *, is_complete: bool) -> t.Any:
     unset = json_codec.msgspec.UNSET
     attributes = list(cls.get_attributes().values())
     fields = [
@@ -86,7 +100,7 @@ def _struct(cls: t.Any, contents: list[Content]) -> t.Any:
     ]
     names = {f"field{number}": attribute.attr_name for number, attribute in enumerate(attributes)}
     try:
-        return _define(function_suffix(cls), fields, rename=names)
+        return _define(function_suffix(cls), fields, rename=names, forbid_unknown_fields=is_complete)
     except ValueError as error:  # a name that needs an escape in JSON, or one name twice
         raise UnsupportedAttribute(f"{cls.__name__} has names that msgspec does not take: {error}") from error
 
@@ -124,7 +138,7 @@ def _assignment(number: int, key: str, tag: str, convert: Convert) -> list[str]:
     return [f"values[{key!r}] = convert{number}(value.{tag})"]
 
 
-def _content(cls: t.Any, attribute: t.Any, compiled: dict[t.Any, ItemStruct]) -> Content:
+def _content(cls: t.Any, attribute: t.Any, compiled: Structs) -> Content:
     if type(attribute) is MapAttribute:
         return Content(dict, _plain_map(values.deserialize_raw_map))
     if isinstance(attribute, MapAttribute):
@@ -134,7 +148,7 @@ def _content(cls: t.Any, attribute: t.Any, compiled: dict[t.Any, ItemStruct]) ->
     return _value_content(cls, attribute.attr_name, type(attribute))
 
 
-def _list_content(cls: t.Any, attribute: t.Any, compiled: dict[t.Any, ItemStruct]) -> Content:
+def _list_content(cls: t.Any, attribute: t.Any, compiled: Structs) -> Content:
     element = attribute.element_type
     if element is MapAttribute:
         content = Content(dict, _plain_map(values.deserialize_map))

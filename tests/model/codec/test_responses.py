@@ -322,13 +322,17 @@ class TestItem:
     def test_an_item_becomes_an_object(self) -> None:
         """The object and the consumed capacity are those of the plain way."""
         decoder: t.Any = decoder_of(THING)
-        instance, capacity = decoder.decode_item(dump({"Item": ITEM, "ConsumedCapacity": CAPACITY}))
-        assert (shape(instance), capacity) == (shape(pynamodb_deserialize(THING, ITEM)), CAPACITY)
+        content = decoder.decode_item(dump({"ConsumedCapacity": CAPACITY, "Item": ITEM}))
+        assert list(content) == ["Item", "ConsumedCapacity"]
+        assert shape(content["Item"]) == shape(pynamodb_deserialize(THING, ITEM))
+        assert list(content["ConsumedCapacity"].items()) == list(CAPACITY.items())
 
     def test_no_item(self) -> None:
-        """A response without an item gives no object."""
+        """A response without an item gives no object. An empty item is left to the caller."""
         decoder: t.Any = decoder_of(THING)
-        assert decoder.decode_item(b"{}") == (None, None)
+        assert decoder.decode_item(b"{}") == {}
+        for body in (b'{"Item":{}}', b'{ "Item" : { } }', b'{"Item":\n{\n}}'):
+            assert decoder.decode_item(body) is None
 
     @pytest.mark.parametrize(
         "content",

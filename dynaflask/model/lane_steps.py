@@ -1,0 +1,80 @@
+"""The methods that a lane skips. If the program or a test has put another in the place of one, no lane is taken."""
+
+from __future__ import annotations
+
+import pynamodb.models
+from pynamodb.attributes import AttributeContainer
+
+from dynaflask.client.connection import skipped_methods
+from dynaflask.client.patches import InheritedAttribute
+from dynaflask.client.patches import InheritedMethods
+from dynaflask.client.patches import Originals
+from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.tenant_guard import TenantGuardMixin
+from dynaflask.model.versions import VersionMixin
+
+# Methods of a model, by the operation.
+STEPS: dict[str, tuple[str, ...]] = {
+    "get": ("_get_connection", "_serialize_keys", "_hash_key_attribute", "_range_key_attribute"),
+    "save": (
+        "_get_connection",
+        "_get_save_args",
+        "_handle_version_attribute",
+        "_hash_key_attribute",
+        "_range_key_attribute",
+        "serialize",
+        "_container_serialize",
+        "update_local_version_attribute",
+    ),
+    "update": (
+        "_get_connection",
+        "_get_hash_range_key_serialized_values",
+        "_handle_version_attribute",
+        "_get_discriminator_class",
+        "deserialize",
+        "_container_deserialize",
+    ),
+    "delete": ("_get_connection", "_get_hash_range_key_serialized_values", "_handle_version_attribute"),
+}
+# The method of a connection and of a table.
+CALLS = {"get": "get_item", "save": "put_item", "update": "update_item", "delete": "delete_item"}
+
+
+class LaneSteps:
+    """The methods that the lane of one operation skips, as they are before a test patches them.
+
+    Args:
+        base: The base class of all models.
+        operation: Name of the operation's method of a model.
+        lanes: The base of it that has the lanes. The bases after it are skipped.
+
+    Attributes:
+        names: Names of the model's methods.
+        maker: The base's ``from_raw_data``, a descriptor: to read it from a class runs it.
+    """
+
+    def __init__(self, base: type, operation: str, *, lanes: type) -> None:
+        self.names = names = frozenset((operation, *STEPS[operation]))
+        self._owners = (
+            base,
+            TenantGuardMixin,
+            VersionMixin,
+            ItemTenantMixin,
+            pynamodb.models.Model,
+            AttributeContainer,
+        )
+        # What an owner inherits is compared at the owner that defines it.
+        owned = {owner: names & vars(owner).keys() for owner in self._owners}
+        self._originals = Originals({**owned, **skipped_methods(CALLS[operation])})
+        self._inherited = InheritedMethods(base, STEPS[operation])
+        self._lanes = lanes
+        self.maker = InheritedAttribute(base, "from_raw_data")
+
+    def has_other_base(self, model: type) -> bool:
+        """True if a base that is not ours comes after the lanes and overrides one of the methods."""
+        bases = model.__mro__[model.__mro__.index(self._lanes) + 1 :]
+        return any(self.names & vars(cls).keys() for cls in bases if cls not in self._owners)
+
+    def are_usual(self, model: type) -> bool:
+        """True if neither the model nor a patch overrides one of the methods."""
+        return self._originals.are_in_place() and self._inherited.are_inherited(model)

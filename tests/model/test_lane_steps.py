@@ -1,0 +1,71 @@
+"""Which methods a lane skips, and whether they are PynamoDB's and ours."""
+
+from __future__ import annotations
+
+import typing as t
+from unittest import mock
+
+import pynamodb.models
+import pytest
+from pynamodb.attributes import UnicodeAttribute
+
+import dynaflask
+from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TableConnection
+from dynaflask.model.base import Model
+from dynaflask.model.lane_steps import CALLS
+from dynaflask.model.lane_steps import STEPS
+from dynaflask.model.lane_steps import LaneSteps
+from dynaflask.model.lanes import ItemLanesMixin
+
+
+def steps(operation: str) -> LaneSteps:
+    """The steps of one operation, as they are now."""
+    return LaneSteps(Model, operation, lanes=ItemLanesMixin)
+
+
+@pytest.mark.parametrize("operation", STEPS)
+def test_all_names_exist(operation: str) -> None:
+    """A name that PynamoDB no longer has would hide a patch of what takes its place."""
+    assert all(hasattr(Model, name) for name in steps(operation).names)
+    assert hasattr(TableConnection, CALLS[operation])
+
+
+@pytest.mark.parametrize("operation", STEPS)
+def test_a_patch_on_any_floor(operation: str, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    """A patch of the model, of its table or of its connection is seen, as long as it is in place."""
+    usual = steps(operation)
+    floors: tuple[tuple[t.Any, str], ...] = (
+        (thread_model, STEPS[operation][0]),
+        (db.Model, STEPS[operation][0]),
+        (pynamodb.models.Model, operation),
+        (TableConnection, CALLS[operation]),
+        (Connection, CALLS[operation]),
+        (Connection, "_make_one_call"),
+    )
+    for owner, name in floors:
+        assert usual.are_usual(thread_model)
+        with mock.patch.object(owner, name):
+            assert not usual.are_usual(thread_model)
+    assert usual.are_usual(thread_model)
+
+
+def test_bases_before_and_after_the_lanes(db: dynaflask.Dynamo) -> None:
+    """A base that comes before the lanes wraps them. One that comes after them would be skipped."""
+
+    class Mixin:
+        def save(self, *args: t.Any, **options: t.Any) -> t.Any:
+            return t.cast("t.Any", super()).save(*args, **options)
+
+    class Before(Mixin, db.Model):  # type: ignore[name-defined,misc]
+        name = UnicodeAttribute(hash_key=True)
+
+    class Under(Mixin, pynamodb.models.Model):
+        name = UnicodeAttribute(hash_key=True)
+
+    class After(db.Model, Under):  # type: ignore[name-defined,misc]
+        pass
+
+    assert not steps("save").has_other_base(Before)
+    assert steps("save").has_other_base(After)
+    assert not steps("get").has_other_base(After)
