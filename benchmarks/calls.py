@@ -3,7 +3,7 @@
 python benchmarks/calls.py [--quick] [--write]
 
 All clients run in one process on one core and take turns; the server runs on another core. Clients that are not
-installed are left out: `pip install boto3 aiodynamo aiohttp pydynox`.
+installed are left out, and the script says so: `pip install boto3 aiodynamo aiohttp pydynox`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import importlib
 import importlib.metadata
 import os
 import statistics
+import sys
 import time
 import typing as t
 
@@ -149,7 +150,7 @@ def shares_of(
     """CPU seconds of a call with PynamoDB, and these clients' shares of it."""
     take_core(last=False)
     with contextlib.ExitStack() as stack:
-        peers = {name: calls for name, make in makers.items() if (calls := opened(stack, make)) is not None}
+        peers = {name: calls for name, make in makers.items() if (calls := opened(stack, name, make)) is not None}
         # A program has one client, not ten: keep the objects of the others out of each garbage collection.
         gc.collect()
         gc.freeze()
@@ -159,13 +160,14 @@ def shares_of(
     return figures
 
 
-def opened(stack: contextlib.ExitStack, make: cabc.Callable[[], Peer]) -> _peers.Calls | None:
-    """A peer after its first calls, or ``None`` if it is not installed."""
+def opened(stack: contextlib.ExitStack, name: str, make: cabc.Callable[[], Peer]) -> _peers.Calls | None:
+    """A peer after its first calls, or ``None`` if it, or a package that it needs, is not installed."""
     try:
         calls = stack.enter_context(make())
         for call in calls.values():
             call(1)
-    except (ImportError, ConfigurationError):
+    except (ImportError, ConfigurationError) as error:
+        print(f"{name} is left out, and its column stays empty: {error}", file=sys.stderr)
         return None
     return calls
 

@@ -14,6 +14,7 @@ from dynaflask.client.connection import TransactionItem
 from dynaflask.client.direct.page_decoder import DecodedPage
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import transport_of
+from dynaflask.model import batch_keys
 from dynaflask.model.batch import BatchWrite
 from dynaflask.model.batch_items import BatchItems
 from dynaflask.model.batch_items import usual_steps
@@ -120,7 +121,7 @@ class Model(
             items = batch_get(*args, **kwargs)
             return iterate_in_scope(scope, items) if isinstance(items, cabc.Iterator) else items
         adapter = BatchGetAdapter(cls, connect=lambda: _connection_for_pages(cls, scope))
-        pages = iterate_in_scope(scope, BATCH_GET(adapter, *args, **kwargs))
+        pages = iterate_in_scope(scope, batch_keys.batch_get(adapter, *args, **kwargs))
         return _objects_of_pages(cls, pages, scope=scope)
 
     @classmethod

@@ -83,6 +83,12 @@ def range_key_attribute(model: t.Any) -> t.Any:
     return model._range_key_attribute()
 
 
+def serializes_keys(model: t.Any) -> bool:
+    """True if PynamoDB's own method serializes the keys of a model. Without the name, ``batch_get`` takes longer."""
+    method = getattr(model, "_serialize_keys", None)
+    return SERIALIZE_KEYS is not None and getattr(method, "__func__", None) is SERIALIZE_KEYS
+
+
 def hash_key_name(model: t.Any) -> str | None:
     """The hash key's name in the class, or None. Without the name, no model can be declared."""
     return t.cast("str | None", model._hash_keyname)
@@ -180,6 +186,8 @@ def set_transaction_connection(transaction: t.Any, connection: t.Any) -> None:
 BATCH_GET: t.Any = t.cast("t.Any", pynamodb.models.Model.batch_get).__func__
 #: The function that fetches a page of it. Without the name, PynamoDB deserializes its items one by one.
 BATCH_GET_PAGE: t.Any = getattr(getattr(pynamodb.models.Model, "_batch_get_page", None), "__func__", None)
+#: The function that serializes its keys, for the same comparison.
+SERIALIZE_KEYS: t.Any = getattr(getattr(pynamodb.models.Model, "_serialize_keys", None), "__func__", None)
 #: The function behind ``Model.batch_write``, for the same comparison.
 BATCH_WRITE: t.Any = t.cast("t.Any", pynamodb.models.Model.batch_write).__func__
 #: The commit of PynamoDB's batch. A test that patches it sees each commit.

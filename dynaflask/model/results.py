@@ -106,6 +106,10 @@ class BatchGetAdapter:
         return value
 
     def _batch_get_page(self, *args: t.Any, **options: t.Any) -> tuple[list[t.Any], t.Any]:
+        return self.fetch(*args, **options)
+
+    def fetch(self, *args: t.Any, **options: t.Any) -> tuple[list[t.Any], t.Any]:
+        """A list with one page, and the keys that DynamoDB left unprocessed; see PynamoDB's ``_batch_get_page``."""
         get_page = self._model._batch_get_page
         # The program may override it.
         is_pynamodbs = getattr(get_page, "__func__", None) is BATCH_GET_PAGE
