@@ -34,6 +34,7 @@ from dynaflask.registry.context import close_scope
 from dynaflask.registry.context import current_app
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.meta import Meta
+from dynaflask.registry.models import STATIC_MODELS
 from dynaflask.registry.models import DeclaredModels
 from dynaflask.registry.registry import Registry
 from dynaflask.registry.scope import Scope
@@ -90,9 +91,10 @@ class Dynamo(LookupsMixin):
             self.init_app(app)
 
     def __repr__(self) -> str:
-        names = sorted(model.__name__ for model in self._declared.classes())
+        # Every extension object serves the subclasses of dynaflask.Model.
+        names = sorted(model.__name__ for model in (*STATIC_MODELS.classes(), *self._declared.classes()))
         shown = ", ".join([*names[:SHOWN_MODELS], *(["..."] if len(names) > SHOWN_MODELS else [])])
-        return f"<{type(self).__name__} with {len(names)} models{': ' * bool(shown)}{shown}>"
+        return f"<{type(self).__name__} with {len(names)} model{'s' * (len(names) != 1)}{': ' * bool(shown)}{shown}>"
 
     def init_app(self, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
         """Give an app its registry. No client is made, and nothing is sent.

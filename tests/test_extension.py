@@ -9,6 +9,7 @@ from unittest import mock
 
 import flask
 import pytest
+from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
 from tests.support import models
@@ -155,8 +156,16 @@ def test_it_registers_its_commands(make_app: MakeApp) -> None:
 
 
 def test_the_repr_names_the_models(db: dynaflask.Dynamo) -> None:
-    """It has the number of models and the names of some."""
+    """It has the number of models and the names of some, also of those that derive from ``dynaflask.Model``."""
     assert repr(db) == "<Dynamo with 0 models>"
-    declared = [models.declare_thread(db, table_name=f"t{number}") for number in range(7)]
+
+    class Thread(dynaflask.Model):
+        class Meta:
+            table_name = "static"
+
+        name = UnicodeAttribute(hash_key=True)
+
+    assert repr(db) == "<Dynamo with 1 model: Thread>"
+    declared = [Thread, *(models.declare_thread(db, table_name=f"t{number}") for number in range(6))]
     assert repr(db) == "<Dynamo with 7 models: Thread, Thread, Thread, Thread, Thread, ...>"
     assert len(declared) == 7

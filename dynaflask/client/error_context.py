@@ -134,6 +134,10 @@ def _advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, tena
     setting = _setting_to_check(error, bind)
     if bind.host == LOCAL and isinstance(error, CONNECTION_ERRORS) and (failure := local.failure()):
         return f"(The bind is {bind.key!r}. {failure})"
+    if setting == CREDENTIAL_SETTINGS and bind.host is not None:
+        # botocore does not name the endpoint. It may be one that a program of before has left in a Meta.
+        destination = _destination(bind, client)
+        return f"({destination} Check {setting}, and the endpoint: DYNAMODB_HOST, or the host in the model's Meta.)"
     if setting is not None:
         return f"(The bind is {bind.key!r}. Check {setting}.)"
     code = code_of(error)

@@ -57,6 +57,10 @@ MAX_POOL_CONNECTIONS = 65_535
 # poll() takes its timeout as a C int of milliseconds. A longer one ends at once, or never.
 MAX_TIMEOUT_SECONDS = 2_147_483
 
+# Types that Flask reads from an environment variable if it is valid JSON, which Python's True is not.
+JSON_TYPES = ("True", "a number", "a whole number", "a dict")
+ENVIRONMENT_HINT = " In an environment variable, write JSON, such as true or 10."
+
 Values = cabc.Mapping[str, t.Any]
 Validator = t.Callable[[str, t.Any], t.Any]
 TablePrefix: t.TypeAlias = "str | t.Callable[[str], str]"
@@ -64,7 +68,8 @@ TablePrefix: t.TypeAlias = "str | t.Callable[[str], str]"
 
 def wrong_type(label: str, wanted: str, value: object) -> ConfigurationError:
     """The error for a value of the wrong type. It shows the type and not the value, which may be a secret."""
-    return ConfigurationError(f"{label} must be {wanted}, not {type(value).__name__}.")
+    hint = ENVIRONMENT_HINT if isinstance(value, str) and wanted.startswith(JSON_TYPES) else ""
+    return ConfigurationError(f"{label} must be {wanted}, not {type(value).__name__}.{hint}")
 
 
 def string(label: str, value: t.Any) -> str:

@@ -15,6 +15,7 @@ import flask
 import pytest
 from botocore.config import Config
 from pynamodb import exceptions
+from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import GetError
 from pynamodb.transactions import TransactWrite
 
@@ -74,7 +75,7 @@ class TestErrors:
         """``ping`` and ``warm`` raise botocore's error with the advice."""
         registry: dynaflask.Registry = app.extensions["dynamo"]
         for use in (registry.ping, lambda key: registry.warm(key, "default")):
-            with pytest.raises(error, match=rf"\(The bind is '{bind_key}'. Check .*{setting}"):
+            with pytest.raises(error, match=rf"\(The bind is '{bind_key}'[.,].* ?Check .*{setting}"):
                 use(bind_key)
 
     def test_a_models_call_raises_pynamodbs_error_of_it(
@@ -83,7 +84,7 @@ class TestErrors:
         """PynamoDB's error has the advice and its cause. Calls to other binds go on."""
         with (
             db.using(bind_key),
-            pytest.raises(GetError, match=rf"The bind is '{bind_key}'. Check .*{setting}") as caught,
+            pytest.raises(GetError, match=rf"The bind is '{bind_key}'[.,].* ?Check .*{setting}") as caught,
         ):
             thread_model.get("forum", "subject")
         assert isinstance(caught.value.cause, error)
@@ -454,3 +455,24 @@ def test_a_fault_on_the_wire_names_the_bind_and_the_setting(
     assert isinstance(caught.value.cause, error)
     assert "The bind is 'default'" in str(caught.value)
     assert str(caught.value).endswith(f"{advice})")
+
+
+def test_missing_credentials_name_the_endpoint_of_a_meta(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """A host that was left in a model's Meta is named, with where to look for it. The app's other models go on."""
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    app = make_app(region="eu-west-1")
+
+    class Thread(dynaflask.Model):
+        class Meta:
+            table_name = "Thread"
+            host = "http://localhost:9"
+
+        name = UnicodeAttribute(hash_key=True)
+
+    expected = "the endpoint 'http://localhost:9'. Check DYNAMODB_AWS_.*, and the endpoint: .* in the model's Meta"
+    with app.app_context(), pytest.raises(GetError, match=expected):
+        Thread.get("one")

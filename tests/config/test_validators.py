@@ -305,3 +305,16 @@ def test_a_dict_of_capacities_is_copied() -> None:
     settings = read(tenant_capacity=capacity)
     capacity["acme"] = 1
     assert settings.plain["tenant_capacity"] == {"acme": 500}
+
+
+@pytest.mark.parametrize(("name", "value"), [("meter", "True"), ("read_timeout_seconds", "five"), ("binds", "{'eu'}")])
+def test_text_in_place_of_json_names_the_way_out(name: str, value: str) -> None:
+    """Text that Flask could not read as JSON from an environment variable is refused with a word on JSON."""
+    with pytest.raises(ConfigurationError, match="not str. In an environment variable, write JSON"):
+        read(**{name: value})
+
+
+def test_another_type_gets_no_word_on_the_environment() -> None:
+    """A value that is no text comes from the program."""
+    with pytest.raises(ConfigurationError, match="must be True or False, not int.$"):
+        read(meter=1)

@@ -114,6 +114,24 @@ def test_the_files_of_a_page_pass_their_tests(page: str, tmp_path: pathlib.Path)
     assert process.returncode == 0, process.stdout + process.stderr
 
 
+# Words that people search for.
+WORDS = (
+    *("deploy", "GSI", "health check", "metrics", "migrate", "multi-tenancy", "mypy", "OpenTelemetry", "pagination"),
+    *("rate limit", "serverless", "subdomain"),
+)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_is_in_a_title_or_in_first_lines(word: str) -> None:
+    """A how-to page has the word in its title or in its first paragraph, where a search shows it."""
+    starts = [
+        re.sub(r"^```(?:.*\n)*?```\n", "", text, flags=re.MULTILINE).split("\n\n")[:2]
+        for name, text in PAGES.items()
+        if name.startswith("docs/howto/")
+    ]
+    assert [start for start in starts if word.lower() in " ".join(start).lower()]
+
+
 def test_no_block_escapes_the_tests() -> None:
     """Each block has a language that is run or checked, or contains no code."""
     run_or_checked = {"python", "pycon", "{code-block} python", "sh"}

@@ -78,3 +78,23 @@ def test_the_first_sentence_stands_for_a_message(text: str, start: str) -> None:
     """It is the first sentence that says something without the parts that differ."""
     assert GAP in text
     assert start_of(text) == start
+
+
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+# A line of a log that has the default format, or the error of a command.
+PRINTED = re.compile(r"^(?:WARNING|ERROR|Error:) (?!app=)(.+)$", re.MULTILINE)
+
+
+def printed_messages(text: str) -> list[str]:
+    """The messages in the blocks of a page that no test runs."""
+    blocks = re.findall(r"^```(?:text|console)\n((?:.*\n)*?)```$", text, re.MULTILINE)
+    return [message for block in blocks for message in PRINTED.findall(block)]
+
+
+def test_a_message_in_a_page_is_as_printed() -> None:
+    """A message that a page shows, and that no test of the page compares, is one of the package."""
+    patterns = [".+".join(map(re.escape, message.text.split(GAP))) for message in read_messages()]
+    shown = {message: path.name for path in PAGES for message in printed_messages(path.read_text(encoding="utf-8"))}
+    assert shown
+    unknown = {text: name for text, name in shown.items() if not any(re.fullmatch(each, text) for each in patterns)}
+    assert unknown == {}

@@ -109,12 +109,15 @@ class ConnectionPool:
             while (connection := self._idle.pop()).poll(0):
                 self._drop(connection, "the server closed it or sent unexpected bytes")
         except IndexError:
-            _log.debug("Opening a connection to %s.", self._origin.url)
-            return HTTPConnection(self._origin, self._reader)
-        # Once per call: `isEnabledFor` costs half of a call of `debug`.
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("Reusing a connection to %s.", self._origin.url)
-        return connection
+            pass
+        else:
+            # Once per call: `isEnabledFor` costs half of a call of `debug`.
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("Reusing a connection to %s.", self._origin.url)
+            return connection
+        # Outside of the handler, so that the traceback of a failure does not begin with an IndexError.
+        _log.debug("Opening a connection to %s.", self._origin.url)
+        return HTTPConnection(self._origin, self._reader)
 
     def _put(self, connection: HTTPConnection) -> None:
         # A second response may follow the first. `_get` looks again: it may come later.
