@@ -76,7 +76,8 @@ def minimums(session: nox.Session) -> None:
     """Run the tests on the oldest Python with every dependency at its lower bound."""
     bounds = read_requirements("options", "install_requires") + read_requirements("options.extras_require", "tests")
     session.install("--editable", ".[tests]", *(bound.replace(">=", "==") for bound in bounds))
-    run_tests(session)
+    # Without coverage: some code is for names that only newer versions have.
+    session.run("pytest", "--no-cov", *session.posargs)
 
 
 @nox.session
