@@ -129,7 +129,7 @@ def dist(session: nox.Session) -> None:
     session.run("twine", "check", "--strict", str(sdist), str(wheel))
     session.run("check-wheel-contents", str(wheel))
     session.install(str(sdist), "boto3", "hypothesis", "pytest")
-    session.run("pytest", *PLAIN_PYTEST, "--noconftest", "tests/dist/contents.py")
+    session.run("pytest", *PLAIN_PYTEST, "--noconftest", "tests/release/contents.py")
     with tempfile.TemporaryDirectory() as folder:
         shutil.unpack_archive(sdist, folder)
         with session.chdir(pathlib.Path(folder, sdist.name.removesuffix(".tar.gz"))):
@@ -144,7 +144,7 @@ def installed(session: nox.Session) -> None:
     """Use the wheel that `dist` has built as its users do, on each Python that is installed."""
     session.install(*map(str, DIST.glob("*.whl")), "pytest")
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy("tests/dist/installed.py", folder)
+        shutil.copy("tests/release/installed.py", folder)
         with session.chdir(folder):
             session.run("pytest", "-W", "error", "installed.py")
 
