@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import os
 import pathlib
+import shutil
+import tempfile
 
 import nox
 
@@ -11,6 +14,7 @@ nox.options.sessions = [
     "lint",
     "typing",
     "docs",
+    "dist",
     "proof",
     "benchmarks_smoke",
     "transports",
@@ -20,6 +24,9 @@ nox.options.sessions = [
 ]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+DIST = pathlib.Path(__file__).with_name("dist")
+# Without the options for coverage and several processes, and so without their packages.
+PLAIN_PYTEST = ["--override-ini=addopts=", "--import-mode=importlib", "-pno:dynaflask", "-q"]
 
 
 def run_tests(session: nox.Session) -> None:
@@ -69,7 +76,8 @@ def minimums(session: nox.Session) -> None:
     """Run the tests on the oldest Python with every dependency at its lower bound."""
     bounds = read_requirements("options", "install_requires") + read_requirements("options.extras_require", "tests")
     session.install("--editable", ".[tests]", *(bound.replace(">=", "==") for bound in bounds))
-    run_tests(session)
+    # Without coverage: some code is for names that only newer versions have.
+    session.run("pytest", "--no-cov", *session.posargs)
 
 
 @nox.session
@@ -108,6 +116,49 @@ def docs(session: nox.Session) -> None:
     session.install("--editable", ".[docs,tests]")
     session.run("sphinx-build", "-W", "--keep-going", "--quiet", "docs", "docs/_build/html", *session.posargs)
     session.run("pytest", "--no-cov", "-n0", "tests/project/test_site.py")
+
+
+@nox.session
+def dist(session: nox.Session) -> None:
+    """Build the sdist and the wheel, and check both: their contents, the tests of the sdist, and the wheel's use."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.install("build", "check-wheel-contents", "twine")
+    session.run("python", "-m", "build")
+    (sdist,) = DIST.glob("*.tar.gz")
+    (wheel,) = DIST.glob("*.whl")
+    session.run("twine", "check", "--strict", str(sdist), str(wheel))
+    session.run("check-wheel-contents", str(wheel))
+    session.install(str(sdist), "boto3", "hypothesis", "pytest")
+    session.run("pytest", *PLAIN_PYTEST, "--noconftest", "tests/release/contents.py")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.unpack_archive(sdist, folder)
+        with session.chdir(pathlib.Path(folder, sdist.name.removesuffix(".tar.gz"))):
+            # These tests need no local server, so that none is installed for them.
+            session.run("pytest", *PLAIN_PYTEST, "tests/config", env={"DYNAFLASK_TEST_MINISTACK": os.devnull})
+    for python in PYTHONS:
+        session.notify(f"installed-{python}")
+
+
+@nox.session(python=PYTHONS)
+def installed(session: nox.Session) -> None:
+    """Use the wheel that `dist` has built as its users do, on each Python that is installed."""
+    session.install(*map(str, DIST.glob("*.whl")), "pytest")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy("tests/release/installed.py", folder)
+        with session.chdir(folder):
+            session.run("pytest", "-W", "error", "installed.py")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Renew constraints.txt, the versions that CI installs, and check that the lower bounds fit together."""
+    session.install("uv")
+    solve = ["uv", "pip", "compile", "--quiet", f"--python-version={PYTHONS[0]}", "--extra=all", "--extra=tests"]
+    session.run(*solve, "--resolution=lowest-direct", "setup.cfg", silent=True)
+    # For each Python and platform, and without the server of the extra `local`, which pins botocore.
+    extras = ["--extra=docs", "--extra=typing", "--universal", "--upgrade", "--no-annotate"]
+    command = "--custom-compile-command=nox --session lock"
+    session.run(*solve, *extras, command, "--output-file=constraints.txt", "setup.cfg", silent=True)
 
 
 @nox.session

@@ -132,11 +132,13 @@ def _pinned_ministack() -> str:
 
 def _install(requirement: str, *, directory: pathlib.Path) -> None:
     python = str(directory / "bin" / "python")
+    # The versions that CI installs for the tests are others than those that the server needs.
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
     for command in (
         [sys.executable, "-m", "venv", str(directory)],
         [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirement.split()],
     ):
-        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if process.returncode:
             raise RuntimeError(
                 f"The tests need an engine, and {requirement} could not be installed into {directory}. Install it"
