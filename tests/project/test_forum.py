@@ -496,7 +496,7 @@ def test_the_picture_of_the_dashboard(sites: Sites, browser: t.Any, tmp_path: pa
     with served(create_application(sites)) as url:
         address = f"{url.replace('//', '//:operator@')}/us/dashboard"
         screenshot(browser, path, address, width=1280)
-        assert browser.title == "DynamoDB: examples.forum.app"
+        assert browser.title == "DynamoDB: forum-us"
     assert path.read_bytes().startswith(b"\x89PNG")
     assert PICTURE.exists()
     assert PICTURE.name in (PROJECT / "README.md").read_text(encoding="utf-8")

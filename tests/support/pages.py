@@ -28,6 +28,8 @@ def served(app: t.Any) -> cabc.Iterator[str]:
     with server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
-        yield f"http://127.0.0.1:{server.port}"
-        server.shutdown()
-        serving.join()
+        try:
+            yield f"http://127.0.0.1:{server.port}"
+        finally:
+            server.shutdown()
+            serving.join()
