@@ -42,6 +42,7 @@ from dynaflask.tables.load import load as load_items
 from dynaflask.tables.observed import read_calls
 from dynaflask.tables.policy import TENANT_TAG
 from dynaflask.tables.policy import policy as iam_policy
+from dynaflask.tables.policy_commands import COMMANDS
 from dynaflask.tables.seed import seed as seed_items
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import destination
@@ -243,6 +244,9 @@ def export(
 @click.option("--account", metavar="ID", help="AWS account of the tables.")
 @click.option("--tenant-tag", metavar="KEY", default=TENANT_TAG, show_default=True, help="Session tag of the tenant.")
 @click.option("--observe", "observed", metavar="FILE", type=input_file, help="Only for the calls in this file.")
+@click.option(
+    "--for", "commands", multiple=True, type=click.Choice(COMMANDS), help="Also for this command of flask dynamo."
+)
 @check_option
 def policy(
     *,

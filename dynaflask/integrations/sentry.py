@@ -36,6 +36,19 @@ ORIGIN = "auto.db.dynaflask"
 CATEGORY = "dynamodb"
 # The integrations that would trace what botocore does for a call: boto3, and the standard library's HTTP client.
 REPLACED: t.Final = frozenset({"boto3", "stdlib"})
+# Sentry keeps ten parts of a breadcrumb's data, the first ones. Its message has the operation and the table.
+BREADCRUMB: t.Final = (
+    "dynaflask.app",
+    "dynaflask.tenant",
+    "dynaflask.bind",
+    "dynaflask.model",
+    "aws.dynamodb.index_name",
+    "cloud.region",
+    "server.address",
+    "db.response.status_code",
+    "error.type",
+    "aws.request_id",
+)
 
 
 class QuietClient:
@@ -85,7 +98,7 @@ class SentryTracer:
             category=CATEGORY,
             message=span_name(call),
             level="error" if call.is_error else "info",
-            data=attributes,
+            data={name: attributes[name] for name in BREADCRUMB if name in attributes},
         )
         if span is not None:
             _finish_streamed(span, call, attributes)

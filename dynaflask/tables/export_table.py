@@ -6,12 +6,15 @@ import dataclasses
 import re
 import typing as t
 
+from dynaflask.config.table_validators import INSIGHTS_DISABLED
 from dynaflask.tables.schema import Json
 from dynaflask.tables.schema_diff import completions
 from dynaflask.tables.table import Table
 
 #: The tag that has the value of the parameter ``Environment``.
 ENVIRONMENT_TAG = "Environment"
+
+INSIGHTS: t.Final = "ContributorInsightsSpecification"
 
 # Calls after `CreateTable` whose requests name the same properties as the documents.
 EXPORTED_CALLS = frozenset({"UpdateTimeToLive", "UpdateContinuousBackups"})
@@ -32,7 +35,7 @@ class ExportedTable:
         name: Name of the table, without the prefix.
         has_prefix: False if the real name does not begin with the prefix.
         request: The request of ``CreateTable`` without the name, with the members of ``UpdateTimeToLive`` and of the
-            other calls that complete a new table.
+            other calls that complete a new table, and with ``ContributorInsightsSpecification``.
     """
 
     id: str
@@ -66,8 +69,20 @@ def _request(table: Table) -> Json:
     schema = table.schema
     calls = [call.request for call in completions(schema) if call.operation in EXPORTED_CALLS]
     request = {name: value for part in (schema.create_request(), *calls) for name, value in part.items()}
+    request |= _insights(schema.insights)
+    index_insights = {index.name: _insights(index.insights) for index in schema.global_indexes}
+    for entry in request.get("GlobalSecondaryIndexes", ()):
+        entry.update(index_insights[entry["IndexName"]])
     # The order of these is that of the models, which depends on the order of imports.
     for name, key in SORTED.items():
         if name in request:
             request[name] = sorted(request[name], key=lambda entry: entry[key])
     return request
+
+
+def _insights(mode: str | None) -> Json:
+    """Contributor Insights of a table or of an index, with CloudFormation's names: the API has a call for each."""
+    if mode is None:
+        return {}
+    is_enabled = mode != INSIGHTS_DISABLED
+    return {INSIGHTS: {"Enabled": is_enabled, **({"Mode": mode} if is_enabled else {})}}

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from dynaflask.tables.export_table import ENVIRONMENT_TAG
+from dynaflask.tables.export_table import INSIGHTS
 from dynaflask.tables.export_table import ExportedTable
 from dynaflask.tables.schema import Json
 
@@ -32,8 +33,8 @@ _NAMES = {
     "TimeToLiveSpecification": "ttl",
     "WriteCapacityUnits": "write_capacity",
 }
-# A key is KMS's wherever the encryption is enabled. The policy is a resource of its own.
-_LEFT_OUT = frozenset({"ResourcePolicy", "SSEType"})
+# A key is KMS's wherever the encryption is enabled. The policy and the insights are resources of their own.
+_LEFT_OUT = frozenset({INSIGHTS, "ResourcePolicy", "SSEType"})
 
 
 def terraform(prefix: str, tables: cabc.Sequence[ExportedTable]) -> Json:
@@ -43,7 +44,15 @@ def terraform(prefix: str, tables: cabc.Sequence[ExportedTable]) -> Json:
         prefix: The prefix of the tables, the default of the variable.
         tables: The tables, sorted.
     """
-    policies = {table.id: _policy(table) for table in tables if "ResourcePolicy" in table.request}
+    resources = {
+        "aws_dynamodb_table": {table.id: _resource(table) for table in tables},
+        "aws_dynamodb_resource_policy": {
+            table.id: _policy(table) for table in tables if "ResourcePolicy" in table.request
+        },
+        "aws_dynamodb_contributor_insights": {
+            name: insights for table in tables for name, insights in _insights(table)
+        },
+    }
     return {
         "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws", "version": PROVIDER_VERSION}}},
         "variable": {
@@ -54,10 +63,7 @@ def terraform(prefix: str, tables: cabc.Sequence[ExportedTable]) -> Json:
             },
             "environment": {"type": "string", "description": "Value of the tag Environment, such as production."},
         },
-        "resource": {
-            "aws_dynamodb_table": {table.id: _resource(table) for table in tables},
-            **({"aws_dynamodb_resource_policy": policies} if policies else {}),
-        },
+        "resource": {kind: named for kind, named in resources.items() if named},
     }
 
 
@@ -135,3 +141,23 @@ def _policy(table: ExportedTable) -> Json:
         "resource_arn": f"${{aws_dynamodb_table.{table.id}.arn}}",
         "policy": _literal(table.request["ResourcePolicy"]),
     }
+
+
+def _insights(table: ExportedTable) -> cabc.Iterator[tuple[str, Json]]:
+    """The names and arguments of ``aws_dynamodb_contributor_insights``: one for the table and one for each index.
+
+    https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/dynamodb_contributor_insights
+    """
+    indexes = {index["IndexName"]: index for index in table.request.get("GlobalSecondaryIndexes", ())}
+    for index_name, members in {None: table.request, **indexes}.items():
+        insights = members.get(INSIGHTS, {"Enabled": False})
+        if insights["Enabled"]:
+            name = table.id if index_name is None else f"{table.id}-{_escaped(index_name)}"
+            index: Json = {} if index_name is None else {"index_name": index_name}
+            table_name = f"${{aws_dynamodb_table.{table.id}.name}}"
+            yield name, {"table_name": table_name, **index, "mode": insights["Mode"]}
+
+
+def _escaped(index_name: str) -> str:
+    """An index's name without dots, which names in Terraform do not have. Two indexes never get the same one."""
+    return index_name.replace("-", "--").replace(".", "-_")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import functools
+import json
 import typing as t
 
 import botocore.session
@@ -23,6 +24,13 @@ from dynaflask.model.tenant_key import TenantKey
 from dynaflask.model.typed import Model
 from dynaflask.registry.declaration import full_name
 from dynaflask.tables.observed import ObservedCall
+from dynaflask.tables.policy_commands import MIGRATE
+from dynaflask.tables.policy_commands import STREAM
+from dynaflask.tables.policy_commands import Grant
+from dynaflask.tables.policy_commands import SharedTables
+from dynaflask.tables.policy_commands import leading_keys
+from dynaflask.tables.policy_commands import migration_grants
+from dynaflask.tables.policy_commands import stream_grants
 from dynaflask.tables.schema import Json
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
@@ -46,22 +54,6 @@ DESCRIBE = frozenset({"DescribeTable"})
 ANY_ACCOUNT = "*"
 
 
-class Grant(t.NamedTuple):
-    """Actions on one resource.
-
-    Attributes:
-        table: The table.
-        index_name: The name of the index; ``None`` for the table itself.
-        actions: Names of the actions, without ``dynamodb:``.
-        is_of_tenant: True if the keys must be the tenant's.
-    """
-
-    table: Table
-    index_name: str | None
-    actions: frozenset[str]
-    is_of_tenant: bool
-
-
 def policy(
     registry: Registry,
     *,
@@ -71,11 +63,12 @@ def policy(
     account: str | None = None,
     tenant_tag: str = TENANT_TAG,
     calls: cabc.Collection[ObservedCall] | None = None,
+    commands: cabc.Collection[str] = (),
 ) -> Json:
     """The IAM policy for an app's models in the current context.
 
     The keys of tables that tenants share must be those of the current tenant or, without one, those of the tenant that
-    a session tag names. Indexes whose hash key is not a ``TenantKey``, and scans, are left out for such tables.
+    a session tag names. Indexes whose hash key is not a ``TenantKey`` alone, and scans, are left out for such tables.
 
     Args:
         registry: The app's registry, in a context of the app.
@@ -86,47 +79,64 @@ def policy(
             identity that has the policy.
         tenant_tag: Key of the session tag.
         calls: Limits the policy to these calls.
+        commands: Adds what these commands need: ``"stream"`` and ``"migrate"``.
 
     Raises:
-        ConfigurationError: There is nothing to allow, or the region of a table is unknown.
+        ConfigurationError: There is nothing to allow, the region of a table is unknown, or IAM cannot limit a command
+            to the current tenant.
     """
     tables = find_tables(registry, bind_key=bind_key, models=models)
     denied = WRITES if read_only else frozenset()
     tenant = registry.scope.tenant
-    value = f"${{aws:PrincipalTag/{tenant_tag}}}" if tenant is None else tenant
+    owner = f"${{aws:PrincipalTag/{tenant_tag}}}" if tenant is None else tenant
+    of_tenant = leading_keys([f"{owner}{SEPARATOR}*"])
     arns = _arns(tables, account)
     # By ARN: a table may be on two binds with different credentials, and one statement for it must not allow what
     # the other one denies.
     shared = {arns[table] for table in tables if any(model.__has_tenant_key__ for model in table.models)}
-    resources: dict[tuple[bool, tuple[str, ...]], set[str]] = {}
-    for grant in (grant for table in tables for grant in _grants(table, is_shared=arns[table] in shared)):
-        actions = grant.actions - denied
-        if calls is not None:
-            actions &= _observed_actions(grant, calls)
-        if actions:
-            arn = arns[grant.table] + ("" if grant.index_name is None else f"/index/{grant.index_name}")
-            resources.setdefault((grant.is_of_tenant, tuple(sorted(actions))), set()).add(arn)
-    if not resources:
+    grants = [
+        grant._replace(actions=grant.actions - denied)
+        for table in tables
+        for grant in _grants(table, arns[table], of_tenant=of_tenant if arns[table] in shared else None, calls=calls)
+    ]
+    if not any(grant.actions for grant in grants):
         raise ConfigurationError(
             "The policy would allow nothing: no model has a table_name in its Meta, or no observed call is of the"
             " selected models."
         )
-    statements = [
-        _statement(actions, sorted(allowed), f"{value}{SEPARATOR}*" if is_of_tenant else None)
-        for (is_of_tenant, actions), allowed in sorted(resources.items())
-    ]
-    return {"Version": "2012-10-17", "Statement": statements}
+    shared_tables = SharedTables(shared, tenant, tenant_tag)
+    if STREAM in commands:
+        grants += stream_grants(arns, shared_tables)
+    if MIGRATE in commands:
+        grants += migration_grants(arns, shared_tables, app_name=registry.app_name)
+    return {"Version": "2012-10-17", "Statement": _statements(grants)}
 
 
-def _grants(table: Table, *, is_shared: bool) -> cabc.Iterator[Grant]:
-    yield Grant(table, None, READS | WRITES if is_shared else READS | WRITES | SCAN, is_shared)
-    yield Grant(table, None, DESCRIBE, False)
+def _grants(
+    table: Table, arn: str, *, of_tenant: Json | None, calls: cabc.Collection[ObservedCall] | None
+) -> cabc.Iterator[Grant]:
+    """What the models of a table need.
+
+    Args:
+        table: The table.
+        arn: Its ARN.
+        of_tenant: The condition that keys are the tenant's; ``None`` if tenants do not share the table.
+        calls: Limits it to these calls.
+    """
+
+    def observed(actions: frozenset[str], index_name: str | None = None) -> frozenset[str]:
+        return actions if calls is None else actions & _observed_actions(table, index_name, calls)
+
+    items = READS | WRITES | SCAN if of_tenant is None else READS | WRITES
+    yield Grant(arn, observed(items), of_tenant or {})
+    yield Grant(arn, observed(DESCRIBE), {})
     tenant_indexes = {name for model in table.models for name in _tenant_indexes(model)}
     for index in (*table.schema.global_indexes, *table.schema.local_indexes):
-        if not is_shared:
-            yield Grant(table, index.name, QUERY | SCAN, False)
-        elif index.name in tenant_indexes:
-            yield Grant(table, index.name, QUERY, True)
+        if of_tenant is None:
+            yield Grant(f"{arn}/index/{index.name}", observed(QUERY | SCAN, index.name), {})
+        # AWS does not document which keys IAM compares if the hash key has several attributes.
+        elif index.name in tenant_indexes and [key.role for key in index.keys].count("HASH") == 1:
+            yield Grant(f"{arn}/index/{index.name}", observed(QUERY, index.name), of_tenant)
 
 
 def _tenant_indexes(model: type[Model]) -> cabc.Iterator[str]:
@@ -136,9 +146,9 @@ def _tenant_indexes(model: type[Model]) -> cabc.Iterator[str]:
             yield index.Meta.index_name
 
 
-def _observed_actions(grant: Grant, calls: cabc.Iterable[ObservedCall]) -> set[str]:
-    models = {full_name(model) for model in grant.table.models}
-    return {call.action for call in calls if call.model in models and call.index_name == grant.index_name}
+def _observed_actions(table: Table, index_name: str | None, calls: cabc.Iterable[ObservedCall]) -> set[str]:
+    models = {full_name(model) for model in table.models}
+    return {call.action for call in calls if call.model in models and call.index_name == index_name}
 
 
 def _arns(tables: cabc.Iterable[Table], account: str | None) -> dict[Table, str]:
@@ -173,16 +183,19 @@ def _partition(region: str) -> str:
         return "aws"
 
 
-def _statement(actions: cabc.Iterable[str], resources: list[str], leading_key: str | None) -> Json:
-    statement: Json = {
-        "Effect": "Allow",
-        "Action": [f"dynamodb:{action}" for action in actions],
-        "Resource": resources,
-    }
-    if leading_key is not None:
-        statement["Condition"] = {
-            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [leading_key]},
-            # ForAllValues is true for a request without keys.
-            "Null": {"dynamodb:LeadingKeys": "false"},
+def _statements(grants: cabc.Iterable[Grant]) -> list[Json]:
+    """One statement for all resources with the same actions and the same condition."""
+    resources: dict[tuple[bool, str, tuple[str, ...]], set[str]] = {}
+    for resource, actions, condition in grants:
+        if actions:
+            key = (bool(condition), json.dumps(condition), tuple(sorted(actions)))
+            resources.setdefault(key, set()).add(resource)
+    return [
+        {
+            "Effect": "Allow",
+            "Action": [f"dynamodb:{action}" for action in actions],
+            "Resource": sorted(allowed),
+            **({"Condition": json.loads(condition)} if is_limited else {}),
         }
-    return statement
+        for (is_limited, condition, actions), allowed in sorted(resources.items())
+    ]

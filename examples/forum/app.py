@@ -10,6 +10,7 @@ from flask import has_request_context
 from flask import request
 
 from examples.forum.models import db
+from examples.forum.operations import add_operations
 from examples.forum.operators import add_dashboard
 from examples.forum.views import add_api
 
@@ -28,13 +29,19 @@ def create_app(config: cabc.Mapping[str, t.Any] | None = None) -> Flask:
     app.config.from_mapping(
         DYNAMODB_HOST="local",
         DYNAMODB_JSON_ERRORS=True,
+        FORUM_NAME="forum",
+        FORUM_OPERATIONS=(),
         FORUM_OPERATOR_PASSWORD=None,
+        FORUM_SENTRY_DSN=None,
         FORUM_TITLE="Forum",
         RESTX_ERROR_404_HELP=False,
     )
     app.config.from_prefixed_env("FORUM")
     app.config.from_mapping(config)
+    # Logs, metrics and traces tell the sites apart by it.
+    app.name = app.config["FORUM_NAME"]
     db.init_app(app)
     add_api(app)
     add_dashboard(app)
+    add_operations(app)
     return app

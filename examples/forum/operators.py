@@ -1,4 +1,4 @@
-"""The dashboard of a site, for the forum's operators."""
+"""The forum's operators, and the dashboard of a site for them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def add_dashboard(app: Flask) -> None:
 
 def is_operator() -> bool | Response:
     """True if the request has the operators' password; else the response that lets a browser ask for it."""
-    password = str(current_app.config["FORUM_OPERATOR_PASSWORD"])
+    password = current_app.config["FORUM_OPERATOR_PASSWORD"]
     typed = request.authorization.password if request.authorization else None
-    if typed is not None and hmac.compare_digest(typed.encode(), password.encode()):
+    if password and typed is not None and hmac.compare_digest(typed.encode(), password.encode()):
         return True
     return Response("Only for operators.", 401, {"WWW-Authenticate": 'Basic realm="Forum", charset="UTF-8"'})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import pathlib
 import typing as t
 
+from flask import Config
 from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -23,7 +25,7 @@ def tenants(site: str) -> dict[str, dict[str, str]]:
     return {name: {"table_prefix": f"{site}-{name}-"} for name in TENANTS}
 
 
-# For the dashboard of each site. The password of a real site is a secret, and comes from its environment.
+# For the dashboard of each site. Passwords and keys of a real site are secrets, and come from its environment.
 OPERATIONS = {
     "DYNAMODB_RECORD_OPERATIONS": True,
     "DYNAMODB_TENANT_CAPACITY": 100,
@@ -33,7 +35,10 @@ OPERATIONS = {
 # The local server reads an access key of 12 digits as an account, and accepts any secret.
 SITES = {
     "us": {
+        "FORUM_NAME": "forum-us",
         "FORUM_TITLE": "Forum, US",
+        "SECRET_KEY": "the secret of us",
+        "SESSION_COOKIE_NAME": "session-us",
         "DYNAMODB_REGION": "us-west-2",
         "DYNAMODB_AWS_ACCESS_KEY_ID": "111111111111",
         "DYNAMODB_AWS_SECRET_ACCESS_KEY": "any",
@@ -43,7 +48,10 @@ SITES = {
         **OPERATIONS,
     },
     "eu": {
+        "FORUM_NAME": "forum-eu",
         "FORUM_TITLE": "Forum, EU",
+        "SECRET_KEY": "the secret of eu",
+        "SESSION_COOKIE_NAME": "session-eu",
         "DYNAMODB_REGION": "eu-west-1",
         "DYNAMODB_AWS_ACCESS_KEY_ID": "222222222222",
         "DYNAMODB_AWS_SECRET_ACCESS_KEY": "any",
@@ -55,14 +63,24 @@ SITES = {
 }
 
 
-def create_site(name: str) -> Flask:
+def read_settings(path: pathlib.Path | None = None) -> Config:
+    """Settings for all sites, from a file such as ``everything.cfg``; by default from that in ``FORUM_SETTINGS``."""
+    settings = Config(pathlib.Path.cwd())
+    if path is None:
+        settings.from_envvar("FORUM_SETTINGS", silent=True)
+    else:
+        settings.from_pyfile(path)
+    return settings
+
+
+def create_site(name: str, settings: cabc.Mapping[str, t.Any] | None = None) -> Flask:
     """The app of one site, for ``flask --app "examples.forum.sites:create_site('us')" dynamo ...``."""
-    return create_app(SITES[name])
+    return create_app({**(read_settings() if settings is None else settings), **SITES[name]})
 
 
-def create_sites() -> Sites:
+def create_sites(settings: cabc.Mapping[str, t.Any] | None = None) -> Sites:
     """The app of each site, by name."""
-    return {name: create_site(name) for name in SITES}
+    return {name: create_site(name, settings) for name in SITES}
 
 
 def create_tables(sites: Sites) -> None:

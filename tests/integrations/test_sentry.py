@@ -20,6 +20,7 @@ from pynamodb.exceptions import GetError
 from pynamodb.exceptions import PutError
 from sentry_sdk.integrations.boto3 import Boto3Integration
 
+import dynaflask
 from dynaflask.integrations import sentry
 from tests.support import recorder as recorders
 from tests.support.paths import PROJECT
@@ -173,6 +174,21 @@ def test_each_call_has_a_breadcrumb(
     assert crumbs[1]["data"]["error.type"] == "ValidationException"
     assert "12345" not in str(crumbs)
     assert all(secret not in str(crumbs) for secret in KEYS.values())
+
+
+def test_a_breadcrumb_has_what_sentry_keeps(
+    make_traced: MakeApp, thread_model: t.Any, memory: Memory, recorder: recorders.Recorder, db: dynaflask.Dynamo
+) -> None:
+    """Sentry keeps ten parts: the tenant, the model and the error are among them."""
+    app = make_traced(tenants={"acme": {}})
+    recorder.answer = lambda request: REFUSED
+    with app.app_context(), db.tenant("acme"), pytest.raises(GetError):
+        thread_model.get("k-12345", "s")
+    sentry_sdk.capture_message("hello")
+    (crumb,) = memory.events[-1]["breadcrumbs"]["values"]
+    expected = {"dynaflask.app": "app", "dynaflask.tenant": "acme", "dynaflask.model": "Thread"}
+    assert expected.items() <= crumb["data"].items()
+    assert {"error.type", "cloud.region", "aws.request_id"} <= crumb["data"].keys()
 
 
 def test_a_failed_call_has_a_failed_span(

@@ -568,7 +568,7 @@ def test_the_picture_of_the_dashboard(sites: Sites, browser: t.Any) -> None:
     work_for_five_minutes(sites["us"])
     with served(create_application(sites)) as url:
         png = screenshot(browser, f"{url.replace('//', '//:operator@')}/us/dashboard", width=1280)
-        assert browser.title == "DynamoDB: examples.forum.app"
+        assert browser.title == "DynamoDB: forum-us"
         check_picture(browser, "dashboard.png", png)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+from dynaflask.tables.export_table import INSIGHTS
 from dynaflask.tables.export_table import ExportedTable
 
 POLICY = {
@@ -33,6 +34,7 @@ EVERYTHING: dict[str, t.Any] = {
                 {"AttributeName": "views", "KeyType": "RANGE"},
             ],
             "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["answers"]},
+            "ContributorInsightsSpecification": {"Enabled": True, "Mode": "ACCESSED_AND_THROTTLED_KEYS"},
             **THROUGHPUT,
         }
     ],
@@ -57,6 +59,7 @@ EVERYTHING: dict[str, t.Any] = {
     },
     **THROUGHPUT,
     "ResourcePolicy": json.dumps(POLICY),
+    "ContributorInsightsSpecification": {"Enabled": True, "Mode": "THROTTLED_KEYS"},
     "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
     "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7},
 }
@@ -71,7 +74,7 @@ def provisioned_table() -> ExportedTable:
     """A table with a capacity, as its index has."""
     capacity = {"ProvisionedThroughput": {"ReadCapacityUnits": 3, "WriteCapacityUnits": 2}}
     (index,) = EVERYTHING["GlobalSecondaryIndexes"]
-    plain = {name: value for name, value in index.items() if name not in THROUGHPUT}
+    plain = {name: value for name, value in index.items() if name not in {*THROUGHPUT, INSIGHTS}}
     request = {
         "BillingMode": "PROVISIONED",
         **{name: EVERYTHING[name] for name in ("KeySchema", "AttributeDefinitions")},

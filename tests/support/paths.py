@@ -43,6 +43,7 @@ SLOW_FILES = tuple(
         "registry/test_tenants_machine.py",
         "registry/test_block_stack.py",
         "project/test_forum.py",
+        "project/test_forum_operations.py",
         "client/test_transports_agree.py",
         "compat/test_flask_pynamodb.py",
         "compat/test_flask_dynamo.py",

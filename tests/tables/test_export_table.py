@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import flask
 import pytest
 
@@ -56,3 +58,26 @@ def test_the_request_has_what_calls_after_the_creation_set(app: flask.Flask, db:
         table = find_one(db.registry, board)
         request = exported(table, "prod-").request
     assert request.keys() - table.schema.create_request().keys() == {"TimeToLiveSpecification"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "exported_insights"),
+    [
+        (True, {"Enabled": True, "Mode": "ACCESSED_AND_THROTTLED_KEYS"}),
+        ("THROTTLED_KEYS", {"Enabled": True, "Mode": "THROTTLED_KEYS"}),
+        (False, {"Enabled": False}),
+        (None, None),
+    ],
+)
+def test_insights_are_exported(
+    app: flask.Flask, db: dynaflask.Dynamo, declared: t.Any, exported_insights: t.Any
+) -> None:
+    """Contributor Insights of the table and of an index are as declared, and left out if nothing is declared."""
+    meta = {} if declared is None else {"contributor_insights": declared}
+    attributes = {**boards.everything(), "by_views": boards.make_index("byViews", **meta)}
+    board = boards.declare_board(db, attributes=attributes, **meta)
+    with app.app_context():
+        request = exported(find_one(db.registry, board), "prod-").request
+    (index,) = request["GlobalSecondaryIndexes"]
+    insights = [part.get("ContributorInsightsSpecification") for part in (request, index)]
+    assert insights == [exported_insights, exported_insights]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
 
+from dynaflask.tables.export_table import ExportedTable
 from dynaflask.tables.export_terraform import arguments
 from dynaflask.tables.export_terraform import terraform
 from tests.support import exports
@@ -138,6 +140,32 @@ def test_a_resource_policy_is_a_resource() -> None:
         }
     }
     assert terraform("", [exports.provisioned_table()])["resource"].keys() == {"aws_dynamodb_table"}
+
+
+def test_insights_are_resources() -> None:
+    """Contributor Insights of a table and of each index are a resource, if they are enabled."""
+    resources = terraform("", [exports.full_table(), exports.provisioned_table()])["resource"]
+    table_name = "${aws_dynamodb_table.ThreadTable.name}"
+    assert resources["aws_dynamodb_contributor_insights"] == {
+        "ThreadTable": {"table_name": table_name, "mode": "THROTTLED_KEYS"},
+        "ThreadTable-byAuthor": {
+            "table_name": table_name,
+            "index_name": "byAuthor",
+            "mode": "ACCESSED_AND_THROTTLED_KEYS",
+        },
+    }
+
+
+def test_each_index_has_a_resource_of_its_own() -> None:
+    """The names of indexes may have characters that Terraform does not allow, and stay different."""
+    names = ["a.b", "a-b", "a-_b", "a--b", "a_b"]
+    insights = {"ContributorInsightsSpecification": {"Enabled": True, "Mode": "THROTTLED_KEYS"}}
+    indexes = [{"IndexName": name, "KeySchema": [], "Projection": {}, **insights} for name in names]
+    disabled = {"ContributorInsightsSpecification": {"Enabled": False}}
+    table = ExportedTable("T", "t", has_prefix=True, request={**PLAIN, "GlobalSecondaryIndexes": indexes, **disabled})
+    resources = terraform("", [table])["resource"]["aws_dynamodb_contributor_insights"]
+    assert [resource["index_name"] for resource in resources.values()] == names
+    assert all(re.fullmatch("[A-Za-z_][A-Za-z0-9_-]*", name) for name in resources)
 
 
 def test_a_table_without_options_has_none() -> None:

@@ -253,3 +253,34 @@ def test_observed_calls_limit_the_policy(app: flask.Flask, db: dynaflask.Dynamo)
         (["dynamodb:Query"], [f"{ARN}prod-Note/index/by_author"]),
     ]
     assert all("Condition" in statement for statement in document["Statement"])
+
+
+def test_an_index_with_several_hash_keys_is_denied_to_tenants(app: flask.Flask, db: dynaflask.Dynamo) -> None:
+    """AWS does not document which keys IAM compares there: a table that tenants share leaves such an index out."""
+
+    class ByAuthorAndYear(GlobalSecondaryIndex[t.Any]):
+        class Meta:
+            index_name = "by_author_and_year"
+            projection = AllProjection()
+
+        author = dynaflask.TenantKey(hash_key=True)
+        year = UnicodeAttribute(hash_key=True)
+
+    class Letter(db.Model):  # type: ignore[name-defined,misc]
+        class Meta:
+            table_name = "Letter"
+
+        id = dynaflask.TenantKey(hash_key=True)
+        author = dynaflask.TenantKey()
+        year = UnicodeAttribute()
+        by_author_and_year = ByAuthorAndYear()
+
+    with app.app_context():
+        document = policy(db.registry, models=[Letter])
+    index = f"{ARN}prod-Letter/index/by_author_and_year"
+    keys: list[tuple[str, ...]] = [("acme#ann",), ("acme#ann", "2026"), ("acme#ann", "acme#x"), ()]
+    calls = [Call("Query", index, key, tenant="acme") for key in keys]
+    assert allowed(document, [*calls, Call("Query", f"{ARN}prod-Letter", ("acme#1",), tenant="acme")]) == [
+        *[False] * len(calls),
+        True,
+    ]

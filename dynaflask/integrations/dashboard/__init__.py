@@ -79,7 +79,9 @@ class Dashboard(flask.Blueprint):
             flask.abort(403)
         nonce = secrets.token_urlsafe(16)
         page = _environment().get_template("dashboard.html").render(_values(app, nonce=nonce))
-        return flask.Response(page, headers=_headers(nonce))
+        # Streamed in one piece: what adds to pages of HTML, such as Flask-DebugToolbar, leaves it alone. The policy of
+        # this page would let it load neither its script nor its styles.
+        return flask.Response(iter([page]), headers=_headers(nonce))
 
 
 class State(t.NamedTuple):

@@ -15,6 +15,7 @@ from dynaflask.integrations.dashboard.activity import Window
 from dynaflask.integrations.dashboard.throttling import what_to_do
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.tenant_lru import OTHERS
+from dynaflask.operations.tracing import active
 from dynaflask.operations.usage import Usage
 from dynaflask.operations.usage import summed
 
@@ -229,10 +230,12 @@ def destinations(registry: Registry, checks: cabc.Iterable[Check]) -> list[Desti
     binds = {key: registry.lease(bind) for key, bind in registry.binds.items()}
     known = set(map(id, binds.values()))
     others = [lease for lease in registry.leases() if id(lease) not in known and lease.has_client]
-    return [
-        *(_destination(key, lease, by_bind[key], is_bind=True) for key, lease in binds.items()),
-        *(_destination(lease.bind.key, lease, [], is_bind=False) for lease in others[:MAX_LEASES]),
-    ]
+    # The calls of a traced app leave out its tracers' patches of botocore.
+    with active(registry.recorder.tracing):
+        return [
+            *(_destination(key, lease, by_bind[key], is_bind=True) for key, lease in binds.items()),
+            *(_destination(lease.bind.key, lease, [], is_bind=False) for lease in others[:MAX_LEASES]),
+        ]
 
 
 def _destination(key: str, lease: Lease, checks: list[Check], *, is_bind: bool) -> Destination:

@@ -39,6 +39,11 @@ APPLIED: t.Final = "applied"
 SEPARATOR: t.Final = "#"
 
 
+def app_target(app_name: str) -> str:
+    """The target of an app's migrations without a model."""
+    return f"app:{app_name}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
     """What the history says of one migration.
@@ -98,7 +103,7 @@ class History:
     def of_app(cls, registry: Registry) -> History:
         """The history of an app's migrations without a model."""
         connection = registry.connection
-        return cls(connection, target=f"app:{registry.app_name}", tenant=connection.tenant)
+        return cls(connection, target=app_target(registry.app_name), tenant=connection.tenant)
 
     def create(self) -> None:
         """Create the table, if it does not exist, and wait until it can be used."""

@@ -26,6 +26,8 @@ from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.declaration import full_name
 from dynaflask.registry.registry import Registry
 from dynaflask.tables.schema import Json
+from dynaflask.tables.streams.accounts import Accounts
+from dynaflask.tables.streams.accounts import StreamedTable
 from dynaflask.tenants import NO_TENANT
 from dynaflask.tenants import TTL_SECONDS
 from dynaflask.tenants import UNRESTRICTED
@@ -37,33 +39,6 @@ INDEX: t.Final = "dynamo.streams"
 
 # The region of all tables of DynamoDB Local, whatever the region of the client. AWS has none of this name.
 DYNAMODB_LOCAL: t.Final = "ddblocal"
-
-
-class StreamedTable(t.NamedTuple):
-    """The table of a stream, as the stream's ARN names it."""
-
-    region: str
-    account: str
-    name: str
-
-    @classmethod
-    def of_arn(cls, arn: str) -> StreamedTable:
-        """The table in ``arn:aws:dynamodb:<region>:<account>:table/<name>/stream/<label>``.
-
-        Raises:
-            StreamError: It is not the ARN of a stream of DynamoDB.
-        """
-        # The label has colons, too.
-        match arn.split(":", 5):
-            case [_, _, "dynamodb", region, account, resource] if resource.count("/") == 3:  # noqa: PLR2004 - as above
-                return cls(region, account, resource.split("/")[1])
-        raise StreamError(
-            f"{arn!r} is not the ARN of a stream of DynamoDB. Give this function only the event source mappings of"
-            " DynamoDB streams."
-        )
-
-    def __str__(self) -> str:
-        return f"table {self.name} in {self.region} of account {self.account}"
 
 
 class TableOwners:
@@ -82,6 +57,7 @@ class TableOwners:
         # A context that has no tenant so far acts for none in particular.
         self._principal = None if principal == NO_TENANT else principal
         self._owners: dict[StreamedTable, list[str | None]] = {}
+        self._accounts = Accounts(app)
 
     def context(self, tenant: str | None) -> contextlib.AbstractContextManager[None]:
         """An app context for a tenant that `tenant_of` returned. The tenant loader is not called."""
@@ -215,13 +191,13 @@ class TableOwners:
     def _reaches(self, bind: Bind, table: StreamedTable) -> bool:
         if table.region == DYNAMODB_LOCAL:
             return bind.host is not None
-        # A role names its account. The account of other credentials is not known without a call.
-        if bind.role_arn is not None and bind.role_arn.split(":")[4] != table.account:
-            return False
+        return self._is_in_region(bind, table.region) and self._accounts.has_table(bind, table)
+
+    def _is_in_region(self, bind: Bind, region: str) -> bool:
         if bind.region is not None:
-            return bind.region == table.region
+            return bind.region == region
         with self._registry.lease(bind).call() as client:
-            return bool(client.meta.region_name == table.region)
+            return bool(client.meta.region_name == region)
 
 
 def _is_shared(model: type[Model]) -> bool:

@@ -12,7 +12,7 @@ from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.tables.json_lines import read_json
 from dynaflask.tables.json_lines import write_json
 from dynaflask.tables.schema import Json
-from dynaflask.tables.streams.owners import StreamedTable
+from dynaflask.tables.streams.accounts import StreamedTable
 from dynaflask.tables.streams.owners import TableOwners
 
 Handler = t.Callable[["StreamRecord"], object]

@@ -7,6 +7,7 @@ import typing as t
 import pytest
 
 import dynaflask
+from dynaflask.integrations import opentelemetry
 from dynaflask.integrations.dashboard import sections
 from dynaflask.integrations.dashboard.activity import Activity
 from dynaflask.integrations.dashboard.activity import Window
@@ -15,6 +16,7 @@ from dynaflask.operations.tenant_lru import OTHERS
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
+from tests.support.tracing import Telemetry
 
 
 def window(*fields: dict[str, t.Any]) -> Window:
@@ -155,6 +157,20 @@ def test_a_transport_has_its_reason(make_app: MakeApp, recorder: recorders.Recor
     with direct.app_context():
         thread_model.count("flask")
     assert sections.destinations(registry(direct), [])[0].transport.startswith("botocore: ")
+
+
+def test_a_traced_app_keeps_its_transport(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
+    """A tracer that patches botocore changes the transport of the apps that it is not made for."""
+    traced, other = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("traced", "other"))
+    telemetry = Telemetry()
+    opentelemetry.instrument(traced, tracer_provider=telemetry.tracer_provider)
+    with telemetry.botocore_wrapper():
+        for app in (traced, other):
+            with app.app_context():
+                thread_model.count("flask")
+        transports = [sections.destinations(registry(app), [])[0].transport for app in (traced, other)]
+    assert transports[0] == "direct"
+    assert transports[1].startswith("botocore: ")
 
 
 def test_destinations_of_blocks_are_shown(

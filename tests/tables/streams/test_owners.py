@@ -10,7 +10,7 @@ import pytest
 from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
-from dynaflask.tables.streams.owners import StreamedTable
+from dynaflask.testing.intercept import recorded
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 from tests.support.streams import record_in
@@ -68,9 +68,11 @@ def test_the_region_may_come_from_the_environment(
     """As in a Lambda function, which has AWS_REGION."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     app = make_app(**KEYS)
-    assert owner(app, db, record_in("Note", region="eu-west-1", id="1")) == (None, "Note")
-    with pytest.raises(dynaflask.StreamError):
-        owner(app, db, record_in("Note", id="1"))
+    with recorded(None, connections=1):
+        event = record_in("Note", region="eu-west-1", account="000000000000", id="1")
+        assert owner(app, db, event) == (None, "Note")
+        with pytest.raises(dynaflask.StreamError):
+            owner(app, db, record_in("Note", account="000000000000", id="1"))
 
 
 def test_dynamodb_local_has_one_region(make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
@@ -297,26 +299,3 @@ def test_a_model_that_the_app_cannot_resolve_is_on_no_table(
         id = UnicodeAttribute(hash_key=True)
 
     assert owner(make_app(**LOCAL), db, record_in("Note", id="1")) == (None, "Note")
-
-
-@pytest.mark.parametrize(
-    "arn",
-    [
-        "None",
-        "arn:aws:sqs:us-east-1:111122223333:queue",
-        "arn:aws:kinesis:us-east-1:111122223333:stream/Note",
-        "arn:aws:dynamodb:us-east-1:111122223333:table/Note",
-    ],
-)
-def test_another_source_is_an_error(arn: str) -> None:
-    """Only the stream of a table has records of items."""
-    with pytest.raises(dynaflask.StreamError, match="is not the ARN of a stream"):
-        StreamedTable.of_arn(arn)
-
-
-def test_the_arn_of_another_partition_is_one() -> None:
-    """Such as that of China."""
-    arn = "arn:aws-cn:dynamodb:cn-north-1:111122223333:table/Note/stream/2026-01-02T03:04:05.678"
-    table = StreamedTable.of_arn(arn)
-    assert table == ("cn-north-1", "111122223333", "Note")
-    assert str(table) == "table Note in cn-north-1 of account 111122223333"
