@@ -36,6 +36,7 @@ html_theme = "furo"
 html_title = f"dynaflask {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 templates_path = ["_templates"]
 html_context = {"repository": repository}
 html_sidebars = {

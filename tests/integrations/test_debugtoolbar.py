@@ -22,7 +22,9 @@ from dynaflask.operations.operation import ThrottlingReason
 from tests.support import caches
 from tests.support import engines
 from tests.support import servers
+from tests.support.browser import emulate
 from tests.support.browser import screenshot
+from tests.support.screenshots import check_picture
 from tests.support.settings import MakeApp
 
 PAGE = "<!doctype html><html><body><h1>Threads</h1></body></html>"
@@ -38,7 +40,7 @@ def make(make_app: MakeApp, ministack: engines.Engine, thread_model: t.Any) -> t
     def make(name: str = "app", **settings: t.Any) -> flask.Flask:
         account = engines.Account(secret_access_key=SECRET)
         own = {key.removeprefix("DYNAMODB_").lower(): value for key, value in ministack.settings(account).items()}
-        app = make_app(name, **own, **{"record_operations": True, **settings})
+        app = make_app(name, **{**own, "record_operations": True, **settings})
         app.config.update(SECRET_KEY="hush", DEBUG_TB_ENABLED=True, DEBUG_TB_HOSTS=("127.0.0.1",))
         DebugToolbarExtension(app).jinja_env.bytecode_cache = caches.TEMPLATES
         add_panel(app)
@@ -282,6 +284,25 @@ class TestInChromium:
             browser.find_element("css selector", "#flDebugDynamoPanel a").click()
             browser.find_element("css selector", "#flDebugDynamoPanel-content .flDebugTablesorter th").click()
             assert servers.eventually(lambda: first_column(browser) == ["1.00", "2.00", "3.00"])
+
+    def test_the_picture(self, browser: t.Any, make: t.Callable[..., flask.Flask], thread_model: t.Any) -> None:
+        """The picture is the panel of a page that reads one thread, a forum, and the whole table."""
+        app = make(table_prefix="forum-")
+
+        @app.get("/forum")
+        def forum() -> str:
+            thread_model("flask", "Blueprints or two apps?").save()
+            thread_model.get("flask", "Blueprints or two apps?")
+            list(thread_model.query("flask"))
+            list(thread_model.scan())
+            return PAGE
+
+        with served(app) as url:
+            emulate(browser, width=1280, height=720)
+            browser.get(f"{url}/forum")
+            browser.find_element("css selector", "#flDebugDynamoPanel a").click()
+            png = browser.get_screenshot_as_png()
+            check_picture(browser, "debug-toolbar.png", png, selector="#flDebugDynamoPanel-content")
 
     def test_no_name_becomes_an_element(self, browser: t.Any, attacked: flask.Flask) -> None:
         """A name that is HTML makes no element and runs no script."""

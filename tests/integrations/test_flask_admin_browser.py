@@ -17,7 +17,9 @@ from werkzeug.serving import make_server
 import dynaflask
 from dynaflask.integrations.flask_admin import ModelView
 from tests.support import engines
+from tests.support.browser import emulate
 from tests.support.browser import screenshot
+from tests.support.screenshots import check_picture
 
 
 class View(ModelView):
@@ -46,23 +48,32 @@ def thread(db: dynaflask.Dynamo) -> t.Any:
     return Thread
 
 
+THREADS = [{"subject": f"a <b>{number}</b>", "text": "two\nlines", "author": {"n": 1}} for number in range(7)]
+# Without anything to escape, for the picture.
+PLAIN_THREADS = [
+    {"subject": "Blueprints or two apps?", "text": "What do you use?", "views": 31, "author": {"name": "Ann"}},
+    {"subject": "Hello & welcome", "text": "Say who you are.", "views": 207, "author": {"name": "Bob"}},
+    {"subject": "Which hash key?", "views": 12, "author": {"name": "Ann", "role": "moderator"}},
+]
+
+
 @pytest.fixture
 def url(
+    request: pytest.FixtureRequest,
     thread: t.Any,
     make_app: cabc.Callable[..., flask.Flask],
     db: dynaflask.Dynamo,
     ministack: engines.Engine,
-    account: engines.Account,
 ) -> cabc.Iterator[str]:
-    """The list of a running app with seven threads."""
-    settings = ministack.settings(account)
+    """The list of a running app with threads, of which the first five are about Flask."""
+    settings = ministack.settings(engines.Account())
     app = make_app(**{key.removeprefix("DYNAMODB_").lower(): value for key, value in settings.items()})
     app.secret_key = "secret"
     flask_admin.Admin(app, name="Forum").add_view(View(thread))
     with app.app_context():
         db.create_all(wait=True)
-        for number in range(7):
-            thread("flask" if number < 5 else "django", f"a <b>{number}</b>", text="two\nlines", author={"n": 1}).save()
+        for number, fields in enumerate(getattr(request, "param", THREADS)):
+            thread("flask" if number < 5 else "django", **fields).save()
     server = make_server("127.0.0.1", 0, app, threaded=True)
     worker = threading.Thread(target=server.serve_forever)
     worker.start()
@@ -155,6 +166,14 @@ def test_a_form_keeps_what_was_typed(browser: t.Any, url: str) -> None:
 def test_the_pages_fit(browser: t.Any, url: str, width: int) -> None:
     """No page is wider than the window, also on a phone."""
     item = '%5B"flask","a <b>0</b>"%5D'
-    for page in ("", "new/", f"edit/?id={item}", f"details/?id={item}"):
+    for page in ("", "?flt0_0=django&flt1_2=a", "new/", f"edit/?id={item}", f"details/?id={item}"):
         screenshot(browser, url + page, width=width)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("url", [pytest.param(PLAIN_THREADS, id="threads")], indirect=True)
+def test_the_picture(browser: t.Any, url: str) -> None:
+    """The picture is the list with a filter."""
+    emulate(browser, width=1000, height=660)
+    browser.get(f"{url}?flt0_0=flask")
+    check_picture(browser, "admin.png", browser.get_screenshot_as_png(), selector=".container")

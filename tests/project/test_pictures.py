@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import flask
 import pytest
+from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
@@ -19,6 +20,7 @@ from dynaflask import TenantKey
 from dynaflask.registry import precedence
 from dynaflask.registry.context import existing_scope
 from tests.support import drawing
+from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.drawings import DRAWINGS
@@ -271,3 +273,34 @@ def what_exists() -> set[str]:
         "client": clients() > 0,
     }
     return {lane for lane in LANES if is_there[lane]}
+
+
+def forum_on(engine: engines.Engine, account: engines.Account, *models: str, expires: bool) -> flask.Flask:
+    """An app with these models on an engine. The sessions may have a time to live."""
+    db = dynaflask.Dynamo()
+    classes = []
+    for name in models:
+        attributes: dict[str, t.Any] = {"name": UnicodeAttribute(hash_key=True)}
+        if expires and name == "Session":
+            attributes["expires"] = TTLAttribute(null=True)
+        classes.append(type(name, (db.Model,), {"Meta": type("Meta", (), {"table_name": name}), **attributes}))
+    app = flask.Flask("forum")
+    app.extensions["models"] = classes  # an app refers to its models weakly
+    app.config.from_mapping(engine.settings(account))
+    app.config["DYNAMODB_TABLE_PREFIX"] = "forum-"
+    db.init_app(app)
+    return app
+
+
+def test_the_output_of_status(ministack: engines.Engine, account: engines.Account) -> None:
+    """The page about tables shows what the command prints: a table as declared, one that differs, and a missing one."""
+    page = (PROJECT / "docs/howto/tables.md").read_text(encoding="utf-8")
+    shown = page.partition("```text\nmodels")[2].partition("```")[0]
+    before = forum_on(ministack, account, "Thread", "Session", expires=False)
+    assert before.test_cli_runner().invoke(args=["dynamo", "create", "--wait"]).exit_code == 0
+    now = forum_on(ministack, account, "Thread", "Session", "User", expires=True)
+    printed = now.test_cli_runner().invoke(args=["dynamo", "status"])
+    assert printed.exit_code == 1
+    # The port differs from run to run, and with it the width of its column.
+    lines = [re.sub(r"127.0.0.1:\d+", "127.0.0.1:8000", line).split() for line in printed.output.splitlines()]
+    assert [line.split() for line in f"models{shown}".splitlines()] == lines

@@ -181,6 +181,20 @@ def test_every_page_has_the_navigation(site: pathlib.Path, browser: t.Any) -> No
         assert paths <= {*browser.execute_script(script), str(page)}, page.name
 
 
+@pytest.mark.parametrize("name", ["tutorials/quickstart", "howto/limits", "changelog"])
+def test_the_sidebar_shows_the_current_page(site: pathlib.Path, browser: t.Any, name: str) -> None:
+    """The name of the page is on the screen, in a sidebar that is longer than the screen."""
+    resize(browser, width=1280)
+    browser.get((site / f"{name}.html").as_uri())
+    script = """
+        const link = document.querySelector('.sidebar-tree .current-page').getBoundingClientRect();
+        return [link.top, innerHeight - link.bottom, document.querySelector('.sidebar-tree').scrollHeight > innerHeight]
+    """
+    above, below, is_longer = browser.execute_script(script)
+    assert is_longer
+    assert min(above, below) >= 0
+
+
 def test_the_contents_are_not_cut_off(site: pathlib.Path, browser: t.Any) -> None:
     """Beside the longest names, the contents of a page show each name whole."""
     resize(browser, width=1440)

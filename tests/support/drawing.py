@@ -50,7 +50,7 @@ class Canvas:
     """A drawing. Lengths are pixels; ``y`` grows downwards.
 
     Args:
-        width: The width. Up to 520, texts are readable on a phone.
+        width: The width. Up to 500, texts are readable on a phone.
         height: The height.
         title: What the drawing shows, for those who do not see it.
     """
