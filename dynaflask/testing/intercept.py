@@ -22,7 +22,6 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from dynaflask.client.direct import http_pool
 from dynaflask.client.direct.http11 import Response
-from dynaflask.client.direct.http11 import ResponseReader
 from dynaflask.testing.recorder import Answer
 from dynaflask.testing.recorder import Recorder
 from dynaflask.testing.recorder import Request
@@ -133,33 +132,24 @@ def _redirected_urllib3(port: int, *, connections: int) -> cabc.Iterator[None]:
 @contextlib.contextmanager
 def _redirected_direct(port: int) -> cabc.Iterator[None]:
     """Redirect the connections of the direct transport."""
-    is_over = False
-    is_dropped = http_pool.HTTPConnection.is_dropped
+    pools: dict[http_pool.Origin, http_pool.ConnectionPool] = {}
+    send_to_server = http_pool.ConnectionPool.send
 
-    class RedirectedConnection(http_pool.HTTPConnection):
-        def __init__(self, origin: http_pool.Origin, reader: ResponseReader) -> None:
-            super().__init__(origin._replace(host=LOOPBACK, port=port, context=None), reader)
-            scheme = "http" if origin.context is None else "https"
-            self._labelled_endpoint = _endpoint(scheme, origin.host, origin.port)
+    def send(pool: http_pool.ConnectionPool, request: bytes) -> Response:
+        origin = pool.origin
+        scheme = "http" if origin.context is None else "https"
+        endpoint = _endpoint(scheme, origin.host, origin.port)
+        labels = "".join(f"{name}: {value}\r\n" for name, value in _labels(endpoint).items())
+        request_line, line_end, rest = request.partition(b"\r\n")
+        redirected = origin._replace(host=LOOPBACK, port=port, context=None)
+        server = pools.setdefault(redirected, http_pool.ConnectionPool(redirected))
+        return send_to_server(server, request_line + line_end + labels.encode() + rest)
 
-        @property
-        def is_dropped(self) -> bool:
-            return is_over or t.cast("bool", is_dropped.__get__(self))
-
-        def send(self, request: bytes) -> Response:
-            labels = "".join(f"{name}: {value}\r\n" for name, value in _labels(self._labelled_endpoint).items())
-            request_line, line_end, rest = request.partition(b"\r\n")
-            return super().send(request_line + line_end + labels.encode() + rest)
-
-    with (
-        # Another app may share a client, whose open connections lead to the real endpoint: none is used in the block.
-        unittest.mock.patch.object(http_pool.HTTPConnection, "is_dropped", True),
-        unittest.mock.patch.object(http_pool, "HTTPConnection", RedirectedConnection),
-    ):
-        try:
-            yield
-        finally:
-            is_over = True
+    # The pools of the app are not used: another app may share them, and their connections lead to the real endpoint.
+    with unittest.mock.patch.object(http_pool.ConnectionPool, "send", send):
+        yield
+    for server in pools.values():
+        server.close()
 
 
 def _endpoint(scheme: str, host: str, port: int | None) -> str:

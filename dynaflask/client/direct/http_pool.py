@@ -69,10 +69,13 @@ class ConnectionPool:
 
     Args:
         origin: The server.
+
+    Attributes:
+        origin: The server.
     """
 
     def __init__(self, origin: Origin) -> None:
-        self._origin = origin
+        self.origin = origin
         self._idle: list[HTTPConnection] = []
         self._reader = ResponseReader()
         self._is_open = True
@@ -113,17 +116,17 @@ class ConnectionPool:
         else:
             # Once per call: `isEnabledFor` costs half of a call of `debug`.
             if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("Reusing a connection to %s.", self._origin.url)
+                _log.debug("Reusing a connection to %s.", self.origin.url)
             return connection
         # Outside of the handler, so that the traceback of a failure does not begin with an IndexError.
-        _log.debug("Opening a connection to %s.", self._origin.url)
-        return HTTPConnection(self._origin, self._reader)
+        _log.debug("Opening a connection to %s.", self.origin.url)
+        return HTTPConnection(self.origin, self._reader)
 
     def _put(self, connection: HTTPConnection) -> None:
         # A second response may follow the first. `_get` looks again: it may come later.
         if connection.poll(0):
             self._drop(connection, "the server closed it or sent unexpected bytes")
-        elif len(self._idle) < self._origin.max_idle:
+        elif len(self._idle) < self.origin.max_idle:
             self._idle.append(connection)
         else:
             self._drop(connection, "the pool is full")
@@ -132,7 +135,7 @@ class ConnectionPool:
             self._close_idle()
 
     def _drop(self, connection: HTTPConnection, reason: str) -> None:
-        _log.debug("Dropping a connection to %s: %s.", self._origin.url, reason)
+        _log.debug("Dropping a connection to %s: %s.", self.origin.url, reason)
         connection.close()
 
     def _close_idle(self) -> None:
