@@ -77,6 +77,7 @@ class Operation(t.NamedTuple):
         caller: Line of the program that made the call; ``None`` if the app does not record lines.
         key_hash: Tells apart the keys that ``GetItem`` reads, in this process alone; ``None`` if the app does not
             record lines. The key cannot be found from it.
+        consumed_capacity: Consumed capacity of each table, as DynamoDB reports it.
     """
 
     operation: str
@@ -104,6 +105,7 @@ class Operation(t.NamedTuple):
     route: str | None = None
     caller: Caller | None = None
     key_hash: int | None = None
+    consumed_capacity: tuple[Json, ...] = ()
 
     @property
     def attempts(self) -> int:
@@ -155,7 +157,8 @@ def outcome_of(name: str, params: Json, result: Json) -> dict[str, t.Any]:
         result: Result as botocore returns it.
     """
     consumed = result.get("ConsumedCapacity", ())
-    units = [_units(name, table) for table in (consumed if isinstance(consumed, list) else [consumed]) if table]
+    tables = tuple(table for table in (consumed if isinstance(consumed, list) else [consumed]) if table)
+    units = [_units(name, table) for table in tables]
     metadata = result.get("ResponseMetadata", {})
     return {
         "read_units": sum(read for read, _ in units),
@@ -164,6 +167,7 @@ def outcome_of(name: str, params: Json, result: Json) -> dict[str, t.Any]:
         "request_id": metadata.get("RequestId"),
         "item_count": _item_count(name, params, result),
         "scanned_count": result.get("ScannedCount", 0),
+        "consumed_capacity": tables,
     }
 
 

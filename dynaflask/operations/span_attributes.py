@@ -8,6 +8,7 @@ a key or an item, nor the message of an error, which may have one.
 from __future__ import annotations
 
 import functools
+import json
 import typing as t
 from urllib.parse import urlsplit
 
@@ -67,6 +68,8 @@ def span_attributes(call: FinishedCall) -> Attributes:
     }
     if operation.table is not None:
         attributes["aws.dynamodb.table_names"] = (operation.table,)
+    if operation.consumed_capacity:
+        attributes["aws.dynamodb.consumed_capacity"] = tuple(map(json.dumps, operation.consumed_capacity))
     if operation_name(call) in PAGED:
         attributes["aws.dynamodb.count"] = operation.item_count
         attributes["aws.dynamodb.scanned_count"] = operation.scanned_count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import sys
 import time
@@ -364,3 +365,6 @@ def test_on_a_real_engine(  # noqa: PLR0917 - fixtures
     assert names == ["BatchWriteItem", "Query", "Query", "TransactWriteItems"]
     assert telemetry.spans[1].attributes["dynaflask.read_units"] > 0
     assert telemetry.spans[3].attributes["dynaflask.write_units"] > 0
+    for span in telemetry.spans:
+        (consumed,) = span.attributes[aws_attributes.AWS_DYNAMODB_CONSUMED_CAPACITY]
+        assert json.loads(consumed)["TableName"].endswith("Thread")

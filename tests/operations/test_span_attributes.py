@@ -32,6 +32,7 @@ def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
         "item_count": 0,
         "scanned_count": 0,
         "is_consistent": False,
+        "consumed_capacity": (),
     }
     operation: t.Any = types.SimpleNamespace(**{**values, **fields})
     return FinishedCall(operation, *Place(url), error_code=None, is_error=False)
@@ -72,3 +73,13 @@ def test_what_a_read_has_more_is_added() -> None:
     }
     assert expected.items() <= attributes.items()
     assert not [name for name in span_attributes(call(operation="BatchGetItem")) if name.startswith("aws.")]
+
+
+def test_the_consumed_capacity_is_that_of_each_table() -> None:
+    """It is the JSON of what DynamoDB reports, and absent if it reports nothing."""
+    parts = ({"TableName": "Thread", "CapacityUnits": 0.5}, {"TableName": "Forum", "CapacityUnits": 1.0})
+    assert span_attributes(call(consumed_capacity=parts))["aws.dynamodb.consumed_capacity"] == (
+        '{"TableName": "Thread", "CapacityUnits": 0.5}',
+        '{"TableName": "Forum", "CapacityUnits": 1.0}',
+    )
+    assert "aws.dynamodb.consumed_capacity" not in span_attributes(call())

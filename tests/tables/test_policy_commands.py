@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 import unittest.mock
 
@@ -144,6 +145,16 @@ def test_a_stream_needs_a_model_that_has_one(app: flask.Flask, db: dynaflask.Dyn
     note = streams.declare_note(db, stream_view_type=None)
     with app.app_context(), pytest.raises(ConfigurationError, match="Set stream_view_type"):
         policy(db.registry, models=[note], commands=["stream"])
+
+
+def test_the_command_prints_it(app: flask.Flask, db: dynaflask.Dynamo) -> None:
+    """``--for`` names the commands. Another name is refused."""
+    note = streams.declare_note(db)
+    runner = app.test_cli_runner()
+    result = runner.invoke(args=["dynamo", "policy", "Note", "--for", "stream", "--for", "migrate"])
+    with app.app_context():
+        assert json.loads(result.output) == policy(db.registry, models=[note], commands=COMMANDS)
+    assert runner.invoke(args=["dynamo", "policy", "--for", "web"]).exit_code == 2
 
 
 def test_the_policy_allows_all_that_the_commands_call(

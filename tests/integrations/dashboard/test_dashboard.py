@@ -303,6 +303,7 @@ def test_the_page_fits_a_screen_and_a_phone(
     with app.app_context(), dynaflask_of(app).tenant("a" * 100):
         thread_model.count("flask")
     with served(app) as url:
+        browser.get_log("browser")  # of other pages
         screenshot(browser, f"{url}/dashboard", width=width, dark=dark)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         light = browser.execute_script("return getComputedStyle(document.body).backgroundColor == 'rgb(246, 247, 249)'")
