@@ -106,7 +106,7 @@ class ConnectionPool:
 
     def _get(self) -> HTTPConnection:
         try:
-            while (connection := self._idle.pop()).is_dropped:
+            while (connection := self._idle.pop()).poll(0):
                 self._drop(connection, "the server closed it or sent unexpected bytes")
         except IndexError:
             _log.debug("Opening a connection to %s.", self._origin.url)
@@ -118,7 +118,7 @@ class ConnectionPool:
 
     def _put(self, connection: HTTPConnection) -> None:
         # A second response may follow the first. `_get` looks again: it may come later.
-        if connection.is_dropped:
+        if connection.poll(0):
             self._drop(connection, "the server closed it or sent unexpected bytes")
         elif len(self._idle) < self._origin.max_idle:
             self._idle.append(connection)
@@ -142,9 +142,19 @@ class ConnectionPool:
 class HTTPConnection:
     """One open connection.
 
+    A server may close an idle connection at any time (RFC 9112, section 9.5). A check before each request saves the
+    retry, which would not be safe for a write.
+
+    A race remains: between the check and the request, the server can still close the connection, or send a response
+    that no request asked for. That response would be read as the one to this request, as with every HTTP/1.1 client:
+    responses carry no number of their request (RFC 9112, section 9.3.2).
+
     Args:
         origin: The server.
         reader: Reads the responses of this server.
+
+    Attributes:
+        poll: ``poll(0)`` is true if the server closed the connection, or sent bytes without a request.
 
     Raises:
         BotoCoreError: The connection failed.
@@ -154,20 +164,7 @@ class HTTPConnection:
         self._url = origin.url
         self._read = reader.read
         self._socket = _configure(_connect(origin), origin)
-        self._poll = _poller(self._socket)
-
-    @property
-    def is_dropped(self) -> bool:
-        """True if the server closed the connection, or sent bytes without a request.
-
-        A server may close an idle connection at any time (RFC 9112, section 9.5). A check before each request saves the
-        retry, which would not be safe for a write.
-
-        A race remains: between the check and the request, the server can still close the connection, or send a response
-        that no request asked for. That response would be read as the one to this request, as with every HTTP/1.1
-        client: responses carry no number of their request (RFC 9112, section 9.3.2).
-        """
-        return bool(self._poll(0))
+        self.poll = _poller(self._socket)
 
     def send(self, request: bytes) -> Response:
         """The response to a request.
