@@ -25,7 +25,6 @@ ENDPOINT = "x-recorded-endpoint"
 ACTOR = "x-recorded-actor"
 # The option that botocore sets on its clients' sockets.
 SOCKET_OPTIONS: t.Final[t.Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-CREDENTIALS_SECONDS = 3600
 # botocore chooses new values of these for each request.
 VARYING_PARAMETERS = frozenset({"DurationSeconds", "RoleSessionName"})
 
@@ -81,7 +80,7 @@ def default_answer(request: Request) -> Answer:
     return plain_answer(dataclasses.replace(request, body=request.body | {"ReturnConsumedCapacity": "NONE"}))
 
 
-def assumed_role(request: Request, *, seconds: float = CREDENTIALS_SECONDS) -> str:
+def assumed_role(request: Request, *, seconds: float = 3600) -> str:
     """The answer of STS to an ``AssumeRole``: credentials whose access key identifies the caller and the parameters.
 
     Args:
