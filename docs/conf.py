@@ -19,7 +19,14 @@ copyright = "dynaflask contributors"
 release = importlib.metadata.version("dynaflask")
 version = ".".join(release.split(".")[:2])
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "settings_table"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "settings_table",
+    "type_imports",
+]
 exclude_patterns = ["_build"]
 # Docstrings write `Page.next_url`, which help() shows as it is.
 default_role = "py:obj"
@@ -27,7 +34,7 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+autodoc_typehints_description_target = "documented_params"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True

@@ -65,8 +65,6 @@ F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 logger = logging.getLogger("dynaflask.tenants")
 
 SHOWN_MODELS = 5  # in the repr
-MAX_PER_PAGE = 100
-MAX_READS = 10  # requests to DynamoDB for one page
 
 
 class Dynamo(LookupsMixin):
@@ -414,8 +412,8 @@ class Dynamo(LookupsMixin):
         *args: t.Any,
         per_page: int | None = None,
         cursor: str | None = None,
-        max_per_page: int | None = MAX_PER_PAGE,
-        max_reads: int = MAX_READS,
+        max_per_page: int | None = 100,
+        max_reads: int = 10,
         range_key_condition: Condition | None = None,
         filter_condition: Condition | None = None,
         consistent_read: bool = False,

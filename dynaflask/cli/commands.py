@@ -40,7 +40,6 @@ from dynaflask.tables.export import export as export_tables
 from dynaflask.tables.load import count_lines
 from dynaflask.tables.load import load as load_items
 from dynaflask.tables.observed import read_calls
-from dynaflask.tables.policy import TENANT_TAG
 from dynaflask.tables.policy import policy as iam_policy
 from dynaflask.tables.policy_commands import COMMANDS
 from dynaflask.tables.seed import seed as seed_items
@@ -242,7 +241,7 @@ def export(
 @table_options
 @click.option("--read-only", is_flag=True, help="Leave out the actions that write.")
 @click.option("--account", metavar="ID", help="AWS account of the tables.")
-@click.option("--tenant-tag", metavar="KEY", default=TENANT_TAG, show_default=True, help="Session tag of the tenant.")
+@click.option("--tenant-tag", metavar="KEY", default="tenant", show_default=True, help="Session tag of the tenant.")
 @click.option("--observe", "observed", metavar="FILE", type=input_file, help="Only for the calls in this file.")
 @click.option(
     "--for", "commands", multiple=True, type=click.Choice(COMMANDS), help="Also for this command of flask dynamo."

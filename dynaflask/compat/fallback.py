@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import gc
 import typing as t
 import weakref
@@ -9,6 +10,7 @@ import weakref
 import flask
 
 from dynaflask.extension import Dynamo
+from dynaflask.model.typed import Model
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.meta import DECLARED
@@ -75,18 +77,18 @@ class OneAppDynamo(Dynamo):
         self.app = app
         super().__init__(app)
 
-    def init_app(self, app: flask.Flask, **options: t.Any) -> None:
+    def init_app(self, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
         """Give an app its registry. A second call replaces it, from the settings at that time.
 
         Args:
             app: The app.
-            **options: Those of `dynaflask.Dynamo.init_app`.
+            models: Limit the app to these models; by default it has all of the program.
         """
         registry = app.extensions.get(EXTENSION)
         if isinstance(registry, DefaultAppRegistry) and registry in self._registries:
             del app.extensions[EXTENSION]
             self._registries.remove(registry)
-        super().init_app(app, **options)
+        super().init_app(app, models=models)
         self._registries.add(app.extensions[EXTENSION])
 
     def _make_registry(self, app: flask.Flask, *args: t.Any, **options: t.Any) -> DefaultAppRegistry:

@@ -28,6 +28,7 @@ from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import install_hint
+from dynaflask.model.typed import Model
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.manage import POLL_SECONDS
@@ -200,14 +201,14 @@ class Dynamo(OneAppDynamo):
 
     DEFAULT_REGION = "us-east-1"
 
-    def init_app(self, app: flask.Flask, **options: t.Any) -> None:
+    def init_app(self, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
         """Give an app its registry, and write Flask-Dynamo's defaults into the app's config where it has no value.
 
         Args:
             app: The app.
-            **options: Those of `dynaflask.Dynamo.init_app`.
+            models: Limit the app to these models; by default it has all of the program.
         """
-        super().init_app(app, **options)
+        super().init_app(app, models=models)
         # After init_app: if it raises, the app's config has not changed.
         for name, value in config_defaults(app.config, os.environ).items():
             app.config.setdefault(name, value)

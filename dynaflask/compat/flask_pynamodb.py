@@ -60,12 +60,14 @@ class PynamoDB(OneAppDynamo):
     _base = Model
     Model = Model
 
-    def init_app(self, app: flask.Flask, **options: t.Any) -> None:
+    def init_app(
+        self, app: flask.Flask, *, models: cabc.Iterable[type[dynaflask.model.typed.Model]] | None = None
+    ) -> None:
         """Read an app's ``DYNAMODB_*`` settings.
 
         Args:
             app: The app.
-            **options: Those of `dynaflask.Dynamo.init_app`.
+            models: Limit the app to these models; by default it has all of the program.
 
         Raises:
             TypeError: It is not a Flask app.
@@ -73,7 +75,7 @@ class PynamoDB(OneAppDynamo):
         """
         if not isinstance(app, flask.Flask):
             raise TypeError("Invalid Flask app instance.")
-        super().init_app(app, **options)
+        super().init_app(app, models=models)
         registry: Registry = app.extensions[EXTENSION]
         getters: dict[str, t.Callable[[], t.Any]] = {"db": lambda: self, "connection": lambda: registry.connection}
         app.extensions["pynamodb"] = LazyMapping(lambda: getters, lambda name: getters[name]())

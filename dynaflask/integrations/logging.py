@@ -15,8 +15,6 @@ from dynaflask.registry.context import existing_scope
 
 __all__ = ["ContextFilter", "log_fields"]
 
-ABSENT = "-"
-
 
 class ContextFilter(logging.Filter):
     """Adds ``app``, ``tenant`` and ``bind`` to each record, for the formatter.
@@ -28,7 +26,7 @@ class ContextFilter(logging.Filter):
         absent: The value where there is none: ``"-"`` for lines of text, ``None`` for JSON.
     """
 
-    def __init__(self, *, absent: str | None = ABSENT) -> None:
+    def __init__(self, *, absent: str | None = "-") -> None:
         super().__init__()
         self._absent = absent
 

@@ -255,7 +255,7 @@ class Registry:
         # The pool may evict the client of a block, because one request may be its only user.
         return self.lease(bind).dedicated(self._owner, is_pinned=bind in self._static_binds)
 
-    def ping(self, bind_key: str = DEFAULT_BIND) -> float:
+    def ping(self, bind_key: str = "default") -> float:
         """Make one cheap signed call, ListTables with a limit of one, as a readiness check.
 
         The call uses the app's own settings, not those of the current block or tenant.

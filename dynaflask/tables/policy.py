@@ -41,9 +41,6 @@ if t.TYPE_CHECKING:
 
 __all__ = ["policy"]
 
-#: Session tag that names the tenant.
-TENANT_TAG = "tenant"
-
 READS = frozenset({"BatchGetItem", "GetItem", "Query"})
 WRITES = frozenset({"BatchWriteItem", "ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem"})
 SCAN = frozenset({"Scan"})
@@ -61,7 +58,7 @@ def policy(
     models: Models | None = None,
     read_only: bool = False,
     account: str | None = None,
-    tenant_tag: str = TENANT_TAG,
+    tenant_tag: str = "tenant",
     calls: cabc.Collection[ObservedCall] | None = None,
     commands: cabc.Collection[str] = (),
 ) -> Json:

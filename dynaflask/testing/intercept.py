@@ -31,7 +31,6 @@ ENDPOINT = "x-recorded-endpoint"
 ACTOR = "x-recorded-actor"
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORTS = {"http": 80, "https": 443}
-CREDENTIALS_SECONDS = 3600
 # botocore chooses new values of these for each request.
 VARYING_PARAMETERS = frozenset({"DurationSeconds", "RoleSessionName"})
 
@@ -91,7 +90,7 @@ def default_answer(request: Request) -> Answer:
     return plain_answer(dataclasses.replace(request, body=request.body | {"ReturnConsumedCapacity": "NONE"}))
 
 
-def assumed_role(request: Request, *, seconds: float = CREDENTIALS_SECONDS) -> str:
+def assumed_role(request: Request, *, seconds: float = 3600) -> str:
     """The answer of STS to an ``AssumeRole``: credentials whose access key identifies the caller and the parameters.
 
     Args:

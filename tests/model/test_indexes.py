@@ -91,3 +91,12 @@ def test_the_keys_are_given_once(match_model: t.Any) -> None:
     for args, options in ((("eu",), {}), ((), {"hash_key": "eu"})):
         with pytest.raises(TypeError, match="either by name, or as the hash key"):
             match_model.by_round.query(*args, region="eu", cup="winter", **options)
+
+
+def test_a_query_without_keys_names_those_of_the_index(match_model: t.Any) -> None:
+    """A query or a count without any key says which ones the index has, and so does a name that is no key."""
+    for method in (match_model.by_round.query, match_model.by_round.count, match_model.by_limit.query):
+        with pytest.raises(ValueError, match="needs a value for"):
+            method()
+    with pytest.raises(ValueError, match="league is no key of the index"):
+        match_model.by_round.query(cup="winter", league="first")

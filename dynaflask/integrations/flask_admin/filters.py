@@ -40,7 +40,7 @@ class AttributeFilter(BaseFilter):  # type: ignore[misc]  # Flask-Admin comes wi
         operation: ``"equals"``, ``"starts with"``, ``"at least"`` or ``"at most"``.
     """
 
-    def __init__(self, field: Field, name: str, *, operation: str = EQUALS) -> None:
+    def __init__(self, field: Field, name: str, *, operation: str = "equals") -> None:
         super().__init__(name, options=YES_OR_NO if isinstance(field.attribute, BooleanAttribute) else None)
         self.attribute = field.attribute
         self._field = field

@@ -22,7 +22,7 @@ DIALECTS = (JSON_SCHEMA, OPENAPI_30)
 
 
 def schema_of(
-    model: t.Any, *, partial: bool = False, only: Names | None = None, exclude: Names = (), dialect: str = JSON_SCHEMA
+    model: t.Any, *, partial: bool = False, only: Names | None = None, exclude: Names = (), dialect: str = "2020-12"
 ) -> Schema:
     """The JSON schema of the bodies that `dynaflask.views.load_item` takes with the same arguments.
 

@@ -24,7 +24,6 @@ from dynaflask.tables.table import find_one
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
 
-LEASE_SECONDS = 60
 PENDING: t.Final = "pending"
 
 Progress = cabc.Callable[[int], object]
@@ -77,7 +76,7 @@ def migrate(
     rate: float | None = None,
     dry_run: bool = False,
     wait: bool = False,
-    lease_seconds: float = LEASE_SECONDS,
+    lease_seconds: float = 60,
     progress: Progress = lambda count: None,
 ) -> list[MigrationResult]:
     """Apply all migrations of a directory that are not applied yet, in the order of their numbers.
@@ -122,7 +121,7 @@ def apply_migration(
     rate: float | None = None,
     dry_run: bool = False,
     wait: bool = False,
-    lease_seconds: float = LEASE_SECONDS,
+    lease_seconds: float = 60,
     progress: Progress = lambda count: None,
 ) -> MigrationResult | None:
     """Apply one migration, or continue it where an interrupted run has ended.

@@ -164,11 +164,13 @@ class TestSend:
         assert len(pool) == 0
 
     def test_a_refused_connection(self) -> None:
-        """A refused connection raises ``EndpointConnectionError`` with the URL."""
+        """A refused connection raises ``EndpointConnectionError`` with the URL, after the socket's error alone."""
         with socket.create_server(("127.0.0.1", 0)) as closed:
             url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        with pytest.raises(EndpointConnectionError, match=url):
+        with pytest.raises(EndpointConnectionError, match=url) as refused:
             ConnectionPool(origin_of(url)).send(REQUEST)
+        assert isinstance(refused.value.__cause__, ConnectionRefusedError)
+        assert refused.value.__cause__.__context__ is None
 
     @pytest.mark.parametrize(
         ("options", "error"),
