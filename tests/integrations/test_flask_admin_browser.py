@@ -176,4 +176,4 @@ def test_the_picture(browser: t.Any, url: str) -> None:
     """The picture is the list with a filter."""
     emulate(browser, width=1000, height=660)
     browser.get(f"{url}?flt0_0=flask")
-    check_picture(browser, "admin.png", browser.get_screenshot_as_png(), selector=".container")
+    check_picture(browser, "admin.png", browser.get_screenshot_as_png(), selector=".model-list")

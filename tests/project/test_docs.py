@@ -242,12 +242,16 @@ def test_the_commands_of_flask_dynamo_exist() -> None:
 
 
 def test_the_page_about_the_forum_names_each_file() -> None:
-    """The table of the walk through the example has each of its files, and no other."""
+    """The table of the walk through the example has each of its files, or its folder, and no other."""
     page = PAGES["docs/tutorials/forum.md"]
     rows = re.findall(r"^\| (`.+?) \| \[", page, re.MULTILINE)
+    names = {name for row in rows for name in re.findall("`(.+?)`", row)}
     folder = PROJECT / "examples/forum"
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*.*") if path.suffix != ".pyc"]
-    assert sorted(name for row in rows for name in re.findall("`(.+?)`", row)) == sorted(set(files) - {"__init__.py"})
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*") if path.suffix != ".pyc"}
+    assert [name for name in names if not (folder / name).exists()] == []
+    assert {file for file in files if file not in names and f"{file.partition('/')[0]}/" not in names} == {
+        "__init__.py"
+    }
 
 
 def read_extras() -> dict[str, str]:

@@ -428,12 +428,11 @@ def add_in(browser: t.Any, site: str, **fields: str) -> None:
     assert servers.eventually(lambda: browser.find_elements("css selector", "[role=status]:focus, [role=alert]:focus"))
 
 
-@pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_reader_sees_what_a_form_did(sites: Sites, browser: t.Any, width: int, dark: bool) -> None:
+def test_a_reader_sees_what_a_form_did(sites: Sites, browser: t.Any, width: int) -> None:
     """After a form, the message has the focus and is on the screen, and no page is wider than it."""
     with served(create_application(sites)) as url:
-        emulate(browser, width=width, dark=dark)
+        emulate(browser, width=width)
         for typed, role in ((INTRO, "status"), (INTRO, "alert")):
             browser.get(url)
             add_in(browser, "eu", **typed)

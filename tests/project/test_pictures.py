@@ -209,7 +209,7 @@ def functions_of(work: t.Callable[[], object]) -> list[tuple[str, str]]:
     def record(frame: types.FrameType, event: str, _: t.Any) -> None:
         if event == "call":
             name = frame.f_code.co_name
-            name = type(frame.f_locals["self"]).__name__ if name == "__init__" else name
+            name = type(frame.f_locals.get("self")).__name__ if name == "__init__" else name
             passed.append((frame.f_code.co_filename.replace(os.sep, "/"), name))
 
     sys.setprofile(record)

@@ -98,9 +98,9 @@ class Column(t.NamedTuple):
 def draw_overview() -> Canvas:
     """From the model to the place of its items."""
     title = "One model, three apps. Each app has binds. A bind leads by a client to a region and an account."
-    canvas = Canvas(472, 364, title)
+    canvas = Canvas(486, 364, title)
     binds = [(app, bind, place) for app, own in PLACES.items() for bind, place in own.items()]
-    columns = [Column(64 + 100 * number, *bind) for number, bind in enumerate(binds)]
+    columns = [Column(64 + 104 * number, *bind) for number, bind in enumerate(binds)]
     for y, name in ((40, "model"), (116, "app"), (182, "bind"), (248, "client"), (314, "region"), (332, "account")):
         canvas.text(12, y, name, "note")
     lines = [("class Thread(Model)", "code"), ("declared once, without a region or an account", "note")]
@@ -124,7 +124,7 @@ def draw_overview() -> Canvas:
 
 
 def _span(columns: list[Column]) -> tuple[int, int]:
-    return columns[0].x, columns[-1].x + 94 - columns[0].x
+    return columns[0].x, columns[-1].x + 98 - columns[0].x
 
 
 def draw_precedence() -> Canvas:
