@@ -28,6 +28,7 @@ from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
+from dynaflask.registry.context import SCOPE
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import request_ctx
 from dynaflask.registry.declaration import DeclaredMeta
@@ -43,6 +44,8 @@ from dynaflask.tenants import Principal
 from dynaflask.tenants import Tenant
 
 if t.TYPE_CHECKING:
+    from flask.ctx import AppContext
+
     from dynaflask.registry.registry import Registry
 
 
@@ -64,17 +67,23 @@ class Scope:
         owner_request: The request that the context was pushed for, or ``NO_REQUEST``; ``None`` if the program has no
             tenant loader.
         nested_scopes: The scopes of other requests that ran in the context.
+        around: Of the scope of such a request: the scope of the context.
         generator_blocks: Of the context's own scope: the blocks that a generator or a coroutine has entered.
         generators: Of an entered block: the frames of those that entered it.
         suspended: Of an entered block: the ids of the generators that were suspended in blocks at its entry.
+        is_left: True after the ``with`` statement that entered the block. What was begun in the block may go on in it.
+        token: Of an entered block: tells the thread or task that entered it from a copy of its context.
     """
 
     pushes: t.Any = True
     owner_request: t.Any = None
     nested_scopes: t.Any = ()
+    around: Scope | None = None
     generator_blocks: t.Any = ()
     generators: tuple[types.FrameType, ...] = ()
     suspended: cabc.Collection[int] = ()
+    is_left: bool = False
+    token: ScopeToken | None = None
 
     def __init__(
         self,
@@ -108,6 +117,22 @@ class Scope:
     def is_entered(self) -> bool:
         """True inside of the ``with`` statement that enters the block, in any thread."""
         return self._outer is not None and self in self._outer._inner_blocks
+
+    # What a generator's block tells of itself: generators.Home.
+
+    @property
+    def app_name(self) -> str:
+        """Name of the app."""
+        return self.registry.app_name
+
+    def is_of(self, context: AppContext) -> bool:
+        """True if the block belongs to an app context."""
+        return (self.root.around or self.root) is context.g.get(SCOPE)
+
+    @property
+    def is_current(self) -> bool:
+        """True: a block is forgotten when it is left."""
+        return True
 
     # From a model to its connection, in the order of a call.
 
@@ -535,7 +560,8 @@ class Scope:
                 f"This was begun in an application context of {self.registry.app_name!r}. It can only continue in that"
                 " context."
             )
-        return block_stack.push_again(self)
+        # A block that was left ends on the stack, too.
+        return block_stack.push_again(self.using({}) if self.is_left else self)
 
     def _is_in_current_context(self) -> bool:
         current = current_scope(self.registry.dynamo)
