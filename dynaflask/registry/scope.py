@@ -417,9 +417,9 @@ class Scope:
 
     @property
     def known_tenant(self) -> str | None:
-        """Name of the tenant, if it has been looked up. The loader is not called."""
+        """Name of the tenant, if it has been looked up, as it marks an object. The loader is not called."""
         principal = self.known_principal
-        return None if principal is None else principal.name
+        return None if principal is None or principal.tenant is None else principal.tenant.mark
 
     @property
     def known_principal(self) -> Principal | None:
@@ -478,7 +478,8 @@ class Scope:
 
     def log_fields(self) -> tuple[str | None, str]:
         """The tenant's name and the bind's key, as far as they have been looked up. The loader is not called."""
-        return self.known_tenant, select_bind_key(self._known_layers())
+        principal = self.known_principal
+        return principal and principal.name, select_bind_key(self._known_layers())
 
     def _known_layers(self) -> list[Values]:
         if self._principal is None and self._outer is not None:
@@ -562,6 +563,32 @@ class Scope:
             )
         # A block that was left ends on the stack, too.
         return block_stack.push_again(self.using({}) if self.is_left else self)
+
+    def require_current(self, model: str) -> None:
+        """Refuse a transaction that is sent in another context or for another tenant than this scope's.
+
+        Args:
+            model: Name of the model that was added to it in this scope.
+
+        Raises:
+            RuntimeError: The current context is another one.
+            TenantMismatch: The current tenant is another one.
+        """
+        if not self._is_in_current_context():
+            raise RuntimeError(
+                f"A transaction belongs to one application context: {model} was added in a context of"
+                f" {self.registry.app_name!r}, which is not the current one. Send the transaction in that context."
+            )
+        scope = t.cast("Scope", current_scope(self.registry.dynamo))
+        if scope.known_tenant != self.known_tenant:
+            added_for, sent_for = (
+                repr(str(name)) if name else "no tenant" for name in (self.known_tenant, scope.known_tenant)
+            )
+            raise TenantMismatch(
+                f"A transaction is for one tenant: {model} was added for {added_for}, and the transaction is sent for"
+                f" {sent_for}. Send it in the block that its models were added in, or make it with"
+                " db.transact_write() or db.transact_get()."
+            )
 
     def _is_in_current_context(self) -> bool:
         current = current_scope(self.registry.dynamo)
