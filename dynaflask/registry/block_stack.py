@@ -62,15 +62,20 @@ class BlockStack:
         Generators may end in another order than they began in, or in another thread, so that the previous stack cannot
         be restored.
         """
-        block.is_left = True
+        blocks = self.entered()
+        block.is_left, block.is_left_elsewhere = True, not self._is_entered_here(block)
         if block.generators:
             block.root.generator_blocks.remove(block)
             homes.remove(block)
             # A frame refers to its variables, and may refer to the block.
             block.generators = ()
-        blocks = self.entered()
         is_innermost = bool(blocks) and blocks[-1] is block
-        self._blocks.set(blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block))
+        token = self._blocks.set(
+            blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block)
+        )
+        if not block.is_left_elsewhere:
+            # The end of a step may bring the block back: see `reset`. The old token was used up.
+            block.token = token
 
     def innermost(self, root: Scope) -> Scope:
         """The innermost entered block of a context, or the context's own scope if it has no entered block."""
@@ -93,12 +98,17 @@ class BlockStack:
         own. A thread or a task that was begun in the block stays in it.
         """
         blocks = self.entered()
+        if self._is_entered_here(left):
+            left.token = self._blocks.set(tuple(block for block in blocks if block is not left))
+
+    def _is_entered_here(self, block: Scope) -> bool:
+        """True in the thread or the task that entered a block. The stack is then as it was before, and must be set."""
         try:
             # Python refuses the token in each other context: there is no other way to tell a context from its copy.
-            self.reset(t.cast("ScopeToken", left.token))
+            self.reset(t.cast("ScopeToken", block.token))
         except ValueError:
-            return
-        left.token = self._blocks.set(tuple(block for block in blocks if block is not left))
+            return False
+        return True
 
     def _innermost_by_frames(self, root: Scope, blocks: tuple[Scope, ...]) -> Scope | None:
         """The innermost block around the running generator, or None if the order of entry decides.
@@ -155,7 +165,7 @@ def _is_inside(block: Scope | None, own_block: Scope, frame: types.FrameType) ->
         frame: The generator.
     """
     while block is not None and block is not own_block:
-        if not block.is_entered:
+        if block.token is None:
             # Work that continues in the scope that it was begun in. It is never suspended. The context's own scope is
             # outside of each block.
             return block is not block.root

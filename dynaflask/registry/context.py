@@ -57,7 +57,7 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
     # BlockStack.innermost, written out: this function runs for each item that becomes an object.
     for block in reversed(block_stack.entered()):
         if block.root is root:
-            return block_stack.innermost(root) if block.is_left else block
+            return _scope_without_left(root) if block.is_left else block
     return root
 
 
@@ -128,7 +128,18 @@ def close_request_scopes(_: BaseException | None = None) -> None:
 def _scope_among_generators(root: Scope, context: AppContext | None) -> Scope:
     if context is not None:
         require_own_context(context)
-    return block_stack.innermost(root)
+    return _scope_without_left(root)
+
+
+def _scope_without_left(root: Scope) -> Scope:
+    scope = block_stack.innermost(root)
+    if scope.is_left_elsewhere:
+        raise RuntimeError(
+            "This code runs in a copy of a context that was inside of a block, and another thread or task has left the"
+            " block since: it is not known if the copy was made before or after that. Enter the block again here, or"
+            " copy the context inside of a `with` statement."
+        )
+    return scope
 
 
 def _open_scope(context: AppContext) -> Scope | None:

@@ -7,6 +7,7 @@ its own, and the first is resumed, Flask's current app is the wrong one for its 
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
 import functools
 import inspect
 import opcode
@@ -123,7 +124,8 @@ class Homes:
 
     def _forget(self, key: int, reference: weakref.ref[Home]) -> None:
         references = self.by_frame.get(key, [])
-        if reference in references:
+        # The garbage collector may call this in the middle of itself.
+        with contextlib.suppress(ValueError):
             references.remove(reference)
         if not references:
             self.by_frame.pop(key, None)

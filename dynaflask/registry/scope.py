@@ -72,6 +72,7 @@ class Scope:
         generators: Of an entered block: the frames of those that entered it.
         suspended: Of an entered block: the ids of the generators that were suspended in blocks at its entry.
         is_left: True after the ``with`` statement that entered the block. What was begun in the block may go on in it.
+        is_left_elsewhere: True if another thread or task than that which entered the block has left it.
         token: Of an entered block: tells the thread or task that entered it from a copy of its context.
     """
 
@@ -83,6 +84,7 @@ class Scope:
     generators: tuple[types.FrameType, ...] = ()
     suspended: cabc.Collection[int] = ()
     is_left: bool = False
+    is_left_elsewhere: bool = False
     token: ScopeToken | None = None
 
     def __init__(
@@ -112,11 +114,6 @@ class Scope:
     def outer(self) -> Scope | None:
         """The scope around a block."""
         return self._outer
-
-    @property
-    def is_entered(self) -> bool:
-        """True inside of the ``with`` statement that enters the block, in any thread."""
-        return self._outer is not None and self in self._outer._inner_blocks
 
     # What a generator's block tells of itself: generators.Home.
 
