@@ -33,6 +33,7 @@ from dynaflask.registry.context import close_request_scopes
 from dynaflask.registry.context import close_scope
 from dynaflask.registry.context import current_app
 from dynaflask.registry.context import require_scope
+from dynaflask.registry.generators import note_push
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.models import STATIC_MODELS
 from dynaflask.registry.models import DeclaredModels
@@ -597,6 +598,7 @@ def _refuse_second(app: flask.Flask) -> None:
 
 
 def _install_teardown(app: flask.Flask, settings: Settings, recorder: OperationRecorder) -> None:
+    flask.appcontext_pushed.connect(note_push, app)
     app.teardown_request(close_request_scopes)
     app.teardown_appcontext(close_scope)
     if "client_idle_seconds" in settings.plain:

@@ -46,6 +46,34 @@ Lister = t.Callable[[], cabc.Iterable[str]]
 LookupGuard = t.Callable[[], contextlib.AbstractContextManager[t.Any]]
 
 
+class TenantName(str):
+    """A tenant's name, which knows its app: two apps may each have a tenant of that name.
+
+    Attributes:
+        app_name: Name of the app.
+        registry: Returns the app's registry, or ``None`` if the app is gone; ``None`` for a name of another process.
+    """
+
+    __slots__ = ("app_name", "registry")
+
+    app_name: str
+    registry: cabc.Callable[[], t.Any] | None
+
+    def __new__(cls, name: str, app_name: str, registry: cabc.Callable[[], t.Any] | None = None) -> TenantName:
+        """The name of an app's tenant."""
+        tenant_name = super().__new__(cls, name)
+        tenant_name.app_name = app_name
+        tenant_name.registry = registry
+        return tenant_name
+
+    # A pickle may be read in another process, where the app has another registry.
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        return TenantName, (str(self), self.app_name)
+
+    def __deepcopy__(self, memo: dict[int, t.Any]) -> TenantName:
+        return self
+
+
 class Tenant:
     """A tenant and its settings. Tenants compare by identity, so that caches keyed by a tenant end with it.
 
@@ -53,12 +81,17 @@ class Tenant:
         name: Name of the tenant.
         changes: Settings that override those of a bind, including the settings of the bind that the tenant names.
         limits: ``tenant_capacity``, if the tenant's settings have it. It is no setting of a bind.
+        mark: The name with its app, which marks what belongs to the tenant. Not the name itself: a program may write
+            that to an item, where only a plain string can stand.
     """
 
-    __slots__ = ("changes", "limits", "name")
+    __slots__ = ("changes", "limits", "mark", "name")
 
-    def __init__(self, name: str, changes: Values, *, limits: Values | None = None) -> None:
+    def __init__(
+        self, name: str, changes: Values, *, limits: Values | None = None, mark: TenantName | None = None
+    ) -> None:
         self.name: t.Final = name
+        self.mark: t.Final = name if mark is None else mark
         self.changes: t.Final = changes
         self.limits: t.Final[Values] = limits or {}
 
@@ -130,10 +163,14 @@ class Tenants:
     Args:
         settings: Settings of the app, with ``DYNAMODB_TENANTS``.
         callbacks: Functions that the program registered.
+        registry: Returns the app's registry, for the names.
     """
 
-    def __init__(self, settings: Settings, callbacks: TenantCallbacks) -> None:
+    def __init__(
+        self, settings: Settings, callbacks: TenantCallbacks, *, registry: cabc.Callable[[], t.Any] | None = None
+    ) -> None:
         self._settings = settings
+        self._registry = registry
         self._callbacks = callbacks
         self._ttl_seconds: float = settings.plain.get("tenant_ttl_seconds", TTL_SECONDS)
         # By name, with the time of expiry on the monotonic clock; the oldest look-up comes first.
@@ -251,7 +288,8 @@ class Tenants:
         bind_values = self._settings.binds.get(t.cast("str", values.get("bind_key")), {})
         changes = merge_settings(bind_values, values)
         limits = {setting: changes.pop(setting) for setting in TENANT_LIMITS if setting in changes}
-        tenant = Tenant(name, ImmutableDict(changes), limits=ImmutableDict(limits))
+        mark = TenantName(name, self._settings.app_name, self._registry)
+        tenant = Tenant(name, ImmutableDict(changes), limits=ImmutableDict(limits), mark=mark)
         expired, _ = self._cache.get(name, (None, 0.0))
         if expired is None:
             return tenant

@@ -24,6 +24,7 @@ from tests.support import default_transport
 from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
+from tests.support import two_apps
 from tests.support.paths import SLOW_FILES
 
 # A shell starts background jobs without Ctrl-C, which the programs that tests start would inherit: `pytest &`.
@@ -210,6 +211,13 @@ def app(make_app: cabc.Callable[..., flask.Flask], recorder: recorders.Recorder)
 def thread_model(db: dynaflask.Dynamo) -> type[pynamodb.models.Model]:
     """The model of PynamoDB's tutorial."""
     return models.declare_thread(db)
+
+
+@pytest.fixture
+def world() -> cabc.Iterator[two_apps.World]:
+    """Two apps on two servers, with tenants of the same names."""
+    with two_apps.two_apps() as apps:
+        yield apps
 
 
 @pytest.fixture(params=["msgspec", "json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
 import typing as t
 
 import click
@@ -72,8 +73,14 @@ class TenantCommand(click.Command):
         return self._invoke_for_each(names or _tenant_names(app), app, ctx)
 
     def _invoke_without_options(self, ctx: click.Context) -> t.Any:
+        script = ctx.find_object(ScriptInfo)
+        app = None if script is None else script.load_app()
         try:
-            return super().invoke(ctx)
+            with contextlib.ExitStack() as stack:
+                if app is not None and flask.has_app_context() and flask.current_app != app:
+                    # Flask runs a command in the context that is pushed already, whichever app it is of.
+                    stack.enter_context(app.app_context())
+                return super().invoke(ctx)
         except TenantRequired as error:
             raise click.UsageError(
                 "This command needs a tenant. Name one with --tenant NAME, or run it for each with --all-tenants."

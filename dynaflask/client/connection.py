@@ -80,6 +80,13 @@ class ConnectionContext(t.Protocol):
         """Records the app's operations."""
 
 
+class TransactionScope(t.Protocol):
+    """What an operation of a transaction needs of the scope that it was added in."""
+
+    def require_current(self, model: str) -> None:
+        """Raise if the code acts in another context, or for another tenant."""
+
+
 class ApiCall(pynamodb.connection.Connection):
     """The part of a connection that PynamoDB needs to make one call and to translate its errors.
 
@@ -495,18 +502,25 @@ class TransactionItem(dict[str, t.Any]):
     Args:
         request: The parameters of the operation.
         connection: The model's own connection.
+        scope: The scope that the operation was added in; ``None`` if its model belongs to no tenant.
     """
 
-    def __init__(self, request: dict[str, t.Any], connection: Connection) -> None:
+    def __init__(
+        self, request: dict[str, t.Any], connection: Connection, *, scope: TransactionScope | None = None
+    ) -> None:
         super().__init__(request)
         self._connection = connection
+        self._scope = scope
 
     def unwrapped_for(self, connection: Connection) -> dict[str, t.Any]:
         """The parameters, for a connection to the same place.
 
         Raises:
-            RuntimeError: As of :meth:`Connection.require_same_place`.
+            RuntimeError: As of :meth:`Connection.require_same_place`. Or the transaction is sent in another context or
+                for another tenant than the operation was added for: its objects would then belong to that tenant.
         """
+        if self._scope is not None:
+            self._scope.require_current(str(self._connection._model))
         connection.require_same_place(self._connection, model=str(self._connection._model))
         return dict(super().items())
 

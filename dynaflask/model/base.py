@@ -28,6 +28,7 @@ from dynaflask.model.index_keys import IndexKeysMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import TenantPageDecoder
 from dynaflask.model.item_tenant import with_tenant
+from dynaflask.model.item_tenant import with_tenant_of_results
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.lane_steps import LaneSteps
 from dynaflask.model.lanes import ItemLane
@@ -37,6 +38,7 @@ from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_GET
 from dynaflask.model.pynamodb_internals import BATCH_WRITE
 from dynaflask.model.pynamodb_internals import page_request
+from dynaflask.model.pynamodb_internals import wrap_map_function
 from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
 from dynaflask.model.results import iterate_in_scope
@@ -66,13 +68,18 @@ class _FromRawData:
 
         def from_raw_data(data: dict[str, t.Any] | None) -> t.Any:
             nonlocal make
-            if make is None or data is None:
-                codec = _codec_in(scope, owner)
-                deserializer = None if codec is None or data is None else codec.deserializer
-                # PynamoDB's own method is looked up only if it is needed: that takes as long as a codec.
-                make = deserializer.make if deserializer else t.cast("t.Any", super(Model, owner)).from_raw_data
-                make = with_tenant(make, None if scope is None else scope.known_tenant)
-            return make(data)
+            if make is not None and data is not None:
+                return make(data)
+            # A program may keep the method of a class, which it looked up outside of contexts.
+            used_in = scope or current_scope(owner.__dynamo__)
+            codec = _codec_in(used_in, owner)
+            deserializer = None if codec is None or data is None else codec.deserializer
+            # PynamoDB's own method is looked up only if it is needed: that takes as long as a codec.
+            plain = deserializer.make if deserializer else t.cast("t.Any", super(Model, owner)).from_raw_data
+            made = with_tenant(plain, None if used_in is None else used_in.known_tenant)
+            if scope is not None and scope.known_principal is not None:
+                make = made
+            return made(data)
 
         return from_raw_data
 
@@ -190,7 +197,12 @@ _LANE_STEPS: t.Final = {operation: LaneSteps(Model, operation, lanes=ItemLanesMi
 def _transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any]:
     connection = model._get_connection().connection
     # A program may put a connection of its own in place of the model's.
-    return TransactionItem(request, connection) if isinstance(connection, Connection) else request
+    if not isinstance(connection, Connection):
+        return request
+    declaration = model.__declaration__
+    is_shared = declaration is not None and declaration.is_shared
+    scope = None if is_shared else current_scope(model.__dynamo__)
+    return TransactionItem(request, connection, scope=scope)
 
 
 def _codec_of(model: type[Model]) -> CompiledCodec | None:
@@ -220,6 +232,13 @@ def _find_codec(model: type[Model], scope: Scope | None) -> CompiledCodec | None
 
 def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
     """The results of a query or a scan. If no user code can see the difference, a page is decoded into objects."""
+    if not isinstance(results, ResultIterator):
+        return results
+    scope = current_scope(model.__dynamo__)
+    tenant = None if scope is None else scope.known_tenant
+    if tenant is not None and not _has_own_from_raw_data(model):
+        # It may call Model's when the items are read, in another tenant's block.
+        wrap_map_function(results, lambda make: with_tenant_of_results(make, tenant))
     if type(results) is not ResultIterator:
         return results
     try:
@@ -227,10 +246,9 @@ def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
     except AttributeError:
         return results
     table = getattr(request.operation, "__self__", None)
-    responses = _safe_responses(model, _codec_of(model))
+    responses = _safe_responses(model, _codec_in(scope, model))
     if responses is None or not _is_direct(table):
         return results
-    tenant = table.connection.tenant
     return ModelResultIterator(request, TenantPageDecoder(responses, tenant), make=with_tenant(responses.make, tenant))
 
 
@@ -261,10 +279,12 @@ def _objects_of_pages(model: type[Model], pages: cabc.Iterator[list[t.Any]], *, 
 
 def _safe_responses(model: type[Model], codec: CompiledCodec | None) -> ResponseDecoder | None:
     """A decoder that runs no user code, and can run at any time in any scope; or None."""
+    return codec.responses if codec is not None and _has_own_from_raw_data(model) else None
+
+
+def _has_own_from_raw_data(model: type[Model]) -> bool:
     # The program may override from_raw_data, or patch it at any time.
-    if codec is None or own_attribute(model, "from_raw_data") is not vars(Model)["from_raw_data"]:
-        return None
-    return codec.responses
+    return own_attribute(model, "from_raw_data") is vars(Model)["from_raw_data"]
 
 
 def _pinned_scope(model: type[Model]) -> Scope:

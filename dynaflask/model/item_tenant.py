@@ -10,6 +10,11 @@ from dynaflask.exceptions import TenantMismatch
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.scope import Scope
 
+if t.TYPE_CHECKING:
+    from dynaflask.registry.declaration import DeclaredMeta
+    from dynaflask.registry.precedence import EffectiveSettings
+    from dynaflask.registry.registry import Registry
+
 NAME: t.Final = "_dynamo_tenant"
 
 
@@ -72,6 +77,19 @@ def with_tenant(make: t.Callable[[t.Any], t.Any], tenant: str | None) -> t.Calla
     return make_for_tenant
 
 
+def with_tenant_of_results(make: t.Callable[[t.Any], t.Any], tenant: str) -> t.Callable[[t.Any], t.Any]:
+    """A function of the program that makes objects of a tenant's items, which remember the tenant."""
+
+    def make_for_tenant(data: t.Any) -> t.Any:
+        item = make(data)
+        # The program may return anything.
+        if isinstance(item, ItemTenantMixin):
+            vars(item)[NAME] = tenant
+        return item
+
+    return make_for_tenant
+
+
 class TenantPageDecoder:
     """Decodes pages for one scope: the objects remember the scope's tenant.
 
@@ -102,15 +120,19 @@ def require_own_tenant(item: t.Any) -> None:
     """Refuse an object that was read or saved for another tenant, unless both tenants have one table.
 
     Raises:
-        TenantMismatch: The current tenant has another table than the object's. A ``db.without_tenant`` block may use
-            any object.
+        TenantMismatch: The current tenant has another table than the object's. So has a tenant of that name in another
+            app. A ``db.without_tenant`` block may use any object.
     """
     tenant = item._dynamo_tenant
     scope = None if tenant is None else current_scope(item.__dynamo__)
-    if scope is None or scope.principal.is_unrestricted or scope.principal.name == tenant:
+    if scope is None or scope.principal.is_unrestricted or scope.known_tenant is tenant:
         return
-    if not _is_same_table(item, scope, tenant):
+    is_same_app = _is_same_app(tenant, scope.registry)
+    if is_same_app and scope.principal.name == tenant:
+        return
+    if not _is_same_table(item, scope, tenant, is_same_app=is_same_app):
         name, label = type(item).__name__, repr(scope.tenant) if scope.tenant else "a context without a tenant"
+        label += "" if is_same_app else f" of the app {scope.registry.app_name!r}"
         # Without the other tenant's name: the message may be shown to this tenant.
         raise TenantMismatch(
             f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one from its"
@@ -118,13 +140,30 @@ def require_own_tenant(item: t.Any) -> None:
         )
 
 
-def _is_same_table(item: t.Any, scope: Scope, tenant: str) -> bool:
+def _is_same_app(tenant: t.Any, registry: Registry) -> bool:
+    # The name of another process has no registry, and one that an older release pickled has no app either.
+    if getattr(tenant, "registry", None) is None:
+        return getattr(tenant, "app_name", registry.app_name) == registry.app_name
+    return tenant.registry() is registry
+
+
+def _is_same_table(item: t.Any, scope: Scope, tenant: t.Any, *, is_same_app: bool) -> bool:
     declaration = scope.registry.models.declaration_of(type(item))
     settings = scope.resolve(declaration)
     try:
-        other = scope.for_tenant(tenant).resolve(declaration)
+        other = scope.for_tenant(tenant).resolve(declaration) if is_same_app else _known_settings(declaration, tenant)
     except DynaflaskError:
         # The object's tenant no longer exists, or its settings are wrong, so its table is unknown.
         return False
     # A computed name may depend on the current tenant, which is not the object's here.
-    return settings.is_static and other.is_static and settings.place == other.place
+    return other is not None and settings.is_static and other.is_static and settings.place == other.place
+
+
+def _known_settings(declaration: DeclaredMeta, tenant: t.Any) -> EffectiveSettings | None:
+    """A model's settings for a tenant of another app, if that app still has it. The program's functions are not called.
+
+    They look up tenants of the current app.
+    """
+    registry: Registry | None = None if tenant.registry is None else tenant.registry()
+    known = None if registry is None else registry.tenants.last_known(tenant)
+    return None if registry is None or known is None else registry.resolve(declaration, (), known)

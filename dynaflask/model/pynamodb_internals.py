@@ -65,6 +65,18 @@ def page_request(results: t.Any) -> PageRequest:
     )
 
 
+def wrap_map_function(results: t.Any, wrap: t.Callable[[t.Any], t.Any]) -> None:
+    """Wrap the function that makes the objects of a ``ResultIterator``.
+
+    Without the name, a tenant's query of a model that overrides ``from_raw_data`` fails.
+
+    Args:
+        results: The iterator.
+        wrap: Returns the function to use in place of its argument.
+    """
+    results._map_fn = wrap(results._map_fn)
+
+
 def current_item(results: t.Any) -> tuple[t.Any, int] | None:
     """The items of a ``ResultIterator``'s page and the index of the last one that it returned; None between two pages.
 

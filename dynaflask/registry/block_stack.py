@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextvars
-import inspect
 import sys
 import types
 import typing as t
+
+from dynaflask.registry.generators import homes
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
 
 ScopeToken = contextvars.Token[tuple["Scope", ...]]
-
-# Code whose frame may be suspended, and resumed later: generators, asynchronous generators and coroutines.
-SUSPENDABLE: t.Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
-# Functions that return with a block entered.
-ENTERING: t.Final = frozenset({"__enter__", "__aenter__", "enter_context", "enter_async_context"})
 
 
 class BlockStack:
@@ -51,8 +47,10 @@ class BlockStack:
             if block.generators:
                 # One list for all threads of the context: a generator may be resumed in another thread.
                 vars(root).setdefault("generator_blocks", []).append(block)
+                homes.add(block)
         # Blocks of contexts that have ended stay behind where a generator was never finished.
-        self._blocks.set((*(other for other in blocks if other.root.pushes), block) if blocks else (block,))
+        others = tuple(other for other in blocks if other.root.pushes) if blocks else ()
+        block.token = self._blocks.set((*others, block))
 
     def push_again(self, block: Scope) -> ScopeToken:
         """Enter a block that work was begun in, until :attr:`reset`."""
@@ -64,25 +62,53 @@ class BlockStack:
         Generators may end in another order than they began in, or in another thread, so that the previous stack cannot
         be restored.
         """
+        blocks = self.entered()
+        block.is_left, block.is_left_elsewhere = True, not self._is_entered_here(block)
         if block.generators:
             block.root.generator_blocks.remove(block)
+            homes.remove(block)
             # A frame refers to its variables, and may refer to the block.
             block.generators = ()
-        blocks = self.entered()
         is_innermost = bool(blocks) and blocks[-1] is block
-        self._blocks.set(blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block))
+        token = self._blocks.set(
+            blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block)
+        )
+        if not block.is_left_elsewhere:
+            # The end of a step may bring the block back: see `reset`. The old token was used up.
+            block.token = token
 
     def innermost(self, root: Scope) -> Scope:
         """The innermost entered block of a context, or the context's own scope if it has no entered block."""
+        for left in [block for block in self.entered() if block.is_left]:
+            self._drop_if_entered_here(left)
         blocks = self.entered()
         if root.generator_blocks:
-            block = self._innermost_by_frames(root, blocks)
-            if block is not None:
-                return block
+            around = self._innermost_by_frames(root, blocks)
+            if around is not None:
+                return around
         for block in reversed(blocks):
             if block.root is root:
                 return block
         return root
+
+    def _drop_if_entered_here(self, left: Scope) -> None:
+        """Drop a block that was left by other code, if it was entered here, and not in what this code is a copy of.
+
+        The garbage collector ends a suspended generator in any thread, and asyncio an asynchronous one in a task of its
+        own. A thread or a task that was begun in the block stays in it.
+        """
+        blocks = self.entered()
+        if self._is_entered_here(left):
+            left.token = self._blocks.set(tuple(block for block in blocks if block is not left))
+
+    def _is_entered_here(self, block: Scope) -> bool:
+        """True in the thread or the task that entered a block. The stack is then as it was before, and must be set."""
+        try:
+            # Python refuses the token in each other context: there is no other way to tell a context from its copy.
+            self.reset(t.cast("ScopeToken", block.token))
+        except ValueError:
+            return False
+        return True
 
     def _innermost_by_frames(self, root: Scope, blocks: tuple[Scope, ...]) -> Scope | None:
         """The innermost block around the running generator, or None if the order of entry decides.
@@ -118,35 +144,6 @@ class BlockStack:
         return next((block for block in reversed(self.entered()) if block in around), next(iter(around), None))
 
 
-def entering_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
-    """The generators and coroutines that enter a block, the innermost first; none if it ends before one is suspended.
-
-    There are several if the code with the ``with`` statement is a ``@contextlib.contextmanager``: it enters the block
-    for the generator that uses it, too.
-
-    Args:
-        frame: The code with the ``with`` statement.
-    """
-    generators: list[types.FrameType] = []
-    is_entered_for_caller = False
-    while frame is not None:
-        code = frame.f_code
-        if code.co_name in ENTERING:
-            # Another context manager enters the block. The function that it returns to may return, too.
-            is_entered_for_caller = True
-        elif generators and not is_entered_for_caller:
-            # This code resumed the generator, and did not enter the block by that.
-            break
-        elif code.co_flags & SUSPENDABLE:
-            generators.append(frame)
-            is_entered_for_caller = False
-        elif not is_entered_for_caller:
-            # A `with` statement in a plain function ends before the function returns.
-            break
-        frame = frame.f_back
-    return tuple(generators)
-
-
 def _suspended_generators(root: Scope) -> cabc.Collection[int]:
     """The ids of the generators that are suspended inside a block of the context."""
     # Ids, not frames: the variables of one generator may refer to another, which would then never end. A new frame may
@@ -168,7 +165,7 @@ def _is_inside(block: Scope | None, own_block: Scope, frame: types.FrameType) ->
         frame: The generator.
     """
     while block is not None and block is not own_block:
-        if not block.is_entered:
+        if block.token is None:
             # Work that continues in the scope that it was begun in. It is never suspended. The context's own scope is
             # outside of each block.
             return block is not block.root

@@ -13,8 +13,8 @@ import flask
 import werkzeug.wrappers
 
 from dynaflask.registry.block_stack import block_stack
-from dynaflask.registry.block_stack import entering_generators
 from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.generators import entering_generators
 from dynaflask.tenants import Principal
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
@@ -43,6 +43,8 @@ class ScopedBlock:
         self._active.append(block)
 
     def __exit__(self, *exception: t.Any) -> None:
+        if not self._active:
+            raise RuntimeError("This block was left already. Enter it with a `with` statement, which leaves it once.")
         # Threads and tasks may share this object: each leaves the block that it entered itself.
         is_only = len(self._active) == 1
         block = self._active[0] if is_only else block_stack.innermost_of(self._active) or self._active[-1]

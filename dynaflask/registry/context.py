@@ -11,6 +11,8 @@ from flask.globals import app_ctx as _app_ctx
 from flask.globals import request_ctx as _request_ctx
 
 from dynaflask.registry.block_stack import block_stack
+from dynaflask.registry.generators import homes
+from dynaflask.registry.generators import require_own_context
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
@@ -26,7 +28,7 @@ request: t.Any = flask.request
 request_ctx: t.Any = _request_ctx
 
 # The scope is an attribute of flask.g: it lives and ends with its app context, in any thread or task that uses it.
-_SCOPE = "_dynamo_scope"
+SCOPE = "_dynamo_scope"
 
 
 def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
@@ -39,6 +41,7 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
         ``None`` outside of an app context, and in the context of an app without a registry.
     """
     root: Scope | None
+    context: AppContext | None = None
     try:
         # One look through Flask's proxy for both app and g: it costs more than all that follows. The method is
         # werkzeug's documented LocalProxy._get_current_object; without it no scope can be found.
@@ -46,23 +49,23 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
     except RuntimeError:
         root = None if dynamo is None else dynamo._fallback_scope()
     else:
-        root = context.g.get(_SCOPE) or _open_scope(context)
+        root = context.g.get(SCOPE) or _open_scope(context)
         if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
-    if root is None or root.generator_blocks:
-        return root and block_stack.innermost(root)
+    if root is None or homes.by_frame:
+        return root and _scope_among_generators(root, context)
     # BlockStack.innermost, written out: this function runs for each item that becomes an object.
     for block in reversed(block_stack.entered()):
         if block.root is root:
-            return block
+            return _scope_without_left(root) if block.is_left else block
     return root
 
 
 def existing_scope() -> Scope | None:
     """The scope to use here, if it is open already. None is opened."""
-    root: Scope | None = app_ctx.g.get(_SCOPE) if app_ctx else None
+    root: Scope | None = app_ctx.g.get(SCOPE) if app_ctx else None
     if root is not None and (nested_request := _nested_request(root)):
-        root = vars(nested_request).get(_SCOPE, {}).get(root)
+        root = vars(nested_request).get(SCOPE, {}).get(root)
     return root and block_stack.innermost(root)
 
 
@@ -106,7 +109,7 @@ def current_app() -> flask.Flask:
 
 def close_scope(_: BaseException | None = None) -> None:
     """Close the scope of the current app context, if it has one, and those of requests that ran in the context."""
-    scope: Scope | None = app_ctx._get_current_object().g.get(_SCOPE)
+    scope: Scope | None = app_ctx._get_current_object().g.get(SCOPE)
     if scope is not None:
         scope.close()
         # Not values(): it fails if a thread that shares the context adds a scope meanwhile.
@@ -118,8 +121,25 @@ def close_scope(_: BaseException | None = None) -> None:
 def close_request_scopes(_: BaseException | None = None) -> None:
     """Close the scopes that the current request had in app contexts that were pushed before it."""
     # A copy: a thread that shares the request may use it in another context meanwhile.
-    for scope in vars(request._get_current_object()).get(_SCOPE, {}).copy().values():
+    for scope in vars(request._get_current_object()).get(SCOPE, {}).copy().values():
         scope.close()
+
+
+def _scope_among_generators(root: Scope, context: AppContext | None) -> Scope:
+    if context is not None:
+        require_own_context(context)
+    return _scope_without_left(root)
+
+
+def _scope_without_left(root: Scope) -> Scope:
+    scope = block_stack.innermost(root)
+    if scope.is_left_elsewhere:
+        raise RuntimeError(
+            "This code runs in a copy of a context that was inside of a block, and another thread or task has left the"
+            " block since: it is not known if the copy was made before or after that. Enter the block again here, or"
+            " copy the context inside of a `with` statement."
+        )
+    return scope
 
 
 def _open_scope(context: AppContext) -> Scope | None:
@@ -128,7 +148,7 @@ def _open_scope(context: AppContext) -> Scope | None:
     if open_scope is None:
         return None
     # Threads may share a context, and two of them may open its scope at once: setdefault gives both the same one.
-    scope: Scope = context.g.setdefault(_SCOPE, open_scope())
+    scope: Scope = context.g.setdefault(SCOPE, open_scope())
     scope.pushes = _pushes(context)
     if registry.tenants.has_loader and scope.owner_request is None:
         scope.owner_request = _request_of(context)
@@ -154,10 +174,10 @@ def _scope_of_request(root: Scope) -> Scope:
     if nested_request is None:
         return root
     # By root: a request may be used in the contexts of several apps.
-    scopes: dict[Scope, Scope] = vars(nested_request).setdefault(_SCOPE, {})
+    scopes: dict[Scope, Scope] = vars(nested_request).setdefault(SCOPE, {})
     if root not in scopes:
         opened = root.registry.open_scope()
-        opened.pushes = ()
+        opened.pushes, opened.around = (), root
         nested_scope = scopes.setdefault(root, opened)
         root.nested_scopes[id(nested_scope)] = nested_scope
     scope = scopes[root]

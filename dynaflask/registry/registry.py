@@ -93,7 +93,7 @@ class Registry:
             lambda: self.scope.table_names,
             lambda name: self.scope.table(name),  # noqa: PLW0108 - the scope of the moment of the call
         )
-        self.tenants = Tenants(settings, dynamo._tenant_callbacks)
+        self.tenants = Tenants(settings, dynamo._tenant_callbacks, registry=weakref.ref(self))
         # By declaration and tenant; None is the app itself. A weak key lets Python collect a model of a function.
         self._effective_settings: weakref.WeakKeyDictionary[DeclaredMeta, dict[Tenant | None, EffectiveSettings]] = (
             weakref.WeakKeyDictionary()

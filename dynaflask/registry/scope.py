@@ -28,6 +28,7 @@ from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
+from dynaflask.registry.context import SCOPE
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import request_ctx
 from dynaflask.registry.declaration import DeclaredMeta
@@ -43,6 +44,8 @@ from dynaflask.tenants import Principal
 from dynaflask.tenants import Tenant
 
 if t.TYPE_CHECKING:
+    from flask.ctx import AppContext
+
     from dynaflask.registry.registry import Registry
 
 
@@ -64,17 +67,25 @@ class Scope:
         owner_request: The request that the context was pushed for, or ``NO_REQUEST``; ``None`` if the program has no
             tenant loader.
         nested_scopes: The scopes of other requests that ran in the context.
+        around: Of the scope of such a request: the scope of the context.
         generator_blocks: Of the context's own scope: the blocks that a generator or a coroutine has entered.
         generators: Of an entered block: the frames of those that entered it.
         suspended: Of an entered block: the ids of the generators that were suspended in blocks at its entry.
+        is_left: True after the ``with`` statement that entered the block. What was begun in the block may go on in it.
+        is_left_elsewhere: True if another thread or task than that which entered the block has left it.
+        token: Of an entered block: tells the thread or task that entered it from a copy of its context.
     """
 
     pushes: t.Any = True
     owner_request: t.Any = None
     nested_scopes: t.Any = ()
+    around: Scope | None = None
     generator_blocks: t.Any = ()
     generators: tuple[types.FrameType, ...] = ()
     suspended: cabc.Collection[int] = ()
+    is_left: bool = False
+    is_left_elsewhere: bool = False
+    token: ScopeToken | None = None
 
     def __init__(
         self,
@@ -104,10 +115,21 @@ class Scope:
         """The scope around a block."""
         return self._outer
 
+    # What a generator's block tells of itself: generators.Home.
+
     @property
-    def is_entered(self) -> bool:
-        """True inside of the ``with`` statement that enters the block, in any thread."""
-        return self._outer is not None and self in self._outer._inner_blocks
+    def app_name(self) -> str:
+        """Name of the app."""
+        return self.registry.app_name
+
+    def is_of(self, context: AppContext) -> bool:
+        """True if the block belongs to an app context."""
+        return (self.root.around or self.root) is context.g.get(SCOPE)
+
+    @property
+    def is_current(self) -> bool:
+        """True: a block is forgotten when it is left."""
+        return True
 
     # From a model to its connection, in the order of a call.
 
@@ -392,9 +414,9 @@ class Scope:
 
     @property
     def known_tenant(self) -> str | None:
-        """Name of the tenant, if it has been looked up. The loader is not called."""
+        """Name of the tenant, if it has been looked up, as it marks an object. The loader is not called."""
         principal = self.known_principal
-        return None if principal is None else principal.name
+        return None if principal is None or principal.tenant is None else principal.tenant.mark
 
     @property
     def known_principal(self) -> Principal | None:
@@ -453,7 +475,8 @@ class Scope:
 
     def log_fields(self) -> tuple[str | None, str]:
         """The tenant's name and the bind's key, as far as they have been looked up. The loader is not called."""
-        return self.known_tenant, select_bind_key(self._known_layers())
+        principal = self.known_principal
+        return principal and principal.name, select_bind_key(self._known_layers())
 
     def _known_layers(self) -> list[Values]:
         if self._principal is None and self._outer is not None:
@@ -535,7 +558,34 @@ class Scope:
                 f"This was begun in an application context of {self.registry.app_name!r}. It can only continue in that"
                 " context."
             )
-        return block_stack.push_again(self)
+        # A block that was left ends on the stack, too.
+        return block_stack.push_again(self.using({}) if self.is_left else self)
+
+    def require_current(self, model: str) -> None:
+        """Refuse a transaction that is sent in another context or for another tenant than this scope's.
+
+        Args:
+            model: Name of the model that was added to it in this scope.
+
+        Raises:
+            RuntimeError: The current context is another one.
+            TenantMismatch: The current tenant is another one.
+        """
+        if not self._is_in_current_context():
+            raise RuntimeError(
+                f"A transaction belongs to one application context: {model} was added in a context of"
+                f" {self.registry.app_name!r}, which is not the current one. Send the transaction in that context."
+            )
+        scope = t.cast("Scope", current_scope(self.registry.dynamo))
+        if scope.known_tenant != self.known_tenant:
+            added_for, sent_for = (
+                repr(str(name)) if name else "no tenant" for name in (self.known_tenant, scope.known_tenant)
+            )
+            raise TenantMismatch(
+                f"A transaction is for one tenant: {model} was added for {added_for}, and the transaction is sent for"
+                f" {sent_for}. Send it in the block that its models were added in, or make it with"
+                " db.transact_write() or db.transact_get()."
+            )
 
     def _is_in_current_context(self) -> bool:
         current = current_scope(self.registry.dynamo)

@@ -1,0 +1,228 @@
+"""Generators and coroutines that stand in a block, or have pushed an app context, and may be suspended there.
+
+A suspended generator leaves its app context pushed, as Flask's ``stream_with_context`` does. If another one then pushes
+its own, and the first is resumed, Flask's current app is the wrong one for its code. Such code is refused.
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import functools
+import inspect
+import opcode
+import sys
+import types
+import typing as t
+import weakref
+
+import flask
+from flask.globals import app_ctx as _app_ctx
+
+if t.TYPE_CHECKING:
+    from flask.ctx import AppContext
+
+app_ctx: t.Any = _app_ctx
+
+# Code whose frame may be suspended, and resumed later: generators, asynchronous generators and coroutines.
+SUSPENDABLE: t.Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
+# Functions that return with a block entered.
+ENTERING: t.Final = frozenset({"__enter__", "__aenter__", "enter_context", "enter_async_context"})
+# The instruction of a `with` statement that enters its block, by the version of Python: 3.10, up to 3.13, and from 3.14
+# on the one before the call. With another one, a `with` statement counts as a call of __enter__, which takes longer.
+WITH: t.Final = frozenset(opcode.opmap.get(name) for name in ("SETUP_WITH", "BEFORE_WITH", "LOAD_SPECIAL"))
+
+_PUSHES: t.Final = "_dynamo_pushes"
+
+
+class Home(t.Protocol):
+    """A block that a generator has entered, or an app context that it has pushed."""
+
+    generators: tuple[types.FrameType, ...]
+
+    @property
+    def app_name(self) -> str:
+        """Name of its app."""
+
+    def is_of(self, context: AppContext) -> bool:
+        """True if it belongs to an app context."""
+
+    @property
+    def is_current(self) -> bool:
+        """False once the context was popped."""
+
+
+class Push:
+    """An app context that was pushed while generators were in force.
+
+    Args:
+        context: The app context.
+        generators: The generators that pushed it, if any.
+        inside: The ids of the generators that were running: what they do in the context is right.
+    """
+
+    def __init__(self, context: AppContext, *, generators: tuple[types.FrameType, ...], inside: frozenset[int]) -> None:
+        # A weak reference: the context owns this.
+        self._context = weakref.ref(context)
+        self.generators = generators
+        self.inside = inside
+        self.app_name = context.app.name
+        self._depth = _depth(context)
+
+    def is_of(self, context: AppContext) -> bool:
+        """True if this context was pushed."""
+        return self._context() is context
+
+    @property
+    def is_current(self) -> bool:
+        """False once the context was popped."""
+        context = self._context()
+        return context is not None and self._depth <= _depth(context)
+
+    @property
+    def is_last(self) -> bool:
+        """True if the context was not pushed again since."""
+        context = self._context()
+        return context is not None and self._depth == _depth(context)
+
+
+class Homes:
+    """The blocks and contexts of all generators of the process: any thread may resume any generator.
+
+    Attributes:
+        by_frame: By the id of a generator's frame, in the order of entry.
+    """
+
+    def __init__(self) -> None:
+        # Ids and weak references: a frame refers to its variables, and the generator might never end.
+        self.by_frame: dict[int, list[weakref.ref[Home]]] = {}
+
+    def add(self, home: Home) -> None:
+        """Add a block or a context, which keeps the frames of its generators."""
+        for frame in home.generators:
+            forget = functools.partial(self._forget, id(frame))
+            self.by_frame.setdefault(id(frame), []).append(weakref.ref(home, forget))
+
+    def remove(self, home: Home) -> None:
+        """Remove a block that was left."""
+        for frame in home.generators:
+            self._forget(id(frame), weakref.ref(home))
+
+    def innermost(self, frame: types.FrameType) -> Home | None:
+        """What a generator entered or pushed last, and has not left."""
+        references = self.by_frame.get(id(frame), ())
+        homes = (reference() for reference in reversed(references))
+        return next((home for home in homes if home is not None and home.is_current), None)
+
+    def running(self) -> cabc.Iterator[types.FrameType]:
+        """The frames of the running generators that are in force, the innermost first."""
+        frame: types.FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if id(frame) in self.by_frame:
+                yield frame
+            frame = frame.f_back
+
+    def _forget(self, key: int, reference: weakref.ref[Home]) -> None:
+        references = self.by_frame.get(key, [])
+        # The garbage collector may call this in the middle of itself.
+        with contextlib.suppress(ValueError):
+            references.remove(reference)
+        if not references:
+            self.by_frame.pop(key, None)
+
+
+homes: t.Final = Homes()
+
+
+def note_push(app: flask.Flask, **_: t.Any) -> None:
+    """Note an app context that a generator pushes, or that is pushed while generators are in force.
+
+    It receives ``flask.appcontext_pushed``.
+
+    Args:
+        app: The app.
+    """
+    generators = _pushing_generators(sys._getframe(1))
+    if generators or homes.by_frame:
+        context = app_ctx._get_current_object()
+        push = Push(context, generators=generators, inside=frozenset(map(id, homes.running())))
+        pushes: list[Push] = context.g.setdefault(_PUSHES, [])
+        pushes[:] = [*(other for other in pushes if other.is_current), push]
+        homes.add(push)
+
+
+def require_own_context(context: AppContext) -> None:
+    """Refuse the code of a generator that was resumed in an app context which is not its own.
+
+    Args:
+        context: The current app context.
+
+    Raises:
+        RuntimeError: The running generator stands in a block of another context, or pushed another one, and the current
+            one was not pushed inside of that.
+    """
+    for frame in homes.running():
+        home = homes.innermost(frame)
+        if home is not None:
+            if not home.is_of(context) and id(frame) not in _pushed_inside(context):
+                raise RuntimeError(
+                    f"{frame.f_code.co_name}() was begun in an app context of {home.app_name!r}, and goes on while"
+                    f" another one, of {context.app.name!r}, is current: its calls would go there. Leave that context"
+                    " before you resume the generator, or read the generator to its end before you push the context."
+                )
+            return
+
+
+def _pushed_inside(context: AppContext) -> frozenset[int]:
+    pushes: list[Push] = context.g.get(_PUSHES, [])
+    return next((push.inside for push in pushes if push.is_last), frozenset())
+
+
+def _pushing_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
+    while frame is not None and frame.f_globals.get("__name__") in {"blinker.base", "flask.ctx"}:
+        frame = frame.f_back
+    # It pops the context before it returns: the usual request needs no look at more frames.
+    is_request = frame is not None and frame.f_code is flask.Flask.wsgi_app.__code__
+    return () if is_request else entering_generators(frame)
+
+
+def entering_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
+    """The generators and coroutines that enter a block, the innermost first; none if it ends before one is suspended.
+
+    There are several if the code with the ``with`` statement is a ``@contextlib.contextmanager``: it enters the block
+    for the generator that uses it, too.
+
+    Args:
+        frame: The code that enters the block.
+    """
+    generators: list[types.FrameType] = []
+    # Who calls __enter__ by hand may do so for its caller.
+    is_entered_for_caller = frame is not None and not _is_at_with(frame)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name in ENTERING:
+            # Another context manager enters the block. The function that it returns to may return, too.
+            is_entered_for_caller = True
+        elif generators and not is_entered_for_caller:
+            # This code resumed the generator, and did not enter the block by that.
+            break
+        elif code.co_flags & SUSPENDABLE:
+            generators.append(frame)
+            is_entered_for_caller = False
+        elif not is_entered_for_caller:
+            # A `with` statement in a plain function ends before the function returns.
+            break
+        frame = frame.f_back
+    return tuple(generators)
+
+
+def _is_at_with(frame: types.FrameType) -> bool:
+    code, position = frame.f_code.co_code, frame.f_lasti
+    return code[position] in WITH or code[position - 2] in WITH
+
+
+def _depth(context: t.Any) -> int:
+    """How many times an app context is pushed now."""
+    # Flask's private name; from 3.2 on it has another one.
+    tokens = getattr(context, "_cv_tokens", None)
+    return getattr(context, "_push_count", 1) if tokens is None else len(tokens)

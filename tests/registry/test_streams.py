@@ -1,0 +1,178 @@
+"""Streamed responses of two apps and of two tenants, read in turns, by one thread and by two."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import contextvars
+import threading
+import typing as t
+
+import flask
+import pytest
+
+from tests.support.two_apps import World
+
+STEPS = 3
+
+
+@pytest.fixture
+def streaming(world: World) -> World:
+    """The apps with views that stream: one call of the request's tenant for each line."""
+    world.db.tenant_loader(lambda: flask.request.headers.get("X-Tenant"))
+
+    def lines() -> t.Iterator[str]:
+        for number in range(STEPS):
+            world.Thread("forum", str(number)).save()
+            yield f"{number}\n"
+
+    def lines_in_block() -> t.Iterator[str]:
+        with world.db.tenant(flask.request.headers["X-Block"]):
+            yield from lines()
+
+    for app in (world.one, world.two):
+        app.add_url_rule("/", "stream", lambda: flask.Response(flask.stream_with_context(lines())))
+        app.add_url_rule("/block", "block", lambda: flask.Response(flask.stream_with_context(lines_in_block())))
+        app.add_url_rule("/bare", "bare", lambda: flask.Response(lines()))
+        app.add_url_rule("/quick", "quick", lambda: str(world.Thread("forum", "quick").save() and ""))
+    return world
+
+
+def stream(app: flask.Flask, url: str = "/", **headers: str) -> t.Any:
+    """The lines of a response, none of which has been read."""
+    names = {f"X-{name.title()}": value for name, value in headers.items()}
+    return app.wsgi_app(app.test_client().application.test_request_context(url, headers=names).request.environ, ignore)
+
+
+def ignore(status: str, headers: t.Any, *_: t.Any) -> t.Any:
+    """WSGI's start_response."""
+
+
+def messages(error: BaseException | None) -> str:
+    """The messages of an error, and of those that it followed."""
+    return "" if error is None else f"{error} {messages(error.__context__)}"
+
+
+def pop_all() -> None:
+    """Pop contexts that ended in the wrong order."""
+    while flask.has_app_context():
+        flask.globals.app_ctx._get_current_object().pop()
+
+
+class TestOneThread:
+    """One thread that reads two responses in turns: a line that would come from the other's app is refused."""
+
+    @pytest.mark.parametrize(("first", "second"), [("one", "two"), ("two", "one"), ("one", "one")])
+    def test_in_turns(self, streaming: World, first: str, second: str) -> None:
+        """While the second response has its context pushed, the first sends nothing."""
+        apps = {"one": streaming.one, "two": streaming.two}
+        responses = [stream(apps[first], tenant="acme"), stream(apps[second], tenant="globex")]
+        lines = [iter(response) for response in responses]
+        next(lines[0])
+        next(lines[1])
+        # Flask reports the wrong order, too.
+        with pytest.raises((RuntimeError, AssertionError)) as caught:
+            next(lines[0])
+        assert "goes on while another one" in messages(caught.value)
+        with contextlib.suppress(AssertionError, LookupError):
+            responses[1].close()
+        pop_all()
+        assert streaming.sent() == [f"{first} acme-Thread", f"{second} globex-Thread"]
+
+    @pytest.mark.parametrize("url", ["/", "/block"])
+    def test_one_after_the_other(self, streaming: World, url: str) -> None:
+        """Responses that are made first, and read later, are each for their own app and tenant."""
+        responses = [
+            stream(streaming.one, url, tenant="acme", block="globex"),
+            stream(streaming.two, url, tenant="acme", block="globex"),
+            stream(streaming.one, url, tenant="globex", block="acme"),
+        ]
+        for response in reversed(responses):
+            assert b"".join(response) == b"0\n1\n2\n"
+            response.close()
+        tables = ["acme", "globex"] if url == "/" else ["globex", "acme"]
+        assert streaming.sent() == [
+            *[f"one {tables[1]}-Thread"] * STEPS,
+            *[f"two {tables[0]}-Thread"] * STEPS,
+            *[f"one {tables[0]}-Thread"] * STEPS,
+        ]
+
+    def test_one_inside_the_other(self, streaming: World) -> None:
+        """A response that is read to its end between two lines of another one disturbs neither."""
+        outer = stream(streaming.one, "/block", tenant="acme", block="globex")
+        lines = iter(outer)
+        next(lines)
+        inner = stream(streaming.two, tenant="acme")
+        assert b"".join(inner) == b"0\n1\n2\n"
+        inner.close()
+        assert len(list(lines)) == STEPS - 1
+        outer.close()
+        assert streaming.sent() == ["one globex-Thread", *["two acme-Thread"] * STEPS, *["one globex-Thread"] * 2]
+
+    def test_one_is_abandoned(self, streaming: World) -> None:
+        """A response that a server closes in the middle leaves neither a context nor a block behind."""
+        response = stream(streaming.one, "/block", tenant="acme", block="globex")
+        next(iter(response))
+        response.close()
+        assert not flask.has_app_context()
+        with streaming.one.test_request_context(headers={"X-Tenant": "acme"}):
+            streaming.Thread("forum", "after").save()
+        assert streaming.sent() == ["one globex-Thread", "one acme-Thread"]
+
+    def test_one_is_kept_while_the_next_request_runs(self, streaming: World) -> None:
+        """A response that was begun and not closed has no effect in the requests of another app and tenant."""
+        kept = stream(streaming.one, "/block", tenant="acme", block="globex")
+        lines = iter(kept)
+        next(lines)
+        for app in (streaming.two, streaming.one):
+            b"".join(stream(app, "/quick", tenant="acme"))
+        assert len(list(lines)) == STEPS - 1
+        kept.close()
+        assert streaming.sent() == [
+            *["one globex-Thread", "two acme-Thread", "one acme-Thread"],
+            *["one globex-Thread"] * 2,
+        ]
+
+    def test_without_stream_with_context(self, streaming: World) -> None:
+        """A bare generator has no context; inside a context of another app it would be that app's, as any code."""
+        response = stream(streaming.one, "/bare", tenant="acme")
+        with pytest.raises(RuntimeError, match=r"flask.stream_with_context"):
+            b"".join(response)
+        assert streaming.sent() == []
+
+
+class TestTwoThreads:
+    """Threads that each read a response do so for its own app and tenant, also in turns."""
+
+    def test_in_turns(self, streaming: World) -> None:
+        """Each thread has its own context, whichever thread reads between."""
+        turns = threading.Barrier(2)
+
+        def read(app: flask.Flask, tenant: str) -> int:
+            response = stream(app, "/block", tenant=tenant, block="globex" if tenant == "acme" else "acme")
+            count = 0
+            for _ in response:
+                count += 1
+                turns.wait(60)
+            response.close()
+            return count
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            counts = pool.map(read, (streaming.one, streaming.two), ("acme", "globex"))
+            assert list(counts) == [STEPS, STEPS]
+        assert sorted(streaming.sent()) == [*["one globex-Thread"] * STEPS, *["two acme-Thread"] * STEPS]
+
+    def test_a_response_that_another_thread_goes_on_reading(self, streaming: World) -> None:
+        """The context stays in the thread that began to read. Another one is refused, with and without a context."""
+
+        def go_on(lines: t.Iterator[bytes], app: flask.Flask | None) -> None:
+            with app.app_context() if app else contextlib.nullcontext():
+                next(lines)
+
+        for app, message in ((streaming.two, "goes on while another one, of 'two'"), (None, "outside of application")):
+            lines = iter(stream(streaming.one, tenant="acme"))
+            contextvars.copy_context().run(next, lines)
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                error = pool.submit(go_on, lines, app).exception(60)
+            assert message in messages(error)
+        assert streaming.sent() == ["one acme-Thread"] * 2
