@@ -53,6 +53,14 @@ hypothesis.settings.load_profile("repeatable")
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> cabc.Generator[None, object, object]:
+    """Do not collect all that has been collected again and again: what is made by now stays to the end."""
+    result = yield
+    gc.freeze()
+    return result
+
+
 # First, because pytest deselects by marker in the same hook.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

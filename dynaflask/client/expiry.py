@@ -84,17 +84,15 @@ class ExpiryConnection(Connection):
         pages = data.get(RESPONSES, {})
         return {**data, RESPONSES: {name: self._visible(page, attributes_to_get) for name, page in pages.items()}}
 
-    def query(  # noqa: PLR0917 - PynamoDB's signature
+    # PynamoDB's connection of a table passes the other arguments by name.
+    def query(  # type: ignore[override]
         self,
         table_name: str,
         hash_key: t.Any,
-        range_key_condition: Condition | None = None,
+        *,
         filter_condition: Condition | None = None,
         attributes_to_get: t.Any = None,
-        consistent_read: bool = False,
-        exclusive_start_key: t.Any = None,
         index_name: str | None = None,
-        *args: t.Any,
         **options: t.Any,
     ) -> Json:
         """One page of a query; see PynamoDB. Expired items are missing."""
@@ -109,13 +107,9 @@ class ExpiryConnection(Connection):
             self._reading_items() if is_key else self,
             table_name,
             hash_key,
-            range_key_condition,
-            filter_condition if is_key else self._with_filter(filter_condition),
-            self._with_expiry(attributes_to_get) if is_key else attributes_to_get,
-            consistent_read,
-            exclusive_start_key,
-            index_name,
-            *args,
+            filter_condition=filter_condition if is_key else self._with_filter(filter_condition),
+            attributes_to_get=self._with_expiry(attributes_to_get) if is_key else attributes_to_get,
+            index_name=index_name,
             **options,
         )
         if not is_key:

@@ -12,9 +12,9 @@ import logging
 import threading
 import time
 import typing as t
+import urllib.parse
 import weakref
 from os import getpid
-from urllib.parse import urlsplit
 
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import mock_is_active
@@ -364,6 +364,6 @@ pool = ClientPool()
 
 
 def _host_of(endpoint_url: str | None) -> str | None:
-    url = urlsplit(endpoint_url or "")
+    url = urllib.parse.urlsplit(endpoint_url or "")
     # Not the whole of it: the URL may have a password.
     return url.hostname if url.port is None else f"{url.hostname}:{url.port}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import typing as t
-from urllib.parse import urlsplit
+import urllib.parse
 
 from dynaflask.operations.tracing import FinishedCall
 
@@ -79,7 +79,7 @@ def span_attributes(call: FinishedCall) -> Attributes:
 @functools.lru_cache(maxsize=1000)
 def _server(url: str) -> Attributes:
     """Host and port of an endpoint, without the password that its URL may have."""
-    parts = urlsplit(url)
+    parts = urllib.parse.urlsplit(url)
     port = parts.port or (HTTPS_PORT if parts.scheme == "https" else 80)
     attributes: Attributes = {"server.address": parts.hostname or ""}
     # The conventions leave out the default port.

@@ -159,6 +159,7 @@ SETTINGS: dict[str, t.Any] = {
 }
 
 
+@pytest.mark.no_cover
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
 def test_any_request_is_the_same(transports: Transports, operation: str, data: st.DataObject) -> None:
@@ -194,6 +195,7 @@ def test_an_invalid_value_is_the_same_error(transports: Transports, value: objec
     assert transports.agree(calling("PutItem", parameters), answer={})
 
 
+@pytest.mark.no_cover
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
 def test_any_response_is_the_same_result(transports: Transports, operation: str, data: st.DataObject) -> None:
@@ -202,6 +204,7 @@ def test_any_response_is_the_same_result(transports: Transports, operation: str,
     assert transports.agree(calling(operation), answer=answer)
 
 
+@pytest.mark.no_cover
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.sampled_from(ERRORS), st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
 def test_any_error_response_is_the_same_error(
@@ -214,6 +217,7 @@ def test_any_error_response_is_the_same_error(
     assert transports.agree(calling(operation), answer=answer, status=400)
 
 
+@pytest.mark.no_cover
 @hypothesis.given(st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
 def test_any_model_is_written_and_read_the_same(transports: Transports, data: st.DataObject) -> None:

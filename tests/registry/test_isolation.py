@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
+from tests.support.paths import unmeasured_environment
 
 WAIT_SECONDS = 250
 
-# All run at once, and without coverage, which would take twice the time.
+# All run at once.
 PROOFS = {
     "two apps, eight threads each, contexts of every kind": ["many_contexts"],
     "the same with greenlets": ["many_contexts", "greenlets"],
@@ -28,12 +27,10 @@ PROOFS = {
 def running() -> cabc.Iterator[dict[str, subprocess.Popen[str]]]:
     """The running processes by what they prove."""
     program = str(SUPPORT / "isolation_program.py")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    environment["PYTHONPATH"] = str(PROJECT)
     processes = {
         proof: subprocess.Popen(
             [sys.executable, program, *arguments],
-            env=environment,
+            env=unmeasured_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
-from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
+from tests.support.paths import unmeasured_environment
 
 CALLS = 10_000
 WAIT_SECONDS = 280
@@ -19,10 +18,8 @@ def test_a_hundred_tenants_are_kept_apart() -> None:
     ``nox --session proof`` makes five times as many.
     """
     program = str(SUPPORT / "tenant_program.py")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    environment["PYTHONPATH"] = str(PROJECT)
     command = [sys.executable, program, str(CALLS)]
     process = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS
+        command, env=unmeasured_environment(), capture_output=True, text=True, check=False, timeout=WAIT_SECONDS
     )
     assert process.returncode == 0, process.stdout + process.stderr

@@ -7,6 +7,7 @@ import dataclasses
 import typing as t
 
 import flask
+import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -202,7 +203,7 @@ def connected(table: t.Any) -> tuple[str, str]:
     return table.connection.region, table.table_name
 
 
-TestTenants = TenantsMachine.TestCase
+TestTenants = pytest.mark.no_cover(TenantsMachine.TestCase)
 TestTenants.settings = settings(
     max_examples=100,
     stateful_step_count=25,

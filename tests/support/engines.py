@@ -26,6 +26,7 @@ import uuid
 
 from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
+from tests.support.paths import unmeasured_environment
 
 START_SECONDS = 60
 
@@ -151,7 +152,11 @@ def _install(requirement: str, *, directory: pathlib.Path) -> None:
 def _served(command: list[str], *, port: int, settings: dict[str, str], ready: str) -> cabc.Iterator[None]:
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, env=_environment() | settings, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            env=unmeasured_environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         try:
             _wait_until_ready(process, port=port, path=ready, output=output)
@@ -163,11 +168,6 @@ def _served(command: list[str], *, port: int, settings: dict[str, str], ready: s
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)
-
-
-def _environment() -> dict[str, str]:
-    """The environment without coverage: an engine runs none of our code, and takes twice as long when measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], *, port: int, path: str, output: t.IO[bytes]) -> None:

@@ -38,7 +38,7 @@ def read(number: int) -> str:
         return str(Thread.get("forum", str(number)).subject)
 
 
-answers = [greenlet.get(timeout=30) for greenlet in [gevent.spawn(read, number) for number in range(GREENLETS)]]
+answers = [greenlet.get(timeout=100) for greenlet in [gevent.spawn(read, number) for number in range(GREENLETS)]]
 stats = dynaflask.Registry.pool.stats()
 print(stats)  # noqa: T201 - the output of a failed test
 sys.exit(answers != [str(number) for number in range(GREENLETS)] or stats.creations != 1)

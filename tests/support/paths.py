@@ -14,19 +14,24 @@ PACKAGE = PROJECT / "dynaflask"
 SLOW_FILES = tuple(
     TESTS / name
     for name in (
-        "model/test_pynamodb.py",
         "registry/test_isolation.py",
         "client/direct/test_transport.py",
+        "client/test_transports_agree.py",
+        "project/test_docs.py",
+        "model/test_pynamodb.py",
+        "registry/test_tenant_isolation.py",
+        "registry/test_contexts_machine.py",
+        "cli/test_commands.py",
         "local/test_process.py",
         "local/test_server.py",
         "local/test_watcher.py",
         "local/test_differences.py",
         "local/test_main.py",
         "local/test_guard.py",
+        "client/test_transports_agree.py",
+        "project/test_forum_operations.py",
         "local/test_data_lock.py",
         "registry/test_leaks.py",
-        "registry/test_tenant_isolation.py",
-        "project/test_docs.py",
         "integrations/test_flask_admin.py",
         "integrations/test_flask_admin_browser.py",
         "project/test_site.py",
@@ -38,15 +43,11 @@ SLOW_FILES = tuple(
         "integrations/dashboard/test_dashboard.py",
         "integrations/test_sentry.py",
         "integrations/test_opentelemetry.py",
-        "cli/test_commands.py",
-        "registry/test_contexts_machine.py",
         "registry/test_tenants_machine.py",
         "registry/test_block_stack.py",
         "registry/test_sequences_machine.py",
         "registry/test_generators_of_calls.py",
         "project/test_forum.py",
-        "project/test_forum_operations.py",
-        "client/test_transports_agree.py",
         "compat/test_flask_pynamodb.py",
         "compat/test_flask_dynamo.py",
         "client/codec/test_request_serializer.py",
@@ -84,3 +85,12 @@ SLOW_FILES = tuple(
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a program in ``tests/support``, with the package and the tests' helpers on its path."""
     return {**os.environ, "PYTHONPATH": str(PROJECT), **variables}
+
+
+def unmeasured_environment(**variables: str) -> dict[str, str]:
+    """The environment of a program without coverage, which takes twice the time.
+
+    It is for programs that are killed before they save their coverage, and for those that run what other tests measure.
+    """
+    measured = environment(**variables)
+    return {name: value for name, value in measured.items() if not name.startswith("COVERAGE_")}

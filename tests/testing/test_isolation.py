@@ -284,7 +284,7 @@ class TestPlantedFaults:
         monkeypatch.setattr(ClientKey, "__eq__", lambda key, other: other_parts(key) == other_parts(other))
         monkeypatch.setattr(ClientKey, "__hash__", lambda key: hash(other_parts(key)))
         with reported(f"for '.*': the {lost.removesuffix('_url')} '.*' belongs to '(acme|globex|initech)'"):
-            assert_isolated(silo, NAMES, everything)
+            assert_isolated(silo, NAMES, everything, rounds=2)
 
     def test_tenants_share_connections(
         self, silo: flask.Flask, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
@@ -390,7 +390,7 @@ class TestPlantedFaults:
         other = dict(zip(NAMES, NAMES[1:] + NAMES[:1], strict=True))
         reason = "the key .* does not begin with 'acme#', and 'globex' uses the table 'Thread' too"
         with reported(*(f"{operation} for 'acme': {reason}" for operation in KEYED_OPERATIONS)):
-            assert_isolated(pool, NAMES, lambda name: calls(key.format(tenant=name, other=other[name])))
+            assert_isolated(pool, NAMES, lambda name: calls(key.format(tenant=name, other=other[name])), rounds=2)
 
     def test_a_scan_of_a_shared_table(self, pool: flask.Flask, thread_model: t.Any) -> None:
         """A scan of a shared table is reported, because it reads the items of all tenants."""

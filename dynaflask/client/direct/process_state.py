@@ -7,7 +7,6 @@ would also repeat its parent's invocation ids. So the child must not use either.
 from __future__ import annotations
 
 import itertools
-import os
 import uuid
 
 from dynaflask.client.direct.http_pool import ConnectionPool
@@ -47,17 +46,3 @@ class ProcessState:
     def __init__(self) -> None:
         self.invocation_ids = InvocationIds(str(uuid.uuid4()))
         self.pools: dict[str, ConnectionPool] = {}
-
-
-def current_state(states: dict[int, ProcessState]) -> ProcessState:
-    """The state of the current process, which is new in a forked child.
-
-    Args:
-        states: States of a transport by process id.
-    """
-    # The process id is compared at each use: a fork in C, such as uWSGI's, runs no hook of Python. A child leaves
-    # its parent's state in the dict. If it were dropped, the finalizers of the sockets would warn in the child.
-    pid = os.getpid()
-    state = states.get(pid)
-    # `setdefault` is atomic: threads of a new process that get here at once share one state.
-    return states.setdefault(pid, ProcessState()) if state is None else state

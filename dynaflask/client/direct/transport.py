@@ -16,7 +16,7 @@ import functools
 import logging
 import types
 import typing as t
-from urllib.parse import urlsplit
+import urllib.parse
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError
@@ -41,7 +41,6 @@ from dynaflask.client.direct.operation_codec import names_an_arn
 from dynaflask.client.direct.page_decoder import MALFORMED
 from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.direct.process_state import ProcessState
-from dynaflask.client.direct.process_state import current_state
 from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
 from dynaflask.client.direct.request_template import request_line
@@ -49,6 +48,7 @@ from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
 from dynaflask.client.plain_requests import PlainRequest
+from dynaflask.client.process import ProcessLocal
 from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.exceptions import DamagedResponse
@@ -151,7 +151,9 @@ class DirectTransport:
         self._destination = destination
         self._make_client = make_client
         self._operations: dict[str, OperationCodec] = {}
-        self._states: dict[int, ProcessState] = {}
+        # A child keeps its parent's state. If it were dropped, the finalizers of the sockets would warn in the child.
+        self._inherited: list[ProcessState] = []
+        self._state = ProcessLocal(ProcessState, abandon=self._inherited.append)
         self._is_open = True
         self._attached: t.Any = None
         self.unsupported_reason: str | None = None
@@ -194,7 +196,7 @@ class DirectTransport:
         return f"<DirectTransport mode={self.mode!r} reason={self.reason!r}>"
 
     def __len__(self) -> int:
-        return sum(map(len, list(current_state(self._states).pools.values())))
+        return sum(map(len, list(self._state.get().pools.values())))
 
     # PynamoDB calls a client by this name.
     def _make_api_call(
@@ -205,7 +207,7 @@ class DirectTransport:
             operation = self._operation_for(operation_name)
             if operation is None:
                 return make_silenced_call(self._client, operation_name, params)
-        state = current_state(self._states)
+        state = self._state.get()
         invocation_id = state.invocation_ids.next()
         result = self._attempt(state, operation, params, invocation_id)
         if type(result) is Response and result.status_code == OK and result.is_intact:
@@ -224,7 +226,7 @@ class DirectTransport:
     def close(self) -> None:
         """Close the connections of this process. A forked child may call it: its parent's connections stay open."""
         self._is_open = False
-        for pool in list(current_state(self._states).pools.values()):
+        for pool in list(self._state.get().pools.values()):
             pool.close()
 
     def _operation_for(self, operation_name: str) -> OperationCodec | None:
@@ -335,7 +337,7 @@ class DirectTransport:
         if result is None:
             self._capture(pending, request, headers)
             head = f"{request_line(request.url, headers)}\r\n".encode()
-            result = self._pool_for(request.url, current_state(self._states)).send(head + request.body)
+            result = self._pool_for(request.url, self._state.get()).send(head + request.body)
         if isinstance(result, BotoCoreError):
             raise result
         pending.response, pending.url = result, request.url
@@ -374,7 +376,7 @@ class DirectTransport:
         return pool
 
     def _origin(self, url: str) -> Origin:
-        parts, is_secure = urlsplit(url), url.startswith("https:")
+        parts, is_secure = urllib.parse.urlsplit(url), url.startswith("https:")
         destination = self._destination
         config = destination or self._client.meta.config
         return Origin(

@@ -7,8 +7,6 @@ import typing as t
 
 from dynaflask.model.bodies.fields import Field
 from dynaflask.model.bodies.fields import fields_of
-from dynaflask.model.bodies.json_types import element_of
-from dynaflask.model.bodies.json_types import is_described_map
 from dynaflask.model.bodies.json_types import json_type_of
 from dynaflask.model.bodies.sizes import size_errors
 from dynaflask.model.bodies.values import InvalidValue
@@ -21,10 +19,6 @@ def json_kind(attribute: t.Any) -> str | None:
     Args:
         attribute: The attribute of the model or the map.
     """
-    if is_described_map(attribute):
-        return "object"
-    if is_described_map(element_of(attribute)):
-        return "array"
     schema = json_type_of(attribute).schema
     return t.cast("str | None", schema.get("format", schema.get("type")))
 
@@ -41,15 +35,7 @@ def to_json(attribute: t.Any, value: t.Any) -> Json:
         attribute: The attribute of the model or the map.
         value: The value, or None.
     """
-    if value is None:
-        return None
-    if is_described_map(attribute):
-        pairs = {name: (field.attribute, getattr(value, name)) for name, field in fields_of(type(attribute)).items()}
-        return {name: to_json(*pair) for name, pair in pairs.items() if pair[1] is not None}
-    element = element_of(attribute)
-    if is_described_map(element):
-        return [to_json(element, entry) for entry in value]
-    return json_type_of(attribute).to_json(value)
+    return None if value is None else json_type_of(attribute).to_json(value)
 
 
 def to_text(attribute: t.Any, value: t.Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import collections.abc as cabc
 import datetime as dt
+import functools
 import json
 import typing as t
 
@@ -40,7 +41,13 @@ class JSONType(t.NamedTuple):
 
 
 def json_type_of(attribute: t.Any) -> JSONType:
-    """The JSON type of an attribute. An attribute with a serialisation of its own uses that."""
+    """The JSON type of an attribute. An attribute with a serialisation of its own uses that.
+
+    That of a map with declared attributes writes them. ``fields`` reads such a map, and describes it.
+    """
+    # As the element of a list, such a map has no `is_hash_key`, and no map is a key.
+    if is_described_map(attribute):
+        return JSONType({"type": "object"}, functools.partial(_write_described, attribute), v.read_raw_map)
     by_type = _BY_TYPE.get(attribute.attr_type, lambda _: ANYTHING)
     make_type = next((make_type for classes, make_type in _JSON_TYPES if isinstance(attribute, classes)), by_type)
     json_type = make_type(attribute)
@@ -117,6 +124,11 @@ def _write_time(value: dt.datetime) -> str:
 
 def _write_binary(value: bytes) -> str:
     return base64.b64encode(value).decode()
+
+
+def _write_described(attribute: t.Any, value: t.Any) -> Json:
+    pairs = {name: (part, getattr(value, name)) for name, part in type(attribute).get_attributes().items()}
+    return {name: json_type_of(part).to_json(content) for name, (part, content) in pairs.items() if content is not None}
 
 
 def _write_any(value: t.Any) -> Json:

@@ -62,3 +62,20 @@ def test_a_key_is_not_empty() -> None:
 def test_an_unknown_type_of_attribute_takes_anything() -> None:
     """An attribute of another type than DynamoDB's common ones has no schema."""
     assert json_type_of(attributes.NullAttribute()).schema == {}
+
+
+class Place(attributes.MapAttribute[t.Any, t.Any]):
+    """A map with declared attributes."""
+
+    street = attributes.UnicodeAttribute()
+    since = attributes.UTCDateTimeAttribute(null=True)
+
+
+def test_a_map_is_written_by_its_attributes() -> None:
+    """Each attribute of a map is written as its type says, also in a list. An attribute without a value is missing."""
+    home, work = Place(street="a", since=MOMENT), Place(street="b")
+    written = [{"street": "a", "since": MOMENT.isoformat()}, {"street": "b"}]
+    assert json_type_of(Place()).to_json(home) == written[0]
+    json_type = json_type_of(attributes.ListAttribute(of=Place))
+    assert json_type.schema == {"type": "array", "items": {"type": "object"}}
+    assert json_type.to_json([home, work]) == written

@@ -25,6 +25,7 @@ from tests.support.strategies import db
 from tests.support.strategies import thing
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_item_is_deserialized_like_pynamodb(data: st.DataObject) -> None:
