@@ -28,7 +28,6 @@ SLOW_FILES = tuple(
         "local/test_differences.py",
         "local/test_main.py",
         "local/test_guard.py",
-        "client/test_transports_agree.py",
         "project/test_forum_operations.py",
         "local/test_data_lock.py",
         "registry/test_leaks.py",
