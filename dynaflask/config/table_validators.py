@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import json
 import re
 import typing as t
 
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.config.validators import Validator
+from dynaflask.config.validators import policy_json
 from dynaflask.config.validators import string
 from dynaflask.config.validators import whole_number
 from dynaflask.config.validators import wrong_type
@@ -75,13 +75,7 @@ def contributor_insights(label: str, value: t.Any) -> str:
 
 def resource_policy(label: str, value: t.Any) -> str:
     """A resource-based policy as a dict or JSON. It becomes JSON without spaces, which count for its length."""
-    try:
-        document = json.loads(value) if isinstance(value, str) else value
-        policy = json.dumps(document, separators=(",", ":"))
-    except (TypeError, ValueError):
-        document = policy = None
-    if not isinstance(document, dict) or policy is None:
-        raise ConfigurationError(f"{label} must be a resource-based policy, as a dict or as JSON.")
+    policy = policy_json(label, value, kind="a resource-based policy")
     if len(policy) > MAX_RESOURCE_POLICY_BYTES:
         raise ConfigurationError(
             f"{label} has {len(policy)} bytes. DynamoDB accepts at most {MAX_RESOURCE_POLICY_BYTES}."

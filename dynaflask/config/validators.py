@@ -356,15 +356,21 @@ def session_tags(label: str, value: t.Any) -> ImmutableDict[str, str]:
     return checked
 
 
-def session_policy(label: str, value: t.Any) -> str:
-    """An IAM policy as a dict or JSON. It becomes JSON without spaces, since STS limits its length."""
+def policy_json(label: str, value: t.Any, *, kind: str) -> str:
+    """A policy as a dict or JSON. It becomes JSON without spaces, which count for its length."""
     try:
         document = json.loads(value) if isinstance(value, str) else value
         policy = json.dumps(document, separators=(",", ":"))
     except (TypeError, ValueError):
         document = policy = None
     if not isinstance(document, dict) or policy is None:
-        raise ConfigurationError(f"{label} must be an IAM policy, as a dict or as JSON.")
+        raise ConfigurationError(f"{label} must be {kind}, as a dict or as JSON.")
+    return policy
+
+
+def session_policy(label: str, value: t.Any) -> str:
+    """An IAM policy as a dict or JSON. It becomes JSON without spaces, since STS limits its length."""
+    policy = policy_json(label, value, kind="an IAM policy")
     if len(policy) > MAX_POLICY_CHARACTERS:
         raise ConfigurationError(f"{label} has {len(policy)} characters. STS accepts at most {MAX_POLICY_CHARACTERS}.")
     return policy

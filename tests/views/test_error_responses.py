@@ -16,6 +16,7 @@ from pynamodb.exceptions import PutError
 from pynamodb.exceptions import PynamoDBException
 
 import dynaflask
+from dynaflask.testing import unprocessed
 from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
@@ -129,8 +130,9 @@ class TestResponses:
             with thread_model.batch_write() as batch:
                 batch.save(thread_model("flask", "a"))
 
-        recorder.answer = lambda request: {"UnprocessedItems": request.body["RequestItems"]}
-        response = get(make(), write)
+        app = make()
+        with unprocessed("BatchWriteItem", times=None, app=app):
+            response = get(app, write)
         assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
         refuse(recorder, "AccessDeniedException")
         assert get(make(), write).status_code == 500
@@ -238,7 +240,7 @@ class TestLog:
         assert record.message.startswith("503 for PutError of PutItem on the bind 'eu': Failed to put item: An error")
 
     def test_a_batch_write_is_logged_with_its_bind(
-        self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture, thread_model: t.Any
+        self, make: MakeApp, caplog: pytest.LogCaptureFixture, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The log line of a batch that gave up names bind and operation, although no call failed."""
 
@@ -246,8 +248,10 @@ class TestLog:
             with thread_model.batch_write() as batch:
                 batch.save(thread_model("flask", "a"))
 
-        recorder.answer = lambda request: {"UnprocessedItems": request.body["RequestItems"]}
-        get(make(), write)
+        monkeypatch.setattr(time, "sleep", lambda seconds: None)
+        app = make()
+        with unprocessed("BatchWriteItem", times=None, app=app):
+            get(app, write)
         assert "503 for BatchWriteError of BatchWriteItem on the bind 'default'" in caplog.text
 
     def test_an_error_that_the_view_raises(self, make: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
