@@ -64,7 +64,7 @@ def pytest_collection() -> cabc.Generator[None, object, object]:
 # First, because pytest deselects by marker in the same hook.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of slow files, and start with the slowest file, so that the processes end at the same time."""
+    """Mark the tests, and start with the slowest file, so that the processes end at the same time."""
     if default_transport.VARIABLE in os.environ:
         dropped = [item for item in items if not default_transport.depends_on_default(item)]
         items[:] = [item for item in items if default_transport.depends_on_default(item)]
@@ -73,6 +73,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path in ranks:
             item.add_marker(pytest.mark.slow)
+        # pytest-cov fails on its own marker if it does not measure.
+        if item.get_closest_marker("unmeasured") and not config.getoption("no_cov", default=True):
+            item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 

@@ -203,7 +203,7 @@ def connected(table: t.Any) -> tuple[str, str]:
     return table.connection.region, table.table_name
 
 
-TestTenants = pytest.mark.no_cover(TenantsMachine.TestCase)
+TestTenants = pytest.mark.unmeasured(TenantsMachine.TestCase)
 TestTenants.settings = settings(
     max_examples=100,
     stateful_step_count=25,
