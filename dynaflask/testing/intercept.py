@@ -121,11 +121,11 @@ def _redirected_urllib3(port: int, *, connections: int) -> cabc.Iterator[None]:
         return HTTPConnectionPool.urlopen(server, url=path, headers={**headers, **_labels(endpoint)}, **options)
 
     with (
+        contextlib.closing(server),
         unittest.mock.patch.object(AWSHTTPConnectionPool, "urlopen", urlopen),
         unittest.mock.patch.object(AWSHTTPSConnectionPool, "urlopen", urlopen),
     ):
         yield
-    server.close()
 
 
 @contextlib.contextmanager
@@ -145,10 +145,12 @@ def _redirected_direct(port: int) -> cabc.Iterator[None]:
         return send_to_server(server, request_line + line_end + labels.encode() + rest)
 
     # The pools of the app are not used: another app may share them, and their connections lead to the real endpoint.
-    with unittest.mock.patch.object(http_pool.ConnectionPool, "send", send):
-        yield
-    for server in pools.values():
-        server.close()
+    try:
+        with unittest.mock.patch.object(http_pool.ConnectionPool, "send", send):
+            yield
+    finally:
+        for server in pools.values():
+            server.close()
 
 
 def _endpoint(scheme: str, host: str, port: int | None) -> str:
