@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import datetime as dt
 import gzip
+import inspect
 import itertools
 import pathlib
 import socket
@@ -20,6 +21,7 @@ from unittest import mock
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
+import botocore.httpsession
 import botocore.session
 import botocore.stub
 import flask
@@ -206,6 +208,9 @@ FAULTS: dict[str, list[hostile.Act]] = {
     "a frame of HTTP/2, then right": [cut(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])), say(GOOD)],
     "too many headers": [cut(answer(FOUND, headers={f"x-{number}": "1" for number in range(200)}))],
 }
+# botocore 1.35.0 refuses a response that is shorter than its length. Newer ones, and "direct", read it as it is.
+if "enforce_content_length" not in inspect.getsource(botocore.httpsession.URLLib3Session.send):
+    del FAULTS["a length that is too long"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
