@@ -29,6 +29,7 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import UnclearBlockError
 from dynaflask.registry.context import close_request_scopes
 from dynaflask.registry.context import close_scope
 from dynaflask.registry.context import current_app
@@ -342,7 +343,7 @@ class Dynamo(LookupsMixin):
         """
         if not isinstance(name, str):
             raise TypeError(f"db.tenant takes the name of a tenant as a string, not {type(name).__name__}.")
-        return ScopedBlock(lambda: self._scope("db.tenant").for_tenant(name))
+        return ScopedBlock(lambda: self._scope_around_tenant("db.tenant").for_tenant(name))
 
     def without_tenant(self, *, reason: str) -> ScopedBlock:
         """Run a block for no tenant, on purpose. Each entry is logged. Also a decorator, as `tenant`.
@@ -559,7 +560,7 @@ class Dynamo(LookupsMixin):
         return scope.using(entered)
 
     def _without_tenant(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
-        scope = self._scope("db.without_tenant")
+        scope = self._scope_around_tenant("db.without_tenant")
         # A function that looks up tenants needs the block, and runs once for each of them.
         level = logging.INFO if isinstance(scope, TenantLookupScope) else logging.WARNING
         logger.log(level, "The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
@@ -568,8 +569,17 @@ class Dynamo(LookupsMixin):
     def _registry(self, what: str) -> Registry:
         return self._scope(what).registry
 
+    def _scope_around_tenant(self, what: str) -> Scope:
+        try:
+            return self._scope(what)
+        except UnclearBlockError as error:
+            # The block has no effect in that of a tenant.
+            return self._checked(what, error.root)
+
     def _scope(self, what: str) -> Scope:
-        scope = require_scope(what, self)
+        return self._checked(what, require_scope(what, self))
+
+    def _checked(self, what: str, scope: Scope) -> Scope:
         if scope.registry.dynamo is not self:
             raise RuntimeError(
                 f"{what} was used on another Dynamo than the one that the app {scope.registry.app_name!r} was"

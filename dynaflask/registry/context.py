@@ -31,6 +31,22 @@ request_ctx: t.Any = _request_ctx
 SCOPE = "_dynamo_scope"
 
 
+class UnclearBlockError(RuntimeError):
+    """The current scope is not known.
+
+    Args:
+        root: The scope of the context. A block that names its tenant can be entered in it.
+    """
+
+    def __init__(self, root: Scope) -> None:
+        super().__init__(
+            "This code runs in a copy of a context that was inside of a block, and another thread or task has left the"
+            " block since: it is not known if the copy was made before or after that. Name the tenant here: `with"
+            " db.tenant(...):` or `with db.without_tenant(reason=...):`."
+        )
+        self.root = root
+
+
 def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
     """The scope to use here: the innermost block of the current app context, or the context's own scope.
 
@@ -134,11 +150,7 @@ def _scope_among_generators(root: Scope, context: AppContext | None) -> Scope:
 def _scope_without_left(root: Scope) -> Scope:
     scope = block_stack.innermost(root)
     if scope.is_left_elsewhere:
-        raise RuntimeError(
-            "This code runs in a copy of a context that was inside of a block, and another thread or task has left the"
-            " block since: it is not known if the copy was made before or after that. Enter the block again here, or"
-            " copy the context inside of a `with` statement."
-        )
+        raise UnclearBlockError(root)
     return scope
 
 

@@ -27,6 +27,12 @@ def save(world: World) -> None:
     world.Thread("forum", "subject").save()
 
 
+def save_for(world: World, tenant: str) -> None:
+    """Make a call for a tenant."""
+    with world.db.tenant(tenant):
+        save(world)
+
+
 def enter_by_function(block: t.Any) -> None:
     """Enter a block by another function."""
     THROUGH["a function"](block)
@@ -207,12 +213,13 @@ class TestElsewhere:
             leaving.run(acme.__exit__, *LEFT)
             after = contextvars.copy_context()
             for copied in (before, after):
-                with pytest.raises(RuntimeError, match="not known if the copy was made before or after"):
+                with pytest.raises(RuntimeError, match=r"not known if the copy was made before or after.* Name the"):
                     copied.run(save, world)
+                copied.run(save_for, world, "globex")
             leaving.run(save, world)
             save(world)
             contextvars.copy_context().run(save, world)
-        assert world.sent() == ["one Thread"] * 3
+        assert world.sent() == [*["one globex-Thread"] * 2, *["one Thread"] * 3]
 
     def test_in_another_task(self, world: World) -> None:
         """A task that entered a block which another task has left goes on outside of it."""

@@ -263,11 +263,12 @@ class Sequences(RuleBasedStateMachine):
             if error is not None:
                 raise error
 
-        copied = contextvars.copy_context()
-        self.check(
-            Place(own.context, own.tenant) if is_there else None,
-            step if way == "here" else lambda: self.run(way, copied, step),
-        )
+        place = Place(own.context, own.tenant) if is_there else None
+        if way == "here":
+            self.check(place, step)
+        else:
+            copied = contextvars.copy_context()
+            self.check_in_copy(place, lambda: self.run(way, copied, step), is_clear=not self.left_elsewhere)
 
     @rule(inside=generators, tenant=NAMES)
     def nest(self, inside: Inside, tenant: str) -> None:
@@ -315,13 +316,16 @@ class Sequences(RuleBasedStateMachine):
         def save() -> t.Any:
             return self.run(way, copied.itself, self.world.Thread("forum", "subject").save)
 
-        place = innermost(copied.current, copied.blocks)
-        if not copied.left_before and not any(block.is_left_elsewhere for block in copied.blocks):
-            self.check(place, save)
+        is_clear = not copied.left_before and not any(block.is_left_elsewhere for block in copied.blocks)
+        self.check_in_copy(innermost(copied.current, copied.blocks), save, is_clear=is_clear)
+
+    def check_in_copy(self, place: Place | None, call: t.Callable[[], t.Any], *, is_clear: bool) -> None:
+        """A call in a copy goes to the place, or may be refused if other code has left a block of the copy."""
+        if is_clear:
+            self.check(place, call)
             return
-        # It is refused, unless the block around is known to be left, or is not the innermost.
         with contextlib.suppress(RuntimeError):
-            save()
+            call()
         assert self.world.sent() in ([], [place and place.table])
 
     # What a program keeps.
