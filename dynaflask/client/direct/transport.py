@@ -241,11 +241,10 @@ class DirectTransport:
             if operation_name in DATA_PLANE_OPERATIONS:
                 log_fallback(_log, DIRECT, instead=BOTOCORE, reason=reason)
             return None
-        operation = self._operations.get(operation_name)
-        if operation is None:
-            # `setdefault`: threads that get here at once share one codec, and with it the templates.
-            operation = self._operations.setdefault(operation_name, OperationCodec(self._service_model, operation_name))
-        return operation
+        # `setdefault`: threads that get here at once share one codec, and with it the templates.
+        return self._operations.get(operation_name) or self._operations.setdefault(
+            operation_name, OperationCodec(self._service_model, operation_name)
+        )
 
     def _reason_for(self, operation_name: str) -> str | None:
         return self.reason if operation_name in DATA_PLANE_OPERATIONS else "it is not a data-plane operation"

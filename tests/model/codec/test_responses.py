@@ -106,6 +106,7 @@ ITEM: dict[str, t.Any] = {
     "unknown": {"L": [{"NULL": True}]},
 }
 
+DECLARED = {name: value for name, value in ITEM.items() if name != "unknown"}
 
 # Attributes whose members that no attribute declares are skipped.
 MAPS = {"trip", "other_trip", "places"}
@@ -352,6 +353,50 @@ class TestItem:
         """A response that is not usual gives None, and the plain way finds its value or its error."""
         decoder: t.Any = decoder_of(THING)
         assert decoder.decode_item(dump(content)) is None
+
+
+class TestUpdate:
+    """``decode_update``: the object and the item of a response to ``UpdateItem``."""
+
+    @pytest.mark.parametrize("rest", [{}, {"ConsumedCapacity": CAPACITY}], ids=["alone", "with a capacity"])
+    def test_an_item_is_returned_in_both_forms(self, rest: dict[str, t.Any]) -> None:
+        """The content is that of the plain way, in its order, and the object is PynamoDB's."""
+        decoder: t.Any = decoder_of(THING)
+        body = dump({**rest, "Attributes": DECLARED})
+        content, made = decoder.decode_update(body)
+        assert shape(made) == shape(pynamodb_deserialize(THING, DECLARED))
+        assert json.dumps(content) == json.dumps({"Attributes": DECLARED, **rest})
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            {},
+            {"Attributes": {**DECLARED, "undeclared": {"S": "x"}}},
+            {"Attributes": {**DECLARED, "undeclared": {"B": "AAEC"}}},
+            {"Attributes": {**DECLARED, "number": {"N": "x"}}},
+            {"Attributes": {**DECLARED, "flag": {"NULL": True}}},
+            {"Attributes": DECLARED, "ConsumedCapacity": {**CAPACITY, "Table": {}}},
+            {"Attributes": DECLARED, "ItemCollectionMetrics": {}},
+        ],
+    )
+    def test_an_odd_response_is_left_to_the_caller(self, content: t.Any) -> None:
+        """A response that is not usual gives None: botocore may change a value of it, or refuse it."""
+        decoder: t.Any = decoder_of(THING)
+        assert decoder.decode_update(dump(content)) is None
+
+    def test_maps_have_no_undeclared_values(self) -> None:
+        """A binary value is found in a map, too."""
+
+        class Author(MapAttribute[str, t.Any]):
+            name = UnicodeAttribute()
+
+        model = thing(name=UnicodeAttribute(hash_key=True), author=Author(), data=MapAttribute(null=True))
+        decoder: t.Any = decoder_of(model)
+        usual = {"name": {"S": "x"}, "author": {"M": {"name": {"S": "Ada"}}}, "data": {"M": {"a": {"N": "1"}}}}
+        assert decoder.decode_update(dump({"Attributes": usual}))[0] == {"Attributes": usual}
+        for name in ("author", "data"):
+            odd = {**usual, name: {"M": {**usual[name]["M"], "photo": {"B": "AAEC"}}}}
+            assert decoder.decode_update(dump({"Attributes": odd})) is None
 
 
 class TestStructs:
