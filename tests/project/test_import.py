@@ -64,10 +64,13 @@ def test_a_name_is_imported_when_it_is_used() -> None:
     assert dynaflask.__all__ == sorted(dynaflask._MODULES)
 
 
-def test_an_unknown_name() -> None:
-    """A name that does not exist is an ``AttributeError``, as in any module."""
-    with pytest.raises(AttributeError, match="module 'dynaflask' has no attribute 'Dinamo'"):
-        _ = dynaflask.Dinamo  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", ["dynaflask", "dynaflask.local", "dynaflask.views"])
+def test_an_unknown_name(name: str) -> None:
+    """A name that does not exist is an ``AttributeError``, as in any module; also where names are imported on use."""
+    module = importlib.import_module(name)
+    assert all(hasattr(module, public) for public in module.__all__)
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'Dinamo'"):
+        _ = module.Dinamo
 
 
 def test_it_works_without_accelerators() -> None:
