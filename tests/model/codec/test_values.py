@@ -129,3 +129,10 @@ def test_any_value_is_serialized(value: t.Any) -> None:
             instance.attribute_values["own"] = assigned
             if not isinstance(value, dt.timedelta):
                 assert serializes_like_pynamodb(instance)
+
+
+@pytest.mark.parametrize("kind", ["B", "old B", "BS", "old BS"])
+def test_binary_is_deserialized(kind: str) -> None:
+    """Binary values and sets are read in PynamoDB's legacy encoding, which is Base64 twice, and in the plain one."""
+    stored = {"B": "WVE9PQ=="} if kind.endswith("B") else {"BS": ["WVE9PQ==", "WWc9PQ=="]}
+    assert deserializes_like_pynamodb(thing(own=ATTRIBUTES[kind]()), {"own": stored})
