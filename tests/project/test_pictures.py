@@ -233,11 +233,13 @@ def test_the_way_of_a_call(make_app: MakeApp, db: dynaflask.Dynamo, recorder: re
     # The block changes something, so that the values are looked up in each line.
     with app.app_context(), db.using(read_timeout_seconds=5):
         first, second = (functions_of(lambda: thread.get("flask", "hello")) for _ in range(2))
+    steps = steps_of_a_call()
+    assert sorted({step.number for step in steps}) == list(range(1, steps[-1].number + 1))
     rest = iter(first)
-    missing = [step for step in steps_of_a_call() if not any(is_step(step, passed) for passed in rest)]
+    missing = [step for step in steps if not any(is_step(step, passed) for passed in rest)]
     assert missing == []
-    repeated = {step for step in steps_of_a_call() for passed in second if is_step(step, passed)}
-    assert repeated == {step for step in steps_of_a_call() if not step.is_first_use}
+    repeated = {step for step in steps for passed in second if is_step(step, passed)}
+    assert repeated == {step for step in steps if not step.is_first_use}
 
 
 def test_the_life_of_a_scope(make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
