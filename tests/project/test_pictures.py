@@ -113,25 +113,33 @@ def recorder(recorder: recorders.Recorder) -> recorders.Recorder:
     return recorder
 
 
-def clients() -> int:
-    """Number of clients in the process."""
-    return dynaflask.Registry.pool.stats().clients
+def clients_of(*apps: flask.Flask) -> list[t.Any]:
+    """The clients of these apps, each once. Other tests may have left clients in the process."""
+    leases = [lease for app in apps for lease in app.extensions["dynamo"].leases() if lease.host is not None]
+    clients = []
+    for lease in leases:
+        pooled = lease.acquire()
+        lease.release(pooled)
+        clients.append(pooled)
+    return list({id(pooled): pooled for pooled in clients}.values())
 
 
 def test_the_overview(make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
     """Each bind leads to its region and account, and the apps with one place have one client."""
     thread = models.declare_thread(db)
+    apps = []
     for name, own in PLACES.items():
         binds = {
             bind: {"region": region, "aws_access_key_id": account, "aws_secret_access_key": "any"}
             for bind, (region, account) in own.items()
         }
         app = make_app(name, host=recorder.url, **binds.pop("default"), binds=binds)
+        apps.append(app)
         for bind, place in own.items():
             with app.app_context(), db.using(bind) if bind in binds else contextlib.nullcontext():
                 thread.get("flask", "hello")
             assert (recorder.requests[-1].region, recorder.requests[-1].access_key_id) == place
-    assert clients() == len({place for own in PLACES.values() for place in own.values()})
+    assert len(clients_of(*apps)) == len({place for own in PLACES.values() for place in own.values()})
 
 
 def region_of_a_call(lines: list[str], recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -233,44 +241,46 @@ def test_the_way_of_a_call(make_app: MakeApp, db: dynaflask.Dynamo, recorder: re
     # The block changes something, so that the values are looked up in each line.
     with app.app_context(), db.using(read_timeout_seconds=5):
         first, second = (functions_of(lambda: thread.get("flask", "hello")) for _ in range(2))
+    steps = steps_of_a_call()
+    assert sorted({step.number for step in steps}) == list(range(1, steps[-1].number + 1))
     rest = iter(first)
-    missing = [step for step in steps_of_a_call() if not any(is_step(step, passed) for passed in rest)]
+    missing = [step for step in steps if not any(is_step(step, passed) for passed in rest)]
     assert missing == []
-    repeated = {step for step in steps_of_a_call() for passed in second if is_step(step, passed)}
-    assert repeated == {step for step in steps_of_a_call() if not step.is_first_use}
+    repeated = {step for step in steps for passed in second if is_step(step, passed)}
+    assert repeated == {step for step in steps if not step.is_first_use}
 
 
 def test_the_life_of_a_scope(make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
     """After each line of the program, what the drawing shows exists, and nothing else."""
     thread = models.declare_thread(db)
     app = make_app(host=recorder.url, region="eu-west-1", binds={"archive": {}}, **KEYS)
-    seen = [what_exists()]
+    seen = [what_exists(app)]
     with app.app_context():
-        seen.append(what_exists())
+        seen.append(what_exists(app))
         thread.get("flask", "hello")
-        seen.append(what_exists())
+        seen.append(what_exists(app))
         first = existing_scope()
         with db.using("archive"):
-            seen.append(what_exists())
-        seen.append(what_exists())
-    seen.append(what_exists())
+            seen.append(what_exists(app))
+        seen.append(what_exists(app))
+    seen.append(what_exists(app))
     with app.app_context():
-        seen.append(what_exists())
+        seen.append(what_exists(app))
         thread.get("flask", "hello")
-        seen.append(what_exists())
+        seen.append(what_exists(app))
         assert existing_scope() is not first
     assert seen == [set(), *(state for _, state in LIFE)]
-    assert clients() == 1
+    assert len(clients_of(app)) == 1
 
 
-def what_exists() -> set[str]:
+def what_exists(app: flask.Flask) -> set[str]:
     """The lanes of the drawing that something is in now."""
     scope = existing_scope() if flask.has_app_context() else None
     is_there = {
         "context": flask.has_app_context(),
         "scope": scope is not None,
         "block": scope is not None and scope.outer is not None,
-        "client": clients() > 0,
+        "client": bool(clients_of(app)),
     }
     return {lane for lane in LANES if is_there[lane]}
 

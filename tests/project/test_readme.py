@@ -1,8 +1,7 @@
-"""The README: its figures are those of the benchmarks, and its versions those of the package."""
+"""The README: its figures are those of the benchmarks, and its groups those of the site."""
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 
@@ -39,17 +38,6 @@ def test_there_is_no_other_figure() -> None:
     before, _, after = README.read_text(encoding="utf-8").partition(HEADING)
     prose = re.sub(r"```.*?```", "", before + after.partition("\n\n")[2], flags=re.DOTALL)
     assert re.findall(r"\b[\d.,]+ ?(?:%|ms|us|MB|kB|times|minutes|seconds)", prose) == []
-
-
-def test_the_versions_are_those_of_the_package() -> None:
-    """The README names the lower bounds of the dependencies, and the oldest and the newest Python."""
-    config = configparser.ConfigParser()
-    config.read(PROJECT / "setup.cfg", encoding="utf-8")
-    bounds = dict(line.split(">=") for line in config["options"]["install_requires"].split())
-    pythons = re.findall(r":: (3\.\d+)$", config["metadata"]["classifiers"], re.MULTILINE)
-    text = " ".join(README.read_text(encoding="utf-8").split())
-    flask, pynamodb, botocore = (bounds[name].rpartition(".")[0] for name in ("flask", "pynamodb", "botocore"))
-    assert f"Python {pythons[0]} to {pythons[-1]}, Flask {flask}, PynamoDB {pynamodb} and botocore {botocore}" in text
 
 
 def test_the_documentation_has_the_groups_of_the_site() -> None:

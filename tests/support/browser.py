@@ -20,9 +20,16 @@ OPTIONS = (
 )
 
 
+@pytest.fixture
+def browser(chromium: t.Any) -> t.Any:
+    """Chromium, as a driver of selenium, without the log of earlier tests."""
+    chromium.get_log("browser")
+    return chromium
+
+
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> cabc.Iterator[t.Any]:
-    """Chromium, as a driver of selenium."""
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> cabc.Iterator[t.Any]:
+    """One Chromium for all tests of a process."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     chromedriver = shutil.which("chromedriver")
