@@ -25,13 +25,13 @@ from dynaflask.model.conditions import ConditionMixin
 from dynaflask.model.counts import CountMixin
 from dynaflask.model.creation import GetOrCreateMixin
 from dynaflask.model.index_keys import IndexKeysMixin
+from dynaflask.model.item_lane import ItemLane
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import TenantPageDecoder
 from dynaflask.model.item_tenant import with_tenant
 from dynaflask.model.item_tenant import with_tenant_of_results
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.lane_steps import LaneSteps
-from dynaflask.model.lanes import ItemLane
 from dynaflask.model.lanes import ItemLanesMixin
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
@@ -190,6 +190,7 @@ class Model(
             deserializer.fill(self, attribute_values)
 
 
+_FROM_RAW_DATA: t.Final = vars(Model)["from_raw_data"]
 _BATCH_STEPS: t.Final = usual_steps(Model)
 _LANE_STEPS: t.Final = {operation: LaneSteps(Model, operation, lanes=ItemLanesMixin) for operation in STEPS}
 
@@ -283,8 +284,8 @@ def _safe_responses(model: type[Model], codec: CompiledCodec | None) -> Response
 
 
 def _has_own_from_raw_data(model: type[Model]) -> bool:
-    # The program may override from_raw_data, or patch it at any time.
-    return own_attribute(model, "from_raw_data") is vars(Model)["from_raw_data"]
+    # The program may override from_raw_data, or patch it at any time, also Model's own.
+    return own_attribute(model, "from_raw_data") is _FROM_RAW_DATA
 
 
 def _pinned_scope(model: type[Model]) -> Scope:
