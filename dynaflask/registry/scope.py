@@ -32,13 +32,16 @@ from dynaflask.registry.context import SCOPE
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import request_ctx
 from dynaflask.registry.declaration import DeclaredMeta
-from dynaflask.registry.declaration import full_name
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.meta import own_copy
 from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.registry.precedence import select_bind_key
 from dynaflask.registry.scope_cache import ScopeCache
+from dynaflask.registry.shared_tables import SharedTables
+from dynaflask.registry.shared_tables import find_shared_tables
+from dynaflask.registry.shared_tables import require_table_of_tenant
+from dynaflask.registry.shared_tables import require_table_without_tenants
 from dynaflask.tenants import NO_TENANT
 from dynaflask.tenants import Principal
 from dynaflask.tenants import Tenant
@@ -151,9 +154,9 @@ class Scope:
         if settings.table_name is None:
             raise AttributeError(f"{declaration.full_name}.Meta needs a table_name.")
         if declaration.is_shared:
-            self._require_shared_table(model, settings)
+            require_table_without_tenants(self, model, settings)
         elif not model.__has_tenant_key__ and self.principal.tenant is not None:
-            self._require_own_table(model, settings)
+            require_table_of_tenant(self, model, settings)
         meta_table = _key_table(declaration, settings)
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
@@ -169,66 +172,19 @@ class Scope:
             cache.model_tables[model] = table
         return table
 
-    def _require_shared_table(self, model: t.Any, settings: EffectiveSettings) -> None:
-        """Refuse a model that belongs to no tenant and has a ``TenantKey``, or shares a table with one that has."""
-        if model.__has_tenant_key__:
-            raise ConfigurationError(
-                f"{full_name(model)} has a TenantKey, and Meta.tenant = False, which gives its table to no tenant."
-                " Remove one of the two."
-            )
-        # The tenant may not be known yet, and need not be: a shared model is used to look it up.
-        principal = self.known_principal
-        if principal is not None and principal.is_unrestricted:
-            return
-        for other in self.registry.models.classes():
-            # A model that this app cannot resolve is on none of its tables.
-            with contextlib.suppress(DynaflaskError, RuntimeError):
-                theirs = self.registry.resolve(self.registry.models.declaration_of(other))
-                if other.__has_tenant_key__ and theirs.place == settings.place:
-                    break
-        else:
-            return
-        raise TenantMismatch(
-            f"{model.__name__} belongs to no tenant, and {other.__name__}, which has a TenantKey, has the same table"
-            f" {settings.table_name!r}: {model.__name__} would reach the items of all tenants. Give it another table,"
-            " or put the call into a `with db.without_tenant(reason=...):` block."
-        )
+    @property
+    def shared_tables(self) -> SharedTables:
+        """The tables that all tenants share in this scope."""
+        cache = self._cache
+        found = cache.shared_tables or find_shared_tables(self)
+        cache.shared_tables = found if found.is_static else None
+        return found
 
-    def _require_own_table(self, model: t.Any, settings: EffectiveSettings) -> None:
-        """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys."""
-        # The settings of an app live longer than a scope, and so does this result. A context that has changes checks
-        # again, because a change may give another model the same table.
-        declared, has_changes = self.registry.models.declared_count, self._has_changes()
-        if settings.unshared_among == declared and not has_changes:
-            return
-        tables, is_static = self._cache.shared_tables or self._find_shared_tables()
-        self._cache.shared_tables = (tables, is_static) if is_static else None
-        owner = tables.get(settings.place)
-        if owner is None and is_static and not has_changes:
-            settings.unshared_among = declared
-        if owner is not None:
-            raise TenantMismatch(
-                f"{model.__name__} and {owner} have one table, {settings.table_name!r}. {owner} has a TenantKey and"
-                f" {model.__name__} has none, so that it would reach the items of all tenants for {self.tenant!r}. Give"
-                f" it the TenantKey, or put the call into a `with db.without_tenant(reason=...):` block."
-            )
-
-    def _find_shared_tables(self) -> tuple[dict[tuple[t.Any, str | None], str], bool]:
-        """The tables of the models with a ``TenantKey``, each with a model's name; and True if none is computed."""
-        models, tables, is_static = self.registry.models, {}, True
-        for model in models.classes():
-            if model.__has_tenant_key__:
-                # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
-                with contextlib.suppress(DynaflaskError, RuntimeError):
-                    settings = self.resolve(models.declaration_of(model))
-                    tables[settings.place] = model.__name__
-                    is_static = is_static and settings.is_static
-        return tables, is_static
-
-    def _has_changes(self) -> bool:
+    @property
+    def has_changes(self) -> bool:
         """True if this context entered or set something, back to the block that changed the tenant."""
         outer = self._outer if self._principal is None else None
-        return bool(self._entered or self._changes) or (outer is not None and outer._has_changes())
+        return bool(self._entered or self._changes) or (outer is not None and outer.has_changes)
 
     def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """A model's settings in this scope.

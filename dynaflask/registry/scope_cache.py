@@ -8,6 +8,7 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.precedence import EffectiveSettings
+from dynaflask.registry.shared_tables import SharedTables
 
 
 class ScopeCache:
@@ -21,8 +22,7 @@ class ScopeCache:
         effective_settings: By the declaration of a model, unless they are computed.
         model_tables: Table connections by model class. The first look-up of each call.
         tables: Table connections by declaration: classes that share a ``Meta`` share one.
-        shared_tables: Names of models with a ``TenantKey`` by destination and table name, and True if no name is
-            computed; None before the first use.
+        shared_tables: The tables that all tenants share, unless a name is computed; None before the first use.
         plain_tables: Connections to tables that no model describes, by declared name.
         connections: By bind key.
         codecs: By model class; None if PynamoDB converts its items.
@@ -42,7 +42,7 @@ class ScopeCache:
         self.effective_settings: dict[DeclaredMeta, EffectiveSettings] = {}
         self.model_tables: dict[t.Any, TableConnection] = {}
         self.tables: dict[t.Any, TableConnection] = {}
-        self.shared_tables: tuple[dict[tuple[t.Any, str | None], str], bool] | None = None
+        self.shared_tables: SharedTables | None = None
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
         self.codecs: dict[t.Any, t.Any] = {}

@@ -1,0 +1,94 @@
+"""Tables that all tenants share by a ``TenantKey``, and the models that must not reach them without one."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from dynaflask.exceptions import ConfigurationError
+from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import TenantMismatch
+from dynaflask.registry.declaration import full_name
+
+if t.TYPE_CHECKING:
+    from dynaflask.registry.precedence import EffectiveSettings
+    from dynaflask.registry.scope import Scope
+
+
+class SharedTables(t.NamedTuple):
+    """The tables of the models with a ``TenantKey``, as a scope resolves them.
+
+    Attributes:
+        models: The name of a model by the destination and name of its table.
+        is_static: True if no table name is computed.
+    """
+
+    models: dict[tuple[t.Any, str | None], str]
+    is_static: bool
+
+
+def find_shared_tables(scope: Scope) -> SharedTables:
+    """The tables that all tenants share in a scope."""
+    models, tables, is_static = scope.registry.models, {}, True
+    for model in models.classes():
+        if model.__has_tenant_key__:
+            # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
+            with contextlib.suppress(DynaflaskError, RuntimeError):
+                settings = scope.resolve(models.declaration_of(model))
+                tables[settings.place] = model.__name__
+                is_static = is_static and settings.is_static
+    return SharedTables(tables, is_static)
+
+
+def require_table_without_tenants(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+    """Refuse a model of no tenant that has a ``TenantKey``, or the table of a model that has one.
+
+    Raises:
+        ConfigurationError: The model has a ``TenantKey``.
+        TenantMismatch: Another model's ``TenantKey`` divides the table between all tenants.
+    """
+    if model.__has_tenant_key__:
+        raise ConfigurationError(
+            f"{full_name(model)} has a TenantKey, and Meta.tenant = False, which gives its table to no tenant."
+            " Remove one of the two."
+        )
+    # The tenant may not be known yet, and need not be: a shared model is used to look it up.
+    principal, registry = scope.known_principal, scope.registry
+    if principal is not None and principal.is_unrestricted:
+        return
+    for other in registry.models.classes():
+        # A model that this app cannot resolve is on none of its tables.
+        with contextlib.suppress(DynaflaskError, RuntimeError):
+            theirs = registry.resolve(registry.models.declaration_of(other))
+            if other.__has_tenant_key__ and theirs.place == settings.place:
+                break
+    else:
+        return
+    raise TenantMismatch(
+        f"{model.__name__} belongs to no tenant, and {other.__name__}, which has a TenantKey, has the same table"
+        f" {settings.table_name!r}: {model.__name__} would reach the items of all tenants. Give it another table,"
+        " or put the call into a `with db.without_tenant(reason=...):` block."
+    )
+
+
+def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+    """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys.
+
+    Raises:
+        TenantMismatch: It has such a table.
+    """
+    # The settings of an app live longer than a scope, and so does this result. A context that has changes checks
+    # again, because a change may give another model the same table.
+    declared, has_changes = scope.registry.models.declared_count, scope.has_changes
+    if settings.unshared_among == declared and not has_changes:
+        return
+    tables, is_static = scope.shared_tables
+    owner = tables.get(settings.place)
+    if owner is None and is_static and not has_changes:
+        settings.unshared_among = declared
+    if owner is not None:
+        raise TenantMismatch(
+            f"{model.__name__} and {owner} have one table, {settings.table_name!r}. {owner} has a TenantKey and"
+            f" {model.__name__} has none, so that it would reach the items of all tenants for {scope.tenant!r}. Give"
+            f" it the TenantKey, or put the call into a `with db.without_tenant(reason=...):` block."
+        )

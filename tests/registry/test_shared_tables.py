@@ -1,0 +1,168 @@
+"""A table that all tenants share by a ``TenantKey``, and a second model of it that has none."""
+
+from __future__ import annotations
+
+import typing as t
+
+import flask
+import pytest
+from pynamodb.attributes import UnicodeAttribute
+
+import dynaflask
+from dynaflask import TenantKey
+from dynaflask import TenantMismatch
+from dynaflask.tables.table import find_one
+from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
+
+SECOND_USES: dict[str, t.Any] = {
+    "scan": lambda db, model: list(model.scan()),
+    "query": lambda db, model: list(model.query("globex#in")),
+    "get": lambda db, model: model.get("globex#in", "1"),
+    "save": lambda db, model: model("globex#in", "1").save(),
+    "batch_write": lambda db, model: model.batch_write(),
+    "batch_get": lambda db, model: list(model.batch_get([("globex#in", "1")])),
+    "transaction": lambda db, model: db.transact_write().save(model("globex#in", "1")),
+    "count": lambda db, model: model.count(),
+    "delete_table": lambda db, model: model.delete_table(),
+}
+
+
+@pytest.fixture
+def note(db: dynaflask.Dynamo) -> t.Any:
+    """A model whose table all tenants share."""
+
+    class Note(db.Model):  # type: ignore[name-defined]
+        class Meta:
+            table_name = "Note"
+
+        folder = TenantKey(hash_key=True)
+        id = UnicodeAttribute(range_key=True)
+
+    return Note
+
+
+@pytest.fixture
+def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
+    """An app whose calls the recorder answers."""
+    recorder.answer = lambda request: {"Attributes": {"folder": {"S": "acme#in"}, "id": {"S": "1"}}}
+    return make_app(host=recorder.url, region="us-east-1", **KEYS)
+
+
+def declare_second(db: dynaflask.Dynamo, table: str, *, key: t.Any = None, **meta: t.Any) -> t.Any:
+    """A model of a table by plain keys."""
+
+    class Second(db.Model):  # type: ignore[name-defined]
+        Meta = type("Meta", (), {"table_name": table, **meta})
+        folder = key or UnicodeAttribute(hash_key=True)
+        id = UnicodeAttribute(range_key=True)
+
+    return Second
+
+
+class TestSecondModel:
+    """A model without a ``TenantKey`` on a table that all tenants share is refused for a tenant."""
+
+    @pytest.fixture
+    def second(self, db: dynaflask.Dynamo, note: t.Any) -> t.Any:
+        """A second model of the same table."""
+        return declare_second(db, "Note")
+
+    @pytest.mark.parametrize("use", SECOND_USES.values(), ids=SECOND_USES.keys())
+    def test_it_is_refused(
+        self, app: flask.Flask, db: dynaflask.Dynamo, second: t.Any, recorder: recorders.Recorder, use: t.Any
+    ) -> None:
+        """The error names both models, and nothing is sent: no item is read, and no table is deleted."""
+        with app.app_context(), db.tenant("acme"):
+            with pytest.raises(TenantMismatch, match="Second and Note have one table, 'Note'"):
+                use(db, second)
+        assert recorder.requests == []
+
+    def test_it_is_allowed_without_a_tenant(
+        self, app: flask.Flask, db: dynaflask.Dynamo, second: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """A ``db.without_tenant`` block may use it, and so may an app that has no tenant."""
+        recorder.answer = recorders.plain_answer
+        with app.app_context():
+            second.get("acme#in", "1")
+            with db.without_tenant(reason="test"):
+                second.get("acme#in", "1")
+        assert len(recorder.requests) == 2
+
+    def test_another_place_is_another_table(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """A table of another name, or of the same name in another region, is not shared."""
+        models = [declare_second(db, "Other"), declare_second(db, "Note", bind_key="eu")]
+        declare_second(db, "Note", bind_key="unknown", key=TenantKey(hash_key=True))
+        app = make_app(host=recorder.url, region="us-east-1", binds={"eu": {"region": "eu-west-1"}}, **KEYS)
+        with app.app_context(), db.tenant("acme"):
+            for model in models:
+                model.get("in", "1")
+        assert [request.region for request in recorder.requests] == ["us-east-1", "eu-west-1"]
+
+    def test_a_later_change_is_seen(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """A model that is declared later, or a change of its table in a context, makes the table a shared one."""
+        second = declare_second(db, "Late")
+        other = declare_second(db, "Other")
+        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        for _ in range(2):
+            with app.app_context(), db.tenant("acme"):
+                second.get("in", "1")
+                other.get("in", "1")
+        third = declare_second(db, "Late", key=TenantKey(hash_key=True))
+        with app.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="have one table, 'Late'"):
+            second.get("in", "1")
+        with app.app_context(), db.tenant("acme"):
+            other.get("in", "1")
+        for change in (True, False):
+            with app.app_context(), db.tenant("acme"):
+                if change:
+                    third.Meta.table_name = "Other"
+                    with db.using(extra_headers={"X-Block": "1"}), pytest.raises(TenantMismatch, match="'Other'"):
+                        other.get("in", "1")
+                else:
+                    other.get("in", "1")
+
+    def test_computed_names_are_compared_as_they_are(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """Where a prefix is computed, the tables of one moment are compared."""
+        second = declare_second(db, "Note")
+        app = make_app(host=recorder.url, region="us-east-1", table_prefix=lambda name: f"x-{name}", **KEYS)
+        with app.app_context(), db.tenant("acme"):
+            declare_second(db, "Other").get("in", "1")
+            with pytest.raises(TenantMismatch, match="'x-Note'"):
+                second.get("in", "1")
+
+    def test_a_base_class_is_a_second_model(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """A base class without keys shares the table of a subclass that has a ``TenantKey``."""
+
+        class Base(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Note"
+
+        class Note(Base):
+            folder = TenantKey(hash_key=True)
+
+        recorder.answer = recorders.plain_answer
+        with app.app_context(), db.tenant("acme"):
+            Note.get("in")
+            with pytest.raises(TenantMismatch, match="Base and Note have one table"):
+                list(Base.scan())
+        assert len(recorder.requests) == 1
+
+    def test_the_tables_commands_work(
+        self, app: flask.Flask, db: dynaflask.Dynamo, second: t.Any, note: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """The table commands open the table by the model with the ``TenantKey``, and still do not delete it."""
+        recorder.answer = recorders.plain_answer
+        with app.app_context(), db.tenant("acme"):
+            assert find_one(db.registry, second).name == "Note"
+            with pytest.raises(TenantMismatch, match="would delete the items of all tenants"):
+                db.drop_all()
