@@ -110,18 +110,79 @@ class Model(
     __codec__: t.ClassVar[CompiledCodec | None] = None
 
     @classmethod
-    def query(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        """The items of one hash key; see PynamoDB."""
+    def query(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:  # noqa: D417 - PynamoDB has the signature
+        """The items of one hash key, in the order of the range key.
+
+        Args:
+            hash_key: The hash key of the table, or of the index.
+            range_key_condition: A condition on the range key, such as ``Thread.subject.startswith("He")``.
+            filter_condition: A condition on other attributes. DynamoDB reads an item, and charges for it, before it
+                applies the filter.
+            consistent_read: True to read what the last write left, for twice the capacity units. Global indexes cannot.
+            index_name: Name of an index; by default the table.
+            scan_index_forward: False for the descending order.
+            limit: The most items to return.
+            last_evaluated_key: The key to continue after: the attribute of this name of earlier results.
+            attributes_to_get: Names of the attributes to read; by default all.
+            page_size: The most items that one request reads. DynamoDB ends a page at 1 MB:
+                https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
+            rate_limit: The most capacity units per second.
+
+        Returns:
+            An iterator, which sends a request for each page when its items are read.
+
+        Raises:
+            QueryError: DynamoDB refused, when the items are read.
+            TenantMismatch: The query of an index would read the items of all tenants.
+        """
         return _with_page_decoder(cls, super().query(*args, **kwargs))
 
     @classmethod
-    def scan(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        """All items; see PynamoDB."""
+    def scan(cls, *args: t.Any, **kwargs: t.Any) -> t.Any:  # noqa: D417 - PynamoDB has the signature
+        """All items of the table or an index, in no order. DynamoDB reads each one, and charges for it.
+
+        Args:
+            filter_condition: A condition on attributes, applied after an item is read.
+            segment: Number of the part to read, from 0, if several workers share the scan.
+            total_segments: Number of parts.
+            limit: The most items to return.
+            last_evaluated_key: The key to continue after: the attribute of this name of earlier results.
+            page_size: The most items that one request reads. DynamoDB ends a page at 1 MB:
+                https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
+            consistent_read: True to read what the last write left, for twice the capacity units. Global indexes cannot.
+            index_name: Name of an index; by default the table.
+            rate_limit: The most capacity units per second.
+            attributes_to_get: Names of the attributes to read; by default all.
+
+        Returns:
+            An iterator, which sends a request for each page when its items are read.
+
+        Raises:
+            ScanError: DynamoDB refused, when the items are read.
+            TenantMismatch: The model has a ``TenantKey``: a scan would read the items of all tenants.
+        """
         return _with_page_decoder(cls, super().scan(*args, **kwargs))
 
     @classmethod
-    def batch_get(cls, *args: t.Any, **kwargs: t.Any) -> cabc.Iterator[t.Any]:
-        """The items of these keys; see PynamoDB. Every page comes from the destination that the call was made in."""
+    def batch_get(  # noqa: D417 - PynamoDB has the signature
+        cls, *args: t.Any, **kwargs: t.Any
+    ) -> cabc.Iterator[t.Any]:
+        """The items of many keys, in no order. A key without an item is left out.
+
+        Every page comes from the destination that the call was made in.
+
+        Args:
+            items: The hash keys, or pairs of hash key and range key. A request takes 100 of them:
+                https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+            consistent_read: True to read what the last write left, for twice the capacity units.
+            attributes_to_get: Names of the attributes to read; by default all.
+
+        Returns:
+            An iterator, which sends the requests when its items are read.
+
+        Raises:
+            GetError: DynamoDB refused, when the items are read.
+        """
         scope, batch_get = _pinned_scope(cls), t.cast("t.Any", super().batch_get)
         # A base between this class and PynamoDB's may override it.
         if getattr(batch_get, "__func__", batch_get) is not BATCH_GET:
@@ -132,8 +193,18 @@ class Model(
         return _objects_of_pages(cls, pages, scope=scope)
 
     @classmethod
-    def batch_write(cls, *args: t.Any, **options: t.Any) -> BatchWrite[t.Any]:
-        """Write items in batches; see PynamoDB. All requests go to the destination that the call was made in."""
+    def batch_write(  # noqa: D417 - PynamoDB has the signature
+        cls, *args: t.Any, **options: t.Any
+    ) -> BatchWrite[t.Any]:
+        """A context manager that saves and deletes items, 25 in a request.
+
+        All requests go to the destination that the call was made in. The writes of a batch are no transaction: some may
+        be done when an error is raised.
+
+        Args:
+            auto_commit: False to send nothing before ``commit`` or the end of the block. Then a batch takes 25 items:
+                https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+        """
         batch_write = t.cast("t.Any", super().batch_write)
         if getattr(batch_write, "__func__", batch_write) is not BATCH_WRITE:
             return t.cast("BatchWrite[t.Any]", batch_write(*args, **options))
@@ -147,16 +218,16 @@ class Model(
         return _transaction_item(self, super().get_save_kwargs_from_instance(*args, **options))
 
     def get_update_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        """Parameters of an update in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        """Parameters of an update in a transaction; see `get_save_kwargs_from_instance`."""
         return _transaction_item(self, super().get_update_kwargs_from_instance(*args, **options))
 
     def get_delete_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        """Parameters of a deletion in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        """Parameters of a deletion in a transaction; see `get_save_kwargs_from_instance`."""
         return _transaction_item(self, super().get_delete_kwargs_from_instance(*args, **options))
 
     @classmethod
     def get_operation_kwargs_from_class(cls, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        """Parameters of a read or a check in a transaction; see :meth:`get_save_kwargs_from_instance`."""
+        """Parameters of a read or a check in a transaction; see `get_save_kwargs_from_instance`."""
         return _transaction_item(cls, super().get_operation_kwargs_from_class(*args, **options))
 
     from_raw_data = _FromRawData()

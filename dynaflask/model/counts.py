@@ -31,14 +31,7 @@ class CountMixin:
 
     @classmethod
     def count(cls, *args: t.Any, **options: t.Any) -> int:
-        """Number of the items of one hash key; see PynamoDB. DynamoDB reads them all, and charges for it.
-
-        Without a hash key, it is the ``ItemCount`` of the table, which DynamoDB updates every six hours.
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
-
-        Raises:
-            ValueError: There is a condition, an index or a limit, but no hash key.
-        """
+        """Number of items; see `TenantGuardMixin.count`."""
         arguments = {**dict(zip(COUNT_ARGUMENTS, args, strict=False)), **options}
         has_hash_key = arguments.get("hash_key") is not None
         for name in ("range_key_condition", "index_name", "limit"):

@@ -12,8 +12,19 @@ class ItemLanesMixin:
     """Model methods that take a lane if they can. The arguments and the results are PynamoDB's."""
 
     @classmethod
-    def get(cls, *args: t.Any, **options: t.Any) -> t.Any:
-        """The item with these keys; see PynamoDB."""
+    def get(cls, *args: t.Any, **options: t.Any) -> t.Any:  # noqa: D417 - PynamoDB has the signature
+        """The item with these keys.
+
+        Args:
+            hash_key: The hash key.
+            range_key: The range key, where the table has one.
+            consistent_read: True to read what the last write left, for twice the capacity units.
+            attributes_to_get: Names of the attributes to read; by default all.
+
+        Raises:
+            DoesNotExist: There is no such item. ``Thread.DoesNotExist`` is a subclass for each model.
+            GetError: DynamoDB refused.
+        """
         scope, lane = _lane_of(cls)
         if lane is None or not lane.is_usual("get"):
             return t.cast("t.Any", super()).get(*args, **options)

@@ -56,8 +56,26 @@ class TenantGuardMixin:
         return t.cast("t.Any", super()).delete_table(**options)
 
     @classmethod
-    def count(cls, *args: t.Any, **options: t.Any) -> int:
-        """Number of items; see PynamoDB."""
+    def count(cls, *args: t.Any, **options: t.Any) -> int:  # noqa: D417 - PynamoDB has the signature
+        """Number of the items of one hash key. DynamoDB reads them all, and charges for it.
+
+        Without a hash key, it is the ``ItemCount`` of the table, which DynamoDB updates every six hours.
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
+
+        Args:
+            hash_key: The hash key of the table, or of the index.
+            range_key_condition: A condition on the range key.
+            filter_condition: A condition on other attributes, applied after an item is read.
+            consistent_read: True to count what the last write left, for twice the capacity units.
+            index_name: Name of an index; by default the table.
+            limit: The number to stop at.
+            rate_limit: The most capacity units per second.
+
+        Raises:
+            ValueError: There is a condition, an index or a limit, but no hash key.
+            QueryError: DynamoDB refused.
+            TenantMismatch: The model has a ``TenantKey``, and the items of all tenants would be counted.
+        """
         count = t.cast("t.Any", super()).count
         if not cls.__has_tenant_key__:
             return t.cast("int", count(*args, **options))
