@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
+
+from werkzeug.utils import cached_property
 
 from dynaflask.client.codec import json_codec
 from dynaflask.client.codec.passthrough import is_capacity
@@ -128,7 +129,7 @@ class ResponseDecoder:
             return None
         return None if json_codec.msgspec is None else self._structs
 
-    @functools.cached_property
+    @cached_property
     def _structs(self) -> StructDecoder | None:
         try:
             return StructDecoder(compile_item_struct(self._model))
