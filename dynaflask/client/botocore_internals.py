@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import contextvars
+import functools
 import importlib
 import operator
 import sys
@@ -23,6 +24,7 @@ import botocore.httpsession
 import botocore.retries.standard
 import botocore.session
 import botocore.useragent
+import botocore.utils
 from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.httpsession import URLLib3Session
@@ -33,6 +35,12 @@ from dynaflask.operations.tracing import silenced
 
 if t.TYPE_CHECKING:
     import ssl
+
+    cached_property = functools.cached_property
+else:
+    # Without a lock. Up to Python 3.11, that of functools holds one for all objects of a class while it computes a
+    # value: a child that is forked meanwhile waits for it for ever. Two threads at once compute the value twice.
+    cached_property = botocore.utils.CachedProperty
 
 with contextlib.suppress(ImportError):
     import botocore.context

@@ -11,7 +11,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import dataclasses
-import functools
 import json
 import re
 import socket
@@ -22,6 +21,7 @@ import typing as t
 import uuid
 import zlib
 
+from dynaflask.client.botocore_internals import cached_property
 from dynaflask.operations.requests import requests_by_table
 
 Json = dict[str, t.Any]
@@ -79,7 +79,7 @@ class Request:
         """The service in the signature, such as ``dynamodb``."""
         return self._credential[3]
 
-    @functools.cached_property
+    @cached_property
     def _credential(self) -> tuple[str, ...]:
         match = _CREDENTIAL.search(self.headers.get("authorization", ""))
         return match.groups() if match else ("", "", "", "")

@@ -6,12 +6,12 @@ attribute overrides is called as PynamoDB calls it.
 
 from __future__ import annotations
 
-import functools
 import json
 import typing as t
 
 from pynamodb import attributes
 
+from dynaflask.client.botocore_internals import cached_property
 from dynaflask.client.codec.passthrough import is_plain
 from dynaflask.model.codec.deserializer import Deserializer
 from dynaflask.model.codec.deserializer import compile_deserializer
@@ -46,22 +46,23 @@ class CompiledCodec:
         self.model = model
         self.base = base
 
-    @functools.cached_property
+    # Without a lock: two threads at once compile two equal ones.
+    @cached_property
     def deserializer(self) -> Deserializer | None:
         """The deserializer, or None if PynamoDB must deserialize this model itself."""
         return compile_deserializer(self.model) if self._calls_pynamodb else None
 
-    @functools.cached_property
+    @cached_property
     def serializer(self) -> Serializer | None:
         """The serializer, or None if PynamoDB must serialize this model itself."""
         return compile_serializer(self.model) if self._calls_pynamodb else None
 
-    @functools.cached_property
+    @cached_property
     def checked_serializer(self) -> CheckedSerializer | None:
         """The serializer that also tells if the item is plain; None as for :attr:`serializer`."""
         return compile_checked_serializer(self.model, is_plain=is_plain) if self._calls_pynamodb else None
 
-    @functools.cached_property
+    @cached_property
     def responses(self) -> ResponseDecoder | None:
         """Decodes whole responses; None if that would run user code, which must run item by item."""
         deserializer = self.deserializer

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import typing as t
 
+from dynaflask.client.botocore_internals import cached_property
 from dynaflask.client.codec import json_codec
 from dynaflask.client.codec.passthrough import is_capacity
 from dynaflask.client.codec.response_parser import in_order
@@ -177,11 +177,11 @@ class ResponseDecoder:
             return None
         return None if json_codec.msgspec is None else self._structs
 
-    @functools.cached_property
+    @cached_property
     def _update_structs(self) -> UpdateDecoder:
         return UpdateDecoder(compile_item_struct(self._model, is_complete=True))
 
-    @functools.cached_property
+    @cached_property
     def _structs(self) -> StructDecoder | None:
         try:
             return StructDecoder(compile_item_struct(self._model))

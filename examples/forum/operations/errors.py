@@ -12,9 +12,11 @@ def add_to(app: Flask) -> None:
     """Report the errors of a site, and trace its calls."""
     # Sentry has one client for all apps of a process.
     if not sentry_sdk.is_initialized():
-        sentry_sdk.init(dsn=app.config["FORUM_SENTRY_DSN"], **OPTIONS)
+        sentry_sdk.init(
+            dsn=app.config["FORUM_SENTRY_DSN"],
+            traces_sample_rate=1.0,
+            # Both would send what people wrote: the variables of functions in a traceback, and the bodies of requests.
+            include_local_variables=False,
+            max_request_body_size="never",
+        )
     sentry.instrument(app)
-
-
-# Both would send what people wrote: the variables of each function in a traceback, and the bodies of requests.
-OPTIONS = {"traces_sample_rate": 1.0, "include_local_variables": False, "max_request_body_size": "never"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 import unittest.mock
 
@@ -15,6 +16,8 @@ from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
+from dynaflask.model.codec import compiled
+from dynaflask.model.codec.compiled import CompiledCodec
 from tests.support import models
 from tests.support.codecs import deserializes_like_pynamodb
 from tests.support.codecs import pynamodb_deserialize
@@ -189,3 +192,29 @@ class TestDecidedOnce:
         with unittest.mock.patch.object(model, "from_raw_data", return_value="patched"):
             assert model.from_raw_data(ITEM) == "patched"
         assert model.from_raw_data(ITEM).name == "a"
+
+
+def test_a_codec_that_is_compiled_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a thread compiles, others can: in a forked child, that thread does not exist, and would release no lock."""
+    is_compiling, may_end, has_ended = threading.Event(), threading.Event(), threading.Event()
+
+    def compile_slowly(model: t.Any) -> None:
+        is_compiling.set()
+        may_end.wait(60)
+
+    def compile_another() -> None:
+        assert CompiledCodec(thing(), base=dynaflask.Model).deserializer is None
+        has_ended.set()
+
+    monkeypatch.setattr(compiled, "compile_deserializer", compile_slowly)
+    slow = threading.Thread(target=lambda: CompiledCodec(thing(), base=dynaflask.Model).deserializer)
+    slow.start()
+    assert is_compiling.wait(60)
+    monkeypatch.setattr(compiled, "compile_deserializer", lambda model: None)
+    other = threading.Thread(target=compile_another)
+    other.start()
+    ended_meanwhile = has_ended.wait(20)
+    may_end.set()
+    slow.join()
+    other.join()
+    assert ended_meanwhile
