@@ -38,8 +38,8 @@ def create_app(config: cabc.Mapping[str, t.Any] | None = None) -> Flask:
     )
     app.config.from_prefixed_env("FORUM")
     app.config.from_mapping(config)
-    # Logs, metrics and traces tell the sites apart by it.
-    app.name = app.config["FORUM_NAME"]
+    # Logs, metrics and traces tell the sites apart by the name, which is a cached property of Flask.
+    vars(app)["name"] = app.config["FORUM_NAME"]
     db.init_app(app)
     add_api(app)
     add_dashboard(app)
