@@ -161,7 +161,8 @@ def test_a_transport_has_its_reason(make_app: MakeApp, recorder: recorders.Recor
 
 def test_a_traced_app_keeps_its_transport(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
     """A tracer that patches botocore changes the transport of the apps that it is not made for."""
-    traced, other = (make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("traced", "other"))
+    settings = {"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS}
+    traced, other = (make_app(name, **settings) for name in ("traced", "other"))
     telemetry = Telemetry()
     opentelemetry.instrument(traced, tracer_provider=telemetry.tracer_provider)
     with telemetry.botocore_wrapper():
