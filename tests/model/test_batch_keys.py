@@ -52,7 +52,8 @@ BATCHES: dict[str, t.Any] = {
     "texts": lambda: ["ab", "c", "ab"],
     "numbers": lambda: [1, 2.5, 1],
     "pairs of numbers": lambda: [(1, 2), (3, -4.50)],
-    "texts and pairs": lambda: [*(("a", f"{number}") for number in range(120)), "ab"],
+    # On one page: which of two has the text depends on the order of a set.
+    "texts and pairs": lambda: [*(("a", f"{number}") for number in range(20)), "ab"],
     "triples": lambda: [("a", "b", "c")],
     "pairs in another type": lambda: [frozenset({"a", "b"})],
     "half a pair": lambda: [("a", None)],
