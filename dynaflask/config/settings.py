@@ -215,7 +215,8 @@ def _warn_of_unknown_keys(config: Values) -> None:
     for key in config:
         if isinstance(key, str) and key.startswith(PREFIX) and key.removeprefix(PREFIX) not in valid_names:
             hint = did_you_mean(key.removeprefix(PREFIX), valid_names, PREFIX)
-            warnings.warn(f"{key} is not a setting of dynaflask.{hint}", stacklevel=4)
+            advice = hint or " Remove it, or look up its name in the reference of the settings."
+            warnings.warn(f"{key} is not a setting of dynaflask.{advice}", stacklevel=4)
 
 
 def did_you_mean(name: str, valid_names: cabc.Iterable[str], prefix: str = "") -> str:

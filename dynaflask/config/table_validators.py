@@ -96,5 +96,5 @@ def _throughput(label: str, value: t.Any, check: Validator) -> ImmutableDict[str
 
 def _one_of(label: str, value: t.Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, choices))}.")
+        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, choices))}, not {value!r}.")
     return t.cast("str", value)

@@ -237,7 +237,9 @@ def retries(label: str, value: t.Any) -> str | ImmutableDict[str, t.Any]:
 def billing_mode(label: str, value: t.Any) -> str:
     """One of DynamoDB's billing modes."""
     if value not in AVAILABLE_BILLING_MODES:
-        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, AVAILABLE_BILLING_MODES))}.")
+        raise ConfigurationError(
+            f"{label} must be one of {', '.join(map(repr, AVAILABLE_BILLING_MODES))}, not {value!r}."
+        )
     return t.cast(str, value)
 
 
@@ -251,7 +253,7 @@ def values_on_condition_failure(label: str, value: t.Any) -> str:
 def transport(label: str, value: t.Any) -> str:
     """The name of a transport."""
     if value not in TRANSPORTS:
-        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, TRANSPORTS))}.")
+        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, TRANSPORTS))}, not {value!r}.")
     return t.cast(str, value)
 
 

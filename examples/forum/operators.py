@@ -24,4 +24,5 @@ def is_operator() -> bool | Response:
     typed = request.authorization.password if request.authorization else None
     if password and typed is not None and hmac.compare_digest(typed.encode(), password.encode()):
         return True
-    return Response("Only for operators.", 401, {"WWW-Authenticate": 'Basic realm="Forum", charset="UTF-8"'})
+    headers = {"WWW-Authenticate": 'Basic realm="Forum", charset="UTF-8"'}
+    return Response("Only for operators: log in with any name and their password.", 401, headers, mimetype="text/plain")

@@ -55,7 +55,7 @@ def test_an_unknown_key_in_another_case_is_a_warning_with_the_nearest() -> None:
 
 def test_an_unknown_key_like_no_other_is_a_warning_too() -> None:
     """The warning suggests no key if no valid key is similar."""
-    with pytest.warns(UserWarning, match=r"DYNAMODB_ZZZ is not a setting of dynaflask\.$"):
+    with pytest.warns(UserWarning, match=r"DYNAMODB_ZZZ is not a setting of dynaflask\. Remove it, or look up"):
         read(zzz=1)
 
 

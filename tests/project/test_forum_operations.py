@@ -169,10 +169,11 @@ def test_only_operators_see_the_pages(forum: Forum, address: str) -> None:
 
 
 def test_the_toolbar_shows_the_calls_and_no_secret(forum: Forum) -> None:
-    """The panel has the calls of the page, with advice; the page of items has the tenant's own."""
+    """The panel has the calls of the page, with advice; that of items has the tenant's own, and the site's links."""
     for site in SITES:
         for tenant, other in (TENANTS, TENANTS[::-1]):
             page = forum.get(f"/{site}/admin/thread/", **{"X-Tenant": tenant})
+            assert 'href="/admin' not in page
             assert [f"{site}-{name}-{KEYS[0]}" in page for name in (tenant, other)] == [True, False]
             panel = page.partition('id="flDebugDynamoPanel')[2]
             assert "Thread.Scan reads the whole table in a request." in panel

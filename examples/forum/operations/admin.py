@@ -7,6 +7,7 @@ import typing as t
 from flask import Flask
 from flask_admin import Admin
 from flask_admin import AdminIndexView
+from flask_admin.theme import Bootstrap4Theme
 
 from dynaflask.integrations.flask_admin import ModelView
 from examples.forum.models import Thread
@@ -37,5 +38,6 @@ class ThreadView(OperatorsOnly, ModelView):
 
 def add_to(app: Flask) -> None:
     """Add the pages to a site."""
-    admin = Admin(app, name=app.config["FORUM_TITLE"], index_view=StartView())
+    theme = Bootstrap4Theme(base_template="operators.html")
+    admin = Admin(app, name=app.config["FORUM_TITLE"], theme=theme, index_view=StartView())
     admin.add_view(ThreadView(Thread))
