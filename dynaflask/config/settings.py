@@ -30,6 +30,7 @@ from dynaflask.exceptions import UnknownBind
 PREFIX = "DYNAMODB_"
 # What other libraries, and AWS's environment variables, call a setting.
 ALIASES: t.Final = {
+    "bind": "bind_key",
     "endpoint": "host",
     "endpoint_url": "host",
     "url": "host",
@@ -219,11 +220,19 @@ def _warn_of_unknown_keys(config: Values) -> None:
             warnings.warn(f"{key} is not a setting of dynaflask.{advice}", stacklevel=4)
 
 
-def did_you_mean(name: str, valid_names: cabc.Iterable[str], prefix: str = "") -> str:
-    """A sentence that suggests the most similar valid name; empty if no name is similar."""
+def did_you_mean(name: str, valid_names: cabc.Iterable[str], prefix: str = "", *, similarity: float = 0.6) -> str:
+    """A sentence that suggests the most similar valid name; empty if no name is similar.
+
+    Args:
+        name: The name that is not valid.
+        valid_names: The names to choose from.
+        prefix: Stands before each of them in the sentence.
+        similarity: How similar a name must be, as for `difflib.get_close_matches`.
+    """
     by_lower_case = {valid.lower(): valid for valid in valid_names}
     alias = ALIASES.get(name.lower())
-    nearest = [alias] if alias in by_lower_case else difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    nearest = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=similarity)
+    nearest = [alias] if alias in by_lower_case else nearest
     return f" Did you mean {prefix + by_lower_case[nearest[0]]!r}?" if nearest else ""
 
 

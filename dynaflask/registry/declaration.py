@@ -6,14 +6,19 @@ import collections.abc as cabc
 import os
 import threading
 import typing as t
+import warnings
 import weakref
 
+from pynamodb.settings import default_settings_dict
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.config.fields import MODEL_VALIDATORS
 from dynaflask.config.fields import UPSTREAM_DEFAULTS
+from dynaflask.config.settings import did_you_mean
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
+
+META_ONLY_NAMES: t.Final = ("tenant", "hide_expired")
 
 
 class DeclaredMeta:
@@ -44,6 +49,7 @@ class DeclaredMeta:
         self.model_name = model_name
         self.full_name = full_name
         self.is_dynamic = _is_dynamic(meta_class)
+        _warn_of_misspelled_names(meta_class, model_name)
         tenant = getattr(meta_class, "tenant", None)
         if tenant is not None and tenant is not False:
             raise ConfigurationError(
@@ -99,6 +105,15 @@ class DeclaredMeta:
 
     def _check(self, name: str, value: t.Any) -> t.Any:
         return MODEL_VALIDATORS[name](f"{self.model_name}.Meta.{name}", value)
+
+
+def _warn_of_misspelled_names(meta_class: type, model_name: str) -> None:
+    """Warn of a name that is nearly one of ours. A program may have others in ``Meta``, for its own use."""
+    valid_names = {*MODEL_VALIDATORS, *META_ONLY_NAMES, *default_settings_dict}
+    for name in vars(meta_class):
+        hint = "" if name in valid_names or name.startswith("_") else did_you_mean(name, valid_names, similarity=0.85)
+        if hint:
+            warnings.warn(f"{model_name}.Meta.{name} has no effect.{hint}", stacklevel=5)
 
 
 class TableSchema:

@@ -29,6 +29,20 @@ class TestDeclaredMeta:
         with make_app().app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.max_retry_attempts"):
             thread._get_connection()
 
+    @pytest.mark.parametrize(
+        ("name", "meant"), [("bind", "bind_key"), ("regions", "region"), ("tenants", "tenant"), ("endpoint", "host")]
+    )
+    def test_a_misspelled_name_is_a_warning(self, db: dynaflask.Dynamo, name: str, meant: str) -> None:
+        """It has no effect, so that the model would go somewhere else than the reader of the class thinks."""
+        with pytest.warns(UserWarning, match=f"^Thread.Meta.{name} has no effect. Did you mean '{meant}'") as caught:
+            models.declare_thread(db, **{name: "archive"})
+        assert [warning.filename for warning in caught] == [models.__file__]
+
+    def test_a_name_of_the_programs_own_is_no_warning(self, db: dynaflask.Dynamo) -> None:
+        """A program may keep other values in ``Meta``."""
+        thread = models.declare_thread(db, owner="forum", _bind="x", base_backoff_ms=25)
+        assert thread.__declaration__.meta_class.owner == "forum"
+
     @pytest.mark.parametrize("table_name", ["my table", "a/b", "x" * 256, b"Thread"])
     def test_a_wrong_table_name_is_refused_as_soon_as_possible(
         self, make_app: MakeApp, db: dynaflask.Dynamo, table_name: t.Any
