@@ -59,6 +59,9 @@ class Push:
         context: The app context.
         generators: The generators that pushed it, if any.
         inside: The ids of the generators that were running: what they do in the context is right.
+
+    Attributes:
+        depth: How many times the context was pushed then, with this push.
     """
 
     def __init__(self, context: AppContext, *, generators: tuple[types.FrameType, ...], inside: frozenset[int]) -> None:
@@ -67,7 +70,7 @@ class Push:
         self.generators = generators
         self.inside = inside
         self.app_name = context.app.name
-        self._depth = _depth(context)
+        self.depth = _depth(context)
 
     def is_of(self, context: AppContext) -> bool:
         """True if this context was pushed."""
@@ -77,13 +80,13 @@ class Push:
     def is_current(self) -> bool:
         """False once the context was popped."""
         context = self._context()
-        return context is not None and self._depth <= _depth(context)
+        return context is not None and self.depth <= _depth(context)
 
     @property
     def is_last(self) -> bool:
         """True if the context was not pushed again since."""
         context = self._context()
-        return context is not None and self._depth == _depth(context)
+        return context is not None and self.depth == _depth(context)
 
 
 class Homes:
@@ -147,7 +150,8 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
         context = app_ctx._get_current_object()
         push = Push(context, generators=generators, inside=frozenset(map(id, homes.running())))
         pushes: list[Push] = context.g.setdefault(_PUSHES, [])
-        pushes[:] = [*(other for other in pushes if other.is_current), push]
+        # Those that were as deep have been popped, and would seem to be current while this one is.
+        pushes[:] = [*(other for other in pushes if other.depth < push.depth), push]
         homes.add(push)
 
 

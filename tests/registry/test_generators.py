@@ -226,6 +226,22 @@ class TestContextOfAGenerator:
         assert world.sent() == ["one Thread", "two Thread"]
         assert generators.homes.by_frame == {}
 
+    def test_a_context_that_is_pushed_again_by_other_code(self, world: World) -> None:
+        """A generator that has popped its context stands in none, although other code pushes the same object again."""
+        context = world.one.app_context()
+
+        def reads() -> t.Iterator[None]:
+            with context:
+                world.Thread("forum", "inside").save()
+            yield
+            world.Thread("forum", "after").save()
+
+        reading = reads()
+        next(reading)
+        with context, world.two.app_context():
+            list(reading)
+        assert world.sent() == ["one Thread", "two Thread"]
+
     def test_fixtures(self, world: World) -> None:
         """The code after a fixture, and that of the fixture when it ends, is in the context that the fixture pushed."""
 
