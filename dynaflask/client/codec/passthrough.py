@@ -3,6 +3,7 @@
 is_plain(value)          an attribute value
 is_plain_item(item)      an item, or a key
 is_capacity(value)       a consumed capacity
+capacity_in_order(value) the same, with its members in the order of botocore's
 predicate_for(shape)     a predicate for the values of a shape of botocore's service description
 """
 
@@ -70,6 +71,17 @@ def is_capacity(value: t.Any) -> bool:
     if type(value) is not dict or not value.keys() <= {*CAPACITY_MEMBERS}:
         return False
     return type(value.get("TableName", "")) is str and is_count(value.get("CapacityUnits", 0))
+
+
+def capacity_in_order(value: t.Any) -> t.Any:
+    """A consumed capacity, or a list of them, with its members in the order of the stock parser.
+
+    Args:
+        value: A value for which ``is_capacity`` is true.
+    """
+    if type(value) is list:
+        return [capacity_in_order(capacity) for capacity in value]
+    return {name: value[name] for name in CAPACITY_MEMBERS if name in value}
 
 
 def predicate_for(shape: t.Any, *, ancestors: frozenset[str] = frozenset()) -> Predicate:

@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserFactory
 from dynaflask.client.botocore_internals import lower_headers
 from dynaflask.client.codec.json_codec import load
 from dynaflask.client.codec.passthrough import ATTRIBUTE_VALUE
-from dynaflask.client.codec.passthrough import CAPACITY_MEMBERS
+from dynaflask.client.codec.passthrough import capacity_in_order
 from dynaflask.client.codec.passthrough import is_capacity
 from dynaflask.client.codec.passthrough import is_count
 from dynaflask.client.codec.passthrough import is_plain
@@ -114,7 +114,7 @@ def parse_plain(body: t.Any, shape: t.Any, decoder: page_decoder.PageDecoder | N
     # In the order of the stock parser.
     parsed = {name: content[name] for name in predicates if name in content}
     if "ConsumedCapacity" in parsed:
-        parsed["ConsumedCapacity"] = in_order(parsed["ConsumedCapacity"])
+        parsed["ConsumedCapacity"] = capacity_in_order(parsed["ConsumedCapacity"])
     return parsed
 
 
@@ -158,17 +158,6 @@ def _is_item_response(value: t.Any) -> bool:
 
 def _are_capacities(value: t.Any) -> bool:
     return type(value) is list and all(map(is_capacity, value))
-
-
-def in_order(value: t.Any) -> t.Any:
-    """A consumed capacity, or a list of them, with its members in the order of the stock parser.
-
-    Args:
-        value: A value for which ``is_capacity`` is true.
-    """
-    if type(value) is list:
-        return [in_order(capacity) for capacity in value]
-    return {name: value[name] for name in CAPACITY_MEMBERS if name in value}
 
 
 def _is_empty(value: t.Any) -> bool:

@@ -7,8 +7,8 @@ import typing as t
 
 from dynaflask.client.botocore_internals import cached_property
 from dynaflask.client.codec import json_codec
+from dynaflask.client.codec.passthrough import capacity_in_order
 from dynaflask.client.codec.passthrough import is_capacity
-from dynaflask.client.codec.response_parser import in_order
 from dynaflask.client.direct.page_decoder import MALFORMED
 from dynaflask.client.direct.page_decoder import DecodedPage
 from dynaflask.client.direct.page_decoder import decode_page
@@ -58,7 +58,7 @@ class StructDecoder:
         if capacity is not unset:
             if not is_capacity(capacity):
                 return None
-            content["ConsumedCapacity"] = in_order(capacity)
+            content["ConsumedCapacity"] = capacity_in_order(capacity)
         return content
 
     def _objects(self, items: list[t.Any], body: bytes) -> DecodedPage:
@@ -92,7 +92,7 @@ class UpdateDecoder:
         if "ConsumedCapacity" in content:
             if not is_capacity(content["ConsumedCapacity"]):
                 return None
-            result["ConsumedCapacity"] = in_order(content["ConsumedCapacity"])
+            result["ConsumedCapacity"] = capacity_in_order(content["ConsumedCapacity"])
         return result, self._make(response.Attributes)
 
 
