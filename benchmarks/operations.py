@@ -41,11 +41,13 @@ class Watcher(t.NamedTuple):
         settings: Settings of the app.
         most: The ratio that it must not exceed; ``None`` for a row without a target.
         watch: Watches an app within its block.
+        patches: True if it patches botocore for all apps: its block is entered for its own calls alone.
     """
 
     settings: cabc.Mapping[str, t.Any] = {}
     most: float | None = None
     watch: cabc.Callable[[flask.Flask], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+    patches: bool = False
 
 
 @contextlib.contextmanager
@@ -96,6 +98,7 @@ WATCHERS: dict[str, Watcher] = {
     "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
     "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
     "`dynaflask.integrations.opentelemetry`": Watcher(watch=_tracing.opentelemetry_span, most=1.8),
+    "OpenTelemetry's instrumentation of botocore": Watcher(watch=_tracing.opentelemetry_wrapper, patches=True),
     "`dynaflask.integrations.sentry`": Watcher(watch=_tracing.sentry_breadcrumb),
     "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard),
 }
@@ -159,12 +162,13 @@ def opened(stack: contextlib.ExitStack, name: str) -> cabc.Callable[[], float] |
     model = _peers.declare(db.Model)
     app = make_app("forum", db, transport="direct", **watcher.settings)
     try:
-        stack.enter_context(watcher.watch(app))
+        with contextlib.ExitStack() if watcher.patches else contextlib.nullcontext(stack) as block:
+            block.enter_context(watcher.watch(app))
     except ImportError:
         return None
 
     def call() -> float:
-        with app.test_request_context("/"):
+        with watcher.watch(app) if watcher.patches else contextlib.nullcontext(), app.test_request_context("/"):
             return read(model)
 
     call()

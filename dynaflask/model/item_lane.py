@@ -65,10 +65,8 @@ class ItemLane:
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
         self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
         self._makes_usual_objects = steps["get"].maker.check_for(model)
-        self._serialize, self._deserializer = codec.checked_serializer, codec.deserializer
-        is_compiled = self._serialize is not None and self._deserializer is not None
-        # PynamoDB has further steps for a version or a discriminator, and calls what the model overrides.
-        can_write = is_compiled and version_attribute(model) is None and not has_discriminator(model)
+        # PynamoDB has further steps for a version or a discriminator.
+        can_write = version_attribute(model) is None and not has_discriminator(model)
         operations = () if self.hash_key is None else STEPS if can_write else ("get",)
         self._steps = {name: steps[name] for name in operations if not steps[name].has_other_base(model)}
 
@@ -82,6 +80,9 @@ class ItemLane:
         steps = self._steps.get(operation)
         if steps is None or not steps.are_usual(self.model):
             return False
+        # Not before: a model that is only read needs no serializer, and each takes a millisecond to compile.
+        if operation != "get" and (self.codec.checked_serializer is None or self.codec.deserializer is None):
+            return False  # The model overrides what they would call.
         return instance is None or vars(instance).keys().isdisjoint(steps.names)
 
     # The steps of PynamoDB's methods of the same names, in the same order.
@@ -120,7 +121,7 @@ class ItemLane:
     ) -> t.Any:
         """Write an object."""
         require_own_tenant(instance)
-        item, is_plain = t.cast("CheckedSerializer", self._serialize)(instance)
+        item, is_plain = t.cast("CheckedSerializer", self.codec.checked_serializer)(instance)
         hash_key = item.pop(self.hash_key.attr_name, NO_VALUE).get(self.hash_key.attr_type)
         range_key = None
         if self.range_key is not None:
@@ -162,7 +163,7 @@ class ItemLane:
             request.decode = item
             data = table.connection.send_plain(UPDATE_ITEM, request)
         if item.values is None:
-            t.cast("Deserializer", self._deserializer).fill(instance, data[ATTRIBUTES])
+            t.cast("Deserializer", self.codec.deserializer).fill(instance, data[ATTRIBUTES])
         else:
             instance.attribute_values = item.values
         _for_tenant(instance, scope)

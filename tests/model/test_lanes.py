@@ -21,6 +21,7 @@ from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.model import base
 from dynaflask.model.codec import responses
+from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.item_lane import ItemLane
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.lane_steps import STEPS
@@ -232,6 +233,14 @@ class TestWhichCallsTakeALane:
             outcome(item.delete)
         outcome(lambda: Keyless.get("x"))
         assert taken == []
+
+    def test_a_model_without_a_serializer(self, thread_model: t.Any, taken: list[str]) -> None:
+        """PynamoDB writes the items of a model that has no compiled serializer."""
+        with mock.patch.object(CompiledCodec, "checked_serializer", None):
+            outcome(thread_model("forum", "subject").save)
+        assert taken == []
+        outcome(thread_model("forum", "subject").save)
+        assert taken == ["save"]
 
     def test_other_transports(self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -> None:
         """With another transport, botocore gets the dict that PynamoDB builds."""
