@@ -21,7 +21,6 @@ from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.model import base
 from dynaflask.model.codec import responses
-from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.item_lane import ItemLane
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.lane_steps import STEPS
@@ -236,7 +235,7 @@ class TestWhichCallsTakeALane:
 
     def test_a_model_without_a_serializer(self, thread_model: t.Any, taken: list[str]) -> None:
         """PynamoDB writes the items of a model that has no compiled serializer."""
-        with mock.patch.object(CompiledCodec, "checked_serializer", None):
+        with mock.patch.dict(vars(thread_model.__codec__), checked_serializer=None):
             outcome(thread_model("forum", "subject").save)
         assert taken == []
         outcome(thread_model("forum", "subject").save)
