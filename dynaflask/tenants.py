@@ -87,11 +87,9 @@ class Tenant:
 
     __slots__ = ("changes", "limits", "mark", "name")
 
-    def __init__(
-        self, name: str, changes: Values, *, limits: Values | None = None, mark: TenantName | None = None
-    ) -> None:
+    def __init__(self, name: str, changes: Values, *, mark: TenantName, limits: Values | None = None) -> None:
         self.name: t.Final = name
-        self.mark: t.Final = name if mark is None else mark
+        self.mark: t.Final = mark
         self.changes: t.Final = changes
         self.limits: t.Final[Values] = limits or {}
 

@@ -316,7 +316,8 @@ def test_a_computed_prefix_is_computed_each_time(make_app: MakeApp, db: dynaflas
 
 def test_the_repr_shows_the_name_alone() -> None:
     """The repr shows no setting, which may be a secret."""
-    assert repr(tenants.Tenant("acme", {"aws_secret_access_key": "hush"})) == "<Tenant 'acme'>"
+    mark = tenants.TenantName("acme", "app")
+    assert repr(tenants.Tenant("acme", {"aws_secret_access_key": "hush"}, mark=mark)) == "<Tenant 'acme'>"
 
 
 def test_the_binds_of_tenants_are_bounded(

@@ -80,29 +80,6 @@ class InheritedMethods:
             return False
 
 
-class InheritedAttribute:
-    """An attribute of a base class as it is now, compared without running its descriptor.
-
-    Args:
-        base: The base class, which defines it.
-        name: Its name.
-    """
-
-    def __init__(self, base: type, name: str) -> None:
-        self._base, self._name, self._original = base, name, vars(base)[name]
-
-    def check_for(self, cls: type) -> t.Callable[[], bool]:
-        """A function that is true while a subclass has this very attribute: as :meth:`InheritedMethods.are_inherited`.
-
-        Args:
-            cls: The subclass.
-        """
-        own, name, original = vars(self._base), self._name, self._original
-        others = [vars(base) for base in cls.__mro__[: cls.__mro__.index(self._base)]]
-        names = [name] * len(others)
-        return lambda: True not in map(operator.contains, others, names) and own.get(name) is original
-
-
 def _paths(cls: type, names: cabc.Iterable[str]) -> list[str]:
     """What ``attrgetter`` reads of a class. Each look-up of a class method makes another bound method."""
     found = {name: inspect.getattr_static(cls, name) for name in names if hasattr(cls, name)}

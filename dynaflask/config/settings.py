@@ -230,9 +230,9 @@ def did_you_mean(name: str, valid_names: cabc.Iterable[str], prefix: str = "", *
         similarity: How similar a name must be, as for `difflib.get_close_matches`.
     """
     by_lower_case = {valid.lower(): valid for valid in valid_names}
-    alias = ALIASES.get(name.lower())
-    nearest = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=similarity)
-    nearest = [alias] if alias in by_lower_case else nearest
+    nearest = [ALIASES.get(name.lower(), "")]
+    if nearest[0] not in by_lower_case:
+        nearest = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=similarity)
     return f" Did you mean {prefix + by_lower_case[nearest[0]]!r}?" if nearest else ""
 
 

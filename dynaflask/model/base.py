@@ -244,7 +244,7 @@ class Model(
         lane: ItemLane | None = codec.lane
         # Two threads may each make one here. Both are right, and the later one stays.
         if lane is None:
-            lane = codec.lane = ItemLane(cls, codec=codec, steps=_LANE_STEPS)
+            lane = codec.lane = ItemLane(cls, codec=codec, steps=_LANE_STEPS, safe_responses=_safe_responses)
         return lane
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:

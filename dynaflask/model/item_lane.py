@@ -25,9 +25,10 @@ from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.deserializer import Deserializer
+from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.responses import UpdatedItem
 from dynaflask.model.codec.serializer import CheckedSerializer
-from dynaflask.model.item_tenant import NAME
+from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.lane_steps import CALLS
 from dynaflask.model.lane_steps import STEPS
@@ -51,6 +52,7 @@ class ItemLane:
         model: The model's class.
         codec: Its codec.
         steps: The methods that each lane skips, by the operation.
+        safe_responses: Returns the codec's decoder of responses, or None if it would skip code of the program.
 
     Attributes:
         model: The class.
@@ -59,12 +61,19 @@ class ItemLane:
         range_key: Its range key, or None.
     """
 
-    def __init__(self, model: t.Any, *, codec: CompiledCodec, steps: dict[str, LaneSteps]) -> None:
+    def __init__(
+        self,
+        model: t.Any,
+        *,
+        codec: CompiledCodec,
+        steps: dict[str, LaneSteps],
+        safe_responses: t.Callable[[t.Any, CompiledCodec], ResponseDecoder | None],
+    ) -> None:
         self.model = model
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
         self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
-        self._makes_usual_objects = steps["get"].maker.check_for(model)
+        self._safe_responses = safe_responses
         # PynamoDB has further steps for a version or a discriminator.
         can_write = version_attribute(model) is None and not has_discriminator(model)
         operations = () if self.hash_key is None else STEPS if can_write else ("get",)
@@ -107,11 +116,13 @@ class ItemLane:
                 hash_key, range_key=range_key, consistent_read=consistent_read, attributes_to_get=attributes_to_get
             )
         else:
-            request.decode = self._decode_item
+            responses = self._safe_responses(model, self.codec)
+            request.decode = None if responses is None else responses.decode_item
             data = table.connection.send_plain(GET_ITEM, request)
         item = data.get(ITEM) if data else None
         if type(item) is model:
-            return _for_tenant(item, scope)
+            remember_tenant(item, scope)
+            return item
         if item:
             return model.from_raw_data(item)
         raise model.DoesNotExist
@@ -135,7 +146,7 @@ class ItemLane:
             data = table.put_item(hash_key, **keys, attributes=item, condition=condition)
         else:
             data = table.connection.send_plain(PUT_ITEM, request)
-        _for_tenant(instance, scope)
+        remember_tenant(instance, scope)
         return data
 
     def update(
@@ -166,7 +177,7 @@ class ItemLane:
             t.cast("Deserializer", self.codec.deserializer).fill(instance, data[ATTRIBUTES])
         else:
             instance.attribute_values = item.values
-        _for_tenant(instance, scope)
+        remember_tenant(instance, scope)
         return data
 
     def delete(
@@ -204,17 +215,3 @@ class ItemLane:
         if type(table.connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
             return table, None
         return table, table.connection.plain_requests(table.table_name)
-
-    @property
-    def _decode_item(self) -> t.Callable[[bytes], dict[str, t.Any] | None] | None:
-        responses = self.codec.responses if self._makes_usual_objects() else None
-        return None if responses is None else responses.decode_item
-
-
-def _for_tenant(item: t.Any, scope: Scope) -> t.Any:
-    """The object, which from now on belongs to the scope's tenant, if it has one."""
-    tenant = scope.known_tenant
-    if tenant is not None:
-        # Not setattr, which may run code of the program.
-        vars(item)[NAME] = tenant
-    return item

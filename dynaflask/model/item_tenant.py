@@ -47,19 +47,19 @@ class ItemTenantMixin:
     def deserialize(self, attribute_values: dict[str, dict[str, t.Any]]) -> None:
         """Set the values of an item that was read; see PynamoDB."""
         t.cast("t.Any", super()).deserialize(attribute_values)
-        remember_tenant(self)
+        remember_tenant(self, current_scope(t.cast("t.Any", self).__dynamo__))
 
     def update_local_version_attribute(self) -> None:
         """Count the version after a write; see PynamoDB."""
         t.cast("t.Any", super()).update_local_version_attribute()
-        remember_tenant(self)
+        remember_tenant(self, current_scope(t.cast("t.Any", self).__dynamo__))
 
 
-def remember_tenant(item: t.Any) -> None:
-    """Remember the current tenant as an object's, if there is one."""
-    scope = current_scope(item.__dynamo__)
+def remember_tenant(item: t.Any, scope: Scope | None) -> None:
+    """Remember the tenant of a scope as an object's, if there is one."""
     tenant = None if scope is None else scope.known_tenant
     if tenant is not None:
+        # Not setattr, which may run code of the program.
         vars(item)[NAME] = tenant
 
 
@@ -141,7 +141,7 @@ def require_own_tenant(item: t.Any) -> None:
 
 
 def _is_same_app(tenant: t.Any, registry: Registry) -> bool:
-    # The name of another process has no registry, and one that an older release pickled has no app either.
+    # The name of another process has no registry, and a plain string has no app either.
     if getattr(tenant, "registry", None) is None:
         return getattr(tenant, "app_name", registry.app_name) == registry.app_name
     return tenant.registry() is registry

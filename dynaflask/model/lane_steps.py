@@ -6,7 +6,6 @@ import pynamodb.models
 from pynamodb.attributes import AttributeContainer
 
 from dynaflask.client.connection import skipped_methods
-from dynaflask.client.patches import InheritedAttribute
 from dynaflask.client.patches import InheritedMethods
 from dynaflask.client.patches import Originals
 from dynaflask.model.item_tenant import ItemTenantMixin
@@ -50,7 +49,6 @@ class LaneSteps:
 
     Attributes:
         names: Names of the model's methods.
-        maker: The base's ``from_raw_data``, a descriptor: to read it from a class runs it.
     """
 
     def __init__(self, base: type, operation: str, *, lanes: type) -> None:
@@ -68,7 +66,6 @@ class LaneSteps:
         self._originals = Originals({**owned, **skipped_methods(CALLS[operation])})
         self._inherited = InheritedMethods(base, STEPS[operation])
         self._lanes = lanes
-        self.maker = InheritedAttribute(base, "from_raw_data")
 
     def has_other_base(self, model: type) -> bool:
         """True if a base that is not ours comes after the lanes and overrides one of the methods."""

@@ -18,7 +18,7 @@ from dynaflask.config.settings import did_you_mean
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
 
-META_ONLY_NAMES: t.Final = ("tenant", "hide_expired")
+META_NAMES: t.Final = frozenset({*MODEL_VALIDATORS, "tenant", "hide_expired", *default_settings_dict})
 
 
 class DeclaredMeta:
@@ -109,9 +109,9 @@ class DeclaredMeta:
 
 def _warn_of_misspelled_names(meta_class: type, model_name: str) -> None:
     """Warn of a name that is nearly one of ours. A program may have others in ``Meta``, for its own use."""
-    valid_names = {*MODEL_VALIDATORS, *META_ONLY_NAMES, *default_settings_dict}
     for name in vars(meta_class):
-        hint = "" if name in valid_names or name.startswith("_") else did_you_mean(name, valid_names, similarity=0.85)
+        is_valid = name in META_NAMES or name.startswith("_")
+        hint = "" if is_valid else did_you_mean(name, META_NAMES, similarity=0.85)
         if hint:
             warnings.warn(f"{model_name}.Meta.{name} has no effect.{hint}", stacklevel=5)
 

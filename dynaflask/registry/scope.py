@@ -38,13 +38,14 @@ from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.registry.precedence import select_bind_key
 from dynaflask.registry.scope_cache import ScopeCache
-from dynaflask.registry.shared_tables import SharedTables
+from dynaflask.registry.shared_tables import TenantKeyTables
 from dynaflask.registry.shared_tables import find_shared_tables
 from dynaflask.registry.shared_tables import require_table_of_tenant
 from dynaflask.registry.shared_tables import require_table_without_tenants
 from dynaflask.tenants import NO_TENANT
 from dynaflask.tenants import Principal
 from dynaflask.tenants import Tenant
+from dynaflask.tenants import TenantName
 
 if t.TYPE_CHECKING:
     from flask.ctx import AppContext
@@ -173,7 +174,7 @@ class Scope:
         return table
 
     @property
-    def shared_tables(self) -> SharedTables:
+    def shared_tables(self) -> TenantKeyTables:
         """The tables that all tenants share in this scope."""
         cache = self._cache
         found = cache.shared_tables or find_shared_tables(self)
@@ -369,7 +370,7 @@ class Scope:
         return self.principal.name
 
     @property
-    def known_tenant(self) -> str | None:
+    def known_tenant(self) -> TenantName | None:
         """Name of the tenant, if it has been looked up, as it marks an object. The loader is not called."""
         principal = self.known_principal
         return None if principal is None or principal.tenant is None else principal.tenant.mark

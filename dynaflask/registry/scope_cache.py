@@ -8,7 +8,7 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.precedence import EffectiveSettings
-from dynaflask.registry.shared_tables import SharedTables
+from dynaflask.registry.shared_tables import TenantKeyTables
 
 
 class ScopeCache:
@@ -42,7 +42,7 @@ class ScopeCache:
         self.effective_settings: dict[DeclaredMeta, EffectiveSettings] = {}
         self.model_tables: dict[t.Any, TableConnection] = {}
         self.tables: dict[t.Any, TableConnection] = {}
-        self.shared_tables: SharedTables | None = None
+        self.shared_tables: TenantKeyTables | None = None
         self.plain_tables: dict[str, TableConnection] = {}
         self.connections: dict[str, Connection] = {}
         self.codecs: dict[t.Any, t.Any] = {}

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
 
 
-class SharedTables(t.NamedTuple):
+class TenantKeyTables(t.NamedTuple):
     """The tables of the models with a ``TenantKey``, as a scope resolves them.
 
     Attributes:
@@ -27,7 +27,7 @@ class SharedTables(t.NamedTuple):
     is_static: bool
 
 
-def find_shared_tables(scope: Scope) -> SharedTables:
+def find_shared_tables(scope: Scope) -> TenantKeyTables:
     """The tables that all tenants share in a scope."""
     models, tables, is_static = scope.registry.models, {}, True
     for model in models.classes():
@@ -37,7 +37,7 @@ def find_shared_tables(scope: Scope) -> SharedTables:
                 settings = scope.resolve(models.declaration_of(model))
                 tables[settings.place] = model.__name__
                 is_static = is_static and settings.is_static
-    return SharedTables(tables, is_static)
+    return TenantKeyTables(tables, is_static)
 
 
 def require_table_without_tenants(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:

@@ -7,7 +7,6 @@ from unittest import mock
 import pytest
 import wrapt
 
-from dynaflask.client.patches import InheritedAttribute
 from dynaflask.client.patches import InheritedMethods
 from dynaflask.client.patches import Originals
 
@@ -98,15 +97,3 @@ def test_inherited_methods() -> None:
         with mock.patch.object(owner, "make", len):
             assert not methods.are_inherited(Child)
     assert methods.are_inherited(Child)
-
-
-def test_an_inherited_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An attribute is compared as it stands in its class: a descriptor does not run."""
-    is_inherited = InheritedAttribute(Base, "make").check_for(Child)
-    assert is_inherited()
-    for owner in (Base, Child):
-        with mock.patch.object(owner, "make"):
-            assert not is_inherited()
-    assert is_inherited()
-    monkeypatch.delattr(Base, "make")
-    assert not is_inherited()

@@ -10,22 +10,13 @@ import pytest
 
 from dynaflask import TenantLimitExceeded
 from dynaflask.operations.rate_limits import TenantRateLimits
-
-
-class Clock:
-    """A clock that moves only when a test sets ``now``."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
     """The clock of a test's limits."""
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

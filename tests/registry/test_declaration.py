@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 import typing as t
+from unittest import mock
 
 import flask
 import pytest
@@ -16,6 +17,7 @@ import pytest
 import dynaflask
 from dynaflask import ConfigurationError
 from dynaflask.registry.declaration import TableSchema
+from dynaflask.registry.declaration import own_attribute
 from tests.support import models
 from tests.support.settings import MakeApp
 
@@ -169,3 +171,28 @@ class TestTableSchema:
         forked.set()
         thread.join()
         assert os.waitpid(child, 0) == (child, 0)
+
+
+class Base:
+    """Has a class method."""
+
+    @classmethod
+    def make(cls) -> Base:
+        """A class method."""
+        return cls()
+
+
+class Child(Base):
+    """Inherits the method."""
+
+
+def test_an_own_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attribute is found as it stands in its class: a descriptor does not run."""
+    original = vars(Base)["make"]
+    assert own_attribute(Child, "make") is original
+    for owner in (Base, Child):
+        with mock.patch.object(owner, "make"):
+            assert own_attribute(Child, "make") is not original
+    assert own_attribute(Child, "make") is original
+    monkeypatch.delattr(Base, "make")
+    assert own_attribute(Child, "make") is None

@@ -19,24 +19,15 @@ from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.operations.tenant_lru import OTHERS
+from tests.support.clock import Clock
 
 GET = Place("Thread", "GetItem", None)
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
     """The clock."""
-    return Clock()
+    return Clock(1_000.0)
 
 
 @pytest.fixture
