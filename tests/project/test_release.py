@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import configparser
+import os
+import pathlib
 import re
+import shutil
+import subprocess
 import typing as t
 
 import pytest
@@ -18,6 +22,7 @@ NOXFILE = (PROJECT / "noxfile.py").read_text(encoding="utf-8")
 PYTHONS = re.findall(r'"([\d.]+)"', NOXFILE.partition("PYTHONS = [")[2].partition("]")[0])
 SESSIONS = set(re.findall(r"^def (\w+)\(session", NOXFILE, re.MULTILINE))
 FOR_DEVELOPERS = {"tests", "tracers", "docs", "typing", "dev"}
+BASH = shutil.which("bash")
 WORKFLOWS = PROJECT / ".github" / "workflows"
 in_a_clone = pytest.mark.skipif(not WORKFLOWS.exists(), reason="the sdist has no workflows")
 
@@ -127,6 +132,27 @@ def test_the_sessions_of_the_workflows_exist() -> None:
     assert {"lint", "minimums", "proof"} <= named <= SESSIONS
     jobs = read_workflow("publish.yaml")["jobs"]
     assert (jobs["tests"]["uses"], jobs["publish"]["needs"]) == ("./.github/workflows/tests.yaml", "tests")
+
+
+@in_a_clone
+@pytest.mark.skipif(BASH is None, reason="the step is a script for bash")
+def test_the_index_gets_a_readme_with_absolute_links(tmp_path: pathlib.Path) -> None:
+    """Before a release is built, each link of the README to a file becomes one to the repository at that commit."""
+    (script,) = [step["run"] for step in read_workflow("tests.yaml")["jobs"]["dist"]["steps"] if "sed" in str(step)]
+    (tmp_path / "README.md").write_text(read_page("README.md"), encoding="utf-8")
+    repository = "https://git.example.com/forum/dynaflask"
+    environment = {"PATH": os.environ["PATH"], "REPOSITORY": repository, "GITHUB_SHA": "c0ffee"}
+    subprocess.run([str(BASH), "-euc", script], cwd=tmp_path, env=environment, check=True)
+    link = re.compile(r"(!?)\[[^]]*\]\(([^)]+)\)")
+    before = link.findall(read_page("README.md"))
+    after = link.findall((tmp_path / "README.md").read_text(encoding="utf-8"))
+    files = [target for _, target in before if "://" not in target]
+    assert files
+    assert all((PROJECT / target).is_file() for target in files)
+    folder = {"!": "raw", "": "blob"}
+    assert after == [
+        (mark, target if "://" in target else f"{repository}/{folder[mark]}/c0ffee/{target}") for mark, target in before
+    ]
 
 
 @in_a_clone
