@@ -64,7 +64,13 @@ _SEND_PRE, _SEND_POST = _base_method("send_pre_boto_callback"), _base_method("se
 
 
 class ConnectionContext(t.Protocol):
-    """What a connection needs of its scope."""
+    """What a connection needs of its scope.
+
+    Attributes:
+        pushes: True as long as the context is open.
+    """
+
+    pushes: t.Any
 
     def require_open(self) -> None:
         """Raise if the scope has ended."""
@@ -147,6 +153,8 @@ class Connection(PlainCalls):
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
+        # Neither repeated nor recorded, whatever else is there: the request and its response.
+        self._is_single = not (self._is_recorded or bind.retry_conflicts)
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -183,6 +191,8 @@ class Connection(PlainCalls):
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        if self._is_single and not operation_finished.receivers:
+            return self._make_call(operation_name, operation_kwargs)
         if self.bind.retry_conflicts:
             return call_until_free(
                 self._make_one_call,
@@ -191,9 +201,7 @@ class Connection(PlainCalls):
                 retries=self.bind.retry_conflicts,
                 seconds=self.bind.call_timeout_seconds,
             )
-        if self._is_recorded or operation_finished.receivers:
-            return self._make_recorded_call(operation_name, operation_kwargs)
-        return self._make_call(operation_name, operation_kwargs)
+        return self._make_recorded_call(operation_name, operation_kwargs)
 
     def _make_one_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         if self._is_recorded or operation_finished.receivers:
@@ -231,18 +239,19 @@ class Connection(PlainCalls):
         )
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        self._owner.require_open()
-        if self._lease is None:
-            self._lease = self._owner.lease(self.bind)
+        owner, lease = self._owner, self._lease
+        if not owner.pushes:
+            owner.require_open()
+        if lease is None:
+            lease = self._lease = owner.lease(self.bind)
         pooled = None
         try:
-            pooled = self._lease.acquire()
+            pooled = lease.acquire()
             try:
-                return ApiCall(self._api_caller(operation_name, pooled))._make_api_call(
-                    operation_name, operation_kwargs
-                )
+                api_caller = self._api_caller(operation_name, pooled)
+                return ApiCall(api_caller)._make_api_call(operation_name, operation_kwargs)
             finally:
-                self._lease.release(pooled)
+                lease.release(pooled)
         except CALL_ERRORS as error:
             client = None if pooled is None else pooled.made_client
             annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
@@ -250,17 +259,17 @@ class Connection(PlainCalls):
 
     def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
         """What makes the call: the client or its direct transport, with what this connection adds to it."""
-        api_caller, is_direct = pooled.api_caller, pooled.is_direct
-        if self._page_decoder is not None and pooled.is_direct:
+        api_caller, is_direct, recorder = pooled.api_caller, pooled.is_direct, self._recorder
+        if self._page_decoder is not None and is_direct:
             api_caller = api_caller.with_page_decoder(self._page_decoder)
-        if self._recorder.interceptor is not None:
-            intercepting = self._recorder.interceptor(operation_name, pooled.client, self.bind)
+        if recorder.interceptor is not None:
+            intercepting = recorder.interceptor(operation_name, pooled.client, self.bind)
             api_caller, is_direct = intercepting or api_caller, is_direct and intercepting is None
         if self.bind.call_timeout_seconds is not None:
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
-        if self._recorder.tracing.tracers:
+        if recorder.tracing.tracers:
             self._place = pooled.place
-            api_caller = TracedCaller(api_caller, self._recorder.tracing, is_direct=is_direct)
+            api_caller = TracedCaller(api_caller, recorder.tracing, is_direct=is_direct)
         return api_caller
 
     def with_page_decoder(self, decoder: PageDecoder | None) -> Connection:

@@ -125,8 +125,9 @@ def add_metadata(parsed: dict[str, t.Any], headers: dict[str, str]) -> None:
         parsed: The result.
         headers: Headers of the response by lower-case name.
     """
-    request_id = {"RequestId": headers["x-amzn-requestid"]} if "x-amzn-requestid" in headers else {}
-    parsed["ResponseMetadata"] = {**request_id, "HTTPStatusCode": OK, "HTTPHeaders": headers}
+    metadata: dict[str, t.Any] = {"HTTPStatusCode": OK, "HTTPHeaders": headers}
+    request_id = headers.get("x-amzn-requestid")
+    parsed["ResponseMetadata"] = metadata if request_id is None else {"RequestId": request_id, **metadata}
 
 
 def _starts_with_binary(body: t.Any) -> bool:
