@@ -26,6 +26,7 @@ from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
 from dynaflask.client.error_context import propagate_advice
+from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
@@ -140,6 +141,7 @@ class Connection(PlainCalls):
             aws_session_token=bind.aws_session_token,
         )
         self.bind = bind
+        self.is_direct = transport_of(bind) == DIRECT
         self._owner = owner
         self.tenant = tenant
         self._model = model
@@ -494,7 +496,6 @@ def skipped_methods(*operations: str) -> dict[type, tuple[str, ...]]:
         **SKIPPED_METHODS,
         theirs: (*operations, *SKIPPED_METHODS[theirs]),
         Connection: (*operations, *OWN_METHODS),
-        pynamodb.connection.table.TableConnection: operations,
         TableConnection: operations,
     }
 
