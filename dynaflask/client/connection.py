@@ -155,8 +155,10 @@ class Connection(PlainCalls):
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
-        # Neither repeated nor recorded, whatever else is there: the request and its response.
+        # A call is one request with its response, and nothing that watches it.
         self._is_single = not (self._is_recorded or bind.retry_conflicts)
+        # The client or its transport makes the calls, and nothing around it.
+        self._is_bare = bind.call_timeout_seconds is None
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -241,7 +243,7 @@ class Connection(PlainCalls):
         )
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        owner, lease = self._owner, self._lease
+        owner, lease, recorder = self._owner, self._lease, self._recorder
         if not owner.pushes:
             owner.require_open()
         if lease is None:
@@ -250,7 +252,8 @@ class Connection(PlainCalls):
         try:
             pooled = lease.acquire()
             try:
-                api_caller = self._api_caller(operation_name, pooled)
+                is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
+                api_caller = pooled.api_caller if is_bare else self._api_caller(operation_name, pooled)
                 return ApiCall(api_caller)._make_api_call(operation_name, operation_kwargs)
             finally:
                 lease.release(pooled)
@@ -260,7 +263,7 @@ class Connection(PlainCalls):
             raise
 
     def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
-        """What makes the call: the client or its direct transport, with what this connection adds to it."""
+        """What makes a call: the client or its direct transport, with what this connection and the app add to it."""
         api_caller, is_direct, recorder = pooled.api_caller, pooled.is_direct, self._recorder
         if self._page_decoder is not None and is_direct:
             api_caller = api_caller.with_page_decoder(self._page_decoder)
@@ -281,7 +284,8 @@ class Connection(PlainCalls):
             decoder: Decodes the pages. It must not run code of the program. ``None`` for plain items.
         """
         other: Connection = object.__new__(type(self))
-        other.__dict__ = {**self.__dict__, "_page_decoder": decoder}
+        is_bare = decoder is None and self.bind.call_timeout_seconds is None
+        other.__dict__ = {**self.__dict__, "_page_decoder": decoder, "_is_bare": is_bare}
         return other
 
     def get_operation_kwargs(

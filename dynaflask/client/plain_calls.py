@@ -175,7 +175,8 @@ class PlainCalls(pynamodb.connection.Connection):
         if not self.is_direct or not isinstance(table, KeyTable) or not self.skipped.are_of_class(self):
             return None
         requests: PlainRequests | None = table.plain_requests
-        if requests is None or not requests.are_current:
+        # A subclass of a model may add a range key.
+        if requests is None or len(requests.key_schema) != requests.key_count:
             # Two threads may each make one. Both are right, and the later one stays.
             requests = table.plain_requests = PlainRequests(table, is_plain_item=is_plain_item)
         return requests
