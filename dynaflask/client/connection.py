@@ -159,6 +159,7 @@ class Connection(PlainCalls):
         self._is_single = not (self._is_recorded or bind.retry_conflicts)
         # The client or its transport makes the calls, and nothing around it.
         self._is_bare = bind.call_timeout_seconds is None
+        self._attribute_count = len(vars(self)) + 1
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"

@@ -26,9 +26,7 @@ from dynaflask.client.connection import TableConnection
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.model.codec.compiled import CompiledCodec
-from dynaflask.model.codec.deserializer import Deserializer
 from dynaflask.model.codec.responses import UpdatedItem
-from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.lane_steps import CALLS
@@ -67,7 +65,9 @@ class ItemLane:
         self.model = model
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
-        self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
+        keys = (self.hash_key, self.range_key)
+        self._value_keys = [key and value_key(model, key) for key in keys]
+        self._key_names = [(None, None) if key is None else (key.attr_name, key.attr_type) for key in keys]
         # Where ``from_raw_data`` stands, and where the program may override it.
         self._base, self._maker = vars(codec.base), vars(codec.base)[FROM_RAW_DATA]
         self._subclasses = [vars(cls) for cls in itertools.takewhile(lambda cls: cls is not codec.base, model.__mro__)]
@@ -130,11 +130,11 @@ class ItemLane:
     ) -> t.Any:
         """Write an object."""
         require_own_tenant(instance)
-        item, is_plain = t.cast("CheckedSerializer", self.codec.checked_serializer)(instance)
-        hash_key = item.pop(self.hash_key.attr_name, NO_VALUE).get(self.hash_key.attr_type)
-        range_key = None
-        if self.range_key is not None:
-            range_key = item.pop(self.range_key.attr_name, NO_VALUE).get(self.range_key.attr_type)
+        serialize: t.Any = self.codec.checked_serializer
+        item, is_plain = serialize(instance)
+        (hash_name, hash_type), (range_name, range_type) = self._key_names
+        hash_key = item.pop(hash_name, NO_VALUE).get(hash_type)
+        range_key = None if range_name is None else item.pop(range_name, NO_VALUE).get(range_type)
         table, requests = self._connect(scope)
         request = None
         if requests is not None and is_plain and condition is None:
@@ -172,7 +172,8 @@ class ItemLane:
             request.decode = item
             data = table.connection.send_plain(UPDATE_ITEM, request)
         if item.values is None:
-            t.cast("Deserializer", self.codec.deserializer).fill(instance, data[ATTRIBUTES])
+            deserializer: t.Any = self.codec.deserializer
+            deserializer.fill(instance, data[ATTRIBUTES])
         else:
             instance.attribute_values = item.values
         remember_tenant(instance, scope)
