@@ -245,7 +245,7 @@ class Model(
         # Two threads may each make one here. Both are right, and the later one stays.
         if codec is None or codec.model is not model:
             codec = CompiledCodec(model, base=Model)
-            codec.lane = ItemLane(model, codec=codec, steps=_LANE_STEPS)
+            codec.lane = ItemLane(model, codec=codec, steps=_LANE_STEPS, from_raw_data=_FROM_RAW_DATA)
             model.__codec__ = codec
         return codec
 

@@ -43,7 +43,7 @@ from dynaflask.registry.scope import Scope
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
 CALL_NAMES: t.Final = frozenset(CALLS.values())
 FROM_RAW_DATA: t.Final = "from_raw_data"
-_every_class: t.Final = itertools.repeat(FROM_RAW_DATA)
+_for_each_class: t.Final = itertools.repeat(FROM_RAW_DATA)
 
 
 class ItemLane:
@@ -53,6 +53,7 @@ class ItemLane:
         model: The model's class.
         codec: Its codec.
         steps: The methods that each lane skips, by the operation.
+        from_raw_data: The ``from_raw_data`` of the codec's base class, before a test patches it.
 
     Attributes:
         model: The class.
@@ -61,7 +62,9 @@ class ItemLane:
         range_key: Its range key, or None.
     """
 
-    def __init__(self, model: t.Any, *, codec: CompiledCodec, steps: dict[str, LaneSteps]) -> None:
+    def __init__(
+        self, model: t.Any, *, codec: CompiledCodec, steps: dict[str, LaneSteps], from_raw_data: object
+    ) -> None:
         self.model = model
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
@@ -69,7 +72,7 @@ class ItemLane:
         self._value_keys = [key and value_key(model, key) for key in keys]
         self._key_names = [(None, None) if key is None else (key.attr_name, key.attr_type) for key in keys]
         # Where ``from_raw_data`` stands, and where the program may override it.
-        self._base, self._maker = vars(codec.base), vars(codec.base)[FROM_RAW_DATA]
+        self._base, self._from_raw_data = vars(codec.base), from_raw_data
         self._subclasses = [vars(cls) for cls in itertools.takewhile(lambda cls: cls is not codec.base, model.__mro__)]
         # PynamoDB has further steps for a version or a discriminator.
         can_write = version_attribute(model) is None and not has_discriminator(model)
@@ -114,7 +117,7 @@ class ItemLane:
             )
         else:
             responses = self.codec.responses
-            if responses is not None and self._calls_own_maker():
+            if responses is not None and self._has_own_from_raw_data():
                 request.decode = responses.decode_item
             data = table.connection.send_plain(GET_ITEM, request)
         item = data.get(ITEM) if data else None
@@ -207,10 +210,10 @@ class ItemLane:
         # PynamoDB serializes also a hash key of None, which some attributes refuse.
         return self.hash_key.serialize(hash_value), self._serialized_keys(None, range_value)[1]
 
-    def _calls_own_maker(self) -> bool:
+    def _has_own_from_raw_data(self) -> bool:
         """True unless the program or a patch overrides ``from_raw_data``, at any time."""
-        is_overridden = any(map(operator.contains, self._subclasses, _every_class))
-        return not is_overridden and self._base.get(FROM_RAW_DATA) is self._maker
+        is_overridden = any(map(operator.contains, self._subclasses, _for_each_class))
+        return not is_overridden and self._base.get(FROM_RAW_DATA) is self._from_raw_data
 
     def _connect(self, scope: Scope) -> tuple[TableConnection, PlainRequests | None]:
         """The model's table, and what builds its requests; None in its place if its connection must."""
