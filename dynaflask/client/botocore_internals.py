@@ -67,7 +67,7 @@ def session_credentials(session: t.Any) -> t.Any:
 def mock_is_active() -> bool:
     """True while ``moto.mock_aws`` replaces AWS. False for a moto without the private names."""
     models = sys.modules.get("moto.core.models")
-    return bool(getattr(getattr(models, "botocore_stubber", None), "enabled", False))
+    return models is not None and bool(getattr(getattr(models, "botocore_stubber", None), "enabled", False))
 
 
 def http_session(client: t.Any) -> t.Any:

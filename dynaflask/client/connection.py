@@ -26,6 +26,7 @@ from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
 from dynaflask.client.error_context import propagate_advice
+from dynaflask.client.key import DIRECT
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
@@ -64,7 +65,13 @@ _SEND_PRE, _SEND_POST = _base_method("send_pre_boto_callback"), _base_method("se
 
 
 class ConnectionContext(t.Protocol):
-    """What a connection needs of its scope."""
+    """What a connection needs of its scope.
+
+    Attributes:
+        pushes: True as long as the context is open.
+    """
+
+    pushes: t.Any
 
     def require_open(self) -> None:
         """Raise if the scope has ended."""
@@ -134,6 +141,7 @@ class Connection(PlainCalls):
             aws_session_token=bind.aws_session_token,
         )
         self.bind = bind
+        self.is_direct = transport_of(bind) == DIRECT
         self._owner = owner
         self.tenant = tenant
         self._model = model
@@ -147,6 +155,11 @@ class Connection(PlainCalls):
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
+        # A call is one request with its response, and nothing that watches it.
+        self._is_single = not (self._is_recorded or bind.retry_conflicts)
+        # The client or its transport makes the calls, and nothing around it.
+        self._is_bare = bind.call_timeout_seconds is None
+        self._attribute_count = len(vars(self)) + 1
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -183,6 +196,8 @@ class Connection(PlainCalls):
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        if self._is_single and not operation_finished.receivers:
+            return self._make_call(operation_name, operation_kwargs)
         if self.bind.retry_conflicts:
             return call_until_free(
                 self._make_one_call,
@@ -191,9 +206,7 @@ class Connection(PlainCalls):
                 retries=self.bind.retry_conflicts,
                 seconds=self.bind.call_timeout_seconds,
             )
-        if self._is_recorded or operation_finished.receivers:
-            return self._make_recorded_call(operation_name, operation_kwargs)
-        return self._make_call(operation_name, operation_kwargs)
+        return self._make_recorded_call(operation_name, operation_kwargs)
 
     def _make_one_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         if self._is_recorded or operation_finished.receivers:
@@ -231,36 +244,38 @@ class Connection(PlainCalls):
         )
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        self._owner.require_open()
-        if self._lease is None:
-            self._lease = self._owner.lease(self.bind)
+        owner, lease, recorder = self._owner, self._lease, self._recorder
+        if not owner.pushes:
+            owner.require_open()
+        if lease is None:
+            lease = self._lease = owner.lease(self.bind)
         pooled = None
         try:
-            pooled = self._lease.acquire()
+            pooled = lease.acquire()
             try:
-                return ApiCall(self._api_caller(operation_name, pooled))._make_api_call(
-                    operation_name, operation_kwargs
-                )
+                is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
+                api_caller = pooled.api_caller if is_bare else self._api_caller(operation_name, pooled)
+                return ApiCall(api_caller)._make_api_call(operation_name, operation_kwargs)
             finally:
-                self._lease.release(pooled)
+                lease.release(pooled)
         except CALL_ERRORS as error:
             client = None if pooled is None else pooled.made_client
             annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
             raise
 
     def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
-        """What makes the call: the client or its direct transport, with what this connection adds to it."""
-        api_caller, is_direct = pooled.api_caller, pooled.is_direct
-        if self._page_decoder is not None and pooled.is_direct:
+        """What makes a call: the client or its direct transport, with what this connection and the app add to it."""
+        api_caller, is_direct, recorder = pooled.api_caller, pooled.is_direct, self._recorder
+        if self._page_decoder is not None and is_direct:
             api_caller = api_caller.with_page_decoder(self._page_decoder)
-        if self._recorder.interceptor is not None:
-            intercepting = self._recorder.interceptor(operation_name, pooled.client, self.bind)
+        if recorder.interceptor is not None:
+            intercepting = recorder.interceptor(operation_name, pooled.client, self.bind)
             api_caller, is_direct = intercepting or api_caller, is_direct and intercepting is None
         if self.bind.call_timeout_seconds is not None:
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
-        if self._recorder.tracing.tracers:
+        if recorder.tracing.tracers:
             self._place = pooled.place
-            api_caller = TracedCaller(api_caller, self._recorder.tracing, is_direct=is_direct)
+            api_caller = TracedCaller(api_caller, recorder.tracing, is_direct=is_direct)
         return api_caller
 
     def with_page_decoder(self, decoder: PageDecoder | None) -> Connection:
@@ -270,7 +285,8 @@ class Connection(PlainCalls):
             decoder: Decodes the pages. It must not run code of the program. ``None`` for plain items.
         """
         other: Connection = object.__new__(type(self))
-        other.__dict__ = {**self.__dict__, "_page_decoder": decoder}
+        is_bare = decoder is None and self.bind.call_timeout_seconds is None
+        other.__dict__ = {**self.__dict__, "_page_decoder": decoder, "_is_bare": is_bare}
         return other
 
     def get_operation_kwargs(
@@ -485,7 +501,6 @@ def skipped_methods(*operations: str) -> dict[type, tuple[str, ...]]:
         **SKIPPED_METHODS,
         theirs: (*operations, *SKIPPED_METHODS[theirs]),
         Connection: (*operations, *OWN_METHODS),
-        pynamodb.connection.table.TableConnection: operations,
         TableConnection: operations,
     }
 

@@ -52,7 +52,10 @@ class Lease:
             The pooled client, which is not evicted before its release.
         """
         while True:
-            pooled = self._current()
+            pooled = self._clients.get(self.key.owner is None)
+            if pooled is None or not pooled.is_usable:
+                pooled = self._renew(pooled)
+            pooled.last_used = time.monotonic()
             pooled.active_calls.append(None)
             if pooled.is_open:
                 return pooled
@@ -116,24 +119,21 @@ class Lease:
             # Another thread closed the client meanwhile.
             self.release(pooled)
 
-    def _current(self) -> PooledClient:
+    def _renew(self, former: PooledClient | None) -> PooledClient:
         key, clients = self.key, self._clients
-        pooled = clients.get(key.owner is None)
-        if pooled is None or not pooled.is_usable:
-            if pooled is not None and pooled.is_from_ended_mock:
-                logger.debug("Replaced after a mock: the client of %r.", key)
+        if former is not None and former.is_from_ended_mock:
+            logger.debug("Replaced after a mock: the client of %r.", key)
+            former.remove_lease(self)
+        # The AWS_* variables, which a client may take its credentials from, may have changed since the last client.
+        key = self.key = client_key(self.bind)._replace(owner=key.owner)
+        pooled = pool.get(key, self.bind)
+        self.host = pooled.host
+        # After a failed request to a metadata service, a client stays without credentials for good. Such a client
+        # serves one call, as with PynamoDB.
+        if pooled.has_credentials:
+            clients[key.owner is None] = pooled
+            pooled.add_lease(self)
+            # Another thread has closed this lease meanwhile, and the client may have the credentials of before.
+            if clients is not self._clients:
                 pooled.remove_lease(self)
-            # The AWS_* variables, which a client may take its credentials from, may have changed since the last client.
-            key = self.key = client_key(self.bind)._replace(owner=key.owner)
-            pooled = pool.get(key, self.bind)
-            self.host = pooled.host
-            # After a failed request to a metadata service, a client stays without credentials for good. Such a client
-            # serves one call, as with PynamoDB.
-            if pooled.has_credentials:
-                clients[key.owner is None] = pooled
-                pooled.add_lease(self)
-                # Another thread has closed this lease meanwhile, and the client may have the credentials of before.
-                if clients is not self._clients:
-                    pooled.remove_lease(self)
-        pooled.last_used = time.monotonic()
         return pooled

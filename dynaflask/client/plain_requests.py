@@ -56,12 +56,16 @@ class PlainRequests:
     Args:
         table: The keys of the table.
         is_plain_item: True for an item that botocore sends unchanged.
+
+    Attributes:
+        key_schema: The keys of the table, to which more may be added.
+        key_count: The number of keys that the requests have.
     """
 
     def __init__(self, table: KeyTable, *, is_plain_item: t.Callable[[t.Any], bool]) -> None:
         self._table = table
-        self._key_schema = table.data[KEY_SCHEMA]
-        self._key_count = len(self._key_schema)
+        self.key_schema = table.data[KEY_SCHEMA]
+        self.key_count = len(self.key_schema)
         self._name = table.table_name
         self._hash_name = table.hash_keyname
         self._range_name: t.Any = table.range_keyname
@@ -69,11 +73,6 @@ class PlainRequests:
         self._types = {name: table.get_attribute_type(name) for name in names}
         self._are_texts = [*self._types.values()] == [STRING, STRING]
         self._is_plain_item = is_plain_item
-
-    @property
-    def are_current(self) -> bool:
-        """True if the table has the keys that it had at first. A subclass of a model may add a range key."""
-        return len(self._key_schema) == self._key_count
 
     def get(self, hash_key: t.Any, range_key: t.Any, *, consistent_read: t.Any) -> PlainRequest | None:
         """The parameters of a GetItem.

@@ -236,16 +236,18 @@ class Model(
     def _get_connection(cls) -> TableConnection:
         return require_scope(cls.__name__, cls.__dynamo__).model_table(cls)
 
-    @classmethod
-    def _item_lane(cls, scope: Scope) -> ItemLane | None:
-        codec = scope.codec_for(cls, _find_codec)
-        if codec is None:
+    @staticmethod
+    def _find_codec(model: type[Model], scope: Scope | None) -> CompiledCodec | None:
+        declaration = model.__declaration__
+        if scope is not None and declaration is not None and scope.wants_stock(declaration):
             return None
-        lane: ItemLane | None = codec.lane
+        codec = model.__codec__
         # Two threads may each make one here. Both are right, and the later one stays.
-        if lane is None:
-            lane = codec.lane = ItemLane(cls, codec=codec, steps=_LANE_STEPS, safe_responses=_safe_responses)
-        return lane
+        if codec is None or codec.model is not model:
+            codec = CompiledCodec(model, base=Model)
+            codec.lane = ItemLane(model, codec=codec, steps=_LANE_STEPS, from_raw_data=_FROM_RAW_DATA)
+            model.__codec__ = codec
+        return codec
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:
         codec = _codec_of(type(self)) if null_check else None
@@ -283,23 +285,13 @@ def _codec_of(model: type[Model]) -> CompiledCodec | None:
 
 
 def _codec_in(scope: Scope | None, model: type[Model]) -> CompiledCodec | None:
-    return _find_codec(model, None) if scope is None else scope.codec_for(model, _find_codec)
+    find_codec = model._find_codec
+    return find_codec(model, None) if scope is None else scope.codec_for(model, find_codec)
 
 
 def _checked_serializer_of(model: type[Model]) -> CheckedSerializer | None:
     codec = _codec_of(model)
     return None if codec is None else codec.checked_serializer
-
-
-def _find_codec(model: type[Model], scope: Scope | None) -> CompiledCodec | None:
-    declaration = model.__declaration__
-    if scope is not None and declaration is not None and scope.wants_stock(declaration):
-        return None
-    codec = model.__codec__
-    # Two threads may each make one here. Both are right, and the later one stays.
-    if codec is None or codec.model is not model:
-        codec = model.__codec__ = CompiledCodec(model, base=Model)
-    return codec
 
 
 def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
@@ -327,7 +319,7 @@ def _with_page_decoder(model: type[Model], results: t.Any) -> t.Any:
 def _connection_for_pages(model: type[Model], scope: Scope) -> TableConnection:
     """The model's table, on a connection that decodes pages to objects if no user code can see the difference."""
     table = model._get_connection()
-    responses = _safe_responses(model, scope.codec_for(model, _find_codec))
+    responses = _safe_responses(model, scope.codec_for(model, model._find_codec))
     if responses is None or not _is_direct(table):
         return table
     return table.with_page_decoder(TenantPageDecoder(responses, scope.known_tenant))
@@ -340,7 +332,7 @@ def _is_direct(table: t.Any) -> t.TypeGuard[TableConnection]:
 def _objects_of_pages(model: type[Model], pages: cabc.Iterator[list[t.Any]], *, scope: Scope) -> cabc.Iterator[t.Any]:
     # Entering the scope for each item would take as long as deserializing the item.
     for page in pages:
-        responses = _safe_responses(model, scope.codec_for(model, _find_codec))
+        responses = _safe_responses(model, scope.codec_for(model, model._find_codec))
         if type(page) is DecodedPage:
             yield from page
         elif responses is None:

@@ -55,7 +55,7 @@ class ConditionMixin:
             ConditionFailed: The condition is false. It is PynamoDB's PutError, too.
             PutError: DynamoDB refused.
         """
-        return _write(self, t.cast("t.Any", super()).save, args, options)
+        return _write(self, super().save, args, options)  # type: ignore[misc]
 
     def update(self, *args: t.Any, **options: t.Any) -> t.Any:  # noqa: D417 - typed.py has the signature
         """Change attributes of the item, and read the result into the object.
@@ -74,7 +74,7 @@ class ConditionMixin:
             ConditionFailed: The condition is false. It is PynamoDB's UpdateError, too.
             UpdateError: DynamoDB refused.
         """
-        return _write(self, t.cast("t.Any", super()).update, args, options)
+        return _write(self, super().update, args, options)  # type: ignore[misc]
 
     def delete(self, *args: t.Any, **options: t.Any) -> t.Any:  # noqa: D417 - typed.py has the signature
         """Delete the item. It is no error if there is none.
@@ -92,7 +92,7 @@ class ConditionMixin:
             ConditionFailed: The condition is false. It is PynamoDB's DeleteError, too.
             DeleteError: DynamoDB refused.
         """
-        return _write(self, t.cast("t.Any", super()).delete, args, options)
+        return _write(self, super().delete, args, options)  # type: ignore[misc]
 
 
 def _write(model: t.Any, write: t.Callable[..., t.Any], args: tuple[t.Any, ...], options: dict[str, t.Any]) -> t.Any:

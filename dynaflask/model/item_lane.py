@@ -7,6 +7,8 @@ result. If a model, a patch or an argument could make a difference, PynamoDB mak
 
 from __future__ import annotations
 
+import itertools
+import operator
 import typing as t
 
 from pynamodb.constants import ALL_NEW
@@ -24,10 +26,7 @@ from dynaflask.client.connection import TableConnection
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.model.codec.compiled import CompiledCodec
-from dynaflask.model.codec.deserializer import Deserializer
-from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.responses import UpdatedItem
-from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.lane_steps import CALLS
@@ -43,6 +42,8 @@ from dynaflask.registry.scope import Scope
 
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
 CALL_NAMES: t.Final = frozenset(CALLS.values())
+FROM_RAW_DATA: t.Final = "from_raw_data"
+_for_each_class: t.Final = itertools.repeat(FROM_RAW_DATA)
 
 
 class ItemLane:
@@ -52,7 +53,7 @@ class ItemLane:
         model: The model's class.
         codec: Its codec.
         steps: The methods that each lane skips, by the operation.
-        safe_responses: Returns the codec's decoder of responses, or None if it would skip code of the program.
+        from_raw_data: The ``from_raw_data`` of the codec's base class, before a test patches it.
 
     Attributes:
         model: The class.
@@ -62,22 +63,21 @@ class ItemLane:
     """
 
     def __init__(
-        self,
-        model: t.Any,
-        *,
-        codec: CompiledCodec,
-        steps: dict[str, LaneSteps],
-        safe_responses: t.Callable[[t.Any, CompiledCodec], ResponseDecoder | None],
+        self, model: t.Any, *, codec: CompiledCodec, steps: dict[str, LaneSteps], from_raw_data: object
     ) -> None:
         self.model = model
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
-        self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
-        self._safe_responses = safe_responses
+        keys = (self.hash_key, self.range_key)
+        self._value_keys = [key and value_key(model, key) for key in keys]
+        self._key_names = [(None, None) if key is None else (key.attr_name, key.attr_type) for key in keys]
+        # Where ``from_raw_data`` stands, and where the program may override it.
+        self._base, self._from_raw_data = vars(codec.base), from_raw_data
+        self._subclasses = [vars(cls) for cls in itertools.takewhile(lambda cls: cls is not codec.base, model.__mro__)]
         # PynamoDB has further steps for a version or a discriminator.
         can_write = version_attribute(model) is None and not has_discriminator(model)
         operations = () if self.hash_key is None else STEPS if can_write else ("get",)
-        self._steps = {name: steps[name] for name in operations if not steps[name].has_other_base(model)}
+        self._skipped = {name: steps[name].of(model) for name in operations if not steps[name].has_other_base(model)}
 
     def is_usual(self, operation: str, instance: t.Any = None) -> bool:
         """True if the lane of an operation skips nothing that the program or a patch defines.
@@ -86,13 +86,13 @@ class ItemLane:
             operation: Name of the model's method.
             instance: The object, for an operation on one.
         """
-        steps = self._steps.get(operation)
-        if steps is None or not steps.are_usual(self.model):
+        skipped = self._skipped.get(operation)
+        if skipped is None or not skipped.are_in_place():
             return False
         # Not before: a model that is only read needs no serializer, and each takes a millisecond to compile.
         if operation != "get" and (self.codec.checked_serializer is None or self.codec.deserializer is None):
             return False  # The model overrides what they would call.
-        return instance is None or vars(instance).keys().isdisjoint(steps.names)
+        return instance is None or skipped.are_of_class(instance)
 
     # The steps of PynamoDB's methods of the same names, in the same order.
 
@@ -116,8 +116,9 @@ class ItemLane:
                 hash_key, range_key=range_key, consistent_read=consistent_read, attributes_to_get=attributes_to_get
             )
         else:
-            responses = self._safe_responses(model, self.codec)
-            request.decode = None if responses is None else responses.decode_item
+            responses = self.codec.responses
+            if responses is not None and self._has_own_from_raw_data():
+                request.decode = responses.decode_item
             data = table.connection.send_plain(GET_ITEM, request)
         item = data.get(ITEM) if data else None
         if type(item) is model:
@@ -132,11 +133,11 @@ class ItemLane:
     ) -> t.Any:
         """Write an object."""
         require_own_tenant(instance)
-        item, is_plain = t.cast("CheckedSerializer", self.codec.checked_serializer)(instance)
-        hash_key = item.pop(self.hash_key.attr_name, NO_VALUE).get(self.hash_key.attr_type)
-        range_key = None
-        if self.range_key is not None:
-            range_key = item.pop(self.range_key.attr_name, NO_VALUE).get(self.range_key.attr_type)
+        serialize: t.Any = self.codec.checked_serializer
+        item, is_plain = serialize(instance)
+        (hash_name, hash_type), (range_name, range_type) = self._key_names
+        hash_key = item.pop(hash_name, NO_VALUE).get(hash_type)
+        range_key = None if range_name is None else item.pop(range_name, NO_VALUE).get(range_type)
         table, requests = self._connect(scope)
         request = None
         if requests is not None and is_plain and condition is None:
@@ -174,7 +175,8 @@ class ItemLane:
             request.decode = item
             data = table.connection.send_plain(UPDATE_ITEM, request)
         if item.values is None:
-            t.cast("Deserializer", self.codec.deserializer).fill(instance, data[ATTRIBUTES])
+            deserializer: t.Any = self.codec.deserializer
+            deserializer.fill(instance, data[ATTRIBUTES])
         else:
             instance.attribute_values = item.values
         remember_tenant(instance, scope)
@@ -208,10 +210,16 @@ class ItemLane:
         # PynamoDB serializes also a hash key of None, which some attributes refuse.
         return self.hash_key.serialize(hash_value), self._serialized_keys(None, range_value)[1]
 
+    def _has_own_from_raw_data(self) -> bool:
+        """True unless the program or a patch overrides ``from_raw_data``, at any time."""
+        is_overridden = any(map(operator.contains, self._subclasses, _for_each_class))
+        return not is_overridden and self._base.get(FROM_RAW_DATA) is self._from_raw_data
+
     def _connect(self, scope: Scope) -> tuple[TableConnection, PlainRequests | None]:
         """The model's table, and what builds its requests; None in its place if its connection must."""
         table = scope.model_table(self.model)
+        connection = table.connection
         # A program may put another connection in place of the model's. That of ``Meta.hide_expired`` is another class.
-        if type(table.connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
+        if type(connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
             return table, None
-        return table, table.connection.plain_requests(table.table_name)
+        return table, connection.plain_requests(table.table_name)

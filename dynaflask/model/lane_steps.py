@@ -6,7 +6,6 @@ import pynamodb.models
 from pynamodb.attributes import AttributeContainer
 
 from dynaflask.client.connection import skipped_methods
-from dynaflask.client.patches import InheritedMethods
 from dynaflask.client.patches import Originals
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.tenant_guard import TenantGuardMixin
@@ -52,7 +51,7 @@ class LaneSteps:
     """
 
     def __init__(self, base: type, operation: str, *, lanes: type) -> None:
-        self.names = names = frozenset((operation, *STEPS[operation]))
+        self.names = frozenset((operation, *STEPS[operation]))
         self._owners = (
             base,
             TenantGuardMixin,
@@ -61,10 +60,15 @@ class LaneSteps:
             pynamodb.models.Model,
             AttributeContainer,
         )
-        # What an owner inherits is compared at the owner that defines it.
-        owned = {owner: names & vars(owner).keys() for owner in self._owners}
-        self._originals = Originals({**owned, **skipped_methods(CALLS[operation])})
-        self._inherited = InheritedMethods(base, STEPS[operation])
+        # A model is compared with its base, which finds a patch of the first owner of a method. The further ones are
+        # compared themselves, as is the operation: a base that comes before the lanes may override it.
+        owned, found = {}, {operation}
+        for owner in self._owners:
+            names = self.names & vars(owner).keys()
+            owned[owner] = names & found
+            found |= names
+        self._owned = Originals({**owned, **skipped_methods(CALLS[operation])})
+        self._inherited = Originals({base: STEPS[operation]})
         self._lanes = lanes
 
     def has_other_base(self, model: type) -> bool:
@@ -72,6 +76,6 @@ class LaneSteps:
         bases = model.__mro__[model.__mro__.index(self._lanes) + 1 :]
         return any(self.names & vars(cls).keys() for cls in bases if cls not in self._owners)
 
-    def are_usual(self, model: type) -> bool:
-        """True if neither the model nor a patch overrides one of the methods."""
-        return self._originals.are_in_place() and self._inherited.are_inherited(model)
+    def of(self, model: type) -> Originals:
+        """The methods, for one model: neither it nor a patch may override one."""
+        return self._owned.and_inherited(model, self._inherited)

@@ -372,7 +372,9 @@ class Scope:
     @property
     def known_tenant(self) -> TenantName | None:
         """Name of the tenant, if it has been looked up, as it marks an object. The loader is not called."""
-        principal = self.known_principal
+        principal = self._principal
+        if principal is None and self._outer is not None:
+            principal = self._outer.known_principal
         return None if principal is None or principal.tenant is None else principal.tenant.mark
 
     @property

@@ -39,15 +39,15 @@ def test_a_call_that_fails_is_released(lease: Lease) -> None:
 
 def test_a_client_that_was_evicted_before_the_call_is_replaced(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another thread may close a client between its lookup and the count of the call."""
-    current, is_first = Lease._current, iter([True])
+    renew, is_first = Lease._renew, iter([True])
 
-    def current_and_closed(lease: Lease) -> t.Any:
-        pooled = current(lease)
+    def renewed_and_closed(lease: Lease, former: PooledClient | None) -> t.Any:
+        pooled = renew(lease, former)
         if next(is_first, False):
             pooled.close()
         return pooled
 
-    monkeypatch.setattr(Lease, "_current", current_and_closed)
+    monkeypatch.setattr(Lease, "_renew", renewed_and_closed)
     with lease.call() as client:
         assert client.list_tables()["TableNames"] == []
 

@@ -7,7 +7,6 @@ from unittest import mock
 import pytest
 import wrapt
 
-from dynaflask.client.patches import InheritedMethods
 from dynaflask.client.patches import Originals
 
 
@@ -83,17 +82,25 @@ def test_a_class_method() -> None:
 
 def test_inherited_methods() -> None:
     """A subclass has a base's methods until it or a patch defines another."""
-    methods = InheritedMethods(Base, ["send", "make"])
+    inherited = Originals({Base: ["send", "make"]})
 
     class Other(Base):
         def send(self) -> str:
             return "other"
 
-    assert methods.are_inherited(Child)
-    assert not methods.are_inherited(Other)
+    class Service:
+        def end(self) -> None:
+            """Another method."""
+
+    service = Originals({Service: ["end"]})
+    methods = service.and_inherited(Child, inherited)
+    assert methods.are_in_place()
+    assert not service.and_inherited(Other, inherited).are_in_place()
     for owner in (Base, Child):
         with mock.patch.object(owner, "send"):
-            assert not methods.are_inherited(Child)
+            assert not methods.are_in_place()
         with mock.patch.object(owner, "make", len):
-            assert not methods.are_inherited(Child)
-    assert methods.are_inherited(Child)
+            assert not methods.are_in_place()
+    with mock.patch.object(Service, "end"):
+        assert not methods.are_in_place()
+    assert methods.are_in_place()

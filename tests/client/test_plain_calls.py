@@ -385,6 +385,17 @@ class TestPatches:
             outcome(thread_model("forum", "subject").save)
         assert patched.called
 
+    def test_on_one_of_two_connections(self, app: flask.Flask, thread_model: t.Any) -> None:
+        """A method of one connection is not called for another, whatever else the program puts into that."""
+        with app.app_context():
+            other = thread_model._get_connection().connection
+        connection = thread_model._get_connection().connection
+        assert connection is not other
+        other.note = "mine"
+        with mock.patch.object(other, "dispatch") as theirs, mock.patch.object(connection, "dispatch") as ours:
+            connection.get_item("Thread", "forum", "subject")
+        assert (ours.called, theirs.called) == (True, False)
+
     def test_the_arguments_of_the_call(self, thread_model: t.Any) -> None:
         """``_make_api_call`` gets a dict with what PynamoDB passes."""
         with mock.patch("pynamodb.connection.Connection._make_api_call", return_value={}) as call:

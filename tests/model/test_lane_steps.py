@@ -34,7 +34,7 @@ def test_all_names_exist(operation: str) -> None:
 @pytest.mark.parametrize("operation", STEPS)
 def test_a_patch_on_any_floor(operation: str, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
     """A patch of the model, of its table or of its connection is seen, as long as it is in place."""
-    usual = steps(operation)
+    usual = steps(operation).of(thread_model)
     floors: tuple[tuple[t.Any, str], ...] = (
         (thread_model, STEPS[operation][0]),
         (db.Model, STEPS[operation][0]),
@@ -44,10 +44,10 @@ def test_a_patch_on_any_floor(operation: str, db: dynaflask.Dynamo, thread_model
         (Connection, "_make_one_call"),
     )
     for owner, name in floors:
-        assert usual.are_usual(thread_model)
+        assert usual.are_in_place()
         with mock.patch.object(owner, name):
-            assert not usual.are_usual(thread_model)
-    assert usual.are_usual(thread_model)
+            assert not usual.are_in_place()
+    assert usual.are_in_place()
 
 
 def test_bases_before_and_after_the_lanes(db: dynaflask.Dynamo) -> None:

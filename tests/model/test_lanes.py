@@ -27,6 +27,7 @@ from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.tenant_guard import TenantGuardMixin
 from dynaflask.model.versions import VersionMixin
 from tests.client.test_plain_calls import direct_app
+from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
 from tests.support.lanes import calls_of
@@ -109,6 +110,25 @@ class TestWhichCallsTakeALane:
         assert [found.subject for found in reads[call]()] == ["subject"]
         with mock.patch.object(base.Model, "from_raw_data", return_value="mine"):
             assert reads[call]() == ["mine"]
+
+    def test_a_patch_that_is_there_first(
+        self, db: dynaflask.Dynamo, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A model whose first call comes under a patch calls it, and calls its own method after it."""
+        monkeypatch.setattr(responses, "MIN_BYTES", 0)
+        recorder.answer = lambda _: {"Item": {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}}}
+        thread = models.declare_thread(db)
+        with mock.patch.object(base.Model, "from_raw_data", return_value="mine"):
+            assert thread.get("forum", "subject") == "mine"
+        with mock.patch.object(pynamodb.models.Model, "_serialize_keys", side_effect=ZeroDivisionError):
+            with pytest.raises(ZeroDivisionError):
+                models.declare_thread(db).get("forum", "subject")
+        decode = mock.create_autospec(
+            responses.ResponseDecoder.decode_item, side_effect=responses.ResponseDecoder.decode_item
+        )
+        with mock.patch.object(responses.ResponseDecoder, "decode_item", decode):
+            assert thread.get("forum", "subject").subject == "subject"
+        assert decode.called
 
     @pytest.mark.parametrize(("owner", "name"), METHODS.values(), ids=METHODS)
     def test_a_patch(self, owner: t.Any, name: str, thread_model: t.Any) -> None:

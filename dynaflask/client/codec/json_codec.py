@@ -34,7 +34,7 @@ def dump(value: t.Any) -> bytes | None:
         value: Plain values, as :mod:`.passthrough` finds them. msgspec also writes others, which JSON does not have.
     """
     try:
-        return _standard_dump(value) if msgspec is None else t.cast("bytes", msgspec.json.encode(value))
+        return _standard_dump(value) if msgspec is None else msgspec.json.encode(value)
     except (TypeError, ValueError):  # such as a lone surrogate, which botocore can write
         return None
 

@@ -112,7 +112,7 @@ def parse_plain(body: t.Any, shape: t.Any, decoder: page_decoder.PageDecoder | N
         if name not in predicates or not predicates[name](value):
             return None
     # In the order of the stock parser.
-    parsed = {name: content[name] for name in predicates if name in content}
+    parsed = content if len(content) < 2 else {name: content[name] for name in predicates if name in content}  # noqa: PLR2004
     if "ConsumedCapacity" in parsed:
         parsed["ConsumedCapacity"] = capacity_in_order(parsed["ConsumedCapacity"])
     return parsed
@@ -125,14 +125,16 @@ def add_metadata(parsed: dict[str, t.Any], headers: dict[str, str]) -> None:
         parsed: The result.
         headers: Headers of the response by lower-case name.
     """
-    request_id = {"RequestId": headers["x-amzn-requestid"]} if "x-amzn-requestid" in headers else {}
-    parsed["ResponseMetadata"] = {**request_id, "HTTPStatusCode": OK, "HTTPHeaders": headers}
+    metadata: dict[str, t.Any] = {"HTTPStatusCode": OK, "HTTPHeaders": headers}
+    request_id = headers.get("x-amzn-requestid")
+    parsed["ResponseMetadata"] = metadata if request_id is None else {"RequestId": request_id, **metadata}
 
 
 def _starts_with_binary(body: t.Any) -> bool:
     # A response with binary values goes to the stock parser, which loads it again. Items of a page are alike, so the
     # first ones show it. A search of the whole page takes a third of the time of a load.
-    return b'"B":' in body[:SEARCHED_BYTES] or b'"BS":' in body[:SEARCHED_BYTES]
+    start = body[:SEARCHED_BYTES]
+    return b'"B":' in start or b'"BS":' in start
 
 
 def _may_be_plain(response: t.Any, shape: t.Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import typing as t
 
 from pynamodb.constants import EXPRESSION_ATTRIBUTE_NAMES
@@ -45,37 +44,47 @@ def serialize_update(actions: t.Any) -> dict[str, t.Any] | None:
         return None
     names: dict[str, str] = {}
     values: dict[str, t.Any] = {}
-    clauses: dict[t.Any, list[t.Any]] = {action_type: [] for action_type in CLAUSES}
-    try:
-        for action in actions:
-            clauses[type(action)].append(action)
-        parts = [_clause(action_type, group, names, values) for action_type, group in clauses.items() if group]
-    except LookupError:  # a type that is not in CLAUSES or FORMATS
+    groups: dict[t.Any, list[t.Any]] = {}
+    for action in actions:
+        groups.setdefault(type(action), []).append(action)
+    if not groups.keys() <= CLAUSES.keys():
         return None
-    names_by_placeholder = {placeholder: name for name, placeholder in names.items()}
+    try:
+        clauses = [
+            f"{keyword} {', '.join([_expression(action, names, values) for action in groups[action_type]])}"
+            for action_type, keyword in CLAUSES.items()
+            if action_type in groups
+        ]
+    except LookupError:  # a type that is not in FORMATS
+        return None
     # PynamoDB leaves out a parameter that is empty.
-    optional = {EXPRESSION_ATTRIBUTE_NAMES: names_by_placeholder, EXPRESSION_ATTRIBUTE_VALUES: values}
-    return {UPDATE_EXPRESSION: " ".join(parts) or None, **{name: value for name, value in optional.items() if value}}
-
-
-def _clause(action_type: t.Any, actions: cabc.Iterable[t.Any], names: dict[str, str], values: dict[str, t.Any]) -> str:
-    return f"{CLAUSES[action_type]} {', '.join([_expression(action, names, values) for action in actions])}"
+    update: dict[str, t.Any] = {UPDATE_EXPRESSION: " ".join(clauses) or None}
+    if names:
+        update[EXPRESSION_ATTRIBUTE_NAMES] = dict(zip(names.values(), names, strict=True))
+    if values:
+        update[EXPRESSION_ATTRIBUTE_VALUES] = values
+    return update
 
 
 def _expression(part: t.Any, names: dict[str, str], values: dict[str, t.Any]) -> str:
-    """Text of an action or operand. Adds its names and values to ``names`` and ``values``."""
-    part_type = type(part)
-    if part_type is Path:
-        return _path(part.values[0], names)
-    if part_type is Value:
-        placeholder = f":{len(values)}"
-        values[placeholder] = part.values[0]
-        return placeholder
-    return FORMATS[part_type].format(*[_expression(value, names, values) for value in part.values])
+    """Text of an action or an operator. Adds its names and values to ``names`` and ``values``."""
+    template, texts = FORMATS[type(part)], []
+    for operand in part.values:
+        operand_type = type(operand)
+        if operand_type is Value:
+            text = f":{len(values)}"
+            values[text] = operand.values[0]
+        elif operand_type is Path:
+            text = _path(operand.values[0], names)
+        else:
+            text = _expression(operand, names, values)
+        texts.append(text)
+    return template.format(*texts)
 
 
 def _path(segments: list[t.Any], names: dict[str, str]) -> str:
     segment = segments[0]
-    if len(segments) > 1 or type(segment) is not str or not segment or "[" in segment or "]" in segment:
+    # PynamoDB splits what may have an index.
+    if len(segments) > 1 or type(segment) is not str or not segment.isidentifier():
         return substitute_names(segments, names)
     return names.get(segment) or names.setdefault(segment, f"#{len(names)}")

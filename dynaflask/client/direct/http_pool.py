@@ -99,7 +99,10 @@ class ConnectionPool:
             drop_reason = None if response.keeps_alive else "the server ends it, or its response is malformed"
         finally:
             # A killed greenlet gets here, too. The rest of its response must not answer the next request.
-            self._drop(connection, drop_reason) if drop_reason else self._put(connection)
+            if drop_reason is None:
+                self._put(connection)
+            else:
+                self._drop(connection, drop_reason)
         return response
 
     def close(self) -> None:
@@ -123,10 +126,8 @@ class ConnectionPool:
         return HTTPConnection(self.origin, self._reader)
 
     def _put(self, connection: HTTPConnection) -> None:
-        # A second response may follow the first. `_get` looks again: it may come later.
-        if connection.poll(0):
-            self._drop(connection, "the server closed it or sent unexpected bytes")
-        elif len(self._idle) < self.origin.max_idle:
+        # No poll here: a second response may come later than now, so that `_get` looks for one.
+        if len(self._idle) < self.origin.max_idle:
             self._idle.append(connection)
         else:
             self._drop(connection, "the pool is full")

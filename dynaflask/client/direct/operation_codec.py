@@ -77,19 +77,19 @@ class OperationCodec:
     def parse(
         self,
         response: Response,
-        *,
+        params: dict[str, t.Any],
         hooks: ClientHooks | FutureHooks,
         decoder: PageDecoder | None = None,
-        decode: t.Callable[[bytes], dict[str, t.Any] | None] | None = None,
     ) -> dict[str, t.Any]:
         """The result of a call, from an intact response to its first attempt.
 
         Args:
             response: The response.
+            params: Parameters of the call. A :class:`.PlainRequest` may know how to decode the response.
             hooks: Hooks of the client. The ``after-call`` event refills the token bucket of the retries.
             decoder: Makes objects of the items of a page. Without it, the result has DynamoDB's items.
-            decode: Decodes a usual body, as of :class:`.PlainRequest`.
         """
+        decode = params.decode if type(params) is PlainRequest else None
         parsed = None if decode is None else decode(response.body)
         if parsed is None:
             parsed = parse_plain(response.body, self._model.output_shape, decoder)
@@ -98,7 +98,9 @@ class OperationCodec:
         else:
             add_metadata(parsed, response.headers)
         parsed["ResponseMetadata"]["RetryAttempts"] = 0
-        hooks.emit(self._after_call, http_response=response, parsed=parsed, model=self._model, context={})
+        event = self._after_call
+        for handler in hooks.handlers(event):
+            handler(event_name=event, http_response=response, parsed=parsed, model=self._model, context={})
         return parsed
 
     def parse_stock(self, response: Response) -> dict[str, t.Any]:

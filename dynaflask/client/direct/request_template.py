@@ -6,6 +6,7 @@ else, such as sign one more header, the signatures differ and botocore keeps mak
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import os
@@ -13,6 +14,8 @@ import re
 import time
 import typing as t
 from urllib.parse import quote
+
+from botocore.credentials import ReadOnlyCredentials
 
 from dynaflask.client.direct.signature import ALGORITHM
 from dynaflask.client.direct.signature import MAX_KEYS
@@ -35,18 +38,21 @@ PER_REQUEST_HEADERS = frozenset(
         TRACE,
     }
 )
+# Equals no credentials.
+UNKNOWN: t.Final = object()
 # A token of HTTP, in lower case (RFC 9110, section 5.6.2).
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 # The characters that botocore leaves unquoted in a trace id.
 _TRACE_SAFE = "-=;:+&[]{}\"',"
 
 
-class SigningParts(t.NamedTuple):
-    """What all requests of one template that are signed in one second have in common.
+@dataclasses.dataclass(slots=True)
+class SigningParts:
+    """What all requests of one template that are signed in one second have in common. It does not change.
 
     Attributes:
         second: The second, since the epoch.
-        identity: Access key, secret key and token of the credentials.
+        credentials: The credentials, or what equals none: a program's own may change in place.
         canonical: The canonical request without the digest of the body.
         to_sign: The string to sign without the digest of the canonical request.
         inner: SHA-256 over the inner pad of the signing key.
@@ -56,7 +62,7 @@ class SigningParts(t.NamedTuple):
     """
 
     second: int
-    identity: tuple[str | None, ...]
+    credentials: t.Any
     canonical: str
     to_sign: str
     inner: t.Any
@@ -65,7 +71,7 @@ class SigningParts(t.NamedTuple):
     end: str
 
 
-NO_PARTS: t.Final = SigningParts(-1, (), "", "", None, None, "", "")
+NO_PARTS: t.Final = SigningParts(-1, None, "", "", None, None, "", "")
 
 
 class RequestTemplate:
@@ -123,7 +129,7 @@ class RequestTemplate:
             return None
         return template if signature == headers["authorization"] else None
 
-    def render(self, body: bytes, *, credentials: t.Any, invocation_id: str) -> bytes | None:
+    def render(self, body: bytes, credentials: t.Any, invocation_id: str) -> bytes | None:
         """A signed request, or ``None`` if urllib3 must send or refuse it, because a credential is not printable ASCII.
 
         Args:
@@ -132,8 +138,7 @@ class RequestTemplate:
             invocation_id: Invocation id, which all attempts of a call share.
         """
         second, parts = int(time.time()), self._parts
-        identity = credentials.access_key, credentials.secret_key, credentials.token
-        if parts.second != second or parts.identity != identity:
+        if parts.second != second or parts.credentials != credentials:
             # Refreshed credentials may differ from those of the captured request.
             if not (_is_clean(credentials.access_key) and _is_clean(credentials.token or "")):
                 return None
@@ -156,7 +161,7 @@ class RequestTemplate:
         start = f"{ALGORITHM} Credential={credentials.access_key}/{scope}"
         return SigningParts(
             second=second,
-            identity=(credentials.access_key, credentials.secret_key, token),
+            credentials=credentials if type(credentials) is ReadOnlyCredentials else UNKNOWN,
             canonical=self._canonical(token, now=now),
             to_sign=f"{ALGORITHM}\n{now}\n{scope}\n",
             inner=inner,

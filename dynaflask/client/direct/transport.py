@@ -47,7 +47,6 @@ from dynaflask.client.direct.request_template import request_line
 from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
-from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.process import ProcessLocal
 from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
@@ -211,8 +210,7 @@ class DirectTransport:
         invocation_id = state.invocation_ids.next()
         result = self._attempt(state, operation, params, invocation_id)
         if type(result) is Response and result.status_code == OK and result.is_intact:
-            decode = params.decode if type(params) is PlainRequest else None
-            return operation.parse(result, hooks=self._hooks, decoder=decoder, decode=decode)
+            return operation.parse(result, params, self._hooks, decoder)
         return self._fall_back_to_botocore(PendingCall(self, operation, params, invocation_id, result))
 
     def with_page_decoder(self, decoder: PageDecoder) -> t.Any:
@@ -259,9 +257,6 @@ class DirectTransport:
     def _service_model(self) -> t.Any:
         return service_model() if self._attached is None else self._attached.meta.service_model
 
-    def _credentials(self) -> t.Any:
-        return self._fixed_credentials or frozen_credentials(self._attached)
-
     def _captured_template(self, operation: OperationCodec, account: str | None) -> RequestTemplate | None:
         """The template of the first call. A destination has one without a call, unless an account chooses the URL."""
         if self._destination is None or account is not None:
@@ -273,17 +268,19 @@ class DirectTransport:
         self, state: ProcessState, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str
     ) -> AttemptResult | None:
         """The result of attempt 1, or ``None`` if nothing was sent because botocore must make it."""
-        credentials = self._credentials()
+        credentials = self._fixed_credentials or frozen_credentials(self._attached)
         account = getattr(credentials, "account_id", None)
         template = operation.templates.get(account) or self._captured_template(operation, account)
-        body = operation.serialize(params) if template and credentials else None
-        if template is None or body is None:
-            reason = "it has no request template" if template is None else "botocore must check it or find its endpoint"
-            _log.debug("%s falls back to botocore: %s.", operation.name, reason)
+        if template is None:
+            _log_reason(operation, "it has no request template")
             return None
-        request = template.render(body, credentials=credentials, invocation_id=invocation_id)
+        body = operation.serialize(params) if credentials else None
+        if body is None:
+            _log_reason(operation, "botocore must check it or find its endpoint")
+            return None
+        request = template.render(body, credentials, invocation_id)
         if request is None:
-            _log.debug("%s falls back to botocore: a credential is not printable ASCII.", operation.name)
+            _log_reason(operation, "a credential is not printable ASCII")
             return None
         try:
             return self._pool_for(template.url, state).send(request)
@@ -391,6 +388,10 @@ class DirectTransport:
 
     def _tls_context(self) -> ssl.SSLContext | None:
         return hostname_checking_context(self._client) if self._destination is None else self._destination.tls_context
+
+
+def _log_reason(operation: OperationCodec, reason: str) -> None:
+    _log.debug("%s falls back to botocore: %s.", operation.name, reason)
 
 
 def _find_unsupported_reason(client: t.Any) -> str | None:

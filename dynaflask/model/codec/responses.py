@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from dynaflask.client.botocore_internals import cached_property
@@ -22,7 +21,6 @@ from dynaflask.model.codec.values import Convert
 MIN_BYTES = 100_000
 # Members that are the same for every model. The response parser checks them.
 MEMBERS = ("Count", "ScannedCount", "LastEvaluatedKey", "UnprocessedKeys", "ConsumedCapacity")
-EMPTY_ITEM = re.compile(rb'"Item"\s*:\s*{\s*}')
 
 
 class StructDecoder:
@@ -34,10 +32,11 @@ class StructDecoder:
 
     def __init__(self, item: ItemStruct) -> None:
         self._make = item.make
+        self._key = item.key
         self._unset = json_codec.msgspec.UNSET
         page: t.Any = list[item.type]  # type: ignore[name-defined]
-        self._read_page = _reader_of(Items=page, Responses=dict[str, page], **dict.fromkeys(MEMBERS, t.Any))
-        self._read_item = _reader_of(Item=item.type, ConsumedCapacity=t.Any)
+        self._read_page = _decoder_of(Items=page, Responses=dict[str, page], **dict.fromkeys(MEMBERS, t.Any))
+        self._read_item = _decoder_of(Item=item.type, ConsumedCapacity=t.Any)
 
     def page(self, body: bytes) -> dict[str, t.Any]:
         """The content of the response to a query, a scan or a batch get, with objects for its items."""
@@ -53,8 +52,13 @@ class StructDecoder:
         """The content of the response to a ``GetItem``; see :meth:`ResponseDecoder.decode_item`."""
         response, unset = self._read_item(body), self._unset
         found, capacity = response.Item, response.ConsumedCapacity
+        content: dict[str, t.Any] = {}
+        if found is not unset:
+            # For PynamoDB, an item without attributes is no item.
+            if getattr(found, self._key) is unset:
+                return None
+            content["Item"] = self._make(found)
         # In the order of the stock parser.
-        content = {} if found is unset else {"Item": self._make(found)}
         if capacity is not unset:
             if not is_capacity(capacity):
                 return None
@@ -79,7 +83,7 @@ class UpdateDecoder:
         self._make = item.make
         self._unset = json_codec.msgspec.UNSET
         self._decode = json_codec.msgspec.json.decode
-        self._read = _reader_of(Attributes=item.type, ConsumedCapacity=t.Any)
+        self._read = _decoder_of(Attributes=item.type, ConsumedCapacity=t.Any)
 
     def update(self, body: bytes) -> tuple[dict[str, t.Any], t.Any] | None:
         """The content and the object; see :meth:`ResponseDecoder.decode_update`."""
@@ -96,20 +100,12 @@ class UpdateDecoder:
         return result, self._make(response.Attributes)
 
 
-def _reader_of(**types: t.Any) -> t.Callable[[bytes], t.Any]:
+def _decoder_of(**types: t.Any) -> t.Callable[[bytes], t.Any]:
     """A function that decodes a body with these members, all of them optional, and raises for any other."""
     msgspec = json_codec.msgspec
     fields = [(name, member | msgspec.UnsetType, msgspec.UNSET) for name, member in types.items()]
     response = msgspec.defstruct("Response", fields, module=__name__, forbid_unknown_fields=True, gc=False)
-    decode = msgspec.json.Decoder(response).decode
-
-    def read(body: bytes) -> t.Any:
-        # msgspec does not look into the texts that it skips. json would refuse the body.
-        if not body.isascii():
-            body.decode()
-        return decode(body)
-
-    return read
+    return t.cast("t.Callable[[bytes], t.Any]", msgspec.json.Decoder(response).decode)
 
 
 class ResponseDecoder:
@@ -151,11 +147,8 @@ class ResponseDecoder:
             body: Body of the response.
         """
         structs = self._structs_for(body)
-        # For PynamoDB, an item without attributes is no item.
-        if structs is None or EMPTY_ITEM.search(body):
-            return None
         try:
-            return structs.item(body)
+            return None if structs is None else structs.item(body)
         except MALFORMED:
             return None
 
@@ -175,7 +168,10 @@ class ResponseDecoder:
         if self._bytes < MIN_BYTES:
             self._bytes += len(body)
             return None
-        return None if json_codec.msgspec is None else self._structs
+        # msgspec does not look into the texts that it skips. json would refuse the body.
+        if json_codec.msgspec is None or not (body.isascii() or _is_text(body)):
+            return None
+        return self._structs
 
     @cached_property
     def _update_structs(self) -> UpdateDecoder:
@@ -213,3 +209,11 @@ class UpdatedItem:
         content, made = decoded
         self.values = made.attribute_values
         return content
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -36,10 +36,12 @@ class ItemStruct(t.NamedTuple):
     Attributes:
         type: The type that msgspec decodes to.
         make: The generated function that makes an object of a value of this type.
+        key: The field of the hash key; empty if there is none.
     """
 
     type: t.Any
     make: Convert
+    key: str
 
 
 class Content(t.NamedTuple):
@@ -85,9 +87,11 @@ class Structs(dict[t.Any, ItemStruct]):
 
 def _compile(cls: t.Any, compiled: Structs) -> ItemStruct:
     if cls not in compiled:
-        contents = [_content(cls, attribute, compiled) for attribute in cls.get_attributes().values()]
+        attributes = cls.get_attributes().values()
+        contents = [_content(cls, attribute, compiled) for attribute in attributes]
         struct = _struct(cls, contents, is_complete=compiled.is_complete)
-        compiled[cls] = ItemStruct(struct, _make_function(cls, contents))
+        keys = [f"field{number}" for number, attribute in enumerate(attributes) if attribute.is_hash_key]
+        compiled[cls] = ItemStruct(struct, _make_function(cls, contents), "".join(keys))
     return compiled[cls]
 
 
@@ -142,7 +146,7 @@ def _content(cls: t.Any, attribute: t.Any, compiled: Structs) -> Content:
     if type(attribute) is MapAttribute:
         return Content(dict, _plain_map(values.deserialize_raw_map))
     if isinstance(attribute, MapAttribute):
-        return Content(*_compile(type(attribute), compiled))
+        return Content(*_compile(type(attribute), compiled)[:2])
     if isinstance(attribute, ListAttribute) and attribute.element_type is not None:
         return _list_content(cls, attribute, compiled)
     return _value_content(cls, attribute.attr_name, type(attribute))
@@ -153,7 +157,7 @@ def _list_content(cls: t.Any, attribute: t.Any, compiled: Structs) -> Content:
     if element is MapAttribute:
         content = Content(dict, _plain_map(values.deserialize_map))
     elif issubclass(element, MapAttribute):
-        content = Content(*_compile(element, compiled))
+        content = Content(*_compile(element, compiled)[:2])
     else:
         content = _value_content(cls, attribute.attr_name, element)
     tag, convert = element.attr_type, content.convert

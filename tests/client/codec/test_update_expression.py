@@ -46,6 +46,10 @@ class Other(SetAction):
     """The program's own class of action."""
 
 
+class OtherPath(Path):
+    """The program's own class of operand."""
+
+
 def action(path: t.Any, step: str, value: t.Any, other: t.Any) -> t.Any:
     """An action that PynamoDB makes, or None if PynamoDB refuses it."""
     steps: dict[str, t.Callable[[], t.Any]] = {
@@ -104,6 +108,11 @@ def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
 def test_what_is_no_list_of_actions_is_left(actions: t.Any) -> None:
     """Anything but a list of actions gives None, so that PynamoDB raises its error."""
     assert serialize_update(actions) is None
+
+
+def test_operands_of_a_program_are_left() -> None:
+    """An operand of another class gives None: PynamoDB calls its methods."""
+    assert serialize_update([Path("a").set(OtherPath("b"))]) is None
 
 
 class TestRequests:

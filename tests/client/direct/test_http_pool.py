@@ -118,14 +118,14 @@ class TestSend:
             responses = [pool.send(REQUEST) for _ in range(1 + is_learnt)]
             assert (responses[-1].body, responses[-1].keeps_alive, len(pool)) == (b"x" * 100_000, False, 0)
 
-    def test_one_with_unread_bytes_is_not_put_back(
+    def test_one_with_unread_bytes_is_not_used(
         self, server: hostile.Hostile, pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A connection with a second response that is still unread is closed at once."""
+        """A connection with a second response that is still unread is replaced: the next call does not read it."""
         monkeypatch.setattr(http_pool, "READ_SIZE", len(GOOD))
         server.acts = [say(GOOD + answer({"a": 2})), say(GOOD)]
-        assert (pool.send(REQUEST).body, len(pool)) == (b'{"a": 1}', 0)
-        assert (pool.send(REQUEST).body, server.connections) == (b'{"a": 1}', 2)
+        for connections in (1, 2, 2):
+            assert (pool.send(REQUEST).body, server.connections) == (b'{"a": 1}', connections)
 
     def test_the_last_used_goes_first(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """The last used connection is reused first, so that the others can idle until the server closes them."""

@@ -89,6 +89,6 @@ def test_an_answer_is_read_as_botocore_reads_it(client: t.Any, body: bytes) -> N
     theirs = client._response_parser.parse(response, model.output_shape)
     theirs["ResponseMetadata"]["RetryAttempts"] = 0
     hooks = ClientHooks(client, operations=["GetItem"])
-    ours = OperationCodec(client.meta.service_model, "GetItem").parse(Response(200, headers, body), hooks=hooks)
+    ours = OperationCodec(client.meta.service_model, "GetItem").parse(Response(200, headers, body), {}, hooks)
     assert ours == theirs
     assert [*ours] == [*theirs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 import pytest
@@ -83,6 +84,20 @@ class TestRender:
         headers = headers_of(rendered(first, credentials))
         assert f"Credential={credentials.access_key}/" in headers["authorization"]
         assert headers.get("x-amz-security-token") == credentials.token
+
+    def test_each_request_has_the_credentials_of_its_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each request is signed with the key of its call, also in one second, and if credentials change in place."""
+        template, own = captured(request_of()), types.SimpleNamespace(access_key="AKIA", secret_key="x", token=None)
+        assert template is not None
+        monkeypatch.setattr(request_template.time, "time", lambda: 1e9)
+        for name in ("AKIA", "BKIA", "AKIA"):
+            own.access_key = name
+            keys = (PERMANENT._replace(access_key=name), PERMANENT._replace(secret_key=name), own)
+            for credentials in (*keys, *keys[::-1]):
+                head = headers_of(rendered(template, credentials))["authorization"]
+                signed = headers_of(rendered(t.cast("t.Any", captured(request_of())), credentials))["authorization"]
+                assert f"Credential={credentials.access_key}/" in head
+                assert head.partition("Signature=")[2] == signed.partition("Signature=")[2]
 
     def test_a_lambda_functions_trace_is_the_invocations(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """In a Lambda function, the trace id is that of the current invocation."""

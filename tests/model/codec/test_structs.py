@@ -31,7 +31,7 @@ def test_an_item_becomes_an_object() -> None:
         two=Inner(null=True),
         three=NumberAttribute(default=3),
     )
-    struct, make = compile_item_struct(model)
+    struct, make, _ = compile_item_struct(model)
     item = msgspec.json.decode(b'{"the name":{"S":"a"},"two":{"M":{"count":{"N":"2"}}},"new":1}', type=struct)
     assert shape(make(item)) == shape(
         model.from_raw_data({"the name": {"S": "a"}, "two": {"M": {"count": {"N": "2"}}}})
@@ -41,7 +41,7 @@ def test_an_item_becomes_an_object() -> None:
 def test_objects_share_no_values() -> None:
     """A default of mutable type is made for each object."""
     model = thing(name=UnicodeAttribute(), inner=MapAttribute(default=dict))  # type: ignore[no-untyped-call]
-    struct, make = compile_item_struct(model)
+    struct, make, _ = compile_item_struct(model)
     one, other = (make(msgspec.json.decode(b"{}", type=struct)) for _ in range(2))
     assert one.attribute_values["inner"] is not other.attribute_values["inner"]
 
