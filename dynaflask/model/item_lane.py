@@ -25,11 +25,15 @@ from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.deserializer import Deserializer
+from dynaflask.model.codec.guards import PYNAMODB_CLASSES
 from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.responses import UpdatedItem
 from dynaflask.model.codec.serializer import CheckedSerializer
+from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
+from dynaflask.model.item_tenant import require_same_scope
+from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.lane_steps import CALLS
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.lane_steps import LaneSteps
@@ -39,10 +43,13 @@ from dynaflask.model.pynamodb_internals import range_key_attribute
 from dynaflask.model.pynamodb_internals import value_key
 from dynaflask.model.pynamodb_internals import version_attribute
 from dynaflask.model.tenant_guard import check_actions
+from dynaflask.model.tenant_key import TenantKey
 from dynaflask.registry.scope import Scope
 
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
 CALL_NAMES: t.Final = frozenset(CALLS.values())
+# Attributes that enter no block. Those of the program may.
+KNOWN_ATTRIBUTES: t.Final = frozenset({*PYNAMODB_CLASSES, TenantKey})
 
 
 class ItemLane:
@@ -74,6 +81,7 @@ class ItemLane:
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
         self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
         self._safe_responses = safe_responses
+        self._runs_program = not all(map(_is_known, model.get_attributes().values()))
         # PynamoDB has further steps for a version or a discriminator.
         can_write = version_attribute(model) is None and not has_discriminator(model)
         operations = () if self.hash_key is None else STEPS if can_write else ("get",)
@@ -131,8 +139,9 @@ class ItemLane:
         self, scope: Scope, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
     ) -> t.Any:
         """Write an object."""
-        require_own_tenant(instance)
+        tenant = require_own_tenant(instance, scope)
         item, is_plain = t.cast("CheckedSerializer", self.codec.checked_serializer)(instance)
+        require_unchanged(instance, tenant, scope)
         hash_key = item.pop(self.hash_key.attr_name, NO_VALUE).get(self.hash_key.attr_type)
         range_key = None
         if self.range_key is not None:
@@ -160,7 +169,7 @@ class ItemLane:
     ) -> t.Any:
         """Change an object."""
         self._check_actions(instance, actions)
-        hash_key, range_key = self._keys_of(instance)
+        hash_key, range_key = self._keys_of(scope, instance)
         table, requests = self._connect(scope)
         request, item = None, UpdatedItem(self.codec.responses)
         update = None if requests is None or condition is not None else serialize_update(actions)
@@ -173,18 +182,18 @@ class ItemLane:
         else:
             request.decode = item
             data = table.connection.send_plain(UPDATE_ITEM, request)
+        claim(instance, scope)
         if item.values is None:
             t.cast("Deserializer", self.codec.deserializer).fill(instance, data[ATTRIBUTES])
         else:
             instance.attribute_values = item.values
-        remember_tenant(instance, scope)
         return data
 
     def delete(
         self, scope: Scope, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
     ) -> t.Any:
         """Delete an object."""
-        hash_key, range_key = self._keys_of(instance)
+        hash_key, range_key = self._keys_of(scope, instance)
         table, requests = self._connect(scope)
         request = None if requests is None or condition is not None else requests.delete(hash_key, range_key)
         if request is None:
@@ -201,8 +210,8 @@ class ItemLane:
         hash_key = None if hash_key is None else self.hash_key.serialize(hash_key)
         return hash_key, None if range_key is None else self.range_key.serialize(range_key)
 
-    def _keys_of(self, instance: t.Any) -> tuple[t.Any, t.Any]:
-        require_own_tenant(instance)
+    def _keys_of(self, scope: Scope, instance: t.Any) -> tuple[t.Any, t.Any]:
+        require_own_tenant(instance, scope)
         values = instance.attribute_values
         hash_value, range_value = map(values.get, self._value_keys)
         # PynamoDB serializes also a hash key of None, which some attributes refuse.
@@ -210,8 +219,15 @@ class ItemLane:
 
     def _connect(self, scope: Scope) -> tuple[TableConnection, PlainRequests | None]:
         """The model's table, and what builds its requests; None in its place if its connection must."""
+        if self._runs_program:
+            require_same_scope(self.model, scope)
         table = scope.model_table(self.model)
         # A program may put another connection in place of the model's. That of ``Meta.hide_expired`` is another class.
         if type(table.connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
             return table, None
         return table, table.connection.plain_requests(table.table_name)
+
+
+def _is_known(attribute: t.Any) -> bool:
+    element_type = getattr(attribute, "element_type", None)
+    return {type(attribute), element_type} - {None} <= KNOWN_ATTRIBUTES and "serialize" not in vars(attribute)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from dynaflask.client.direct.page_decoder import PageDecoder
@@ -14,6 +15,8 @@ if t.TYPE_CHECKING:
     from dynaflask.registry.declaration import DeclaredMeta
     from dynaflask.registry.precedence import EffectiveSettings
     from dynaflask.registry.registry import Registry
+
+T = t.TypeVar("T")
 
 NAME: t.Final = "_dynamo_tenant"
 
@@ -32,22 +35,26 @@ class ItemTenantMixin:
 
         Raises:
             TenantMismatch: The object is another tenant's.
+            RuntimeError: An attribute's ``serialize`` has entered or left a block.
         """
-        require_own_tenant(self)
-        return t.cast("dict[str, t.Any]", t.cast("t.Any", super()).serialize(null_check=null_check))
+        serialize = t.cast("t.Any", super()).serialize
+        return t.cast("dict[str, t.Any]", read_in_one_scope(self, lambda: serialize(null_check=null_check)))
 
     def _get_hash_range_key_serialized_values(self) -> tuple[t.Any, t.Any]:
-        require_own_tenant(self)
-        return t.cast("tuple[t.Any, t.Any]", t.cast("t.Any", super())._get_hash_range_key_serialized_values())
+        read = t.cast("t.Any", super())._get_hash_range_key_serialized_values
+        return t.cast("tuple[t.Any, t.Any]", read_in_one_scope(self, read))
 
     def _get_keys(self) -> dict[str, t.Any]:
-        require_own_tenant(self)
-        return t.cast("dict[str, t.Any]", t.cast("t.Any", super())._get_keys())
+        return t.cast("dict[str, t.Any]", read_in_one_scope(self, t.cast("t.Any", super())._get_keys))
 
     def deserialize(self, attribute_values: dict[str, dict[str, t.Any]]) -> None:
-        """Set the values of an item that was read; see PynamoDB."""
+        """Set the values of an item that was read; see PynamoDB.
+
+        Raises:
+            TenantMismatch: Meanwhile, another thread has read or saved the object for another tenant.
+        """
+        claim(self, current_scope(t.cast("t.Any", self).__dynamo__))
         t.cast("t.Any", super()).deserialize(attribute_values)
-        remember_tenant(self, current_scope(t.cast("t.Any", self).__dynamo__))
 
     def update_local_version_attribute(self) -> None:
         """Count the version after a write; see PynamoDB."""
@@ -55,12 +62,84 @@ class ItemTenantMixin:
         remember_tenant(self, current_scope(t.cast("t.Any", self).__dynamo__))
 
 
-def remember_tenant(item: t.Any, scope: Scope | None) -> None:
-    """Remember the tenant of a scope as an object's, if there is one."""
+# Threads may share an object, each for a tenant of its own. An object gets its tenant before it gets values of that
+# tenant, in a step that the interpreter does not divide, and keeps it; and the tenant is looked at again after the
+# values were read. So no thread sends the values of another's tenant.
+
+
+def claim(item: t.Any, scope: Scope | None) -> None:
+    """Make an object that of a scope's tenant, before values of the tenant are put into it.
+
+    Raises:
+        TenantMismatch: It is another tenant's by now, with another table.
+    """
     tenant = None if scope is None else scope.known_tenant
-    if tenant is not None:
-        # Not setattr, which may run code of the program.
+    if scope is not None and tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
+        require_own_tenant(item, scope)
         vars(item)[NAME] = tenant
+
+
+def remember_tenant(item: t.Any, scope: Scope | None) -> None:
+    """Remember the tenant of a scope as an object's, after a write. If it is another tenant's by now, it stays so."""
+    tenant = None if scope is None else scope.known_tenant
+    if tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
+        with contextlib.suppress(TenantMismatch):
+            claim(item, scope)
+
+
+def read_in_one_scope(item: t.Any, read: t.Callable[[], T]) -> T:
+    """What a function reads of an object, if the object and the current scope are the same after it.
+
+    Args:
+        item: The object.
+        read: Reads its values. It may call the program's attributes.
+
+    Raises:
+        TenantMismatch: The object is another tenant's.
+        RuntimeError: The function has entered or left a block.
+    """
+    dynamo = item.__dynamo__
+    scope = current_scope(dynamo)
+    tenant = require_own_tenant(item, scope)
+    values = read()
+    require_unchanged(item, tenant, scope)
+    require_same_scope(item, scope)
+    return values
+
+
+def require_unchanged(item: t.Any, tenant: str | None, scope: Scope | None) -> None:
+    """Refuse what was read of an object if another thread has made it another tenant's meanwhile.
+
+    Args:
+        item: The object.
+        tenant: What :func:`require_own_tenant` returned before.
+        scope: The scope that the object is used in.
+
+    Raises:
+        TenantMismatch: It is another tenant's now, perhaps with the same table.
+    """
+    if item._dynamo_tenant is tenant or scope is None or scope.principal.is_unrestricted:
+        return
+    if item._dynamo_tenant is not scope.known_tenant:
+        raise _mismatch(item, scope)
+
+
+def require_same_scope(item: t.Any, scope: Scope | None) -> None:
+    """Refuse to go on if the program's attributes have entered or left a block.
+
+    Args:
+        item: The object, or its class.
+        scope: The scope at the start.
+
+    Raises:
+        RuntimeError: The current scope is another one.
+    """
+    if current_scope(item.__dynamo__) is not scope:
+        name = getattr(item, "__name__", type(item).__name__)
+        raise RuntimeError(
+            f"An attribute of {name} has entered or left a block while it was serialized, so that it is not clear where"
+            " the item belongs. Leave the block in the attribute's serialize() before that returns."
+        )
 
 
 def with_tenant(make: t.Callable[[t.Any], t.Any], tenant: str | None) -> t.Callable[[t.Any], t.Any]:
@@ -116,28 +195,39 @@ class TenantPageDecoder:
         return content
 
 
-def require_own_tenant(item: t.Any) -> None:
+def require_own_tenant(item: t.Any, scope: Scope | None) -> str | None:
     """Refuse an object that was read or saved for another tenant, unless both tenants have one table.
 
+    Args:
+        item: The object.
+        scope: The scope that it is used in.
+
+    Returns:
+        The object's tenant, or None.
+
     Raises:
-        TenantMismatch: The current tenant has another table than the object's. So has a tenant of that name in another
+        TenantMismatch: The scope's tenant has another table than the object's. So has a tenant of that name in another
             app. A ``db.without_tenant`` block may use any object.
     """
-    tenant = item._dynamo_tenant
-    scope = None if tenant is None else current_scope(item.__dynamo__)
-    if scope is None or scope.principal.is_unrestricted or scope.known_tenant is tenant:
-        return
+    tenant: str | None = item._dynamo_tenant
+    if tenant is None or scope is None or scope.principal.is_unrestricted or scope.known_tenant is tenant:
+        return tenant
     is_same_app = _is_same_app(tenant, scope.registry)
     if is_same_app and scope.principal.name == tenant:
-        return
+        return tenant
     if not _is_same_table(item, scope, tenant, is_same_app=is_same_app):
-        name, label = type(item).__name__, repr(scope.tenant) if scope.tenant else "a context without a tenant"
-        label += "" if is_same_app else f" of the app {scope.registry.app_name!r}"
-        # Without the other tenant's name: the message may be shown to this tenant.
-        raise TenantMismatch(
-            f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one from its"
-            f" values: {name}(**item.attribute_values)."
-        )
+        raise _mismatch(item, scope, is_same_app=is_same_app)
+    return tenant
+
+
+def _mismatch(item: t.Any, scope: Scope, *, is_same_app: bool = True) -> TenantMismatch:
+    name, label = type(item).__name__, repr(scope.tenant) if scope.tenant else "a context without a tenant"
+    label += "" if is_same_app else f" of the app {scope.registry.app_name!r}"
+    # Without the other tenant's name: the message may be shown to this tenant.
+    return TenantMismatch(
+        f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one from its"
+        f" values: {name}(**item.attribute_values)."
+    )
 
 
 def _is_same_app(tenant: t.Any, registry: Registry) -> bool:
