@@ -15,6 +15,7 @@ import dynaflask
 from dynaflask import TenantMismatch
 from dynaflask.tenants import TenantName
 from tests.support import two_apps
+from tests.support.settings import KEYS
 from tests.support.two_apps import World
 
 
@@ -189,6 +190,20 @@ class TestTwoApps:
             unpickled(pickled).save()
         name = unpickled(pickle.dumps(TenantName("acme", "one", lambda: None)))
         assert (name, name.app_name, name.registry) == ("acme", "one", None)
+
+    def test_a_pickle_of_an_app_with_the_same_name(
+        self, make_app: t.Any, db: dynaflask.Dynamo, recorder: t.Any
+    ) -> None:
+        """Two apps of a process may have one name, as a factory gives it, and may share a cache of pickles."""
+        settings = {"host": recorder.url, **KEYS, "tenants": two_apps.TENANTS}
+        first, second = (make_app("same", region=region, **settings) for region in two_apps.REGIONS.values())
+        with first.app_context(), db.tenant("acme"):
+            pickled = pickle.dumps(unpickled(pickle.dumps(Article.get("forum", "subject"))))
+        with second.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="of the app 'same'"):
+            unpickled(pickled).save()
+        with first.app_context(), db.tenant("acme"):
+            unpickled(pickled).save()
+        assert {request.region for request in recorder.requests} == {"eu-west-1"}
 
     def test_the_name_of_the_current_tenant_is_a_plain_string(self, world: World) -> None:
         """A program may write it to an item, or encode it with any library."""
