@@ -24,6 +24,7 @@ from dynaflask.client.condition_values import asked_for
 from dynaflask.client.conflicts import call_until_free
 from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.error_context import CALL_ERRORS
+from dynaflask.client.error_context import CreateOptions
 from dynaflask.client.error_context import annotate
 from dynaflask.client.error_context import propagate_advice
 from dynaflask.client.key import STOCK
@@ -78,6 +79,10 @@ class ConnectionContext(t.Protocol):
     @property
     def recorder(self) -> OperationRecorder:
         """Records the app's operations."""
+
+    @property
+    def needs_tenant(self) -> bool:
+        """True if the app requires a tenant."""
 
 
 class TransactionScope(t.Protocol):
@@ -245,7 +250,8 @@ class Connection(PlainCalls):
                 self._lease.release(pooled)
         except CALL_ERRORS as error:
             client = None if pooled is None else pooled.made_client
-            annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
+            create = CreateOptions(self.tenant, self._model, self._owner.needs_tenant)
+            annotate(error, bind=self.bind, operation=operation_name, client=client, create=create)
             raise
 
     def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:

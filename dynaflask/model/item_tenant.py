@@ -240,13 +240,24 @@ def _is_same_app(tenant: t.Any, registry: Registry) -> bool:
 def _is_same_table(item: t.Any, scope: Scope, tenant: t.Any, *, is_same_app: bool) -> bool:
     declaration = scope.registry.models.declaration_of(type(item))
     settings = scope.resolve(declaration)
+    if declaration.is_shared and is_same_app and settings.is_static:
+        return True
     try:
-        other = scope.for_tenant(tenant).resolve(declaration) if is_same_app else _known_settings(declaration, tenant)
+        other = _settings_of(declaration, scope, tenant) if is_same_app else _known_settings(declaration, tenant)
     except DynaflaskError:
         # The object's tenant no longer exists, or its settings are wrong, so its table is unknown.
         return False
-    # A computed name may depend on the current tenant, which is not the object's here.
-    return other is not None and settings.is_static and other.is_static and settings.place == other.place
+    if other is None or settings.place != other.place:
+        return False
+    # A computed name may depend on more than the tenant, such as the request. If the model belongs to no tenant, its
+    # objects are as those of an app without tenants.
+    return (settings.is_static and other.is_static) or (declaration.is_shared and is_same_app)
+
+
+def _settings_of(declaration: DeclaredMeta, scope: Scope, tenant: t.Any) -> EffectiveSettings:
+    # In the block: what computes a name may ask for the current tenant.
+    with scope.for_tenant(tenant) as block:
+        return block.resolve(declaration)
 
 
 def _known_settings(declaration: DeclaredMeta, tenant: t.Any) -> EffectiveSettings | None:
@@ -256,4 +267,6 @@ def _known_settings(declaration: DeclaredMeta, tenant: t.Any) -> EffectiveSettin
     """
     registry: Registry | None = None if tenant.registry is None else tenant.registry()
     known = None if registry is None else registry.tenants.last_known(tenant)
-    return None if registry is None or known is None else registry.resolve(declaration, (), known)
+    if registry is None or known is None:
+        return None
+    return registry.resolve(declaration, (), None if declaration.is_shared else known)
