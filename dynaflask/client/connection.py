@@ -42,6 +42,7 @@ from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import check_filter
+from dynaflask.client.table_keys import require_hash_key
 from dynaflask.client.traced_caller import TracedCaller
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
@@ -459,7 +460,14 @@ class TableConnection(pynamodb.connection.table.TableConnection):
         return TableConnection(self.table_name, connection=self.connection.with_page_decoder(decoder))
 
     def create_table(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        """Create the table; see PynamoDB. Without a billing mode and a capacity, it is billed per request."""
+        """Create the table; see PynamoDB. Without a billing mode and a capacity, it is billed per request.
+
+        Raises:
+            ConfigurationError: The model declares no hash key.
+        """
+        if self.connection._model is not None:
+            keys = options.get("key_schema") or ()
+            require_hash_key([key["KeyType"] for key in keys], model=self.connection._model)
         if options.get("read_capacity_units") is None and options.get("write_capacity_units") is None:
             options.setdefault("billing_mode", PAY_PER_REQUEST_BILLING_MODE)
         return super().create_table(*args, **options)
