@@ -135,6 +135,48 @@ class TestBlockOfAnotherContext:
         for _ in fixture():
             assert world.sent() == ["one globex-Thread", "two globex-Thread"]
 
+    def test_a_copy_that_it_runs(self, world: World) -> None:
+        """Python does not tell a copy of the other app's context from that context: only another thread may run it."""
+        save = world.Thread("forum", "subject").save
+
+        def runs(run: t.Callable[[], t.Any]) -> t.Iterator[None]:
+            with world.db.tenant("acme"):
+                run()
+                yield
+
+        with world.two.app_context(), world.db.tenant("globex"):
+            copied = contextvars.copy_context()
+            with world.one.app_context():
+                with pytest.raises(RuntimeError, match=ASTRAY):
+                    next(runs(lambda: copied.run(save)))
+                assert world.sent() == []
+                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    next(runs(lambda: pool.submit(copied.run, save).result(60)))
+                with world.db.tenant("acme"):
+                    copied.run(save)
+        assert world.sent() == ["two globex-Thread"] * 2
+
+    def test_a_copy_that_a_coroutine_runs(self, world: World) -> None:
+        """So it is in a coroutine. A task of its own may run in the copy."""
+
+        def save() -> None:
+            world.Thread("forum", "subject").save()
+
+        async def save_in_task() -> None:
+            save()
+
+        async def run() -> None:
+            with world.one.app_context(), world.db.tenant("acme"):
+                with pytest.raises(RuntimeError, match=ASTRAY):
+                    copied.run(save)
+                await copied.run(asyncio.get_running_loop().create_task, save_in_task())
+                save()
+
+        with world.two.app_context(), world.db.tenant("globex"):
+            copied = contextvars.copy_context()
+            asyncio.run(run())
+        assert world.sent() == ["two globex-Thread", "one acme-Thread"]
+
     def test_code_that_stands_in_no_block_uses_the_current_context(self, world: World) -> None:
         """A generator without a block of its own is in the context that is current when it runs, as any code."""
 
