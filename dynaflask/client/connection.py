@@ -354,7 +354,8 @@ class Connection(PlainCalls):
         """Read several items in a transaction; see PynamoDB.
 
         Raises:
-            RuntimeError: As of :meth:`require_same_place`, for each item.
+            RuntimeError: As of :meth:`require_same_place`, for each item. Or a receiver of a signal has entered the
+                block of another tenant, whose objects the items would become.
         """
         items = list(get_items)
         own_items = self._own_items(items)
@@ -363,6 +364,7 @@ class Connection(PlainCalls):
         results = data.get(RESPONSES, [])
         for position, (item, result) in enumerate(zip(items, results, strict=False)):
             if isinstance(item, TransactionItem):
+                item.require_current()
                 results[position] = item.visible_result(result)
         return data
 
@@ -533,10 +535,18 @@ class TransactionItem(dict[str, t.Any]):
             RuntimeError: As of :meth:`Connection.require_same_place`. Or the transaction is sent in another context or
                 for another tenant than the operation was added for: its objects would then belong to that tenant.
         """
-        if self._scope is not None:
-            self._scope.require_current(str(self._connection._model))
+        self.require_current()
         connection.require_same_place(self._connection, model=str(self._connection._model))
         return dict(super().items())
+
+    def require_current(self) -> None:
+        """Refuse to go on in another context or for another tenant than the operation was added for.
+
+        Raises:
+            RuntimeError: The current context or tenant is another one.
+        """
+        if self._scope is not None:
+            self._scope.require_current(str(self._connection._model))
 
     def visible_result(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
         """The result of this read, without an item that the model hides."""

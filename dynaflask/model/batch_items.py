@@ -14,6 +14,7 @@ from dynaflask.client.patches import Originals
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.item_tenant import in_call
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.item_tenant import require_unchanged
@@ -84,7 +85,8 @@ class BatchItems:
     def mark_saved(self, instance: t.Any) -> None:
         """Give an object the version and the tenant of its item, as after a save."""
         if self._has_tenant or self._serializer_of(instance) is None:
-            instance.update_local_version_attribute()
+            with in_call(self._scope, instance):
+                instance.update_local_version_attribute()
 
     def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
         model, serializers = type(instance), self._serializers

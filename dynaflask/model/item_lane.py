@@ -33,6 +33,7 @@ from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
+from dynaflask.model.item_tenant import require_same_tenant
 from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.lane_steps import CALLS
 from dynaflask.model.lane_steps import STEPS
@@ -132,7 +133,9 @@ class ItemLane:
             remember_tenant(item, scope)
             return item
         if item:
-            return model.from_raw_data(item)
+            item = model.from_raw_data(item)
+            require_same_tenant(model, scope)
+            return item
         raise model.DoesNotExist
 
     def save(

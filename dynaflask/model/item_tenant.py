@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import contextlib
+import contextvars
+import types
 import typing as t
 
 from dynaflask.client.direct.page_decoder import PageDecoder
@@ -53,13 +56,39 @@ class ItemTenantMixin:
         Raises:
             TenantMismatch: Meanwhile, another thread has read or saved the object for another tenant.
         """
-        claim(self, current_scope(t.cast("t.Any", self).__dynamo__))
+        claim(self, _scope_of(self))
         t.cast("t.Any", super()).deserialize(attribute_values)
 
     def update_local_version_attribute(self) -> None:
         """Count the version after a write; see PynamoDB."""
         t.cast("t.Any", super()).update_local_version_attribute()
-        remember_tenant(self, current_scope(t.cast("t.Any", self).__dynamo__))
+        remember_tenant(self, _scope_of(self))
+
+
+# A receiver of a signal may enter a block in the middle of a call, or the garbage collector may end the block of a
+# generator. What is read or written then belongs to the scope that the call began in. By the id of the object.
+_calls: t.Final[contextvars.ContextVar[cabc.Mapping[int, Scope]]] = contextvars.ContextVar(
+    "dynaflask_calls", default=types.MappingProxyType({})
+)
+
+
+@contextlib.contextmanager
+def in_call(scope: Scope | None, *items: t.Any) -> cabc.Iterator[None]:
+    """Read or write objects in a scope, for the length of a ``with`` block.
+
+    Args:
+        scope: The scope that the call began in.
+        *items: The objects.
+    """
+    token = _calls.set({**_calls.get(), **{id(item): scope for item in items if scope is not None}})
+    try:
+        yield
+    finally:
+        _calls.reset(token)
+
+
+def _scope_of(item: t.Any) -> Scope | None:
+    return _calls.get().get(id(item)) or current_scope(item.__dynamo__)
 
 
 # Threads may share an object, each for a tenant of its own. An object gets its tenant before it gets values of that
@@ -125,7 +154,7 @@ def require_unchanged(item: t.Any, tenant: str | None, scope: Scope | None) -> N
 
 
 def require_same_scope(item: t.Any, scope: Scope | None) -> None:
-    """Refuse to go on if the program's attributes have entered or left a block.
+    """Refuse to go on if code of the program has entered or left a block in the middle of a call.
 
     Args:
         item: The object, or its class.
@@ -137,9 +166,24 @@ def require_same_scope(item: t.Any, scope: Scope | None) -> None:
     if current_scope(item.__dynamo__) is not scope:
         name = getattr(item, "__name__", type(item).__name__)
         raise RuntimeError(
-            f"An attribute of {name} has entered or left a block while it was serialized, so that it is not clear where"
-            " the item belongs. Leave the block in the attribute's serialize() before that returns."
+            f"A block was entered or left in the middle of a call of {name}, so that it is not clear where the item"
+            " belongs. An attribute's serialize(), or a receiver of a signal, must leave a block that it enters."
         )
+
+
+def require_same_tenant(item: t.Any, scope: Scope | None) -> None:
+    """As :func:`require_same_scope`, after an object was made: only its tenant matters.
+
+    Args:
+        item: The object, or its class.
+        scope: The scope at the start.
+
+    Raises:
+        RuntimeError: The current tenant is another one.
+    """
+    current = current_scope(item.__dynamo__)
+    if current is not scope and (current and current.known_tenant) is not (scope and scope.known_tenant):
+        require_same_scope(item, scope)
 
 
 def with_tenant(make: t.Callable[[t.Any], t.Any], tenant: str | None) -> t.Callable[[t.Any], t.Any]:
