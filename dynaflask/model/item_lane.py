@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from pynamodb.attributes import MapAttribute
 from pynamodb.constants import ALL_NEW
 from pynamodb.constants import ATTRIBUTES
 from pynamodb.constants import DELETE_ITEM
@@ -25,7 +26,9 @@ from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.deserializer import Deserializer
+from dynaflask.model.codec.guards import CONTAINER_SERIALIZE_METHODS
 from dynaflask.model.codec.guards import PYNAMODB_CLASSES
+from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.responses import UpdatedItem
 from dynaflask.model.codec.serializer import CheckedSerializer
@@ -82,7 +85,7 @@ class ItemLane:
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
         self._value_keys = [key and value_key(model, key) for key in (self.hash_key, self.range_key)]
         self._safe_responses = safe_responses
-        self._runs_program = not all(map(_is_known, model.get_attributes().values()))
+        self._runs_program = _runs_program(model)
         # PynamoDB has further steps for a version or a discriminator.
         can_write = version_attribute(model) is None and not has_discriminator(model)
         operations = () if self.hash_key is None else STEPS if can_write else ("get",)
@@ -117,7 +120,7 @@ class ItemLane:
         model = self.model
         hash_key, range_key = self._serialized_keys(hash_key, range_key)
         table, requests = self._connect(scope)
-        request = None
+        request = responses = None
         if requests is not None and attributes_to_get is None:
             request = requests.get(hash_key, range_key, consistent_read=consistent_read)
         if request is None:
@@ -129,14 +132,14 @@ class ItemLane:
             request.decode = None if responses is None else responses.decode_item
             data = table.connection.send_plain(GET_ITEM, request)
         item = data.get(ITEM) if data else None
-        if type(item) is model:
-            remember_tenant(item, scope)
-            return item
-        if item:
-            item = model.from_raw_data(item)
-            require_same_tenant(model, scope)
-            return item
-        raise model.DoesNotExist
+        if type(item) is not model:
+            if not item:
+                raise model.DoesNotExist
+            if responses is None:
+                return self._made_by_program(scope, item)
+            item = responses.make(item)
+        remember_tenant(item, scope)
+        return item
 
     def save(
         self, scope: Scope, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
@@ -203,6 +206,12 @@ class ItemLane:
             return table.delete_item(hash_key, range_key=range_key, condition=condition)
         return table.connection.send_plain(DELETE_ITEM, request)
 
+    def _made_by_program(self, scope: Scope, item: dict[str, t.Any]) -> t.Any:
+        """The object of an item, which code of the program may make, in the block that is current by now."""
+        made = self.model.from_raw_data(item)
+        require_same_tenant(self.model, scope)
+        return made
+
     def _check_actions(self, instance: t.Any, actions: t.Any) -> None:
         if self.model.__has_tenant_key__:
             check_actions(instance, actions)
@@ -231,6 +240,13 @@ class ItemLane:
         return table, table.connection.plain_requests(table.table_name)
 
 
-def _is_known(attribute: t.Any) -> bool:
-    element_type = getattr(attribute, "element_type", None)
-    return {type(attribute), element_type} - {None} <= KNOWN_ATTRIBUTES and "serialize" not in vars(attribute)
+def _runs_program(container: t.Any, *, inside: tuple[t.Any, ...] = ()) -> bool:
+    """True if an attribute of a model or a map is of a class of the program, which may do anything in ``serialize``."""
+    for attribute in container.get_attributes().values():
+        for cls in filter(None, (type(attribute), getattr(attribute, "element_type", None))):
+            is_map = issubclass(cls, MapAttribute) and is_unmodified(cls, CONTAINER_SERIALIZE_METHODS)
+            if is_map and cls not in inside and _runs_program(cls, inside=(*inside, cls)):
+                return True
+            if not (is_map or cls in KNOWN_ATTRIBUTES) or "serialize" in vars(attribute):
+                return True
+    return False
