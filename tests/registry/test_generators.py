@@ -195,6 +195,47 @@ class TestBlockOfAnotherContext:
         assert world.sent() == ["one acme-Thread", "two Thread", "one Thread"]
 
 
+class TestAsynchronousFixtures:
+    """An asynchronous generator that pushes a context, or enters a block, for tests that run as tasks of their own.
+
+    So do the fixtures of pytest-asyncio and of anyio: each step is a task, all of them in one context of variables.
+    """
+
+    def test_of_two_apps(self, world: World) -> None:
+        """Each test is in the fixture that was begun last, and after its end in the one before."""
+
+        async def fixture(app: flask.Flask, tenant: str) -> t.AsyncIterator[None]:
+            with app.app_context(), world.db.tenant(tenant):
+                yield
+
+        async def test() -> None:
+            world.Thread("forum", "subject").save()
+
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            context = contextvars.copy_context()
+
+            def run(step: t.Coroutine[t.Any, t.Any, t.Any]) -> None:
+                with contextlib.suppress(StopAsyncIteration):
+                    loop.run_until_complete(context.run(loop.create_task, step))
+
+            first, second = fixture(world.one, "acme"), fixture(world.two, "globex")
+            # A task copies the context that it is made in: a fixture's step runs in the context itself.
+            for fixtures in ([first], [first, second]):
+                context.run(run_step, fixtures[-1])
+                run(test())
+            for ended in (second, first):
+                context.run(run_step, ended)
+                with contextlib.suppress(RuntimeError):
+                    run(test())
+        assert world.sent() == ["one acme-Thread", "two globex-Thread", "one acme-Thread"]
+
+
+def run_step(generator: t.AsyncIterator[None]) -> None:
+    """Resume an asynchronous generator that awaits nothing."""
+    with contextlib.suppress(StopIteration, StopAsyncIteration):
+        generator.__anext__().__await__().__next__()
+
+
 class TestContextOfAGenerator:
     """The code of a generator that pushed an app context is refused while another context is current."""
 
