@@ -58,11 +58,13 @@ class ErrorContext(t.NamedTuple):
         bind_key: Key of the bind that the call went to.
         operation: Name of the operation, such as ``"GetItem"``.
         advice: What to check or do, as the end of the error's message has it; empty if there is no advice.
+        tenant: Tenant that the call was made for, or None.
     """
 
     bind_key: str
     operation: str
     advice: str = ""
+    tenant: str | None = None
 
 
 @contextlib.contextmanager
@@ -112,7 +114,7 @@ def annotate(
         create: What would create the table, if it does not exist.
     """
     advice = _advice(error, bind, operation, client=client, create=create)
-    attach(error, ErrorContext(bind.key, operation, advice))
+    attach(error, ErrorContext(bind.key, operation, advice, create.tenant))
     _append(error, advice)
 
 

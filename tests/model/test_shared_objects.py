@@ -19,6 +19,7 @@ from pynamodb.signals import pre_dynamodb_send
 from pynamodb.transactions import TransactWrite
 
 import dynaflask
+from dynaflask import ConditionFailed
 from dynaflask import TenantMismatch
 from dynaflask.operations.operation import operation_finished
 from tests.support import two_apps
@@ -309,6 +310,13 @@ class TestAttributesThatEnterABlock:
         assert world.sent() == ["one globex-Entry", "one acme-Entry"]
 
 
+def failed(call: cabc.Callable[[], t.Any]) -> ConditionFailed:
+    """The error of a call."""
+    with pytest.raises(ConditionFailed) as caught:
+        call()
+    return caught.value
+
+
 #: The signals whose receivers run in the middle of a call.
 SIGNALS = {"pre": pre_dynamodb_send, "post": post_dynamodb_send, "finished": operation_finished}
 
@@ -364,6 +372,36 @@ class TestReceiversThatEnterABlock:
             moved[0].__exit__(None, None, None)
             model.get("forum", "subject").save()
         assert world.sent() == ["one acme-Entry"] * 3
+
+    # PynamoDB does not send the other one after an error.
+    @pytest.mark.parametrize("moved", ["pre", "finished"], indirect=True)
+    @pytest.mark.parametrize("use", ["save", "get_or_create"])
+    def test_the_item_of_an_error(self, world: World, moved: list[t.Any], use: str) -> None:
+        """A false condition of one tenant's call does not give the item to another tenant."""
+        world.answer = lambda request: (
+            answer(request)
+            if request.operation != "PutItem"
+            else (400, {"__type": "ConditionalCheckFailedException", "message": "no", "Item": KEYS})
+        )
+
+        def call() -> t.Any:
+            if use == "get_or_create":
+                return Entry.get_or_create("forum", "subject")
+            return Entry("forum", "subject").save(
+                Entry.text == "x",
+                return_values_on_condition_failure="ALL_OLD",  # type: ignore[call-arg]
+            )
+
+        with world.one.app_context(), world.db.tenant("acme"):
+            with pytest.raises(ConditionFailed) as caught:
+                call()
+            assert caught.value.item is None
+            moved[0].__exit__(None, None, None)
+            item = call()[0] if use == "get_or_create" else failed(call).item
+            with world.db.tenant("globex"), pytest.raises(TenantMismatch):
+                item.refresh()
+            item.refresh()
+        assert set(world.sent()) == {"one acme-Entry"}
 
     def test_what_a_transaction_reads(self, world: World, moved: list[t.Any]) -> None:
         """It is refused, and read again outside of the other block."""
