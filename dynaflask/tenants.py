@@ -15,6 +15,7 @@ import os
 import threading
 import time
 import typing as t
+import weakref
 
 import flask
 from werkzeug.datastructures import ImmutableDict
@@ -46,6 +47,11 @@ Lister = t.Callable[[], cabc.Iterable[str]]
 LookupGuard = t.Callable[[], contextlib.AbstractContextManager[t.Any]]
 
 
+# The registries of this process by a random id, which a pickle carries: apps may have the same name. A forked child has
+# the same registries.
+registries_by_id: t.Final[weakref.WeakValueDictionary[str, t.Any]] = weakref.WeakValueDictionary()
+
+
 class TenantName(str):
     """A tenant's name, which knows its app: two apps may each have a tenant of that name.
 
@@ -68,10 +74,16 @@ class TenantName(str):
 
     # A pickle may be read in another process, where the app has another registry.
     def __reduce__(self) -> tuple[t.Any, ...]:
-        return TenantName, (str(self), self.app_name)
+        registry = None if self.registry is None else self.registry()
+        return _unpickled_name, (str(self), self.app_name, getattr(registry, "id", None))
 
     def __deepcopy__(self, memo: dict[int, t.Any]) -> TenantName:
         return self
+
+
+def _unpickled_name(name: str, app_name: str, registry_id: str | None) -> TenantName:
+    registry = None if registry_id is None else registries_by_id.get(registry_id)
+    return TenantName(name, app_name, None if registry is None else weakref.ref(registry))
 
 
 class Tenant:

@@ -767,6 +767,75 @@ class TestSharedModels:
         assert [request.operation for request in recorder.requests] == ["Scan"]
         assert Note is not None
 
+    @pytest.mark.parametrize("transport", ["direct", "botocore", "stock"])
+    def test_its_objects_are_no_tenants(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, plan: t.Any, transport: str
+    ) -> None:
+        """An object that was read for one tenant is used for any other, also if the table's name is computed."""
+        names = {"static": "all-", "computed": lambda name: f"all-{name}"}
+        for prefix in names.values():
+            app = make_app(
+                host=recorder.url, region="us-east-1", table_prefix=prefix, tenants=TENANTS, transport=transport, **KEYS
+            )
+            with app.app_context():
+                with db.tenant("acme"):
+                    item = plan.get("forum", "subject")
+                with db.tenant("globex"):
+                    item.save()
+                    item.refresh()
+                item.save()
+        assert {request.body["TableName"] for request in recorder.requests} == {"all-Plan"}
+
+    def test_a_tenant_of_its_object_may_be_gone(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, plan: t.Any
+    ) -> None:
+        """Without a computed name, no tenant is looked up."""
+        app = make_app(host=recorder.url, region="us-east-1", tenants=TENANTS, **KEYS)
+        with app.app_context():
+            with db.tenant("acme"):
+                item = plan.get("forum", "subject")
+            vars(item)["_dynamo_tenant"] = "gone"
+            with db.tenant("globex"):
+                item.save()
+        assert len(recorder.requests) == 2
+
+    def test_a_name_that_is_computed_for_a_tenant(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, plan: t.Any
+    ) -> None:
+        """If the name depends on the tenant all the same, the object stays in the table that it was read from."""
+        app = make_app(
+            host=recorder.url,
+            region="us-east-1",
+            table_prefix=lambda name: f"{db.current_tenant}-{name}",
+            tenants=TENANTS,
+            **KEYS,
+        )
+        with app.app_context():
+            with db.tenant("acme"):
+                item = plan.get("forum", "subject")
+                item.save()
+            with db.tenant("globex"), pytest.raises(TenantMismatch):
+                item.save()
+        assert {request.body["TableName"] for request in recorder.requests} == {"acme-Plan"}
+
+    def test_an_object_in_another_app(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, plan: t.Any
+    ) -> None:
+        """The settings of an app's tenant do not make its shared table that of another app."""
+        settings = {"host": recorder.url, "region": "us-east-1", **KEYS}
+        first = make_app("first", tenants={"acme": {"table_prefix": "acme-"}}, **settings)
+        same = make_app("same", tenants={"acme": {}}, **settings)
+        other = make_app("other", table_prefix="acme-", tenants={"acme": {}}, **settings)
+        with first.app_context(), db.tenant("acme"):
+            item = plan.get("forum", "subject")
+        with same.app_context(), db.tenant("acme"):
+            item.save()
+        with first.app_context(), db.tenant("acme"):
+            item = plan.get("forum", "subject")
+        with other.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch):
+            item.save()
+        assert {request.body["TableName"] for request in recorder.requests} == {"Plan"}
+
     def test_a_context_cannot_set_it(self, app: flask.Flask, thread_model: t.Any) -> None:
         """A context does not take a model from its tenants."""
         with app.app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.tenant is declared in the class"):

@@ -24,6 +24,7 @@ from dynaflask.client.condition_values import asked_for
 from dynaflask.client.conflicts import call_until_free
 from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.error_context import CALL_ERRORS
+from dynaflask.client.error_context import CreateOptions
 from dynaflask.client.error_context import annotate
 from dynaflask.client.error_context import propagate_advice
 from dynaflask.client.key import DIRECT
@@ -42,6 +43,7 @@ from dynaflask.client.table_keys import KeyCondition
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import check_filter
+from dynaflask.client.table_keys import require_hash_key
 from dynaflask.client.traced_caller import TracedCaller
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
@@ -85,6 +87,10 @@ class ConnectionContext(t.Protocol):
     @property
     def recorder(self) -> OperationRecorder:
         """Records the app's operations."""
+
+    @property
+    def needs_tenant(self) -> bool:
+        """True if the app requires a tenant."""
 
 
 class TransactionScope(t.Protocol):
@@ -260,7 +266,8 @@ class Connection(PlainCalls):
                 lease.release(pooled)
         except CALL_ERRORS as error:
             client = None if pooled is None else pooled.made_client
-            annotate(error, bind=self.bind, operation=operation_name, client=client, tenant=self.tenant)
+            create = CreateOptions(self.tenant, self._model, self._owner.needs_tenant)
+            annotate(error, bind=self.bind, operation=operation_name, client=client, create=create)
             raise
 
     def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
@@ -363,7 +370,8 @@ class Connection(PlainCalls):
         """Read several items in a transaction; see PynamoDB.
 
         Raises:
-            RuntimeError: As of :meth:`require_same_place`, for each item.
+            RuntimeError: As of :meth:`require_same_place`, for each item. Or a receiver of a signal has entered the
+                block of another tenant, whose objects the items would become.
         """
         items = list(get_items)
         own_items = self._own_items(items)
@@ -372,6 +380,7 @@ class Connection(PlainCalls):
         results = data.get(RESPONSES, [])
         for position, (item, result) in enumerate(zip(items, results, strict=False)):
             if isinstance(item, TransactionItem):
+                item.require_current()
                 results[position] = item.visible_result(result)
         return data
 
@@ -469,7 +478,14 @@ class TableConnection(pynamodb.connection.table.TableConnection):
         return TableConnection(self.table_name, connection=self.connection.with_page_decoder(decoder))
 
     def create_table(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        """Create the table; see PynamoDB. Without a billing mode and a capacity, it is billed per request."""
+        """Create the table; see PynamoDB. Without a billing mode and a capacity, it is billed per request.
+
+        Raises:
+            ConfigurationError: The model declares no hash key.
+        """
+        if self.connection._model is not None:
+            keys = options.get("key_schema") or ()
+            require_hash_key([key["KeyType"] for key in keys], model=self.connection._model)
         if options.get("read_capacity_units") is None and options.get("write_capacity_units") is None:
             options.setdefault("billing_mode", PAY_PER_REQUEST_BILLING_MODE)
         return super().create_table(*args, **options)
@@ -534,10 +550,18 @@ class TransactionItem(dict[str, t.Any]):
             RuntimeError: As of :meth:`Connection.require_same_place`. Or the transaction is sent in another context or
                 for another tenant than the operation was added for: its objects would then belong to that tenant.
         """
-        if self._scope is not None:
-            self._scope.require_current(str(self._connection._model))
+        self.require_current()
         connection.require_same_place(self._connection, model=str(self._connection._model))
         return dict(super().items())
+
+    def require_current(self) -> None:
+        """Refuse to go on in another context or for another tenant than the operation was added for.
+
+        Raises:
+            RuntimeError: The current context or tenant is another one.
+        """
+        if self._scope is not None:
+            self._scope.require_current(str(self._connection._model))
 
     def visible_result(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
         """The result of this read, without an item that the model hides."""

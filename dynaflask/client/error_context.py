@@ -58,11 +58,13 @@ class ErrorContext(t.NamedTuple):
         bind_key: Key of the bind that the call went to.
         operation: Name of the operation, such as ``"GetItem"``.
         advice: What to check or do, as the end of the error's message has it; empty if there is no advice.
+        tenant: Tenant that the call was made for, or None.
     """
 
     bind_key: str
     operation: str
     advice: str = ""
+    tenant: str | None = None
 
 
 @contextlib.contextmanager
@@ -80,7 +82,28 @@ def annotated(bind: Bind, operation: str) -> cabc.Iterator[None]:
         raise
 
 
-def annotate(error: Exception, *, bind: Bind, operation: str, client: t.Any = None, tenant: str | None = None) -> None:
+class CreateOptions(t.NamedTuple):
+    """What `flask dynamo create` must be told to create the table of a call.
+
+    Attributes:
+        tenant: Tenant that the call was made for, or None.
+        model: Name of the model, or None.
+        needs_tenant: True if the app refuses commands that name no tenant: ``DYNAMODB_REQUIRE_TENANT``.
+    """
+
+    tenant: str | None = None
+    model: str | None = None
+    needs_tenant: bool = False
+
+
+def annotate(
+    error: Exception,
+    *,
+    bind: Bind,
+    operation: str,
+    client: t.Any = None,
+    create: CreateOptions = CreateOptions(),  # noqa: B008 - a tuple
+) -> None:
     """Add the bind and advice to an error's message, and attach its context.
 
     Args:
@@ -88,10 +111,10 @@ def annotate(error: Exception, *, bind: Bind, operation: str, client: t.Any = No
         bind: The bind that was called.
         operation: The operation that was called.
         client: The client that made the call, which knows the region and the endpoint; ``None`` if making it failed.
-        tenant: Tenant that the call was made for, or ``None``.
+        create: What would create the table, if it does not exist.
     """
-    advice = _advice(error, bind, operation, client=client, tenant=tenant)
-    attach(error, ErrorContext(bind.key, operation, advice))
+    advice = _advice(error, bind, operation, client=client, create=create)
+    attach(error, ErrorContext(bind.key, operation, advice, create.tenant))
     _append(error, advice)
 
 
@@ -130,7 +153,7 @@ def _append(error: Exception, advice: str) -> None:
         error.args = (f"{error} {advice}", *error.args[1:])
 
 
-def _advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, tenant: str | None) -> str:
+def _advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, create: CreateOptions) -> str:
     setting = _setting_to_check(error, bind)
     if bind.host == LOCAL and isinstance(error, CONNECTION_ERRORS) and (failure := local.failure()):
         return f"(The bind is {bind.key!r}. {failure})"
@@ -141,20 +164,24 @@ def _advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, tena
     if setting is not None:
         return f"(The bind is {bind.key!r}. Check {setting}.)"
     code = code_of(error)
-    advice = _missing_table_advice(bind, tenant) if code == TABLE_NOT_FOUND else _code_advice(code, operation)
+    advice = _missing_table_advice(bind, create) if code == TABLE_NOT_FOUND else _code_advice(code, operation)
     return f"({_destination(bind, client)} {advice})" if advice else ""
 
 
-def _missing_table_advice(bind: Bind, tenant: str | None) -> str:
+def _missing_table_advice(bind: Bind, create: CreateOptions) -> str:
     if bind.host == LOCAL:
         # The command is another process, with a local server of its own.
         return (
             "The table does not exist there. The local server belongs to this process: call db.create_all here, if a"
             f" model declares the table; or {local.SHARE}, and create it once."
         )
-    command = "flask dynamo create" + ("" if tenant is None else f" --tenant {tenant!r}")
+    options, where = "" if create.tenant is None else f" --tenant {create.tenant!r}", ""
+    if create.tenant is None and create.needs_tenant:
+        options = f"{'' if create.model is None else f' {create.model}'} --without-tenant"
+        where = " in a `with db.without_tenant(reason=...):` block"
     return (
-        f"The table does not exist there. To create it, run `{command}` or call db.create_all, if a model declares it."
+        f"The table does not exist there. To create it, run `flask dynamo create{options}` or call"
+        f" db.create_all{where}, if a model declares it."
         " If it exists elsewhere, check DYNAMODB_REGION, DYNAMODB_HOST, DYNAMODB_TABLE_PREFIX."
     )
 

@@ -19,6 +19,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.types import HASH
 
+from dynaflask.exceptions import ConfigurationError
+
 Json = dict[str, t.Any]
 
 # The exponents that DynamoDB accepts are between -130 and 125. Any other number is left for DynamoDB to refuse.
@@ -146,6 +148,23 @@ class KeyCondition(Condition):
         for placeholder in expression_attribute_values.keys() - others:
             expression_attribute_values[placeholder] = canonical_value(expression_attribute_values[placeholder])
         return expression
+
+
+def require_hash_key(roles: cabc.Collection[t.Any], *, model: str) -> None:
+    """Refuse to create a table without a hash key. PynamoDB allows such a model, which may be a base of others.
+
+    Args:
+        roles: The roles of the table's keys: ``"HASH"`` and ``"RANGE"``.
+        model: Name of the model.
+
+    Raises:
+        ConfigurationError: There is no hash key.
+    """
+    if HASH not in roles:
+        raise ConfigurationError(
+            f"{model} declares no hash key, which each table needs. Add one, such as `id ="
+            " UnicodeAttribute(hash_key=True)`. If it is a base of other models, move its table_name to them."
+        )
 
 
 def check_filter(condition: Condition, key_names: cabc.Collection[str], *, queried: str) -> None:

@@ -102,6 +102,7 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
         operations = self.pending_operations
         self._items.begin(self.model)
         requests = [self._write_request(operation) for operation in operations]
+        self._items.end(self.model)
         operations_by_id = {id(request): operation for request, operation in zip(requests, operations, strict=True)}
         unprocessed = list(requests)
         try:

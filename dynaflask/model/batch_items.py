@@ -14,11 +14,15 @@ from dynaflask.client.patches import Originals
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.item_tenant import in_call
 from dynaflask.model.item_tenant import require_own_tenant
+from dynaflask.model.item_tenant import require_same_scope
+from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.pynamodb_internals import count_version
 from dynaflask.model.pynamodb_internals import version_attribute
 from dynaflask.model.versions import VersionMixin
 from dynaflask.registry.context import current_scope
+from dynaflask.registry.scope import Scope
 
 # What a batch calls for each object, to serialize it and to count its version.
 STEPS = ("serialize", "_container_serialize", "_handle_version_attribute", "update_local_version_attribute")
@@ -50,10 +54,11 @@ class BatchItems:
         self._find_serializer = find_serializer
         self._serializers: dict[type, CheckedSerializer | None] = {}
         self._has_tenant = True
+        self._scope: Scope | None = None
 
     def begin(self, model: t.Any) -> None:
         """Start a commit. A patch, a block or a change of the context may have come since the last one."""
-        scope = current_scope(model.__dynamo__)
+        self._scope = scope = current_scope(model.__dynamo__)
         self._serializers.clear()
         self._has_tenant = scope is None or scope.known_tenant is not None
 
@@ -64,14 +69,24 @@ class BatchItems:
             item: dict[str, t.Any] = instance.serialize()
             count_version(instance, item)
             return item
-        require_own_tenant(instance)
+        tenant = require_own_tenant(instance, self._scope)
         item, is_plain = serialize(instance)
+        require_unchanged(instance, tenant, self._scope)
         return PlainItem(item) if is_plain else item
+
+    def end(self, model: t.Any) -> None:
+        """End the serialization of a commit's items.
+
+        Raises:
+            RuntimeError: As of ``require_same_scope``.
+        """
+        require_same_scope(model, self._scope)
 
     def mark_saved(self, instance: t.Any) -> None:
         """Give an object the version and the tenant of its item, as after a save."""
         if self._has_tenant or self._serializer_of(instance) is None:
-            instance.update_local_version_attribute()
+            with in_call(self._scope, instance):
+                instance.update_local_version_attribute()
 
     def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
         model, serializers = type(instance), self._serializers

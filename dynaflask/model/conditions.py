@@ -16,6 +16,7 @@ from pynamodb.exceptions import UpdateError
 
 from dynaflask.client.condition_values import OPTION
 from dynaflask.client.condition_values import asking_for
+from dynaflask.client.error_context import get_context
 from dynaflask.exceptions import ConditionFailed
 from dynaflask.exceptions import _DeleteConditionFailed
 from dynaflask.exceptions import _PutConditionFailed
@@ -105,7 +106,9 @@ def _write(model: t.Any, write: t.Callable[..., t.Any], args: tuple[t.Any, ...],
         failure = FAILURES.get(type(error))
         if failure is None or code_of(error) not in CONDITION_FAILED:
             raise
-        raise _marked(failure(error.msg, error.cause, items=[_made(model, _raw_item(error))]), model) from error.cause
+        raise _marked(
+            failure(error.msg, error.cause, items=[_made(model, _raw_item(error, model))]), model
+        ) from error.cause
 
 
 def raise_for_conditions(error: TransactWriteError, models: cabc.Iterable[t.Any]) -> None:
@@ -129,10 +132,15 @@ def raise_for_conditions(error: TransactWriteError, models: cabc.Iterable[t.Any]
     raise _marked(failure, pairs[0][0]) from error.cause
 
 
-def _raw_item(error: PynamoDBException) -> t.Any:
+def _raw_item(error: PynamoDBException, model: t.Any) -> t.Any:
     # PynamoDB's client error has only code and message. Its cause is botocore's, with the whole response.
     origin = getattr(error.cause, "__cause__", None)
-    return origin.response.get(ITEM) if isinstance(origin, ClientError) else None
+    if not isinstance(origin, ClientError):
+        return None
+    context, is_shared = get_context(t.cast("Exception", error.cause)), model.__declaration__.is_shared
+    tenant = None if is_shared else require_scope(type(model).__name__, model.__dynamo__).tenant
+    # A receiver of a signal may have entered the block of another tenant, whose object the item would become.
+    return None if context is not None and context.tenant != tenant else origin.response.get(ITEM)
 
 
 def _made(model: t.Any, raw: t.Any) -> t.Any:

@@ -11,6 +11,7 @@ import itertools
 import operator
 import typing as t
 
+from pynamodb.attributes import MapAttribute
 from pynamodb.constants import ALL_NEW
 from pynamodb.constants import ATTRIBUTES
 from pynamodb.constants import DELETE_ITEM
@@ -26,9 +27,16 @@ from dynaflask.client.connection import TableConnection
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.codec.guards import CONTAINER_SERIALIZE_METHODS
+from dynaflask.model.codec.guards import PYNAMODB_CLASSES
+from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.responses import UpdatedItem
+from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
+from dynaflask.model.item_tenant import require_same_scope
+from dynaflask.model.item_tenant import require_same_tenant
+from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.lane_steps import CALLS
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.lane_steps import LaneSteps
@@ -38,12 +46,15 @@ from dynaflask.model.pynamodb_internals import range_key_attribute
 from dynaflask.model.pynamodb_internals import value_key
 from dynaflask.model.pynamodb_internals import version_attribute
 from dynaflask.model.tenant_guard import check_actions
+from dynaflask.model.tenant_key import TenantKey
 from dynaflask.registry.scope import Scope
 
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
 CALL_NAMES: t.Final = frozenset(CALLS.values())
 FROM_RAW_DATA: t.Final = "from_raw_data"
 _for_each_class: t.Final = itertools.repeat(FROM_RAW_DATA)
+# Attributes that enter no block. Those of the program may.
+KNOWN_ATTRIBUTES: t.Final = frozenset({*PYNAMODB_CLASSES, TenantKey})
 
 
 class ItemLane:
@@ -71,6 +82,7 @@ class ItemLane:
         keys = (self.hash_key, self.range_key)
         self._value_keys = [key and value_key(model, key) for key in keys]
         self._key_names = [(None, None) if key is None else (key.attr_name, key.attr_type) for key in keys]
+        self._runs_program = _runs_program(model)
         # Where ``from_raw_data`` stands, and where the program may override it.
         self._base, self._from_raw_data = vars(codec.base), from_raw_data
         self._subclasses = [vars(cls) for cls in itertools.takewhile(lambda cls: cls is not codec.base, model.__mro__)]
@@ -108,7 +120,7 @@ class ItemLane:
         model = self.model
         hash_key, range_key = self._serialized_keys(hash_key, range_key)
         table, requests = self._connect(scope)
-        request = None
+        request = responses = None
         if requests is not None and attributes_to_get is None:
             request = requests.get(hash_key, range_key, consistent_read=consistent_read)
         if request is None:
@@ -116,25 +128,24 @@ class ItemLane:
                 hash_key, range_key=range_key, consistent_read=consistent_read, attributes_to_get=attributes_to_get
             )
         else:
-            responses = self.codec.responses
-            if responses is not None and self._has_own_from_raw_data():
+            responses = self.codec.responses if self._has_own_from_raw_data() else None
+            if responses is not None:
                 request.decode = responses.decode_item
             data = table.connection.send_plain(GET_ITEM, request)
         item = data.get(ITEM) if data else None
-        if type(item) is model:
-            remember_tenant(item, scope)
-            return item
-        if item:
-            return model.from_raw_data(item)
-        raise model.DoesNotExist
+        if type(item) is not model:
+            return self._made_from(item, scope, responses)
+        remember_tenant(item, scope)
+        return item
 
     def save(
         self, scope: Scope, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
     ) -> t.Any:
         """Write an object."""
-        require_own_tenant(instance)
+        tenant = require_own_tenant(instance, scope)
         serialize: t.Any = self.codec.checked_serializer
         item, is_plain = serialize(instance)
+        require_unchanged(instance, tenant, scope)
         (hash_name, hash_type), (range_name, range_type) = self._key_names
         hash_key = item.pop(hash_name, NO_VALUE).get(hash_type)
         range_key = None if range_name is None else item.pop(range_name, NO_VALUE).get(range_type)
@@ -161,7 +172,7 @@ class ItemLane:
     ) -> t.Any:
         """Change an object."""
         self._check_actions(instance, actions)
-        hash_key, range_key = self._keys_of(instance)
+        hash_key, range_key = self._keys_of(scope, instance)
         table, requests = self._connect(scope)
         request, item = None, UpdatedItem(self.codec.responses)
         update = None if requests is None or condition is not None else serialize_update(actions)
@@ -174,24 +185,37 @@ class ItemLane:
         else:
             request.decode = item
             data = table.connection.send_plain(UPDATE_ITEM, request)
+        claim(instance, scope)
         if item.values is None:
             deserializer: t.Any = self.codec.deserializer
             deserializer.fill(instance, data[ATTRIBUTES])
         else:
             instance.attribute_values = item.values
-        remember_tenant(instance, scope)
         return data
 
     def delete(
         self, scope: Scope, instance: t.Any, condition: t.Any = None, *, add_version_condition: bool = True
     ) -> t.Any:
         """Delete an object."""
-        hash_key, range_key = self._keys_of(instance)
+        hash_key, range_key = self._keys_of(scope, instance)
         table, requests = self._connect(scope)
         request = None if requests is None or condition is not None else requests.delete(hash_key, range_key)
         if request is None:
             return table.delete_item(hash_key, range_key=range_key, condition=condition)
         return table.connection.send_plain(DELETE_ITEM, request)
+
+    def _made_from(self, item: t.Any, scope: Scope, responses: t.Any) -> t.Any:
+        """The object of a plain item, if there is one."""
+        if not item:
+            raise self.model.DoesNotExist
+        if responses is None:
+            # Code of the program may make it, in the block that is current by now.
+            made = self.model.from_raw_data(item)
+            require_same_tenant(self.model, scope)
+        else:
+            made = responses.make(item)
+            remember_tenant(made, scope)
+        return made
 
     def _check_actions(self, instance: t.Any, actions: t.Any) -> None:
         if self.model.__has_tenant_key__:
@@ -203,8 +227,8 @@ class ItemLane:
         hash_key = None if hash_key is None else self.hash_key.serialize(hash_key)
         return hash_key, None if range_key is None else self.range_key.serialize(range_key)
 
-    def _keys_of(self, instance: t.Any) -> tuple[t.Any, t.Any]:
-        require_own_tenant(instance)
+    def _keys_of(self, scope: Scope, instance: t.Any) -> tuple[t.Any, t.Any]:
+        require_own_tenant(instance, scope)
         values = instance.attribute_values
         hash_value, range_value = map(values.get, self._value_keys)
         # PynamoDB serializes also a hash key of None, which some attributes refuse.
@@ -217,9 +241,23 @@ class ItemLane:
 
     def _connect(self, scope: Scope) -> tuple[TableConnection, PlainRequests | None]:
         """The model's table, and what builds its requests; None in its place if its connection must."""
+        if self._runs_program:
+            require_same_scope(self.model, scope)
         table = scope.model_table(self.model)
         connection = table.connection
         # A program may put another connection in place of the model's. That of ``Meta.hide_expired`` is another class.
         if type(connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
             return table, None
         return table, connection.plain_requests(table.table_name)
+
+
+def _runs_program(container: t.Any, *, inside: tuple[t.Any, ...] = ()) -> bool:
+    """True if an attribute of a model or a map is of a class of the program, which may do anything in ``serialize``."""
+    for attribute in container.get_attributes().values():
+        for cls in filter(None, (type(attribute), getattr(attribute, "element_type", None))):
+            is_map = issubclass(cls, MapAttribute) and is_unmodified(cls, CONTAINER_SERIALIZE_METHODS)
+            if is_map and cls not in inside and _runs_program(cls, inside=(*inside, cls)):
+                return True
+            if not (is_map or cls in KNOWN_ATTRIBUTES) or "serialize" in vars(attribute):
+                return True
+    return False

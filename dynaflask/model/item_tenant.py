@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
+import contextlib
+import contextvars
+import types
 import typing as t
 
 from dynaflask.client.direct.page_decoder import PageDecoder
@@ -14,6 +18,8 @@ if t.TYPE_CHECKING:
     from dynaflask.registry.declaration import DeclaredMeta
     from dynaflask.registry.precedence import EffectiveSettings
     from dynaflask.registry.registry import Registry
+
+T = t.TypeVar("T")
 
 NAME: t.Final = "_dynamo_tenant"
 
@@ -32,35 +38,152 @@ class ItemTenantMixin:
 
         Raises:
             TenantMismatch: The object is another tenant's.
+            RuntimeError: An attribute's ``serialize`` has entered or left a block.
         """
-        require_own_tenant(self)
-        return t.cast("dict[str, t.Any]", t.cast("t.Any", super()).serialize(null_check=null_check))
+        serialize = t.cast("t.Any", super()).serialize
+        return t.cast("dict[str, t.Any]", read_in_one_scope(self, lambda: serialize(null_check=null_check)))
 
     def _get_hash_range_key_serialized_values(self) -> tuple[t.Any, t.Any]:
-        require_own_tenant(self)
-        return t.cast("tuple[t.Any, t.Any]", t.cast("t.Any", super())._get_hash_range_key_serialized_values())
+        read = t.cast("t.Any", super())._get_hash_range_key_serialized_values
+        return t.cast("tuple[t.Any, t.Any]", read_in_one_scope(self, read))
 
     def _get_keys(self) -> dict[str, t.Any]:
-        require_own_tenant(self)
-        return t.cast("dict[str, t.Any]", t.cast("t.Any", super())._get_keys())
+        return t.cast("dict[str, t.Any]", read_in_one_scope(self, t.cast("t.Any", super())._get_keys))
 
     def deserialize(self, attribute_values: dict[str, dict[str, t.Any]]) -> None:
-        """Set the values of an item that was read; see PynamoDB."""
+        """Set the values of an item that was read; see PynamoDB.
+
+        Raises:
+            TenantMismatch: Meanwhile, another thread has read or saved the object for another tenant.
+        """
+        claim(self, _scope_of(self))
         t.cast("t.Any", super()).deserialize(attribute_values)
-        remember_tenant(self, current_scope(t.cast("t.Any", self).__dynamo__))
 
     def update_local_version_attribute(self) -> None:
         """Count the version after a write; see PynamoDB."""
         t.cast("t.Any", super()).update_local_version_attribute()
-        remember_tenant(self, current_scope(t.cast("t.Any", self).__dynamo__))
+        remember_tenant(self, _scope_of(self))
+
+
+# A receiver of a signal may enter a block in the middle of a call, or the garbage collector may end the block of a
+# generator. What is read or written then belongs to the scope that the call began in. By the id of the object.
+_calls: t.Final[contextvars.ContextVar[cabc.Mapping[int, Scope]]] = contextvars.ContextVar(
+    "dynaflask_calls", default=types.MappingProxyType({})
+)
+
+
+@contextlib.contextmanager
+def in_call(scope: Scope | None, *items: t.Any) -> cabc.Iterator[None]:
+    """Read or write objects in a scope, for the length of a ``with`` block.
+
+    Args:
+        scope: The scope that the call began in.
+        *items: The objects.
+    """
+    token = _calls.set({**_calls.get(), **{id(item): scope for item in items if scope is not None}})
+    try:
+        yield
+    finally:
+        _calls.reset(token)
+
+
+def _scope_of(item: t.Any) -> Scope | None:
+    return _calls.get().get(id(item)) or current_scope(item.__dynamo__)
+
+
+# Threads may share an object, each for a tenant of its own. An object gets its tenant before it gets values of that
+# tenant, in a step that the interpreter does not divide, and keeps it; and the tenant is looked at again after the
+# values were read. So no thread sends the values of another's tenant.
+
+
+def claim(item: t.Any, scope: Scope | None) -> None:
+    """Make an object that of a scope's tenant, before values of the tenant are put into it.
+
+    Raises:
+        TenantMismatch: It is another tenant's by now, with another table.
+    """
+    tenant = None if scope is None else scope.known_tenant
+    if scope is not None and tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
+        require_own_tenant(item, scope)
+        vars(item)[NAME] = tenant
 
 
 def remember_tenant(item: t.Any, scope: Scope | None) -> None:
-    """Remember the tenant of a scope as an object's, if there is one."""
+    """Remember the tenant of a scope as an object's, after a write. If it is another tenant's by now, it stays so."""
     tenant = None if scope is None else scope.known_tenant
-    if tenant is not None:
-        # Not setattr, which may run code of the program.
-        vars(item)[NAME] = tenant
+    if tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
+        with contextlib.suppress(TenantMismatch):
+            claim(item, scope)
+
+
+def read_in_one_scope(item: t.Any, read: t.Callable[[], T]) -> T:
+    """What a function reads of an object, if the object and the current scope are the same after it.
+
+    Args:
+        item: The object.
+        read: Reads its values. It may call the program's attributes.
+
+    Raises:
+        TenantMismatch: The object is another tenant's.
+        RuntimeError: The function has entered or left a block.
+    """
+    dynamo = item.__dynamo__
+    scope = current_scope(dynamo)
+    tenant = require_own_tenant(item, scope)
+    values = read()
+    require_unchanged(item, tenant, scope)
+    require_same_scope(item, scope)
+    return values
+
+
+def require_unchanged(item: t.Any, tenant: str | None, scope: Scope | None) -> None:
+    """Refuse what was read of an object if another thread has made it another tenant's meanwhile.
+
+    Args:
+        item: The object.
+        tenant: What :func:`require_own_tenant` returned before.
+        scope: The scope that the object is used in.
+
+    Raises:
+        TenantMismatch: It is another tenant's now, perhaps with the same table.
+    """
+    if item._dynamo_tenant is tenant or scope is None or scope.principal.is_unrestricted:
+        return
+    if item._dynamo_tenant is not scope.known_tenant:
+        raise _mismatch(item, scope)
+
+
+def require_same_scope(item: t.Any, scope: Scope | None) -> None:
+    """Refuse to go on if code of the program has entered or left a block in the middle of a call.
+
+    Args:
+        item: The object, or its class.
+        scope: The scope at the start.
+
+    Raises:
+        RuntimeError: The current scope is another one.
+    """
+    if current_scope(item.__dynamo__) is not scope:
+        name = getattr(item, "__name__", type(item).__name__)
+        raise RuntimeError(
+            f"A block was entered or left in the middle of a call of {name}, so that it is not clear where the item"
+            " belongs. An attribute's serialize(), or a receiver of a signal, must leave a block that it enters."
+        )
+
+
+def require_same_tenant(item: t.Any, scope: Scope | None) -> None:
+    """As :func:`require_same_scope`, after an object was made: only its tenant matters.
+
+    Args:
+        item: The object, or its class.
+        scope: The scope at the start.
+
+    Raises:
+        RuntimeError: The current tenant is another one.
+    """
+    current = current_scope(item.__dynamo__)
+    if current is not scope and (current and current.known_tenant) is not (scope and scope.known_tenant):
+        require_same_scope(item, scope)
 
 
 def with_tenant(make: t.Callable[[t.Any], t.Any], tenant: str | None) -> t.Callable[[t.Any], t.Any]:
@@ -116,28 +239,39 @@ class TenantPageDecoder:
         return content
 
 
-def require_own_tenant(item: t.Any) -> None:
+def require_own_tenant(item: t.Any, scope: Scope | None) -> str | None:
     """Refuse an object that was read or saved for another tenant, unless both tenants have one table.
 
+    Args:
+        item: The object.
+        scope: The scope that it is used in.
+
+    Returns:
+        The object's tenant, or None.
+
     Raises:
-        TenantMismatch: The current tenant has another table than the object's. So has a tenant of that name in another
+        TenantMismatch: The scope's tenant has another table than the object's. So has a tenant of that name in another
             app. A ``db.without_tenant`` block may use any object.
     """
-    tenant = item._dynamo_tenant
-    scope = None if tenant is None else current_scope(item.__dynamo__)
-    if scope is None or scope.principal.is_unrestricted or scope.known_tenant is tenant:
-        return
+    tenant: str | None = item._dynamo_tenant
+    if tenant is None or scope is None or scope.principal.is_unrestricted or scope.known_tenant is tenant:
+        return tenant
     is_same_app = _is_same_app(tenant, scope.registry)
     if is_same_app and scope.principal.name == tenant:
-        return
+        return tenant
     if not _is_same_table(item, scope, tenant, is_same_app=is_same_app):
-        name, label = type(item).__name__, repr(scope.tenant) if scope.tenant else "a context without a tenant"
-        label += "" if is_same_app else f" of the app {scope.registry.app_name!r}"
-        # Without the other tenant's name: the message may be shown to this tenant.
-        raise TenantMismatch(
-            f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one from its"
-            f" values: {name}(**item.attribute_values)."
-        )
+        raise _mismatch(item, scope, is_same_app=is_same_app)
+    return tenant
+
+
+def _mismatch(item: t.Any, scope: Scope, *, is_same_app: bool = True) -> TenantMismatch:
+    name, label = type(item).__name__, repr(scope.tenant) if scope.tenant else "a context without a tenant"
+    label += "" if is_same_app else f" of the app {scope.registry.app_name!r}"
+    # Without the other tenant's name: the message may be shown to this tenant.
+    return TenantMismatch(
+        f"This {name} was read or saved for another tenant than {label}. To copy it, make a new one from its"
+        f" values: {name}(**item.attribute_values)."
+    )
 
 
 def _is_same_app(tenant: t.Any, registry: Registry) -> bool:
@@ -150,13 +284,24 @@ def _is_same_app(tenant: t.Any, registry: Registry) -> bool:
 def _is_same_table(item: t.Any, scope: Scope, tenant: t.Any, *, is_same_app: bool) -> bool:
     declaration = scope.registry.models.declaration_of(type(item))
     settings = scope.resolve(declaration)
+    if declaration.is_shared and is_same_app and settings.is_static:
+        return True
     try:
-        other = scope.for_tenant(tenant).resolve(declaration) if is_same_app else _known_settings(declaration, tenant)
+        other = _settings_of(declaration, scope, tenant) if is_same_app else _known_settings(declaration, tenant)
     except DynaflaskError:
         # The object's tenant no longer exists, or its settings are wrong, so its table is unknown.
         return False
-    # A computed name may depend on the current tenant, which is not the object's here.
-    return other is not None and settings.is_static and other.is_static and settings.place == other.place
+    if other is None or settings.place != other.place:
+        return False
+    # A computed name may depend on more than the tenant, such as the request. If the model belongs to no tenant, its
+    # objects are as those of an app without tenants.
+    return (settings.is_static and other.is_static) or (declaration.is_shared and is_same_app)
+
+
+def _settings_of(declaration: DeclaredMeta, scope: Scope, tenant: t.Any) -> EffectiveSettings:
+    # In the block: what computes a name may ask for the current tenant.
+    with scope.for_tenant(tenant) as block:
+        return block.resolve(declaration)
 
 
 def _known_settings(declaration: DeclaredMeta, tenant: t.Any) -> EffectiveSettings | None:
@@ -166,4 +311,6 @@ def _known_settings(declaration: DeclaredMeta, tenant: t.Any) -> EffectiveSettin
     """
     registry: Registry | None = None if tenant.registry is None else tenant.registry()
     known = None if registry is None else registry.tenants.last_known(tenant)
-    return None if registry is None or known is None else registry.resolve(declaration, (), known)
+    if registry is None or known is None:
+        return None
+    return registry.resolve(declaration, (), None if declaration.is_shared else known)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 
 from dynaflask.model.item_lane import ItemLane
+from dynaflask.model.item_tenant import in_call
+from dynaflask.model.item_tenant import require_same_tenant
 from dynaflask.registry.context import current_scope
 
 
@@ -27,21 +29,25 @@ class ItemLanesMixin:
         """
         scope, lane = _lane_of(cls)
         if lane is None or not lane.is_usual("get"):
-            return t.cast("t.Any", super()).get(*args, **options)
+            item = t.cast("t.Any", super()).get(*args, **options)
+            require_same_tenant(cls, scope)
+            return item
         return lane.get(scope, *args, **options)
 
     def save(self, *args: t.Any, **options: t.Any) -> t.Any:
         """Write an item; see PynamoDB."""
         scope, lane = _lane_of(type(self))
         if lane is None or not lane.is_usual("save", self):
-            return t.cast("t.Any", super()).save(*args, **options)
+            with in_call(scope, self):
+                return t.cast("t.Any", super()).save(*args, **options)
         return lane.save(scope, self, *args, **options)
 
     def update(self, *args: t.Any, **options: t.Any) -> t.Any:
         """Change an item; see PynamoDB."""
         scope, lane = _lane_of(type(self))
         if lane is None or not lane.is_usual("update", self):
-            return t.cast("t.Any", super()).update(*args, **options)
+            with in_call(scope, self):
+                return t.cast("t.Any", super()).update(*args, **options)
         return lane.update(scope, self, *args, **options)
 
     def delete(self, *args: t.Any, **options: t.Any) -> t.Any:
@@ -50,6 +56,11 @@ class ItemLanesMixin:
         if lane is None or not lane.is_usual("delete", self):
             return t.cast("t.Any", super()).delete(*args, **options)
         return lane.delete(scope, self, *args, **options)
+
+    def refresh(self, *args: t.Any, **options: t.Any) -> t.Any:
+        """Read the item again; see PynamoDB. There is no lane."""
+        with in_call(current_scope(t.cast("t.Any", self).__dynamo__), self):
+            return t.cast("t.Any", super()).refresh(*args, **options)
 
 
 def _lane_of(model: t.Any) -> tuple[t.Any, ItemLane | None]:

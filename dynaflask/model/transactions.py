@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import typing as t
 
 import pynamodb.models
@@ -11,6 +12,7 @@ from pynamodb.exceptions import TransactWriteError
 from dynaflask.client.condition_values import asking_for
 from dynaflask.client.connection import Connection
 from dynaflask.model.conditions import raise_for_conditions
+from dynaflask.model.item_tenant import in_call
 from dynaflask.model.pynamodb_internals import set_transaction_connection
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.scope import Scope
@@ -30,6 +32,7 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
     _first_model: t.Any = None
     _scope: Scope
     _first_connection: Connection
+    _written: cabc.Sequence[t.Any] = ()
 
     def _require_same_destination(self, model: t.Any) -> None:
         connection = model._get_connection().connection
@@ -48,7 +51,7 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
         if self._first_model is None:
             return t.cast("t.Any", super())._commit()
         # The block of the models may have ended, but the items belong to the tenant of that block.
-        with self._scope.reentered():
+        with self._scope.reentered(), in_call(self._scope, *self._written):
             return t.cast("t.Any", super())._commit()
 
 
@@ -132,6 +135,7 @@ class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite)
         self._updated.append(model)
 
     def _commit(self) -> t.Any:
+        self._written = [*self._saved, *self._updated]
         try:
             return super()._commit()
         except TransactWriteError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import collections.abc as cabc
 import typing as t
+import uuid
 import weakref
 
 from botocore.exceptions import BotoCoreError
@@ -37,6 +38,7 @@ from dynaflask.registry.precedence import resolve_bind
 from dynaflask.registry.scope import Scope
 from dynaflask.tenants import Tenant
 from dynaflask.tenants import Tenants
+from dynaflask.tenants import registries_by_id
 
 if t.TYPE_CHECKING:
     import flask
@@ -69,6 +71,7 @@ class Registry:
         tables: This context's connections to tables that no model describes, by table name.
         tenants: The app's tenants.
         pool: The clients of this process.
+        id: Tells it from the registry of another app with the same name, in a pickle.
     """
 
     pool: t.ClassVar[ClientPool] = pool
@@ -81,6 +84,8 @@ class Registry:
         recorder: OperationRecorder,
         allowed_models: cabc.Iterable[type[Model]] | None = None,
     ) -> None:
+        self.id: t.Final = uuid.uuid4().hex
+        registries_by_id[self.id] = self
         self.dynamo = dynamo
         self.settings = settings
         self.recorder = recorder

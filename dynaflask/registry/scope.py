@@ -290,6 +290,11 @@ class Scope:
         """The app's recorder of operations."""
         return self.registry.recorder
 
+    @property
+    def needs_tenant(self) -> bool:
+        """True if the app requires a tenant."""
+        return self.registry.tenants.is_required
+
     # A model's Meta: meta.MetaBackend.
 
     def meta(self, declaration: DeclaredMeta) -> Meta:

@@ -80,15 +80,15 @@ def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
 
     Returns:
         The tables that this call created.
+
+    Raises:
+        ConfigurationError: No model of a table declares a hash key. No table is created.
     """
     tables = list(tables)
-    missing = [table for table in tables if table.describe() is None]
+    # All requests before the first is sent: one of them may be refused.
+    requests = [(table, table.create_request()) for table in tables if table.describe() is None]
     # Another process may create the same table after the look above: its error is no failure here.
-    created = [
-        table
-        for table in missing
-        if _call_unless(TABLE_EXISTS, table, "CreateTable", {"TableName": table.name, **table.schema.create_request()})
-    ]
+    created = [table for table, request in requests if _call_unless(TABLE_EXISTS, table, "CreateTable", request)]
     for table in created:
         # These operations refuse a table that is still being created.
         for difference in completions(table.schema):

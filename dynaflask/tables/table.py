@@ -12,6 +12,7 @@ from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
 from pynamodb.exceptions import TableError
 
 from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_keys import require_hash_key
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.model.pynamodb_internals import hash_key_attribute
@@ -77,6 +78,15 @@ class Table:
         except BOTOCORE_EXCEPTIONS as error:
             raise TableError(f"{operation} failed for {self}: {error}", error) from error
         return response
+
+    def create_request(self) -> Json:
+        """The request of ``CreateTable``.
+
+        Raises:
+            ConfigurationError: No model of the table declares a hash key.
+        """
+        require_hash_key({key.role for key in self.schema.keys}, model=" and ".join(self.model_names))
+        return {"TableName": self.name, **self.schema.create_request()}
 
     def check_tenant_items(self, items: cabc.Iterable[Json]) -> None:
         """Refuse items of other tenants.

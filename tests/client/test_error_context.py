@@ -271,6 +271,31 @@ def test_a_missing_table_of_a_tenant_names_the_tenant(
         thread_model.get("forum", "subject")
 
 
+@pytest.mark.parametrize(
+    ("use", "command"),
+    [
+        (lambda db, plan: plan.get("forum", "subject"), "flask dynamo create Thread --without-tenant"),
+        (lambda db, plan: db.connection.get_item("Plan", "x"), "flask dynamo create --without-tenant"),
+    ],
+    ids=["model", "connection"],
+)
+def test_a_missing_table_of_no_tenant_names_the_option(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, use: t.Any, command: str
+) -> None:
+    """Where a tenant is required, the command and ``create_all`` need to be told that there is none."""
+    plan = models.declare_thread(db, table_name="Plan", tenant=False)
+    refuse(recorder, "ResourceNotFoundException")
+    strict = make_app("strict", host=recorder.url, region="us-east-1", require_tenant=True, tenants={"a": {}}, **KEYS)
+    other = make_app("other", host=recorder.url, region="us-east-1", tenants={"a": {}}, **KEYS)
+    with strict.app_context(), db.without_tenant(reason="test"), pytest.raises(Exception) as caught:  # noqa: PT011
+        use(db, plan)
+    assert f"run `{command}` or call db.create_all in a `with db.without_tenant(reason=...):` block," in str(
+        caught.value
+    )
+    with other.app_context(), pytest.raises(Exception, match=r"run `flask dynamo create` or call db\.create_all, if"):
+        use(db, plan)
+
+
 def test_two_apps_have_their_own_destination_in_the_error(
     make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:

@@ -50,6 +50,8 @@ class Jobs(t.NamedTuple):
     report: t.Any
     delegate: t.Any
     retry: t.Any
+    keep: t.Any
+    use: t.Any
 
 
 class Site(t.NamedTuple):
@@ -80,7 +82,35 @@ def declare(jobs: celery.Celery, db: dynaflask.Dynamo, model: t.Any) -> Jobs:
             raise self.retry(countdown=0)
         return t.cast("list[str | None]", report())
 
-    return Jobs(jobs, report, delegate, retry)
+    return Jobs(jobs, report, delegate, retry, *declare_keeping(jobs, db, model))
+
+
+def declare_keeping(jobs: celery.Celery, db: dynaflask.Dynamo, model: t.Any) -> tuple[t.Any, t.Any]:
+    """Two tasks: one keeps an object, a generator in a block and results, the other uses one of them."""
+    kept: dict[str, t.Any] = {}
+
+    def saves() -> t.Iterator[None]:
+        with db.using():
+            while True:
+                model("forum", "subject").save()
+                yield
+
+    @jobs.task(name="keep", shared=False)
+    def keep() -> None:
+        item, generator, results = model("forum", "subject"), saves(), model.query("forum")
+        item.save()
+        next(generator)
+        kept.update(item=item.save, generator=lambda: next(generator), results=lambda: next(results))
+
+    @jobs.task(name="use", shared=False)
+    def use(name: str) -> str:
+        try:
+            kept[name]()
+        except RuntimeError as error:
+            return type(error).__name__
+        return "sent"
+
+    return keep, use
 
 
 @celery.signals.setup_logging.connect
@@ -146,6 +176,32 @@ class TestWorker:
         with site.apps["eu"].app_context(), site.db.tenant("acme"):
             sent = celery.chain(jobs.report.s(), jobs.report.s(), jobs.report.s()).delay()
         assert sent.get(WAIT_SECONDS) == destination("eu", "acme")
+
+    @pytest.mark.parametrize(
+        ("name", "app", "tenant", "outcome"),
+        [
+            ("item", "eu", "acme", "sent"),
+            ("item", "eu", "globex", "TenantMismatch"),
+            ("item", "us", "acme", "TenantMismatch"),
+            ("generator", "eu", "acme", "RuntimeError"),
+            ("generator", "us", "acme", "RuntimeError"),
+            ("results", "eu", "acme", "RuntimeError"),
+            ("results", "us", "acme", "RuntimeError"),
+        ],
+    )
+    def test_what_a_task_keeps_does_not_reach_another(  # noqa: PLR0917 - fixtures and parameters
+        self, site: Site, jobs: Jobs, name: str, app: str, tenant: str, outcome: str
+    ) -> None:
+        """An object stays with its tenant. A generator in a block, and results, belong to the context of their task."""
+        with site.apps["eu"].app_context(), site.db.tenant("acme"):
+            jobs.keep.delay().get(WAIT_SECONDS)
+        site.recorder.requests.clear()
+        with site.apps[app].app_context(), site.db.tenant(tenant):
+            assert jobs.use.delay(name).get(WAIT_SECONDS) == outcome
+            assert jobs.report.delay().get(WAIT_SECONDS) == destination(app, tenant)
+        places = [(request.region, request.body["TableName"]) for request in site.recorder.requests]
+        assert set(places) == {(REGIONS[app], f"{tenant}-Thread")}
+        assert len(places) == (2 if outcome == "sent" else 1)
 
     def test_a_retry_runs_for_the_same_tenant(self, site: Site, jobs: Jobs) -> None:
         """A retry has the app and tenant of the first attempt."""

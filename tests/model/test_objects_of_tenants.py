@@ -6,6 +6,8 @@ import collections.abc as cabc
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -15,6 +17,8 @@ import dynaflask
 from dynaflask import TenantMismatch
 from dynaflask.tenants import TenantName
 from tests.support import two_apps
+from tests.support.paths import environment
+from tests.support.settings import KEYS
 from tests.support.two_apps import World
 
 
@@ -189,6 +193,33 @@ class TestTwoApps:
             unpickled(pickled).save()
         name = unpickled(pickle.dumps(TenantName("acme", "one", lambda: None)))
         assert (name, name.app_name, name.registry) == ("acme", "one", None)
+
+    def test_a_pickle_of_an_app_with_the_same_name(
+        self, make_app: t.Any, db: dynaflask.Dynamo, recorder: t.Any
+    ) -> None:
+        """Two apps of a process may have one name, as a factory gives it, and may share a cache of pickles."""
+        settings = {"host": recorder.url, **KEYS, "tenants": two_apps.TENANTS}
+        first, second = (make_app("same", region=region, **settings) for region in two_apps.REGIONS.values())
+        with first.app_context(), db.tenant("acme"):
+            pickled = pickle.dumps(unpickled(pickle.dumps(Article.get("forum", "subject"))))
+        with second.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="of the app 'same'"):
+            unpickled(pickled).save()
+        with first.app_context(), db.tenant("acme"):
+            unpickled(pickled).save()
+        assert {request.region for request in recorder.requests} == {"eu-west-1"}
+
+    def test_another_process_has_it(self, world: World) -> None:
+        """A worker, say, that gets an object by a queue saves it for its tenant in its app alone."""
+        with world.one.app_context(), world.db.tenant("acme"):
+            pickled = pickle.dumps(saved(Article("forum", "subject")))
+        world.sent()
+        program = [sys.executable, "-m", "tests.support.unpickle_program"]
+        urls = [app.config["DYNAMODB_HOST"] for app in (world.one, world.two)]
+        done = subprocess.run(
+            [*program, *urls], input=pickled, capture_output=True, check=True, env=environment(), timeout=120
+        )
+        assert done.stdout.decode().splitlines() == ["one acme"]
+        assert world.sent() == ["one acme-Article"]
 
     def test_the_name_of_the_current_tenant_is_a_plain_string(self, world: World) -> None:
         """A program may write it to an item, or encode it with any library."""

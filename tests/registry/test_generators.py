@@ -135,6 +135,48 @@ class TestBlockOfAnotherContext:
         for _ in fixture():
             assert world.sent() == ["one globex-Thread", "two globex-Thread"]
 
+    def test_a_copy_that_it_runs(self, world: World) -> None:
+        """Python does not tell a copy of the other app's context from that context: only another thread may run it."""
+        save = world.Thread("forum", "subject").save
+
+        def runs(run: t.Callable[[], t.Any]) -> t.Iterator[None]:
+            with world.db.tenant("acme"):
+                run()
+                yield
+
+        with world.two.app_context(), world.db.tenant("globex"):
+            copied = contextvars.copy_context()
+            with world.one.app_context():
+                with pytest.raises(RuntimeError, match=ASTRAY):
+                    next(runs(lambda: copied.run(save)))
+                assert world.sent() == []
+                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    next(runs(lambda: pool.submit(copied.run, save).result(60)))
+                with world.db.tenant("acme"):
+                    copied.run(save)
+        assert world.sent() == ["two globex-Thread"] * 2
+
+    def test_a_copy_that_a_coroutine_runs(self, world: World) -> None:
+        """So it is in a coroutine. A task of its own may run in the copy."""
+
+        def save() -> None:
+            world.Thread("forum", "subject").save()
+
+        async def save_in_task() -> None:
+            save()
+
+        async def run() -> None:
+            with world.one.app_context(), world.db.tenant("acme"):
+                with pytest.raises(RuntimeError, match=ASTRAY):
+                    copied.run(save)
+                await copied.run(asyncio.get_running_loop().create_task, save_in_task())
+                save()
+
+        with world.two.app_context(), world.db.tenant("globex"):
+            copied = contextvars.copy_context()
+            asyncio.run(run())
+        assert world.sent() == ["two globex-Thread", "one acme-Thread"]
+
     def test_code_that_stands_in_no_block_uses_the_current_context(self, world: World) -> None:
         """A generator without a block of its own is in the context that is current when it runs, as any code."""
 
@@ -151,6 +193,47 @@ class TestBlockOfAnotherContext:
                 assert next(plain) == "two"
             assert next(plain) == "one"
         assert world.sent() == ["one acme-Thread", "two Thread", "one Thread"]
+
+
+class TestAsynchronousFixtures:
+    """An asynchronous generator that pushes a context, or enters a block, for tests that run as tasks of their own.
+
+    So do the fixtures of pytest-asyncio and of anyio: each step is a task, all of them in one context of variables.
+    """
+
+    def test_of_two_apps(self, world: World) -> None:
+        """Each test is in the fixture that was begun last, and after its end in the one before."""
+
+        async def fixture(app: flask.Flask, tenant: str) -> t.AsyncIterator[None]:
+            with app.app_context(), world.db.tenant(tenant):
+                yield
+
+        async def test() -> None:
+            world.Thread("forum", "subject").save()
+
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            context = contextvars.copy_context()
+
+            def run(step: t.Coroutine[t.Any, t.Any, t.Any]) -> None:
+                with contextlib.suppress(StopAsyncIteration):
+                    loop.run_until_complete(context.run(loop.create_task, step))
+
+            first, second = fixture(world.one, "acme"), fixture(world.two, "globex")
+            # A task copies the context that it is made in: a fixture's step runs in the context itself.
+            for fixtures in ([first], [first, second]):
+                context.run(run_step, fixtures[-1])
+                run(test())
+            for ended in (second, first):
+                context.run(run_step, ended)
+                with contextlib.suppress(RuntimeError):
+                    run(test())
+        assert world.sent() == ["one acme-Thread", "two globex-Thread", "one acme-Thread"]
+
+
+def run_step(generator: t.AsyncIterator[None]) -> None:
+    """Resume an asynchronous generator that awaits nothing."""
+    with contextlib.suppress(StopIteration, StopAsyncIteration):
+        generator.__anext__().__await__().__next__()
 
 
 class TestContextOfAGenerator:

@@ -6,6 +6,7 @@ import collections.abc as cabc
 import contextlib
 import typing as t
 
+import pynamodb.models
 import pynamodb.transactions
 import pytest
 
@@ -106,6 +107,23 @@ class TestTransactions:
             with world.two.app_context(), world.db.tenant("acme"), pytest.raises(RuntimeError, match="begun in"):
                 send(transactions[1])
         assert world.sent() == ["one acme-Thread"]
+
+    def test_a_batch_of_pynamodbs_own_class(self, world: World) -> None:
+        """It belongs to the block that commits it, and refuses objects of other tenants. A model's batch stays put."""
+        with world.one.app_context():
+            with world.db.tenant("acme"):
+                own, models_own = pynamodb.models.BatchWrite(world.Thread), world.Thread.batch_write()
+                refused = pynamodb.models.BatchWrite(world.Thread)
+                refused.save(world.Thread.get("forum", "subject"))
+                world.sent()
+                for batch in (own, models_own):
+                    batch.save(world.Thread("forum", "new"))
+            with world.db.tenant("globex"):
+                own.commit()
+                models_own.commit()
+                with pytest.raises(TenantMismatch):
+                    refused.commit()
+        assert world.sent() == ["one globex-Thread", "one acme-Thread"]
 
     def test_keys_of_a_shared_table(self, world: World) -> None:
         """In a table that tenants share, the keys are those of the block that the items were added in."""

@@ -14,6 +14,7 @@ from pynamodb.indexes import GlobalSecondaryIndex
 from pynamodb.indexes import KeysOnlyProjection
 
 import dynaflask
+from dynaflask import ConfigurationError
 from dynaflask import tables
 from tests.support import boards
 from tests.support import engines
@@ -133,6 +134,23 @@ class TestAll:
         table = Thread.describe_table()
         assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["byName"]
         assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+
+
+@pytest.mark.parametrize("create", ["create_all", "create_table"])
+@pytest.mark.parametrize("attributes", [{}, {"range": UnicodeAttribute(range_key=True)}], ids=["no key", "range key"])
+def test_a_model_without_a_hash_key_has_no_table(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, create: str, attributes: t.Any
+) -> None:
+    """Creating it is refused before any table is created. A base class of models needs no key, and has no table."""
+    recorder.answer = lambda request: (400, {"__type": "ResourceNotFoundException", "message": "no"})
+    base = type("Base", (db.Model,), {"text": UnicodeAttribute(null=True)})
+    models.declare_thread(db)
+    keyless = type("Keyless", (base,), {"Meta": type("Meta", (), {"table_name": "Keyless"}), **attributes})
+    with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context():
+        call = db.create_all if create == "create_all" else t.cast("t.Any", keyless).create_table
+        with pytest.raises(ConfigurationError, match="Keyless declares no hash key, which each table needs"):
+            call()
+    assert {request.operation for request in recorder.requests} == {"DescribeTable"}
 
 
 @pytest.mark.parametrize(
