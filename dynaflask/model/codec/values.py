@@ -31,7 +31,7 @@ Convert = t.Callable[[t.Any], t.Any]
 _dumps: Convert = json.dumps
 _lenient_decoder = json.JSONDecoder(strict=False)
 #: Reads one JSON value at an index of a text, and returns it with the index after it.
-scan: t.Callable[[t.Any, int], tuple[t.Any, int]] = json.scanner.make_scanner(t.cast("t.Any", json.JSONDecoder()))
+_scan: t.Callable[[t.Any, int], tuple[t.Any, int]] = json.scanner.make_scanner(t.cast("t.Any", json.JSONDecoder()))
 _new = object.__new__
 _put = object.__setattr__
 
@@ -48,7 +48,7 @@ def identity(value: t.Any) -> t.Any:
 def deserialize_number(text: t.Any) -> t.Any:
     """A number. ``json.loads`` spends most of its time on white space, which DynamoDB does not send."""
     try:
-        value, end = scan(text, 0)
+        value, end = _scan(text, 0)
     except (StopIteration, TypeError, ValueError):
         return json.loads(text)
     return value if end == len(text) else json.loads(text)
