@@ -22,6 +22,7 @@ from dynaflask.model.codec.deserializer import CONVERTERS
 from dynaflask.model.codec.deserializer import construction_of
 from dynaflask.model.codec.source import execute
 from dynaflask.model.codec.source import function_suffix
+from dynaflask.model.codec.source import indented
 from dynaflask.model.codec.values import Convert
 from dynaflask.model.codec.values import identity
 from dynaflask.model.pynamodb_internals import value_key
@@ -142,22 +143,22 @@ def _make_function(cls: t.Any, contents: list[Content]) -> Convert:
     check_each = f"values = values_of_{suffix}(item)"
     set_all = [
         "try:",
-        *_indented(_set_all(fields, construction.default_keys)),
+        *indented(_set_all(fields, construction.default_keys)),
         "except AttributeError:  # an attribute is absent: UNSET has no value",
         f"    {check_each}",
     ]
     # Items of an index with its keys alone have none of the others. An error for each of them would take longer.
     if probe := next((field for field in fields if not field.is_nullable and not field.is_key), None):
-        set_all = [f"if item.field{probe.number} is UNSET:", f"    {check_each}", "else:", *_indented(set_all)]
+        set_all = [f"if item.field{probe.number} is UNSET:", f"    {check_each}", "else:", *indented(set_all)]
     lines = [
         f"def values_of_{suffix}(item):",
         "    values = defaults()",
-        *_indented([line for field in fields for line in _set_if_present(field)]),
+        *indented([line for field in fields for line in _set_if_present(field)]),
         "    return values",
         "",
         "",
         f"def make_{suffix}(item):",
-        *_indented([*set_all, *construction.new_instance, construction.set_values, "return instance"]),
+        *indented([*set_all, *construction.new_instance, construction.set_values, "return instance"]),
     ]
     source = "\n".join(lines)
     execute(f"{source}\n", namespace, title="struct", cls=cls)
@@ -205,10 +206,6 @@ def _value(field: Field, typed_value: str) -> str:
     if field.convert is identity or field.convert is bool:
         return content
     return f"number({content})" if field.convert is _number_decoder() else f"convert{field.number}({content})"
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return [line and f"    {line}" for line in lines]
 
 
 @functools.cache
