@@ -50,6 +50,12 @@ class PlainItem(dict[str, t.Any]):
     __slots__ = ()
 
 
+class PlainItems(list[Json]):
+    """Items that botocore sends unchanged, for one batch write. Neither the list nor the items leave dynaflask."""
+
+    __slots__ = ()
+
+
 class PlainRequests:
     """Builds the plain requests of one table. Each method returns ``None`` if PynamoDB must build or refuse a request.
 
@@ -140,14 +146,10 @@ class PlainRequests:
             put_items: A list of items.
             delete_items: A list of serialized keys.
         """
-        deletions, puts = self._typed_keys(delete_items), []
-        if deletions is None or type(put_items) is not list:
+        deletions, items = self._typed_keys(delete_items), self._items(put_items)
+        if deletions is None or items is None:
             return None
-        for attributes in put_items:
-            item = self._item(attributes, start={})
-            if item is None:
-                return None
-            puts.append({PUT_REQUEST: {ITEM: item}})
+        puts = [{PUT_REQUEST: {ITEM: item}} for item in items]
         requests = [*({DELETE_REQUEST: {KEY: key}} for key in deletions), *puts]
         return PlainRequest({REQUEST_ITEMS: {self._name: requests}})
 
@@ -180,6 +182,16 @@ class PlainRequests:
             return None
         typed_keys = [self._typed_key(key) for key in keys]
         return None if None in typed_keys else t.cast("list[Json]", typed_keys)
+
+    def _items(self, items: t.Any) -> list[Json] | None:
+        if type(items) is PlainItems:
+            if not self._table.number_keys():
+                return items
+            items = [PlainItem(item) for item in items]
+        if type(items) is not list:
+            return None
+        plain_items = [self._item(attributes, start={}) for attributes in items]
+        return None if None in plain_items else t.cast("list[Json]", plain_items)
 
     def _item(self, attributes: t.Any, *, start: Json) -> Json | None:
         is_plain = type(attributes) is PlainItem or (type(attributes) is dict and self._is_plain_item(attributes))
