@@ -30,6 +30,8 @@ from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import canonical_value
 
 Json = dict[str, t.Any]
+# Of a key with two values.
+DICTS, LENGTHS = frozenset({dict}), frozenset({2})
 
 
 class PlainRequest(dict[str, t.Any]):
@@ -180,8 +182,25 @@ class PlainRequests:
     def _typed_keys(self, keys: t.Any) -> list[Json] | None:
         if type(keys) is not list:
             return None
+        if self._are_texts and (text_keys := self._text_keys(keys)) is not None:
+            return text_keys
         typed_keys = [self._typed_key(key) for key in keys]
         return None if None in typed_keys else t.cast("list[Json]", typed_keys)
+
+    def _text_keys(self, keys: list[t.Any]) -> list[Json] | None:
+        """Keys of two texts; None if one of them is another."""
+        if not (DICTS.issuperset(map(type, keys)) and LENGTHS.issuperset(map(len, keys))):
+            return None
+        hash_name, range_name = self._hash_name, self._range_name
+        try:
+            typed_keys = [
+                {hash_name: {STRING: hash_key}, range_name: {STRING: range_key}}
+                for key in keys
+                if type(hash_key := key[hash_name]) is str and type(range_key := key[range_name]) is str
+            ]
+        except KeyError:
+            return None
+        return typed_keys if len(typed_keys) == len(keys) else None
 
     def _items(self, items: t.Any) -> list[Json] | None:
         if type(items) is PlainItems:
