@@ -30,6 +30,8 @@ from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import canonical_value
 
 Json = dict[str, t.Any]
+# Of a key with two values.
+DICTS, LENGTHS = frozenset({dict}), frozenset({2})
 
 
 class PlainRequest(dict[str, t.Any]):
@@ -46,6 +48,12 @@ class PlainRequest(dict[str, t.Any]):
 
 class PlainItem(dict[str, t.Any]):
     """An item that botocore sends unchanged: no second check is needed. It never leaves dynaflask."""
+
+    __slots__ = ()
+
+
+class PlainItems(list[Json]):
+    """Items that botocore sends unchanged, for one batch write. Neither the list nor the items leave dynaflask."""
 
     __slots__ = ()
 
@@ -139,14 +147,10 @@ class PlainRequests:
             put_items: A list of items.
             delete_items: A list of serialized keys.
         """
-        deletions, puts = self._typed_keys(delete_items), []
-        if deletions is None or type(put_items) is not list:
+        deletions, items = self._typed_keys(delete_items), self._items(put_items)
+        if deletions is None or items is None:
             return None
-        for attributes in put_items:
-            item = self._item(attributes, start={})
-            if item is None:
-                return None
-            puts.append({PUT_REQUEST: {ITEM: item}})
+        puts = [{PUT_REQUEST: {ITEM: item}} for item in items]
         requests = [*({DELETE_REQUEST: {KEY: key}} for key in deletions), *puts]
         return PlainRequest({REQUEST_ITEMS: {self._name: requests}})
 
@@ -177,8 +181,35 @@ class PlainRequests:
     def _typed_keys(self, keys: t.Any) -> list[Json] | None:
         if type(keys) is not list:
             return None
+        if self._are_texts and (text_keys := self._text_keys(keys)) is not None:
+            return text_keys
         typed_keys = [self._typed_key(key) for key in keys]
         return None if None in typed_keys else t.cast("list[Json]", typed_keys)
+
+    def _text_keys(self, keys: list[t.Any]) -> list[Json] | None:
+        """Keys of two texts; None if one of them is another."""
+        if not (DICTS.issuperset(map(type, keys)) and LENGTHS.issuperset(map(len, keys))):
+            return None
+        hash_name, range_name = self._hash_name, self._range_name
+        try:
+            typed_keys = [
+                {hash_name: {STRING: hash_key}, range_name: {STRING: range_key}}
+                for key in keys
+                if type(hash_key := key[hash_name]) is str and type(range_key := key[range_name]) is str
+            ]
+        except KeyError:
+            return None
+        return typed_keys if len(typed_keys) == len(keys) else None
+
+    def _items(self, items: t.Any) -> list[Json] | None:
+        if type(items) is PlainItems:
+            if not self._table.number_keys():
+                return items
+            items = [PlainItem(item) for item in items]
+        if type(items) is not list:
+            return None
+        plain_items = [self._item(attributes, start={}) for attributes in items]
+        return None if None in plain_items else t.cast("list[Json]", plain_items)
 
     def _item(self, attributes: t.Any, *, start: Json) -> Json | None:
         is_plain = type(attributes) is PlainItem or (type(attributes) is dict and self._is_plain_item(attributes))

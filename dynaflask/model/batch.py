@@ -17,8 +17,10 @@ from pynamodb.constants import PUT_REQUEST
 from pynamodb.constants import UNPROCESSED_ITEMS
 
 from dynaflask.client.backoff import backoff_delay
+from dynaflask.client.connection import TableConnection
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
+from dynaflask.client.plain_requests import PlainItems
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.model.batch_items import BatchItems
 from dynaflask.model.pynamodb_internals import BATCH_COMMIT
@@ -99,39 +101,49 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
                 raise exhausted
 
     def _write_pending(self) -> None:
-        operations = self.pending_operations
+        operations, item_of = self.pending_operations, self._items.item_of
         self._items.begin(self.model)
-        requests = [self._write_request(operation) for operation in operations]
+        requests: list[Request] = [
+            {PUT_REQUEST: {ITEM: item_of(operation["item"])}}
+            if operation["action"] == PUT
+            else {DELETE_REQUEST: {KEY: serialized_keys(operation["item"])}}
+            for operation in operations
+        ]
         self._items.end(self.model)
-        operations_by_id = {id(request): operation for request, operation in zip(requests, operations, strict=True)}
         unprocessed = list(requests)
+
+        def send(pending: list[Request]) -> list[Request]:
+            # The requests of a further attempt are DynamoDB's.
+            return self._send(pending, are_plain=self._items.are_plain and pending == requests)
+
         try:
-            resend_unprocessed(self._send, unprocessed, max_attempts=self.model.Meta.max_retry_attempts)
+            resend_unprocessed(send, unprocessed, max_attempts=self.model.Meta.max_retry_attempts)
         finally:
             # Also after a timeout of the program's own, which may strike at any moment.
-            self.pending_operations = [
-                operations_by_id.get(id(request)) or self._matching_operation(request) for request in unprocessed
-            ]
-            self._update_saved(operations)
+            self.pending_operations = self._operations_of(unprocessed, requests) if unprocessed else []
+            pending = set(map(id, self.pending_operations))
+            self._items.mark_saved(
+                operation["item"]
+                for operation in operations
+                if operation["action"] == PUT and id(operation) not in pending
+            )
 
-    def _write_request(self, operation: dict[str, t.Any]) -> Request:
-        if operation["action"] == PUT:
-            return {PUT_REQUEST: {ITEM: self._items.item_of(operation["item"])}}
-        return {DELETE_REQUEST: {KEY: serialized_keys(operation["item"])}}
-
-    def _update_saved(self, operations: list[dict[str, t.Any]]) -> None:
-        pending = {id(operation) for operation in self.pending_operations}
-        for operation in operations:
-            if operation["action"] == PUT and id(operation) not in pending:
-                self._items.mark_saved(operation["item"])
-
-    def _send(self, requests: list[Request]) -> list[Request]:
-        response = self.model._get_connection().batch_write_item(
-            put_items=[request[PUT_REQUEST][ITEM] for request in requests if PUT_REQUEST in request],
-            delete_items=[request[DELETE_REQUEST][KEY] for request in requests if DELETE_REQUEST in request],
-        )
+    def _send(self, requests: list[Request], *, are_plain: bool) -> list[Request]:
+        table = self.model._get_connection()
+        put_items = [request[PUT_REQUEST][ITEM] for request in requests if PUT_REQUEST in request]
+        delete_items = [request[DELETE_REQUEST][KEY] for request in requests if DELETE_REQUEST in request]
+        # A program may put another connection in place of the model's.
+        if are_plain and type(table) is TableConnection:
+            put_items = PlainItems(put_items)
+        response = table.batch_write_item(put_items=put_items, delete_items=delete_items)
         self.failed_operations = unprocessed_requests(response)
         return self.failed_operations
+
+    def _operations_of(self, unprocessed: list[Request], requests: list[Request]) -> list[dict[str, t.Any]]:
+        operations = {
+            id(request): operation for request, operation in zip(requests, self.pending_operations, strict=True)
+        }
+        return [operations.get(id(request)) or self._matching_operation(request) for request in unprocessed]
 
     def _matching_operation(self, request: Request) -> dict[str, t.Any]:
         """The pending operation that a request from DynamoDB's response belongs to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import typing as t
 
 import pynamodb.connection
@@ -11,10 +12,10 @@ from pynamodb.attributes import AttributeContainer
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
 from dynaflask.client.patches import Originals
-from dynaflask.client.plain_requests import PlainItem
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import in_call
+from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.item_tenant import require_unchanged
@@ -47,32 +48,39 @@ class BatchItems:
     Args:
         usual_steps: What :func:`usual_steps` returned.
         find_serializer: Finds the serializer of a model in the current scope, or None.
+
+    Attributes:
+        are_plain: True if botocore would send each item since the last :meth:`begin` unchanged.
     """
 
     def __init__(self, usual_steps: Originals, find_serializer: t.Callable[[t.Any], CheckedSerializer | None]) -> None:
+        self.are_plain = True
         self._usual_steps = usual_steps
         self._find_serializer = find_serializer
         self._serializers: dict[type, CheckedSerializer | None] = {}
-        self._has_tenant = True
+        self._are_usual = True
         self._scope: Scope | None = None
 
     def begin(self, model: t.Any) -> None:
         """Start a commit. A patch, a block or a change of the context may have come since the last one."""
-        self._scope = scope = current_scope(model.__dynamo__)
+        self._scope = current_scope(model.__dynamo__)
         self._serializers.clear()
-        self._has_tenant = scope is None or scope.known_tenant is not None
+        self.are_plain = self._are_usual = True
 
     def item_of(self, instance: t.Any) -> dict[str, t.Any]:
         """The item of an object, with its next version."""
         serialize = self._serializer_of(instance)
         if serialize is None:
+            self.are_plain = self._are_usual = False
             item: dict[str, t.Any] = instance.serialize()
             count_version(instance, item)
             return item
         tenant = require_own_tenant(instance, self._scope)
         item, is_plain = serialize(instance)
         require_unchanged(instance, tenant, self._scope)
-        return PlainItem(item) if is_plain else item
+        if not is_plain:
+            self.are_plain = False
+        return item
 
     def end(self, model: t.Any) -> None:
         """End the serialization of a commit's items.
@@ -82,17 +90,25 @@ class BatchItems:
         """
         require_same_scope(model, self._scope)
 
-    def mark_saved(self, instance: t.Any) -> None:
-        """Give an object the version and the tenant of its item, as after a save."""
-        if self._has_tenant or self._serializer_of(instance) is None:
-            with in_call(self._scope, instance):
-                instance.update_local_version_attribute()
+    def mark_saved(self, instances: cabc.Iterable[t.Any]) -> None:
+        """Give objects the versions and the tenant of their items, as after a save."""
+        scope = self._scope
+        if self._are_usual and (scope is None or scope.known_tenant is None):
+            return
+        for instance in instances:
+            if self._serializer_of(instance) is None:
+                with in_call(scope, instance):
+                    instance.update_local_version_attribute()
+            else:
+                remember_tenant(instance, scope)
 
     def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
-        model, serializers = type(instance), self._serializers
-        if model not in serializers:
-            serializers[model] = self._find_serializer(model) if self._is_usual(model) else None
-        return serializers[model] if STEP_NAMES.isdisjoint(vars(instance)) else None
+        model = type(instance)
+        try:
+            serialize = self._serializers[model]
+        except KeyError:
+            serialize = self._serializers[model] = self._find_serializer(model) if self._is_usual(model) else None
+        return serialize if STEP_NAMES.isdisjoint(vars(instance)) else None
 
     def _is_usual(self, model: t.Any) -> bool:
         """True if neither a model nor a patch overrides one of the steps, and the model has no version."""

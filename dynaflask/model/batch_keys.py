@@ -19,6 +19,8 @@ from dynaflask.model.results import BatchGetAdapter
 
 Json = dict[str, t.Any]
 Keys = cabc.Sequence[t.Any]
+# Of a pair.
+TUPLES, LENGTHS = frozenset({tuple}), frozenset({2})
 
 
 def batch_get(
@@ -68,7 +70,7 @@ def _key_builder(model: t.Any) -> t.Callable[[Keys], list[Json] | None] | None:
 
     def build(keys: Keys) -> list[Json] | None:
         # PynamoDB raises its error for another form.
-        if not all(type(key) is tuple and len(key) == 2 for key in keys):  # noqa: PLR2004 - a pair
+        if not (TUPLES.issuperset(map(type, keys)) and LENGTHS.issuperset(map(len, keys))):
             return None
         if is_unchanged:
             return [{hash_name: hash_value, range_name: range_value} for hash_value, range_value in keys]

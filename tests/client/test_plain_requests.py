@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import pytest
@@ -68,6 +69,38 @@ def test_a_batch_reads_keys(requests: PlainRequests) -> None:
     """A batch has the keys, and the option for consistent reads if it is set."""
     request = t.cast("t.Any", requests.batch_get([{"author": "ada", "number": "1.0"}], consistent_read=True))
     assert request["RequestItems"]["Post"] == {"ConsistentRead": True, "Keys": [KEY]}
+
+
+@pytest.mark.parametrize(
+    ("key", "typed"),
+    [
+        ({"author": "ada", "title": "x"}, {"author": {"S": "ada"}, "title": {"S": "x"}}),
+        ({"title": "x", "author": ""}, {"author": {"S": ""}, "title": {"S": "x"}}),
+        # DynamoDB refuses the half of a key.
+        ({"author": "ada"}, {"author": {"S": "ada"}}),
+        ({"author": "ada", "title": None}, None),
+        ({"author": 5, "title": "x"}, None),
+        ({"author": "ada", "other": "x"}, None),
+        ({"author": "ada", "title": "x", "other": "x"}, None),
+        ({"author": {"S": "ada"}, "title": {"S": "x"}}, None),
+    ],
+    ids=map(str, itertools.count()),
+)
+def test_a_batch_reads_keys_of_texts(key: t.Any, typed: t.Any) -> None:
+    """Keys of two texts are written in one step. A key with anything else in it is PynamoDB's."""
+    names = ("author", "title")
+    table = {
+        "TableName": "Post",
+        "KeySchema": [
+            {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=True)
+        ],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+    }
+    requests = PlainRequests(KeyTable(table), is_plain_item=is_plain_item)
+    first = {"author": "ada", "title": "1"}
+    request: t.Any = requests.batch_get([first, key], consistent_read=None)
+    expected = {"Keys": [{"author": {"S": "ada"}, "title": {"S": "1"}}, typed]}
+    assert (request and request["RequestItems"]["Post"]) == (typed and expected)
 
 
 def test_an_unknown_key_is_pynamodbs_error(requests: PlainRequests) -> None:

@@ -29,6 +29,9 @@ CONTAINER_METHODS = (
     *guards.CONSTRUCTION_METHODS,
 )
 
+# Types of contents with elements, which JSON prints as a list.
+COLLECTIONS = (list, set)
+
 
 def report(model: t.Any) -> cabc.Iterator[str]:
     """The parts of the output: what is generated, and what is not, with the reason.
@@ -90,7 +93,7 @@ def describe(struct: t.Any) -> t.Any:
     Args:
         struct: A struct of msgspec, or the type of a content.
     """
-    if t.get_origin(struct) is list:
+    if t.get_origin(struct) in COLLECTIONS:
         return [describe(t.get_args(struct)[0])]
     if not hasattr(struct, "__struct_fields__"):
         return struct.__name__
@@ -99,7 +102,7 @@ def describe(struct: t.Any) -> t.Any:
 
 
 def _without_unset(field_type: t.Any) -> t.Any:
-    return field_type if t.get_origin(field_type) is list else (t.get_args(field_type) or (field_type,))[0]
+    return field_type if t.get_origin(field_type) in COLLECTIONS else (t.get_args(field_type) or (field_type,))[0]
 
 
 def main(arguments: cabc.Sequence[str] | None = None) -> None:

@@ -31,6 +31,13 @@ Item = cabc.Mapping[str, t.Any]
 
 # DynamoDB has no such type, so every value takes the branch for other types.
 NO_TYPE = "\0"
+# Source that lets PynamoDB set the defaults of an object.
+DEFAULTS_BY_PYNAMODB = [
+    "put(instance, 'attribute_values', {})",
+    "instance._set_discriminator()",
+    "instance._set_defaults(_user_instantiated=False)",
+    "values = instance.attribute_values",
+]
 
 
 class Deserializer(t.NamedTuple):
@@ -71,12 +78,16 @@ class Construction(t.NamedTuple):
     Attributes:
         new_instance: Source that makes the object, ``instance``.
         start_values: Source that gives it its defaults, ``values``.
+        set_values: Source that gives it ``values``, as part of ``start_values`` or in its place.
+        default_keys: The keys of the defaults in ``attribute_values``, in their order. If PynamoDB must set them, none.
         namespace: The globals of that source.
         runs_no_user_code: True if neither runs code of the program.
     """
 
     new_instance: list[str]
     start_values: list[str]
+    set_values: str
+    default_keys: tuple[str, ...]
     namespace: dict[str, t.Any]
     runs_no_user_code: bool
 
@@ -138,27 +149,17 @@ def construction_of(cls: t.Any) -> Construction:
     new_instance = ["instance = new(cls)" if is_safe else "instance = cls(_user_instantiated=False)"]
     if is_safe and issubclass(cls, MapAttribute):
         new_instance.append("put(instance, 'attribute_kwargs', {})")
+    # A map's own __setattr__ would take attribute_values for an attribute of the map.
+    is_map = issubclass(cls, MapAttribute)
+    set_values = "put(instance, 'attribute_values', values)" if is_map else "instance.attribute_values = values"
     return Construction(
         new_instance=new_instance,
-        start_values=_start_values(cls, has_static_defaults=defaults is not None),
+        start_values=DEFAULTS_BY_PYNAMODB if defaults is None else ["values = defaults()", set_values],
+        set_values=set_values,
+        default_keys=() if defaults is None else tuple(_defaults(cls)),
         namespace={"cls": cls, "put": object.__setattr__, "new": object.__new__, "defaults": defaults},
         runs_no_user_code=is_safe and defaults is not None,
     )
-
-
-def _start_values(cls: t.Any, *, has_static_defaults: bool) -> list[str]:
-    """Source that gives an object its defaults."""
-    if not has_static_defaults:
-        return [
-            "put(instance, 'attribute_values', {})",
-            "instance._set_discriminator()",
-            "instance._set_defaults(_user_instantiated=False)",
-            "values = instance.attribute_values",
-        ]
-    # A map's own __setattr__ would take attribute_values for an attribute of the map.
-    if issubclass(cls, MapAttribute):
-        return ["values = defaults()", "put(instance, 'attribute_values', values)"]
-    return ["values = instance.attribute_values = defaults()"]
 
 
 def _read_fields(fields: list[FieldReader], namespace: dict[str, t.Any]) -> list[str]:
@@ -198,11 +199,7 @@ def _static_defaults(cls: t.Any) -> t.Callable[[], dict[str, t.Any]] | None:
     """A function that makes the defaults of a new object; None if PynamoDB must set them."""
     if has_discriminator(cls) or not is_unmodified(cls, ("_set_defaults", "_set_discriminator")):
         return None
-    with_default = {
-        value_key(cls, attribute): attribute
-        for attribute in cls.get_attributes().values()
-        if attribute.default is not None
-    }
+    with_default = _defaults(cls)
     if not all(_has_static_default(attribute) for attribute in with_default.values()):
         return None
     if not any(callable(attribute.default) for attribute in with_default.values()):
@@ -212,6 +209,12 @@ def _static_defaults(cls: t.Any) -> t.Callable[[], dict[str, t.Any]] | None:
         for key, attribute in with_default.items()
     }
     return lambda: {key: factory() for key, factory in factories.items()}
+
+
+def _defaults(cls: t.Any) -> dict[str, t.Any]:
+    """The attributes with a default, by their keys in ``attribute_values``."""
+    attributes_by_key = {value_key(cls, attribute): attribute for attribute in cls.get_attributes().values()}
+    return {key: attribute for key, attribute in attributes_by_key.items() if attribute.default is not None}
 
 
 def _has_static_default(attribute: t.Any) -> bool:

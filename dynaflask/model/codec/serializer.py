@@ -13,7 +13,6 @@ from pynamodb.attributes import MapAttribute
 from pynamodb.constants import BOOLEAN
 from pynamodb.constants import NULL
 from pynamodb.constants import NUMBER
-from pynamodb.constants import NUMBER_SET
 from pynamodb.constants import STRING
 from pynamodb.constants import STRING_SET
 from pynamodb.exceptions import AttributeNullError
@@ -24,6 +23,9 @@ from dynaflask.model.codec.guards import Compilation
 from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.source import execute
 from dynaflask.model.codec.source import function_suffix
+from dynaflask.model.codec.source import indented
+from dynaflask.model.codec.usual_items import PLAIN_SETS
+from dynaflask.model.codec.usual_items import usual_item_source
 from dynaflask.model.codec.values import Convert
 from dynaflask.model.pynamodb_internals import element_attribute_for
 from dynaflask.model.pynamodb_internals import value_key
@@ -32,6 +34,19 @@ Serializer = t.Callable[[t.Any], dict[str, t.Any]]
 #: Returns an item, and True if botocore would send it unchanged.
 CheckedSerializer = t.Callable[[t.Any], tuple[dict[str, t.Any], bool]]
 Converters = dict[type, Convert]
+
+
+class Functions(t.NamedTuple):
+    """The generated functions that serialize one class.
+
+    Attributes:
+        serialize: Serializes any object.
+        usual_item: Serializes the usual object, and raises a KeyError for any other; see ``usual_items.py``. None if
+            an attribute of the class may run code of the program, or has a value that takes a walk.
+    """
+
+    serialize: Serializer
+    usual_item: Serializer | None
 
 
 class FieldWriter(t.NamedTuple):
@@ -64,7 +79,8 @@ class FieldWriter(t.NamedTuple):
 
 def compile_serializer(model: t.Any) -> Serializer | None:
     """The serializer of a model, with PynamoDB's check for missing values; None if the model overrides a method."""
-    return _compile(model, Compilation())
+    functions = _compile(model, Compilation())
+    return functions and functions.serialize
 
 
 def compile_checked_serializer(model: t.Any, *, is_plain: t.Callable[[t.Any], bool]) -> CheckedSerializer | None:
@@ -74,34 +90,50 @@ def compile_checked_serializer(model: t.Any, *, is_plain: t.Callable[[t.Any], bo
         model: The model's class.
         is_plain: True for a typed value that botocore sends unchanged.
     """
-    return t.cast("CheckedSerializer | None", _compile(model, Compilation(), is_plain=is_plain))
+    functions = _compile(model, Compilation(), is_plain=is_plain)
+    return t.cast("CheckedSerializer | None", functions and functions.serialize)
 
 
 def _compile(
     cls: t.Any, compilation: Compilation, *, is_plain: t.Callable[[t.Any], bool] | None = None
-) -> Serializer | None:
+) -> Functions | None:
     if not guards.is_unmodified_container(cls, guards.CONTAINER_SERIALIZE_METHODS) or cls in compilation.in_progress:
         return None
     if not all(is_unmodified(type(attribute), ["__get__"]) for attribute in cls.get_attributes().values()):
         return None
-    is_checked = is_plain is not None
     namespace: dict[str, t.Any] = {"AttributeNullError": AttributeNullError, "is_plain_value": is_plain}
     compilation.in_progress.add(cls)
     fields = [_field_writer(cls, name, attribute, compilation) for name, attribute in cls.get_attributes().items()]
+    maps = [_compile(field.map_class, compilation, is_plain=is_plain) if field.map_class else None for field in fields]
+    compilation.in_progress.discard(cls)
+    usual_item = usual_item_source(cls, fields, [functions and functions.usual_item for functions in maps], namespace)
     # A block for each attribute: a loop over the attributes takes half as long again.
     blocks: list[str] = []
-    for number, field in enumerate(fields):
-        map_serializer = _compile(field.map_class, compilation, is_plain=is_plain) if field.map_class else None
+    for number, (field, functions) in enumerate(zip(fields, maps, strict=True)):
         namespace |= {f"convert{number}": field.convert, f"map_class{number}": field.map_class}
-        namespace[f"serialize_map{number}"] = map_serializer
-        blocks += _write_field(number, field, namespace, is_checked=is_checked, is_map=map_serializer is not None)
-    compilation.in_progress.discard(cls)
-    function_name = f"serialize{'_checked' if is_checked else ''}_{function_suffix(cls)}"
-    checks, result = (["is_plain = True"], "item, is_plain") if is_checked else ([], "item")
-    start = [f"def {function_name}(instance):", "get, item = instance.attribute_values.get, {}"]
-    source = "\n    ".join([*start, *checks, *blocks, f"return {result}"])
+        namespace[f"serialize_map{number}"] = functions and functions.serialize
+        blocks += _write_field(number, field, namespace, is_checked=is_plain is not None, is_map=functions is not None)
+    suffix = function_suffix(cls)
+    function_name = f"serialize{'' if is_plain is None else '_checked'}_{suffix}"
+    start, result = ([], "item") if is_plain is None else (["is_plain = True"], "item, is_plain")
+    lines = [
+        *([] if usual_item is None else [*usual_item, "", ""]),
+        f"def {function_name}(instance):",
+        *([] if usual_item is None else indented(_try_usual_item(suffix, is_checked=is_plain is not None))),
+        *indented(["get, item = instance.attribute_values.get, {}", *start, *blocks, f"return {result}"]),
+    ]
+    source = "\n".join(lines)
     execute(f"{source}\n", namespace, title="serializer", cls=cls)
-    return t.cast("Serializer", namespace[function_name])
+    return Functions(namespace[function_name], namespace.get(f"usual_item_of_{suffix}"))
+
+
+def _try_usual_item(suffix: str, *, is_checked: bool) -> list[str]:
+    return [
+        "try:",
+        f"    return usual_item_of_{suffix}(instance){', True' if is_checked else ''}",
+        "except KeyError:  # a value is absent, or of another type",
+        "    pass",
+    ]
 
 
 def _write_field(
@@ -138,8 +170,8 @@ def _write_field(
         return [f"value = get({field.key!r})", "value_type = type(value)", *general]
     lines = [f"value = get({field.key!r})", "value_type = type(value)"]
     for place, (condition, block) in enumerate(branches):
-        lines += [f"{'elif' if place else 'if'} {condition}:", *_indented(block)]
-    return [*lines, "else:", *_indented(general)]
+        lines += [f"{'elif' if place else 'if'} {condition}:", *indented(block)]
+    return [*lines, "else:", *indented(general)]
 
 
 def _set_branch(
@@ -178,10 +210,6 @@ def _map_branch(number: int, field: FieldWriter, put: str, *, is_checked: bool) 
 
 def _required_keys(cls: t.Any) -> list[str]:
     return [value_key(cls, attribute) for attribute in cls.get_attributes().values() if not attribute.null]
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
 
 
 def _field_writer(cls: t.Any, name: str, attribute: t.Any, compilation: Compilation) -> FieldWriter:
@@ -262,7 +290,8 @@ def _map_converter(cls: t.Any, compilation: Compilation) -> Convert | None:
     if cls is MapAttribute:
         serialize = _serialize_raw_map if guards.are_raw_values_unmodified() else None
     else:
-        serialize = None if cls.is_raw() else _compile(cls, compilation)
+        functions = None if cls.is_raw() else _compile(cls, compilation)
+        serialize = functions and functions.serialize
     if serialize is None:
         return None
     # A map that is the attribute of a class, and not a value, has no values.
@@ -320,8 +349,6 @@ PLAIN_CONVERTERS: dict[str, tuple[Convert, ...]] = {
     NUMBER: (int.__repr__, values.serialize_float),
     BOOLEAN: (bool,),
 }
-# DynamoDB's types of sets without binary values.
-PLAIN_SETS = (STRING_SET, NUMBER_SET)
 # Converters that never return None, and raise no AttributeNullError.
 QUICK_CONVERTERS = (int.__repr__, values.serialize_float, values.serialize_utc)
 LEGACY_CONVERTERS: dict[t.Any, Converters] = {attributes.BinaryAttribute.serialize: {bytes: base64.b64encode}}

@@ -14,6 +14,11 @@ def function_suffix(cls: type) -> str:
     return re.sub(r"\W", "_", cls.__name__, flags=re.ASCII)
 
 
+def indented(lines: list[str]) -> list[str]:
+    """Lines of source, one level deeper."""
+    return [line and f"    {line}" for line in lines]
+
+
 def execute(source: str, namespace: dict[str, t.Any], *, title: str, cls: type) -> None:
     """Run generated source, which defines functions in a namespace.
 

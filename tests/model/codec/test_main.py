@@ -16,6 +16,7 @@ from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import UnicodeSetAttribute
 
 from dynaflask.client.codec import json_codec
 from dynaflask.model.codec.__main__ import main
@@ -50,6 +51,7 @@ THREAD = thing(
     author=Author(null=True),
     tags=ListAttribute(of=UnicodeAttribute),
     others=ListAttribute(of=Author),
+    words=UnicodeSetAttribute(null=True),
     raw=MapAttribute(),  # type: ignore[no-untyped-call]
 )
 
@@ -79,6 +81,7 @@ def test_it_prints_the_functions_and_the_struct() -> None:
         "others": {"L": [author]},
         "raw": {"M": "dict"},
         "tags": {"L": [{"S": "str"}]},
+        "words": {"SS": ["str"]},
     }
 
 

@@ -18,6 +18,8 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.attributes import UTCDateTimeAttribute
 from pynamodb.attributes import VersionAttribute
 
+from dynaflask.client.codec import json_codec
+from dynaflask.model.codec import values
 from tests.support.codecs import deserializes_like_pynamodb
 from tests.support.codecs import serializes_like_pynamodb
 from tests.support.strategies import ATTRIBUTES
@@ -129,6 +131,21 @@ def test_any_value_is_serialized(value: t.Any) -> None:
             instance.attribute_values["own"] = assigned
             if not isinstance(value, dt.timedelta):
                 assert serializes_like_pynamodb(instance)
+
+
+@pytest.mark.parametrize("has_msgspec", [True, False])
+@pytest.mark.parametrize("microsecond", [0, 1, 100_000, 999_999])
+@pytest.mark.parametrize("year", [1, 999, 2026, 9999])
+def test_a_datetime_is_serialized(
+    year: int, microsecond: int, has_msgspec: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A datetime gives PynamoDB's text with msgspec and without: in UTC, in another time zone and in none."""
+    if not has_msgspec:
+        monkeypatch.setattr(json_codec, "msgspec", None)
+    zones = [UTC, None, dt.timezone(dt.timedelta(hours=5, minutes=30)), dt.timezone(dt.timedelta(seconds=-12345))]
+    for zone in zones:
+        value = dt.datetime(year, 6, 7, 8, 9, 10, microsecond, tzinfo=zone)
+        assert values.serialize_utc(value) == UTCDateTimeAttribute().serialize(value)
 
 
 @pytest.mark.parametrize("kind", ["B", "old B", "BS", "old BS"])
