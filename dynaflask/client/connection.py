@@ -31,6 +31,7 @@ from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.patches import Originals
+from dynaflask.client.patches import original
 from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import PlainCalls
@@ -59,8 +60,10 @@ if t.TYPE_CHECKING:
 
 # Methods that :meth:`Connection.dispatch` passes by, as they are before a test patches them.
 _base_method = vars(pynamodb.connection.Connection).get
-_DISPATCH = _base_method("dispatch")
-_SEND_PRE, _SEND_POST = _base_method("send_pre_boto_callback"), _base_method("send_post_boto_callback")
+_DISPATCH, _SEND_PRE, _SEND_POST = (
+    original(pynamodb.connection.Connection, name)
+    for name in ("dispatch", "send_pre_boto_callback", "send_post_boto_callback")
+)
 
 
 class ConnectionContext(t.Protocol):

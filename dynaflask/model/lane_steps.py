@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pynamodb.models
 from pynamodb.attributes import AttributeContainer
 
@@ -75,3 +77,14 @@ class LaneSteps:
     def are_usual(self, model: type) -> bool:
         """True if neither the model nor a patch overrides one of the methods."""
         return self._originals.are_in_place() and self._inherited.are_inherited(model)
+
+
+@functools.cache
+def steps_of(base: type, lanes: type) -> dict[str, LaneSteps]:
+    """The methods that each lane skips, by the operation; see :class:`LaneSteps`.
+
+    Args:
+        base: The base class of all models.
+        lanes: The base of it that has the lanes.
+    """
+    return {operation: LaneSteps(base, operation, lanes=lanes) for operation in STEPS}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
-from dynaflask.model.item_lane import ItemLane
 from dynaflask.registry.context import current_scope
+
+if t.TYPE_CHECKING:
+    from dynaflask.model.item_lane import ItemLane
 
 
 class ItemLanesMixin:

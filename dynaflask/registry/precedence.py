@@ -19,20 +19,22 @@ import collections.abc as cabc
 import typing as t
 
 from dynaflask.client.table_keys import KeyTable
-from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
-from dynaflask.config.bind import merge_settings
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.config.fields import MODEL_ONLY_SETTINGS
 from dynaflask.config.fields import MODEL_VALIDATORS
 from dynaflask.config.fields import UPSTREAM_DEFAULTS
+from dynaflask.config.settings import DEFAULT_BIND
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_identity
+from dynaflask.config.settings import merge_settings
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.tenants import Tenant
+
+EMPTY_BIND: t.Final = Bind()
 
 
 class EffectiveSettings:
@@ -133,6 +135,18 @@ def resolve(
     table_name = values.get("table_name") or _real_name(declared_name, bind)
     is_static = _is_static(declaration, bind)
     return EffectiveSettings(bind, table_name, is_static=is_static, values=_with_defaults(values, bind_key, table_name))
+
+
+def declared_settings(declaration: DeclaredMeta) -> EffectiveSettings:
+    """The settings of a model outside of app contexts: what it declares, over PynamoDB's defaults.
+
+    Args:
+        declaration: What the model declares.
+    """
+    meta_class = declaration.meta_class
+    declared = {name: getattr(meta_class, name) for name in MODEL_VALIDATORS if hasattr(meta_class, name)}
+    values = {**UPSTREAM_DEFAULTS, **declared}
+    return EffectiveSettings(EMPTY_BIND, values.get("table_name"), is_static=False, values=values)
 
 
 def resolve_bind(

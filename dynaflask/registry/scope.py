@@ -78,6 +78,7 @@ class Scope:
         is_left: True after the ``with`` statement that entered the block. What was begun in the block may go on in it.
         is_left_elsewhere: True if another thread or task than that which entered the block has left it.
         token: Of an entered block: tells the thread or task that entered it from a copy of its context.
+        looks_up_tenant: True for the scope of a function of the program that looks up a tenant.
     """
 
     pushes: t.Any = True
@@ -90,6 +91,7 @@ class Scope:
     is_left: bool = False
     is_left_elsewhere: bool = False
     token: ScopeToken | None = None
+    looks_up_tenant: t.ClassVar[bool] = False
 
     def __init__(
         self,
@@ -578,6 +580,8 @@ def _key_table(declaration: DeclaredMeta, settings: EffectiveSettings) -> KeyTab
 
 class TenantLookupScope(Scope):
     """The scope of the functions that look up a tenant. It refuses all that depends on the tenant."""
+
+    looks_up_tenant: t.ClassVar[bool] = True
 
     @property
     def principal(self) -> Principal:
