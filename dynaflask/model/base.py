@@ -13,8 +13,6 @@ from dynaflask.client.patches import remember
 from dynaflask.model.codec_lookup import FROM_RAW_DATA
 from dynaflask.model.codec_lookup import checked_serializer_of
 from dynaflask.model.codec_lookup import codec_of
-from dynaflask.model.codec_lookup import find_codec
-from dynaflask.model.codec_lookup import safe_responses
 from dynaflask.model.conditions import ConditionMixin
 from dynaflask.model.counts import CountMixin
 from dynaflask.model.creation import GetOrCreateMixin
@@ -35,7 +33,6 @@ if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
     from dynaflask.model.batch import BatchWrite
     from dynaflask.model.codec.compiled import CompiledCodec
-    from dynaflask.model.item_lane import ItemLane
     from dynaflask.registry.scope import Scope
 
 
@@ -193,21 +190,6 @@ class Model(
     @classmethod
     def _get_connection(cls) -> TableConnection:
         return require_scope(cls.__name__, cls.__dynamo__).model_table(cls)
-
-    @classmethod
-    def _item_lane(cls, scope: Scope) -> ItemLane | None:
-        codec = scope.codec_for(cls, find_codec)
-        if codec is None:
-            return None
-        lane: ItemLane | None = codec.lane
-        # Two threads may each make one here. Both are right, and the later one stays.
-        if lane is None:
-            from dynaflask.model.item_lane import ItemLane  # noqa: PLC0415 - a declaration does not need it
-            from dynaflask.model.lane_steps import steps_of  # noqa: PLC0415 - a declaration does not need it
-
-            steps = steps_of(Model, ItemLanesMixin)
-            lane = codec.lane = ItemLane(cls, codec=codec, steps=steps, safe_responses=safe_responses)
-        return lane
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, t.Any]]:
         codec = codec_of(type(self)) if null_check else None

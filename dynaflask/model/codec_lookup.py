@@ -73,9 +73,9 @@ def find_codec(model: t.Any, scope: Scope | None) -> CompiledCodec | None:
     codec: CompiledCodec | None = model.__codec__
     # Two threads may each make one here. Both are right, and the later one stays.
     if codec is None or codec.model is not model:
-        from dynaflask.model.codec.compiled import CompiledCodec  # noqa: PLC0415 - a declaration does not need it
+        from dynaflask.model.item_lane import codec_with_lane  # noqa: PLC0415 - a declaration does not need it
 
-        codec = model.__codec__ = CompiledCodec(model, base=FROM_RAW_DATA.base)
+        codec = model.__codec__ = codec_with_lane(model, base=FROM_RAW_DATA.base)
     return codec
 
 

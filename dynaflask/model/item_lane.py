@@ -28,11 +28,14 @@ from dynaflask.model.codec.deserializer import Deserializer
 from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.responses import UpdatedItem
 from dynaflask.model.codec.serializer import CheckedSerializer
+from dynaflask.model.codec_lookup import safe_responses
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.lane_steps import CALLS
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.lane_steps import LaneSteps
+from dynaflask.model.lane_steps import steps_of
+from dynaflask.model.lanes import ItemLanesMixin
 from dynaflask.model.pynamodb_internals import has_discriminator
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import range_key_attribute
@@ -215,3 +218,15 @@ class ItemLane:
         if type(table.connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
             return table, None
         return table, table.connection.plain_requests(table.table_name)
+
+
+def codec_with_lane(model: t.Any, *, base: type) -> CompiledCodec:
+    """The codec of a model, and its lane.
+
+    Args:
+        model: The model's class.
+        base: The base class of all models.
+    """
+    codec = CompiledCodec(model, base=base)
+    codec.lane = ItemLane(model, codec=codec, steps=steps_of(base, ItemLanesMixin), safe_responses=safe_responses)
+    return codec

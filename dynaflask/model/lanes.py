@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from dynaflask.model.codec_lookup import find_codec
 from dynaflask.registry.context import current_scope
 
 if t.TYPE_CHECKING:
@@ -57,4 +58,5 @@ class ItemLanesMixin:
 def _lane_of(model: t.Any) -> tuple[t.Any, ItemLane | None]:
     """The current scope and the model's lane; None in its place if there is no scope, or its codec is not used."""
     scope = current_scope(model.__dynamo__)
-    return scope, None if scope is None else model._item_lane(scope)
+    codec = None if scope is None else scope.codec_for(model, find_codec)
+    return scope, None if codec is None else codec.lane

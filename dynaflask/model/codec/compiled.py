@@ -37,7 +37,7 @@ class CompiledCodec:
     Attributes:
         model: The model's class.
         base: That base class.
-        lane: The model's ``ItemLane``, from the first use on.
+        lane: The model's ``ItemLane``.
     """
 
     lane: t.Any = None
