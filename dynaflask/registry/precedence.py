@@ -18,6 +18,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
+from dynaflask.client.connection import Upstream
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
@@ -50,10 +51,14 @@ class EffectiveSettings:
 
     Attributes:
         key_table: The keys of the table, from the first use on, if the settings are static.
+        upstream: The attributes of a connection to the bind, as of ``key_table``.
         unshared_among: Number of models that were declared when no model with a ``TenantKey`` had this table.
     """
 
-    __slots__ = ("_layer", "_settings", "_values", "bind", "is_static", "key_table", "table_name", "unshared_among")
+    __slots__ = (
+        *("_layer", "_settings", "_values", "bind", "is_static", "key_table", "table_name", "unshared_among"),
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class EffectiveSettings:
         self.table_name: t.Final = table_name
         self.is_static: t.Final = is_static
         self.key_table: KeyTable | None = None
+        self.upstream: Upstream | None = None
         self.unshared_among = -1
         self._layer = values
         self._settings = settings
