@@ -107,19 +107,17 @@ class ClientHooks:
             return "moto's mock is active"
         return examined.reasons[modules]
 
-    def emit(self, event: str, **arguments: t.Any) -> None:
-        """Call the handlers of an event, as botocore does.
+    def handlers(self, event: str) -> tuple[t.Any, ...]:
+        """The handlers that botocore would call at an event, in its order.
 
         Args:
             event: Full name of the event, with service and operation.
-            **arguments: Arguments of the handlers.
         """
         cache = self._examined.handlers
         handlers = cache.get(event)
         if handlers is None:
             handlers = cache[event] = event_handlers(self._client, event)
-        for handler in handlers:
-            handler(event_name=event, **arguments)
+        return handlers
 
     def _scan(self, examined: _Examined, modules: frozenset[str]) -> str | None:
         patch = find_patch(self._client, modules)
@@ -158,8 +156,10 @@ class FutureHooks:
             examined.reasons[modules] = find_creation_patch(modules) or self._foreign_handler(modules)
         return "moto's mock is active" if mock_is_active() else examined.reasons[modules]
 
-    def emit(self, event: str, **arguments: t.Any) -> None:
-        """Call no handler: what botocore's own handlers keep count of begins with the first failed attempt."""
+    @staticmethod
+    def handlers(_: str) -> tuple[t.Any, ...]:
+        """No handler: what botocore's own handlers keep count of begins with the first failed attempt."""
+        return ()
 
     @staticmethod
     def _foreign_handler(modules: frozenset[str]) -> str | None:
