@@ -182,7 +182,7 @@ def serve(models: int, *, more: cabc.Sequence[dict[str, t.Any]]) -> Figures:
     """The cost of one app for each of these settings."""
     db = dynaflask.Dynamo()
     declared = [declare(db.Model, f"Model{number}") for number in range(models)]
-    kept: list[flask.Flask] = []
+    kept = [make_app("first", db)]  # imports what calls need
 
     def add(number: int) -> float:
         kept.append(make_app(f"app{number}", db, **more[number]))

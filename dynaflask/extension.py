@@ -9,57 +9,46 @@ import typing as t
 
 import flask
 
-from dynaflask.cli import group
-from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
-from dynaflask.client.pool import pool
-from dynaflask.config.bind import Bind
 from dynaflask.config.fields import BIND_VALIDATORS
-from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_values
-from dynaflask.config.settings import read_settings
 from dynaflask.config.validators import Values
-from dynaflask.model import transactions
 from dynaflask.model.lookups import passed
 from dynaflask.model.metaclass import M
 from dynaflask.model.metaclass import scope_existing_model
 from dynaflask.model.typed import Model
 from dynaflask.model.typed import make_base
-from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.registry.blocks import app_context_for
-from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import UnclearBlockError
-from dynaflask.registry.context import close_request_scopes
-from dynaflask.registry.context import close_scope
 from dynaflask.registry.context import current_app
 from dynaflask.registry.context import require_scope
-from dynaflask.registry.generators import note_push
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.models import STATIC_MODELS
 from dynaflask.registry.models import DeclaredModels
-from dynaflask.registry.registry import Registry
-from dynaflask.registry.scope import Scope
-from dynaflask.registry.scope import TenantLookupScope
 from dynaflask.tenants import UNRESTRICTED
 from dynaflask.tenants import Lister
 from dynaflask.tenants import Loader
 from dynaflask.tenants import SettingsOf
 from dynaflask.tenants import TenantCallbacks
-from dynaflask.views import pagination
 from dynaflask.views.lookups import LookupsMixin
-from dynaflask.views.pagination import Page
 
 if t.TYPE_CHECKING:
     from pynamodb.expressions.condition import Condition
     from pynamodb.pagination import ResultIterator
 
+    from dynaflask.client.connection import Connection
+    from dynaflask.client.connection import TableConnection
+    from dynaflask.config.bind import Bind
+    from dynaflask.config.settings import Settings
     from dynaflask.model.transactions import TransactGet
     from dynaflask.model.transactions import TransactWrite
     from dynaflask.operations.operation import Operation
     from dynaflask.operations.usage import Usage
     from dynaflask.operations.usage import UsageKey
+    from dynaflask.registry.registry import Registry
+    from dynaflask.registry.scope import Scope
     from dynaflask.tables.streams import StreamRecords
+    from dynaflask.views.pagination import Page
 
 T = t.TypeVar("T")
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
@@ -108,28 +97,9 @@ class Dynamo(LookupsMixin):
             ConfigurationError: A setting is wrong, or the table name of a model that is declared by now.
             RuntimeError: The app already has an extension of that name.
         """
-        _refuse_second(app)
-        if isinstance(models, type):
-            raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
-        settings = read_settings(app.name, self._config(app))
-        allowed_models = None if models is None else [self._require_own(model) for model in models]
-        recorder = OperationRecorder(app, settings.plain)
-        registry = self._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
-        registry.models.check_table_names()
-        # The steps above may raise. They change nothing in the app; the steps below do.
-        _install_teardown(app, settings, recorder)
-        if settings.plain.get("error_handlers"):
-            from dynaflask.views import error_responses  # noqa: PLC0415 - an app without this setting does not need it
+        from dynaflask.installation import install  # noqa: PLC0415 - a program that declares models does not need it
 
-            error_responses.install(app)
-        if settings.plain.get("json_errors"):
-            from dynaflask.views import json_errors  # noqa: PLC0415 - an app without this setting does not need it
-
-            json_errors.install(app)
-        app.cli.add_command(group.dynamo)
-        app.extensions[EXTENSION] = registry
-        # First in the list, so that the user's own processors override its names.
-        app.shell_context_processors.insert(0, registry.shell_context)
+        install(self, app, models=models)
 
     def register(self, model: M) -> M:
         """Make an existing PynamoDB model app-scoped in place, as a call or as a decorator.
@@ -469,6 +439,8 @@ class Dynamo(LookupsMixin):
             segment=segment,
             total_segments=total_segments,
         )
+        from dynaflask.views import pagination  # noqa: PLC0415 - few programs need it
+
         page: Page[T] = pagination.paginate(
             self._scope("db.paginate"),
             method,
@@ -522,6 +494,8 @@ class Dynamo(LookupsMixin):
             return_consumed_capacity: ``"INDEXES"`` or ``"TOTAL"`` to ask for the consumed capacity.
             return_item_collection_metrics: ``"SIZE"`` to ask for the sizes of item collections.
         """
+        from dynaflask.model import transactions  # noqa: PLC0415 - few programs need it
+
         return transactions.TransactWrite(
             connection=self.get_connection(),
             client_request_token=client_request_token,
@@ -535,6 +509,8 @@ class Dynamo(LookupsMixin):
         Args:
             return_consumed_capacity: ``"INDEXES"`` or ``"TOTAL"`` to ask for the consumed capacity.
         """
+        from dynaflask.model import transactions  # noqa: PLC0415 - few programs need it
+
         return transactions.TransactGet(
             connection=self.get_connection(), return_consumed_capacity=return_consumed_capacity
         )
@@ -545,6 +521,8 @@ class Dynamo(LookupsMixin):
         return app.config
 
     def _make_registry(self, app: flask.Flask, settings: Settings, **options: t.Any) -> Registry:
+        from dynaflask.registry.registry import Registry  # noqa: PLC0415 - a program that declares models does not need it
+
         return Registry(self, settings, **options)
 
     def _fallback_scope(self, what: str | None = None) -> Scope | None:
@@ -562,7 +540,7 @@ class Dynamo(LookupsMixin):
     def _without_tenant(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
         scope = self._scope_around_tenant("db.without_tenant")
         # A function that looks up tenants needs the block, and runs once for each of them.
-        level = logging.INFO if isinstance(scope, TenantLookupScope) else logging.WARNING
+        level = logging.INFO if scope.looks_up_tenant else logging.WARNING
         logger.log(level, "The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
         return scope.using({}, principal=UNRESTRICTED)
 
@@ -594,23 +572,3 @@ class Dynamo(LookupsMixin):
                 f" {model!r}."
             )
         return model
-
-
-def _refuse_second(app: flask.Flask) -> None:
-    present = app.extensions.get(EXTENSION)
-    if isinstance(present, Registry):
-        raise RuntimeError(f"The app {app.name!r} is initialised already. Call db.init_app(app) once, in its factory.")
-    if present is not None:
-        owner = f"{type(present).__module__}.{type(present).__qualname__}"
-        raise RuntimeError(
-            f"app.extensions[{EXTENSION!r}] of {app.name!r} belongs to {owner}. Remove one of the two extensions."
-        )
-
-
-def _install_teardown(app: flask.Flask, settings: Settings, recorder: OperationRecorder) -> None:
-    flask.appcontext_pushed.connect(note_push, app)
-    app.teardown_request(close_request_scopes)
-    app.teardown_appcontext(close_scope)
-    if "client_idle_seconds" in settings.plain:
-        app.teardown_appcontext(pool.evict_idle)
-    recorder.install(app)

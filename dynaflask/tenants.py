@@ -20,13 +20,13 @@ import weakref
 import flask
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.config.bind import merge_settings
 from dynaflask.config.fields import TENANT_GROUPS
 from dynaflask.config.fields import TENANT_LIMITS
 from dynaflask.config.fields import TENANT_VALIDATORS
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_values
 from dynaflask.config.settings import did_you_mean
+from dynaflask.config.settings import merge_settings
 from dynaflask.config.validators import Values
 from dynaflask.config.validators import is_tenant_name
 from dynaflask.exceptions import ConfigurationError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import time
 import typing as t
 
@@ -33,6 +34,7 @@ from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.patches import Originals
+from dynaflask.client.patches import original
 from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import PlainCalls
@@ -55,6 +57,7 @@ from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import Place
 from dynaflask.operations.tracing import finished_call
 
 if t.TYPE_CHECKING:
@@ -62,8 +65,15 @@ if t.TYPE_CHECKING:
 
 # Methods that :meth:`Connection.dispatch` passes by, as they are before a test patches them.
 _base_method = vars(pynamodb.connection.Connection).get
-_DISPATCH = _base_method("dispatch")
-_SEND_PRE, _SEND_POST = _base_method("send_pre_boto_callback"), _base_method("send_post_boto_callback")
+_DISPATCH, _SEND_PRE, _SEND_POST, _INIT = (
+    original(pynamodb.connection.Connection, name)
+    for name in ("dispatch", "send_pre_boto_callback", "send_post_boto_callback", "__init__")
+)
+# The attributes that PynamoDB's __init__ makes for each connection. All others are values of the bind. Connections to
+# one bind can share `_local`: PynamoDB keeps a session there, which `Connection.session` replaces.
+OWN_ATTRIBUTES: t.Final = frozenset({"_tables", "_local"})
+
+Upstream = cabc.Mapping[str, t.Any]
 
 
 class ConnectionContext(t.Protocol):
@@ -122,7 +132,12 @@ class Connection(PlainCalls):
         tenant: Tenant that the connection acts for, or None.
         model: Name of the model, if the connection serves one model alone.
         own_capacity: Units per second in the tenant's own settings; ``None`` for no limit.
+        upstream: What :func:`upstream_attributes` returned for this bind; by default, PynamoDB's ``__init__`` runs.
     """
+
+    # URL and region of the client, once a traced call has got it.
+    _place: Place = UNKNOWN_PLACE
+    _session: t.Any = None
 
     def __init__(
         self,
@@ -132,20 +147,13 @@ class Connection(PlainCalls):
         tenant: str | None = None,
         model: str | None = None,
         own_capacity: OwnCapacity = UNSET,
+        upstream: Upstream | None = None,
     ) -> None:
-        super().__init__(
-            region=bind.region,
-            host=bind.host,
-            read_timeout_seconds=bind.read_timeout_seconds,
-            connect_timeout_seconds=bind.connect_timeout_seconds,
-            max_retry_attempts=bind.max_retry_attempts,
-            retry_configuration=t.cast("t.Any", bind.retry_configuration),
-            max_pool_connections=bind.max_pool_connections,
-            extra_headers=bind.extra_headers,
-            aws_access_key_id=bind.aws_access_key_id,
-            aws_secret_access_key=bind.aws_secret_access_key,
-            aws_session_token=bind.aws_session_token,
-        )
+        if upstream is None or _base_method("__init__") is not _INIT:
+            _init_upstream(self, bind)
+        else:
+            vars(self).update(upstream)
+            self._tables = {}
         self.bind = bind
         self.is_direct = transport_of(bind) == DIRECT
         self._owner = owner
@@ -154,12 +162,12 @@ class Connection(PlainCalls):
         self._recorder = owner.recorder
         self._own_capacity = own_capacity
         self._is_recorded = (
-            self._recorder.is_enabled or bool(self._recorder.tracing.tracers) or own_capacity not in {None, UNSET}
+            self._recorder.is_enabled
+            or bool(self._recorder.tracing.tracers)
+            or (own_capacity is not UNSET and own_capacity is not None)
         )
-        # URL and region of the client, once a traced call has got it.
-        self._place = UNKNOWN_PLACE
+        # In the dict from the start, so that it grows only by a patch of this object.
         self._lease: Lease | None = None
-        self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
         # A call is one request with its response, and nothing that watches it.
         self._is_single = not (self._is_recorded or bind.retry_conflicts)
@@ -455,6 +463,36 @@ class Connection(PlainCalls):
         except TableError:
             self.describe_table(table_name)
             return t.cast("KeyTable", super().get_meta_table(table_name))
+
+
+def upstream_attributes(bind: Bind) -> Upstream | None:
+    """The attributes that PynamoDB gives each connection to a bind; ``None`` if it may give each one its own.
+
+    Args:
+        bind: The bind.
+    """
+    one, other = (vars(_init_upstream(object.__new__(pynamodb.connection.Connection), bind)) for _ in range(2))
+    # A release may add an attribute. What it makes for each connection is another object the second time.
+    own = {name for name, value in one.items() if other.get(name) is not value}
+    return one if own == OWN_ATTRIBUTES else None
+
+
+def _init_upstream(connection: pynamodb.connection.Connection, bind: Bind) -> pynamodb.connection.Connection:
+    pynamodb.connection.Connection.__init__(
+        connection,
+        region=bind.region,
+        host=bind.host,
+        read_timeout_seconds=bind.read_timeout_seconds,
+        connect_timeout_seconds=bind.connect_timeout_seconds,
+        max_retry_attempts=bind.max_retry_attempts,
+        retry_configuration=t.cast("t.Any", bind.retry_configuration),
+        max_pool_connections=bind.max_pool_connections,
+        extra_headers=bind.extra_headers,
+        aws_access_key_id=bind.aws_access_key_id,
+        aws_secret_access_key=bind.aws_secret_access_key,
+        aws_session_token=bind.aws_session_token,
+    )
+    return connection
 
 
 class TableConnection(pynamodb.connection.table.TableConnection):

@@ -4,14 +4,38 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import functools
-import inspect
 import operator
 import types
 import typing as t
 
+# The attributes of the classes that `remember` was called with.
+_remembered: dict[type, dict[str, t.Any]] = {}
+
+
+def remember(*classes: type) -> None:
+    """Remember the methods of classes as they are now, for modules that are imported when an app is initialised.
+
+    A test may patch a method before that. The patch must not count as the original.
+
+    Args:
+        *classes: The classes.
+    """
+    _remembered.update((cls, dict(vars(cls))) for cls in classes)
+
+
+def original(cls: type, name: str) -> t.Any:
+    """A method as it stands in the class that defines it; None if a class neither defines nor inherits it.
+
+    Args:
+        cls: The class.
+        name: Name of the method.
+    """
+    attributes = (_remembered.get(base) or vars(base) for base in cls.__mro__)
+    return next((found[name] for found in attributes if name in found), None)
+
 
 class Originals:
-    """The methods of some classes as they are now, before a test patches them.
+    """The methods of some classes as they are now or were when they were remembered, before a test patches them.
 
     Args:
         methods: Names of methods by class. A name that a class neither defines nor inherits is left out.
@@ -24,8 +48,9 @@ class Originals:
     def __init__(self, methods: cabc.Mapping[type, cabc.Iterable[str]]) -> None:
         self.classes = frozenset(methods)
         self.names: frozenset[str] = frozenset(name for names in methods.values() for name in names)
-        self._paths = [(cls, path) for cls, names in methods.items() for path in _paths(cls, names)]
-        self._methods = tuple(operator.attrgetter(path)(cls) for cls, path in self._paths)
+        found = {cls: _originals(cls, names) for cls, names in methods.items()}
+        self._paths = [(cls, path) for cls, originals in found.items() for path in originals]
+        self._methods = tuple(method for originals in found.values() for method in originals.values())
         # Made at the first use: a program uses the methods of a few models only.
         self._find: t.Callable[[], tuple[t.Any, ...]] | None = None
 
@@ -73,10 +98,14 @@ class Originals:
         return own_names.isdisjoint(self.names)
 
 
-def _paths(cls: type, names: cabc.Iterable[str]) -> list[str]:
-    """What ``attrgetter`` reads of a class. Each look-up of a class method makes another bound method."""
-    found = {name: inspect.getattr_static(cls, name) for name in names if hasattr(cls, name)}
-    return [f"{name}.__func__" if isinstance(method, classmethod) else name for name, method in found.items()]
+def _originals(cls: type, names: cabc.Iterable[str]) -> dict[str, t.Any]:
+    """The methods of a class, by what ``attrgetter`` reads of it."""
+    # Each look-up of a class method makes another bound method of one function.
+    found = {name: method for name in names if (method := original(cls, name)) is not None}
+    return {
+        f"{name}.__func__" if isinstance(method, classmethod) else name: getattr(method, "__func__", method)
+        for name, method in found.items()
+    }
 
 
 def _getter(paths: list[tuple[type, str]]) -> t.Callable[[], tuple[t.Any, ...]]:

@@ -20,12 +20,12 @@ from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import new_session
 from dynaflask.compat.fallback import DefaultAppRegistry
 from dynaflask.compat.fallback import OneAppDynamo
-from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
-from dynaflask.config.bind import merge_settings
 from dynaflask.config.fields import BIND_VALIDATORS
+from dynaflask.config.settings import DEFAULT_BIND
 from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
+from dynaflask.config.settings import merge_settings
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import install_hint
 from dynaflask.model.typed import Model

@@ -84,7 +84,7 @@ class PynamoDB(OneAppDynamo):
         if BACKOFF in app.config:
             warnings.warn(
                 f"{BACKOFF} has no effect: botocore sets the delays between retries. Use DYNAMODB_RETRY_CONFIGURATION.",
-                stacklevel=5,
+                stacklevel=6,
             )
         return {
             name: _as_number(name, value)

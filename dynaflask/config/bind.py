@@ -9,14 +9,10 @@ import botocore.config
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.config.fields import BIND_FIELDS
-from dynaflask.config.fields import CREDENTIAL_SETTINGS
 from dynaflask.config.fields import DESTINATION_SETTINGS
-from dynaflask.config.fields import IDENTITY_SETTINGS
-from dynaflask.config.fields import ROLE_SETTINGS
+from dynaflask.config.settings import DEFAULT_BIND
 from dynaflask.config.validators import TablePrefix
 from dynaflask.config.validators import Values
-
-DEFAULT_BIND = "default"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -136,16 +132,3 @@ Bind.__setattr__ = Bind.__delattr__ = _refuse_assignment  # type: ignore[assignm
 def make_bind(bind_key: str, values: Values) -> Bind:
     """The bind with these values. Settings that are not fields of a bind are ignored."""
     return Bind(bind_key, **{name: values[name] for name in BIND_FIELDS if name in values})
-
-
-def merge_settings(base: Values, layer: Values) -> dict[str, t.Any]:
-    """The values of ``layer`` over those of ``base``. An identity comes from one of them, never from both.
-
-    A layer with credentials hides the credentials and the role of ``base``. A layer with a role hides its role.
-    """
-    hidden: frozenset[str] = frozenset()
-    if CREDENTIAL_SETTINGS & layer.keys():
-        hidden = IDENTITY_SETTINGS
-    elif "role_arn" in layer:
-        hidden = ROLE_SETTINGS
-    return {**{name: value for name, value in base.items() if name not in hidden}, **layer}

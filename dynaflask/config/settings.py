@@ -9,11 +9,10 @@ import warnings
 
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.config.bind import DEFAULT_BIND
-from dynaflask.config.bind import merge_settings
 from dynaflask.config.fields import APP_VALIDATORS
 from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.fields import CREDENTIAL_SETTINGS
+from dynaflask.config.fields import IDENTITY_SETTINGS
 from dynaflask.config.fields import MODEL_VALIDATORS
 from dynaflask.config.fields import NESTED_SETTINGS
 from dynaflask.config.fields import ROLE_SETTINGS
@@ -28,6 +27,7 @@ from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import UnknownBind
 
 PREFIX = "DYNAMODB_"
+DEFAULT_BIND = "default"
 # What other libraries, and AWS's environment variables, call a setting.
 ALIASES: t.Final = {
     "bind": "bind_key",
@@ -217,7 +217,7 @@ def _warn_of_unknown_keys(config: Values) -> None:
         if isinstance(key, str) and key.startswith(PREFIX) and key.removeprefix(PREFIX) not in valid_names:
             hint = did_you_mean(key.removeprefix(PREFIX), valid_names, PREFIX)
             advice = hint or " Remove it, or look up its name in the reference of the settings."
-            warnings.warn(f"{key} is not a setting of dynaflask.{advice}", stacklevel=4)
+            warnings.warn(f"{key} is not a setting of dynaflask.{advice}", stacklevel=5)
 
 
 def did_you_mean(name: str, valid_names: cabc.Iterable[str], prefix: str = "", *, similarity: float = 0.6) -> str:
@@ -238,3 +238,16 @@ def did_you_mean(name: str, valid_names: cabc.Iterable[str], prefix: str = "", *
 
 def _setting_names(label: str, names: cabc.Iterable[str]) -> str:
     return ", ".join(f"{PREFIX}{name.upper()}" if label == PREFIX else f"{label}[{name!r}]" for name in sorted(names))
+
+
+def merge_settings(base: Values, layer: Values) -> dict[str, t.Any]:
+    """The values of ``layer`` over those of ``base``. An identity comes from one of them, never from both.
+
+    A layer with credentials hides the credentials and the role of ``base``. A layer with a role hides its role.
+    """
+    hidden: frozenset[str] = frozenset()
+    if CREDENTIAL_SETTINGS & layer.keys():
+        hidden = IDENTITY_SETTINGS
+    elif "role_arn" in layer:
+        hidden = ROLE_SETTINGS
+    return {**{name: value for name, value in base.items() if name not in hidden}, **layer}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import functools
 import typing as t
 
 import pynamodb.connection
@@ -30,6 +31,7 @@ STEPS = ("serialize", "_container_serialize", "_handle_version_attribute", "upda
 STEP_NAMES = frozenset(STEPS)
 
 
+@functools.cache
 def usual_steps(base: type) -> Originals:
     """The methods that a batch may skip, as they are before a test patches them.
 
@@ -46,16 +48,16 @@ class BatchItems:
     """The items of the objects of one batch.
 
     Args:
-        usual_steps: What :func:`usual_steps` returned.
+        base: The base class of all models.
         find_serializer: Finds the serializer of a model in the current scope, or None.
 
     Attributes:
         are_plain: True if botocore would send each item since the last :meth:`begin` unchanged.
     """
 
-    def __init__(self, usual_steps: Originals, find_serializer: t.Callable[[t.Any], CheckedSerializer | None]) -> None:
+    def __init__(self, base: type, find_serializer: t.Callable[[t.Any], CheckedSerializer | None]) -> None:
         self.are_plain = True
-        self._usual_steps = usual_steps
+        self._usual_steps = usual_steps(base)
         self._find_serializer = find_serializer
         self._serializers: dict[type, CheckedSerializer | None] = {}
         self._are_usual = True

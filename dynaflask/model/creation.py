@@ -6,7 +6,6 @@ import typing as t
 
 from pynamodb.expressions.condition import Condition
 
-from dynaflask.client.expiry import expired_condition
 from dynaflask.exceptions import ConditionFailed
 from dynaflask.model.expired import is_hiding
 from dynaflask.model.pynamodb_internals import hash_key_attribute
@@ -51,4 +50,9 @@ class GetOrCreateMixin:
 
 def _is_absent(model: t.Any) -> Condition:
     is_absent: Condition = hash_key_attribute(model).does_not_exist()
-    return is_absent | expired_condition(model.__declaration__.expiry) if is_hiding(model) else is_absent
+    if not is_hiding(model):
+        return is_absent
+    from dynaflask.client.expiry import expired_condition  # noqa: PLC0415 - few models hide expired items
+
+    condition: Condition = is_absent | expired_condition(model.__declaration__.expiry)
+    return condition

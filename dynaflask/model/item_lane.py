@@ -31,6 +31,7 @@ from dynaflask.model.codec.guards import CONTAINER_SERIALIZE_METHODS
 from dynaflask.model.codec.guards import PYNAMODB_CLASSES
 from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.responses import UpdatedItem
+from dynaflask.model.codec_lookup import FROM_RAW_DATA
 from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
@@ -40,6 +41,8 @@ from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.lane_steps import CALLS
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.lane_steps import LaneSteps
+from dynaflask.model.lane_steps import steps_of
+from dynaflask.model.lanes import ItemLanesMixin
 from dynaflask.model.pynamodb_internals import has_discriminator
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import range_key_attribute
@@ -51,8 +54,7 @@ from dynaflask.registry.scope import Scope
 
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
 CALL_NAMES: t.Final = frozenset(CALLS.values())
-FROM_RAW_DATA: t.Final = "from_raw_data"
-_for_each_class: t.Final = itertools.repeat(FROM_RAW_DATA)
+_from_raw_data: t.Final = itertools.repeat("from_raw_data")
 # Attributes that enter no block. Those of the program may.
 KNOWN_ATTRIBUTES: t.Final = frozenset({*PYNAMODB_CLASSES, TenantKey})
 
@@ -64,7 +66,6 @@ class ItemLane:
         model: The model's class.
         codec: Its codec.
         steps: The methods that each lane skips, by the operation.
-        from_raw_data: The ``from_raw_data`` of the codec's base class, before a test patches it.
 
     Attributes:
         model: The class.
@@ -73,9 +74,7 @@ class ItemLane:
         range_key: Its range key, or None.
     """
 
-    def __init__(
-        self, model: t.Any, *, codec: CompiledCodec, steps: dict[str, LaneSteps], from_raw_data: object
-    ) -> None:
+    def __init__(self, model: t.Any, *, codec: CompiledCodec, steps: dict[str, LaneSteps]) -> None:
         self.model = model
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
@@ -84,7 +83,7 @@ class ItemLane:
         self._key_names = [(None, None) if key is None else (key.attr_name, key.attr_type) for key in keys]
         self._runs_program = _runs_program(model)
         # Where ``from_raw_data`` stands, and where the program may override it.
-        self._base, self._from_raw_data = vars(codec.base), from_raw_data
+        self._base = vars(codec.base)
         self._subclasses = [vars(cls) for cls in itertools.takewhile(lambda cls: cls is not codec.base, model.__mro__)]
         # PynamoDB has further steps for a version or a discriminator.
         can_write = version_attribute(model) is None and not has_discriminator(model)
@@ -236,8 +235,8 @@ class ItemLane:
 
     def _has_own_from_raw_data(self) -> bool:
         """True unless the program or a patch overrides ``from_raw_data``, at any time."""
-        is_overridden = any(map(operator.contains, self._subclasses, _for_each_class))
-        return not is_overridden and self._base.get(FROM_RAW_DATA) is self._from_raw_data
+        is_overridden = any(map(operator.contains, self._subclasses, _from_raw_data))
+        return not is_overridden and self._base.get("from_raw_data") is FROM_RAW_DATA
 
     def _connect(self, scope: Scope) -> tuple[TableConnection, PlainRequests | None]:
         """The model's table, and what builds its requests; None in its place if its connection must."""
@@ -249,6 +248,18 @@ class ItemLane:
         if type(connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
             return table, None
         return table, connection.plain_requests(table.table_name)
+
+
+def codec_with_lane(model: t.Any, *, base: type) -> CompiledCodec:
+    """The codec of a model, and its lane.
+
+    Args:
+        model: The model's class.
+        base: The base class of all models.
+    """
+    codec = CompiledCodec(model, base=base)
+    codec.lane = ItemLane(model, codec=codec, steps=steps_of(base, ItemLanesMixin))
+    return codec
 
 
 def _runs_program(container: t.Any, *, inside: tuple[t.Any, ...] = ()) -> bool:

@@ -8,16 +8,16 @@ import contextvars
 import types
 import typing as t
 
-from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.registry.context import current_scope
-from dynaflask.registry.scope import Scope
 
 if t.TYPE_CHECKING:
+    from dynaflask.client.direct.page_decoder import PageDecoder
     from dynaflask.registry.declaration import DeclaredMeta
     from dynaflask.registry.precedence import EffectiveSettings
     from dynaflask.registry.registry import Registry
+    from dynaflask.registry.scope import Scope
 
 T = t.TypeVar("T")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pynamodb.models
 from pynamodb.attributes import AttributeContainer
 
@@ -79,3 +81,14 @@ class LaneSteps:
     def of(self, model: type) -> Originals:
         """The methods, for one model: neither it nor a patch may override one."""
         return self._owned.and_inherited(model, self._inherited)
+
+
+@functools.cache
+def steps_of(base: type, lanes: type) -> dict[str, LaneSteps]:
+    """The methods that each lane skips, by the operation; see :class:`LaneSteps`.
+
+    Args:
+        base: The base class of all models.
+        lanes: The base of it that has the lanes.
+    """
+    return {operation: LaneSteps(base, operation, lanes=lanes) for operation in STEPS}

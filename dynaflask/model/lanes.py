@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import typing as t
 
-from dynaflask.model.item_lane import ItemLane
+from dynaflask.model.codec_lookup import find_codec
 from dynaflask.model.item_tenant import in_call
 from dynaflask.model.item_tenant import require_same_tenant
 from dynaflask.registry.context import current_scope
+
+if t.TYPE_CHECKING:
+    from dynaflask.model.item_lane import ItemLane
 
 
 class ItemLanesMixin:
@@ -66,5 +69,5 @@ class ItemLanesMixin:
 def _lane_of(model: t.Any) -> tuple[t.Any, ItemLane | None]:
     """The current scope and the model's lane; None in its place if there is no scope, or its codec is not used."""
     scope = current_scope(model.__dynamo__)
-    codec = None if scope is None else scope.codec_for(model, model._find_codec)
+    codec = None if scope is None else scope.codec_for(model, find_codec)
     return scope, None if codec is None else codec.lane

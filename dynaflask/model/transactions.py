@@ -11,9 +11,11 @@ from pynamodb.exceptions import TransactWriteError
 
 from dynaflask.client.condition_values import asking_for
 from dynaflask.client.connection import Connection
+from dynaflask.client.connection import TransactionItem
 from dynaflask.model.conditions import raise_for_conditions
 from dynaflask.model.item_tenant import in_call
 from dynaflask.model.pynamodb_internals import set_transaction_connection
+from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.scope import Scope
 
@@ -143,6 +145,23 @@ class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite)
                 with self._scope.reentered():
                     raise_for_conditions(error, [*self._checked, *self._deleted, *self._saved, *self._updated])
             raise
+
+
+def transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any]:
+    """One operation of a transaction, with the connection and the scope that it is for.
+
+    Args:
+        model: The model's class, or an object of it.
+        request: The parameters of the operation.
+    """
+    connection = model._get_connection().connection
+    # A program may put a connection of its own in place of the model's.
+    if not isinstance(connection, Connection):
+        return request
+    declaration = model.__declaration__
+    is_shared = declaration is not None and declaration.is_shared
+    scope = None if is_shared else current_scope(model.__dynamo__)
+    return TransactionItem(request, connection, scope=scope)
 
 
 def _class_name(model: t.Any) -> str:

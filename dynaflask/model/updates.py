@@ -5,11 +5,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
-from dynaflask.model.bodies.fields import Field
-from dynaflask.model.bodies.fields import fields_of
-from dynaflask.model.bodies.loading import update_actions
-from dynaflask.model.bodies.values import InvalidValue
-
 if t.TYPE_CHECKING:
     from pynamodb.expressions.condition import Condition
 
@@ -46,27 +41,12 @@ class UpdateFromMixin:
             ConditionFailed: The condition is false. It is PynamoDB's UpdateError, too.
             UpdateError: DynamoDB refused.
         """
-        model = t.cast("t.Any", type(self))
-        changes = _without_own_keys(self, body) if isinstance(body, cabc.Mapping) else body
-        actions = update_actions(model, changes, only=only, exclude=exclude)
+        from dynaflask.model.bodies import loading  # noqa: PLC0415 - few programs update items from bodies
+
+        actions = loading.update_actions_of(self, body, only=only, exclude=exclude)
         return t.cast("t.Any", self).update(
             actions=actions,
             condition=condition,
             add_version_condition=add_version_condition,
             return_values_on_condition_failure=return_values_on_condition_failure,
         )
-
-
-def _without_own_keys(item: t.Any, body: cabc.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The body without the keys that the item has: a client may send back what it was sent."""
-    fields = fields_of(type(item))
-    return {name: value for name, value in body.items() if not _is_own_key(item, fields.get(name), name, value)}
-
-
-def _is_own_key(item: t.Any, field: Field | None, name: str, value: t.Any) -> bool:
-    if field is None or not field.is_key:
-        return False
-    try:
-        return bool(field.read(value) == getattr(item, name))
-    except InvalidValue:
-        return False

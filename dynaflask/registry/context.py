@@ -128,10 +128,10 @@ def close_scope(_: BaseException | None = None) -> None:
     scope: Scope | None = app_ctx._get_current_object().g.get(SCOPE)
     if scope is not None:
         scope.close()
-        # Not values(): it fails if a thread that shares the context adds a scope meanwhile.
-        references = scope.nested_scopes.valuerefs() if scope.nested_scopes else ()
-        for nested_scope in filter(None, [reference() for reference in references]):
-            nested_scope.close()
+        if scope.nested_scopes:
+            # Not values(): it fails if a thread that shares the context adds a scope meanwhile.
+            for nested_scope in filter(None, [reference() for reference in scope.nested_scopes.valuerefs()]):
+                nested_scope.close()
 
 
 def close_request_scopes(_: BaseException | None = None) -> None:

@@ -142,7 +142,7 @@ class TableSchema:
 
     def table_data(self, table_name: str) -> dict[str, t.Any]:
         """The data of PynamoDB's ``MetaTable`` for this table."""
-        self._read_models()
+        self.read_models()
         return {
             "TableName": table_name,
             "KeySchema": self.keys,
@@ -151,7 +151,8 @@ class TableSchema:
             "LocalSecondaryIndexes": self.local_indexes,
         }
 
-    def _read_models(self) -> None:
+    def read_models(self) -> None:
+        """Read the classes that were declared since the last call, which may have added an index."""
         if self._read_count == len(self._models):
             return
         # Two threads that read one model at once would both miss an entry, and add it twice. A forked child has a copy

@@ -14,11 +14,11 @@ import uuid
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.local import LocalProxy
 
-from dynaflask.config.bind import Bind
 from dynaflask.config.fields import MODEL_VALIDATORS
-from dynaflask.config.fields import UPSTREAM_DEFAULTS
 from dynaflask.registry.declaration import DeclaredMeta
-from dynaflask.registry.precedence import EffectiveSettings
+
+if t.TYPE_CHECKING:
+    from dynaflask.registry.precedence import EffectiveSettings
 
 # Settings with other values, such as a botocore session, are shared on purpose.
 MUTABLE = (dict, list, set, bytearray)
@@ -97,13 +97,9 @@ class DeclaredMetaBackend:
 
     def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
         """The declared values over PynamoDB's defaults."""
-        declared = {
-            name: getattr(declaration.meta_class, name)
-            for name in MODEL_VALIDATORS
-            if hasattr(declaration.meta_class, name)
-        }
-        values = {**UPSTREAM_DEFAULTS, **declared}
-        return EffectiveSettings(EMPTY_BIND, values.get("table_name"), is_static=False, values=values)
+        from dynaflask.registry.precedence import declared_settings  # noqa: PLC0415 - a declaration does not need it
+
+        return declared_settings(declaration)
 
     def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.NoReturn:
         """Refuse the change, which would reach every app.
@@ -145,4 +141,3 @@ def own_copy(value: t.Any) -> t.Any:
 
 
 DECLARED: t.Final = DeclaredMetaBackend()
-EMPTY_BIND: t.Final = Bind()

@@ -8,9 +8,9 @@ import typing as t
 import warnings
 import weakref
 
-from dynaflask.config.bind import merge_settings
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import did_you_mean
+from dynaflask.config.settings import merge_settings
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import AmbiguousModel
 from dynaflask.exceptions import UnknownModel

@@ -18,21 +18,24 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
+from dynaflask.client.connection import Upstream
 from dynaflask.client.table_keys import KeyTable
-from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
-from dynaflask.config.bind import merge_settings
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.config.fields import MODEL_ONLY_SETTINGS
 from dynaflask.config.fields import MODEL_VALIDATORS
 from dynaflask.config.fields import UPSTREAM_DEFAULTS
+from dynaflask.config.settings import DEFAULT_BIND
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_identity
+from dynaflask.config.settings import merge_settings
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.tenants import Tenant
+
+EMPTY_BIND: t.Final = Bind()
 
 
 class EffectiveSettings:
@@ -48,10 +51,14 @@ class EffectiveSettings:
 
     Attributes:
         key_table: The keys of the table, from the first use on, if the settings are static.
+        upstream: The attributes of a connection to the bind, as of ``key_table``.
         unshared_among: Number of models that were declared when no model with a ``TenantKey`` had this table.
     """
 
-    __slots__ = ("_layer", "_settings", "_values", "bind", "is_static", "key_table", "table_name", "unshared_among")
+    __slots__ = (
+        *("_layer", "_settings", "_values", "bind", "is_static", "key_table", "table_name", "unshared_among"),
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -66,6 +73,7 @@ class EffectiveSettings:
         self.table_name: t.Final = table_name
         self.is_static: t.Final = is_static
         self.key_table: KeyTable | None = None
+        self.upstream: Upstream | None = None
         self.unshared_among = -1
         self._layer = values
         self._settings = settings
@@ -133,6 +141,18 @@ def resolve(
     table_name = values.get("table_name") or _real_name(declared_name, bind)
     is_static = _is_static(declaration, bind)
     return EffectiveSettings(bind, table_name, is_static=is_static, values=_with_defaults(values, bind_key, table_name))
+
+
+def declared_settings(declaration: DeclaredMeta) -> EffectiveSettings:
+    """The settings of a model outside of app contexts: what it declares, over PynamoDB's defaults.
+
+    Args:
+        declaration: What the model declares.
+    """
+    meta_class = declaration.meta_class
+    declared = {name: getattr(meta_class, name) for name in MODEL_VALIDATORS if hasattr(meta_class, name)}
+    values = {**UPSTREAM_DEFAULTS, **declared}
+    return EffectiveSettings(EMPTY_BIND, values.get("table_name"), is_static=False, values=values)
 
 
 def resolve_bind(

@@ -17,9 +17,9 @@ from dynaflask.client.key import ClientKey
 from dynaflask.client.lease import Lease
 from dynaflask.client.pool import ClientPool
 from dynaflask.client.pool import pool
-from dynaflask.config.bind import DEFAULT_BIND
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
+from dynaflask.config.settings import DEFAULT_BIND
 from dynaflask.config.settings import Settings
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import TenantRequired

@@ -13,6 +13,8 @@ import flask
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
+from dynaflask.client.connection import Upstream
+from dynaflask.client.connection import upstream_attributes
 from dynaflask.client.expiry import ExpiryConnection
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import transport_of
@@ -25,6 +27,7 @@ from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
 from dynaflask.operations.rate_limits import UNSET
+from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
@@ -78,6 +81,7 @@ class Scope:
         is_left: True after the ``with`` statement that entered the block. What was begun in the block may go on in it.
         is_left_elsewhere: True if another thread or task than that which entered the block has left it.
         token: Of an entered block: tells the thread or task that entered it from a copy of its context.
+        looks_up_tenant: True for the scope of a function of the program that looks up a tenant.
     """
 
     pushes: t.Any = True
@@ -90,6 +94,7 @@ class Scope:
     is_left: bool = False
     is_left_elsewhere: bool = False
     token: ScopeToken | None = None
+    looks_up_tenant: t.ClassVar[bool] = False
 
     def __init__(
         self,
@@ -158,20 +163,25 @@ class Scope:
             require_table_without_tenants(self, model, settings)
         elif not model.__has_tenant_key__ and self.principal.tenant is not None:
             require_table_of_tenant(self, model, settings)
-        meta_table = _key_table(declaration, settings)
+        declaration.schema.read_models()
         key = declaration if settings.is_static else (declaration, settings.bind, settings.table_name)
         table = cache.tables.get(key)
         if table is None:
-            # A connection for each table: PynamoDB's connection refuses a second model on one table.
-            tenant = None if declaration.is_shared else self.tenant
-            connection = self._connect(settings.bind, tenant=tenant, model=declaration.model_name)
-            if declaration.expiry is not None:
-                connection = ExpiryConnection.of(connection, declaration.expiry)
-            opened = TableConnection(settings.table_name, connection=connection, meta_table=meta_table)
-            table = cache.tables.setdefault(key, opened)
+            table = cache.tables.setdefault(key, self._make_table(declaration, settings))
         if settings.is_static:
             cache.model_tables[model] = table
         return table
+
+    def _make_table(self, declaration: DeclaredMeta, settings: EffectiveSettings) -> TableConnection:
+        tenant = None if declaration.is_shared else self.tenant
+        keys = _key_table(declaration, settings)
+        # A connection for each table: PynamoDB's connection refuses a second model on one table.
+        connection = self._connect(
+            settings.bind, tenant=tenant, model=declaration.model_name, upstream=settings.upstream
+        )
+        if declaration.expiry is not None:
+            connection = ExpiryConnection.of(connection, declaration.expiry)
+        return TableConnection(t.cast("str", settings.table_name), connection=connection, meta_table=keys)
 
     @property
     def shared_tables(self) -> TenantKeyTables:
@@ -214,11 +224,16 @@ class Scope:
             layers.append(self._changes[declaration].copy())
         return layers
 
-    def _connect(self, bind: Bind, *, tenant: str | None, model: str | None = None) -> Connection:
+    def _connect(
+        self, bind: Bind, *, tenant: str | None, model: str | None = None, upstream: Upstream | None = None
+    ) -> Connection:
+        own_capacity: OwnCapacity = UNSET
         # A model that belongs to no tenant has no limit, although the context may have a tenant.
-        limits = self.principal.tenant.limits if tenant is not None and self.principal.tenant is not None else {}
-        own_capacity = limits.get("tenant_capacity", UNSET)
-        return Connection(bind, owner=self.root, tenant=tenant, model=model, own_capacity=own_capacity)
+        if tenant is not None and self.principal.tenant is not None:
+            own_capacity = self.principal.tenant.limits.get("tenant_capacity", UNSET)
+        return Connection(
+            bind, owner=self.root, tenant=tenant, model=model, own_capacity=own_capacity, upstream=upstream
+        )
 
     # The other connections.
 
@@ -572,19 +587,22 @@ class Scope:
 
 
 def _key_table(declaration: DeclaredMeta, settings: EffectiveSettings) -> KeyTable:
-    """The keys of a model's table. The settings of an app live longer than a scope, and so do the keys."""
-    # Also if the keys are known: it reads the classes that were declared since, which may have added an index.
-    table_data = declaration.schema.table_data(t.cast("str", settings.table_name))
+    """The keys of a model's table. The settings of an app live longer than a scope, and so do the keys.
+
+    So do the attributes of a connection to the bind.
+    """
     table = settings.key_table
     if table is None:
-        table = KeyTable(table_data)
+        table = KeyTable(declaration.schema.table_data(t.cast("str", settings.table_name)))
         if settings.is_static:
-            settings.key_table = table
+            settings.key_table, settings.upstream = table, upstream_attributes(settings.bind)
     return table
 
 
 class TenantLookupScope(Scope):
     """The scope of the functions that look up a tenant. It refuses all that depends on the tenant."""
+
+    looks_up_tenant: t.ClassVar[bool] = True
 
     @property
     def principal(self) -> Principal:

@@ -86,10 +86,10 @@ def test_an_error_of_the_stream_is_a_message(
     make_app: MakeApp, ministack: engines.Engine, db: dynaflask.Dynamo
 ) -> None:
     """Such as a model without a stream: the exit code is 1."""
-    streams.declare_note(db, stream_view_type=None)
+    note = streams.declare_note(db, stream_view_type=None)
     app = make_app(**streams.settings_of(ministack, engines.Account()))
     with app.app_context():
-        db.create_all(wait=True)
-    failed = run(app, "Note", REMEMBER, "--once")
+        db.create_all(models=[note], wait=True)
+    failed = run(app, note.__name__, REMEMBER, "--once")
     assert (failed.exit_code, failed.output.splitlines()[-1].startswith("Error: The table ")) == (1, True)
     assert "has no stream" in failed.output

@@ -230,7 +230,7 @@ def test_the_requests_are_those_of_the_client(monkeypatch: pytest.MonkeyPatch, c
     client.meta.events.unregister("before-send", client.meta.dynaflask_transport._send)
     for name in sorted(DATA_PLANE_OPERATIONS):
         request = captured(client, name)
-        template = destination.template(OperationCodec(service_model(), name))
+        template = destination.template(OperationCodec(service_model, name))
         assert template.url == request.url
         destination.check_template(template)
         assert comparable(rendered(template, destination, request)) == comparable(request.headers)

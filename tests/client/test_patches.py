@@ -8,6 +8,8 @@ import pytest
 import wrapt
 
 from dynaflask.client.patches import Originals
+from dynaflask.client.patches import original
+from dynaflask.client.patches import remember
 
 
 class Base:
@@ -104,3 +106,20 @@ def test_inherited_methods() -> None:
     with mock.patch.object(Service, "end"):
         assert not methods.are_in_place()
     assert methods.are_in_place()
+
+
+def test_a_remembered_method() -> None:
+    """A class that is remembered has its methods of that moment, also if a patch is in place later."""
+
+    class Remembered(Base):
+        def send(self) -> str:
+            return "remembered"
+
+    send = vars(Remembered)["send"]
+    remember(Remembered, Base)
+    with mock.patch.object(Remembered, "send"), mock.patch.object(Base, "make"):
+        assert original(Remembered, "send") is send
+        assert not Originals({Remembered: ["send"]}).are_in_place()
+        assert not Originals({Remembered: ["make"]}).are_in_place()
+    assert Originals({Remembered: ["send", "make"]}).are_in_place()
+    assert original(Remembered, "unknown") is None

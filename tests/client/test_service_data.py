@@ -9,6 +9,9 @@ import botocore.session
 import pytest
 
 from dynaflask.client.key import client_key
+from dynaflask.client.service_data import CONTENT_TYPE
+from dynaflask.client.service_data import SERVICE
+from dynaflask.client.service_data import TARGET_PREFIX
 from dynaflask.client.service_data import default_loader
 from dynaflask.client.service_data import regional_url
 from dynaflask.client.service_data import service_model
@@ -23,6 +26,14 @@ def test_the_operations_are_those_of_a_client() -> None:
     assert service_model().operation_names == theirs.operation_names
     assert service_model().metadata == theirs.metadata
     assert service_model() is service_model()
+
+
+def test_the_constant_headers_are_botocores() -> None:
+    """A request that is sent without the description has the headers that botocore's serializer gives it."""
+    metadata = service_model().metadata
+    assert metadata["targetPrefix"] == TARGET_PREFIX
+    assert f"application/x-amz-json-{metadata['jsonVersion']}" == CONTENT_TYPE
+    assert service_model().service_id.hyphenize() == SERVICE
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1"])

@@ -12,7 +12,7 @@ from pynamodb.pagination import PageIterator
 from pynamodb.pagination import ResultIterator
 
 import dynaflask
-import dynaflask.model.base
+from dynaflask.model import pages
 from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
 from tests.support import recorder as recorders
@@ -92,7 +92,7 @@ class TestModelResultIterator:
         def page_request(results: t.Any) -> t.NoReturn:
             raise AttributeError
 
-        monkeypatch.setattr(dynaflask.model.base, "page_request", page_request)
+        monkeypatch.setattr(pages, "page_request", page_request)
         with direct_app.app_context():
             results = thread_model.query("forum")
             assert type(results) is ResultIterator

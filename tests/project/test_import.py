@@ -64,7 +64,7 @@ def test_a_name_is_imported_when_it_is_used() -> None:
     assert dynaflask.__all__ == sorted(dynaflask._MODULES)
 
 
-@pytest.mark.parametrize("name", ["dynaflask", "dynaflask.local", "dynaflask.views"])
+@pytest.mark.parametrize("name", ["dynaflask", "dynaflask.cli", "dynaflask.local", "dynaflask.views"])
 def test_an_unknown_name(name: str) -> None:
     """A name that does not exist is an ``AttributeError``, as in any module; also where names are imported on use."""
     module = importlib.import_module(name)

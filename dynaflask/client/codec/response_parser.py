@@ -61,7 +61,7 @@ class PassthroughParser(JSONParser):
             response: Status, headers and body of the response.
             shape: Output shape of the operation.
         """
-        parsed = parse_plain(response["body"], shape) if _may_be_plain(response, shape) else None
+        parsed = parse_plain(response["body"], shape.name) if _may_be_plain(response, shape) else None
         if parsed is None:
             return self.parse_stock(response, shape)
         add_metadata(parsed, lower_headers(response["headers"]))
@@ -94,12 +94,12 @@ class PassthroughParser(JSONParser):
         return value
 
 
-def parse_plain(body: t.Any, shape: t.Any, decoder: page_decoder.PageDecoder | None = None) -> dict[str, t.Any] | None:
+def parse_plain(body: t.Any, shape: str, decoder: page_decoder.PageDecoder | None = None) -> dict[str, t.Any] | None:
     """The result of a data-plane operation, or ``None`` if the stock parser must parse the response.
 
     Args:
         body: Body of the response.
-        shape: Output shape of the operation.
+        shape: Name of the output shape of the operation.
         decoder: Makes objects of the items of a page. Without it, the result has DynamoDB's items.
     """
     content = None if decoder is None else decoder.decode(body)
@@ -107,7 +107,7 @@ def parse_plain(body: t.Any, shape: t.Any, decoder: page_decoder.PageDecoder | N
         content = load(body)
     if type(content) is not dict:
         return None
-    predicates = OUTPUTS[shape.name]
+    predicates = OUTPUTS[shape]
     for name, value in content.items():
         if name not in predicates or not predicates[name](value):
             return None

@@ -7,12 +7,17 @@ import uuid
 
 from botocore.serialize import create_serializer
 
+from dynaflask.client.botocore_internals import cached_property
 from dynaflask.client.codec.json_codec import dump
+from dynaflask.client.codec.passthrough import Predicate
 from dynaflask.client.codec.passthrough import predicate_for
 from dynaflask.client.codec.response_parser import PassthroughParser
 from dynaflask.client.codec.response_parser import add_metadata
 from dynaflask.client.codec.response_parser import parse_plain
 from dynaflask.client.plain_requests import PlainRequest
+from dynaflask.client.service_data import CONTENT_TYPE
+from dynaflask.client.service_data import SERVICE
+from dynaflask.client.service_data import TARGET_PREFIX
 from dynaflask.operations.operation import READ_OPERATIONS
 from dynaflask.operations.requests import requests_by_table
 
@@ -28,7 +33,8 @@ class OperationCodec:
     """Serializes the requests and parses the responses of one operation.
 
     Args:
-        service_model: botocore's description of the service.
+        find_service_model: Returns botocore's description of the service. It takes six milliseconds to load, and plain
+            requests need none of it.
         name: Name of the operation, such as ``GetItem``.
 
     Attributes:
@@ -40,15 +46,20 @@ class OperationCodec:
     _parser = PassthroughParser()
     _serializer = create_serializer("json", include_validation=False)
 
-    def __init__(self, service_model: t.Any, name: str) -> None:
+    def __init__(self, find_service_model: t.Callable[[], t.Any], name: str) -> None:
         self.name = name
         self.is_read = name in READ_OPERATIONS
         self.templates: dict[str | None, RequestTemplate] = {}
-        self._model = service_model.operation_model(name)
-        self._is_plain = predicate_for(self._model.input_shape)
-        self._members = self._model.input_shape.members.keys()
-        self._tokens = self._model.idempotent_members
-        self._after_call = f"after-call.{service_model.service_id.hyphenize()}.{name}"
+        self._find_service_model = find_service_model
+        self._after_call = f"after-call.{SERVICE}.{name}"
+
+    @cached_property
+    def _model(self) -> t.Any:
+        return self._find_service_model().operation_model(self.name)
+
+    @cached_property
+    def _is_plain(self) -> Predicate:
+        return predicate_for(self._model.input_shape)
 
     def serialize(self, params: dict[str, t.Any]) -> bytes | None:
         """The body of a request, or ``None`` if only botocore can send or refuse it.
@@ -58,8 +69,8 @@ class OperationCodec:
         """
         if type(params) is PlainRequest:
             body = dump(params)
-        elif params.keys() <= self._members:
-            for token in self._tokens:
+        elif params.keys() <= self._model.input_shape.members.keys():
+            for token in self._model.idempotent_members:
                 params.setdefault(token, str(uuid.uuid4()))
             body = dump(params) if self._is_plain(params) else None
         else:
@@ -71,8 +82,7 @@ class OperationCodec:
 
     def constant_headers(self) -> dict[str, str]:
         """The headers by lower-case name that botocore's serializer gives to each request of the operation."""
-        headers = self._serializer.serialize_to_request({}, self._model)["headers"]
-        return {name.lower(): value for name, value in headers.items()}
+        return {"x-amz-target": f"{TARGET_PREFIX}.{self.name}", "content-type": CONTENT_TYPE}
 
     def parse(
         self,
@@ -92,7 +102,7 @@ class OperationCodec:
         decode = params.decode if type(params) is PlainRequest else None
         parsed = None if decode is None else decode(response.body)
         if parsed is None:
-            parsed = parse_plain(response.body, self._model.output_shape, decoder)
+            parsed = parse_plain(response.body, f"{self.name}Output", decoder)
         if parsed is None:
             parsed = self.parse_stock(response)
         else:

@@ -241,7 +241,7 @@ class DirectTransport:
             return None
         # `setdefault`: threads that get here at once share one codec, and with it the templates.
         return self._operations.get(operation_name) or self._operations.setdefault(
-            operation_name, OperationCodec(self._service_model, operation_name)
+            operation_name, OperationCodec(self._find_service_model, operation_name)
         )
 
     def _reason_for(self, operation_name: str) -> str | None:
@@ -253,8 +253,7 @@ class DirectTransport:
         client = self._attached
         return client if client is not None else t.cast("t.Any", self._make_client)()
 
-    @property
-    def _service_model(self) -> t.Any:
+    def _find_service_model(self) -> t.Any:
         return service_model() if self._attached is None else self._attached.meta.service_model
 
     def _captured_template(self, operation: OperationCodec, account: str | None) -> RequestTemplate | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import typing as t
 
 import pynamodb.models
 from pynamodb.expressions.update import Action
 
 from dynaflask.exceptions import InvalidBody
+from dynaflask.model.bodies.fields import Field
 from dynaflask.model.bodies.fields import Names
 from dynaflask.model.bodies.fields import fields_of
 from dynaflask.model.bodies.fields import read_changes
@@ -66,6 +68,36 @@ def update_actions(
         ]
     except (InvalidValue, RecursionError) as error:
         raise _invalid_body(error) from error
+
+
+def update_actions_of(item: t.Any, body: t.Any, *, only: Names | None = None, exclude: Names = ()) -> list[Action]:
+    """The actions that update one item, whose keys the body may repeat: a client may send back what it was sent.
+
+    Args:
+        item: The item.
+        body: As of :func:`update_actions`.
+        only: As of :func:`update_actions`.
+        exclude: As of :func:`update_actions`.
+
+    Raises:
+        InvalidBody: As of :func:`update_actions`.
+    """
+    changes = _without_own_keys(item, body) if isinstance(body, cabc.Mapping) else body
+    return update_actions(type(item), changes, only=only, exclude=exclude)
+
+
+def _without_own_keys(item: t.Any, body: cabc.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    fields = fields_of(type(item))
+    return {name: value for name, value in body.items() if not _is_own_key(item, fields.get(name), name, value)}
+
+
+def _is_own_key(item: t.Any, field: Field | None, name: str, value: t.Any) -> bool:
+    if field is None or not field.is_key:
+        return False
+    try:
+        return bool(field.read(value) == getattr(item, name))
+    except InvalidValue:
+        return False
 
 
 def _check_sizes(body: Json, make_item: t.Callable[[], pynamodb.models.Model]) -> None:

@@ -42,6 +42,8 @@ def report(model: t.Any) -> cabc.Iterator[str]:
     known = set(linecache.cache)
     codec = CompiledCodec(model, base=Model)
     struct, reason = _item_struct(codec)
+    if codec.deserializer is not None:
+        _ = codec.deserializer.fill  # compiled at its first use
     yield f"# items to objects: {'generated' if codec.deserializer else 'PynamoDB'}"
     yield f"# objects to items: {'generated' if codec.serializer else 'PynamoDB'}"
     yield f"# responses to objects: {reason or 'generated'}"

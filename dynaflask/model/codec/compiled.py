@@ -37,7 +37,7 @@ class CompiledCodec:
     Attributes:
         model: The model's class.
         base: That base class.
-        lane: The model's ``ItemLane``; None for a codec that serves no model of an app.
+        lane: The model's ``ItemLane``.
     """
 
     lane: t.Any = None

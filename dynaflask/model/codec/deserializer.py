@@ -14,6 +14,7 @@ from pynamodb.attributes import MapAttribute
 from pynamodb.constants import NULL
 from pynamodb.exceptions import AttributeDeserializationError
 
+from dynaflask.client.botocore_internals import cached_property
 from dynaflask.model.codec import guards
 from dynaflask.model.codec import values
 from dynaflask.model.codec.guards import Compilation
@@ -40,18 +41,29 @@ DEFAULTS_BY_PYNAMODB = [
 ]
 
 
-class Deserializer(t.NamedTuple):
+class Deserializer:
     """The generated functions that deserialize one class.
+
+    Args:
+        make: See below.
+        compile_fill: Compiles the function of that name, from the source that was generated with the other one.
 
     Attributes:
         make: Makes an object from an item, as PynamoDB's ``_instantiate`` does.
-        fill: Sets the values of an existing object from an item, as ``_container_deserialize`` does.
         runs_no_user_code: True if neither runs code of the program, which could ask for the current app or tenant.
     """
 
-    make: Convert
-    fill: t.Callable[[t.Any, Item], None]
     runs_no_user_code: bool = False
+
+    def __init__(self, make: Convert, compile_fill: t.Callable[[], t.Callable[[t.Any, Item], None]]) -> None:
+        self.make = make
+        self._compile_fill = compile_fill
+
+    # At its first use, because most programs read more models than they refresh. Two threads compile two equal ones.
+    @cached_property
+    def fill(self) -> t.Callable[[t.Any, Item], None]:
+        """Sets the values of an existing object from an item, as ``_container_deserialize`` does."""
+        return self._compile_fill()
 
 
 class FieldReader(t.NamedTuple):
@@ -99,8 +111,10 @@ def compile_deserializer(model: t.Any) -> Deserializer | None:
     if deserializer is None:
         return None
     if has_discriminator(model):
-        return deserializer._replace(make=_discriminating_make(model, deserializer.make))
-    return deserializer._replace(runs_no_user_code=compilation.runs_no_user_code)
+        deserializer.make = _discriminating_make(model, deserializer.make)
+    else:
+        deserializer.runs_no_user_code = compilation.runs_no_user_code
+    return deserializer
 
 
 def _discriminating_make(model: t.Any, make_own: Convert) -> Convert:
@@ -133,10 +147,16 @@ def _compile(cls: t.Any, compilation: Compilation) -> Deserializer | None:
     namespace = {**construction.namespace, "NULL": NULL}
     body = [*construction.start_values, *_read_fields(fields, namespace), "return instance"]
     suffix = function_suffix(cls)
-    make = "\n    ".join([f"def deserialize_{suffix}(item):", *construction.new_instance, *body])
-    fill = "\n    ".join([f"def fill_{suffix}(instance, item):", *body])
-    execute(f"{make}\n\n\n{fill}\n", namespace, title="deserializer", cls=cls)
-    return Deserializer(make=namespace[f"deserialize_{suffix}"], fill=namespace[f"fill_{suffix}"])
+
+    def compile_function(name: str, arguments: str, lines: list[str], title: str) -> t.Any:
+        source = "\n    ".join([f"def {name}_{suffix}({arguments}):", *lines])
+        execute(f"{source}\n", namespace, title=title, cls=cls)
+        return namespace[f"{name}_{suffix}"]
+
+    return Deserializer(
+        compile_function("deserialize", "item", [*construction.new_instance, *body], "deserializer"),
+        lambda: compile_function("fill", "instance, item", body, "refresher"),
+    )
 
 
 def construction_of(cls: t.Any) -> Construction:
@@ -257,7 +277,7 @@ def _map_converter(cls: t.Any, compilation: Compilation) -> Convert | None:
     if cls.is_raw() or has_discriminator(cls) or issubclass(cls, cabc.Mapping):
         return None
     deserializer = _compile(cls, compilation)
-    return deserializer and deserializer.make
+    return None if deserializer is None else deserializer.make
 
 
 def _list_converter(attribute: t.Any, compilation: Compilation) -> Convert | None:

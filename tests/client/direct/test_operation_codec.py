@@ -7,11 +7,14 @@ import typing as t
 
 import botocore.session
 import pytest
+from botocore.serialize import create_serializer
 
 from dynaflask.client.direct.hooks import ClientHooks
+from dynaflask.client.direct.hooks import FutureHooks
 from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
+from dynaflask.client.plain_requests import PlainRequest
 
 KEY = {"id": {"S": "a"}}
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/Thread"
@@ -32,14 +35,14 @@ class TestSerialize:
         """The body has the same content as botocore's, with binary values encoded."""
         params = {"TableName": "Thread", "Item": {**KEY, "value": value}}
         theirs = client._serializer.serialize_to_request(params, client.meta.service_model.operation_model("PutItem"))
-        written = OperationCodec(client.meta.service_model, "PutItem").serialize(params)
+        written = OperationCodec(lambda: client.meta.service_model, "PutItem").serialize(params)
         assert written is not None
         assert json.loads(written) == json.loads(theirs["body"])
 
     def test_an_unknown_parameter_is_left_to_botocore(self, client: t.Any) -> None:
         """An unknown parameter is left to botocore, whose error names it."""
         assert (
-            OperationCodec(client.meta.service_model, "GetItem").serialize(
+            OperationCodec(lambda: client.meta.service_model, "GetItem").serialize(
                 {"TableName": "Thread", "Key": KEY, "Where": "here"}
             )
             is None
@@ -47,11 +50,14 @@ class TestSerialize:
 
     def test_an_arn_is_left_to_botocore(self, client: t.Any) -> None:
         """A table named by its ARN is left to botocore: the ARN may lead to another endpoint."""
-        assert OperationCodec(client.meta.service_model, "GetItem").serialize({"TableName": ARN, "Key": KEY}) is None
+        assert (
+            OperationCodec(lambda: client.meta.service_model, "GetItem").serialize({"TableName": ARN, "Key": KEY})
+            is None
+        )
 
     def test_a_transaction_gets_a_token(self, client: t.Any) -> None:
         """Each transaction gets a new token, unless the caller sets one. The token makes a retry harmless."""
-        operation = OperationCodec(client.meta.service_model, "TransactWriteItems")
+        operation = OperationCodec(lambda: client.meta.service_model, "TransactWriteItems")
         first, second, own = ({"TransactItems": [], **more} for more in ({}, {}, {"ClientRequestToken": "mine"}))
         for params in (first, second, own):
             assert operation.serialize(params) == json.dumps(params, separators=(",", ":")).encode()
@@ -89,6 +95,22 @@ def test_an_answer_is_read_as_botocore_reads_it(client: t.Any, body: bytes) -> N
     theirs = client._response_parser.parse(response, model.output_shape)
     theirs["ResponseMetadata"]["RetryAttempts"] = 0
     hooks = ClientHooks(client, operations=["GetItem"])
-    ours = OperationCodec(client.meta.service_model, "GetItem").parse(Response(200, headers, body), {}, hooks)
+    operation = OperationCodec(lambda: client.meta.service_model, "GetItem")
+    ours = operation.parse(Response(200, headers, body), {}, hooks)
     assert ours == theirs
     assert [*ours] == [*theirs]
+
+
+def test_a_plain_request_needs_no_description_of_the_service(client: t.Any) -> None:
+    """Neither it nor its response needs botocore's description, which takes milliseconds to load."""
+
+    def refuse() -> t.NoReturn:
+        raise AssertionError
+
+    operation, hooks = OperationCodec(refuse, "GetItem"), FutureHooks()
+    assert operation.serialize(PlainRequest({"TableName": "Thread", "Key": KEY})) is not None
+    parsed = operation.parse(Response(200, {"x-amzn-requestid": "1"}, b'{"Item": {"id": {"S": "a"}}}'), {}, hooks)
+    assert parsed["Item"] == KEY
+    serializer = create_serializer("json", include_validation=False)
+    theirs = serializer.serialize_to_request({}, client.meta.service_model.operation_model("GetItem"))["headers"]
+    assert operation.constant_headers() == {name.lower(): value for name, value in theirs.items()}

@@ -131,7 +131,7 @@ def decoder_of(model: t.Any) -> ResponseDecoder | None:
 
 def parse(operation: str, body: bytes, decoder: t.Any = None) -> t.Any:
     """The result of an operation, as the direct transport makes it."""
-    parsed = parse_plain(body, OUTPUTS[operation], decoder)
+    parsed = parse_plain(body, f"{operation}Output", decoder)
     if parsed is None:
         parsed = PassthroughParser().parse_stock({"status_code": 200, "headers": {}, "body": body}, OUTPUTS[operation])
         del parsed["ResponseMetadata"]

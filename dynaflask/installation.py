@@ -1,0 +1,89 @@
+"""What ``Dynamo.init_app`` gives an app: a registry, teardown and commands; and the imports that calls need.
+
+``import dynaflask`` loads what a program needs to declare models. This module loads all that a call needs, so that no
+request waits for an import, and a server that forks its workers after it has made the app shares the code with them.
+"""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import typing as t
+
+import flask
+
+from dynaflask.cli import group
+from dynaflask.client.pool import pool
+from dynaflask.config.settings import Settings
+from dynaflask.config.settings import read_settings
+from dynaflask.model import batch as _batch
+from dynaflask.model import item_lane as _item_lane
+from dynaflask.model import pages as _pages
+from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import close_request_scopes
+from dynaflask.registry.context import close_scope
+from dynaflask.registry.generators import note_push
+from dynaflask.registry.registry import Registry
+
+if t.TYPE_CHECKING:
+    from dynaflask.extension import Dynamo
+    from dynaflask.model.typed import Model
+
+# Imported for the calls of models, which import them where they use them.
+FOR_CALLS: t.Final = (_batch, _item_lane, _pages)
+
+
+def install(dynamo: Dynamo, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
+    """Give an app its registry; see `Dynamo.init_app`.
+
+    Args:
+        dynamo: The extension object.
+        app: The app.
+        models: Limit the app to these models; by default it has those of the extension object.
+    """
+    _refuse_second(app)
+    if isinstance(models, type):
+        raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
+    settings = read_settings(app.name, dynamo._config(app))
+    allowed_models = None if models is None else [dynamo._require_own(model) for model in models]
+    recorder = OperationRecorder(app, settings.plain)
+    registry = dynamo._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
+    registry.models.check_table_names()
+    # The steps above may raise. They change nothing in the app; the steps below do.
+    _install_teardown(app, settings, recorder)
+    _install_error_handlers(app, settings)
+    app.cli.add_command(group.dynamo)
+    app.extensions[EXTENSION] = registry
+    # First in the list, so that the user's own processors override its names.
+    app.shell_context_processors.insert(0, registry.shell_context)
+
+
+def _refuse_second(app: flask.Flask) -> None:
+    present = app.extensions.get(EXTENSION)
+    if isinstance(present, Registry):
+        raise RuntimeError(f"The app {app.name!r} is initialised already. Call db.init_app(app) once, in its factory.")
+    if present is not None:
+        owner = f"{type(present).__module__}.{type(present).__qualname__}"
+        raise RuntimeError(
+            f"app.extensions[{EXTENSION!r}] of {app.name!r} belongs to {owner}. Remove one of the two extensions."
+        )
+
+
+def _install_teardown(app: flask.Flask, settings: Settings, recorder: OperationRecorder) -> None:
+    flask.appcontext_pushed.connect(note_push, app)
+    app.teardown_request(close_request_scopes)
+    app.teardown_appcontext(close_scope)
+    if "client_idle_seconds" in settings.plain:
+        app.teardown_appcontext(pool.evict_idle)
+    recorder.install(app)
+
+
+def _install_error_handlers(app: flask.Flask, settings: Settings) -> None:
+    if settings.plain.get("error_handlers"):
+        from dynaflask.views import error_responses  # noqa: PLC0415 - an app without this setting does not need it
+
+        error_responses.install(app)
+    if settings.plain.get("json_errors"):
+        from dynaflask.views import json_errors  # noqa: PLC0415 - an app without this setting does not need it
+
+        json_errors.install(app)

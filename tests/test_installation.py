@@ -1,0 +1,132 @@
+"""The modules that are loaded before and by ``init_app``. Its other tests are in ``test_extension.py``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+
+import flask
+
+import dynaflask
+from tests.support import engines
+from tests.support.models import declare_thread
+from tests.support.paths import PROJECT
+
+DECLARE = """
+import json, os, sys
+import flask
+import dynaflask
+from tests.support.models import declare_thread
+
+def loaded():
+    return {name for name in sys.modules if name.partition(".")[0] in ("dynaflask", "pynamodb", "botocore", "msgspec")}
+
+db = dynaflask.Dynamo()
+Thread = declare_thread(db)
+declared = loaded()
+app, other = flask.Flask("app"), flask.Flask("other")
+for each in (app, other):
+    each.config.update(json.loads(os.environ["TEST_SETTINGS"]))
+"""
+
+CALLS = """
+for each in (app, other):
+    db.init_app(each)
+ready = loaded()
+with app.app_context():
+    thread = Thread("flask", "hello")
+    thread.save()
+    thread.update([Thread.views.set(1)])
+    Thread.get("flask", "hello")
+    list(Thread.query("flask"))
+    list(Thread.scan())
+    list(Thread.batch_get([("flask", "hello")]))
+    with Thread.batch_write() as batch:
+        batch.save(thread)
+    thread.delete()
+print(json.dumps([sorted(declared), sorted(loaded() - ready)]))
+"""
+
+PATCHED = """
+from unittest import mock
+import pynamodb.connection
+seen = []
+for owner, name in ((dynaflask.Model, "_get_connection"), (pynamodb.connection.Connection, "dispatch")):
+    with mock.patch.object(owner, name, side_effect=ZeroDivisionError):
+        for each in (app, other):
+            if "dynamo" not in each.extensions:
+                db.init_app(each)
+            with each.app_context():
+                try:
+                    Thread("flask", "hello").save()
+                except ZeroDivisionError:
+                    seen.append(name)
+print(json.dumps(seen))
+"""
+
+# A model is declared without them.
+FOR_CALLS = (
+    "dynaflask.cli",
+    "dynaflask.client.codec",
+    "dynaflask.client.connection",
+    "dynaflask.client.direct",
+    "dynaflask.client.pool",
+    "dynaflask.config.bind",
+    "dynaflask.installation",
+    "dynaflask.model.batch",
+    "dynaflask.model.bodies",
+    "dynaflask.model.codec",
+    "dynaflask.model.item_lane",
+    "dynaflask.model.pages",
+    "dynaflask.model.transactions",
+    "dynaflask.operations.operation",
+    "dynaflask.operations.recorder",
+    "dynaflask.registry.precedence",
+    "dynaflask.registry.registry",
+    "dynaflask.registry.scope",
+    "dynaflask.tables",
+    "dynaflask.views.pagination",
+    "msgspec",
+    "pynamodb.transactions",
+)
+
+
+def run(program: str, settings: dict[str, t.Any]) -> t.Any:
+    """What a program prints in a process of its own."""
+    environment = {**os.environ, "TEST_SETTINGS": json.dumps(settings)}
+    process = subprocess.run(
+        [sys.executable, "-c", DECLARE + program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PROJECT,
+        env=environment,
+    )
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+def test_a_declaration_loads_no_module_of_calls_and_calls_load_none(
+    ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+) -> None:
+    """The import and the models load some modules. init_app loads the rest, so that no request waits for an import."""
+    settings = ministack.settings(account)
+    thread_model = declare_thread(db)
+    app = flask.Flask("app")
+    app.config.update(settings)
+    db.init_app(app)
+    with app.app_context():
+        db.create_all(models=[thread_model], wait=True)
+    declared, late = run(CALLS, settings)
+    assert [name for name in declared if f"{name}.".startswith(tuple(f"{late}." for late in FOR_CALLS))] == []
+    assert late == []
+
+
+def test_a_patch_that_is_older_than_the_modules_of_calls() -> None:
+    """A test may patch PynamoDB or a model before the first app is initialised: calls do not skip what it patched."""
+    settings = {"DYNAMODB_HOST": "http://127.0.0.1:9", "DYNAMODB_REGION": "eu-west-1", "DYNAMODB_MAX_RETRY_ATTEMPTS": 0}
+    keys = {"DYNAMODB_AWS_ACCESS_KEY_ID": "key", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "secret"}
+    assert run(PATCHED, settings | keys) == [*["_get_connection"] * 2, *["dispatch"] * 2]
