@@ -256,6 +256,9 @@ class DirectTransport:
     def _find_service_model(self) -> t.Any:
         return service_model() if self._attached is None else self._attached.meta.service_model
 
+    def _credentials(self) -> t.Any:
+        return self._fixed_credentials or frozen_credentials(self._attached)
+
     def _captured_template(self, operation: OperationCodec, account: str | None) -> RequestTemplate | None:
         """The template of the first call. A destination has one without a call, unless an account chooses the URL."""
         if self._destination is None or account is not None:
@@ -267,7 +270,7 @@ class DirectTransport:
         self, state: ProcessState, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str
     ) -> AttemptResult | None:
         """The result of attempt 1, or ``None`` if nothing was sent because botocore must make it."""
-        credentials = self._fixed_credentials or frozen_credentials(self._attached)
+        credentials = self._credentials()
         account = getattr(credentials, "account_id", None)
         template = operation.templates.get(account) or self._captured_template(operation, account)
         if template is None:
