@@ -8,6 +8,7 @@ import typing as t
 
 import pynamodb.connection
 import pynamodb.connection.table
+from pynamodb.constants import KEY_TYPE
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.constants import RESPONSES
 from pynamodb.constants import RETURN_CONSUMED_CAPACITY
@@ -521,9 +522,8 @@ class TableConnection(pynamodb.connection.table.TableConnection):
         Raises:
             ConfigurationError: The model declares no hash key.
         """
-        if self.connection._model is not None:
-            keys = options.get("key_schema") or ()
-            require_hash_key([key["KeyType"] for key in keys], model=self.connection._model)
+        roles = [str(key.get(KEY_TYPE)).upper() for key in options.get("key_schema") or ()]
+        require_hash_key(roles, model=self.connection._model or self.table_name)
         if options.get("read_capacity_units") is None and options.get("write_capacity_units") is None:
             options.setdefault("billing_mode", PAY_PER_REQUEST_BILLING_MODE)
         return super().create_table(*args, **options)

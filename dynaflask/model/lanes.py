@@ -61,7 +61,7 @@ class ItemLanesMixin:
         return lane.delete(scope, self, *args, **options)
 
     def refresh(self, *args: t.Any, **options: t.Any) -> t.Any:
-        """Read the item again; see PynamoDB. There is no lane."""
+        """Read the item again, into the object; see PynamoDB."""
         with in_call(current_scope(t.cast("t.Any", self).__dynamo__), self):
             return t.cast("t.Any", super()).refresh(*args, **options)
 
