@@ -20,6 +20,7 @@ from dynaflask.tables.schema_diff import compare
 from dynaflask.tables.schema_diff import completions
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
+from dynaflask.tables.table import account_of
 from dynaflask.tables.table import find_tables
 
 if t.TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Status:
         size_bytes: Approximate size, updated as often.
         differences: Where the table differs from what its models declare.
         is_protected: True if the table has deletion protection.
+        account: Number of the AWS account of the table; ``None`` if the table does not exist.
     """
 
     table: Table
@@ -52,6 +54,7 @@ class Status:
     size_bytes: int
     differences: list[Difference]
     is_protected: bool = False
+    account: str | None = None
 
 
 def create_all(
@@ -255,6 +258,7 @@ def status_of(table: Table) -> Status:
         size_bytes=description.get("TableSizeBytes", 0),
         differences=differences,
         is_protected=description.get("DeletionProtectionEnabled", False),
+        account=account_of(description) if "TableArn" in description else None,
     )
 
 
