@@ -33,7 +33,8 @@ CREDENTIALS: t.Final = (
 # The settings to check, by botocore's exception classes. The first entry that matches is used.
 SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] = (
     ((CallTimeoutError,), "DYNAMODB_CALL_TIMEOUT_SECONDS"),
-    ((botocore.NoRegionError, botocore.InvalidRegionError), "DYNAMODB_REGION"),
+    ((botocore.NoRegionError,), "DYNAMODB_REGION, AWS_DEFAULT_REGION"),
+    ((botocore.InvalidRegionError,), "DYNAMODB_REGION"),
     ((botocore.ProxyConnectionError, botocore.InvalidProxiesConfigError), "DYNAMODB_CLIENT_CONFIG (proxies)"),
     ((botocore.SSLError,), "DYNAMODB_HOST, AWS_CA_BUNDLE"),
     ((botocore.EndpointConnectionError,), "DYNAMODB_HOST, DYNAMODB_REGION"),

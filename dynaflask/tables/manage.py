@@ -87,11 +87,7 @@ def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     tables = list(tables)
     missing = [table for table in tables if table.describe() is None]
     # Another process may create the same table after the look above: its error is no failure here.
-    created = [
-        table
-        for table in missing
-        if _call_unless(TABLE_EXISTS, table, "CreateTable", {"TableName": table.name, **table.schema.create_request()})
-    ]
+    created = [table for table in missing if _create(table)]
     for table in created:
         # These operations refuse a table that is still being created.
         for difference in completions(table.schema):
@@ -240,6 +236,15 @@ def apply(
         for table, differences in drift.items()
     }
     return {table: differences for table, differences in blocked.items() if differences}
+
+
+def _create(table: Table) -> bool:
+    # DynamoDB's message does not name the model, nor what the model lacks.
+    if not any(key.role == "HASH" for key in table.schema.keys):
+        raise TableError(
+            f"The {table} has no hash key. Give one attribute of {table.models[0].__name__} hash_key=True."
+        )
+    return _call_unless(TABLE_EXISTS, table, "CreateTable", {"TableName": table.name, **table.schema.create_request()})
 
 
 def status_of(table: Table) -> Status:

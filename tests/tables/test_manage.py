@@ -157,6 +157,20 @@ def test_a_table_is_on_demand_unless_it_has_a_capacity(
     assert {name: body[name] for name in ("BillingMode", "ProvisionedThroughput") if name in body} == billing
 
 
+def test_a_model_without_a_hash_key_is_named(app: flask.Flask) -> None:
+    """The error names the model and what it lacks; nothing is created."""
+
+    class Note(dynaflask.Model):
+        class Meta:
+            table_name = "Note"
+
+        title = UnicodeAttribute(range_key=True)
+
+    with pytest.raises(TableError, match="Give one attribute of Note hash_key=True"):
+        tables.create_all(app.extensions["dynamo"], models=[Note])
+    assert not Note.exists()
+
+
 def test_a_value_that_no_model_declares_is_not_requested(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
 ) -> None:
