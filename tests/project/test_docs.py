@@ -147,6 +147,12 @@ def test_every_captioned_block_is_a_file() -> None:
     assert all(block.file for block in blocks if block.language == "{code-block} python")
 
 
+def test_a_caption_shows_the_name_of_its_file() -> None:
+    """Markdown reads two underscores on each side as bold, and leaves them out: they are escaped."""
+    captions = [caption for text in PAGES.values() for caption in re.findall(r"^:caption: (.+)$", text, re.MULTILINE)]
+    assert [caption for caption in captions if "__" in caption] == []
+
+
 def test_the_settings_page_names_every_setting_and_no_other() -> None:
     """The settings page has exactly the existing settings."""
     assert EXAMPLES.keys() == ALL_SETTINGS
