@@ -20,7 +20,6 @@ from dynaflask import tables
 from dynaflask.cli import migrations
 from dynaflask.cli import stream
 from dynaflask.cli.doctor import output as doctor_output
-from dynaflask.cli.doctor.report import NO_MODELS
 from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_document
 from dynaflask.cli.output import print_records
@@ -40,6 +39,7 @@ from dynaflask.tables.export import FORMATS
 from dynaflask.tables.export import export as export_tables
 from dynaflask.tables.load import count_lines
 from dynaflask.tables.load import load as load_items
+from dynaflask.tables.manage import NO_MODELS
 from dynaflask.tables.observed import read_calls
 from dynaflask.tables.policy import policy as iam_policy
 from dynaflask.tables.policy_commands import COMMANDS

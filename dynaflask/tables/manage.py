@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import dataclasses
+import logging
 import time
 import typing as t
 
@@ -32,6 +33,14 @@ POLL_SECONDS = 1
 MAX_MISSING_POLLS = 60
 # States that a table does not leave by itself.
 FINAL_STATES = frozenset({"ARCHIVED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"})
+
+logger = logging.getLogger("dynaflask.tables")
+
+# A model whose module is not imported is unknown; a subclass of PynamoDB's own Model is none of the app's.
+NO_MODELS = (
+    "This app has no models. Import their modules in the app factory, and derive them from dynaflask.Model, not from"
+    " pynamodb.models.Model."
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,6 +80,8 @@ def create_all(
     Raises:
         TableError: DynamoDB refused.
     """
+    if models is None and not registry.models.classes():
+        logger.warning(NO_MODELS)
     create(find_tables(registry, bind_key=bind_key, models=models), wait=wait)
 
 

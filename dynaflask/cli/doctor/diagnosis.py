@@ -9,13 +9,13 @@ import typing as t
 from dynaflask.cli.doctor import probes
 from dynaflask.cli.doctor import sources
 from dynaflask.cli.doctor.report import ERROR
-from dynaflask.cli.doctor.report import NO_MODELS
 from dynaflask.cli.doctor.report import WARNING
 from dynaflask.cli.doctor.report import Diagnosis
 from dynaflask.cli.doctor.report import Finding
 from dynaflask.cli.doctor.sources import Client
 from dynaflask.config.bind import Bind
 from dynaflask.registry.registry import Registry
+from dynaflask.tables.manage import NO_MODELS
 from dynaflask.tables.table import find_tables
 
 

@@ -13,12 +13,6 @@ OK: t.Final = "ok"
 WARNING: t.Final = "warning"
 ERROR: t.Final = "error"
 
-# A model whose module is not imported is unknown; a subclass of PynamoDB's own Model is none of the app's.
-NO_MODELS: t.Final = (
-    "This app has no models. Import their modules in the app factory, and derive them from dynaflask.Model, not from"
-    " pynamodb.models.Model."
-)
-
 MAX_TEXT = 600
 # A key id is no secret, but identifies an account: its ends tell two of them apart.
 VISIBLE = 4
