@@ -25,9 +25,9 @@ from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.operations.error_codes import code_of
 
-# botocore's own sources come first: most apps have no setting for their credentials.
+# The sources of botocore come first: most apps have no setting for their credentials.
 CREDENTIALS: t.Final = (
-    "the sources of botocore (AWS_PROFILE, AWS_ACCESS_KEY_ID, `aws configure`, the role of the machine), or"
+    "the usual sources of AWS (AWS_PROFILE, AWS_ACCESS_KEY_ID, `aws configure`, the role of the machine), or"
     " DYNAMODB_PROFILE, DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN"
 )
 # The settings to check, by botocore's exception classes. The first entry that matches is used.
@@ -48,8 +48,8 @@ SETTINGS_BY_ERROR: t.Final[tuple[tuple[tuple[type[Exception], ...], str], ...]] 
 )
 
 WRONG_KEYS: t.Final = (
-    "Pass the hash key, and the range key if the table has one, with the types of the model. `flask dynamo diff`"
-    " compares the model with the table."
+    "Pass the hash key, and the range key if the table has one, with the types of the model. A model whose keys have"
+    " changed needs a new table: `flask dynamo diff` compares them."
 )
 WRONG_TYPE: t.Final = (
     "A value has another type than its attribute: a UnicodeAttribute takes a str, a NumberAttribute a number."

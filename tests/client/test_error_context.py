@@ -147,7 +147,7 @@ CALLS: dict[str, tuple[t.Callable[[t.Any, t.Any], object], type[exceptions.Pynam
     "drop": (lambda model, db: model.delete_table(), exceptions.TableError),
 }
 REJECTED = (
-    "AWS rejected these credentials. Check the sources of botocore (AWS_PROFILE, AWS_ACCESS_KEY_ID, `aws configure`,"
+    "AWS rejected these credentials. Check the usual sources of AWS (AWS_PROFILE, AWS_ACCESS_KEY_ID, `aws configure`,"
     " the role of the machine), or DYNAMODB_PROFILE, DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN."
 )
 REFUSED = ["ExpiredTokenException", "InvalidSignatureException", "UnrecognizedClientException"]
