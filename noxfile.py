@@ -95,6 +95,7 @@ def typing(session: nox.Session) -> None:
     # Not editable: pyright finds only what is installed as a user installs it.
     session.install(".[typing,restx]")
     session.run("mypy", *session.posargs)
+    session.run("mypy", "examples/forum")
     # For information: ty is not finished.
     session.install("ty", success_codes=[0, 1])
     session.run("python", "tests/typing/check.py")

@@ -39,11 +39,13 @@ from dynaflask.tables.export import FORMATS
 from dynaflask.tables.export import export as export_tables
 from dynaflask.tables.load import count_lines
 from dynaflask.tables.load import load as load_items
+from dynaflask.tables.manage import NO_MODELS
 from dynaflask.tables.observed import read_calls
 from dynaflask.tables.policy import policy as iam_policy
 from dynaflask.tables.policy_commands import COMMANDS
 from dynaflask.tables.seed import seed as seed_items
 from dynaflask.tables.table import Table
+from dynaflask.tables.table import account_of
 from dynaflask.tables.table import destination
 from dynaflask.tables.table import find_one
 from dynaflask.tables.table import find_tables
@@ -107,6 +109,7 @@ wait_option = click.option("--wait", is_flag=True, help="Wait until DynamoDB is 
 def show_models(*, as_json: bool) -> None:
     """Show the app's models with their tables and destinations. Makes no call."""
     registry = _registry()
+    _hint_at_models(registry)
     selected = find_tables(registry, models=registry.models.classes())
     records = [_model_record(model, table) for table in selected for model in table.models]
     print_records(records, as_json=as_json)
@@ -129,8 +132,11 @@ def show_status(*, models: cabc.Sequence[str], bind_key: str | None, as_json: bo
 def create(*, models: cabc.Sequence[str], bind_key: str | None, wait: bool) -> None:
     """Create the tables that do not exist."""
     registry = _registry()
-    created = tables.create(find_tables(registry, **_selected(models, bind_key)), wait=wait)
+    selected = find_tables(registry, **_selected(models, bind_key))
+    created = tables.create(selected, wait=wait)
     _echo_tables("Created", registry, created)
+    if selected and not created:
+        click.echo("No table is missing.")
 
 
 @dynamo.command("drop")
@@ -143,7 +149,8 @@ def drop(*, models: cabc.Sequence[str], bind_key: str | None, yes: bool, wait: b
     selected = find_tables(registry, **_selected(models, bind_key))
     existing = [table for table in selected if table.describe() is not None]
     _echo_tables("Does not exist:", registry, [table for table in selected if table not in existing])
-    _echo_tables("Will be deleted with all items:", registry, existing)
+    for table in existing:
+        click.echo(f"Will be deleted with all items: {_with_account(registry, table)}")
     if existing and _confirm(yes):
         _echo_tables("Deleted", registry, tables.drop(existing, wait=wait))
 
@@ -187,8 +194,9 @@ def sync(
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most read capacity units per second.")
 @click.option("--resume", is_flag=True, help="Complete an interrupted dump.")
 def dump(*, model: str, path: pathlib.Path, segments: int, rate: float | None, resume: bool) -> None:
-    """Write the items of a table into a file, one line of DynamoDB JSON per item. .gz compresses it.
+    """Write the items of a table into a file.
 
+    Each item is one line of DynamoDB JSON. A name that ends with .gz compresses the file.
     {tenant} in the name of the file is replaced by the name of the tenant.
     """
     registry = _registry()
@@ -217,7 +225,7 @@ def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int, 
     model_class = registry.models[model]
     table = _table_of(registry, model_class)
     if not yes:
-        click.echo(f"{path} will replace the items with the same keys in {_with_destination(registry, table)}")
+        click.echo(f"{path} will replace the items with the same keys in {_with_account(registry, table)}")
     _confirm(yes)
     with progress(f"Loading {table.name}", total=lambda: count_lines(path) - from_line + 1) as report:
         count = load_items(registry, model_class, path, rate=rate, from_line=from_line, progress=report)
@@ -266,8 +274,9 @@ def policy(
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=pathlib.Path))
 @click.option("--replace", is_flag=True, help="Replace the items whose keys exist, too.")
 def seed(*, path: pathlib.Path, replace: bool) -> None:
-    """Write the items of a JSON or YAML file that do not exist yet. The file has a list for each model.
+    """Write the items of a JSON or YAML file that are missing.
 
+    The file has a list of items for each model.
     {tenant} in the name of the file is replaced by the name of the tenant.
     """
     registry = _registry()
@@ -292,7 +301,10 @@ def seed(*, path: pathlib.Path, replace: bool) -> None:
 @click.option("--wait", is_flag=True, help="Wait while another process applies them.")
 @json_option
 def migrate(*, directory: pathlib.Path, only_list: bool, as_json: bool, **options: t.Any) -> None:
-    """Apply the migrations of a directory that are not applied yet, once per table and tenant."""
+    """Apply the data migrations that are not applied yet.
+
+    Each is applied once per table and tenant.
+    """
     if only_list:
         sys.exit(not migrations.show(_registry(), directory, as_json=as_json))
     migrations.apply_all(_registry(), directory, **options)
@@ -304,7 +316,10 @@ def migrate(*, directory: pathlib.Path, only_list: bool, as_json: bool, **option
 @click.option("--consumer", metavar="NAME", help="Name that the position is saved under.  [default: MODULE:FUNCTION]")
 @click.option("--once", is_flag=True, help="Stop when no shard of the stream has a record.")
 def follow_stream(*, model: str, handler: str, consumer: str | None, once: bool) -> None:
-    """Call a function with each change of the items of a table, until Ctrl-C or SIGTERM."""
+    """Call a function with each change of the items of a table.
+
+    It runs until Ctrl-C or SIGTERM.
+    """
     stream.run(_registry(), model, handler, consumer=consumer, once=once)
 
 
@@ -342,7 +357,10 @@ def run_doctor(*, bind_key: str | None, as_json: bool) -> None:
 @click.option("--path", help="The directory that keeps the data.  [default: DYNAMODB_LOCAL_PATH, or none]")
 @click.pass_context
 def run_local(ctx: click.Context, *, port: int, path: str | None) -> None:
-    """Run the local server in the foreground, for any number of processes."""
+    """Run one local server for any number of processes.
+
+    It runs until Ctrl-C or SIGTERM.
+    """
     sys.exit(local.run(port=port, path=path or _local_path_of_app(ctx.ensure_object(ScriptInfo))))
 
 
@@ -390,7 +408,13 @@ def _tenant_path(path: pathlib.Path, tenant: str | None) -> pathlib.Path:
 
 def _selected(names: cabc.Sequence[str], bind_key: str | None) -> dict[str, t.Any]:
     registry = _registry()
+    _hint_at_models(registry)
     return {"models": [registry.models[name] for name in names] or None, "bind_key": bind_key}
+
+
+def _hint_at_models(registry: Registry) -> None:
+    if not registry.models.classes():
+        click.secho(NO_MODELS, err=True)
 
 
 def _model_record(model: type[Model], table: Table) -> Record:
@@ -412,6 +436,7 @@ def _status_record(registry: Registry, status: tables.Status) -> Record:
         "models": status.table.model_names,
         "bind": status.table.bind.key,
         "region": region,
+        "account": status.account,
         "endpoint": endpoint,
         "table": status.table.name,
         "exists": status.state is not None,
@@ -453,6 +478,11 @@ def _echo_tables(what: str, registry: Registry, echoed: cabc.Iterable[Table]) ->
 def _with_destination(registry: Registry, table: Table) -> str:
     region, endpoint = destination(registry, table)
     return f"{table.name} ({', '.join(table.model_names)}) on {table.bind.key}, {region}, {endpoint}"
+
+
+def _with_account(registry: Registry, table: Table) -> str:
+    # The region and the endpoint are often the same in production and elsewhere; the account is not.
+    return f"{_with_destination(registry, table)}, account {account_of(table.require())}"
 
 
 def _confirm(yes: bool) -> bool:

@@ -25,8 +25,8 @@ from dynaflask.client.condition_values import OPTION
 from dynaflask.client.condition_values import asked_for
 from dynaflask.client.conflicts import call_until_free
 from dynaflask.client.direct.page_decoder import PageDecoder
+from dynaflask.client.error_advice import CreateOptions
 from dynaflask.client.error_context import CALL_ERRORS
-from dynaflask.client.error_context import CreateOptions
 from dynaflask.client.error_context import annotate
 from dynaflask.client.error_context import propagate_advice
 from dynaflask.client.key import DIRECT

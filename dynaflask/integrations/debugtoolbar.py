@@ -42,7 +42,7 @@ TEMPLATE = jinja2.Template(
   <tbody>
   {% for part in advice %}
     <tr class="{{ loop.cycle('flDebugOdd', 'flDebugEven') }}">
-      <td title="{{ part.caller }}">{{ line(part.caller) }}</td><td>{{ part.problem }}</td><td>{{ part.mend }}</td>
+      <td title="{{ part.caller }}">{{ line(part.caller) }}</td><td>{{ part.problem }}</td><td>{{ part.fix }}</td>
     </tr>
   {% endfor %}
   </tbody>

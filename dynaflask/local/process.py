@@ -148,7 +148,9 @@ def run(*, port: int, path: str | None) -> int:
         state = _current_state()
         server = _start(state, port=free_port(port), path=path and os.path.realpath(path), owner=state.id)
         print(  # noqa: T201 - the command's output
-            f"DynamoDB runs until Ctrl-C. Reach it with\n  DYNAMODB_HOST={url_of(server.port)}", flush=True
+            f"DynamoDB runs until Ctrl-C. Reach it with\n  DYNAMODB_HOST={url_of(server.port)}\n"
+            "and with any region and any key pair. app.config.from_prefixed_env() reads FLASK_DYNAMODB_HOST.",
+            flush=True,
         )
         raise server.wait()
     except KeyboardInterrupt:

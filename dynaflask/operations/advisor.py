@@ -31,16 +31,16 @@ class Advice(t.NamedTuple):
         rule: Name of the rule.
         caller: The line.
         problem: What the line does.
-        mend: What to do instead.
+        fix: What to do instead.
     """
 
     rule: str
     caller: Caller
     problem: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.caller}: {self.problem} {self.mend}"
+        return f"{self.caller}: {self.problem} {self.fix}"
 
 
 Operations = cabc.Sequence[Operation]

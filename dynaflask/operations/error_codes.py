@@ -53,6 +53,9 @@ ACCESS_DENIED: t.Final = frozenset(
     }
 )
 
+# A request that DynamoDB does not accept: a wrong key, a missing index, or a value of another type.
+INVALID_REQUEST: t.Final = frozenset({"ValidationException", "SerializationException"})
+
 
 def code_of(error: BaseException | None) -> str | None:
     """The code of DynamoDB's response to a call that failed.

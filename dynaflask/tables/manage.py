@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import dataclasses
+import logging
 import time
 import typing as t
 
@@ -20,6 +21,7 @@ from dynaflask.tables.schema_diff import compare
 from dynaflask.tables.schema_diff import completions
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
+from dynaflask.tables.table import account_of
 from dynaflask.tables.table import find_tables
 
 if t.TYPE_CHECKING:
@@ -31,6 +33,14 @@ POLL_SECONDS = 1
 MAX_MISSING_POLLS = 60
 # States that a table does not leave by itself.
 FINAL_STATES = frozenset({"ARCHIVED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"})
+
+logger = logging.getLogger("dynaflask.tables")
+
+# A model whose module is not imported is unknown; a subclass of PynamoDB's own Model is none of the app's.
+NO_MODELS = (
+    "This app has no models. Import their modules in the app factory, and derive them from dynaflask.Model, not from"
+    " pynamodb.models.Model."
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class Status:
         size_bytes: Approximate size, updated as often.
         differences: Where the table differs from what its models declare.
         is_protected: True if the table has deletion protection.
+        account: Number of the AWS account of the table; ``None`` if the table does not exist.
     """
 
     table: Table
@@ -52,6 +63,7 @@ class Status:
     size_bytes: int
     differences: list[Difference]
     is_protected: bool = False
+    account: str | None = None
 
 
 def create_all(
@@ -68,6 +80,8 @@ def create_all(
     Raises:
         TableError: DynamoDB refused.
     """
+    if models is None and not registry.models.classes():
+        logger.warning(NO_MODELS)
     create(find_tables(registry, bind_key=bind_key, models=models), wait=wait)
 
 
@@ -255,6 +269,7 @@ def status_of(table: Table) -> Status:
         size_bytes=description.get("TableSizeBytes", 0),
         differences=differences,
         is_protected=description.get("DeletionProtectionEnabled", False),
+        account=account_of(description) if "TableArn" in description else None,
     )
 
 

@@ -193,6 +193,11 @@ def find_one(registry: Registry, model: type[Model]) -> Table:
     raise ValueError(f"{full_name(model)} has no table: its Meta has no table_name.")
 
 
+def account_of(description: Json) -> str:
+    """Number of the AWS account that a table belongs to, from its description."""
+    return t.cast("str", description["TableArn"].split(":")[4])
+
+
 def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
     """Region and endpoint of a table's calls, as the client has them: also if they come from botocore's own chain."""
     with registry.lease(table.bind).call() as client:

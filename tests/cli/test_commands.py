@@ -205,7 +205,7 @@ class TestTables:
         assert run(on_engine, "status").exit_code == 1
         created = run(on_engine, "create", "--wait")
         assert (created.exit_code, created.output.split(" on ")[0].split("-")[-1]) == (0, "Board (Board)")
-        assert run(on_engine, "create").output == ""
+        assert run(on_engine, "create").output == "No table is missing.\n"
         assert run(on_engine, "status").exit_code == 0
         assert run(on_engine, "drop", "--yes", "--wait").exit_code == 0
         assert json.loads(run(on_engine, "status", "--json").output)[0]["exists"] is False
@@ -227,12 +227,14 @@ class TestTables:
     def test_drop_shows_tables_and_destinations_before_it_asks(
         self, on_engine: flask.Flask, db: dynaflask.Dynamo
     ) -> None:
-        """``drop`` shows each table with its destination; any answer but yes exits with 1 and drops nothing."""
+        """``drop`` shows each table with its destination and account; without a yes it drops nothing."""
         board = boards.declare_board(db, bind_key="eu")
         run(on_engine, "create", "--wait")
+        (account,) = {row["account"] for row in json.loads(run(on_engine, "status", "--json").output)}
+        assert account.isdigit()
         refused = run(on_engine, "drop", answer="\n")
         url = on_engine.config["DYNAMODB_HOST"]
-        assert f"Board (Board) on eu, eu-west-1, {url}\nContinue? [y/N]" in refused.output
+        assert f"Board (Board) on eu, eu-west-1, {url}, account {account}\nContinue? [y/N]" in refused.output
         assert refused.exit_code == 1
         with on_engine.app_context():
             assert board.exists()
@@ -305,7 +307,7 @@ class TestTables:
 def test_load_asks_before_it_replaces_items(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, tmp_path: pathlib.Path
 ) -> None:
-    """``load`` shows the file, the table and the destination; any answer but yes exits with 1 and writes nothing."""
+    """``load`` shows the file, the table, its destination and account; without a yes it writes nothing."""
     boards.declare_board(db)
     file = tmp_path / "board.jsonl"
     file.write_text('{"Item":{"forum":{"S":"flask"},"subject":{"S":"hello"}}}\n', encoding="ascii")
@@ -313,8 +315,8 @@ def test_load_asks_before_it_replaces_items(
     refused = run(app, "load", "Board", str(file), answer="n\n")
     assert refused.exit_code == 1
     assert refused.output.startswith(
-        f"{file} will replace the items with the same keys in Board (Board) on default, us-east-1, {recorder.url}\n"
-        "Continue? [y/N]"
+        f"{file} will replace the items with the same keys in Board (Board) on default, us-east-1, {recorder.url},"
+        " account 000000000000\nContinue? [y/N]"
     )
     assert "BatchWriteItem" not in [request.operation for request in recorder.requests]
     assert run(app, "load", "Board", str(file), answer="y\n").exit_code == 0
@@ -521,9 +523,9 @@ def test_in_a_pipe_progress_is_lines(program: t.Callable[..., list[str]], tmp_pa
     assert last.startswith(f"Wrote 1100 items of {tmp_path / 'file'} to ")
     assert len(lines("dump", "Thing", str(tmp_path / "copy"))) == 2
     head, row = lines("status")
-    names = "models bind region endpoint table exists state items size_bytes drift"
+    names = "models bind region account endpoint table exists state items size_bytes drift"
     assert head.split() == names.split()
-    assert row.split()[5:8] == ["True", "ACTIVE", "1100"]
+    assert row.split()[6:9] == ["True", "ACTIVE", "1100"]
 
 
 def test_on_a_terminal_there_is_a_bar_and_tables_fit(
@@ -589,6 +591,16 @@ class TestShell:
         assert "Board" not in make_app().make_shell_context()
 
 
+@pytest.mark.parametrize("command", ["models", "status", "create", "diff"])
+def test_an_app_without_models_is_told_to_import_them(make_app: MakeApp, db: dynaflask.Dynamo, command: str) -> None:
+    """If no model is imported, a command says so, in place of nothing. An app with a model does not get the hint."""
+    empty, app = make_app("empty", region="eu-west-1", allowed_models=[]), make_app("app", region="eu-west-1")
+    boards.declare_board(db)
+    hint = run(empty, command)
+    assert (hint.exit_code, "Import their modules in the app factory" in hint.stderr) == (0, True)
+    assert "Import" not in run(app, "models").output
+
+
 class TestInfrastructure:
     """``export`` and ``policy``, which make no call."""
 
@@ -630,7 +642,7 @@ class TestInfrastructure:
     def test_a_document_that_cannot_be_made_is_an_error(self, make_app: MakeApp) -> None:
         """The message has no traceback, and the exit code is 1."""
         failed = run(make_app(region="eu-west-1"), "export", "--format", "cloudformation")
-        assert (failed.exit_code, failed.output.split(":")[0]) == (1, "Error")
+        assert (failed.exit_code, "\nError: There are no tables to export" in failed.output) == (1, True)
 
     def test_a_policy_for_observed_calls(self, make_app: MakeApp, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
         """``--observe`` limits the policy to the calls of a file."""

@@ -75,7 +75,7 @@ class TestErrors:
         """``ping`` and ``warm`` raise botocore's error with the advice."""
         registry: dynaflask.Registry = app.extensions["dynamo"]
         for use in (registry.ping, lambda key: registry.warm(key, "default")):
-            with pytest.raises(error, match=rf"\(The bind is '{bind_key}'[.,].* ?Check .*{setting}"):
+            with pytest.raises(error, match=rf"\(The bind is '{bind_key}'[.,].*{setting}"):
                 use(bind_key)
 
     def test_a_models_call_raises_pynamodbs_error_of_it(
@@ -84,7 +84,7 @@ class TestErrors:
         """PynamoDB's error has the advice and its cause. Calls to other binds go on."""
         with (
             db.using(bind_key),
-            pytest.raises(GetError, match=rf"The bind is '{bind_key}'[.,].* ?Check .*{setting}") as caught,
+            pytest.raises(GetError, match=rf"The bind is '{bind_key}'[.,].*{setting}") as caught,
         ):
             thread_model.get("forum", "subject")
         assert isinstance(caught.value.cause, error)
@@ -147,8 +147,8 @@ CALLS: dict[str, tuple[t.Callable[[t.Any, t.Any], object], type[exceptions.Pynam
     "drop": (lambda model, db: model.delete_table(), exceptions.TableError),
 }
 REJECTED = (
-    "AWS rejected these credentials. Check DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_PROFILE, DYNAMODB_SESSION,"
-    " DYNAMODB_ROLE_ARN."
+    "AWS rejected these credentials. Check the usual sources of AWS (AWS_PROFILE, AWS_ACCESS_KEY_ID, `aws configure`,"
+    " the role of the machine), or DYNAMODB_PROFILE, DYNAMODB_AWS_ACCESS_KEY_ID, DYNAMODB_SESSION, DYNAMODB_ROLE_ARN."
 )
 REFUSED = ["ExpiredTokenException", "InvalidSignatureException", "UnrecognizedClientException"]
 
@@ -325,7 +325,7 @@ def test_rejected_credentials_name_the_settings(  # noqa: PLR0917 - fixtures
     kind = botocore.exceptions.ClientError if error is exceptions.TableDoesNotExist else error
     with pytest.raises(
         kind,
-        match=rf"The bind is 'default', .*{recorder.url}.* {REJECTED}",
+        match=rf"The bind is 'default', .*{recorder.url}.* {re.escape(REJECTED)}",
     ) as caught:
         call(thread_model, db)
     assert "hush" not in repr(caught.value)
@@ -374,7 +374,7 @@ def test_a_ping_with_rejected_credentials_names_the_settings(app: flask.Flask, r
     refuse(recorder, "UnrecognizedClientException")
     with pytest.raises(
         botocore.exceptions.ClientError,
-        match=f"The bind is 'default', .* {REJECTED}",
+        match=f"The bind is 'default', .* {re.escape(REJECTED)}",
     ):
         app.extensions["dynamo"].ping()
 
@@ -498,6 +498,6 @@ def test_missing_credentials_name_the_endpoint_of_a_meta(
 
         name = UnicodeAttribute(hash_key=True)
 
-    expected = "the endpoint 'http://localhost:9'. Check DYNAMODB_AWS_.*, and the endpoint: .* in the model's Meta"
+    expected = "the endpoint 'http://localhost:9'. A local server accepts any key pair.* the host in the model's Meta"
     with app.app_context(), pytest.raises(GetError, match=expected):
         Thread.get("one")

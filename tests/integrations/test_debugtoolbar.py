@@ -97,7 +97,7 @@ def test_it_shows_the_operations_of_the_request(make: t.Callable[..., flask.Flas
 
 
 def test_it_shows_the_advice(make: t.Callable[..., flask.Flask]) -> None:
-    """The advice names the line, the problem and the mend."""
+    """The advice names the line, the problem and the fix."""
     panel = panel_of(make(), "/advised")
     assert re.search(r"Advice .*test_debugtoolbar\.py:\d+ in scan Thread\.Scan reads the whole table in a", panel)
     assert "Query by a hash key or by an index" in panel

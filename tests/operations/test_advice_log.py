@@ -35,7 +35,7 @@ def make(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -
 
 
 def test_a_request_is_logged_once_a_line(make: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """The warning names line and mend, and no value of a key. The second request logs nothing more."""
+    """The warning names line and fix, and no value of a key. The second request logs nothing more."""
     client = make("forum", record_operations=True).test_client()
     for _ in range(2):
         client.get("/")

@@ -45,7 +45,7 @@ class TestRepeatedGet:
     """Five items of one model that one line reads one by one."""
 
     def test_five_items(self) -> None:
-        """The advice names the line, the number and the mend."""
+        """The advice names the line, the number and the fix."""
         advice = only(gets(6))
         assert (advice.rule, advice.caller) == ("repeated_get", LINE)
         assert str(advice) == (
@@ -70,7 +70,7 @@ class TestRepeatedGet:
 
     def test_without_a_model(self) -> None:
         """Reads of a table without a model get the advice with a general name."""
-        assert "Model.batch_get" in only(gets(5, model=None)).mend
+        assert "Model.batch_get" in only(gets(5, model=None)).fix
 
 
 class TestScanInRequest:

@@ -147,6 +147,12 @@ def test_every_captioned_block_is_a_file() -> None:
     assert all(block.file for block in blocks if block.language == "{code-block} python")
 
 
+def test_a_caption_shows_the_name_of_its_file() -> None:
+    """Markdown reads two underscores on each side as bold, and leaves them out: they are escaped."""
+    captions = [caption for text in PAGES.values() for caption in re.findall(r"^:caption: (.+)$", text, re.MULTILINE)]
+    assert [caption for caption in captions if "__" in caption] == []
+
+
 def test_the_settings_page_names_every_setting_and_no_other() -> None:
     """The settings page has exactly the existing settings."""
     assert EXAMPLES.keys() == ALL_SETTINGS
@@ -198,7 +204,7 @@ def test_the_troubleshooting_page_has_every_error() -> None:
 def test_the_troubleshooting_page_says_what_to_do() -> None:
     """Each entry ends with what to do, and comes after its cause."""
     entries = re.split(r"^##+ ", PAGES["docs/howto/troubleshooting.md"], flags=re.MULTILINE)[1:]
-    assert [entry.partition("\n")[0] for entry in entries if "\n- Cause:" in entry and "\n- Mend:" not in entry] == []
+    assert [entry.partition("\n")[0] for entry in entries if "\n- Cause:" in entry and "\n- Fix:" not in entry] == []
 
 
 def test_the_troubleshooting_page_quotes_existing_messages() -> None:
@@ -207,7 +213,12 @@ def test_the_troubleshooting_page_quotes_existing_messages() -> None:
     source = "".join(re.sub(r'"\s*f?"', "", module.read_text(encoding="utf-8")) for module in modules)
     lines = re.findall(r"^- Message: (.+)$", PAGES["docs/howto/troubleshooting.md"], re.MULTILINE)
     quoted = {message for line in lines for message in re.findall("`(.+?)`", line)}
-    of_others = {"Read timeout on endpoint URL", "Connect timeout on endpoint URL", "The conditional request failed"}
+    of_others = {
+        "Read timeout on endpoint URL",
+        "Connect timeout on endpoint URL",
+        "The conditional request failed",
+        "Port 5000 is in use by another program",
+    }
     assert of_others < quoted
     missing = [message for message in quoted - of_others if not all(part in source for part in message.split(" … "))]
     assert missing == []

@@ -8,7 +8,7 @@ import typing as t
 from tests.support.drawing import Canvas
 from tests.support.paths import PROJECT
 
-# Which app reaches which place by which bind. Apps with one place share its client.
+# The region and account of each bind of each app. Apps with the same region and account share a client.
 US, ARCHIVE, EU = ("us-west-2", "111111111111"), ("us-west-2", "333333333333"), ("eu-west-1", "222222222222")
 PLACES = {
     "us": {"default": US, "archive": ARCHIVE},
@@ -96,8 +96,8 @@ class Column(t.NamedTuple):
 
 
 def draw_overview() -> Canvas:
-    """From the model to the place of its items."""
-    title = "One model, three apps. Each app has binds. A bind leads by a client to a region and an account."
+    """From the model to the region and account of its items."""
+    title = "One model, three apps. Each app has binds. Each bind uses a client for one region and account."
     canvas = Canvas(486, 364, title)
     binds = [(app, bind, place) for app, own in PLACES.items() for bind, place in own.items()]
     columns = [Column(64 + 104 * number, *bind) for number, bind in enumerate(binds)]

@@ -175,6 +175,23 @@ def test_a_table_is_on_demand_unless_it_has_a_capacity(
     assert {name: body[name] for name in ("BillingMode", "ProvisionedThroughput") if name in body} == billing
 
 
+def test_create_all_without_models_says_so(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of two apps, the one without models logs a warning: it may have forgotten to import them."""
+    empty, app = (
+        make_app(name, host=recorder.url, region="us-east-1", allowed_models=allowed, **KEYS)
+        for name, allowed in (("empty", []), ("app", None))
+    )
+    thread = models.declare_thread(db)
+    with app.app_context():
+        db.create_all()
+    assert (thread.__name__, caplog.records) == ("Thread", [])
+    with empty.app_context():
+        db.create_all()
+    assert "This app has no models. Import their modules" in caplog.text
+
+
 def test_a_value_that_no_model_declares_is_not_requested(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
 ) -> None:

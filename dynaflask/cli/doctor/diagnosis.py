@@ -9,11 +9,13 @@ import typing as t
 from dynaflask.cli.doctor import probes
 from dynaflask.cli.doctor import sources
 from dynaflask.cli.doctor.report import ERROR
+from dynaflask.cli.doctor.report import WARNING
 from dynaflask.cli.doctor.report import Diagnosis
 from dynaflask.cli.doctor.report import Finding
 from dynaflask.cli.doctor.sources import Client
 from dynaflask.config.bind import Bind
 from dynaflask.registry.registry import Registry
+from dynaflask.tables.manage import NO_MODELS
 from dynaflask.tables.table import find_tables
 
 
@@ -52,7 +54,7 @@ def diagnose(registry: Registry, *, bind_key: str | None = None) -> list[Diagnos
     """
     if bind_key is not None:
         registry.settings.own_values(bind_key)  # raises UnknownBind
-    unresolved: list[Finding] = []
+    unresolved = [] if registry.models.classes() else [Finding("models", WARNING, NO_MODELS)]
     diagnoses = [
         _diagnose(registry, destination)
         for destination in _destinations(registry, unresolved)

@@ -18,6 +18,7 @@ from dynaflask.exceptions import StreamError
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.registry import Registry
+from dynaflask.tables.table import account_of
 
 # In app.extensions: the account of each client's credentials. A Lambda function is called for each batch.
 ACCOUNTS: t.Final = "dynamo.stream_accounts"
@@ -98,7 +99,7 @@ class Accounts:
                 f"It is not known if the {table} is one of the bind {bind.key!r}, because DescribeTable failed: {error}"
                 " (Allow dynamodb:DescribeTable, or set DYNAMODB_ROLE_ARN, which names the account.)"
             ) from error
-        return t.cast("str", description["TableArn"].split(":")[4])
+        return account_of(description)
 
 
 def _is_aws(host: str | None) -> bool:

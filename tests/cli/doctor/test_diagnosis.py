@@ -69,6 +69,24 @@ def test_two_apps_with_their_tables(
     assert "hush" not in str(diagnosis)
 
 
+def test_an_app_without_models_gets_a_warning(
+    db: dynaflask.Dynamo, make_app: MakeApp, recorder: recorders.Recorder
+) -> None:
+    """A model whose module is not imported is unknown. The warning says what to do, in the app without models alone."""
+    empty, app = (
+        make_app(name, host=recorder.url, region="us-east-1", allowed_models=allowed, **KEYS)
+        for name, allowed in (("empty", []), ("app", None))
+    )
+    thread = models.declare_thread(db)
+    with empty.app_context():
+        (diagnosis,) = diagnose(db.registry)
+        assert (levels(diagnosis)["models"], diagnosis.is_ok) == ("warning", True)
+        assert "dynaflask.Model" in message(diagnosis, "models")
+    with app.app_context():
+        (diagnosis,) = diagnose(db.registry)
+        assert ("models" in levels(diagnosis), diagnosis.models) == (False, (thread.__name__,))
+
+
 def test_a_table_that_differs_is_named(
     db: dynaflask.Dynamo, make_app: MakeApp, ministack: engines.Engine, account: engines.Account
 ) -> None:
