@@ -107,6 +107,7 @@ wait_option = click.option("--wait", is_flag=True, help="Wait until DynamoDB is 
 def show_models(*, as_json: bool) -> None:
     """Show the app's models with their tables and destinations. Makes no call."""
     registry = _registry()
+    _hint_at_missing_models(registry)
     selected = find_tables(registry, models=registry.models.classes())
     records = [_model_record(model, table) for table in selected for model in table.models]
     print_records(records, as_json=as_json)
@@ -129,8 +130,11 @@ def show_status(*, models: cabc.Sequence[str], bind_key: str | None, as_json: bo
 def create(*, models: cabc.Sequence[str], bind_key: str | None, wait: bool) -> None:
     """Create the tables that do not exist."""
     registry = _registry()
-    created = tables.create(find_tables(registry, **_selected(models, bind_key)), wait=wait)
+    selected = find_tables(registry, **_selected(models, bind_key))
+    created = tables.create(selected, wait=wait)
     _echo_tables("Created", registry, created)
+    if not created:
+        click.echo("All tables exist." if selected else "There is no table to create.")
 
 
 @dynamo.command("drop")
@@ -323,7 +327,9 @@ def ping(*, bind_key: str | None, as_json: bool) -> None:
 @json_option
 def check(*, bind_key: str | None, as_json: bool) -> None:
     """Check that each table can be used. Exits with 1 if one cannot."""
-    results = _registry().check(*([bind_key] if bind_key else []), tables=True)
+    registry = _registry()
+    _hint_at_missing_models(registry)
+    results = registry.check(*([bind_key] if bind_key else []), tables=True)
     records = [dataclasses.asdict(result) | {"seconds": round(result.seconds, 4)} for result in results]
     print_records(records, as_json=as_json)
     sys.exit(not all(result.is_ok for result in results))
@@ -390,7 +396,17 @@ def _tenant_path(path: pathlib.Path, tenant: str | None) -> pathlib.Path:
 
 def _selected(names: cabc.Sequence[str], bind_key: str | None) -> dict[str, t.Any]:
     registry = _registry()
+    _hint_at_missing_models(registry)
     return {"models": [registry.models[name] for name in names] or None, "bind_key": bind_key}
+
+
+def _hint_at_missing_models(registry: Registry) -> None:
+    # Otherwise an app that imports its models in a view prints nothing here, as if all was well.
+    if not registry.models.classes():
+        click.echo(
+            f"The app {registry.app_name!r} has no models. Import the module that declares them where the app is made.",
+            err=True,
+        )
 
 
 def _model_record(model: type[Model], table: Table) -> Record:

@@ -139,7 +139,8 @@ def _advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, tena
         destination = _destination(bind, client)
         return f"({destination} Check {setting}, and the endpoint: DYNAMODB_HOST, or the host in the model's Meta.)"
     if setting is not None:
-        return f"(The bind is {bind.key!r}. Check {setting}.)"
+        meta = ", or the host in the model's Meta" if bind.host is not None and "DYNAMODB_HOST" in setting else ""
+        return f"(The bind is {bind.key!r}. Check {setting}{meta}.)"
     code = code_of(error)
     advice = _missing_table_advice(bind, tenant) if code == TABLE_NOT_FOUND else _code_advice(code, operation)
     return f"({_destination(bind, client)} {advice})" if advice else ""

@@ -42,6 +42,7 @@ from dynaflask.model.pynamodb_internals import wrap_map_function
 from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
 from dynaflask.model.results import iterate_in_scope
+from dynaflask.model.simple_dict import SimpleDictMixin
 from dynaflask.model.tenant_guard import TenantGuardMixin
 from dynaflask.model.updates import UpdateFromMixin
 from dynaflask.model.versions import VersionMixin
@@ -95,6 +96,7 @@ class Model(
     UpdateFromMixin,
     VersionMixin,
     ItemTenantMixin,
+    SimpleDictMixin,
     pynamodb.models.Model,
     metaclass=ModelMeta,
 ):

@@ -205,10 +205,35 @@ class TestTables:
         assert run(on_engine, "status").exit_code == 1
         created = run(on_engine, "create", "--wait")
         assert (created.exit_code, created.output.split(" on ")[0].split("-")[-1]) == (0, "Board (Board)")
-        assert run(on_engine, "create").output == ""
+        assert run(on_engine, "create").output == "All tables exist.\n"
         assert run(on_engine, "status").exit_code == 0
         assert run(on_engine, "drop", "--yes", "--wait").exit_code == 0
         assert json.loads(run(on_engine, "status", "--json").output)[0]["exists"] is False
+
+    @pytest.mark.parametrize("command", ["create", "status", "models", "diff", "sync", "check", "drop"])
+    def test_an_app_without_models_is_told(
+        self, engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo, command: str
+    ) -> None:
+        """A command for tables says that the app has no models, and another app's models do not count."""
+        boards.declare_board(db)
+        empty, other = flask.Flask("empty"), flask.Flask("other")
+        for app in (empty, other):
+            app.config.from_mapping(engine.settings(account))
+        db.init_app(empty, models=[])
+        db.init_app(other)
+        result = run(empty, command)
+        assert (result.exit_code, "The app 'empty' has no models. Import the module" in result.stderr) == (0, True)
+        assert "has no models" not in run(other, "models").stderr
+
+    def test_create_for_a_tenant_without_tables_of_its_own(
+        self, engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+    ) -> None:
+        """If all models are shared, ``create`` says that a tenant needs no table."""
+        boards.declare_board(db, tenant=False)
+        app = flask.Flask("app")
+        app.config.from_mapping(engine.settings(account), DYNAMODB_TENANTS={"acme": {}})
+        db.init_app(app)
+        assert run(app, "create", "--tenant", "acme").stdout == "There is no table to create.\n"
 
     def test_the_status_has_a_row_for_each_table(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """``status --json`` has an object for each table, missing ones included, with numbers and lists."""
