@@ -40,6 +40,8 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 html_theme = "furo"
+# The default underlines the names of classes and modules, as if they were links.
+pygments_dark_style = "github-dark"
 html_title = f"dynaflask {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
