@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "settings_table",
+    "short_titles",
     "type_imports",
 ]
 exclude_patterns = ["_build"]

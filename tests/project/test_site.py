@@ -173,6 +173,13 @@ def test_the_search_does_not_find_everything(results: dict[str, list[str]]) -> N
     assert len({found[0] for found in results.values()}) > len(results) / 3
 
 
+def test_a_link_in_a_sentence_has_the_short_name_of_its_page(site: pathlib.Path) -> None:
+    """It has the title up to the colon, and the navigation has the whole title."""
+    page = (site / "howto/deployment.html").read_text(encoding="utf-8")
+    assert '<span class="doc">Workers</span>' in page
+    assert ">Workers: gunicorn, uWSGI, Celery and threads</a>" in page
+
+
 def test_the_summary_has_each_setting_once(site: pathlib.Path) -> None:
     """The tables at the top of the settings page link to every setting of the page."""
     page = (site / "reference/settings.html").read_text(encoding="utf-8")
