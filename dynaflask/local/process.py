@@ -31,6 +31,13 @@ logger = logging.getLogger("dynaflask.local")
 
 PORT_TRIES = 5
 
+# botocore sends no request without them. The server takes any, and keeps regions and accounts apart.
+OTHER_SETTINGS: t.Final = """\
+  DYNAMODB_REGION=us-east-1
+  DYNAMODB_AWS_ACCESS_KEY_ID=local
+  DYNAMODB_AWS_SECRET_ACCESS_KEY=local
+or with another region and key pair, the same in each process. In the environment, each name begins with FLASK_."""
+
 
 class ParentServer(t.NamedTuple):
     """A server that a parent process started. This process uses it; the parent ends it.
@@ -148,7 +155,8 @@ def run(*, port: int, path: str | None) -> int:
         state = _current_state()
         server = _start(state, port=free_port(port), path=path and os.path.realpath(path), owner=state.id)
         print(  # noqa: T201 - the command's output
-            f"DynamoDB runs until Ctrl-C. Reach it with\n  DYNAMODB_HOST={url_of(server.port)}", flush=True
+            f"DynamoDB runs until Ctrl-C. Reach it with\n  DYNAMODB_HOST={url_of(server.port)}\n{OTHER_SETTINGS}",
+            flush=True,
         )
         raise server.wait()
     except KeyboardInterrupt:
