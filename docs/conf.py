@@ -44,6 +44,7 @@ html_theme = "furo"
 # The default underlines the names of classes and modules, as if they were links.
 pygments_dark_style = "github-dark"
 html_title = f"dynaflask {version}"
+html_search_scorer = str(pathlib.Path(__file__).with_name("_extensions") / "scorer.js")
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
