@@ -146,6 +146,8 @@ def drop(*, models: cabc.Sequence[str], bind_key: str | None, yes: bool, wait: b
     registry = _registry()
     selected = find_tables(registry, **_selected(models, bind_key))
     existing = [table for table in selected if table.describe() is not None]
+    for table in existing:
+        table.check_not_shared()
     _echo_tables("Does not exist:", registry, [table for table in selected if table not in existing])
     _echo_tables("Will be deleted with all items:", registry, existing)
     if existing and _confirm(yes):

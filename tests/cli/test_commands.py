@@ -263,6 +263,22 @@ class TestTables:
             assert board.exists()
         assert "Deleted" in run(on_engine, "drop", answer="y\n").output
 
+    def test_drop_for_a_tenant_announces_no_table_of_all_tenants(
+        self, engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+    ) -> None:
+        """It is refused before a question, and the table stays."""
+        board = boards.declare_board(db, attributes={"forum": dynaflask.TenantKey(hash_key=True)})
+        app = flask.Flask("pool")
+        app.config.from_mapping(engine.settings(account), DYNAMODB_TENANTS={"acme": {}, "globex": {}})
+        db.init_app(app)
+        run(app, "create", "--tenant", "acme", "--wait")
+        result = run(app, "drop", "--tenant", "acme", answer="y\n")
+        assert result.exit_code == 1
+        assert "would delete the items of all tenants" in result.output
+        assert "Will be deleted" not in result.output
+        with app.app_context():
+            assert board.exists()
+
     def test_drop_of_a_missing_table_asks_nothing(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """``drop`` names the missing table and its destination, asks nothing, and exits with 0."""
         board = boards.declare_board(db)
