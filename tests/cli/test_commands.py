@@ -671,7 +671,7 @@ class TestInfrastructure:
     def test_a_document_that_cannot_be_made_is_an_error(self, make_app: MakeApp) -> None:
         """The message has no traceback, and the exit code is 1."""
         failed = run(make_app(region="eu-west-1"), "export", "--format", "cloudformation")
-        assert (failed.exit_code, failed.output.split(":")[0]) == (1, "Error")
+        assert (failed.exit_code, failed.output.splitlines()[-1].split(":")[0]) == (1, "Error")
 
     def test_a_policy_for_observed_calls(self, make_app: MakeApp, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
         """``--observe`` limits the policy to the calls of a file."""
