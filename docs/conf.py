@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "settings_table",
+    "short_titles",
     "type_imports",
 ]
 exclude_patterns = ["_build"]
@@ -40,7 +41,10 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 html_theme = "furo"
+# The default underlines the names of classes and modules, as if they were links.
+pygments_dark_style = "github-dark"
 html_title = f"dynaflask {version}"
+html_search_scorer = str(pathlib.Path(__file__).with_name("_extensions") / "scorer.js")
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]

@@ -135,8 +135,8 @@ def create(*, models: cabc.Sequence[str], bind_key: str | None, wait: bool) -> N
     selected = find_tables(registry, **_selected(models, bind_key))
     created = tables.create(selected, wait=wait)
     _echo_tables("Created", registry, created)
-    if selected and not created:
-        click.echo("No table is missing.")
+    if not created:
+        click.echo("All tables exist." if selected else "There is no table to create.")
 
 
 @dynamo.command("drop")
@@ -148,6 +148,8 @@ def drop(*, models: cabc.Sequence[str], bind_key: str | None, yes: bool, wait: b
     registry = _registry()
     selected = find_tables(registry, **_selected(models, bind_key))
     existing = [table for table in selected if table.describe() is not None]
+    for table in existing:
+        table.check_not_shared()
     _echo_tables("Does not exist:", registry, [table for table in selected if table not in existing])
     for table in existing:
         click.echo(f"Will be deleted with all items: {_with_account(registry, table)}")
@@ -338,7 +340,9 @@ def ping(*, bind_key: str | None, as_json: bool) -> None:
 @json_option
 def check(*, bind_key: str | None, as_json: bool) -> None:
     """Check that each table can be used. Exits with 1 if one cannot."""
-    results = _registry().check(*([bind_key] if bind_key else []), tables=True)
+    registry = _registry()
+    _hint_at_models(registry)
+    results = registry.check(*([bind_key] if bind_key else []), tables=True)
     records = [dataclasses.asdict(result) | {"seconds": round(result.seconds, 4)} for result in results]
     print_records(records, as_json=as_json)
     sys.exit(not all(result.is_ok for result in results))

@@ -41,7 +41,7 @@ class TenantCommand(click.Command):
                 metavar="NAME",
                 expose_value=False,
                 callback=_store_option,
-                help="For this tenant.",
+                help="For this tenant. May be repeated.",
             ),
             click.Option(
                 ["--all-tenants"], is_flag=True, expose_value=False, callback=_store_option, help="For each tenant."
@@ -51,7 +51,7 @@ class TenantCommand(click.Command):
                 is_flag=True,
                 expose_value=False,
                 callback=_store_option,
-                help="For no tenant.",
+                help="For data that belongs to no tenant, or to all.",
             ),
         ]
 

@@ -112,8 +112,9 @@ def find_advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, 
         # botocore does not name the endpoint. It may be one that a program of before has left in a Meta.
         return f"({_destination(bind, client)} {_own_endpoint_advice()})"
     if setting is not None:
+        meta = ", or the host in the model's Meta" if bind.host is not None and "DYNAMODB_HOST" in setting else ""
         hint = _unreachable_advice(bind, client) if isinstance(error, botocore.EndpointConnectionError) else ""
-        return f"(The bind is {bind.key!r}. Check {setting}.{hint and ' '}{hint})"
+        return f"(The bind is {bind.key!r}. Check {setting}{meta}.{hint and ' '}{hint})"
     code = code_of(error)
     advice = _missing_table_advice(bind, create) if code == TABLE_NOT_FOUND else _code_advice(error, code, operation)
     return f"({_destination(bind, client)} {advice})" if advice else ""

@@ -31,6 +31,14 @@ logger = logging.getLogger("dynaflask.local")
 
 PORT_TRIES = 5
 
+# botocore sends no request without them. The server takes any, and keeps regions and accounts apart.
+OTHER_SETTINGS: t.Final = """\
+  DYNAMODB_REGION=us-east-1
+  DYNAMODB_AWS_ACCESS_KEY_ID=local
+  DYNAMODB_AWS_SECRET_ACCESS_KEY=local
+or with another region and key pair, the same in each process. app.config.from_prefixed_env() reads them from
+variables whose names begin with FLASK_, such as FLASK_DYNAMODB_HOST."""
+
 
 class ParentServer(t.NamedTuple):
     """A server that a parent process started. This process uses it; the parent ends it.
@@ -148,8 +156,7 @@ def run(*, port: int, path: str | None) -> int:
         state = _current_state()
         server = _start(state, port=free_port(port), path=path and os.path.realpath(path), owner=state.id)
         print(  # noqa: T201 - the command's output
-            f"DynamoDB runs until Ctrl-C. Reach it with\n  DYNAMODB_HOST={url_of(server.port)}\n"
-            "and with any region and any key pair. app.config.from_prefixed_env() reads FLASK_DYNAMODB_HOST.",
+            f"DynamoDB runs until Ctrl-C. Reach it with\n  DYNAMODB_HOST={url_of(server.port)}\n{OTHER_SETTINGS}",
             flush=True,
         )
         raise server.wait()

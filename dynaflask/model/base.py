@@ -22,6 +22,7 @@ from dynaflask.model.lanes import ItemLanesMixin
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_WRITE
+from dynaflask.model.simple_dict import SimpleDictMixin
 from dynaflask.model.tenant_guard import TenantGuardMixin
 from dynaflask.model.updates import UpdateFromMixin
 from dynaflask.model.versions import VersionMixin
@@ -47,6 +48,7 @@ class Model(
     UpdateFromMixin,
     VersionMixin,
     ItemTenantMixin,
+    SimpleDictMixin,
     pynamodb.models.Model,
     metaclass=ModelMeta,
 ):

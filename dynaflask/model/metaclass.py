@@ -26,6 +26,8 @@ if t.TYPE_CHECKING:
 
 M = t.TypeVar("M", bound=type[pynamodb.models.Model])
 
+FLASK_SQLALCHEMY_NAMES: t.Final = {"__bind_key__": "bind_key", "__tablename__": "table_name"}
+
 
 class ScopedMeta:
     """Descriptor behind ``Model.Meta``: the current scope's copy, or the declared values outside a scope.
@@ -52,6 +54,12 @@ class ModelMeta(MetaModel):
     def __new__(  # noqa: D102
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, t.Any], discriminator: t.Any = None
     ) -> t.Any:
+        for foreign, ours in FLASK_SQLALCHEMY_NAMES.items():
+            if foreign in namespace:
+                # Ignored, it would send the items to another place than the class says.
+                raise TypeError(
+                    f"{name}.{foreign} is a name of Flask-SQLAlchemy. Set {ours} in the class Meta instead."
+                )
         if inspect.isclass(namespace.get("Meta")):
             namespace = {**namespace, **_scoped_attributes(namespace["Meta"], name=name, namespace=namespace)}
         return super().__new__(cls, name, bases, namespace, discriminator)  # type: ignore[no-untyped-call]  # PynamoDB's

@@ -103,9 +103,10 @@ def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
             dynamo._fallback_scope(what)
         raise RuntimeError(
             f"Working outside of application context.\n\n{what} needs the current application to know its region,"
-            " endpoint and table. Either none was pushed yet, as in a script or a shell: use `with app.app_context():`."
-            " Or this code runs where Flask's context does not follow: in a thread, a task of a queue, or a generator"
-            " that is streamed without flask.stream_with_context."
+            " endpoint and table. Either none was pushed yet, as in a script, a shell, or a module that calls DynamoDB"
+            " while it is imported: use `with app.app_context():`. Or this code runs where Flask's context does not"
+            " follow: in a thread, a task of a queue, or a generator that is streamed without"
+            " flask.stream_with_context."
         )
     raise RuntimeError(
         f"{what} is used in the app {flask.current_app.name!r}, which was not initialised. Call db.init_app(app) where"

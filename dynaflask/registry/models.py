@@ -76,6 +76,7 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
         matches = [model for model in models if name in {model.__name__, full_name(model)}]
         if not matches:
             hint = did_you_mean(name, [model.__name__ for model in models])
+            hint = hint or " Import the module that declares it where the app is made."
             raise UnknownModel(name, f"The app {self._settings.app_name!r} has no model {name!r}.{hint}")
         if len(matches) > 1:
             raise AmbiguousModel(name, candidates=map(full_name, matches))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import typing as t
 
+from dynaflask.config.fields import TENANT_GROUPS
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
@@ -13,6 +15,12 @@ from dynaflask.registry.declaration import full_name
 if t.TYPE_CHECKING:
     from dynaflask.registry.precedence import EffectiveSettings
     from dynaflask.registry.scope import Scope
+
+
+# What a tenant may set to have tables of its own.
+SEPARATING_SETTINGS: t.Final = frozenset[str]().union(*TENANT_GROUPS)
+
+logger = logging.getLogger("dynaflask.tenants")
 
 
 class TenantKeyTables(t.NamedTuple):
@@ -86,9 +94,24 @@ def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSetti
     owner = tables.get(settings.place)
     if owner is None and is_static and not has_changes:
         settings.unshared_among = declared
+        _warn_of_missing_separation(scope, model, settings)
     if owner is not None:
         raise TenantMismatch(
             f"{model.__name__} and {owner} have one table, {settings.table_name!r}. {owner} has a TenantKey and"
             f" {model.__name__} has none, so that it would reach the items of all tenants for {scope.tenant!r}. Give"
             f" it the TenantKey, or put the call into a `with db.without_tenant(reason=...):` block."
+        )
+
+
+def _warn_of_missing_separation(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+    """Log a model whose table nothing separates. It may be right: a program may write the tenant into its own keys."""
+    tenant = scope.principal.tenant
+    if tenant is not None and settings.is_static and SEPARATING_SETTINGS.isdisjoint(tenant.changes):
+        logger.warning(
+            "The tenants of the app %r that have no settings of their own share the table %r of %s, which has no"
+            " TenantKey: each of them reads the items of the others. Give each tenant a table_prefix, or make the hash"
+            " key a TenantKey. If the table belongs to no tenant, set Meta.tenant = False.",
+            scope.registry.app_name,
+            settings.table_name,
+            model.__name__,
         )

@@ -187,11 +187,12 @@ class _Violations:
     def _foreign_key(self, observation: Observation, other: str) -> str | None:
         """The first access to a shared table that is not limited to the tenant's own keys."""
         table, prefix = observation.target.table, f"{observation.actor}{SEPARATOR}"
+        uses = f"{other!r} uses too. If it has no items of tenants, name it in shared={[table]}."
         for keys in observation.leading_keys or ():
             if not keys:
-                return f"it reads the whole table {table!r}, which {other!r} uses too"
+                return f"it reads the whole table {table!r}, which {uses}"
             if not any(key.startswith(prefix) for key in keys):
-                return f"the key {keys[0]!r} does not begin with {prefix!r}, and {other!r} uses the table {table!r} too"
+                return f"the key {keys[0]!r} does not begin with {prefix!r}, in the table {table!r}, which {uses}"
         return None
 
 

@@ -205,10 +205,35 @@ class TestTables:
         assert run(on_engine, "status").exit_code == 1
         created = run(on_engine, "create", "--wait")
         assert (created.exit_code, created.output.split(" on ")[0].split("-")[-1]) == (0, "Board (Board)")
-        assert run(on_engine, "create").output == "No table is missing.\n"
+        assert run(on_engine, "create").output == "All tables exist.\n"
         assert run(on_engine, "status").exit_code == 0
         assert run(on_engine, "drop", "--yes", "--wait").exit_code == 0
         assert json.loads(run(on_engine, "status", "--json").output)[0]["exists"] is False
+
+    @pytest.mark.parametrize("command", ["create", "status", "models", "diff", "sync", "check", "drop"])
+    def test_an_app_without_models_is_told(
+        self, engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo, command: str
+    ) -> None:
+        """A command for tables says that the app has no models, and another app's models do not count."""
+        boards.declare_board(db)
+        empty, other = flask.Flask("empty"), flask.Flask("other")
+        for app in (empty, other):
+            app.config.from_mapping(engine.settings(account))
+        db.init_app(empty, models=[])
+        db.init_app(other)
+        result = run(empty, command)
+        assert (result.exit_code, "This app has no models. Import their modules" in result.stderr) == (0, True)
+        assert "has no models" not in run(other, "models").stderr
+
+    def test_create_for_a_tenant_without_tables_of_its_own(
+        self, engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+    ) -> None:
+        """If all models are shared, ``create`` says that a tenant needs no table."""
+        boards.declare_board(db, tenant=False)
+        app = flask.Flask("app")
+        app.config.from_mapping(engine.settings(account), DYNAMODB_TENANTS={"acme": {}})
+        db.init_app(app)
+        assert run(app, "create", "--tenant", "acme").stdout == "There is no table to create.\n"
 
     def test_the_status_has_a_row_for_each_table(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """``status --json`` has an object for each table, missing ones included, with numbers and lists."""
@@ -239,6 +264,22 @@ class TestTables:
         with on_engine.app_context():
             assert board.exists()
         assert "Deleted" in run(on_engine, "drop", answer="y\n").output
+
+    def test_drop_for_a_tenant_announces_no_table_of_all_tenants(
+        self, engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+    ) -> None:
+        """It is refused before a question, and the table stays."""
+        board = boards.declare_board(db, attributes={"forum": dynaflask.TenantKey(hash_key=True)})
+        app = flask.Flask("pool")
+        app.config.from_mapping(engine.settings(account), DYNAMODB_TENANTS={"acme": {}, "globex": {}})
+        db.init_app(app)
+        run(app, "create", "--tenant", "acme", "--wait")
+        result = run(app, "drop", "--tenant", "acme", answer="y\n")
+        assert result.exit_code == 1
+        assert "would delete the items of all tenants" in result.output
+        assert "Will be deleted" not in result.output
+        with app.app_context():
+            assert board.exists()
 
     def test_drop_of_a_missing_table_asks_nothing(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """``drop`` names the missing table and its destination, asks nothing, and exits with 0."""
@@ -642,7 +683,7 @@ class TestInfrastructure:
     def test_a_document_that_cannot_be_made_is_an_error(self, make_app: MakeApp) -> None:
         """The message has no traceback, and the exit code is 1."""
         failed = run(make_app(region="eu-west-1"), "export", "--format", "cloudformation")
-        assert (failed.exit_code, "\nError: There are no tables to export" in failed.output) == (1, True)
+        assert (failed.exit_code, failed.output.splitlines()[-1].split(":")[0]) == (1, "Error")
 
     def test_a_policy_for_observed_calls(self, make_app: MakeApp, db: dynaflask.Dynamo, tmp_path: pathlib.Path) -> None:
         """``--observe`` limits the policy to the calls of a file."""

@@ -64,7 +64,10 @@ def test_credentials_that_are_missing_name_the_sources_of_botocore(
 
 @pytest.mark.parametrize(
     ("host", "advice"),
-    [(UNREACHABLE, "start it: python -m dynaflask.local --port 1"), ("http://127.0.0.2:1", "DYNAMODB_REGION.)")],
+    [
+        (UNREACHABLE, "start it: python -m dynaflask.local --port 1"),
+        ("http://127.0.0.2:1", "the host in the model's Meta.)"),
+    ],
 )
 def test_a_local_server_that_does_not_run_has_its_command(make_app: MakeApp, host: str, advice: str) -> None:
     """An endpoint of this machine where nothing listens may be the local server; any other endpoint is not."""

@@ -448,12 +448,12 @@ WIRE_FAULTS: dict[str, tuple[hostile.Act, type[Exception], str]] = {
     "closed": (
         hostile.cut(b""),
         botocore.exceptions.ConnectionClosedError,
-        "Check DYNAMODB_HOST, DYNAMODB_MAX_RETRY_ATTEMPTS.",
+        "Check DYNAMODB_HOST, DYNAMODB_MAX_RETRY_ATTEMPTS, or the host in the model's Meta.",
     ),
     "no object": (
         hostile.say(hostile.answer([])),
         dynaflask.DamagedResponse,
-        "Check DYNAMODB_HOST, DYNAMODB_MAX_RETRY_ATTEMPTS.",
+        "Check DYNAMODB_HOST, DYNAMODB_MAX_RETRY_ATTEMPTS, or the host in the model's Meta.",
     ),
     "throttled": (
         hostile.say(hostile.error("ProvisionedThroughputExceededException")),

@@ -432,11 +432,12 @@ class TermAtFlush(io.StringIO):
 
 
 def test_run_prints_the_setting_and_ends_at_sigterm() -> None:
-    """``run`` prints the line to put into the environment, and SIGTERM ends it with exit code 0."""
+    """``run`` prints the settings that reach it, and SIGTERM ends it with exit code 0."""
     with contextlib.redirect_stdout(TermAtFlush()) as output:
         assert local.run(port=0, path=None) == 0
-    [setting] = [line.strip() for line in output.getvalue().splitlines() if "=" in line]
-    assert urllib.parse.urlsplit(setting.removeprefix("DYNAMODB_HOST=")).hostname == "127.0.0.1"
+    settings = dict(line.strip().split("=") for line in output.getvalue().splitlines() if "=" in line)
+    assert urllib.parse.urlsplit(settings["DYNAMODB_HOST"]).hostname == "127.0.0.1"
+    assert list(settings)[1:] == ["DYNAMODB_REGION", "DYNAMODB_AWS_ACCESS_KEY_ID", "DYNAMODB_AWS_SECRET_ACCESS_KEY"]
 
 
 def test_run_restores_the_signal_handler() -> None:

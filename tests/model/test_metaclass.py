@@ -36,6 +36,17 @@ def apps(make_app: MakeApp, recorder: recorders.Recorder) -> list[flask.Flask]:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("__bind_key__", "bind_key"), ("__tablename__", "table_name")], ids=["bind", "table"]
+)
+def test_a_name_of_flask_sqlalchemy_is_refused(db: dynaflask.Dynamo, name: str, meant: str) -> None:
+    """A model that names its bind or its table in that way would go elsewhere, in each app."""
+    meta = type("Meta", (), {"table_name": "Legacy"})
+    for base in (db.Model, dynaflask.Model):
+        with pytest.raises(TypeError, match=f"Legacy.{name} is a name of Flask-SQLAlchemy. Set {meant} in the class"):
+            type(base)("Legacy", (base,), {"Meta": meta, name: "other"})
+
+
 class TestRegister:
     """``db.register`` makes an existing model app-scoped, in place."""
 

@@ -40,7 +40,7 @@ def test_a_slow_operation(
     make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The warning names operation, table, tenant, route and line, and has no value of a key."""
-    app = make(slow_seconds=1e-9)
+    app = make(slow_seconds=1e-9, tenants={"acme": {"region": "us-west-2"}})
     with app.app_context(), db.tenant("acme"):
         thread_model.get("a secret forum", "subject")
     [record] = caplog.records

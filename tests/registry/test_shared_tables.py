@@ -166,3 +166,79 @@ class TestSecondModel:
             assert find_one(db.registry, second).name == "Note"
             with pytest.raises(TenantMismatch, match="would delete the items of all tenants"):
                 db.drop_all()
+
+
+class TestMissingSeparation:
+    """Tenants without a place of their own share the table of a model without a ``TenantKey``, and the log says so."""
+
+    @staticmethod
+    def use(app: flask.Flask, db: dynaflask.Dynamo, model: t.Any, *names: str) -> None:
+        """Write an item for each tenant, in two contexts."""
+        for name in (*names, *names):
+            with app.app_context(), db.tenant(name):
+                model("in", name).save()
+
+    def test_it_is_logged_once_for_each_app_and_model(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Two tenants with no settings, or with one that is no place, share the table in their app alone."""
+        second = declare_second(db, "Second")
+        for name, settings in (("apart", {"table_prefix": "acme."}), ("shared", {"read_timeout_seconds": 3})):
+            tenants = {"acme": settings} if name == "apart" else {"acme": {}, "globex": {}, "initech": settings}
+            self.use(
+                make_app(name, host=recorder.url, region="us-east-1", tenants=tenants, **KEYS), db, second, *tenants
+            )
+        messages = [record.getMessage() for record in caplog.records if record.name == "dynaflask.tenants"]
+        assert len(messages) == 2
+        assert all(
+            "app 'shared' that have no settings" in message and "'Second' of Second" in message for message in messages
+        )
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"table_prefix": "a."},
+            {"region": "eu-west-1"},
+            {"bind_key": "other"},
+            {"aws_access_key_id": "a", "aws_secret_access_key": "a"},
+        ],
+        ids=["table", "region", "bind", "keys"],
+    )
+    def test_a_tenant_with_a_place_of_its_own_is_not_logged(
+        self,
+        make_app: MakeApp,
+        db: dynaflask.Dynamo,
+        recorder: recorders.Recorder,
+        caplog: pytest.LogCaptureFixture,
+        changes: dict[str, t.Any],
+    ) -> None:
+        """A table, a destination or credentials separate a tenant."""
+        binds = {"other": {"region": "eu-west-1"}}
+        app = make_app(host=recorder.url, region="us-east-1", binds=binds, tenants={"acme": changes}, **KEYS)
+        self.use(app, db, declare_second(db, "Second"), "acme")
+        assert [record for record in caplog.records if record.name == "dynaflask.tenants"] == []
+
+    def test_other_models_are_not_logged(
+        self,
+        make_app: MakeApp,
+        db: dynaflask.Dynamo,
+        note: t.Any,
+        recorder: recorders.Recorder,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """A ``TenantKey``, a table of no tenant, and a name that is computed need no setting of the tenant."""
+        settings = {"host": recorder.url, "region": "us-east-1", **KEYS}
+        app = make_app("plain", **settings)
+        self.use(app, db, note, "acme", "globex")
+        self.use(app, db, declare_second(db, "Shared", tenant=False), "acme", "globex")
+        computed = make_app("computed", table_prefix=lambda name: f"{db.current_tenant}.{name}", **settings)
+        self.use(computed, db, declare_second(db, "Second"), "acme", "globex")
+        assert [record for record in caplog.records if record.name == "dynaflask.tenants"] == []
+
+    def test_a_context_without_a_tenant_is_not_logged(
+        self, app: flask.Flask, db: dynaflask.Dynamo, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """An app that has no tenants shares its tables with no other."""
+        with app.app_context():
+            declare_second(db, "Second")("in", "1").save()
+        assert [record for record in caplog.records if record.name == "dynaflask.tenants"] == []

@@ -332,7 +332,7 @@ class TestPlantedFaults:
             return cache.setdefault(declaration, resolved) if tenant else resolved
 
         monkeypatch.setattr(Registry, "resolve", cached_without_tenant)
-        with reported("GetItem for 'acme': the key 'f' does not begin with 'acme#', and 'globex' uses the table"):
+        with reported("GetItem for 'acme': the key 'f' does not begin with 'acme#', in the table"):
             assert_isolated(silo, NAMES, lambda _: thread_model.get("f", "s"))
 
     def test_a_prefix_that_changes(self, make_app: MakeApp, thread_model: t.Any) -> None:
@@ -388,7 +388,7 @@ class TestPlantedFaults:
     def test_a_leading_key_without_the_tenant(self, pool: flask.Flask, calls: t.Any, key: str) -> None:
         """A key in a shared table that does not begin with the tenant is reported for each operation."""
         other = dict(zip(NAMES, NAMES[1:] + NAMES[:1], strict=True))
-        reason = "the key .* does not begin with 'acme#', and 'globex' uses the table 'Thread' too"
+        reason = "the key .* does not begin with 'acme#', in the table 'Thread', which 'globex' uses too"
         with reported(*(f"{operation} for 'acme': {reason}" for operation in KEYED_OPERATIONS)):
             assert_isolated(pool, NAMES, lambda name: calls(key.format(tenant=name, other=other[name])), rounds=2)
 
