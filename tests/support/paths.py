@@ -62,6 +62,7 @@ SLOW_FILES = tuple(
         "client/test_gevent_sequences.py",
         "client/test_gevent.py",
         "client/codec/test_parts.py",
+        "model/test_shared_objects.py",
         "model/test_conditions.py",
         "model/codec/test_deserializer.py",
         "model/codec/test_serializer.py",
