@@ -54,7 +54,6 @@ from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.tracing import UNKNOWN_PLACE
-from dynaflask.operations.tracing import Place
 from dynaflask.operations.tracing import finished_call
 
 if t.TYPE_CHECKING:
@@ -122,12 +121,6 @@ class Connection(PlainCalls):
         upstream: What :func:`upstream_attributes` returned for this bind; by default, PynamoDB's ``__init__`` runs.
     """
 
-    # URL and region of the client, once a traced call has got it.
-    _place: Place = UNKNOWN_PLACE
-    _lease: Lease | None = None
-    _session: t.Any = None
-    _page_decoder: PageDecoder | None = None
-
     def __init__(
         self,
         bind: Bind,
@@ -154,6 +147,11 @@ class Connection(PlainCalls):
             or bool(self._recorder.tracing.tracers)
             or (own_capacity is not UNSET and own_capacity is not None)
         )
+        # URL and region of the client, once a traced call has got it.
+        self._place = UNKNOWN_PLACE
+        self._lease: Lease | None = None
+        self._session: t.Any = None
+        self._page_decoder: PageDecoder | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
