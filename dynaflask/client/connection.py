@@ -58,7 +58,6 @@ from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.tracing import UNKNOWN_PLACE
-from dynaflask.operations.tracing import Place
 from dynaflask.operations.tracing import finished_call
 
 if t.TYPE_CHECKING:
@@ -136,10 +135,6 @@ class Connection(PlainCalls):
         upstream: What :func:`upstream_attributes` returned for this bind; by default, PynamoDB's ``__init__`` runs.
     """
 
-    # URL and region of the client, once a traced call has got it.
-    _place: Place = UNKNOWN_PLACE
-    _session: t.Any = None
-
     def __init__(
         self,
         bind: Bind,
@@ -167,8 +162,10 @@ class Connection(PlainCalls):
             or bool(self._recorder.tracing.tracers)
             or (own_capacity is not UNSET and own_capacity is not None)
         )
-        # In the dict from the start, so that it grows only by a patch of this object.
+        # URL and region of the client, once a traced call has got it.
+        self._place = UNKNOWN_PLACE
         self._lease: Lease | None = None
+        self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
         # A call is one request with its response, and nothing that watches it.
         self._is_single = not (self._is_recorded or bind.retry_conflicts)
