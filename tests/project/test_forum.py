@@ -70,14 +70,9 @@ def use_accounts(accounts: cabc.Mapping[str, engines.Account], monkeypatch: pyte
 
 
 @pytest.fixture(scope="module")
-def accounts_with_tables(ministack: engines.Engine) -> dict[str, engines.Account]:
-    """An account for each site with all of its tables, which are created once: each test finds them empty."""
-    accounts = {name: engines.Account() for name in SITES}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
-        use_accounts(accounts, patch)
-        create_tables(create_sites())
-    return accounts
+def accounts_with_tables() -> dict[str, engines.Account]:
+    """The account of each site that has all of its tables, from the first test that needs them."""
+    return {}
 
 
 @pytest.fixture
@@ -86,9 +81,14 @@ def sites(
 ) -> cabc.Iterator[Sites]:
     """The configured sites and their tables. The threads of the test are deleted after it."""
     monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
-    use_accounts(accounts_with_tables, monkeypatch)
     STATIC_MODELS.add(Thread)  # the tests of other files do not see it
+    is_first = not accounts_with_tables
+    if is_first:
+        accounts_with_tables.update({name: engines.Account() for name in SITES})
+    use_accounts(accounts_with_tables, monkeypatch)
     sites = create_sites()
+    if is_first:
+        create_tables(sites)
     yield sites
     for_each_table(sites, delete_threads)
 
