@@ -56,6 +56,14 @@ ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 MEASURED_ENGINE = "ministack"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Measure no more in a process that only gives the tests to others: it has imported what this file imports."""
+    plugins = session.config.pluginmanager
+    if plugins.has_plugin("dsession") and (coverage := plugins.get_plugin("_cov")) and coverage.cov_controller:
+        coverage.cov_controller.pause()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> cabc.Generator[None, object, object]:
     """Do not collect all that has been collected again and again: what is made by now stays to the end."""

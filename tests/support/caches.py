@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import typing as t
 
 import botocore.hooks
@@ -50,7 +51,7 @@ def make_aliaser(aliaser: botocore.hooks.EventAliaser, emitter: t.Any, event_ali
 
 
 def share() -> None:
-    """Share what is compiled and read: templates between apps, and files and names of events between sessions.
+    """Share what is compiled and read: templates between apps, files and names of events between sessions.
 
     A session of botocore then takes a quarter of the time, and most tests make one or more.
     """
@@ -59,3 +60,7 @@ def share() -> None:
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     botocore.hooks.accepts_kwargs = accepts_kwargs
     botocore.hooks.EventAliaser.__init__ = make_aliaser
+    if "coverage" in sys.modules:
+        # pytest-cov makes two reports, which parse each module.
+        control = sys.modules["coverage"].Coverage
+        control._get_file_reporter = functools.cache(control._get_file_reporter)
