@@ -26,6 +26,7 @@ from tests.support import models
 from tests.support import recorder as recorders
 from tests.support import two_apps
 from tests.support.paths import SLOW_FILES
+from tests.support.paths import TESTS
 from tests.support.paths import measure_no_programs
 
 # A shell starts background jobs without Ctrl-C, which the programs that tests start would inherit: `pytest &`.
@@ -65,12 +66,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> cabc.Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> cabc.Generator[None, object, object]:
     """Do not collect all that has been collected again and again: what is made by now stays to the end."""
     measure_no_programs()  # pytest-cov starts to measure a process of xdist after it has imported this file
+    worker = getattr(session.config, "workerinput", None)
+    if worker and session.config.args == ["tests"]:
+        session.config.args = rooms_from(int(worker["workerid"].removeprefix("gw")) / worker["workercount"])
     result = yield
     gc.freeze()
     return result
+
+
+def rooms_from(part: float) -> list[str]:
+    """All tests in an order that starts at this part of them, so that no two processes compile the same file."""
+    rooms = sorted(str(path) for path in TESTS.iterdir() if path.is_dir() or path.name.startswith("test_"))
+    start = round(part * len(rooms))
+    return rooms[start:] + rooms[:start]
 
 
 # First, because pytest deselects by marker in the same hook.
@@ -88,7 +99,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # pytest-cov fails on its own marker if it does not measure.
         if is_unmeasured(item) and not config.getoption("no_cov", default=True):
             item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), item.path))
 
 
 def is_unmeasured(item: pytest.Item) -> bool:
