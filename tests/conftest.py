@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc as cabc
 import gc
 import os
@@ -99,7 +100,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # pytest-cov fails on its own marker if it does not measure.
         if is_unmeasured(item) and not config.getoption("no_cov", default=True):
             item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), item.path))
+    # Of the other files, that of the most tests first.
+    counts = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -counts[item.path], item.path))
 
 
 def is_unmeasured(item: pytest.Item) -> bool:
