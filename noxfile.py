@@ -115,8 +115,9 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation with warnings as errors, and test the site: its search, and its pages in Chromium."""
     session.install("--editable", ".[docs,tests]")
-    session.run("sphinx-build", "-W", "--keep-going", "--quiet", "docs", "docs/_build/html", *session.posargs)
-    session.run("pytest", "--no-cov", "-n0", "tests/project/test_site.py")
+    site = "docs/_build/html"
+    session.run("sphinx-build", "-W", "--keep-going", "--quiet", "docs", site, *session.posargs)
+    session.run("pytest", "--no-cov", "-n0", "tests/project/test_site.py", env={"DYNAFLASK_TEST_SITE": site})
 
 
 @nox.session

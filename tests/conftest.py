@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc as cabc
 import gc
 import os
@@ -26,6 +27,8 @@ from tests.support import models
 from tests.support import recorder as recorders
 from tests.support import two_apps
 from tests.support.paths import SLOW_FILES
+from tests.support.paths import TESTS
+from tests.support.paths import measure_no_programs
 
 # A shell starts background jobs without Ctrl-C, which the programs that tests start would inherit: `pytest &`.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -33,6 +36,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # The options of this run, such as its coverage, are not those of the runs that tests start.
 os.environ.pop("PYTEST_ADDOPTS", None)
+measure_no_programs()
 
 # The fixtures that users get by the entry point, and the browser.
 pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser"]
@@ -51,14 +55,34 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
+MEASURED_ENGINE = "ministack"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Measure no more in a process that only gives the tests to others: it has imported what this file imports."""
+    plugins = session.config.pluginmanager
+    if plugins.has_plugin("dsession") and (coverage := plugins.get_plugin("_cov")) and coverage.cov_controller:
+        coverage.cov_controller.pause()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> cabc.Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> cabc.Generator[None, object, object]:
     """Do not collect all that has been collected again and again: what is made by now stays to the end."""
+    measure_no_programs()  # pytest-cov starts to measure a process of xdist after it has imported this file
+    worker = getattr(session.config, "workerinput", None)
+    if worker and session.config.args == ["tests"]:
+        session.config.args = rooms_from(int(worker["workerid"].removeprefix("gw")) / worker["workercount"])
     result = yield
     gc.freeze()
     return result
+
+
+def rooms_from(part: float) -> list[str]:
+    """All tests in an order that starts at this part of them, so that no two processes compile the same file."""
+    rooms = sorted(str(path) for path in TESTS.iterdir() if path.is_dir() or path.name.startswith("test_"))
+    start = round(part * len(rooms))
+    return rooms[start:] + rooms[:start]
 
 
 # First, because pytest deselects by marker in the same hook.
@@ -74,9 +98,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.path in ranks:
             item.add_marker(pytest.mark.slow)
         # pytest-cov fails on its own marker if it does not measure.
-        if item.get_closest_marker("unmeasured") and not config.getoption("no_cov", default=True):
+        if is_unmeasured(item) and not config.getoption("no_cov", default=True):
             item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+    # Of the other files, that of the most tests first.
+    counts = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -counts[item.path], item.path))
+
+
+def is_unmeasured(item: pytest.Item) -> bool:
+    """True if a test is marked, tries many examples, or is measured on another engine: coverage doubles its time."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return (
+        item.get_closest_marker("unmeasured") is not None
+        or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        or parameters.get("engine", MEASURED_ENGINE) != MEASURED_ENGINE
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

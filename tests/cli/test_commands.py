@@ -24,6 +24,7 @@ from dynaflask.tables.observed import format_call
 from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.paths import measured_environment
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -116,7 +117,9 @@ def test_local_runs_although_the_app_calls_its_server_while_it_is_loaded(
     arguments += ["--path", str(tmp_path / "data")] if with_path else []
     # As the `flask` command finds the group by the package's entry point, also where the package is not installed.
     command = [sys.executable, "-c", f"{FLASK} g.main()", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=measured_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert answers(read_port(process))
     process.terminate()
     _, errors = process.communicate(timeout=60)

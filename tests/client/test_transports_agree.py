@@ -159,7 +159,6 @@ SETTINGS: dict[str, t.Any] = {
 }
 
 
-@pytest.mark.unmeasured
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
 def test_any_request_is_the_same(transports: Transports, operation: str, data: st.DataObject) -> None:
@@ -195,7 +194,6 @@ def test_an_invalid_value_is_the_same_error(transports: Transports, value: objec
     assert transports.agree(calling("PutItem", parameters), answer={})
 
 
-@pytest.mark.unmeasured
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.data())
 @hypothesis.settings(max_examples=150, **SETTINGS)
 def test_any_response_is_the_same_result(transports: Transports, operation: str, data: st.DataObject) -> None:
@@ -204,7 +202,6 @@ def test_any_response_is_the_same_result(transports: Transports, operation: str,
     assert transports.agree(calling(operation), answer=answer)
 
 
-@pytest.mark.unmeasured
 @hypothesis.given(st.sampled_from(sorted(DATA_PLANE_OPERATIONS)), st.sampled_from(ERRORS), st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
 def test_any_error_response_is_the_same_error(
@@ -217,7 +214,6 @@ def test_any_error_response_is_the_same_error(
     assert transports.agree(calling(operation), answer=answer, status=400)
 
 
-@pytest.mark.unmeasured
 @hypothesis.given(st.data())
 @hypothesis.settings(max_examples=50, **SETTINGS)
 def test_any_model_is_written_and_read_the_same(transports: Transports, data: st.DataObject) -> None:

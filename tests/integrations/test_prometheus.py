@@ -34,6 +34,7 @@ from tests.support import engines
 from tests.support import servers
 from tests.support.paths import PROJECT
 from tests.support.paths import environment
+from tests.support.paths import measured_environment
 from tests.support.recorder import Recorder
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -473,7 +474,7 @@ def test_a_failure_of_the_metrics_is_no_failure_of_the_call(recorder: Recorder, 
     """
     finished = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
-        env=environment(PROMETHEUS_MULTIPROC_DIR=str(directory)),
+        env=measured_environment(PROMETHEUS_MULTIPROC_DIR=str(directory)),
         capture_output=True,
         text=True,
         check=True,

@@ -17,6 +17,7 @@ import dynaflask
 from dynaflask.testing import AppTables
 from dynaflask.testing import account_config
 from tests.support.paths import PROJECT
+from tests.support.paths import measured_environment
 
 FACTORY = """
 from flask import Flask
@@ -77,12 +78,11 @@ def run_pytest(directory: pathlib.Path, files: dict[str, str], *options: str) ->
     for name, code in files.items():
         (directory / name).write_text(textwrap.dedent(code))
     command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "-q", *options]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]),
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    }
-    process = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    variables = measured_environment(
+        PYTHONPATH=os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]),
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
+    )
+    process = subprocess.run(command, cwd=directory, env=variables, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
 

@@ -16,11 +16,14 @@ import dynaflask
 from dynaflask.local.__main__ import main
 from tests.support import boards
 from tests.support import servers
+from tests.support.paths import measured_environment
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "dynaflask.local", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=measured_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def test_it_runs_until_a_signal_and_keeps_its_data(tmp_path: pathlib.Path) -> None:

@@ -169,6 +169,23 @@ class TestUpdates:
                 note("in", "1").update(actions=iter([note.author.set("ann")]))
 
 
+@pytest.fixture(scope="module")
+def accounts_with_notes() -> dict[str, engines.Account]:
+    """The account with the notes of ``forged``, by engine. Its tests read them, and change nothing."""
+    return {}
+
+
+def write_notes(db: dynaflask.Dynamo, note: t.Any) -> None:
+    """Write the notes as a script without dynaflask would."""
+    db.create_all(wait=True)
+    with db.without_tenant(reason="test"):
+        table = note._get_connection()
+        for tenant in ("acme", "globex"):
+            for number in range(4):
+                attributes = {"a": {"S": "acme#ann"}, "title": {"S": f"{tenant} {number}"}}
+                table.put_item(f"{tenant}#in{number % 2}", f"{number}", attributes=attributes)
+
+
 class TestIndexes:
     """A query of an index returns and counts the items of the tenant, by the hash key of the table."""
 
@@ -177,23 +194,19 @@ class TestIndexes:
         self,
         request: pytest.FixtureRequest,
         engine: engines.Engine,
-        account: engines.Account,
+        accounts_with_notes: dict[str, engines.Account],
         db: dynaflask.Dynamo,
         note: t.Any,
     ) -> t.Iterator[t.Any]:
         """The model; ``acme`` has four notes, and as many of ``globex`` name ``acme`` in the key of the index."""
+        is_new = engine.name not in accounts_with_notes
+        account = accounts_with_notes.setdefault(engine.name, engines.Account())
         app = flask.Flask("forged")
         app.config.update(engine.settings(account), DYNAMODB_TRANSPORT=request.param, SECRET_KEY="hush")
         db.init_app(app)
         with app.app_context():
-            db.create_all(wait=True)
-            # As a script without dynaflask would write them.
-            with db.without_tenant(reason="test"):
-                table = note._get_connection()
-                for tenant in ("acme", "globex"):
-                    for number in range(4):
-                        attributes = {"a": {"S": "acme#ann"}, "title": {"S": f"{tenant} {number}"}}
-                        table.put_item(f"{tenant}#in{number % 2}", f"{number}", attributes=attributes)
+            if is_new:
+                write_notes(db, note)
             yield note
 
     @pytest.mark.parametrize("index", ["by_author", "inverted"])

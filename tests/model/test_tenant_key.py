@@ -126,9 +126,9 @@ def pooled(
     with app.app_context():
         db.create_all(wait=True)
         for name in ("acme", "globex"):
-            with db.tenant(name):
+            with db.tenant(name), note.batch_write() as batch:
                 for number in range(4):
-                    note("in", f"{number}", author="ann", title=f"{name} {number}", length=number).save()
+                    batch.save(note("in", f"{number}", author="ann", title=f"{name} {number}", length=number))
         yield note
 
 

@@ -25,7 +25,7 @@ from dynaflask.client.transport import Transport
 from dynaflask.config.fields import MODEL_ONLY_SETTINGS
 from dynaflask.config.fields import SETTINGS
 from tests.support.paths import PROJECT
-from tests.support.paths import unmeasured_environment
+from tests.support.paths import environment
 
 PAGES = {
     path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8")
@@ -109,8 +109,8 @@ def test_the_files_of_a_page_pass_their_tests(page: str, tmp_path: pathlib.Path)
     plugins = ["dynaflask.integrations.pytest", "xdist", "randomly"]
     options = [option for plugin in plugins for option in ("-p", plugin)]
     command = [sys.executable, "-W", "error", "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-n2", *options]
-    environment = unmeasured_environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    variables = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    process = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout + process.stderr
 
 

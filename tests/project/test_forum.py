@@ -60,29 +60,62 @@ MISSING = {"message": "There is no such thread."}
 @pytest.fixture(autouse=True)
 def accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each site an account of the test's own, because the tests share an engine."""
-    for config in SITES.values():
-        monkeypatch.setitem(config, "DYNAMODB_AWS_ACCESS_KEY_ID", engines.Account().access_key_id)
+    use_accounts({name: engines.Account() for name in SITES}, monkeypatch)
+
+
+def use_accounts(accounts: cabc.Mapping[str, engines.Account], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each site its account."""
+    for name, account in accounts.items():
+        monkeypatch.setitem(SITES[name], "DYNAMODB_AWS_ACCESS_KEY_ID", account.access_key_id)
+
+
+@pytest.fixture(scope="module")
+def accounts_with_tables() -> dict[str, engines.Account]:
+    """The account of each site that has all of its tables, from the first test that needs them."""
+    return {}
 
 
 @pytest.fixture
-def sites(ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> cabc.Iterator[Sites]:
-    """The configured sites. Their tables are dropped after the test."""
+def sites(
+    ministack: engines.Engine, accounts_with_tables: dict[str, engines.Account], monkeypatch: pytest.MonkeyPatch
+) -> cabc.Iterator[Sites]:
+    """The configured sites and their tables. The threads of the test are deleted after it."""
     monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
     STATIC_MODELS.add(Thread)  # the tests of other files do not see it
+    is_first = not accounts_with_tables
+    if is_first:
+        accounts_with_tables.update({name: engines.Account() for name in SITES})
+    use_accounts(accounts_with_tables, monkeypatch)
     sites = create_sites()
-    create_tables(sites)
+    if is_first:
+        create_tables(sites)
     yield sites
-    drop_tables(sites)
+    for_each_table(sites, delete_threads)
 
 
-def drop_tables(sites: Sites) -> None:
-    """Drop the tables of each site and of its tenants."""
+def for_each_table(sites: Sites, work: cabc.Callable[[], object]) -> None:
+    """Do this for each site and each of its tenants."""
     for site in sites.values():
         with site.app_context():
-            db.drop_all()
+            work()
             for name in db.tenant_names:
                 with db.tenant(name):
-                    db.drop_all()
+                    work()
+
+
+def delete_threads() -> None:
+    """Delete all threads of the current table."""
+    with Thread.batch_write() as batch:
+        for thread in Thread.scan():
+            batch.delete(thread)
+
+
+@pytest.fixture
+def no_tables(accounts: None, ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> Sites:
+    """The configured sites in accounts of the test's own, which have no tables."""
+    monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
+    STATIC_MODELS.add(Thread)
+    return create_sites()
 
 
 @pytest.fixture
@@ -232,12 +265,9 @@ def test_an_unknown_field_is_named(client: werkzeug.test.Client) -> None:
     assert (answer.status_code, list(answer.json["errors"])) == (400, ["views"])
 
 
-def test_another_failure_is_no_conflict(sites: Sites, client: werkzeug.test.Client) -> None:
+def test_another_failure_is_no_conflict(no_tables: Sites) -> None:
     """A write that fails for another reason than its condition is a 500."""
-    with sites["us"].app_context():
-        db.drop_all()
-    assert client.post("/us/threads", json=INTRO).status_code == 500
-    create_tables(sites)
+    assert no_tables["us"].test_client().post("/threads", json=INTRO).status_code == 500
 
 
 def test_a_list_reads_one_forum(sites: Sites, client: werkzeug.test.Client) -> None:
@@ -293,12 +323,10 @@ def test_a_site_is_configured_by_environment_and_call(monkeypatch: pytest.Monkey
     assert app.extensions["dynamo"].meta(Thread).host == "http://127.0.0.1:9000"
 
 
-def test_making_the_sites_creates_no_table(ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_making_the_sites_creates_no_table(no_tables: Sites) -> None:
     """Only ``create_tables`` creates tables."""
-    monkeypatch.setenv("FORUM_DYNAMODB_HOST", ministack.url)
-    sites = create_sites()
-    werkzeug.test.Client(create_application(sites))
-    assert [tables(site.config) for site in sites.values()] == [[], []]
+    werkzeug.test.Client(create_application(no_tables))
+    assert [tables(site.config) for site in no_tables.values()] == [[], []]
 
 
 def test_the_start_page_shows_the_settings_of_each_site(
@@ -517,14 +545,11 @@ def send(port: int, method: str, address: str, body: str = "", media_type: str =
         return answer.status, answer.read().decode()
 
 
-def test_the_command_can_create_only_the_tables(
-    ministack: engines.Engine, monkeypatch: pytest.MonkeyPatch, sites: Sites
-) -> None:
+def test_the_command_can_create_only_the_tables(monkeypatch: pytest.MonkeyPatch, no_tables: Sites) -> None:
     """``--tables-only`` creates the tables and exits."""
-    drop_tables(sites)
     monkeypatch.setattr(sys, "argv", ["forum", "--tables-only"])
     command.main()
-    assert [tables(site.config)[0] for site in sites.values()] == ["us-Thread", "eu-Thread"]
+    assert [tables(site.config)[0] for site in no_tables.values()] == ["us-Thread", "eu-Thread"]
 
 
 def test_the_command_exits_with_the_reason_without_a_local_server(
@@ -562,10 +587,11 @@ def test_a_site_without_a_password_has_no_dashboard() -> None:
     assert create_app().test_client().get("/dashboard").status_code == 404
 
 
-def test_the_picture_of_the_dashboard(sites: Sites, browser: t.Any) -> None:
+def test_the_picture_of_the_dashboard(no_tables: Sites, browser: t.Any) -> None:
     """The picture is the dashboard after five minutes."""
-    work_for_five_minutes(sites["us"])
-    with served(create_application(sites)) as url:
+    create_tables(no_tables)
+    work_for_five_minutes(no_tables["us"])
+    with served(create_application(no_tables)) as url:
         png = screenshot(browser, f"{url.replace('//', '//:operator@')}/us/dashboard", width=1280)
         assert browser.title == "DynamoDB: forum-us"
         check_picture(browser, "dashboard.png", png)

@@ -7,7 +7,6 @@ import collections.abc as cabc
 import contextlib
 import itertools
 import json
-import os
 import pathlib
 import re
 import signal
@@ -33,6 +32,7 @@ from tests.support import engines
 from tests.support.browser import emulate
 from tests.support.forum_program import SECRETS
 from tests.support.paths import PROJECT
+from tests.support.paths import environment
 
 SETTINGS = PROJECT / "examples/forum/everything.cfg"
 WAIT_SECONDS = 60
@@ -89,14 +89,13 @@ class Forum(t.NamedTuple):
 def running_forum(engine: engines.Engine, *, account: str, output: pathlib.Path) -> cabc.Iterator[Forum]:
     """The forum with all of its operations, with a thread of each tenant of each site."""
     options = ("--port", "0", "--settings", str(SETTINGS))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    environment |= {"FORUM_DYNAMODB_HOST": engine.url, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    variables = environment(FORUM_DYNAMODB_HOST=engine.url, PYTHONUNBUFFERED="1")
     with (
         output.open("w") as file,
         subprocess.Popen(
             [sys.executable, "-m", "tests.support.forum_program", account, *options],
             cwd=PROJECT,
-            env=environment,
+            env=variables,
             stdout=file,
             stderr=subprocess.STDOUT,
         ) as process,

@@ -15,6 +15,7 @@ import pytest
 
 import dynaflask
 from tests.support.paths import PROJECT
+from tests.support.paths import measured_environment
 
 # Optional packages that are used if they are installed.
 ACCELERATORS = {"msgspec", "typing_extensions", "cython_runtime"}
@@ -76,7 +77,11 @@ def test_an_unknown_name(name: str) -> None:
 def test_it_works_without_accelerators() -> None:
     """Without the optional packages the standard library's JSON is used, and ``direct`` works."""
     process = subprocess.run(
-        [sys.executable, "-c", PROGRAM_WITHOUT_ACCELERATORS], capture_output=True, text=True, check=True, cwd=PROJECT
+        [sys.executable, "-c", PROGRAM_WITHOUT_ACCELERATORS],
+        env=measured_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert process.stdout.split() == ["{'a':", "1}", "DirectTransport"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -19,6 +20,7 @@ from tests.support.paths import SUPPORT
 pytest.importorskip("sphinx", reason="the extra docs is not installed")
 pytest.importorskip("furo", reason="the extra docs is not installed")
 
+VARIABLE = "DYNAFLASK_TEST_SITE"
 TENANTS = {"howto/tenants-silo", "howto/tenants-pool", "howto/tenants-bridge"}
 # The pages that answer a word. One of them must be among the first three results.
 PAGES_BY_WORD: dict[str, set[str]] = {
@@ -157,7 +159,9 @@ PAGES_BY_WORD: dict[str, set[str]] = {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The built site."""
+    """The built site. The environment may name one that has just been built, which takes most of the time here."""
+    if built := os.environ.get(VARIABLE):
+        return PROJECT / built
     directory = tmp_path_factory.mktemp("site")
     options = ["-W", "--keep-going", "--quiet", "-d", str(tmp_path_factory.mktemp("doctrees"))]
     command = [sys.executable, "-m", "sphinx", *options, "docs", str(directory)]

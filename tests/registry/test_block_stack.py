@@ -471,7 +471,6 @@ class TestElsewhere:
             gc.enable()
 
 
-@pytest.mark.unmeasured
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(
     steps=st.lists(

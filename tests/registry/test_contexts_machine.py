@@ -357,5 +357,5 @@ def destination(values: Layer | str) -> Layer | str:
     return values if isinstance(values, str) else {name: values[name] for name in ("bind_key", *DEFAULTS)}
 
 
-TestContexts = pytest.mark.unmeasured(Contexts.TestCase)
+TestContexts = Contexts.TestCase
 TestContexts.settings = settings(max_examples=150, stateful_step_count=30)

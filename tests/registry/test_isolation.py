@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.support.paths import SUPPORT
-from tests.support.paths import unmeasured_environment
+from tests.support.paths import environment
 
 WAIT_SECONDS = 250
 
@@ -30,7 +30,7 @@ def running() -> cabc.Iterator[dict[str, subprocess.Popen[str]]]:
     processes = {
         proof: subprocess.Popen(
             [sys.executable, program, *arguments],
-            env=unmeasured_environment(),
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -445,6 +445,7 @@ def next_or_end(generator: t.Generator[t.Any, t.Any], command: str) -> None:
         generator.send(command)
 
 
+@pytest.mark.unmeasured
 def test_any_sequence() -> None:
     """No sequence of steps sends a call to another app or tenant than its own."""
     assert not flask.has_app_context()

@@ -7,7 +7,6 @@ import dataclasses
 import typing as t
 
 import flask
-import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -203,7 +202,7 @@ def connected(table: t.Any) -> tuple[str, str]:
     return table.connection.region, table.table_name
 
 
-TestTenants = pytest.mark.unmeasured(TenantsMachine.TestCase)
+TestTenants = TenantsMachine.TestCase
 TestTenants.settings = settings(
     max_examples=100,
     stateful_step_count=25,

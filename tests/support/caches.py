@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import sys
 import typing as t
 
+import botocore.hooks
 import botocore.session
 import flask
 import jinja2
@@ -29,9 +32,35 @@ class Templates(jinja2.BytecodeCache):
 
 TEMPLATES: t.Final = Templates()
 
+_inspect_arguments = botocore.hooks.accepts_kwargs
+_make_aliaser = botocore.hooks.EventAliaser.__init__
+_event_names: dict[str, str] = {}
+
+
+def accepts_kwargs(function: t.Any) -> bool:
+    """True if a handler has ``**kwargs``, as botocore asks for each of the 120 handlers of a session."""
+    code = getattr(function, "__code__", None)
+    return bool(code.co_flags & inspect.CO_VARKEYWORDS if code else _inspect_arguments(function))
+
+
+def make_aliaser(aliaser: botocore.hooks.EventAliaser, emitter: t.Any, event_aliases: t.Any = None) -> None:
+    """Make the part of a session that knows the older names of events, with the names that it has found for others."""
+    _make_aliaser(aliaser, emitter, event_aliases)
+    if aliaser._event_aliases == botocore.hooks.EVENT_ALIASES:
+        aliaser._alias_name_cache = _event_names
+
 
 def share() -> None:
-    """Share compiled templates between apps, and botocore's data files between sessions that have the same path."""
+    """Share what is compiled and read: templates between apps, files and names of events between sessions.
+
+    A session of botocore then takes a quarter of the time, and most tests make one or more.
+    """
     flask.Flask.jinja_options = {"bytecode_cache": TEMPLATES}
     # PynamoDB makes a session for each model, which reads half a megabyte of JSON for its client.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    botocore.hooks.accepts_kwargs = accepts_kwargs
+    botocore.hooks.EventAliaser.__init__ = make_aliaser
+    if "coverage" in sys.modules:
+        # pytest-cov makes two reports, which parse each module.
+        control = sys.modules["coverage"].Coverage
+        control._get_file_reporter = functools.cache(control._get_file_reporter)

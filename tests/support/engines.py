@@ -26,7 +26,7 @@ import uuid
 
 from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
-from tests.support.paths import unmeasured_environment
+from tests.support.paths import environment
 
 START_SECONDS = 60
 
@@ -153,7 +153,7 @@ def _served(command: list[str], *, port: int, settings: dict[str, str], ready: s
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command,
-            env=unmeasured_environment(**settings),
+            env=environment(**settings),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

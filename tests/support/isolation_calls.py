@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import typing as t
 
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.connection.base import MetaTable
 from pynamodb.indexes import AllProjection
 from pynamodb.indexes import GlobalSecondaryIndex
 
@@ -125,21 +127,26 @@ MODEL_CALLS: tuple[Call, ...] = (
 )
 
 KEY = {"id": {"S": "x"}}
+KEYS = {
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+}
 SCHEMA = {
     "attribute_definitions": [{"attribute_name": "id", "attribute_type": "S"}],
     "key_schema": [{"attribute_name": "id", "key_type": "HASH"}],
 }
 
 
-def _described(call: t.Callable[[t.Any, str], object]) -> None:
+def _known(call: t.Callable[[t.Any, str], object]) -> None:
     name = db.tables["Thread"].table_name
-    # The connection now has the keys of the table, so that the call makes no DescribeTable of its own.
-    db.connection.describe_table(name)
+    # The connection is told the keys of the table, so that the call makes no DescribeTable of its own.
+    with contextlib.suppress(ValueError):  # it knows them from an earlier call
+        db.connection.add_meta_table(MetaTable({"TableName": name, **KEYS}))
     call(db.connection, name)
 
 
 def _by_connection(operation: str, call: t.Callable[[t.Any, str], object]) -> Call:
-    return ("DescribeTable", operation), functools.partial(_described, call)
+    return (operation,), functools.partial(_known, call)
 
 
 CONNECTION_CALLS: tuple[Call, ...] = (

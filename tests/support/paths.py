@@ -16,14 +16,20 @@ SLOW_FILES = tuple(
     for name in (
         "registry/test_isolation.py",
         "client/direct/test_transport.py",
-        "client/test_transports_agree.py",
+        "client/test_forks.py",
+        "project/test_site.py",
         "project/test_docs.py",
+        "client/codec/test_parts.py",
+        "model/test_shared_objects.py",
+        "local/test_process.py",
+        "project/test_forum.py",
+        "cli/test_commands.py",
+        "local/test_server.py",
         "model/test_pynamodb.py",
+        "integrations/test_pytest.py",
+        "client/test_transports_agree.py",
         "registry/test_tenant_isolation.py",
         "registry/test_contexts_machine.py",
-        "cli/test_commands.py",
-        "local/test_process.py",
-        "local/test_server.py",
         "local/test_watcher.py",
         "local/test_differences.py",
         "local/test_main.py",
@@ -33,9 +39,7 @@ SLOW_FILES = tuple(
         "registry/test_leaks.py",
         "integrations/test_flask_admin.py",
         "integrations/test_flask_admin_browser.py",
-        "project/test_site.py",
         "project/test_pictures.py",
-        "integrations/test_pytest.py",
         "integrations/test_celery.py",
         "integrations/test_prometheus.py",
         "integrations/test_debugtoolbar.py",
@@ -46,7 +50,6 @@ SLOW_FILES = tuple(
         "registry/test_block_stack.py",
         "registry/test_sequences_machine.py",
         "registry/test_generators_of_calls.py",
-        "project/test_forum.py",
         "compat/test_flask_pynamodb.py",
         "compat/test_flask_dynamo.py",
         "client/codec/test_request_serializer.py",
@@ -57,12 +60,9 @@ SLOW_FILES = tuple(
         "testing/test_fault_plan.py",
         "testing/test_faults.py",
         "client/test_first_calls.py",
-        "client/test_forks.py",
         "client/test_fork_sequences.py",
         "client/test_gevent_sequences.py",
         "client/test_gevent.py",
-        "client/codec/test_parts.py",
-        "model/test_shared_objects.py",
         "model/test_conditions.py",
         "model/codec/test_deserializer.py",
         "model/codec/test_serializer.py",
@@ -82,15 +82,23 @@ SLOW_FILES = tuple(
 )
 
 
+_measurement: dict[str, str] = {}
+
+
+def measure_no_programs() -> None:
+    """Take the variables out of the environment that measure the coverage of programs. It costs them a third more time.
+
+    Nearly all lines that the programs of tests run are measured by tests within this process.
+    """
+    for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS_")]:
+        _measurement[name] = os.environ.pop(name)
+
+
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a program in ``tests/support``, with the package and the tests' helpers on its path."""
     return {**os.environ, "PYTHONPATH": str(PROJECT), **variables}
 
 
-def unmeasured_environment(**variables: str) -> dict[str, str]:
-    """The environment of a program without coverage, which takes twice the time.
-
-    It is for programs that are killed before they save their coverage, and for those that run what other tests measure.
-    """
-    measured = environment(**variables)
-    return {name: value for name, value in measured.items() if not name.startswith("COVERAGE_")}
+def measured_environment(**variables: str) -> dict[str, str]:
+    """That of a program which alone runs some lines of the package."""
+    return environment(**_measurement, **variables)

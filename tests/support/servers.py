@@ -16,6 +16,8 @@ import typing as t
 
 import botocore.session
 
+from tests.support.paths import measured_environment
+
 START = "from dynaflask import local; print(local.endpoint(), flush=True);"
 START_ON = "import sys; from dynaflask import local; print(local.endpoint(sys.argv[1]), flush=True);"
 
@@ -24,6 +26,7 @@ def python(code: str, *arguments: str) -> subprocess.Popen[str]:
     """Run the code in a process of its own, in development mode, which shows what is left open."""
     return subprocess.Popen(
         [sys.executable, "-X", "dev", "-c", textwrap.dedent(code), *arguments],
+        env=measured_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -27,7 +27,7 @@ from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.paths import SUPPORT
-from tests.support.paths import unmeasured_environment
+from tests.support.paths import environment
 from tests.support.settings import MakeApp
 
 PROGRAM = SUPPORT / "dump_program.py"
@@ -59,7 +59,7 @@ def test_a_killed_dump_can_be_resumed(  # noqa: PLR0917 - fixtures
     with things(ministack, account, db) as thing:
         settings = json.dumps(ministack.settings(account))
         command = [sys.executable, str(PROGRAM), str(path), str(pages), settings]
-        process = subprocess.run(command, capture_output=True, text=True, check=False, env=unmeasured_environment())
+        process = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
         assert process.returncode == -signal.SIGKILL, process.stderr
         assert not path.exists()
         assert dump(db.registry, thing, path, resume=True) == 60

@@ -16,7 +16,7 @@ from dynaflask.tables.observed import read_calls
 from dynaflask.testing.observe import observe_calls
 from tests.support import boards
 from tests.support import engines
-from tests.support.paths import environment
+from tests.support.paths import measured_environment
 from tests.support.settings import MakeApp
 
 BOARD = f"{boards.__name__}.Board"
@@ -129,7 +129,7 @@ def run_pytest(directory: pathlib.Path, url: str, *arguments: str) -> str:
     """The output of pytest in a directory with the program."""
     (directory / "test_program.py").write_text(PROGRAM, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "dynaflask.testing.observe", "-p", "no:cacheprovider", *arguments]
-    variables = environment(ENGINE=url)
+    variables = measured_environment(ENGINE=url)
     process = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, env=variables)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout

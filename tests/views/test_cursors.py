@@ -41,6 +41,13 @@ def test_a_position_survives_encoding(position: ExclusiveStartKey) -> None:
     assert CODEC.decode(CODEC.encode(position)) == position
 
 
+@pytest.mark.parametrize("value", [None, 1, [CURSOR], CURSOR.encode()], ids=["null", "number", "list", "bytes"])
+def test_a_cursor_is_a_string(value: object) -> None:
+    """A value of another type, as JSON may have it, raises ``BadCursor``."""
+    with pytest.raises(dynaflask.BadCursor):
+        CODEC.decode(value)
+
+
 def test_a_cursor_needs_no_quoting_in_a_url() -> None:
     """A cursor consists of letters, digits, ``-`` and ``_``."""
     assert CURSOR.replace("-", "").replace("_", "").isalnum()

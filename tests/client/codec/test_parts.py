@@ -36,14 +36,24 @@ RENAMED = {
 
 
 def copy_renamed(package: str, name: str, folder: pathlib.Path) -> None:
-    """Copy a package, with another name in the place of one."""
+    """Copy the modules of a package that have a name, with another in its place, and link to all others.
+
+    Python has compiled those already: it finds them as if they were in their own folder.
+    """
     spec = importlib.util.find_spec(package)
     assert spec is not None
     source = pathlib.Path(str(spec.origin)).parent
+    word = re.compile(rf"\b{name}\b")
     for path in source.rglob("*.py"):
         target = folder / package / path.relative_to(source)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(re.sub(rf"\b{name}\b", f"{name}_renamed", path.read_text()))
+        (target.parent / "__pycache__").mkdir(parents=True, exist_ok=True)
+        text, count = word.subn(f"{name}_renamed", path.read_text())
+        if count:
+            target.write_text(text)
+        else:
+            target.symlink_to(path)
+            compiled = pathlib.Path(importlib.util.cache_from_source(path))
+            (target.parent / "__pycache__" / compiled.name).symlink_to(compiled)
     for path in [*source.glob("data"), *source.glob("cacert.pem")]:
         (folder / package / path.name).symlink_to(path)
 

@@ -39,7 +39,6 @@ def assert_same(parameters: t.Any, operation: str = "PutItem") -> None:
     assert repr(parameters) == before
 
 
-@pytest.mark.unmeasured
 @hypothesis.given(st.sampled_from([*sorted(DATA_PLANE_OPERATIONS), "CreateTable", "UpdateTimeToLive"]), st.data())
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_any_request_is_written_as_botocore_does(operation: str, data: st.DataObject) -> None:

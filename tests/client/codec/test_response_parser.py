@@ -74,7 +74,6 @@ def test_what_is_no_object_is_a_damaged_response(body: bytes, status: int) -> No
         ParserFactory().create_parser("json").parse(response, output("GetItem"))
 
 
-@pytest.mark.unmeasured
 @hypothesis.given(st.sampled_from(OPERATIONS), st.data(), st.sampled_from([200, 200, 299, 300, 301, 400, 500]))
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_any_answer_comes_to_the_same(operation: str, data: st.DataObject, status: int) -> None:
@@ -85,7 +84,6 @@ def test_any_answer_comes_to_the_same(operation: str, data: st.DataObject, statu
     assert_same(answer(body.encode("utf-8", "surrogatepass"), status_code=status), output(operation))
 
 
-@pytest.mark.unmeasured
 @hypothesis.given(
     st.dictionaries(json_names, ANSWERED.attribute_values),
     st.sampled_from(["ConditionalCheckFailedException", "Nope", ""]),

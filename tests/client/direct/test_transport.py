@@ -242,6 +242,7 @@ def test_the_token_bucket_is_botocores(play: Play) -> None:
     assert attempts("direct") == attempts("stock") < 240
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("crc", [-1, None])
 def test_an_answer_cut_short_is_never_an_item(play: Play, crc: int | None) -> None:
     """A response that is cut at any byte is retried or an error."""
@@ -253,6 +254,7 @@ def test_an_answer_cut_short_is_never_an_item(play: Play, crc: int | None) -> No
             assert outcome[0][0] is GetError if isinstance(outcome, list) else outcome["views"] == 8
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("whole", [answer({}), answer({}, crc=None), hostile.chunked({})])
 def test_a_write_is_not_repeated_where_botocore_would_not(play: Play, whole: bytes) -> None:
     """After a response that is cut at any byte, a write has at most as many attempts as with botocore."""

@@ -18,7 +18,6 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.unmeasured
 @given(BODIES)
 def test_a_small_body_has_no_error(body: dict[str, t.Any]) -> None:
     """The quick test is true only for a body whose item fits."""

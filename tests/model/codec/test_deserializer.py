@@ -25,7 +25,6 @@ from tests.support.strategies import db
 from tests.support.strategies import thing
 
 
-@pytest.mark.unmeasured
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_item_is_deserialized_like_pynamodb(data: st.DataObject) -> None:

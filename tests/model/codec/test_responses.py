@@ -188,7 +188,6 @@ class TestPages:
         assert has_structs(THING, body)
         agrees(THING, operation, body)
 
-    @pytest.mark.unmeasured
     @settings(max_examples=300, deadline=None)
     @given(st.data())
     def test_any_model_and_any_item_agree(self, data: st.DataObject) -> None:
@@ -197,7 +196,6 @@ class TestPages:
         items = data.draw(st.lists(strategies.items(model), max_size=2))
         agrees(model, "Query", page_of(*items, escapes=data.draw(st.booleans())))
 
-    @pytest.mark.unmeasured
     @settings(max_examples=300, deadline=None)
     @given(st.sampled_from(sorted(ITEM.keys() - {"unknown"})), strategies.stored, st.booleans())
     def test_any_value_of_any_attribute_agrees(self, name: str, value: t.Any, escapes: bool) -> None:

@@ -25,7 +25,6 @@ from tests.support.strategies import Trip
 from tests.support.strategies import thing
 
 
-@pytest.mark.unmeasured
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_object_is_serialized_like_pynamodb(data: st.DataObject) -> None:
@@ -33,7 +32,6 @@ def test_any_object_is_serialized_like_pynamodb(data: st.DataObject) -> None:
     assert serializes_like_pynamodb(data.draw(strategies.objects(data.draw(strategies.schemas()))))
 
 
-@pytest.mark.unmeasured
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_deserialized_object_is_serialized_like_pynamodb(data: st.DataObject) -> None:
@@ -74,7 +72,6 @@ def test_dynamodb_dicts_round_trip() -> None:
     assert shape(other) == shape(instance)
 
 
-@pytest.mark.unmeasured
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_the_checked_serializer(data: st.DataObject) -> None:

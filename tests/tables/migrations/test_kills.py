@@ -10,7 +10,7 @@ import sys
 
 from tests.support import engines
 from tests.support.paths import SUPPORT
-from tests.support.paths import unmeasured_environment
+from tests.support.paths import environment
 
 # The proof of a release takes 20,000.
 ITEMS = os.environ.get("DYNAFLASK_TEST_MIGRATION_ITEMS", "1500")
@@ -22,7 +22,7 @@ def test_a_migration_survives_ten_kills_while_another_process_writes(
     """After ten kills, two runs at once complete it: every item is changed, and no edit and no deletion is undone."""
     program = str(SUPPORT / "migration_program.py")
     command = [sys.executable, program, ITEMS, "10", str(tmp_path), json.dumps(ministack.settings(account))]
-    process = subprocess.run(command, env=unmeasured_environment(), capture_output=True, text=True, check=False)
+    process = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     result = json.loads(process.stdout)
     assert result["problems"] == []

@@ -20,7 +20,7 @@ from tests.support import engines
 from tests.support import streams
 from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
-from tests.support.paths import unmeasured_environment
+from tests.support.paths import environment
 from tests.support.settings import MakeApp
 
 KILLED = -signal.SIGKILL
@@ -228,7 +228,7 @@ def test_a_killed_process_repeats_and_loses_nothing(
     codes = []
     for records in ("130", "80", "1000"):
         command = [sys.executable, str(SUPPORT / "stream_program.py"), str(path), records, settings]
-        process = subprocess.run(command, cwd=PROJECT, env=unmeasured_environment(), timeout=120, check=False)
+        process = subprocess.run(command, cwd=PROJECT, env=environment(), timeout=120, check=False)
         codes.append(process.returncode)
     numbers = [int(line) for line in path.read_text().splitlines()]
     assert codes == [KILLED, KILLED, 0]
