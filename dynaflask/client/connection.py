@@ -46,12 +46,15 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
-from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.operations.recorder import Receivers
 from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import Traced
+from dynaflask.operations.tracing import Tracing
 from dynaflask.operations.tracing import finished_call
 
 if t.TYPE_CHECKING:
@@ -142,6 +145,12 @@ class Connection(PlainCalls):
         self._is_recorded = (
             self._recorder.is_enabled or bool(self._recorder.tracing.tracers) or own_capacity not in {None, UNSET}
         )
+        self._source = Source(self._recorder.app_name, bind.key, model, tenant)
+        self._is_limited = (
+            tenant is not None and self._recorder.limits.units_per_second(tenant, own_capacity) is not None
+        )
+        is_heavy = self._is_limited or bool(self._recorder.tracing.tracers)
+        self._light_seconds = 0.0 if is_heavy else self._recorder.light_seconds
         # URL and region of the client, once a traced call has got it.
         self._place = UNKNOWN_PLACE
         self._lease: Lease | None = None
@@ -201,34 +210,48 @@ class Connection(PlainCalls):
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        tracing = self._recorder.tracing
-        traced = tracing.start()
+        recorder = self._recorder
+        receivers = recorder.receivers() if operation_finished.receivers else ()
+        if not (self._is_recorded or receivers):
+            return self._make_call(operation_name, operation_kwargs)
+        traced = recorder.tracing.start() if recorder.tracing.tracers else None
         started = time.perf_counter()
         try:
-            self._recorder.limits.check_limit(self.tenant, self._own_capacity)
+            if self._is_limited:
+                recorder.limits.check_limit(self.tenant, self._own_capacity)
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            operation = self._record(operation_name, operation_kwargs, error, started=started)
-            if traced:
-                tracing.finish(traced, finished_call(operation, place=self._place, error=error))
+            seconds = time.perf_counter() - started
+            self._record(operation_name, operation_kwargs, error, seconds, receivers=receivers, traced=traced)
             raise
-        operation = self._record(operation_name, operation_kwargs, result, started=started)
-        if traced:
-            tracing.finish(traced, finished_call(operation, place=self._place))
+        seconds = time.perf_counter() - started
+        if receivers or seconds >= self._light_seconds:
+            self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
+        elif recorder.keeps_operations:
+            recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
         return result
 
-    def _record(self, name: str, params: dict[str, t.Any], outcome: t.Any, *, started: float) -> Operation:
-        return self._recorder.record_call(
-            name,
-            params,
-            outcome,
-            started=started,
-            own_capacity=self._own_capacity,
-            bind_key=self.bind.key,
-            model=self._model,
-            tenant=self.tenant,
-            host=None if self._lease is None else self._lease.host,
-        )
+    def _record(
+        self,
+        name: str,
+        params: dict[str, t.Any],
+        outcome: t.Any,
+        seconds: float,
+        *,
+        receivers: Receivers,
+        traced: Traced | None,
+    ) -> None:
+        operation = self._recorder.operation(name, params, outcome, self._current_source(), seconds)
+        self._recorder.record(operation, own_capacity=self._own_capacity, receivers=receivers)
+        if traced:
+            error = outcome if isinstance(outcome, BaseException) else None
+            Tracing.finish(traced, finished_call(operation, place=self._place, error=error))
+
+    def _current_source(self) -> Source:
+        host = None if self._lease is None else self._lease.host
+        if host is not self._source.host:
+            self._source = self._source._replace(host=host)
+        return self._source
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         self._owner.require_open()

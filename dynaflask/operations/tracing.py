@@ -70,6 +70,10 @@ class CallTracer(t.Protocol):
         """A block in which the tracer's own patches do nothing, for the calls that botocore makes."""
 
 
+# The tracers of a call, each with the result of its `start`.
+Traced = list[tuple[CallTracer, t.Any]]
+
+
 class Tracing(t.NamedTuple):
     """The tracers of an app.
 
@@ -92,19 +96,20 @@ class Tracing(t.NamedTuple):
         tracers = others if tracer is None else (*others, tracer)
         return Tracing(tracers, frozenset().union(*(each.modules for each in tracers)))
 
-    def start(self) -> list[t.Any]:
+    def start(self) -> Traced:
         """Tell the tracers that a call starts. Pass the result to :meth:`finish`."""
-        return [tracer.start() for tracer in self.tracers]
+        return [(tracer, tracer.start()) for tracer in self.tracers]
 
-    def finish(self, started: list[t.Any], call: FinishedCall) -> None:
-        """Tell the tracers that a call has ended.
+    @staticmethod
+    def finish(traced: Traced, call: FinishedCall) -> None:
+        """Tell the tracers of a call that it has ended. They are those that its start was told to.
 
         Args:
-            started: Result of :meth:`start`.
+            traced: Result of :meth:`start`.
             call: The call.
         """
-        for tracer, start in zip(self.tracers, started, strict=True):
-            tracer.finish(start, call)
+        for tracer, started in traced:
+            tracer.finish(started, call)
 
 
 NO_TRACING: t.Final = Tracing()
