@@ -33,6 +33,8 @@ from dynaflask.integrations.dashboard import STATE
 from dynaflask.integrations.dashboard import Dashboard
 
 CALLS = 50
+After = cabc.Callable[[], None] | None
+Watching = contextlib.AbstractContextManager[After]
 
 
 class Watcher(t.NamedTuple):
@@ -41,14 +43,14 @@ class Watcher(t.NamedTuple):
     Attributes:
         settings: Settings of the app.
         most: The ratio that it must not exceed; ``None`` for a row without a target.
-        watch: Watches an app within its block.
+        watch: Watches an app within its block. If it yields a function, that runs after each call.
         is_shared: True if it affects other apps of the process, as a patch of botocore or a receiver does: its block is
             entered for its own calls alone.
     """
 
     settings: cabc.Mapping[str, t.Any] = {}
     most: float | None = None
-    watch: cabc.Callable[[flask.Flask], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+    watch: cabc.Callable[[flask.Flask], Watching] = lambda _: contextlib.nullcontext()
     is_shared: bool = False
 
 
@@ -104,6 +106,7 @@ WATCHERS: dict[str, Watcher] = {
     "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3, is_shared=True),
     "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3, is_shared=True),
     "`dynaflask.integrations.opentelemetry`": Watcher(watch=_tracing.opentelemetry_span, most=1.8),
+    "OpenTelemetry's SDK: a span and a duration": Watcher(watch=_tracing.opentelemetry_sdk),
     "OpenTelemetry's instrumentation of botocore": Watcher(watch=_tracing.opentelemetry_wrapper, is_shared=True),
     "`dynaflask.integrations.sentry`": Watcher(watch=_tracing.sentry_breadcrumb),
     "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard, is_shared=True),
@@ -169,24 +172,26 @@ def opened(stack: contextlib.ExitStack, name: str) -> cabc.Callable[[], float] |
     app = make_app("forum", db, transport="direct", **watcher.settings)
     try:
         with contextlib.ExitStack() if watcher.is_shared else contextlib.nullcontext(stack) as block:
-            block.enter_context(watcher.watch(app))
+            after = block.enter_context(watcher.watch(app))
     except ImportError:
         return None
 
     def call() -> float:
         with watcher.watch(app) if watcher.is_shared else contextlib.nullcontext(), app.test_request_context("/"):
-            return read(model)
+            return read(model, after)
 
     call()
     return call
 
 
-def read(model: t.Any) -> float:
-    """CPU seconds of many calls."""
+def read(model: t.Any, after: After) -> float:
+    """CPU seconds of many calls, each with what comes after it."""
     key = tuple(_peers.KEY.values())
     started = time.process_time()
     for _ in range(CALLS):
         model.get(*key)
+        if after is not None:
+            after()
     return time.process_time() - started
 
 

@@ -152,6 +152,7 @@ class Connection(PlainCalls):
         is_heavy = self._is_limited or bool(self._recorder.tracing.tracers)
         self._light_seconds = 0.0 if is_heavy else self._recorder.light_seconds
         # URL and region of the client, once a traced call has got it.
+        self._placed: PooledClient | None = None
         self._place = UNKNOWN_PLACE
         self._lease: Lease | None = None
         self._session: t.Any = None
@@ -282,7 +283,8 @@ class Connection(PlainCalls):
         if self.bind.call_timeout_seconds is not None:
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
         if self._recorder.tracing.tracers:
-            self._place = pooled.place
+            if pooled is not self._placed:
+                self._placed, self._place = pooled, pooled.place
             api_caller = TracedCaller(api_caller, self._recorder.tracing, is_direct=is_direct)
         return api_caller
 

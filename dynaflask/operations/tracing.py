@@ -114,12 +114,13 @@ class Tracing(t.NamedTuple):
 
 NO_TRACING: t.Final = Tracing()
 
-_current: contextvars.ContextVar[Tracing] = contextvars.ContextVar("dynaflask_tracing", default=NO_TRACING)
+#: The tracers that see the current call.
+current_tracing: contextvars.ContextVar[Tracing] = contextvars.ContextVar("dynaflask_tracing", default=NO_TRACING)
 
 
 def traced_modules() -> frozenset[str]:
     """Modules whose patches of botocore the current call leaves out, because its app has a tracer that sees it."""
-    return _current.get().modules
+    return current_tracing.get().modules
 
 
 class active:  # noqa: N801 - used as a function
@@ -137,16 +138,16 @@ class active:  # noqa: N801 - used as a function
         self._tracing = tracing
 
     def __enter__(self) -> None:
-        self._token = _current.set(self._tracing)
+        self._token = current_tracing.set(self._tracing)
 
     def __exit__(self, *exception: object) -> None:
-        _current.reset(self._token)
+        current_tracing.reset(self._token)
 
 
 @contextlib.contextmanager
 def silenced() -> cabc.Iterator[None]:
     """A block in which botocore makes the current call: the patches of the tracers that see it do nothing."""
-    tracers = _current.get().tracers
+    tracers = current_tracing.get().tracers
     # Code of the program may run in botocore, and make calls of other apps.
     with active(NO_TRACING), contextlib.ExitStack() as stack:
         for tracer in tracers:
@@ -162,7 +163,8 @@ def finished_call(operation: Operation, *, place: Place, error: BaseException | 
         place: Where the client sends to.
         error: Error as PynamoDB's connection raises it; ``None`` on success.
     """
+    if error is None:
+        return FinishedCall(operation, place.endpoint_url, place.region, error_code=None, is_error=False)
     reasons = reason_codes(error)
-    is_condition = bool(reasons) and reasons <= CONDITION_FAILED
-    is_error = error is not None and not is_condition
+    is_error = not reasons or not reasons <= CONDITION_FAILED
     return FinishedCall(operation, *place, error_code=code_of(error), is_error=is_error)
