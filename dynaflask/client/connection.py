@@ -228,7 +228,7 @@ class Connection(PlainCalls):
         seconds = time.perf_counter() - started
         if receivers or seconds >= self._light_seconds:
             self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
-        elif recorder.keeps_operations:
+        elif recorder.keeps_calls:
             recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
         return result
 

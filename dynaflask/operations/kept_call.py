@@ -6,6 +6,7 @@ import time
 import typing as t
 
 from dynaflask.operations.operation import NOTHING
+from dynaflask.operations.operation import Line
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import finished_operation
@@ -16,11 +17,11 @@ ONE_ITEM = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem"})
 
 
 # A plain tuple: a class would take as long again to make. Its parts are in the order of the arguments here.
-KeptCall = tuple[str, str, t.Any, bool, t.Any, Json, Source, float, float]
+KeptCall = tuple[str, str, t.Any, bool, t.Any, Json, Source, float, float, Line]
 Entry = Operation | KeptCall
 
 
-def kept_call(name: str, params: Json, result: Json, source: Source, seconds: float) -> KeptCall:
+def kept_call(name: str, params: Json, result: Json, source: Source, seconds: float, *, line: Line) -> KeptCall:
     """What a record keeps of a successful call: neither a key nor an item.
 
     Args:
@@ -29,6 +30,7 @@ def kept_call(name: str, params: Json, result: Json, source: Source, seconds: fl
         result: Result as botocore returns it.
         source: Where the call comes from.
         seconds: The field ``duration_seconds``.
+        line: The line that made the call.
     """
     return (
         name,
@@ -40,6 +42,7 @@ def kept_call(name: str, params: Json, result: Json, source: Source, seconds: fl
         source,
         seconds,
         time.time(),
+        line,
     )
 
 
@@ -52,7 +55,9 @@ def operation_of(entry: Entry, *, route: str | None) -> Operation:
     """
     if type(entry) is Operation:
         return entry
-    name, table, is_consistent, has_item, consumed, metadata, source, seconds, ended_at = t.cast("KeptCall", entry)
+    name, table, is_consistent, has_item, consumed, metadata, source, seconds, ended_at, line = t.cast(
+        "KeptCall", entry
+    )
     params = {"TableName": table, "ConsistentRead": is_consistent}
     result = {"ConsumedCapacity": consumed, "ResponseMetadata": metadata, **({"Item": None} if has_item else {})}
-    return finished_operation(name, params, result, source, route=route, seconds=seconds, ended_at=ended_at)
+    return finished_operation(name, params, result, source, route=route, seconds=seconds, ended_at=ended_at, line=line)

@@ -46,6 +46,11 @@ class ThrottlingReason(t.NamedTuple):
     resource: str
 
 
+# The fields `caller` and `key_hash` of an operation.
+Line = tuple[Caller | None, int | None]
+NO_LINE: t.Final[Line] = (None, None)
+
+
 class Source(t.NamedTuple):
     """Where the calls of a connection come from. The fields are those of `Operation`.
 
@@ -156,8 +161,7 @@ def finished_operation(
     route: str | None,
     seconds: float,
     ended_at: float,
-    caller: Caller | None = None,
-    key_hash: int | None = None,
+    line: Line = NO_LINE,
 ) -> Operation:
     """The operation of a call that has ended.
 
@@ -169,8 +173,7 @@ def finished_operation(
         route: The field of :class:`Operation`.
         seconds: The field ``duration_seconds``.
         ended_at: End of the call, in seconds since 1970.
-        caller: The field of :class:`Operation`.
-        key_hash: The field of :class:`Operation`.
+        line: The fields ``caller`` and ``key_hash``.
     """
     table = params.get("TableName")
     if table is not None:
@@ -183,15 +186,7 @@ def finished_operation(
         failure, result, item_count = _failure_of(outcome), NOTHING, 0
     else:
         failure, result, item_count = NO_FAILURE, outcome, _item_count(name, params, outcome)
-    read_units = write_units = 0.0
-    consumed: t.Any = result.get("ConsumedCapacity") or ()
-    if consumed:
-        # One for each table, if the operation may be for several.
-        consumed = tuple(filter(None, consumed)) if isinstance(consumed, list) else (consumed,)
-        for part in consumed:
-            read, write = _units(name, part)
-            read_units += read
-            write_units += write
+    consumed, read_units, write_units = consumed_units(name, result)
     metadata = failure.metadata or result.get("ResponseMetadata") or NOTHING
     # By position: names take twice the time, and an app may ask for the operation of each call.
     return Operation(
@@ -218,8 +213,7 @@ def finished_operation(
         metadata.get("RequestId"),
         source.host,
         route,
-        caller,
-        key_hash,
+        *line,
         consumed,
     )
 
@@ -263,12 +257,32 @@ def _failure_of(error: BaseException) -> Failure:
     )
 
 
-def _units(name: str, table: Json) -> tuple[float, float]:
-    """Read and write units of a table. If DynamoDB reports one total only, the operation tells which of them it is."""
-    if "ReadCapacityUnits" in table or "WriteCapacityUnits" in table:
-        return table.get("ReadCapacityUnits", 0.0), table.get("WriteCapacityUnits", 0.0)
-    total = table.get("CapacityUnits", 0.0)
-    return (total, 0.0) if name in READ_OPERATIONS else (0.0, total)
+def consumed_units(name: str, result: Json) -> tuple[tuple[Json, ...], float, float]:
+    """What a call consumed.
+
+    Args:
+        name: Name of the operation.
+        result: Its result.
+
+    Returns:
+        The consumed capacity of each table as DynamoDB reports it; the read units; and the write units.
+    """
+    consumed = result.get("ConsumedCapacity")
+    if not consumed:
+        return (), 0.0, 0.0
+    # One for each table, if the operation may be for several.
+    tables = tuple(filter(None, consumed)) if isinstance(consumed, list) else (consumed,)
+    read_units = write_units = 0.0
+    for table in tables:
+        if "ReadCapacityUnits" in table or "WriteCapacityUnits" in table:
+            read_units += table.get("ReadCapacityUnits", 0.0)
+            write_units += table.get("WriteCapacityUnits", 0.0)
+        # If DynamoDB reports one total only, the operation tells which of them it is.
+        elif name in READ_OPERATIONS:
+            read_units += table.get("CapacityUnits", 0.0)
+        else:
+            write_units += table.get("CapacityUnits", 0.0)
+    return tables, read_units, write_units
 
 
 def _item_count(name: str, params: Json, result: Json) -> int:

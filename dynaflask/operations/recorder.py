@@ -15,6 +15,8 @@ from dynaflask.operations.context_record import record_of
 from dynaflask.operations.kept_call import ONE_ITEM
 from dynaflask.operations.kept_call import kept_call
 from dynaflask.operations.kept_call import operation_of
+from dynaflask.operations.operation import NO_LINE
+from dynaflask.operations.operation import Line
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import finished_operation
@@ -64,6 +66,7 @@ class OperationRecorder:
             atomic.
         interceptor: Chooses what makes a call, for the faults of tests; ``None`` in production.
         tracing: The tracers of the app. Connections that exist already see its first tracer in their next context.
+        keeps_calls: True if `keep` has something to do.
         light_seconds: A successful call that took less time needs no `Operation`: `keep` is enough, unless the signal,
             a tracer or a limit needs it.
         is_enabled: True if it records the operations of all tenants even when the signal has no receivers.
@@ -93,16 +96,15 @@ class OperationRecorder:
             or self.keeps_operations
             or "tenant_capacity" in settings
         )
-        needs_all = self.meter is not None or self.advice_log is not None
-        logged_seconds = float("inf") if self.slow_log is None else self.slow_log.least_seconds
-        self.light_seconds = 0.0 if needs_all else logged_seconds
+        self.keeps_calls = self.keeps_operations or self.meter is not None
+        self.light_seconds = float("inf") if self.slow_log is None else self.slow_log.least_seconds
 
     def receivers(self) -> Receivers:
         """The receivers of ``operation_finished`` that are connected to this app, or to all apps."""
         return () if operation_finished.is_muted else tuple(operation_finished.receivers_for(self._app()))
 
     def keep(self, name: str, params: Json, result: Json, source: Source, seconds: float) -> None:
-        """Keep a successful call for a reader of the context's operations.
+        """Count a successful call, and keep it for a reader of the context's operations, as the app asks for.
 
         Args:
             name: Name of the operation.
@@ -111,10 +113,14 @@ class OperationRecorder:
             source: Where the call comes from.
             seconds: The field ``duration_seconds``.
         """
-        record = record_of(self._app())
-        if record is not None:
-            make = kept_call if name in ONE_ITEM else self.operation
-            record.append(make(name, params, result, source, seconds))
+        if name not in ONE_ITEM:
+            self.record(self.operation(name, params, result, source, seconds), receivers=())
+            return
+        if self.meter is not None:
+            self.meter.add_success(source, name, result, seconds)
+        if self.keeps_operations and (record := record_of(self._app())) is not None:
+            line = _find_line(name, params) if self.line_readers else NO_LINE
+            record.append(kept_call(name, params, result, source, seconds, line=line))
 
     def operation(
         self, name: str, params: Json, outcome: Json | BaseException, source: Source, seconds: float
@@ -128,10 +134,7 @@ class OperationRecorder:
             source: Where the call comes from.
             seconds: The field ``duration_seconds``.
         """
-        caller = key_hash = None
-        if self.line_readers:
-            key_hash = hash(f"{_SALT}{params.get('Key')}") if name == "GetItem" else None
-            caller = find_caller()
+        line = _find_line(name, params) if self.line_readers else NO_LINE
         request = current_request(self._app())
         route = None if request is None else request.endpoint
         return finished_operation(
@@ -142,8 +145,7 @@ class OperationRecorder:
             route=route,
             seconds=seconds,
             ended_at=time.time(),
-            caller=caller,
-            key_hash=key_hash,
+            line=line,
         )
 
     def record(
@@ -197,6 +199,10 @@ class OperationRecorder:
         if value:
             response.headers.add("Server-Timing", value)
         return response
+
+
+def _find_line(name: str, params: Json) -> Line:
+    return find_caller(), hash(f"{_SALT}{params.get('Key')}") if name == "GetItem" else None
 
 
 def _make_meter(settings: Values) -> Meter:
