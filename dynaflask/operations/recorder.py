@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import time
+import types
 import typing as t
 import weakref
 
@@ -169,7 +169,7 @@ class OperationRecorder:
         # Not `send`, which takes as long as all above together. It would look for the receivers once more.
         for receive in self.receivers() if receivers is None else receivers:
             received = receive(self._app(), operation=operation)
-            if inspect.iscoroutine(received):
+            if type(received) is types.CoroutineType:
                 received.close()
                 raise RuntimeError(f"{receive!r} is async, and operation_finished is sent without a loop. Use a `def`.")
 
