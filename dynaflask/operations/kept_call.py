@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from dynaflask.operations.operation import NO_LINE
 from dynaflask.operations.operation import NOTHING
 from dynaflask.operations.operation import Line
 from dynaflask.operations.operation import Operation
@@ -21,7 +22,7 @@ KeptCall = tuple[str, str, t.Any, bool, t.Any, Json, Source, float, float, Line]
 Entry = Operation | KeptCall
 
 
-def kept_call(name: str, params: Json, result: Json, source: Source, seconds: float, *, line: Line) -> KeptCall:
+def kept_call(name: str, params: Json, result: Json, source: Source, seconds: float) -> KeptCall:
     """What a record keeps of a successful call: neither a key nor an item.
 
     Args:
@@ -30,7 +31,6 @@ def kept_call(name: str, params: Json, result: Json, source: Source, seconds: fl
         result: Result as botocore returns it.
         source: Where the call comes from.
         seconds: The field ``duration_seconds``.
-        line: The line that made the call.
     """
     return (
         name,
@@ -42,8 +42,18 @@ def kept_call(name: str, params: Json, result: Json, source: Source, seconds: fl
         source,
         seconds,
         time.time(),
-        line,
+        NO_LINE,
     )
+
+
+def with_line(call: KeptCall, line: Line) -> KeptCall:
+    """The call with the line that made it.
+
+    Args:
+        call: The call.
+        line: The line.
+    """
+    return (*call[:-1], line)
 
 
 def operation_of(entry: Entry, *, route: str | None) -> Operation:

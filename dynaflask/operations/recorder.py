@@ -15,6 +15,7 @@ from dynaflask.operations.context_record import record_of
 from dynaflask.operations.kept_call import ONE_ITEM
 from dynaflask.operations.kept_call import kept_call
 from dynaflask.operations.kept_call import operation_of
+from dynaflask.operations.kept_call import with_line
 from dynaflask.operations.operation import NO_LINE
 from dynaflask.operations.operation import Line
 from dynaflask.operations.operation import Operation
@@ -119,8 +120,8 @@ class OperationRecorder:
         if self.meter is not None:
             self.meter.add_success(source, name, result, seconds)
         if self.keeps_operations and (record := record_of(self._app())) is not None:
-            line = _find_line(name, params) if self.line_readers else NO_LINE
-            record.append(kept_call(name, params, result, source, seconds, line=line))
+            call = kept_call(name, params, result, source, seconds)
+            record.append(with_line(call, _find_line(name, params)) if self.line_readers else call)
 
     def operation(
         self, name: str, params: Json, outcome: Json | BaseException, source: Source, seconds: float
