@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import time
 import typing as t
 
 import flask
@@ -51,6 +52,44 @@ def opentelemetry_span(app: flask.Flask) -> cabc.Iterator[None]:
         opentelemetry.instrument(app, tracer_provider=provider, meter_provider=meters)
         yield
         opentelemetry.uninstrument(app)
+        meters.shutdown()
+
+
+@contextlib.contextmanager
+def opentelemetry_sdk(app: flask.Flask) -> cabc.Iterator[cabc.Callable[[], None]]:
+    """OpenTelemetry's SDK alone: the least that a span and its duration take, with the attributes of a GetItem."""
+    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - may not be installed
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415
+    from opentelemetry.trace import SpanKind  # noqa: PLC0415
+    from opentelemetry.trace import set_span_in_context  # noqa: PLC0415
+
+    with tracer_provider() as provider:
+        tracer, meters = provider.get_tracer("benchmark"), MeterProvider([InMemoryMetricReader()])
+        durations = meters.get_meter("benchmark").create_histogram("db.client.operation.duration", unit="s")
+        common = {
+            "db.system.name": "aws.dynamodb",
+            "db.operation.name": "GetItem",
+            "db.collection.name": "Thread",
+            "dynaflask.app": app.name,
+            "dynaflask.bind": "default",
+            "server.address": "localhost",
+            "server.port": 8000,
+        }
+        more = {
+            "cloud.region": "eu-west-1",
+            "dynaflask.model": "Thread",
+            "aws.request_id": "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123",
+            "aws.dynamodb.table_names": ("Thread",),
+        }
+        attributes = {**common, **more}
+
+        def add_span() -> None:
+            started = time.time_ns()
+            span = tracer.start_span("GetItem Thread", kind=SpanKind.CLIENT, attributes=attributes, start_time=started)
+            span.end(end_time=started + 1_000_000)
+            durations.record(0.001, common, context=set_span_in_context(span))
+
+        yield add_span
         meters.shutdown()
 
 

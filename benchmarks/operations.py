@@ -29,9 +29,12 @@ from _common import main
 from _common import make_app
 
 import dynaflask
+from dynaflask.integrations.dashboard import STATE
 from dynaflask.integrations.dashboard import Dashboard
 
 CALLS = 50
+After = cabc.Callable[[], None] | None
+Watching = contextlib.AbstractContextManager[After]
 
 
 class Watcher(t.NamedTuple):
@@ -40,14 +43,15 @@ class Watcher(t.NamedTuple):
     Attributes:
         settings: Settings of the app.
         most: The ratio that it must not exceed; ``None`` for a row without a target.
-        watch: Watches an app within its block.
-        patches: True if it patches botocore for all apps: its block is entered for its own calls alone.
+        watch: Watches an app within its block. If it yields a function, that runs after each call.
+        is_shared: True if it affects other apps of the process, as a patch of botocore or a receiver does: its block is
+            entered for its own calls alone.
     """
 
     settings: cabc.Mapping[str, t.Any] = {}
     most: float | None = None
-    watch: cabc.Callable[[flask.Flask], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
-    patches: bool = False
+    watch: cabc.Callable[[flask.Flask], Watching] = lambda _: contextlib.nullcontext()
+    is_shared: bool = False
 
 
 @contextlib.contextmanager
@@ -82,8 +86,12 @@ def counting_tenants(app: flask.Flask) -> cabc.Iterator[None]:
 @contextlib.contextmanager
 def counting_for_dashboard(app: flask.Flask) -> cabc.Iterator[None]:
     """The counts of the dashboard."""
-    app.register_blueprint(Dashboard(authorize=lambda: True), url_prefix="/dashboard")
-    yield
+    if "dynamo_dashboard" not in app.blueprints:
+        app.register_blueprint(Dashboard(authorize=lambda: True), url_prefix="/dashboard")
+        # From now on, only within the block.
+        dynaflask.operation_finished.disconnect(app.extensions[STATE].activity.receive, sender=app)
+    with dynaflask.operation_finished.connected_to(app.extensions[STATE].activity.receive, sender=app):
+        yield
 
 
 ALONE = "nothing: the call alone"
@@ -94,13 +102,14 @@ WATCHERS: dict[str, Watcher] = {
     "`DYNAMODB_SERVER_TIMING`: the record without lines": Watcher({"server_timing": True}, most=1.05),
     "`DYNAMODB_RECORD_OPERATIONS`: the record with lines": Watcher({"record_operations": True}, most=1.2),
     "`DYNAMODB_METER`": Watcher({"meter": True}),
-    "a receiver of `operation_finished`": Watcher(watch=receiving),
-    "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
-    "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
+    "a receiver of `operation_finished`": Watcher(watch=receiving, is_shared=True),
+    "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3, is_shared=True),
+    "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3, is_shared=True),
     "`dynaflask.integrations.opentelemetry`": Watcher(watch=_tracing.opentelemetry_span, most=1.8),
-    "OpenTelemetry's instrumentation of botocore": Watcher(watch=_tracing.opentelemetry_wrapper, patches=True),
+    "OpenTelemetry's SDK: a span and a duration": Watcher(watch=_tracing.opentelemetry_sdk),
+    "OpenTelemetry's instrumentation of botocore": Watcher(watch=_tracing.opentelemetry_wrapper, is_shared=True),
     "`dynaflask.integrations.sentry`": Watcher(watch=_tracing.sentry_breadcrumb),
-    "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard),
+    "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard, is_shared=True),
 }
 COLUMNS = ("what watches", "time of a call", "ratio", "to reach", "reached")
 
@@ -162,25 +171,27 @@ def opened(stack: contextlib.ExitStack, name: str) -> cabc.Callable[[], float] |
     model = _peers.declare(db.Model)
     app = make_app("forum", db, transport="direct", **watcher.settings)
     try:
-        with contextlib.ExitStack() if watcher.patches else contextlib.nullcontext(stack) as block:
-            block.enter_context(watcher.watch(app))
+        with contextlib.ExitStack() if watcher.is_shared else contextlib.nullcontext(stack) as block:
+            after = block.enter_context(watcher.watch(app))
     except ImportError:
         return None
 
     def call() -> float:
-        with watcher.watch(app) if watcher.patches else contextlib.nullcontext(), app.test_request_context("/"):
-            return read(model)
+        with watcher.watch(app) if watcher.is_shared else contextlib.nullcontext(), app.test_request_context("/"):
+            return read(model, after)
 
     call()
     return call
 
 
-def read(model: t.Any) -> float:
-    """CPU seconds of many calls."""
+def read(model: t.Any, after: After) -> float:
+    """CPU seconds of many calls, each with what comes after it."""
     key = tuple(_peers.KEY.values())
     started = time.process_time()
     for _ in range(CALLS):
         model.get(*key)
+        if after is not None:
+            after()
     return time.process_time() - started
 
 

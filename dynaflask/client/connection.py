@@ -52,12 +52,15 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
-from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.operations.recorder import Receivers
 from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import Traced
+from dynaflask.operations.tracing import Tracing
 from dynaflask.operations.tracing import finished_call
 
 if t.TYPE_CHECKING:
@@ -157,13 +160,7 @@ class Connection(PlainCalls):
         self._model = model
         self._recorder = owner.recorder
         self._own_capacity = own_capacity
-        self._is_recorded = (
-            self._recorder.is_enabled
-            or bool(self._recorder.tracing.tracers)
-            or (own_capacity is not UNSET and own_capacity is not None)
-        )
-        # URL and region of the client, once a traced call has got it.
-        self._place = UNKNOWN_PLACE
+        self._prepare_record()
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
@@ -172,6 +169,18 @@ class Connection(PlainCalls):
         # The client or its transport makes the calls, and nothing around it.
         self._is_bare = bind.call_timeout_seconds is None
         self._attribute_count = len(vars(self)) + 1
+
+    def _prepare_record(self) -> None:
+        """Compute what the record of each call has in common, and whether there is one."""
+        recorder, tenant, own_capacity = self._recorder, self.tenant, self._own_capacity
+        is_traced = bool(recorder.tracing.tracers)
+        self._is_recorded = recorder.is_enabled or is_traced or (own_capacity is not UNSET and own_capacity is not None)
+        self._source = Source(recorder.app_name, self.bind.key, self._model, tenant)
+        self._is_limited = tenant is not None and recorder.limits.units_per_second(tenant, own_capacity) is not None
+        self._light_seconds = 0.0 if self._is_limited or is_traced else recorder.light_seconds
+        # URL and region of the client, once a traced call has got it.
+        self._placed: PooledClient | None = None
+        self._place = UNKNOWN_PLACE
 
     def __repr__(self) -> str:
         return f"<Connection {self.bind.key!r} region={self.region!r} host={self.host!r}>"
@@ -226,34 +235,48 @@ class Connection(PlainCalls):
         return self._make_call(operation_name, operation_kwargs)
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        tracing = self._recorder.tracing
-        traced = tracing.start()
+        recorder = self._recorder
+        receivers = recorder.receivers() if operation_finished.receivers else ()
+        if not (self._is_recorded or receivers):
+            return self._make_call(operation_name, operation_kwargs)
+        traced = recorder.tracing.start() if recorder.tracing.tracers else None
         started = time.perf_counter()
         try:
-            self._recorder.limits.check_limit(self.tenant, self._own_capacity)
+            if self._is_limited:
+                recorder.limits.check_limit(self.tenant, self._own_capacity)
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            operation = self._record(operation_name, operation_kwargs, error, started=started)
-            if traced:
-                tracing.finish(traced, finished_call(operation, place=self._place, error=error))
+            seconds = time.perf_counter() - started
+            self._record(operation_name, operation_kwargs, error, seconds, receivers=receivers, traced=traced)
             raise
-        operation = self._record(operation_name, operation_kwargs, result, started=started)
-        if traced:
-            tracing.finish(traced, finished_call(operation, place=self._place))
+        seconds = time.perf_counter() - started
+        if receivers or seconds >= self._light_seconds:
+            self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
+        elif recorder.keeps_calls:
+            recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
         return result
 
-    def _record(self, name: str, params: dict[str, t.Any], outcome: t.Any, *, started: float) -> Operation:
-        return self._recorder.record_call(
-            name,
-            params,
-            outcome,
-            started=started,
-            own_capacity=self._own_capacity,
-            bind_key=self.bind.key,
-            model=self._model,
-            tenant=self.tenant,
-            host=None if self._lease is None else self._lease.host,
-        )
+    def _record(
+        self,
+        name: str,
+        params: dict[str, t.Any],
+        outcome: t.Any,
+        seconds: float,
+        *,
+        receivers: Receivers,
+        traced: Traced | None,
+    ) -> None:
+        operation = self._recorder.operation(name, params, outcome, self._current_source(), seconds)
+        self._recorder.record(operation, own_capacity=self._own_capacity, receivers=receivers)
+        if traced:
+            error = outcome if isinstance(outcome, BaseException) else None
+            Tracing.finish(traced, finished_call(operation, place=self._place, error=error))
+
+    def _current_source(self) -> Source:
+        host = None if self._lease is None else self._lease.host
+        if host is not self._source.host:
+            self._source = self._source._replace(host=host)
+        return self._source
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         owner, lease, recorder = self._owner, self._lease, self._recorder
@@ -287,7 +310,8 @@ class Connection(PlainCalls):
         if self.bind.call_timeout_seconds is not None:
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
         if recorder.tracing.tracers:
-            self._place = pooled.place
+            if pooled is not self._placed:
+                self._placed, self._place = pooled, pooled.place
             api_caller = TracedCaller(api_caller, recorder.tracing, is_direct=is_direct)
         return api_caller
 

@@ -73,8 +73,11 @@ class OpenTelemetryTracer:
             call: The call.
         """
         common, seconds = common_attributes(call), call.operation.duration_seconds
+        # Found once: the SDK would look for it five times.
+        parent = context.get_current()
         span = self._tracer.start_span(
             span_name(call),
+            context=parent,
             kind=trace.SpanKind.CLIENT,
             attributes={**common, **span_attributes(call)},
             start_time=started,
@@ -84,7 +87,7 @@ class OpenTelemetryTracer:
             span.set_status(trace.StatusCode.ERROR)
         span.end(end_time=started + int(seconds * 1e9))
         # With its span, so that an exemplar refers to it.
-        self._durations.record(seconds, common, context=trace.set_span_in_context(span))
+        self._durations.record(seconds, common, context=trace.set_span_in_context(span, parent))
 
     @contextlib.contextmanager
     def silence(self) -> cabc.Iterator[None]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 import types
 import typing as t
+import weakref
 
 # Packages between a line of a program and the end of its call. `contextlib` and `functools` run its decorators.
 LIBRARIES = frozenset(
     {"blinker", "boto3", "botocore", "contextlib", "dynaflask", "flask", "functools", "pynamodb", "werkzeug"}
 )
+
+# Has the lines of all pages of its views.
+ADMIN = "flask_admin"
 
 
 class Caller(t.NamedTuple):
@@ -33,12 +39,47 @@ def find_caller() -> Caller | None:
     """The innermost line of the current stack that does not belong to dynaflask or to the libraries below it.
 
     Returns:
-        The line; ``None`` if a library made the call in a thread of its own.
+        The line, or the class of a page of Flask-Admin, whose lines no program owns; ``None`` if a library made the
+        call in a thread of its own.
     """
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        package = _package(frame.f_globals.get("__name__", ""))
         if package not in LIBRARIES:
-            return Caller(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+            line = Caller(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+            return line if package != ADMIN else _page(frame) or line
         frame = frame.f_back
     return None
+
+
+# To find the line of a class, Python parses its file.
+_class_lines: weakref.WeakKeyDictionary[type, Caller] = weakref.WeakKeyDictionary()
+
+
+# Each call looks at some ten frames.
+@functools.lru_cache(1000)
+def _package(module: object) -> str:
+    return str(module).partition(".")[0]
+
+
+def _page(frame: types.FrameType | None) -> Caller | None:
+    """The class of the view whose page Flask-Admin shows: the program's own, or else its model's."""
+    while frame is not None and _package(frame.f_globals.get("__name__", "")) == ADMIN:
+        view = frame.f_locals.get("self")
+        for owner in () if view is None else (type(view), getattr(view, "model", None)):
+            if isinstance(owner, type) and _package(owner.__module__) not in {*LIBRARIES, ADMIN}:
+                return _class_line(owner)._replace(function=f"{type(view).__name__}.{frame.f_code.co_name}")
+        frame = frame.f_back
+    return None
+
+
+def _class_line(owner: type) -> Caller:
+    line = _class_lines.get(owner)
+    if line is None:
+        try:
+            file, number = inspect.getfile(owner), inspect.getsourcelines(owner)[1]
+        except (OSError, TypeError):
+            # Defined in a shell: there is no file.
+            file, number = owner.__module__, 0
+        line = _class_lines[owner] = Caller(file, number, owner.__qualname__)
+    return line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextvars
 import typing as t
 
 import flask
@@ -10,14 +11,15 @@ from flask.globals import app_ctx as _app_ctx
 from flask.globals import request_ctx as _request_ctx
 
 if t.TYPE_CHECKING:
-    from dynaflask.operations.operation import Operation
+    from dynaflask.operations.kept_call import Entry
 
 # A long-running command keeps its last operations.
 MAX_OPERATIONS = 1000
 
 # Flask types these proxies as the objects that they stand for.
 app_ctx: t.Any = _app_ctx
-request_ctx: t.Any = _request_ctx
+# The ContextVar behind the proxy: each call of a recorded app looks here, and the proxy takes three times as long.
+_request_context: contextvars.ContextVar[t.Any] = t.cast("t.Any", _request_ctx).__wrapped__
 
 _RECORD = "_dynamo_operations"
 
@@ -28,13 +30,15 @@ def current_request(app: flask.Flask | None) -> flask.Request | None:
     Args:
         app: The app; ``None`` for one that no longer exists.
     """
-    if not flask.has_request_context():
+    context = _request_context.get(None)
+    if context is None or context.app is not app:
         return None
-    context = request_ctx._get_current_object()
-    return context.request if context.app is app else None
+    # From Flask 3.2 on, one kind of context is with and without a request.
+    request: flask.Request | None = context.request if getattr(context, "has_request", True) else None
+    return request
 
 
-def record_of(app: flask.Flask | None) -> collections.deque[Operation] | None:
+def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
     """The operations of the app's current request; without a request, those of its current application context.
 
     Flask runs a request of a test client inside the test's own context, if there is one. The request still has a record
@@ -55,5 +59,5 @@ def record_of(app: flask.Flask | None) -> collections.deque[Operation] | None:
             return None
         holder = context.g
     # setdefault: threads that share the holder and come here at once get the same record.
-    record: collections.deque[Operation] | None = vars(holder).get(_RECORD)
+    record: collections.deque[Entry] | None = vars(holder).get(_RECORD)
     return vars(holder).setdefault(_RECORD, collections.deque(maxlen=MAX_OPERATIONS)) if record is None else record

@@ -30,6 +30,7 @@ DATA_PLANE_OPERATIONS = frozenset(
         "TransactWriteItems",
     }
 )
+NOTHING: t.Final[Json] = {}
 READ_OPERATIONS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 
 
@@ -43,6 +44,29 @@ class ThrottlingReason(t.NamedTuple):
 
     reason: str
     resource: str
+
+
+# The fields `caller` and `key_hash` of an operation.
+Line = tuple[Caller | None, int | None]
+NO_LINE: t.Final[Line] = (None, None)
+
+
+class Source(t.NamedTuple):
+    """Where the calls of a connection come from. The fields are those of `Operation`.
+
+    Attributes:
+        app_name: Name of the app.
+        bind_key: Key of the bind.
+        model: Name of the model, or ``None``.
+        tenant: The tenant, or ``None``.
+        host: Host of the client's endpoint, or ``None``.
+    """
+
+    app_name: str
+    bind_key: str
+    model: str | None
+    tenant: str | None
+    host: str | None = None
 
 
 class Operation(t.NamedTuple):
@@ -128,80 +152,137 @@ class Operation(t.NamedTuple):
 operation_finished: t.Final = blinker.Namespace().signal("operation-finished")
 
 
-def request_fields(params: Json) -> dict[str, t.Any]:
-    """The fields of `Operation` that the request determines.
-
-    Args:
-        params: Parameters of the operation.
-    """
-    if "TableName" in params:
-        return {
-            "table": params["TableName"],
-            "index_name": params.get("IndexName"),
-            "is_consistent": bool(params.get("ConsistentRead")),
-            "is_next_page": "ExclusiveStartKey" in params,
-        }
-    tables = requests_by_table(params)
-    return {
-        "table": next(iter(tables)) if len(tables) == 1 else None,
-        "is_consistent": any(part.get("ConsistentRead") for parts in tables.values() for part in parts),
-    }
-
-
-def outcome_of(name: str, params: Json, result: Json) -> dict[str, t.Any]:
-    """The fields of `Operation` that the result of a successful call determines.
+def finished_operation(
+    name: str,
+    params: Json,
+    outcome: Json | BaseException,
+    source: Source,
+    *,
+    route: str | None,
+    seconds: float,
+    ended_at: float,
+    line: Line = NO_LINE,
+) -> Operation:
+    """The operation of a call that has ended.
 
     Args:
         name: Name of the operation.
         params: Parameters of the operation.
-        result: Result as botocore returns it.
+        outcome: Result as botocore returns it, or the error as PynamoDB's connection raises it.
+        source: Where the call comes from.
+        route: The field of :class:`Operation`.
+        seconds: The field ``duration_seconds``.
+        ended_at: End of the call, in seconds since 1970.
+        line: The fields ``caller`` and ``key_hash``.
     """
-    consumed = result.get("ConsumedCapacity", ())
-    tables = tuple(table for table in (consumed if isinstance(consumed, list) else [consumed]) if table)
-    units = [_units(name, table) for table in tables]
-    metadata = result.get("ResponseMetadata", {})
-    return {
-        "read_units": sum(read for read, _ in units),
-        "write_units": sum(write for _, write in units),
-        "retries": metadata.get("RetryAttempts", 0),
-        "request_id": metadata.get("RequestId"),
-        "item_count": _item_count(name, params, result),
-        "scanned_count": result.get("ScannedCount", 0),
-        "consumed_capacity": tables,
-    }
+    table = params.get("TableName")
+    if table is not None:
+        is_consistent = bool(params.get("ConsistentRead"))
+    else:
+        tables = requests_by_table(params)
+        table = next(iter(tables)) if len(tables) == 1 else None
+        is_consistent = any(part.get("ConsistentRead") for parts in tables.values() for part in parts)
+    if isinstance(outcome, BaseException):
+        failure, result, item_count = _failure_of(outcome), NOTHING, 0
+    else:
+        failure, result, item_count = NO_FAILURE, outcome, _item_count(name, params, outcome)
+    consumed, read_units, write_units = consumed_units(name, result)
+    metadata = failure.metadata or result.get("ResponseMetadata") or NOTHING
+    # By position: names take twice the time, and an app may ask for the operation of each call.
+    return Operation(
+        name,
+        source.app_name,
+        source.bind_key,
+        source.model,
+        table,
+        source.tenant,
+        seconds,
+        read_units,
+        write_units,
+        metadata.get("RetryAttempts", 0),
+        failure.error,
+        failure.is_throttled,
+        failure.is_refused,
+        failure.throttling_reasons,
+        ended_at - seconds,
+        params.get("IndexName"),
+        item_count,
+        result.get("ScannedCount", 0),
+        is_consistent,
+        "ExclusiveStartKey" in params,
+        metadata.get("RequestId"),
+        source.host,
+        route,
+        *line,
+        consumed,
+    )
 
 
-def failure_of(error: BaseException) -> dict[str, t.Any]:
-    """The fields of `Operation` that the error of a failed call determines.
+class Failure(t.NamedTuple):
+    """What the error of a call says.
 
-    Args:
-        error: Error as PynamoDB's connection raises it.
+    Attributes:
+        error: As of :class:`Operation`, like the others.
+        is_throttled: DynamoDB throttled the call.
+        is_refused: The tenant's limit refused the call.
+        throttling_reasons: DynamoDB's reasons.
+        metadata: What the response says about itself, if there was one.
     """
+
+    error: str | None = None
+    is_throttled: bool = False
+    is_refused: bool = False
+    throttling_reasons: tuple[ThrottlingReason, ...] = ()
+    metadata: Json = NOTHING
+
+
+NO_FAILURE: t.Final = Failure()
+
+
+def _failure_of(error: BaseException) -> Failure:
     # PynamoDB's error has no retries and no cancellation reasons; its cause has both.
     cause = error.__cause__ if isinstance(error.__cause__, ClientError) else error
     if not isinstance(cause, ClientError):
-        return {"error": type(error).__name__, "is_refused": isinstance(error, TenantLimitExceeded)}
+        return Failure(type(error).__name__, is_refused=isinstance(error, TenantLimitExceeded))
     response = t.cast("dict[str, t.Any]", cause.response)
     # DynamoDB spells the name in two ways.
     details = response.get("ThrottlingReasons") or response.get("throttlingReasons") or ()
-    metadata = response.get("ResponseMetadata", {})
-    return {
-        "error": code_of(cause) or type(error).__name__,
-        "is_throttled": bool(reason_codes(cause) & THROTTLED),
-        "throttling_reasons": tuple(
+    return Failure(
+        code_of(cause) or type(error).__name__,
+        is_throttled=bool(reason_codes(cause) & THROTTLED),
+        throttling_reasons=tuple(
             ThrottlingReason(detail.get("reason", ""), detail.get("resource", "")) for detail in details
         ),
-        "retries": metadata.get("RetryAttempts", 0),
-        "request_id": metadata.get("RequestId"),
-    }
+        metadata=response.get("ResponseMetadata", NOTHING),
+    )
 
 
-def _units(name: str, table: Json) -> tuple[float, float]:
-    """Read and write units of a table. If DynamoDB reports one total only, the operation tells which of them it is."""
-    if "ReadCapacityUnits" in table or "WriteCapacityUnits" in table:
-        return table.get("ReadCapacityUnits", 0.0), table.get("WriteCapacityUnits", 0.0)
-    total = table.get("CapacityUnits", 0.0)
-    return (total, 0.0) if name in READ_OPERATIONS else (0.0, total)
+def consumed_units(name: str, result: Json) -> tuple[tuple[Json, ...], float, float]:
+    """What a call consumed.
+
+    Args:
+        name: Name of the operation.
+        result: Its result.
+
+    Returns:
+        The consumed capacity of each table as DynamoDB reports it; the read units; and the write units.
+    """
+    consumed = result.get("ConsumedCapacity")
+    if not consumed:
+        return (), 0.0, 0.0
+    # One for each table, if the operation may be for several.
+    tables = tuple(filter(None, consumed)) if isinstance(consumed, list) else (consumed,)
+    read_units = write_units = 0.0
+    for table in tables:
+        if "ReadCapacityUnits" in table or "WriteCapacityUnits" in table:
+            read_units += table.get("ReadCapacityUnits", 0.0)
+            write_units += table.get("WriteCapacityUnits", 0.0)
+        # If DynamoDB reports one total only, the operation tells which of them it is.
+        elif name in READ_OPERATIONS:
+            read_units += table.get("CapacityUnits", 0.0)
+        else:
+            write_units += table.get("CapacityUnits", 0.0)
+    return tables, read_units, write_units
 
 
 def _item_count(name: str, params: Json, result: Json) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import types
 import typing as t
 import weakref
 
@@ -11,11 +12,16 @@ from dynaflask.config.validators import Values
 from dynaflask.operations.caller import find_caller
 from dynaflask.operations.context_record import current_request
 from dynaflask.operations.context_record import record_of
+from dynaflask.operations.kept_call import ONE_ITEM
+from dynaflask.operations.kept_call import kept_call
+from dynaflask.operations.kept_call import operation_of
+from dynaflask.operations.kept_call import with_line
+from dynaflask.operations.operation import NO_LINE
+from dynaflask.operations.operation import Line
 from dynaflask.operations.operation import Operation
-from dynaflask.operations.operation import failure_of
+from dynaflask.operations.operation import Source
+from dynaflask.operations.operation import finished_operation
 from dynaflask.operations.operation import operation_finished
-from dynaflask.operations.operation import outcome_of
-from dynaflask.operations.operation import request_fields
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.rate_limits import TenantRateLimits
@@ -34,6 +40,9 @@ if t.TYPE_CHECKING:
 #: Called with the name of each operation, its client and its bind. It returns the object that makes the call, or
 #: ``None`` for the usual one.
 Interceptor = t.Callable[[str, t.Any, t.Any], t.Any]
+
+#: Functions that are called with an app and ``operation``.
+Receivers = tuple[t.Callable[..., t.Any], ...]
 
 # Makes the hash of a key useless outside of this process, whatever PYTHONHASHSEED is.
 _SALT = os.urandom(16).hex()
@@ -58,6 +67,9 @@ class OperationRecorder:
             atomic.
         interceptor: Chooses what makes a call, for the faults of tests; ``None`` in production.
         tracing: The tracers of the app. Connections that exist already see its first tracer in their next context.
+        keeps_calls: True if `keep` has something to do.
+        light_seconds: A successful call that took less time needs no `Operation`: `keep` is enough, unless the signal,
+            a tracer or a limit needs it.
         is_enabled: True if it records the operations of all tenants even when the signal has no receivers.
     """
 
@@ -85,69 +97,90 @@ class OperationRecorder:
             or self.keeps_operations
             or "tenant_capacity" in settings
         )
+        self.keeps_calls = self.keeps_operations or self.meter is not None
+        self.light_seconds = float("inf") if self.slow_log is None else self.slow_log.least_seconds
 
-    def record_call(
-        self,
-        name: str,
-        params: Json,
-        outcome: Json | BaseException,
-        *,
-        started: float,
-        own_capacity: OwnCapacity = UNSET,
-        **facts: t.Any,
+    def receivers(self) -> Receivers:
+        """The receivers of ``operation_finished`` that are connected to this app, or to all apps."""
+        return () if operation_finished.is_muted else tuple(operation_finished.receivers_for(self._app()))
+
+    def keep(self, name: str, params: Json, result: Json, source: Source, seconds: float) -> None:
+        """Count a successful call, and keep it for a reader of the context's operations, as the app asks for.
+
+        Args:
+            name: Name of the operation.
+            params: Parameters of the operation.
+            result: Result of the call.
+            source: Where the call comes from.
+            seconds: The field ``duration_seconds``.
+        """
+        if name not in ONE_ITEM:
+            self.record(self.operation(name, params, result, source, seconds), receivers=())
+            return
+        if self.meter is not None:
+            self.meter.add_success(source, name, result, seconds)
+        if self.keeps_operations and (record := record_of(self._app())) is not None:
+            call = kept_call(name, params, result, source, seconds)
+            record.append(with_line(call, _find_line(name, params)) if self.line_readers else call)
+
+    def operation(
+        self, name: str, params: Json, outcome: Json | BaseException, source: Source, seconds: float
     ) -> Operation:
-        """Record a call that has ended.
+        """The operation of a call that has ended.
 
         Args:
             name: Name of the operation.
             params: Parameters of the operation.
             outcome: Result of the call, or its error.
-            started: Start of the call, as of :func:`time.perf_counter`.
-            own_capacity: As of :meth:`record`.
-            **facts: The fields of :class:`Operation` that the connection knows.
-
-        Returns:
-            The operation.
+            source: Where the call comes from.
+            seconds: The field ``duration_seconds``.
         """
-        seconds = time.perf_counter() - started
-        facts.update(request_fields(params))
-        facts.update(failure_of(outcome) if isinstance(outcome, BaseException) else outcome_of(name, params, outcome))
+        line = _find_line(name, params) if self.line_readers else NO_LINE
         request = current_request(self._app())
-        if self.line_readers:
-            facts["key_hash"] = hash(f"{_SALT}{params.get('Key')}") if name == "GetItem" else None
-            facts["caller"] = find_caller()
-        operation = Operation(
-            operation=name,
-            app_name=self.app_name,
-            duration_seconds=seconds,
-            started_at=time.time() - seconds,
-            route=None if request is None else request.endpoint,
-            **facts,
+        route = None if request is None else request.endpoint
+        return finished_operation(
+            name,
+            params,
+            outcome,
+            source,
+            route=route,
+            seconds=seconds,
+            ended_at=time.time(),
+            line=line,
         )
-        self.record(operation, own_capacity=own_capacity)
-        return operation
 
-    def record(self, operation: Operation, *, own_capacity: OwnCapacity = UNSET) -> None:
+    def record(
+        self, operation: Operation, *, own_capacity: OwnCapacity = UNSET, receivers: Receivers | None = None
+    ) -> None:
         """Count, keep and log a finished operation, and send ``operation_finished``.
 
         Args:
             operation: The operation.
             own_capacity: Units per second in the tenant's own settings.
+            receivers: The result of `receivers`, if the caller has it already.
         """
-        self.limits.debit(operation.tenant, operation.units, own_capacity)
+        if operation.tenant is not None:
+            self.limits.debit(operation.tenant, operation.units, own_capacity)
         if self.meter is not None:
             self.meter.add(operation)
         if self.keeps_operations and (record := record_of(self._app())) is not None:
             record.append(operation)
         if self.slow_log is not None:
             self.slow_log.add(operation)
-        if operation_finished.receivers:
-            operation_finished.send(self._app(), operation=operation)
+        # Not `send`, which takes as long as all above together. It would look for the receivers once more.
+        for receive in self.receivers() if receivers is None else receivers:
+            received = receive(self._app(), operation=operation)
+            if type(received) is types.CoroutineType:
+                received.close()
+                raise RuntimeError(f"{receive!r} is async, and operation_finished is sent without a loop. Use a `def`.")
 
     def recorded_operations(self) -> list[Operation]:
         """The operations that the current request or context of the app has made so far, the oldest first."""
+        app = self._app()
+        request = current_request(app)
+        route = None if request is None else request.endpoint
         # A copy in one step: a thread that shares the context may add an operation meanwhile.
-        return list(record_of(self._app()) or ())
+        return [operation_of(entry, route=route) for entry in list(record_of(app) or ())]
 
     def install(self, app: flask.Flask) -> None:
         """Register what the settings ask for at the end of a request or context.
@@ -167,6 +200,10 @@ class OperationRecorder:
         if value:
             response.headers.add("Server-Timing", value)
         return response
+
+
+def _find_line(name: str, params: Json) -> Line:
+    return find_caller(), hash(f"{_SALT}{params.get('Key')}") if name == "GetItem" else None
 
 
 def _make_meter(settings: Values) -> Meter:

@@ -17,9 +17,13 @@ class SlowLog:
     Args:
         seconds: Duration from which an operation is slow; ``None`` for no limit.
         units: Read and write units from which it is costly; ``None`` for no limit.
+
+    Attributes:
+        least_seconds: No operation that took less time is logged.
     """
 
     def __init__(self, *, seconds: float | None = None, units: float | None = None) -> None:
+        self.least_seconds = 0.0 if seconds is None or units is not None else seconds
         self._seconds = float("inf") if seconds is None else seconds
         self._units = float("inf") if units is None else units
 

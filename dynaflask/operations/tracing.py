@@ -70,6 +70,10 @@ class CallTracer(t.Protocol):
         """A block in which the tracer's own patches do nothing, for the calls that botocore makes."""
 
 
+# The tracers of a call, each with the result of its `start`.
+Traced = list[tuple[CallTracer, t.Any]]
+
+
 class Tracing(t.NamedTuple):
     """The tracers of an app.
 
@@ -92,29 +96,31 @@ class Tracing(t.NamedTuple):
         tracers = others if tracer is None else (*others, tracer)
         return Tracing(tracers, frozenset().union(*(each.modules for each in tracers)))
 
-    def start(self) -> list[t.Any]:
+    def start(self) -> Traced:
         """Tell the tracers that a call starts. Pass the result to :meth:`finish`."""
-        return [tracer.start() for tracer in self.tracers]
+        return [(tracer, tracer.start()) for tracer in self.tracers]
 
-    def finish(self, started: list[t.Any], call: FinishedCall) -> None:
-        """Tell the tracers that a call has ended.
+    @staticmethod
+    def finish(traced: Traced, call: FinishedCall) -> None:
+        """Tell the tracers of a call that it has ended. They are those that its start was told to.
 
         Args:
-            started: Result of :meth:`start`.
+            traced: Result of :meth:`start`.
             call: The call.
         """
-        for tracer, start in zip(self.tracers, started, strict=True):
-            tracer.finish(start, call)
+        for tracer, started in traced:
+            tracer.finish(started, call)
 
 
 NO_TRACING: t.Final = Tracing()
 
-_current: contextvars.ContextVar[Tracing] = contextvars.ContextVar("dynaflask_tracing", default=NO_TRACING)
+#: The tracers that see the current call.
+current_tracing: contextvars.ContextVar[Tracing] = contextvars.ContextVar("dynaflask_tracing", default=NO_TRACING)
 
 
 def traced_modules() -> frozenset[str]:
     """Modules whose patches of botocore the current call leaves out, because its app has a tracer that sees it."""
-    return _current.get().modules
+    return current_tracing.get().modules
 
 
 class active:  # noqa: N801 - used as a function
@@ -132,16 +138,16 @@ class active:  # noqa: N801 - used as a function
         self._tracing = tracing
 
     def __enter__(self) -> None:
-        self._token = _current.set(self._tracing)
+        self._token = current_tracing.set(self._tracing)
 
     def __exit__(self, *exception: object) -> None:
-        _current.reset(self._token)
+        current_tracing.reset(self._token)
 
 
 @contextlib.contextmanager
 def silenced() -> cabc.Iterator[None]:
     """A block in which botocore makes the current call: the patches of the tracers that see it do nothing."""
-    tracers = _current.get().tracers
+    tracers = current_tracing.get().tracers
     # Code of the program may run in botocore, and make calls of other apps.
     with active(NO_TRACING), contextlib.ExitStack() as stack:
         for tracer in tracers:
@@ -157,7 +163,8 @@ def finished_call(operation: Operation, *, place: Place, error: BaseException | 
         place: Where the client sends to.
         error: Error as PynamoDB's connection raises it; ``None`` on success.
     """
+    if error is None:
+        return FinishedCall(operation, place.endpoint_url, place.region, error_code=None, is_error=False)
     reasons = reason_codes(error)
-    is_condition = bool(reasons) and reasons <= CONDITION_FAILED
-    is_error = error is not None and not is_condition
+    is_error = not reasons or not reasons <= CONDITION_FAILED
     return FinishedCall(operation, *place, error_code=code_of(error), is_error=is_error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import html
+import inspect
 import re
 import typing as t
 import urllib.parse
@@ -852,3 +853,25 @@ def test_an_operator_sees_all_tenants_in_a_block_without_one(
         with client.app.app_context(), db.tenant(tenant):
             shared("flask", "a").save()
     assert sorted(client.rows(column="forum")) == ["acme#flask", "blue#flask"]
+
+
+# The advice
+
+
+class UsPosts(View):
+    """The view of one app."""
+
+
+class EuPosts(View):
+    """The view of another app."""
+
+
+def test_advice_on_a_list_names_the_view(make_admin: MakeAdmin, post: t.Any) -> None:
+    """A list without a filter is a scan in a request: the advice names the class of the view, of each of two apps."""
+    for view in (UsPosts, EuPosts):
+        app = make_admin(view(post), name=view.__name__, create=view is UsPosts, record_operations=True)
+        Client(app).get()
+        [advice] = app.extensions["dynamo"].recorder.advice_log.logged()
+        assert advice.rule == "scan_in_request"
+        line = inspect.getsourcelines(view)[1]
+        assert advice.caller == (__file__, line, f"{view.__name__}.index_view")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import typing as t
 
 from dynaflask.operations import caller
 
@@ -43,3 +44,61 @@ def test_a_stack_without_a_program() -> None:
     finally:
         caller.LIBRARIES = libraries  # type: ignore[misc]
     assert found == [None]
+
+
+# A page of Flask-Admin, as its own views call it, with a function of its own in between.
+PAGE = """
+def helper():
+    return find()
+
+
+class BaseView:
+    def index_view(self):
+        return helper()
+"""
+
+
+def admin_base() -> t.Any:
+    """A base class of Flask-Admin's, in whose page the caller is looked for."""
+    namespace: dict[str, t.Any] = {"__name__": "flask_admin.base", "find": caller.find_caller}
+    exec(PAGE, namespace)  # noqa: S102
+    return namespace["BaseView"]
+
+
+class OwnModel:
+    """A model of the program."""
+
+
+def test_a_page_of_flask_admin_is_that_of_the_programs_view() -> None:
+    """No line of Flask-Admin is the program's. The class of the view is, and two views have two."""
+    base = admin_base()
+
+    class ThreadAdmin(base):  # type: ignore[misc]
+        """A view of the program."""
+
+    class ReplyAdmin(base):  # type: ignore[misc]
+        """Another view of the program."""
+
+    for view in (ThreadAdmin, ReplyAdmin, ThreadAdmin):
+        line = inspect.getsourcelines(view)[1]
+        assert view().index_view() == (__file__, line, f"{view.__name__}.index_view")
+
+
+def test_a_page_of_flask_admin_may_have_the_programs_model_alone() -> None:
+    """A view that is not subclassed shows a model of the program."""
+    view = admin_base()()
+    view.model = OwnModel
+    line = inspect.getsourcelines(OwnModel)[1]
+    assert view.index_view() == (__file__, line, "BaseView.index_view")
+
+
+def test_a_page_of_flask_admin_without_a_class_of_the_program() -> None:
+    """A page of Flask-Admin that has nothing of the program is named itself."""
+    found = admin_base()().index_view()
+    assert (found.file, found.line) == ("<string>", 3)
+
+
+def test_a_view_that_has_no_file() -> None:
+    """A view that was defined in a shell has the name of its module."""
+    view = type("ShellAdmin", (admin_base(),), {"__module__": "shell"})
+    assert view().index_view() == ("shell", 0, "ShellAdmin.index_view")

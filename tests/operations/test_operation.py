@@ -409,3 +409,27 @@ def test_a_failed_call_sends_the_signal_and_raises(
     with operation_finished.connected_to(receive), apps[0].app_context(), pytest.raises(GetError, match="no"):
         thread_model.get("forum", "subject")
     assert received == ["ValidationException"]
+
+
+def test_a_muted_signal_is_not_sent(apps: list[flask.Flask], thread_model: t.Any, finished: list[Operation]) -> None:
+    """A test may mute the signal, as any signal of blinker."""
+    with apps[0].app_context():
+        with operation_finished.muted():
+            thread_model.get("forum", "subject")
+        assert finished == []
+        thread_model.get("forum", "subject")
+    assert len(finished) == 1
+
+
+def test_an_async_receiver_is_refused(apps: list[flask.Flask], thread_model: t.Any) -> None:
+    """A receiver that would have to be awaited is an error of the app that it is connected to, and of no other."""
+    us, eu = apps
+
+    async def receive(app: flask.Flask, *, operation: Operation) -> None:
+        """Never runs."""
+
+    with operation_finished.connected_to(receive, sender=us):
+        with eu.app_context():
+            thread_model.get("forum", "subject")
+        with us.app_context(), pytest.raises(RuntimeError, match="async"):
+            thread_model.get("forum", "subject")

@@ -83,3 +83,49 @@ def test_the_consumed_capacity_is_that_of_each_table() -> None:
         '{"TableName": "Forum", "CapacityUnits": 1.0}',
     )
     assert "aws.dynamodb.consumed_capacity" not in span_attributes(call())
+
+
+def test_two_apps_and_two_tenants_share_no_attributes() -> None:
+    """What is kept of a call is found again for the same app, bind, place, model, table and tenant alone."""
+    calls = [
+        call(url, app_name=app, bind_key=bind, tenant=tenant, model=model, table=table, index_name=index)
+        for url in ("https://one.example.com", "https://two.example.com")
+        for app in ("us", "eu")
+        for bind in ("default", "other")
+        for tenant in ("acme", "globex", None)
+        for model in ("Thread", "Reply")
+        for table in ("a", "b")
+        for index in ("by-date", None)
+    ]
+    first = [(common_attributes(each), span_attributes(each)) for each in calls]
+    assert [(common_attributes(each), span_attributes(each)) for each in calls] == first
+    assert len({repr(attributes) for attributes in first}) == len(calls)
+    for each, (common, more) in zip(calls, first, strict=True):
+        operation = each.operation
+        assert (common["dynaflask.app"], common["dynaflask.bind"]) == (operation.app_name, operation.bind_key)
+        assert common["server.address"] in str(each.endpoint_url)
+        assert common["db.collection.name"] == operation.table
+        assert (more.get("dynaflask.tenant"), more["dynaflask.model"]) == (operation.tenant, operation.model)
+        assert more.get("aws.dynamodb.index_name") == operation.index_name
+
+
+def test_the_result_of_a_call_is_not_kept() -> None:
+    """Units, retries, request id and errors of one call are not among the attributes of the next like it."""
+    part = {"TableName": "Thread", "CapacityUnits": 0.5, "Table": {"CapacityUnits": 0.5}}
+    result = {"read_units": 0.5, "write_units": 2.0, "retries": 1, "request_id": "R1", "consumed_capacity": (part,)}
+    failed = call(error="ValidationException")._replace(error_code="ValidationException", is_error=True)
+    before = {**common_attributes(call()), **span_attributes(call())}
+    assert common_attributes(failed).items() - before.items() == {
+        ("db.response.status_code", "ValidationException"),
+        ("error.type", "ValidationException"),
+    }
+    assert {name: value for name, value in span_attributes(call(**result)).items() if name not in before} == {
+        "dynaflask.read_units": 0.5,
+        "dynaflask.write_units": 2.0,
+        "http.request.resend_count": 1,
+        "aws.request_id": "R1",
+        "aws.dynamodb.consumed_capacity": (
+            '{"TableName": "Thread", "CapacityUnits": 0.5, "Table": {"CapacityUnits": 0.5}}',
+        ),
+    }
+    assert {**common_attributes(call()), **span_attributes(call())} == before

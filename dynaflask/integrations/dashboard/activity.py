@@ -181,16 +181,17 @@ class Slot:
 
     def add(self, operation: Operation) -> None:
         """Count an operation, in the thread that made it."""
-        tenant = _entry(self.tenants, operation.tenant, Totals, others=OTHERS)
+        tenant = self.tenants.get(operation.tenant) or _entry(self.tenants, operation.tenant, Totals, others=OTHERS)
         if operation.is_refused:
             tenant.refusals += 1
             return
         units = operation.read_units + operation.write_units
         tenant.calls += 1
         tenant.units += units
-        target = operation.model or operation.table or operation.bind_key
-        place = Place(target, operation.operation, operation.route)
-        _entry(self.places, place, Counts, others=OTHER_PLACES).add(operation, units)
+        # Equal to its Place, and made in half the time.
+        place: t.Any = (operation.model or operation.table or operation.bind_key, operation.operation, operation.route)
+        counts = self.places.get(place) or _entry(self.places, Place(*place), Counts, others=OTHER_PLACES)
+        counts.add(operation, units)
         if operation.is_throttled:
             tenant.throttles += 1
             reasons = operation.throttling_reasons or ((operation.error or "", operation.table or operation.bind_key),)

@@ -1,0 +1,73 @@
+"""What a record keeps of a call until it is read. An operation has 26 fields, and most of them are never read."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from dynaflask.operations.operation import NO_LINE
+from dynaflask.operations.operation import NOTHING
+from dynaflask.operations.operation import Line
+from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import Source
+from dynaflask.operations.operation import finished_operation
+from dynaflask.operations.requests import Json
+
+# The operations that can be kept: their request and their result are for one item of one table.
+ONE_ITEM = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem"})
+
+
+# A plain tuple: a class would take as long again to make. Its parts are in the order of the arguments here.
+KeptCall = tuple[str, str, t.Any, bool, t.Any, Json, Source, float, float, Line]
+Entry = Operation | KeptCall
+
+
+def kept_call(name: str, params: Json, result: Json, source: Source, seconds: float) -> KeptCall:
+    """What a record keeps of a successful call: neither a key nor an item.
+
+    Args:
+        name: Name of the operation, one of `ONE_ITEM`.
+        params: Parameters of the operation.
+        result: Result as botocore returns it.
+        source: Where the call comes from.
+        seconds: The field ``duration_seconds``.
+    """
+    return (
+        name,
+        params["TableName"],
+        params.get("ConsistentRead"),
+        "Item" in result,
+        result.get("ConsumedCapacity"),
+        result.get("ResponseMetadata", NOTHING),
+        source,
+        seconds,
+        time.time(),
+        NO_LINE,
+    )
+
+
+def with_line(call: KeptCall, line: Line) -> KeptCall:
+    """The call with the line that made it.
+
+    Args:
+        call: The call.
+        line: The line.
+    """
+    return (*call[:-1], line)
+
+
+def operation_of(entry: Entry, *, route: str | None) -> Operation:
+    """The operation of an entry of a record.
+
+    Args:
+        entry: The entry.
+        route: The field of `Operation`: the endpoint of the request that has the record.
+    """
+    if type(entry) is Operation:
+        return entry
+    name, table, is_consistent, has_item, consumed, metadata, source, seconds, ended_at, line = t.cast(
+        "KeptCall", entry
+    )
+    params = {"TableName": table, "ConsistentRead": is_consistent}
+    result = {"ConsumedCapacity": consumed, "ResponseMetadata": metadata, **({"Item": None} if has_item else {})}
+    return finished_operation(name, params, result, source, route=route, seconds=seconds, ended_at=ended_at, line=line)
