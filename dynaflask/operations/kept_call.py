@@ -18,7 +18,7 @@ ONE_ITEM = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem"})
 
 
 # A plain tuple: a class would take as long again to make. Its parts are in the order of the arguments here.
-KeptCall = tuple[str, str, t.Any, bool, t.Any, Json, Source, float, float, Line]
+KeptCall = tuple[str, str, t.Any, bool, t.Any, str | None, int, Source, float, float, Line]
 Entry = Operation | KeptCall
 
 
@@ -32,13 +32,15 @@ def kept_call(name: str, params: Json, result: Json, source: Source, seconds: fl
         source: Where the call comes from.
         seconds: The field ``duration_seconds``.
     """
+    metadata = result.get("ResponseMetadata", NOTHING)
     return (
         name,
         params["TableName"],
         params.get("ConsistentRead"),
         "Item" in result,
         result.get("ConsumedCapacity"),
-        result.get("ResponseMetadata", NOTHING),
+        metadata.get("RequestId"),
+        metadata.get("RetryAttempts", 0),
         source,
         seconds,
         time.time(),
@@ -65,9 +67,9 @@ def operation_of(entry: Entry, *, route: str | None) -> Operation:
     """
     if type(entry) is Operation:
         return entry
-    name, table, is_consistent, has_item, consumed, metadata, source, seconds, ended_at, line = t.cast(
-        "KeptCall", entry
-    )
+    call = t.cast("KeptCall", entry)
+    name, table, is_consistent, has_item, consumed, request_id, retries, source, seconds, ended_at, line = call
+    metadata = {"RequestId": request_id, "RetryAttempts": retries}
     params = {"TableName": table, "ConsistentRead": is_consistent}
     result = {"ConsumedCapacity": consumed, "ResponseMetadata": metadata, **({"Item": None} if has_item else {})}
     return finished_operation(name, params, result, source, route=route, seconds=seconds, ended_at=ended_at, line=line)
