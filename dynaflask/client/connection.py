@@ -311,7 +311,8 @@ class Connection(PlainCalls):
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
         if recorder.tracing.tracers:
             if pooled is not self._placed:
-                self._placed, self._place = pooled, pooled.place
+                # In this order: a thread that shares the connection must not find the place of an earlier client.
+                self._place, self._placed = pooled.place, pooled
             api_caller = TracedCaller(api_caller, recorder.tracing, is_direct=is_direct)
         return api_caller
 
