@@ -253,7 +253,9 @@ class Connection(PlainCalls):
         if receivers or seconds >= self._light_seconds:
             self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
         elif recorder.keeps_calls:
-            recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
+            is_current = self._lease is not None and self._lease.host is self._source.host
+            source = self._source if is_current else self._current_source()
+            recorder.keep(operation_name, operation_kwargs, result, source, seconds)
         return result
 
     def _record(

@@ -50,7 +50,10 @@ def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
     Returns:
         The record, which is made at first use; ``None`` if the current context is not one of the app.
     """
-    holder: t.Any = current_request(app)
+    # current_request, written out: each call of an app that keeps its operations comes here.
+    request_context, holder = _request_context.get(None), None
+    if request_context is not None and request_context.app is app and getattr(request_context, "has_request", True):
+        holder = request_context.request
     if holder is None:
         if not flask.has_app_context():
             return None
