@@ -49,7 +49,8 @@ BATCHES: dict[str, t.Any] = {
     "pairs": lambda: [("a", "b"), ("a", "c"), ("a", "b")],
     "an iterator": lambda: iter([("a", "b")]),
     "three pages": lambda: [("a", f"{number}") for number in range(201)],
-    "texts": lambda: ["ab", "c", "ab"],
+    "texts": lambda: ["ab", "ab"],
+    "a letter": lambda: ["c"],
     "numbers": lambda: [1, 2.5, 1],
     "pairs of numbers": lambda: [(1, 2), (3, -4.50)],
     # On one page: which of two has the text depends on the order of a set.

@@ -16,7 +16,7 @@ import dynaflask
 from dynaflask import TenantMismatch
 from dynaflask.client.codec import json_codec
 from dynaflask.model.codec import responses
-from dynaflask.operations.operation import request_fields
+from dynaflask.operations.requests import requests_by_table
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -60,7 +60,8 @@ def app(
 
 def table(request: recorders.Request) -> str | None:
     """The table that a request names."""
-    return t.cast("str | None", request_fields(request.body)["table"])
+    tables = [*requests_by_table(request.body)]
+    return tables[0] if len(tables) == 1 else None
 
 
 def transaction_get(db: dynaflask.Dynamo, thread: t.Any) -> t.Any:
