@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import time
 import typing as t
 
@@ -48,6 +47,9 @@ from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import check_filter
 from dynaflask.client.table_keys import require_hash_key
 from dynaflask.client.traced_caller import TracedCaller
+from dynaflask.client.transaction_item import TransactionItem
+from dynaflask.client.upstream import Upstream
+from dynaflask.client.upstream import set_upstream_attributes
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
@@ -68,15 +70,10 @@ if t.TYPE_CHECKING:
 
 # Methods that :meth:`Connection.dispatch` passes by, as they are before a test patches them.
 _base_method = vars(pynamodb.connection.Connection).get
-_DISPATCH, _SEND_PRE, _SEND_POST, _INIT = (
+_DISPATCH, _SEND_PRE, _SEND_POST = (
     original(pynamodb.connection.Connection, name)
-    for name in ("dispatch", "send_pre_boto_callback", "send_post_boto_callback", "__init__")
+    for name in ("dispatch", "send_pre_boto_callback", "send_post_boto_callback")
 )
-# The attributes that PynamoDB's __init__ makes for each connection. All others are values of the bind. Connections to
-# one bind can share `_local`: PynamoDB keeps a session there, which `Connection.session` replaces.
-OWN_ATTRIBUTES: t.Final = frozenset({"_tables", "_local"})
-
-Upstream = cabc.Mapping[str, t.Any]
 
 
 class ConnectionContext(t.Protocol):
@@ -104,13 +101,6 @@ class ConnectionContext(t.Protocol):
     @property
     def needs_tenant(self) -> bool:
         """True if the app requires a tenant."""
-
-
-class TransactionScope(t.Protocol):
-    """What an operation of a transaction needs of the scope that it was added in."""
-
-    def require_current(self, model: str) -> None:
-        """Raise if the code acts in another context, or for another tenant."""
 
 
 class ApiCall(pynamodb.connection.Connection):
@@ -148,11 +138,7 @@ class Connection(PlainCalls):
         own_capacity: OwnCapacity = UNSET,
         upstream: Upstream | None = None,
     ) -> None:
-        if upstream is None or _base_method("__init__") is not _INIT:
-            _init_upstream(self, bind)
-        else:
-            vars(self).update(upstream)
-            self._tables = {}
+        set_upstream_attributes(self, bind, upstream)
         self.bind = bind
         self.is_direct = transport_of(bind) == DIRECT
         self._owner = owner
@@ -490,36 +476,6 @@ class Connection(PlainCalls):
             return t.cast("KeyTable", super().get_meta_table(table_name))
 
 
-def upstream_attributes(bind: Bind) -> Upstream | None:
-    """The attributes that PynamoDB gives each connection to a bind; ``None`` if it may give each one its own.
-
-    Args:
-        bind: The bind.
-    """
-    one, other = (vars(_init_upstream(object.__new__(pynamodb.connection.Connection), bind)) for _ in range(2))
-    # A release may add an attribute. What it makes for each connection is another object the second time.
-    own = {name for name, value in one.items() if other.get(name) is not value}
-    return one if own == OWN_ATTRIBUTES else None
-
-
-def _init_upstream(connection: pynamodb.connection.Connection, bind: Bind) -> pynamodb.connection.Connection:
-    pynamodb.connection.Connection.__init__(
-        connection,
-        region=bind.region,
-        host=bind.host,
-        read_timeout_seconds=bind.read_timeout_seconds,
-        connect_timeout_seconds=bind.connect_timeout_seconds,
-        max_retry_attempts=bind.max_retry_attempts,
-        retry_configuration=t.cast("t.Any", bind.retry_configuration),
-        max_pool_connections=bind.max_pool_connections,
-        extra_headers=bind.extra_headers,
-        aws_access_key_id=bind.aws_access_key_id,
-        aws_secret_access_key=bind.aws_secret_access_key,
-        aws_session_token=bind.aws_session_token,
-    )
-    return connection
-
-
 class TableConnection(pynamodb.connection.table.TableConnection):
     """One table on one connection.
 
@@ -584,62 +540,6 @@ def skipped_methods(*operations: str) -> dict[type, tuple[str, ...]]:
 
 
 Connection.skipped = Originals(skipped_methods(*OPERATIONS))
-
-
-class TransactionItem(dict[str, t.Any]):
-    """One operation of a transaction, which only a connection to the place of its model can read.
-
-    PynamoDB's transactions send what a model returns over the connection that the program passed to them. This may be
-    any connection, so that the operation of a model brings its own along. It can be changed, compared and printed.
-
-    Args:
-        request: The parameters of the operation.
-        connection: The model's own connection.
-        scope: The scope that the operation was added in; ``None`` if its model belongs to no tenant.
-    """
-
-    def __init__(
-        self, request: dict[str, t.Any], connection: Connection, *, scope: TransactionScope | None = None
-    ) -> None:
-        super().__init__(request)
-        self._connection = connection
-        self._scope = scope
-
-    def unwrapped_for(self, connection: Connection) -> dict[str, t.Any]:
-        """The parameters, for a connection to the same place.
-
-        Raises:
-            RuntimeError: As of :meth:`Connection.require_same_place`. Or the transaction is sent in another context or
-                for another tenant than the operation was added for: its objects would then belong to that tenant.
-        """
-        self.require_current()
-        connection.require_same_place(self._connection, model=str(self._connection._model))
-        return dict(super().items())
-
-    def require_current(self) -> None:
-        """Refuse to go on in another context or for another tenant than the operation was added for.
-
-        Raises:
-            RuntimeError: The current context or tenant is another one.
-        """
-        if self._scope is not None:
-            self._scope.require_current(str(self._connection._model))
-
-    def visible_result(self, result: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The result of this read, without an item that the model hides."""
-        return self._connection.visible_result(result)
-
-    def _refuse(self, *_: t.Any) -> t.NoReturn:
-        # Not an AttributeError or a LookupError, which botocore's walk over the request would swallow.
-        raise RuntimeError(
-            f"This operation of {self._connection._model} is for {self._connection!r} of"
-            f" {self._connection._recorder.app_name!r}, and something else tries to read or send it. Make the"
-            " transaction with db.transact_write() or db.transact_get(), or with db.connection."
-        )
-
-    __getitem__ = __iter__ = __reversed__ = __or__ = __ror__ = _refuse
-    get = items = keys = values = copy = pop = popitem = setdefault = _refuse
-    __reduce_ex__ = _refuse
 
 
 def _tenant_label(connection: Connection) -> str:

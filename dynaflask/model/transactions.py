@@ -11,7 +11,7 @@ from pynamodb.exceptions import TransactWriteError
 
 from dynaflask.client.condition_values import asking_for
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TransactionItem
+from dynaflask.client.transaction_item import TransactionItem
 from dynaflask.model.conditions import raise_for_conditions
 from dynaflask.model.item_tenant import in_call
 from dynaflask.model.pynamodb_internals import set_transaction_connection

@@ -18,8 +18,8 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
-from dynaflask.client.connection import Upstream
 from dynaflask.client.table_keys import KeyTable
+from dynaflask.client.upstream import Upstream
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.fields import DESTINATION_SETTINGS

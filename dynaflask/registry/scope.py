@@ -13,13 +13,13 @@ import flask
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
-from dynaflask.client.connection import Upstream
-from dynaflask.client.connection import upstream_attributes
 from dynaflask.client.expiry import ExpiryConnection
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.table_keys import KeyTable
+from dynaflask.client.upstream import Upstream
+from dynaflask.client.upstream import upstream_attributes
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError

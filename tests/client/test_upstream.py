@@ -1,0 +1,100 @@
+"""The attributes that PynamoDB gives a connection are computed once for each app, model and destination."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from unittest import mock
+
+import flask
+import pynamodb.connection
+import pytest
+from pynamodb.connection.base import MetaTable
+
+import dynaflask
+from dynaflask.client.upstream import OWN_ATTRIBUTES
+from dynaflask.client.upstream import upstream_attributes
+from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
+from tests.support.settings import bind
+
+
+class TestUpstreamAttributes:
+    """Each connection has those of its own destination."""
+
+    @pytest.fixture
+    def apps(self, make_app: MakeApp, recorder: recorders.Recorder) -> list[flask.Flask]:
+        """Two apps, each with a tenant that has another region."""
+        return [
+            make_app(
+                region,
+                host=recorder.url,
+                region=region,
+                tenants={"blue": {"region": f"{region}-blue"}},
+                max_retry_attempts=retries,
+                **KEYS,
+            )
+            for region, retries in (("us-west-2", 1), ("eu-west-1", 2))
+        ]
+
+    @staticmethod
+    def attributes_of(connection: t.Any) -> dict[str, t.Any]:
+        """What PynamoDB's ``__init__`` sets, as the connection has it."""
+        names = vars(pynamodb.connection.Connection()).keys() - OWN_ATTRIBUTES
+        return {name: getattr(connection, name) for name in names}
+
+    def test_each_context_has_those_of_its_destination(
+        self, apps: list[flask.Flask], db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """They are what ``__init__`` sets, in each context of two apps and two tenants, and after a change of Meta."""
+        for _ in range(2):
+            for app, retries in zip(apps, (1, 2), strict=True):
+                expected = {"max_retry_attempts": retries, "host": app.config["DYNAMODB_HOST"]}
+                keys = {name: KEYS[name] for name in ("aws_access_key_id", "aws_secret_access_key")}
+                with app.app_context():
+                    for block, region in (
+                        (contextlib.nullcontext(), app.name),
+                        (db.tenant("blue"), f"{app.name}-blue"),
+                    ):
+                        with block:
+                            connection = thread_model._get_connection().connection
+                        theirs = pynamodb.connection.Connection(region=region, **expected, **keys)
+                        assert self.attributes_of(connection) == self.attributes_of(theirs)
+                    thread_model.Meta.region = "ap-south-1"
+                    assert thread_model._get_connection().connection.region == "ap-south-1"
+
+    def test_each_connection_has_its_own_tables(self, apps: list[flask.Flask], thread_model: t.Any) -> None:
+        """A table that one context describes is not known in the next."""
+        for _ in range(2):
+            with apps[0].app_context():
+                connection = thread_model._get_connection().connection
+                assert list(connection._tables) == ["Thread"]
+                connection.add_meta_table(MetaTable({"TableName": "Audit"}))
+
+    def test_a_patched_init_runs(self, apps: list[flask.Flask], thread_model: t.Any) -> None:
+        """A test may patch PynamoDB's ``__init__`` at any time."""
+        init, regions = pynamodb.connection.Connection.__init__, []
+
+        def patched(connection: t.Any, **options: t.Any) -> None:
+            regions.append(options["region"])
+            init(connection, **options)
+
+        for app in apps:
+            with app.app_context():
+                thread_model._get_connection()
+            with app.app_context(), mock.patch.object(pynamodb.connection.Connection, "__init__", patched):
+                thread_model._get_connection()
+        assert regions == ["us-west-2", "eu-west-1"]
+
+    def test_an_unknown_attribute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """If a release of PynamoDB makes another object for each connection, no connection gets that of another one."""
+        init = pynamodb.connection.Connection.__init__
+
+        def newer(connection: t.Any, **options: t.Any) -> None:
+            init(connection, **options)
+            connection.cache = {}
+
+        assert upstream_attributes(bind(region="eu-west-1")) is not None
+        monkeypatch.setattr(pynamodb.connection.Connection, "__init__", newer)
+        assert upstream_attributes(bind(region="eu-west-1")) is None
