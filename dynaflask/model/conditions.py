@@ -16,7 +16,6 @@ from pynamodb.exceptions import UpdateError
 
 from dynaflask.client.condition_values import OPTION
 from dynaflask.client.condition_values import asking_for
-from dynaflask.client.error_context import get_context
 from dynaflask.exceptions import ConditionFailed
 from dynaflask.exceptions import _DeleteConditionFailed
 from dynaflask.exceptions import _PutConditionFailed
@@ -137,6 +136,8 @@ def _raw_item(error: PynamoDBException, model: t.Any) -> t.Any:
     origin = getattr(error.cause, "__cause__", None)
     if not isinstance(origin, ClientError):
         return None
+    from dynaflask.client.error_context import get_context  # noqa: PLC0415 - a declaration does not need it
+
     context, is_shared = get_context(t.cast("Exception", error.cause)), model.__declaration__.is_shared
     tenant = None if is_shared else require_scope(type(model).__name__, model.__dynamo__).tenant
     # A receiver of a signal may have entered the block of another tenant, whose object the item would become.
