@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import pickle
 import typing as t
+from unittest import mock
 
 import flask
+import pynamodb.connection
 import pytest
+from botocore.exceptions import ClientError
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import DeleteError
@@ -263,3 +266,14 @@ def test_a_copy_keeps_the_item_and_forgets_the_context(make_app: MakeApp, record
         assert isinstance(other, PutError)
         assert (other.item.name, str(other)) == ("a", str(caught.value))
         assert origin_of(other) is None
+
+
+def test_an_error_without_a_response_has_no_item(make_app: MakeApp, thread_model: t.Any) -> None:
+    """A test may let PynamoDB raise an error of its own making, in two apps."""
+    cause = ClientError({"Error": {"Code": "ConditionalCheckFailedException", "Message": "no"}}, "PutItem")
+    for name in ("us", "eu"):
+        app = make_app(name, region="us-east-1", **KEYS)
+        patch = mock.patch.object(pynamodb.connection.TableConnection, "put_item", side_effect=PutError(cause=cause))
+        with app.app_context(), patch, pytest.raises(ConditionFailed) as caught:
+            thread_model("forum", "subject").save(thread_model.views.does_not_exist())
+        assert caught.value.item is None

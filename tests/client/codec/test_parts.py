@@ -18,6 +18,7 @@ from dynaflask.client.codec import parts
 from tests.support import recorder as recorders
 from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
+from tests.support.paths import measured_environment
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -64,7 +65,7 @@ def run(package: str, name: str, folder: pathlib.Path, url: str) -> tuple[t.Any,
     path = os.pathsep.join([str(folder), str(PROJECT)])
     finished = subprocess.run(
         [sys.executable, str(SUPPORT / "renamed_program.py"), url],
-        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        env=measured_environment(PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1"),
         capture_output=True,
         text=True,
         timeout=120,
