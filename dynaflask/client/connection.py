@@ -207,18 +207,13 @@ class Connection(PlainCalls):
             return self._make_call(operation_name, operation_kwargs)
         if self.bind.retry_conflicts:
             return call_until_free(
-                self._make_one_call,
+                self._make_recorded_call,
                 operation_name,
                 operation_kwargs,
                 retries=self.bind.retry_conflicts,
                 seconds=self.bind.call_timeout_seconds,
             )
         return self._make_recorded_call(operation_name, operation_kwargs)
-
-    def _make_one_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        if self._is_recorded or operation_finished.receivers:
-            return self._make_recorded_call(operation_name, operation_kwargs)
-        return self._make_call(operation_name, operation_kwargs)
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         recorder = self._recorder
@@ -239,9 +234,7 @@ class Connection(PlainCalls):
         if receivers or seconds >= self._light_seconds:
             self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
         elif recorder.keeps_calls:
-            is_current = self._lease is not None and self._lease.host is self._source.host
-            source = self._source if is_current else self._current_source()
-            recorder.keep(operation_name, operation_kwargs, result, source, seconds)
+            recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
         return result
 
     def _record(
@@ -518,7 +511,6 @@ OWN_METHODS = (
     "get_operation_kwargs",
     "dispatch",
     "_make_api_call",
-    "_make_one_call",
     "_make_recorded_call",
     "_make_call",
 )

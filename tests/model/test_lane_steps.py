@@ -41,7 +41,7 @@ def test_a_patch_on_any_floor(operation: str, db: dynaflask.Dynamo, thread_model
         (pynamodb.models.Model, operation),
         (TableConnection, CALLS[operation]),
         (Connection, CALLS[operation]),
-        (Connection, "_make_one_call"),
+        (Connection, "_make_recorded_call"),
     )
     for owner, name in floors:
         assert usual.are_in_place()
