@@ -65,9 +65,24 @@ class ItemTenantMixin:
         remember_tenant(self, _scope_of(self))
 
 
+class RunningCall:
+    """The scope that a call began in, until the call ends.
+
+    A task that starts in the middle of the call keeps a copy of its context. By then, another object may have the id.
+
+    Args:
+        scope: The scope.
+    """
+
+    __slots__ = ("scope",)
+
+    def __init__(self, scope: Scope | None) -> None:
+        self.scope = scope
+
+
 # A receiver of a signal may enter a block in the middle of a call, or the garbage collector may end the block of a
 # generator. What is read or written then belongs to the scope that the call began in. By the id of the object.
-_calls: t.Final[contextvars.ContextVar[cabc.Mapping[int, Scope]]] = contextvars.ContextVar(
+_calls: t.Final[contextvars.ContextVar[cabc.Mapping[int, RunningCall]]] = contextvars.ContextVar(
     "dynaflask_calls", default=types.MappingProxyType({})
 )
 
@@ -80,15 +95,18 @@ def in_call(scope: Scope | None, *items: t.Any) -> cabc.Iterator[None]:
         scope: The scope that the call began in.
         *items: The objects.
     """
-    token = _calls.set({**_calls.get(), **{id(item): scope for item in items if scope is not None}})
+    call = RunningCall(scope)
+    token = _calls.set({**_calls.get(), **{id(item): call for item in items if scope is not None}})
     try:
         yield
     finally:
+        call.scope = None
         _calls.reset(token)
 
 
 def _scope_of(item: t.Any) -> Scope | None:
-    return _calls.get().get(id(item)) or current_scope(item.__dynamo__)
+    call = _calls.get().get(id(item))
+    return (call and call.scope) or current_scope(item.__dynamo__)
 
 
 # Threads may share an object, each for a tenant of its own. An object gets its tenant before it gets values of that
