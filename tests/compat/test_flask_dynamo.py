@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import threading
@@ -21,6 +20,7 @@ from dynaflask import TenantRequired
 from dynaflask.compat import flask_dynamo
 from dynaflask.compat.flask_dynamo import Dynamo
 from tests.support import engines
+from tests.support import forks
 from tests.support.settings import MakeApp
 
 
@@ -336,36 +336,20 @@ def test_threads_share_one_connection(make_peer_app: MakeApp) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_fork_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
     """A forked child has a connection of its own, and does not read its parent's responses."""
     dynamo = Dynamo(make_peer_app())
     dynamo.create_all(wait=True)
     parents = id(dynamo.connection)
-    context = multiprocessing.get_context("fork")
-    receiving, sending = context.Pipe(duplex=False)
-    child = context.Process(
-        target=lambda: sending.send((id(dynamo.connection) != parents, dynamo.tables["users"].item_count))
-    )
-    child.start()
-    child.join()
-    assert receiving.recv() == (True, 0)
+    assert forks.exit_code_of(lambda: id(dynamo.connection) != parents and not dynamo.tables["users"].item_count) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_fork_does_not_wait_for_the_lock_of_its_parent(make_peer_app: MakeApp) -> None:
     """A child that is forked while a thread of the parent makes a session makes a session itself."""
     registry = Dynamo(make_peer_app()).registry
-    context = multiprocessing.get_context("fork")
-    receiving, sending = context.Pipe(duplex=False)
     with flask_dynamo._session_locks.setdefault(os.getpid(), threading.Lock()):
-        child = context.Process(target=lambda: sending.send(registry.session.region_name), daemon=True)
-        child.start()
-        has_answered = receiving.poll(30)
-        child.kill()
-        child.join()
-    assert (has_answered, has_answered and receiving.recv()) == (True, "us-east-1")
+        assert forks.exit_code_of(lambda: registry.session.region_name == "us-east-1") == 0
 
 
 @pytest.mark.parametrize("name", ["session", "connection", "tables"])

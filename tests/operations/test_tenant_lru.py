@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import typing as t
 
-import pytest
-
 from dynaflask.operations.tenant_lru import TenantLRU
+from tests.support import forks
 
 
 def test_the_least_recently_used_is_evicted() -> None:
@@ -22,7 +19,6 @@ def test_the_least_recently_used_is_evicted() -> None:
     assert lru.values() == ["value of a", "value of c"]
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_does_not_wait_for_a_lock_of_the_parent() -> None:
     """A fork while another thread holds the lock leaves the child an empty object with a free lock."""
     is_held, may_end = threading.Event(), threading.Event()
@@ -30,7 +26,7 @@ def test_a_child_does_not_wait_for_a_lock_of_the_parent() -> None:
     def make(tenant: str | None) -> str:
         if tenant == "slow":
             is_held.set()
-            may_end.wait(30)
+            may_end.wait(2 * forks.SECONDS)
         return "value"
 
     lru = TenantLRU(make, max_tenants=10, on_evict=lambda *_: None)
@@ -38,11 +34,7 @@ def test_a_child_does_not_wait_for_a_lock_of_the_parent() -> None:
     holder = threading.Thread(target=lambda: lru["slow"])
     holder.start()
     assert is_held.wait(30)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)
-        os._exit(0 if lru.values() == [] and lru["after"] == "value" and lru.values() == ["value"] else 1)
-    exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    exit_code = forks.exit_code_of(lambda: lru.values() == [] and lru["after"] == "value" and lru.values() == ["value"])
     may_end.set()
     holder.join()
     assert exit_code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import typing as t
 
 import flask
@@ -17,6 +16,7 @@ from dynaflask import UsageKey
 from dynaflask.operations.tenant_lru import OTHERS
 from dynaflask.operations.usage import Meter
 from dynaflask.operations.usage import TenantCounters
+from tests.support import forks
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -141,10 +141,7 @@ class TestUsage:
         app = make()
         with app.app_context():
             thread_model.get("forum", "subject")
-        child = os.fork()
-        if child == 0:
-            os._exit(len(app.extensions["dynamo"].usage()))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert forks.exit_code_of(lambda: len(app.extensions["dynamo"].usage()) == 0) == 0
         assert len(app.extensions["dynamo"].usage()) == 1
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import ctypes
-import os
-import signal
 import threading
 import time
 import typing as t
@@ -18,6 +15,7 @@ import dynaflask
 from dynaflask import ConfigurationError
 from dynaflask.registry.declaration import TableSchema
 from dynaflask.registry.declaration import own_attribute
+from tests.support import forks
 from tests.support import models
 from tests.support.settings import MakeApp
 
@@ -148,13 +146,13 @@ class TestTableSchema:
         assert [key["AttributeName"] for key in schema.attributes] == ["forum", "subject"]
 
     def test_a_child_of_a_fork_does_not_wait_for_a_thread_of_its_parent(self) -> None:
-        """A fork while another thread reads the models leaves no lock behind, also if no hook sees the fork."""
+        """A fork while another thread reads the models leaves no lock behind."""
         schema, reading, forked = TableSchema(), threading.Event(), threading.Event()
 
         class Held(FakeModel):
             def _get_schema(self) -> dict[str, t.Any]:
                 reading.set()
-                forked.wait(10)
+                forked.wait(2 * forks.SECONDS)
                 return super()._get_schema()
 
         model = Held("forum")
@@ -162,15 +160,15 @@ class TestTableSchema:
         thread = threading.Thread(target=schema.table_data, args=("Thread",))
         thread.start()
         assert reading.wait(10)
-        child = ctypes.PyDLL(None).fork()
-        if child == 0:
-            # The kernel ends a child that waits for ever.
-            signal.alarm(10)
+
+        def read() -> bool:
             forked.set()
-            os._exit(0 if schema.table_data("Thread")["KeySchema"] == [{"AttributeName": "forum"}] else 1)
+            return bool(schema.table_data("Thread")["KeySchema"] == [{"AttributeName": "forum"}])
+
+        exit_code = forks.exit_code_of(read)
         forked.set()
         thread.join()
-        assert os.waitpid(child, 0) == (child, 0)
+        assert exit_code == 0
 
 
 class Base:

@@ -14,6 +14,7 @@ import typing as t
 import botocore.session
 
 from dynaflask.client.direct.transport import DirectTransport
+from tests.support import forks
 
 opened: list[str] = []
 
@@ -46,6 +47,6 @@ if pid == 0:
     is_right = (idle_before_call, len(transport), len(opened)) == (0, 1, 2)
     transport.close()
     os._exit(0 if is_right else 1)
-code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+code = forks.exit_code(pid)
 call()
 sys.exit(f"child: {code}, parent: {opened}" if code or (len(transport), len(opened)) != (1, 1) else 0)

@@ -13,6 +13,7 @@ import flask
 
 import dynaflask
 from dynaflask.client import tls
+from tests.support import forks
 from tests.support import models
 
 CHILDREN = 6
@@ -75,7 +76,7 @@ for number in range(CHILDREN):
     if pid == 0:
         os._exit(child(number))
     children.append(pid)
-codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+codes = [forks.exit_code(pid) for pid in children]
 stop.set()
 for thread in threads:
     thread.join()

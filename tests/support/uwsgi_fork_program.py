@@ -20,12 +20,16 @@ import flask
 import dynaflask
 from dynaflask.client import tls
 from dynaflask.client.pool import pool
+from tests.support import forks
 from tests.support import models
 
 THREADS = 8
 CALLS = 25
 WRONG, STUCK = 1, 2
 KEYS = {"DYNAMODB_AWS_ACCESS_KEY_ID": "AKIA", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "hush"}
+
+# No thread asks for the interpreter lock in the moment of the fork: the child would wait for that thread for ever.
+sys.setswitchinterval(120)
 
 db = dynaflask.Dynamo()
 Thread = models.declare_thread(db)
@@ -94,7 +98,7 @@ with tls._lock.get(), pool._clients.get().lock:  # as threads may hold them
         if pid == 0:
             os._exit(check_child(number))
         children.append(pid)
-codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+codes = [forks.exit_code(pid) for pid in children]
 finish.set()
 is_alive = read("release")  # the server answers the held reads, on the sockets of before the fork
 for thread in threads:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 import pytest
@@ -19,6 +18,7 @@ from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.operations.tenant_lru import OTHERS
+from tests.support import forks
 from tests.support.clock import Clock
 
 GET = Place("Thread", "GetItem", None)
@@ -192,10 +192,11 @@ def test_the_memory_is_bounded(counted: Activity, monkeypatch: pytest.MonkeyPatc
 def test_a_forked_child_counts_for_itself(counted: Activity) -> None:
     """A forked child starts without the parent's counts, also if a thread of the parent held the lock."""
     receive(counted, operation())
+
+    def count() -> bool:
+        receive(counted, operation(tenant="globex"))
+        return list(counted.read().total.tenants) == ["globex"]
+
     with counted._state.get().lock:
-        child = os.fork()
-        if not child:
-            receive(counted, operation(tenant="globex"))
-            os._exit(list(counted.read().total.tenants) != ["globex"])
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert forks.exit_code_of(count) == 0
     assert list(counted.read().total.tenants) == ["acme"]
