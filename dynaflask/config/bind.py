@@ -115,7 +115,9 @@ class Bind:
     @property
     def destination(self) -> tuple[t.Any, ...]:
         """The values that decide where a request goes, and with which identity."""
-        return tuple(getattr(self, name) for name in sorted(DESTINATION_SETTINGS))
+        values = tuple(getattr(self, name) for name in sorted(DESTINATION_SETTINGS))
+        # A factory gets the bind, and may choose the client by its key.
+        return values if self.client_factory is None else (*values, self.key)
 
     def __repr__(self) -> str:
         return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"
