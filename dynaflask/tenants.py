@@ -29,6 +29,7 @@ from dynaflask.config.settings import did_you_mean
 from dynaflask.config.settings import merge_settings
 from dynaflask.config.validators import Values
 from dynaflask.config.validators import is_tenant_name
+from dynaflask.config.validators import plain_text
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import UnknownTenant
@@ -237,6 +238,8 @@ class Tenants:
             UnknownTenant: The app has no such tenant.
             ConfigurationError: A setting of the tenant is wrong.
         """
+        # It becomes a part of keys, and of the names of tables.
+        name = plain_text(name)
         return self._cached(name) or self._look_up(name, guard)
 
     def forget(self, name: str) -> None:

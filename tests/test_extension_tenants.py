@@ -458,6 +458,7 @@ class TestMismatch:
             ("globex", None, {"region": "us-west-2"}, "region"),
             ("globex", None, {"host": "http://elsewhere:1"}, "host"),
             ("globex", "archive", {}, "bind_key"),
+            ("globex", None, {"client_factory": min}, "client_factory"),
         ],
     )
     def test_a_block_that_contradicts_the_tenant_is_refused(
@@ -475,6 +476,20 @@ class TestMismatch:
         with app.app_context(), db.tenant(tenant), db.using(bind_key, **settings):
             with pytest.raises(TenantMismatch, match=f"sets '{named}', which the tenant '{tenant}' decides"):
                 thread_model.count("forum")
+
+    def test_a_factory_may_choose_the_credentials(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """A tenant with credentials refuses another client factory, and one with a factory refuses both."""
+        app = make_app(tenants={"keys": KEYS, "factory": {"client_factory": min}})
+        with app.app_context(), db.using(client_factory=max):
+            assert db.connection.bind.client_factory is max
+        refused: list[tuple[str, dict[str, t.Any]]] = [
+            ("keys", {"client_factory": max}),
+            ("factory", {"client_factory": max}),
+            ("factory", KEYS),
+        ]
+        for tenant, settings in refused:
+            with app.app_context(), db.tenant(tenant), db.using(**settings), pytest.raises(TenantMismatch):
+                _ = db.connection
 
     def test_a_table_name_is_refused_where_the_tenant_has_a_prefix(
         self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any

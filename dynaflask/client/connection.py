@@ -453,7 +453,7 @@ class Connection(PlainCalls):
             ]
             raise ValueError(
                 f"A transaction goes to one destination: {first} is on {self.bind!r}, and {model} on {other.bind!r}."
-                f" They differ in {', '.join(differences)}."
+                f" They differ in {', '.join(differences or ['bind_key'])}."
             )
 
     def add_meta_table(self, meta_table: MetaTable) -> None:

@@ -264,8 +264,13 @@ IDENTITY_SETTINGS: t.Final = CREDENTIAL_SETTINGS | ROLE_SETTINGS
 DESTINATION_SETTINGS: t.Final = (IDENTITY_SETTINGS | _names(Group.PLACE, Group.OVERRIDES)) & set(BIND_FIELDS)
 # What a tenant may override of the app rather than of a bind.
 TENANT_LIMITS: t.Final = TENANT_VALIDATORS.keys() & _names(Group.APP)
-# A tenant that decides one setting of a group decides the whole group.
-TENANT_GROUPS: t.Final = (_names(Group.PLACE), _names(Group.TABLE_NAME), IDENTITY_SETTINGS)
+# A tenant that decides one setting of a group decides the whole group. A client factory may choose any place and any
+# identity.
+TENANT_GROUPS: t.Final = (
+    _names(Group.PLACE) | {"client_factory"},
+    _names(Group.TABLE_NAME),
+    IDENTITY_SETTINGS | {"client_factory"},
+)
 CURSOR_SETTINGS: t.Final = tuple(setting.name for setting in SETTINGS if setting.is_in_cursor)
 
 # PynamoDB's settings file has no credentials: https://pynamodb.readthedocs.io/en/stable/settings.html

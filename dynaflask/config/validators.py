@@ -72,6 +72,11 @@ def wrong_type(label: str, wanted: str, value: object) -> ConfigurationError:
     return ConfigurationError(f"{label} must be {wanted}, not {type(value).__name__}.{hint}")
 
 
+def plain_text(value: str) -> str:
+    """The characters of a string. A subclass may format itself in another way: an Enum as ``Color.RED``."""
+    return str.__str__(value)
+
+
 def string(label: str, value: t.Any) -> str:
     """A non-empty string. A whole number becomes a string: Flask reads an account id in the environment as one."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -83,7 +88,7 @@ def string(label: str, value: t.Any) -> str:
     if re.search(UNPRINTABLE, value):
         # Such as the line break at the end of a file. botocore raises another error for each place that it goes to.
         raise ConfigurationError(f"{label} must not contain a control character or half of a surrogate pair.")
-    return value
+    return plain_text(value)
 
 
 def key(label: str, value: t.Any) -> str:
@@ -199,7 +204,7 @@ def headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
             raise wrong_type(f"{label}[{name!r}]", "a string", content)
         if set(name + content) & set("\r\n"):
             raise ConfigurationError(f"{label}[{name!r}] must not contain a line break.")
-    return ImmutableDict(value)
+    return ImmutableDict({plain_text(name): plain_text(content) for name, content in value.items()})
 
 
 def extra_headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
@@ -321,7 +326,7 @@ def table_prefix(label: str, value: t.Any) -> TablePrefix:
         if isinstance(value, type) and not issubclass(value, str):
             raise ConfigurationError(f"{label} must be a string or a function, not the class {value.__qualname__}.")
         return callable_with(label, value, "the declared name of a table")
-    return value if value == "" else _check_table_name(label, string(label, value))
+    return "" if value == "" else _check_table_name(label, string(label, value))
 
 
 def table_name(label: str, value: t.Any) -> str:

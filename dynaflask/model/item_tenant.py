@@ -311,6 +311,9 @@ def _is_same_table(item: t.Any, scope: Scope, tenant: t.Any, *, is_same_app: boo
         return False
     if other is None or settings.place != other.place:
         return False
+    # A factory may look at the current app.
+    if not is_same_app and settings.bind.client_factory is not None:
+        return False
     # A computed name may depend on more than the tenant, such as the request. If the model belongs to no tenant, its
     # objects are as those of an app without tenants.
     return (settings.is_static and other.is_static) or (declaration.is_shared and is_same_app)

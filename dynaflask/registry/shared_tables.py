@@ -43,7 +43,7 @@ def find_shared_tables(scope: Scope) -> TenantKeyTables:
             # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
             with contextlib.suppress(DynaflaskError, RuntimeError):
                 settings = scope.resolve(models.declaration_of(model))
-                tables[settings.place] = model.__name__
+                tables[settings.possible_place] = model.__name__
                 is_static = is_static and settings.is_static
     return TenantKeyTables(tables, is_static)
 
@@ -68,7 +68,7 @@ def require_table_without_tenants(scope: Scope, model: t.Any, settings: Effectiv
         # A model that this app cannot resolve is on none of its tables.
         with contextlib.suppress(DynaflaskError, RuntimeError):
             theirs = registry.resolve(registry.models.declaration_of(other))
-            if other.__has_tenant_key__ and theirs.place == settings.place:
+            if other.__has_tenant_key__ and theirs.possible_place == settings.possible_place:
                 break
     else:
         return
@@ -91,7 +91,7 @@ def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSetti
     if settings.unshared_among == declared and not has_changes:
         return
     tables, is_static = scope.shared_tables
-    owner = tables.get(settings.place)
+    owner = tables.get(settings.possible_place)
     if owner is None and is_static and not has_changes:
         settings.unshared_among = declared
         _warn_of_missing_separation(scope, model, settings)

@@ -42,6 +42,13 @@ def test_a_role_is_assumed_with_the_plain_credentials() -> None:
     assert (eu.aws_access_key_id, eu.role_arn, eu.role_session_name) == ("AKIA", role["role_arn"], None)
 
 
+def test_binds_of_one_factory_are_two_destinations() -> None:
+    """A client factory may choose the client by the bind's key. Without one, two keys with equal values are one."""
+    one, other = (bind(key, client_factory=min, binds={"one": {}, "other": {}}) for key in ("one", "other"))
+    assert one.destination != other.destination
+    assert bind("one", binds={"one": {}}).destination == bind("other", binds={"other": {}}).destination
+
+
 def test_a_bind_shows_what_identifies_it_and_no_secret() -> None:
     """The repr shows the key, the region and the endpoint only."""
     shown = repr(bind(**KEYS, region="eu-west-1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import typing as t
 
@@ -260,6 +261,23 @@ def test_a_path_may_be_a_path_object(tmp_path: t.Any) -> None:
 def test_a_table_prefix_may_have_each_character_of_table_names(prefix: t.Any) -> None:
     """A prefix has the characters of DynamoDB's table names, or is a callable, also a builtin one."""
     assert bind(table_prefix=prefix).table_prefix == prefix
+
+
+class Text(str, enum.Enum):
+    """Strings that format themselves as ``Text.REGION``."""
+
+    REGION = "eu-west-1"
+    HOST = "http://localhost:8000"
+    KEY = "acme-"
+
+
+def test_an_enum_is_the_string_of_its_value() -> None:
+    """A string that formats itself in another way would become a part of another table, header or signature."""
+    settings = {"region": Text.REGION, "host": Text.HOST, **dict.fromkeys((*KEYS, "table_prefix"), Text.KEY)}
+    of_text = bind(Text.KEY, extra_headers={"X-Team": Text.KEY}, binds={Text.KEY: settings})
+    values = [getattr(of_text, name) for name in settings]
+    assert (values, {type(value) for value in values}) == (list(settings.values()), {str})
+    assert [f"{value}" for value in (of_text.extra_headers or {}).values()] == ["acme-"]
 
 
 def test_a_callable_without_a_signature_is_valid() -> None:

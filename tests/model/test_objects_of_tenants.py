@@ -10,6 +10,7 @@ import subprocess
 import sys
 import typing as t
 
+import botocore.session
 import pytest
 from pynamodb.attributes import UnicodeAttribute
 
@@ -173,6 +174,30 @@ class TestTwoApps:
             first.extensions["dynamo"].tenants.forget("acme")
             with pytest.raises(TenantMismatch):
                 items[1].save()
+
+    def test_apps_and_tenants_with_one_factory(self, make_app: t.Any, db: dynaflask.Dynamo, recorder: t.Any) -> None:
+        """A client factory may choose a client by the key of the bind, or by the current app."""
+        client = botocore.session.Session().create_client(
+            "dynamodb", region_name="eu-west-1", endpoint_url=recorder.url, **KEYS
+        )
+        settings = {
+            "client_factory": lambda bind: client,
+            "binds": {"eu": {}, "us": {}},
+            "tenants": {"acme": {"bind_key": "eu"}, "globex": {"bind_key": "us"}, "north": {"bind_key": "eu"}},
+        }
+        first, second = (make_app("same", **settings) for _ in range(2))
+        with second.app_context(), db.tenant("acme"):
+            assert Article.Meta.bind_key == "eu"
+        with first.app_context():
+            with db.tenant("acme"):
+                item = Article("forum", "subject")
+                item.save()
+            with db.tenant("globex"), pytest.raises(TenantMismatch):
+                item.save()
+            with db.tenant("north"):
+                item.save()
+        with second.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch):
+            item.save()
 
     def test_an_app_that_is_gone(self, make_app: t.Any, db: dynaflask.Dynamo) -> None:
         """An object of a tenant of an app that no longer exists is refused: its table is not known any more."""

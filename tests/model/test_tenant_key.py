@@ -438,6 +438,22 @@ class TestOwnership:
         assert updated["ExpressionAttributeValues"] == {":0": {"S": "acme#in"}}
         assert stored["Item"]["folder"] == {"S": "acme#in"}
 
+    def test_the_name_of_a_tenant_may_be_an_enum(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """The key begins with the characters of the name, however the name formats itself."""
+        db.tenant_loader(lambda: Folder.INBOX)
+        for name in ("one", "two"):
+            app = make_app(name, host=recorder.url, region="us-east-1", tenants={Folder.INBOX: {}}, **KEYS)
+            with app.app_context():
+                note("a", "1").save()
+                with db.tenant("in"):
+                    note("a", "1").save()
+                with db.tenant(Folder.INBOX):
+                    note("a", "1").save()
+                    assert (f"{db.current_tenant}", *db.tenant_names) == ("in", "in")
+        assert {request.body["Item"]["folder"]["S"] for request in recorder.requests} == {"in#a"}
+
     def test_a_value_is_a_string(self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any) -> None:
         """A value works in JSON and as a dict's key, and keeps its tenant when it is copied or pickled."""
         with app.app_context(), db.tenant("acme"):

@@ -100,6 +100,15 @@ class TestOneDestination:
                 transaction.save(one("forum", "one"))
                 transaction.save(other("forum", "other"))
 
+    def test_two_binds_of_one_factory_are_two_destinations(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+        """A factory gets the bind, and may choose the client by its key: its binds cannot be mixed."""
+        app = make_app(client_factory=lambda bind: bind.key, binds={"eu": {}})
+        here, there = models.declare_thread(db), models.declare_thread(db, bind_key="eu")
+        with app.app_context(), pytest.raises(ValueError, match="They differ in bind_key."):
+            with db.transact_write() as transaction:
+                transaction.save(here("forum", "here"))
+                transaction.save(there("forum", "there"))
+
     def test_two_binds_of_one_destination_may_be_mixed(
         self, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:

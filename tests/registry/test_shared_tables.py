@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+import botocore.session
 import flask
 import pytest
 from pynamodb.attributes import UnicodeAttribute
@@ -48,6 +49,13 @@ def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
     """An app whose calls the recorder answers."""
     recorder.answer = lambda request: {"Attributes": {"folder": {"S": "acme#in"}, "id": {"S": "1"}}}
     return make_app(host=recorder.url, region="us-east-1", **KEYS)
+
+
+def make_client(bind: dynaflask.Bind) -> t.Any:
+    """A client of the bind's endpoint."""
+    return botocore.session.Session().create_client(
+        "dynamodb", region_name=bind.region, endpoint_url=bind.host, aws_access_key_id="a", aws_secret_access_key="a"
+    )
 
 
 def declare_second(db: dynaflask.Dynamo, table: str, *, key: t.Any = None, **meta: t.Any) -> t.Any:
@@ -101,6 +109,13 @@ class TestSecondModel:
             for model in models:
                 model.get("in", "1")
         assert [request.region for request in recorder.requests] == ["us-east-1", "eu-west-1"]
+
+    def test_binds_of_one_factory_may_be_one_place(self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any) -> None:
+        """A client factory may return clients of one table for two binds."""
+        second = declare_second(db, "Note", bind_key="slow")
+        app = make_app(client_factory=lambda bind: None, region="us-east-1", binds={"slow": {}})
+        with app.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="Second and Note have one"):
+            second.get("in", "1")
 
     def test_a_later_change_is_seen(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
@@ -201,8 +216,9 @@ class TestMissingSeparation:
             {"region": "eu-west-1"},
             {"bind_key": "other"},
             {"aws_access_key_id": "a", "aws_secret_access_key": "a"},
+            {"client_factory": make_client},
         ],
-        ids=["table", "region", "bind", "keys"],
+        ids=["table", "region", "bind", "keys", "factory"],
     )
     def test_a_tenant_with_a_place_of_its_own_is_not_logged(
         self,
