@@ -214,6 +214,13 @@ class Scope:
                 cache.effective_settings[declaration] = settings
         return settings
 
+    def resolve_for(self, declaration: DeclaredMeta, principal: Principal) -> EffectiveSettings:
+        """The settings that a model would have if this context, with its changes, were another tenant's."""
+        layers = self._layers(declaration)
+        # In a block: what computes a name may ask for the tenant.
+        with self.using({}, principal=principal):
+            return self.registry.resolve(declaration, layers, principal.tenant)
+
     def _layers(self, declaration: DeclaredMeta | None = None) -> list[Values]:
         """What the context set and entered, the innermost last, back to the block that changed the tenant."""
         layers = [] if self._outer is None or self._principal is not None else self._outer._layers(declaration)
