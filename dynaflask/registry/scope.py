@@ -32,6 +32,7 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.context import SCOPE
+from dynaflask.registry.context import block_error
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import request_ctx
 from dynaflask.registry.declaration import DeclaredMeta
@@ -298,6 +299,24 @@ class Scope:
                 " inside the context that uses it; in a streamed response, wrap the generator in"
                 " flask.stream_with_context."
             )
+
+    @property
+    def running(self) -> Scope | None:
+        """The scope that the running code is in: this one, or a block."""
+        return current_scope(self.registry.dynamo)
+
+    def require_running(self, scope: object, model: str) -> None:
+        """Refuse to go on if code of the program has entered or left a block in the middle of a call.
+
+        Args:
+            scope: What :attr:`running` was at the start.
+            model: Name of the model of the call.
+
+        Raises:
+            RuntimeError: The running code is in another scope.
+        """
+        if self.running is not scope:
+            raise block_error(model)
 
     def lease(self, bind: Bind) -> Lease:
         """The app's claim on the client of a destination."""
