@@ -203,6 +203,12 @@ class Tenants:
         return self._callbacks.loader is not None
 
     @property
+    def has_callbacks(self) -> bool:
+        """True if the program registered a function for tenants: they may need a table that does not exist."""
+        callbacks = self._callbacks
+        return (callbacks.loader or callbacks.settings or callbacks.lister) is not None
+
+    @property
     def have_settings(self) -> bool:
         """True if tenants may have settings of their own. Otherwise, all have the tables of the app."""
         return self._settings.tenants is not None or self._callbacks.settings is not None

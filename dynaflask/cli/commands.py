@@ -224,6 +224,8 @@ def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int, 
     """
     registry = _registry()
     path = _tenant_path(path, registry.scope.tenant)
+    if not path.exists():
+        raise click.UsageError(f"There is no file {path}.")
     model_class = registry.models[model]
     table = _table_of(registry, model_class)
     if not yes:

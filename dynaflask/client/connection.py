@@ -107,7 +107,7 @@ class ConnectionContext(t.Protocol):
 
     @property
     def needs_tenant(self) -> bool:
-        """True if the app requires a tenant."""
+        """True if a command of the app needs one of the options for tenants."""
 
 
 class ApiCall(pynamodb.connection.Connection):

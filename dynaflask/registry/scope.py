@@ -333,8 +333,8 @@ class Scope:
 
     @property
     def needs_tenant(self) -> bool:
-        """True if the app requires a tenant."""
-        return self.registry.tenants.is_required
+        """True if a command of the app needs one of the options for tenants."""
+        return self.registry.tenants.has_callbacks or self.registry.tenants.is_required
 
     # A model's Meta: meta.MetaBackend.
 

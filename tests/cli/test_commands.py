@@ -284,6 +284,13 @@ class TestTables:
         with app.app_context():
             assert board.exists()
 
+    def test_load_of_a_missing_file_asks_nothing(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
+        """It exits with 2, and names the file."""
+        board = boards.declare_board(db)
+        done = run(on_engine, "load", board.__name__, "missing.jsonl")
+        assert (done.exit_code, "Continue?" in done.output) == (2, False)
+        assert done.output.endswith("There is no file missing.jsonl.\n")
+
     def test_drop_of_a_missing_table_asks_nothing(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
         """``drop`` names the missing table and its destination, asks nothing, and exits with 0."""
         board = boards.declare_board(db)
@@ -370,17 +377,14 @@ def test_load_asks_before_it_replaces_items(
 def test_a_dump_that_cannot_be_written_is_an_error(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, tmp_path: pathlib.Path
 ) -> None:
-    """``dump`` into a missing folder prints a message that names the file and ``--resume``, without reprs."""
+    """``dump`` into a missing directory prints a message that names both, without reprs."""
     boards.declare_board(db)
     done = run(make_app(host=recorder.url, region="us-east-1", **KEYS), "dump", "Board", str(tmp_path / "no" / "file"))
     assert done.exit_code == 1
-    assert done.output == (
-        f"Error: {tmp_path}/no/file.part: The dump cannot continue: No such file or directory. Correct that, and"
-        " complete it with --resume (resume=True).\n"
-    )
+    assert done.output == f"Error: {tmp_path}/no/file: The directory {tmp_path}/no does not exist. Make it first.\n"
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["dump", "Board", "file"], ["load", "Board", "file", "--yes"]])
+@pytest.mark.parametrize("arguments", [["status"], ["dump", "Board", "file"], ["load", "Board", __file__, "--yes"]])
 def test_no_message_shows_an_object(
     make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, arguments: list[str]
 ) -> None:
