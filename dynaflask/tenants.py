@@ -175,13 +175,20 @@ class Tenants:
         settings: Settings of the app, with ``DYNAMODB_TENANTS``.
         callbacks: Functions that the program registered.
         registry: Returns the app's registry, for the names.
+        on_look_up: Called with each tenant that was looked up.
     """
 
     def __init__(
-        self, settings: Settings, callbacks: TenantCallbacks, *, registry: cabc.Callable[[], t.Any] | None = None
+        self,
+        settings: Settings,
+        callbacks: TenantCallbacks,
+        *,
+        registry: cabc.Callable[[], t.Any] | None = None,
+        on_look_up: cabc.Callable[[Tenant], object] = lambda tenant: None,
     ) -> None:
         self._settings = settings
         self._registry = registry
+        self._on_look_up = on_look_up
         self._callbacks = callbacks
         self._ttl_seconds: float = settings.plain.get("tenant_ttl_seconds", TTL_SECONDS)
         # By name, with the time of expiry on the monotonic clock; the oldest look-up comes first.
@@ -195,6 +202,12 @@ class Tenants:
     def has_loader(self) -> bool:
         """True if the program registered a ``db.tenant_loader``."""
         return self._callbacks.loader is not None
+
+    @property
+    def has_callbacks(self) -> bool:
+        """True if the program registered a function for tenants: they may need a table that does not exist."""
+        callbacks = self._callbacks
+        return (callbacks.loader or callbacks.settings or callbacks.lister) is not None
 
     @property
     def have_settings(self) -> bool:
@@ -279,6 +292,20 @@ class Tenants:
             )
         return list(self._settings.tenants)
 
+    def all_names(self, guard: LookupGuard) -> set[str]:
+        """The names of all tenants that the app can list, and of those that this process has looked up.
+
+        Args:
+            guard: See `load`.
+        """
+        listed = [] if self._callbacks.lister is None else self.names(guard)
+        return {*listed, *(self._settings.tenants or ()), *self._cache.copy()}
+
+    def configured(self) -> cabc.Iterator[Tenant]:
+        """The tenants of ``DYNAMODB_TENANTS``. They are not cached, and no function of the program is called."""
+        for name, values in (self._settings.tenants or {}).items():
+            yield self._make(name, values)
+
     def _cached(self, name: str) -> Tenant | None:
         tenant, expires_at = self._cache.get(name, (None, 0.0))
         return tenant if time.monotonic() < expires_at else None
@@ -289,26 +316,29 @@ class Tenants:
         key = (os.getpid(), name)
         try:
             with self._locks.setdefault(key, threading.RLock()):
-                return self._cached(name) or self._store(self._make(name, guard))
+                return self._cached(name) or self._store(self._look_up_now(name, guard))
         finally:
             self._locks.pop(key, None)
 
-    def _make(self, name: str, guard: LookupGuard) -> Tenant:
+    def _look_up_now(self, name: str, guard: LookupGuard) -> Tenant:
         values = self._load_settings(name, guard) if is_tenant_name(name) else None
         if values is None:
             # A client that tries names may see the error of a view: it tells nothing about other tenants.
             raise UnknownTenant(name, None if flask.has_request_context() else self._unknown_message(name))
-        bind_values = self._settings.binds.get(t.cast("str", values.get("bind_key")), {})
-        changes = merge_settings(bind_values, values)
-        limits = {setting: changes.pop(setting) for setting in TENANT_LIMITS if setting in changes}
-        mark = TenantName(name, self._settings.app_name, self._registry)
-        tenant = Tenant(name, ImmutableDict(changes), limits=ImmutableDict(limits), mark=mark)
+        tenant = self._make(name, values)
         expired, _ = self._cache.get(name, (None, 0.0))
         if expired is None:
             return tenant
         logger.debug("The tenant %r has expired in app %r", name, self._settings.app_name)
         # Caches of the registry are keyed by the object: unchanged settings keep them.
         return expired if (expired.changes, expired.limits) == (tenant.changes, tenant.limits) else tenant
+
+    def _make(self, name: str, values: Values) -> Tenant:
+        bind_values = self._settings.binds.get(t.cast("str", values.get("bind_key")), {})
+        changes = merge_settings(bind_values, values)
+        limits = {setting: changes.pop(setting) for setting in TENANT_LIMITS if setting in changes}
+        mark = TenantName(name, self._settings.app_name, self._registry)
+        return Tenant(name, ImmutableDict(changes), limits=ImmutableDict(limits), mark=mark)
 
     def _unknown_message(self, name: str) -> str:
         if not is_tenant_name(name):
@@ -345,6 +375,7 @@ class Tenants:
         self._cache.pop(tenant.name, None)
         self._cache[tenant.name] = (tenant, time.monotonic() + self._ttl_seconds)
         self._cache = _without_oldest(self._cache)
+        self._on_look_up(tenant)
         return tenant
 
 

@@ -55,7 +55,8 @@ def print_document(document: Record, *, compared: pathlib.Path | None = None) ->
     try:
         present = json.loads(compared.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        message = f"{compared} cannot be read: {error}. Write it with the same command, without --check."
+        reason = getattr(error, "strerror", None) or error
+        message = f"{compared} cannot be read: {reason}. Write it with the same command, without --check."
         raise click.ClickException(message) from error
     if present == document:
         click.echo(f"{compared} is up to date.")

@@ -9,6 +9,7 @@ import typing as t
 import click
 import flask
 from flask.cli import ScriptInfo
+from pynamodb.exceptions import PynamoDBException
 
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownTenant
@@ -136,7 +137,10 @@ def _registry(app: flask.Flask) -> Registry:
 def _tenant_names(app: flask.Flask) -> list[str]:
     with app.app_context():
         scope = _registry(app).scope
-        return scope.registry.tenants.names(scope.lookup_scope)
+        try:
+            return scope.registry.tenants.names(scope.lookup_scope)
+        except PynamoDBException as error:
+            raise click.ClickException(f"@db.tenant_lister cannot read the names of the tenants. {error}") from error
 
 
 def _message(error: Exception) -> str:

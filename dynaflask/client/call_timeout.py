@@ -20,10 +20,19 @@ class CallTimeoutError(ReadTimeoutError):
     fmt = "{operation} took longer than {seconds} seconds, over all attempts. A write may have been carried out."
 
 
-# Set when the caller has stopped waiting for the call of this context.
-_is_given_up: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar(
-    "dynaflask_is_given_up", default=None
-)
+class CallInThread(t.NamedTuple):
+    """A call that a thread makes for a caller, who may stop waiting.
+
+    Attributes:
+        thread: The thread. A task that a handler starts keeps a copy of the context, but is no part of the call.
+        is_given_up: Set when the caller has stopped waiting.
+    """
+
+    thread: threading.Thread
+    is_given_up: threading.Event
+
+
+_call: contextvars.ContextVar[CallInThread | None] = contextvars.ContextVar("dynaflask_call_in_thread", default=None)
 
 
 def refuse_further_attempts() -> None:
@@ -32,8 +41,8 @@ def refuse_further_attempts() -> None:
     Raises:
         RuntimeError: The call has been given up.
     """
-    event = _is_given_up.get()
-    if event is not None and event.is_set():
+    call = _call.get()
+    if call is not None and call.is_given_up.is_set() and call.thread is threading.current_thread():
         raise RuntimeError("The call took longer than DYNAMODB_CALL_TIMEOUT_SECONDS, and is not retried.")
 
 
@@ -58,7 +67,7 @@ class TimedCaller:
         outcomes: queue.SimpleQueue[tuple[t.Any, BaseException | None]] = queue.SimpleQueue()
 
         def run() -> None:
-            _is_given_up.set(is_given_up)
+            _call.set(CallInThread(threading.current_thread(), is_given_up))
             try:
                 outcomes.put((self._api_caller._make_api_call(operation_name, params), None))
             except BaseException as error:  # noqa: BLE001 - it is raised in the thread of the caller

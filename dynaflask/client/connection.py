@@ -88,6 +88,13 @@ class ConnectionContext(t.Protocol):
     def require_open(self) -> None:
         """Raise if the scope has ended."""
 
+    @property
+    def running(self) -> object:
+        """The scope that the running code is in."""
+
+    def require_running(self, scope: object, model: str) -> None:
+        """Raise if the running code is in another scope."""
+
     def lease(self, bind: Bind) -> Lease:
         """The app's claim on the client of a destination."""
 
@@ -100,7 +107,7 @@ class ConnectionContext(t.Protocol):
 
     @property
     def needs_tenant(self) -> bool:
-        """True if the app requires a tenant."""
+        """True if a command of the app needs one of the options for tenants."""
 
 
 class ApiCall(pynamodb.connection.Connection):
@@ -418,7 +425,11 @@ class Connection(PlainCalls):
             self._own_items, (condition_check_items, delete_items, put_items, update_items)
         )
         with propagate_advice(TransactWriteError):
-            return super().transact_write_items(checks, deletions, puts, updates, *args, **options)
+            data = super().transact_write_items(checks, deletions, puts, updates, *args, **options)
+        for item in (*put_items, *update_items):
+            if isinstance(item, TransactionItem):
+                item.on_written()
+        return data
 
     def _own_items(self, items: t.Any) -> list[t.Any]:
         return [item.unwrapped_for(self) if isinstance(item, TransactionItem) else item for item in items]

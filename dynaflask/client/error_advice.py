@@ -87,7 +87,7 @@ class CreateOptions(t.NamedTuple):
     Attributes:
         tenant: Tenant that the call was made for, or None.
         model: Name of the model, or None.
-        needs_tenant: True if the app refuses commands that name no tenant: ``DYNAMODB_REQUIRE_TENANT``.
+        needs_tenant: True if commands of the app need one of the options for tenants.
     """
 
     tenant: str | None = None

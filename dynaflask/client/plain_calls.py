@@ -23,6 +23,7 @@ from pynamodb.constants import PUT_ITEM
 from pynamodb.constants import RETURN_CONSUMED_CAPACITY
 from pynamodb.constants import RETURN_VALUES
 from pynamodb.constants import TOTAL
+from pynamodb.constants import UNPROCESSED_ITEMS
 from pynamodb.constants import UPDATE_ITEM
 from pynamodb.exceptions import DeleteError
 from pynamodb.exceptions import GetError
@@ -38,6 +39,9 @@ from dynaflask.client.patches import Originals
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.client.table_keys import KeyTable
+
+if t.TYPE_CHECKING:
+    from dynaflask.client.connection import ConnectionContext
 
 # PynamoDB logs each call there at DEBUG level.
 _log = logging.getLogger("pynamodb.connection.base")
@@ -81,6 +85,8 @@ class PlainCalls(pynamodb.connection.Connection):
     skipped: t.ClassVar[Originals] = Originals(SKIPPED_METHODS)
     #: True if the connection has the direct transport.
     is_direct: bool
+    _owner: ConnectionContext
+    _model: str | None
     _attribute_count: int = 0
 
     def get_item(
@@ -147,22 +153,40 @@ class PlainCalls(pynamodb.connection.Connection):
     def batch_get_item(
         self, table_name: str, keys: t.Any, consistent_read: t.Any = None, *args: t.Any, **options: t.Any
     ) -> dict[str, t.Any]:
-        """A page of items by their keys; see PynamoDB."""
+        """A page of items by their keys; see PynamoDB.
+
+        Raises:
+            RuntimeError: A receiver of a signal has entered a block. A further page would be another tenant's.
+        """
+        scope = self._owner.running
         requests = self._plain_requests(table_name, args, options)
         request = requests and requests.batch_get(keys, consistent_read=consistent_read)
         if request is None:
-            return super().batch_get_item(table_name, keys, consistent_read, *args, **options)
-        return self.send_plain(BATCH_GET_ITEM, request)
+            data = super().batch_get_item(table_name, keys, consistent_read, *args, **options)
+        else:
+            data = self.send_plain(BATCH_GET_ITEM, request)
+        self._owner.require_running(scope, self._model or table_name)
+        return data
 
     def batch_write_item(
         self, table_name: str, put_items: t.Any = None, delete_items: t.Any = None, *args: t.Any, **options: t.Any
     ) -> dict[str, t.Any]:
-        """Write and delete items; see PynamoDB."""
+        """Write and delete items; see PynamoDB.
+
+        Raises:
+            RuntimeError: A receiver of a signal has entered a block, and DynamoDB has left items unprocessed. They
+                would be sent to another tenant's table.
+        """
+        scope = self._owner.running
         requests = self._plain_requests(table_name, args, options)
         request = requests and requests.batch_write(put_items, delete_items)
         if request is None:
-            return super().batch_write_item(table_name, put_items, delete_items, *args, **options)
-        return self.send_plain(BATCH_WRITE_ITEM, request)
+            data = super().batch_write_item(table_name, put_items, delete_items, *args, **options)
+        else:
+            data = self.send_plain(BATCH_WRITE_ITEM, request)
+        if data and data.get(UNPROCESSED_ITEMS):
+            self._owner.require_running(scope, self._model or table_name)
+        return data
 
     def plain_requests(self, table_name: str) -> PlainRequests | None:
         """Builds the plain requests of a table; None if PynamoDB must make the call.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from dynaflask.operations.tracing import TracedBlock
 from dynaflask.operations.tracing import Tracing
 from dynaflask.operations.tracing import current_tracing
 from dynaflask.operations.tracing import silenced
@@ -26,11 +27,13 @@ class TracedCaller:
     # PynamoDB calls a client by this name.
     def _make_api_call(self, operation_name: str, params: dict[str, t.Any]) -> t.Any:
         # Not a context manager, which would take as long as all else that a traced call adds here.
-        token = current_tracing.set(self._tracing)
+        block = TracedBlock(self._tracing)
+        token = current_tracing.set(block)
         try:
             if self._is_direct:
                 return self._api_caller._make_api_call(operation_name, params)
             with silenced():
                 return self._api_caller._make_api_call(operation_name, params)
         finally:
+            block.end()
             current_tracing.reset(token)

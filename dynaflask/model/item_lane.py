@@ -250,6 +250,11 @@ class ItemLane:
         return table, connection.plain_requests(table.table_name)
 
 
+# A wrong argument is refused by the lane. The program has called its model.
+for _name in STEPS:
+    getattr(ItemLane, _name).__qualname__ = f"Model.{_name}"
+
+
 def codec_with_lane(model: t.Any, *, base: type) -> CompiledCodec:
     """The codec of a model, and its lane.
 

@@ -10,6 +10,7 @@ import typing as t
 
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
+from dynaflask.registry.context import block_error
 from dynaflask.registry.context import current_scope
 
 if t.TYPE_CHECKING:
@@ -182,11 +183,7 @@ def require_same_scope(item: t.Any, scope: Scope | None) -> None:
         RuntimeError: The current scope is another one.
     """
     if current_scope(item.__dynamo__) is not scope:
-        name = getattr(item, "__name__", type(item).__name__)
-        raise RuntimeError(
-            f"A block was entered or left in the middle of a call of {name}, so that it is not clear where the item"
-            " belongs. An attribute's serialize(), or a receiver of a signal, must leave a block that it enters."
-        )
+        raise block_error(getattr(item, "__name__", type(item).__name__))
 
 
 def require_same_tenant(item: t.Any, scope: Scope | None) -> None:

@@ -19,6 +19,10 @@ from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.model.tenant_key import SEPARATOR
 from dynaflask.model.tenant_key import TenantKey
 from dynaflask.registry.context import require_scope
+from dynaflask.registry.tenant_tables import has_own_table
+
+if t.TYPE_CHECKING:
+    from dynaflask.client.connection import TableConnection
 
 
 class TenantGuardMixin:
@@ -52,7 +56,8 @@ class TenantGuardMixin:
     @classmethod
     def delete_table(cls, **options: t.Any) -> t.Any:
         """Delete the table; see PynamoDB."""
-        require_no_tenant(cls, t.cast("t.Any", cls)._get_connection().connection.tenant)
+        table = t.cast("t.Any", cls)._get_connection()
+        require_no_tenant(cls, table.connection.tenant, table)
         return t.cast("t.Any", super()).delete_table(**options)
 
     @classmethod
@@ -227,24 +232,36 @@ def check_actions(model: t.Any, actions: t.Any) -> None:
                 key.check_written(action)
 
 
-def require_no_tenant(model: t.Any, tenant: str | None) -> None:
-    """Refuse to delete a table that all tenants share on behalf of one tenant.
+def require_no_tenant(model: t.Any, tenant: str | None, table: TableConnection) -> None:
+    """Refuse to delete a table that tenants share on behalf of one tenant.
 
     Args:
         model: A model of the table.
         tenant: The current tenant's name, or None.
+        table: The table.
 
     Raises:
-        TenantMismatch: The model has a ``TenantKey`` or belongs to no tenant, and there is a tenant.
+        TenantMismatch: There is a tenant, and the model has a ``TenantKey`` or belongs to no tenant, or another tenant
+            has the same table.
     """
+    scope = require_scope(model.__name__, model.__dynamo__)
     if model.__declaration__.is_shared:
         # Its connection is for no tenant.
-        tenant = require_scope(model.__name__, model.__dynamo__).tenant
-    if (model.__has_tenant_key__ or model.__declaration__.is_shared) and tenant is not None:
+        tenant = scope.tenant
+    if tenant is None:
+        return
+    if model.__has_tenant_key__ or model.__declaration__.is_shared:
         raise TenantMismatch(
             f"Deleting the table of {model.__name__} for {tenant!r} would delete the items of all tenants. Put the call"
             " into a `with db.without_tenant(reason=...):` block, and name the bind or the table there if the table is"
             " this tenant's alone."
+        )
+    bind, table_name = table.connection.bind, table.table_name
+    if not has_own_table(scope, model, tenant=tenant, bind=bind, table_name=table_name):
+        raise TenantMismatch(
+            f"The table {table_name!r} of {model.__name__} is not that of {tenant!r} alone: deleting it would delete"
+            " the items of others, too. Give each tenant a table_prefix of its own. To delete the table for all, put"
+            " the call into a `with db.without_tenant(reason=...):` block; a command has --without-tenant for it."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import functools
 import typing as t
 
 import pynamodb.models
@@ -14,6 +15,7 @@ from dynaflask.client.connection import Connection
 from dynaflask.client.transaction_item import TransactionItem
 from dynaflask.model.conditions import raise_for_conditions
 from dynaflask.model.item_tenant import in_call
+from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.pynamodb_internals import set_transaction_connection
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
@@ -161,7 +163,10 @@ def transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any
     declaration = model.__declaration__
     is_shared = declaration is not None and declaration.is_shared
     scope = None if is_shared else current_scope(model.__dynamo__)
-    return TransactionItem(request, connection, scope=scope)
+    # A receiver of a signal may have entered another tenant's block by the time that the transaction has been sent.
+    return TransactionItem(
+        request, connection, scope=scope, on_written=functools.partial(remember_tenant, model, scope)
+    )
 
 
 def _class_name(model: t.Any) -> str:

@@ -114,8 +114,30 @@ class Tracing(t.NamedTuple):
 
 NO_TRACING: t.Final = Tracing()
 
+
+class TracedBlock:
+    """The tracers that see the calls of a block, until the block ends.
+
+    A task that starts in the middle of the block keeps a copy of its context.
+
+    Args:
+        tracing: The tracers.
+    """
+
+    __slots__ = ("modules", "tracers")
+
+    def __init__(self, tracing: Tracing) -> None:
+        self.tracers, self.modules = tracing
+
+    def end(self) -> None:
+        """No tracer sees later calls."""
+        self.tracers, self.modules = NO_TRACING
+
+
+UNTRACED: t.Final = TracedBlock(NO_TRACING)
+
 #: The tracers that see the current call.
-current_tracing: contextvars.ContextVar[Tracing] = contextvars.ContextVar("dynaflask_tracing", default=NO_TRACING)
+current_tracing: contextvars.ContextVar[TracedBlock] = contextvars.ContextVar("dynaflask_tracing", default=UNTRACED)
 
 
 def traced_modules() -> frozenset[str]:
@@ -132,15 +154,16 @@ class active:  # noqa: N801 - used as a function
         tracing: The tracers.
     """
 
-    __slots__ = ("_token", "_tracing")
+    __slots__ = ("_block", "_token")
 
     def __init__(self, tracing: Tracing) -> None:
-        self._tracing = tracing
+        self._block = TracedBlock(tracing)
 
     def __enter__(self) -> None:
-        self._token = current_tracing.set(self._tracing)
+        self._token = current_tracing.set(self._block)
 
     def __exit__(self, *exception: object) -> None:
+        self._block.end()
         current_tracing.reset(self._token)
 
 

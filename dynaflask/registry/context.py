@@ -114,6 +114,18 @@ def require_scope(what: str, dynamo: Dynamo | None = None) -> Scope:
     )
 
 
+def block_error(what: str) -> RuntimeError:
+    """The error for code of the program that has entered or left a block in the middle of a call.
+
+    Args:
+        what: Name of the model of the call.
+    """
+    return RuntimeError(
+        f"A block was entered or left in the middle of a call of {what}, so that it is not clear where the item"
+        " belongs. An attribute's serialize(), or a receiver of a signal, must leave a block that it enters."
+    )
+
+
 # Ends what Scope.reenter began.
 reset: t.Final = block_stack.reset
 

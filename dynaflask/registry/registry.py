@@ -36,6 +36,7 @@ from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import resolve
 from dynaflask.registry.precedence import resolve_bind
 from dynaflask.registry.scope import Scope
+from dynaflask.registry.tenant_tables import TenantTables
 from dynaflask.tenants import Tenant
 from dynaflask.tenants import Tenants
 from dynaflask.tenants import registries_by_id
@@ -98,7 +99,10 @@ class Registry:
             lambda: self.scope.table_names,
             lambda name: self.scope.table(name),  # noqa: PLW0108 - the scope of the moment of the call
         )
-        self.tenants = Tenants(settings, dynamo._tenant_callbacks, registry=weakref.ref(self))
+        tenant_tables = TenantTables(self)
+        self.tenants = Tenants(
+            settings, dynamo._tenant_callbacks, registry=weakref.ref(self), on_look_up=tenant_tables.see
+        )
         # By declaration and tenant; None is the app itself. A weak key lets Python collect a model of a function.
         self._effective_settings: weakref.WeakKeyDictionary[DeclaredMeta, dict[Tenant | None, EffectiveSettings]] = (
             weakref.WeakKeyDictionary()
@@ -113,6 +117,8 @@ class Registry:
             max_clients=settings.plain.get("max_clients"),
             idle_seconds=settings.plain.get("client_idle_seconds"),
         )
+        for tenant in self.tenants.configured():
+            tenant_tables.see(tenant)
 
     def __repr__(self) -> str:
         binds = ", ".join(f"{key} ({bind.region}, {bind.host or 'AWS'})" for key, bind in self.binds.items())

@@ -32,6 +32,7 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.context import SCOPE
+from dynaflask.registry.context import block_error
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import request_ctx
 from dynaflask.registry.declaration import DeclaredMeta
@@ -214,6 +215,13 @@ class Scope:
                 cache.effective_settings[declaration] = settings
         return settings
 
+    def resolve_for(self, declaration: DeclaredMeta, principal: Principal) -> EffectiveSettings:
+        """The settings that a model would have if this context, with its changes, were another tenant's."""
+        layers = self._layers(declaration)
+        # In a block: what computes a name may ask for the tenant.
+        with self.using({}, principal=principal):
+            return self.registry.resolve(declaration, layers, principal.tenant)
+
     def _layers(self, declaration: DeclaredMeta | None = None) -> list[Values]:
         """What the context set and entered, the innermost last, back to the block that changed the tenant."""
         layers = [] if self._outer is None or self._principal is not None else self._outer._layers(declaration)
@@ -292,6 +300,24 @@ class Scope:
                 " flask.stream_with_context."
             )
 
+    @property
+    def running(self) -> Scope | None:
+        """The scope that the running code is in: this one, or a block."""
+        return current_scope(self.registry.dynamo)
+
+    def require_running(self, scope: object, model: str) -> None:
+        """Refuse to go on if code of the program has entered or left a block in the middle of a call.
+
+        Args:
+            scope: What :attr:`running` was at the start.
+            model: Name of the model of the call.
+
+        Raises:
+            RuntimeError: The running code is in another scope.
+        """
+        if self.running is not scope:
+            raise block_error(model)
+
     def lease(self, bind: Bind) -> Lease:
         """The app's claim on the client of a destination."""
         return self.registry.lease(bind)
@@ -307,8 +333,8 @@ class Scope:
 
     @property
     def needs_tenant(self) -> bool:
-        """True if the app requires a tenant."""
-        return self.registry.tenants.is_required
+        """True if a command of the app needs one of the options for tenants."""
+        return self.registry.tenants.has_callbacks or self.registry.tenants.is_required
 
     # A model's Meta: meta.MetaBackend.
 

@@ -6,19 +6,15 @@ import contextlib
 import logging
 import typing as t
 
-from dynaflask.config.fields import TENANT_GROUPS
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.registry.declaration import full_name
+from dynaflask.registry.tenant_tables import SEPARATING_SETTINGS
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.precedence import EffectiveSettings
     from dynaflask.registry.scope import Scope
-
-
-# What a tenant may set to have tables of its own.
-SEPARATING_SETTINGS: t.Final = frozenset[str]().union(*TENANT_GROUPS)
 
 logger = logging.getLogger("dynaflask.tenants")
 

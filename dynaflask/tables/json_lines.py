@@ -73,9 +73,10 @@ def read_lines(path: pathlib.Path) -> cabc.Iterator[tuple[int, bytes]]:
     Raises:
         TransferError: The file cannot be read, or a line is longer than any item.
     """
-    number = 0
+    number: int | None = None
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+            number = 0
             for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_BYTES + 1), b""), start=1):
                 if len(line) > MAX_LINE_BYTES:
                     raise TransferError(
@@ -85,7 +86,10 @@ def read_lines(path: pathlib.Path) -> cabc.Iterator[tuple[int, bytes]]:
                     )
                 yield number, line
     except (OSError, EOFError, zlib.error) as error:
-        raise TransferError(path, line=number + 1, message=f"The file cannot be read: {error}") from error
+        # A file that cannot be opened has no line.
+        failed = None if number is None else number + 1
+        message = f"The file cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise TransferError(path, message, line=failed) from error
 
 
 def open_private(path: pathlib.Path, *, new: bool = False) -> t.BinaryIO:

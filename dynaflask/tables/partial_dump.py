@@ -46,6 +46,8 @@ class PartialDump:
         if is_complete:
             what = "The dump is complete, there is nothing to resume." if resume else "The file exists already."
             raise TransferError(path, what + " Choose another name, or remove the file.")
+        if not path.parent.is_dir():
+            raise TransferError(path, f"The directory {path.parent} does not exist. Make it first.")
         self._state: Json = self._interrupted_state(source, resume=resume) or {
             "source": source,
             "items": 0,

@@ -112,5 +112,7 @@ def _read(path: pathlib.Path) -> t.Any:
 
             return read_yaml(text)
         return json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise TransferError(path, f"The file cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise TransferError(path, f"The file cannot be read: {error}") from error

@@ -124,10 +124,10 @@ class Table:
 
         Raises:
             TenantMismatch: The table was looked up for one tenant, and its models have a ``TenantKey`` or belong to no
-                tenant.
+                tenant, or another tenant has the same table.
         """
         for model in self.models:
-            require_no_tenant(model, self._tenant)
+            require_no_tenant(model, self._tenant, self._connection)
 
     def describe(self) -> Json | None:
         """``Table`` of the response of ``DescribeTable``; ``None`` if the table does not exist."""

@@ -197,6 +197,34 @@ def test_all_tenants_needs_a_list_of_tenants(make_app: MakeApp, recorder: record
     assert (done.exit_code, "tenant_lister" in done.output) == (1, True)
 
 
+@pytest.mark.parametrize("require_tenant", [False, True])
+def test_the_table_of_the_lister_is_missing(
+    make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, require_tenant: bool
+) -> None:
+    """One message says that the tenants cannot be listed, and which command creates the table; another app runs."""
+    plan = boards.declare_board(db, name="Plan", table_name="Plan", tenant=False)
+    boards.declare_board(db)
+    db.tenant_lister(lambda: [item.forum for item in plan.scan()])
+    missing = {"__type": "x#ResourceNotFoundException", "message": "Requested resource not found"}
+    created: set[str] = set()
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        if request.operation == "CreateTable":
+            created.add(request.region)
+        found = request.body.get("TableName") != "Plan" or request.region in created
+        return recorders.plain_answer(request) if found else (400, missing)
+
+    recorder.answer = answer
+    settings = {"host": recorder.url, "require_tenant": require_tenant, **KEYS}
+    one, two = (make_app(region, region=region, **settings) for region in ("eu-west-1", "us-east-1"))
+    assert run(two, "dynamo", "create", "Plan", "--without-tenant").exit_code == 0
+    for app, code in ((one, 1), (two, 0)):
+        done = run(app, "dynamo", "create", "--all-tenants")
+        assert done.exit_code == code
+        assert ("@db.tenant_lister cannot read the names of the tenants." in done.stderr) is bool(code)
+        assert ("run `flask dynamo create Plan --without-tenant`" in done.stderr) is bool(code)
+
+
 def test_two_apps_have_their_own_tenants(
     make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import pickle
 import socket
 import threading
@@ -147,6 +148,28 @@ class TestLimit:
                 thread_model.get("forum", "subject")
         assert caught.value.cause_response_code == "ThrottlingException"
         assert set(seen) == {app.name}
+
+
+def test_a_task_of_the_middle_of_a_call_may_retry(
+    make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+) -> None:
+    """A task that a handler starts in a call with a limit makes its later calls, of another app, without one."""
+    settings: dict[str, t.Any] = {"host": recorder.url, "region": "us-east-1", "share_client": False, **KEYS}
+    tenants = {name: {"table_prefix": f"{name}-"} for name in ("acme", "globex")}
+    limited = make_app("limited", call_timeout_seconds=30, tenants=tenants, **settings)
+    other = make_app("other", transport="botocore", tenants=tenants, **settings)
+    contexts: list[contextvars.Context] = []
+
+    def read_in_other() -> str:
+        with other.app_context(), db.tenant("globex"):
+            return str(thread_model.get("forum", "subject").subject)
+
+    with limited.app_context(), db.tenant("acme"):
+        events = db.client.meta.events
+        events.register("before-send", lambda **_: contexts.append(contextvars.copy_context()))
+        thread_model.get("forum", "subject")
+    (context,) = contexts
+    assert context.run(read_in_other) == "subject"
 
 
 def test_the_error_can_be_pickled() -> None:

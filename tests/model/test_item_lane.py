@@ -135,10 +135,14 @@ class TestErrors:
                 thread_model.get("forum", "subject")
 
     def test_wrong_arguments(self, thread_model: t.Any) -> None:
-        """Missing arguments, unknown ones and a range key that the model does not have are refused."""
+        """Missing arguments and unknown ones are refused by the name of the model's method that was called."""
         for arguments in ((), ("a", "b", False, None, "e")):
-            with pytest.raises(TypeError):
+            with pytest.raises(TypeError, match=r"^Model\.get\(\) "):
                 thread_model.get(*arguments)
+        for name in STEPS:
+            call = getattr(thread_model("forum", "subject") if name != "get" else thread_model, name)
+            with pytest.raises(TypeError, match=rf"^Model\.{name}\(\) got an unexpected keyword argument 'wrong'"):
+                call(wrong=1)
         with pytest.raises(TypeError, match="the value of `actions` is expected to be a non-empty list"):
             thread_model("forum", "subject").update(())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import concurrent.futures
+import contextlib
 import contextvars
 import typing as t
 
@@ -347,7 +348,7 @@ class TestReceiversThatEnterABlock:
         with SIGNALS[request.param].connected_to(receive):
             yield blocks
 
-    @pytest.mark.parametrize("use", ["save", "batch", "transaction", "refresh", "update"])
+    @pytest.mark.parametrize("use", ["save", "batch", "transaction", "PynamoDB's transaction", "refresh", "update"])
     def test_the_object_keeps_its_tenant(self, world: World, moved: list[t.Any], use: str) -> None:
         """It belongs to the tenant that the call began for."""
         uses = {**WRITES, **{name: lambda world, item, name=name: READS[name](item) for name in READS}}
@@ -360,6 +361,36 @@ class TestReceiversThatEnterABlock:
                     item.save()
                 item.save()
         assert world.sent() == ["one acme-Entry"] * 2
+
+    @pytest.mark.parametrize("use", ["batch", "PynamoDB's batch"])
+    @pytest.mark.parametrize("tenant", ["acme", "north", None])
+    def test_what_a_batch_left_stays(self, world: World, moved: list[t.Any], use: str, tenant: str | None) -> None:
+        """Items that DynamoDB did not process are sent again to the table of the call, or not at all."""
+        world.answer = lambda request: (
+            {"UnprocessedItems": request.body["RequestItems"]} if not sent else answer(request)
+        )
+        sent: list[str] = []
+        with world.one.app_context(), world.db.tenant(tenant) if tenant else contextlib.nullcontext():
+            with pytest.raises(RuntimeError, match="in the middle of a call of Entry"):
+                WRITES[use](world, Entry("forum", "subject"))
+            moved[0].__exit__(None, None, None)
+            sent += world.sent()
+            WRITES[use](world, Entry("forum", "subject"))
+        assert len(set(world.sent() + sent)) == 1
+
+    @pytest.mark.parametrize("size", [2, 150])
+    @pytest.mark.parametrize("tenant", ["acme", "north", None])
+    def test_the_pages_of_a_batch_get_are_of_one_table(
+        self, world: World, moved: list[t.Any], tenant: str | None, size: int
+    ) -> None:
+        """Further keys are not read from the table of the other tenant: the call is refused."""
+        keys = [("forum", str(number)) for number in range(size)]
+        world.answer = lambda request: {"Responses": {}, "UnprocessedKeys": request.body["RequestItems"]}
+        with world.one.app_context(), world.db.tenant(tenant) if tenant else contextlib.nullcontext():
+            with pytest.raises(RuntimeError, match="in the middle of a call of Entry"):
+                list(Entry.batch_get(keys))
+            moved[0].__exit__(None, None, None)
+        assert len(world.sent()) == 1
 
     @pytest.mark.parametrize("model", [Entry, HookedEntry])
     def test_a_new_object_has_its_tenant_or_is_refused(self, world: World, moved: list[t.Any], model: t.Any) -> None:

@@ -127,6 +127,16 @@ def test_a_dump_with_missing_items_is_not_resumed(
 
 
 @pytest.mark.usefixtures("fake")
+def test_a_missing_directory_is_nothing_to_resume(
+    db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path
+) -> None:
+    """The error names the directory, and no item is read."""
+    with pytest.raises(dynaflask.TransferError, match=r"The directory .*missing does not exist\. Make it first\.$"):
+        dump(db.registry, boards.declare_board(db), tmp_path / "missing" / "file")
+    assert [request.operation for request in recorder.requests] == ["DescribeTable"]
+
+
+@pytest.mark.usefixtures("fake")
 def test_an_existing_file_is_not_overwritten(
     db: dynaflask.Dynamo, recorder: recorders.Recorder, tmp_path: pathlib.Path
 ) -> None:

@@ -271,15 +271,22 @@ class TestLoad:
         load(db.registry, boards.declare_board(db), tmp_path / "file", rate=10)
         assert sum(naps) == pytest.approx(5, abs=0.1)
 
+    @pytest.mark.parametrize("name", ["file", "file.gz"])
+    def test_a_missing_file_has_no_line(self, db: dynaflask.Dynamo, tmp_path: pathlib.Path, name: str) -> None:
+        """The error says that there is no such file."""
+        path, reason = tmp_path / name, "The file cannot be read: No such file or directory"
+        with pytest.raises(dynaflask.TransferError) as caught:
+            load(db.registry, boards.declare_board(db), path)
+        assert (str(caught.value), caught.value.line) == (f"{path}: {reason}", None)
+
     @pytest.mark.parametrize(
-        "content", [None, b"not compressed", gzip.compress(line("one").encode())[:-9]], ids=["none", "other", "cut"]
+        "content", [b"not compressed", gzip.compress(line("one").encode())[:-9]], ids=["other", "cut"]
     )
     def test_a_file_that_cannot_be_read_is_an_error(
-        self, db: dynaflask.Dynamo, tmp_path: pathlib.Path, content: bytes | None
+        self, db: dynaflask.Dynamo, tmp_path: pathlib.Path, content: bytes
     ) -> None:
-        """A missing file, one that is not compressed as its name says, and a truncated one are errors with a line."""
-        if content is not None:
-            (tmp_path / "file.gz").write_bytes(content)
+        """A file that is not compressed as its name says, and a truncated one are errors with a line."""
+        (tmp_path / "file.gz").write_bytes(content)
         with pytest.raises(dynaflask.TransferError, match="line [12]: The file cannot be read"):
             load(db.registry, boards.declare_board(db), tmp_path / "file.gz")
 

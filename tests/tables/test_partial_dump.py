@@ -120,10 +120,17 @@ def test_a_link_is_not_resumed(tmp_path: pathlib.Path, end: str) -> None:
     assert (tmp_path / "elsewhere").read_bytes() == content
 
 
-@pytest.mark.parametrize("path", ["missing/file", "taken/file", f"{'x' * 300}"])
-def test_a_path_that_cannot_be_written_is_an_error(tmp_path: pathlib.Path, path: str) -> None:
-    """A missing folder, a file in place of a folder, and a name that is too long are errors that name the file."""
+@pytest.mark.parametrize("path", ["missing/file", "taken/file"])
+def test_a_path_without_a_directory_is_an_error(tmp_path: pathlib.Path, path: str) -> None:
+    """The error names the directory. There is nothing to resume."""
     (tmp_path / "taken").touch()
+    with pytest.raises(dynaflask.TransferError, match=r"file: The directory .* does not exist\. Make it first\.$"):
+        open_dump(tmp_path / path)
+
+
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: pathlib.Path) -> None:
+    """A name that is too long, for example, is an error that names the file."""
+    path = "x" * 300
     with pytest.raises(dynaflask.TransferError, match=r"part: The dump cannot continue: .* with --resume") as caught:
         with open_dump(tmp_path / path):
             pass

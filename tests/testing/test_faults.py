@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextvars
 import threading
 import time
 import typing as t
@@ -237,3 +238,26 @@ def test_with_a_real_server(
                 batch.save(thread_model("flask", "one"))
                 batch.save(thread_model("flask", "two"))
         assert [thread.subject for thread in thread_model.query("flask")] == ["one", "put", "two"]
+
+
+def test_a_task_of_the_middle_of_a_call_has_no_fault_after_it(
+    make_app: MakeApp, recorder: Recorder, db: dynaflask.Dynamo, thread_model: t.Any
+) -> None:
+    """A task that a handler starts in a call with a fault makes its later calls, of another app, without one."""
+    settings: dict[str, t.Any] = {"host": recorder.url, "region": "eu-west-1", "max_retry_attempts": 0, **KEYS}
+    tenants = {name: {"table_prefix": f"{name}-"} for name in ("acme", "globex")}
+    one, two = (make_app(name, tenants=tenants, transport="botocore", **settings) for name in ("one", "two"))
+    contexts: list[contextvars.Context] = []
+
+    def save_in_two() -> None:
+        with two.app_context(), db.tenant("globex"):
+            thread_model("flask", "hello").save()
+
+    with one.app_context(), db.tenant("acme"):
+        events = db.client.meta.events
+        events.register("before-call", lambda **_: contexts.append(contextvars.copy_context()))
+        with fail_next("PutItem", THROTTLED, times=2) as fault, pytest.raises(pynamodb.exceptions.PutError):
+            thread_model("flask", "hello").save()
+    (context,) = contexts
+    context.run(save_in_two)
+    assert (fault.count, len(recorder.requests)) == (1, 1)

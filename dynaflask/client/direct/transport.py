@@ -14,6 +14,7 @@ import collections.abc as cabc
 import contextvars
 import functools
 import logging
+import threading
 import types
 import typing as t
 import urllib.parse
@@ -100,6 +101,19 @@ class PendingCall:
         self.attempts = 0
         self.response: Response | None = None
         self.url = ""
+        self._thread_id: int | None = threading.get_ident()
+
+    @property
+    def is_running_here(self) -> bool:
+        """True in the thread that makes the call, until the call ends.
+
+        A task or a thread that a handler starts keeps a copy of the context, but is no part of the call.
+        """
+        return self._thread_id == threading.get_ident()
+
+    def end(self) -> None:
+        """The call has ended."""
+        self._thread_id = None
 
     @property
     def is_damaged(self) -> bool:
@@ -305,14 +319,16 @@ class DirectTransport:
                 pending.operation.parse_stock(pending.response)
             raise
         finally:
+            pending.end()
             _pending_call.reset(token)
         pending.check_response()
         return result
 
     def _pending_call_for(self, event_name: str) -> PendingCall | None:
         pending = _pending_call.get()
-        is_own = pending is not None and pending.transport is self and event_name.endswith(f".{pending.operation.name}")
-        return pending if is_own else None
+        if pending is None or pending.transport is not self or not pending.is_running_here:
+            return None
+        return pending if event_name.endswith(f".{pending.operation.name}") else None
 
     def _set_invocation_id(self, context: dict[str, t.Any], event_name: str, **_: t.Any) -> None:
         """Handler of ``before-call``: give botocore's attempts the invocation id of attempt 1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import contextvars
 import datetime as dt
 import gzip
 import inspect
@@ -39,6 +40,7 @@ from pynamodb.transactions import TransactWrite
 
 import dynaflask
 from dynaflask.client.codec import json_codec
+from dynaflask.client.direct import transport as transport_module
 from dynaflask.client.pool import pool
 from tests.support import hostile
 from tests.support import recorder as recorders
@@ -1063,6 +1065,29 @@ class TestFallback:
         app = make_direct()
         monkeypatch.setattr("dynaflask.client.botocore_internals._emitter", lambda client: None)
         assert transport_of(app) == ("botocore", "this botocore version does not expose its event handlers")
+
+
+def test_only_the_thread_of_a_call_is_part_of_it(
+    make_direct: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a task or a thread calls that was started in the middle is a call of its own, then and later."""
+    transport = direct_transport_of(make_direct())
+    make_call, contexts, seen = transport_module.make_silenced_call, [], []
+
+    def pending() -> t.Any:
+        return transport._pending_call_for("before-send.dynamodb.GetItem")
+
+    def call(*args: t.Any) -> t.Any:
+        contexts.append(contextvars.copy_context())
+        with concurrent.futures.ThreadPoolExecutor(1) as threads:
+            seen.extend([pending() is not None, threads.submit(contexts[0].run, pending).result()])
+        return make_call(*args)
+
+    monkeypatch.setattr(transport_module, "make_silenced_call", call)
+    recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException"})
+    with pytest.raises(botocore.exceptions.ClientError):
+        transport._make_api_call("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "a"}}})
+    assert (seen, contexts[0].run(pending)) == ([True, None], None)
 
 
 class TestLog:
