@@ -101,6 +101,9 @@ WATCHERS: dict[str, Watcher] = {
     "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
     "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
     "`dynaflask.integrations.opentelemetry`": Watcher(watch=_tracing.opentelemetry_span, most=1.8),
+    "`dynaflask.integrations.opentelemetry`, not sampled": Watcher(
+        watch=_tracing.opentelemetry_left_out, is_shared=True
+    ),
     "OpenTelemetry's SDK: a span and a duration": Watcher(watch=_tracing.opentelemetry_sdk),
     "OpenTelemetry's instrumentation of botocore": Watcher(watch=_tracing.opentelemetry_wrapper, is_shared=True),
     "`dynaflask.integrations.sentry`": Watcher(watch=_tracing.sentry_breadcrumb),
