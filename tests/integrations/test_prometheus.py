@@ -11,6 +11,7 @@ import sys
 import textwrap
 import typing as t
 import weakref
+from unittest import mock
 
 import flask
 import prometheus_client
@@ -511,6 +512,26 @@ def test_a_failure_of_the_metrics_is_no_failure_of_the_call(recorder: Recorder, 
     assert len(finished.stdout.splitlines()) == 4
     for name in ("us", "eu"):
         assert finished.stderr.count(f"Calls of the app '{name}' are not counted. Check PROMETHEUS_MULTIPROC_DIR.") == 1
+
+
+def test_a_failure_of_prometheus_raises_nothing(
+    make: t.Callable[..., flask.Flask],
+    thread_model: t.Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The call has ended: its result is not lost, with an operation or without. The log has one line for each app."""
+    us, eu = make("us"), make("eu")
+    monkeypatch.setattr(prometheus_client.Histogram, "observe", mock.Mock(side_effect=OSError("The disk is full.")))
+    for app in (us, eu):
+        with app.app_context():
+            thread_model("flask", "hello").save()
+            assert [thread.subject for thread in thread_model.query("flask")] == ["hello"]
+            assert thread_model.get("flask", "hello").subject == "hello"
+    assert [record.args for record in caplog.records if record.name == "dynaflask.prometheus"] == [("us",), ("eu",)]
+    for counter in (eu.extensions["dynaflask_prometheus"], us.extensions["dynaflask_prometheus"]):
+        counter.add(make_operation())
+    assert caplog.text.count("The disk is full.") == 2
 
 
 def fetch(url: str) -> str:
