@@ -56,6 +56,16 @@ def opentelemetry_span(app: flask.Flask) -> cabc.Iterator[None]:
 
 
 @contextlib.contextmanager
+def opentelemetry_left_out(app: flask.Flask) -> cabc.Iterator[None]:
+    """``dynaflask.integrations.opentelemetry`` in a request that is not sampled, as most are."""
+    from opentelemetry import trace  # noqa: PLC0415 - may not be installed
+
+    parent = trace.SpanContext(trace_id=1, span_id=2, is_remote=True, trace_flags=trace.TraceFlags.get_default())
+    with opentelemetry_span(app), trace.use_span(trace.NonRecordingSpan(parent)):
+        yield
+
+
+@contextlib.contextmanager
 def opentelemetry_sdk(app: flask.Flask) -> cabc.Iterator[cabc.Callable[[], None]]:
     """OpenTelemetry's SDK alone: the least that a span and its duration take, with the attributes of a GetItem."""
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - may not be installed

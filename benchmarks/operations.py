@@ -29,7 +29,6 @@ from _common import main
 from _common import make_app
 
 import dynaflask
-from dynaflask.integrations.dashboard import STATE
 from dynaflask.integrations.dashboard import Dashboard
 
 CALLS = 50
@@ -86,12 +85,8 @@ def counting_tenants(app: flask.Flask) -> cabc.Iterator[None]:
 @contextlib.contextmanager
 def counting_for_dashboard(app: flask.Flask) -> cabc.Iterator[None]:
     """The counts of the dashboard."""
-    if "dynamo_dashboard" not in app.blueprints:
-        app.register_blueprint(Dashboard(authorize=lambda: True), url_prefix="/dashboard")
-        # From now on, only within the block.
-        dynaflask.operation_finished.disconnect(app.extensions[STATE].activity.receive, sender=app)
-    with dynaflask.operation_finished.connected_to(app.extensions[STATE].activity.receive, sender=app):
-        yield
+    app.register_blueprint(Dashboard(authorize=lambda: True), url_prefix="/dashboard")
+    yield
 
 
 ALONE = "nothing: the call alone"
@@ -103,13 +98,16 @@ WATCHERS: dict[str, Watcher] = {
     "`DYNAMODB_RECORD_OPERATIONS`: the record with lines": Watcher({"record_operations": True}, most=1.2),
     "`DYNAMODB_METER`": Watcher({"meter": True}),
     "a receiver of `operation_finished`": Watcher(watch=receiving, is_shared=True),
-    "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3, is_shared=True),
-    "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3, is_shared=True),
+    "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
+    "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
     "`dynaflask.integrations.opentelemetry`": Watcher(watch=_tracing.opentelemetry_span, most=1.8),
+    "`dynaflask.integrations.opentelemetry`, not sampled": Watcher(
+        watch=_tracing.opentelemetry_left_out, is_shared=True
+    ),
     "OpenTelemetry's SDK: a span and a duration": Watcher(watch=_tracing.opentelemetry_sdk),
     "OpenTelemetry's instrumentation of botocore": Watcher(watch=_tracing.opentelemetry_wrapper, is_shared=True),
     "`dynaflask.integrations.sentry`": Watcher(watch=_tracing.sentry_breadcrumb),
-    "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard, is_shared=True),
+    "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard),
 }
 COLUMNS = ("what watches", "time of a call", "ratio", "to reach", "reached")
 

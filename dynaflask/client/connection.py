@@ -167,10 +167,13 @@ class Connection(PlainCalls):
         """Compute what the record of each call has in common, and whether there is one."""
         recorder, tenant, own_capacity = self._recorder, self.tenant, self._own_capacity
         is_traced = bool(recorder.tracing.tracers)
+        self._keeps_calls = recorder.keeps_calls
         self._is_recorded = recorder.is_enabled or is_traced or (own_capacity is not UNSET and own_capacity is not None)
         self._source = Source(recorder.app_name, self.bind.key, self._model, tenant)
         self._is_limited = tenant is not None and recorder.limits.units_per_second(tenant, own_capacity) is not None
         self._light_seconds = 0.0 if self._is_limited or is_traced else recorder.light_seconds
+        # Nothing but the start of its time comes before a call, and no tracer and no retry of a conflict after it.
+        self._is_light = self._is_recorded and not (is_traced or self.bind.retry_conflicts)
         # URL and region of the client, once a traced call has got it.
         self._placed: PooledClient | None = None
         self._place = UNKNOWN_PLACE
@@ -210,8 +213,11 @@ class Connection(PlainCalls):
         return self._make_api_call(operation_name, operation_kwargs)
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        if self._is_single and not operation_finished.receivers:
-            return self._make_call(operation_name, operation_kwargs)
+        if not operation_finished.receivers:
+            if self._is_single:
+                return self._make_call(operation_name, operation_kwargs)
+            if self._is_light:
+                return self._make_timed_call(operation_name, operation_kwargs, (), None)
         if self.bind.retry_conflicts:
             return call_until_free(
                 self._make_recorded_call,
@@ -228,10 +234,15 @@ class Connection(PlainCalls):
         if not (self._is_recorded or receivers):
             return self._make_call(operation_name, operation_kwargs)
         traced = recorder.tracing.start() if recorder.tracing.tracers else None
+        return self._make_timed_call(operation_name, operation_kwargs, receivers, traced)
+
+    def _make_timed_call(
+        self, operation_name: str, operation_kwargs: dict[str, t.Any], receivers: Receivers, traced: Traced | None
+    ) -> dict[str, t.Any]:
         started = time.perf_counter()
         try:
             if self._is_limited:
-                recorder.limits.check_limit(self.tenant, self._own_capacity)
+                self._recorder.limits.check_limit(self.tenant, self._own_capacity)
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
             seconds = time.perf_counter() - started
@@ -240,8 +251,8 @@ class Connection(PlainCalls):
         seconds = time.perf_counter() - started
         if receivers or seconds >= self._light_seconds:
             self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
-        elif recorder.keeps_calls:
-            recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
+        elif self._keeps_calls:
+            self._recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
         return result
 
     def _record(

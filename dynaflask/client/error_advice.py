@@ -18,12 +18,14 @@ from dynaflask.client.key import without_password
 from dynaflask.config.bind import Bind
 from dynaflask.config.settings import did_you_mean
 from dynaflask.exceptions import DamagedResponse
-from dynaflask.operations.error_codes import ACCESS_DENIED
 from dynaflask.operations.error_codes import INVALID_REQUEST
 from dynaflask.operations.error_codes import NOT_ALLOWED
+from dynaflask.operations.error_codes import REJECTED_CREDENTIALS
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import UNKNOWN_KEY
 from dynaflask.operations.error_codes import code_of
+from dynaflask.operations.error_codes import failed_operation
 
 # The sources of botocore come first: most apps have no setting for their credentials.
 CREDENTIALS: t.Final = (
@@ -74,6 +76,12 @@ TRANSACTION_ACTIONS: t.Final = {
     "TransactGetItems": "dynamodb:GetItem",
     "TransactWriteItems": "dynamodb:PutItem, UpdateItem, DeleteItem or ConditionCheckItem",
 }
+
+ASSUME_ROLE: t.Final = "AssumeRole"
+# Parts of DynamoDB's messages about a signature from another time.
+WRONG_CLOCK: t.Final = ("Signature expired", "Signature not yet current")
+# https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
+REGION_IS_OFF: t.Final = " They are unknown, too, in a region that the account has not enabled."
 
 CONNECTION_ERRORS = (botocore.ConnectionError, botocore.HTTPClientError)
 
@@ -173,8 +181,11 @@ def _code_advice(error: Exception, code: str | None, operation: str) -> str:
             "DynamoDB throttled the call. Check the capacity of the table, DYNAMODB_MAX_RETRY_ATTEMPTS and"
             " DYNAMODB_RETRY_CONFIGURATION."
         )
-    if code in ACCESS_DENIED:
-        return f"AWS rejected these credentials. Check {CREDENTIALS}."
+    if code in REJECTED_CREDENTIALS:
+        if any(part in str(error) for part in WRONG_CLOCK):
+            return "The clock of this machine is wrong. Set it, for example with chrony."
+        region = REGION_IS_OFF if code == UNKNOWN_KEY else ""
+        return f"AWS rejected these credentials. Check {CREDENTIALS}.{region}"
     if code in INVALID_REQUEST:
         return next((advice for part, advice in ADVICE_BY_MESSAGE.items() if part in str(error)), "")
     return ""
@@ -198,13 +209,17 @@ def _client_facts(bind: Bind, client: t.Any) -> tuple[str | None, str | None]:
 
 def _setting_to_check(error: Exception, bind: Bind) -> str | None:
     if isinstance(error, ClientError):
-        # PynamoDB's own client error names the operation that the program called. Its cause names the operation that
-        # failed, which may be one of STS.
-        operation = getattr(error.__cause__ or error, "operation_name", None)
-        return "DYNAMODB_ROLE_ARN" if operation == "AssumeRole" else None
+        return "DYNAMODB_ROLE_ARN" if failed_operation(error) == ASSUME_ROLE else None
+    if bind.role_arn is not None and isinstance(error, CONNECTION_ERRORS) and _is_of_sts(error):
+        return "DYNAMODB_ROLE_ARN, and that this machine reaches AWS STS"
     if isinstance(error, botocore.ProfileNotFound):
         return _origin_of_profile(bind)
     return next((setting for types, setting in SETTINGS_BY_ERROR if isinstance(error, types)), None)
+
+
+def _is_of_sts(error: Exception) -> bool:
+    url = getattr(error, "kwargs", {}).get("endpoint_url")
+    return (urlsplit(str(url)).hostname or "").startswith("sts.")
 
 
 def _origin_of_profile(bind: Bind) -> str:

@@ -17,9 +17,9 @@ import flask
 from dynaflask.exceptions import install_hint
 from dynaflask.integrations.app_tracers import remove_tracer
 from dynaflask.integrations.app_tracers import set_tracer
-from dynaflask.operations.span_attributes import common_attributes
-from dynaflask.operations.span_attributes import span_attributes
-from dynaflask.operations.span_attributes import span_name
+from dynaflask.operations.span_attributes import describe
+from dynaflask.operations.span_attributes import error_attributes
+from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
 
 try:
@@ -72,21 +72,28 @@ class OpenTelemetryTracer:
             started: Result of `start`.
             call: The call.
         """
-        common, seconds = common_attributes(call), call.operation.duration_seconds
+        described, errors, seconds = describe(call), error_attributes(call), call.operation.duration_seconds
         # Found once: the SDK would look for it five times.
         parent = context.get_current()
+        parent_context = trace.get_current_span(parent).get_span_context()
+        # Samplers follow the parent, with few exceptions: the attributes of the result are not needed then.
+        is_left_out = parent_context.is_valid and not parent_context.trace_flags.sampled
         span = self._tracer.start_span(
-            span_name(call),
+            described.name,
             context=parent,
             kind=trace.SpanKind.CLIENT,
-            attributes={**common, **span_attributes(call)},
+            # A copy, because a sampler may be the program's.
+            attributes={**described.span, **({} if is_left_out else {**errors, **result_attributes(call)})},
             start_time=started,
         )
+        if is_left_out and span.is_recording():
+            span.set_attributes({**errors, **result_attributes(call)})
         if call.is_error:
             # Without the message of the error, which may have values of items.
             span.set_status(trace.StatusCode.ERROR)
         span.end(end_time=started + int(seconds * 1e9))
         # With its span, so that an exemplar refers to it.
+        common = {**described.common, **errors} if errors else described.common
         self._durations.record(seconds, common, context=trace.set_span_in_context(span, parent))
 
     @contextlib.contextmanager

@@ -3,12 +3,14 @@
 instrument(app)
 
 AppMetrics    counts the operations of one app
+  Successes     successful calls with the same labels
   Metrics       the metrics of one Prometheus registry; apps share them, told apart by the label `app`
     Children      the children of one metric, by their labels
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -20,10 +22,11 @@ import flask
 
 from dynaflask.client.pool import pool
 from dynaflask.exceptions import install_hint
+from dynaflask.operations.counters import counters_of
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import TRANSACTION_CANCELED
 from dynaflask.operations.operation import Operation
-from dynaflask.operations.operation import operation_finished
+from dynaflask.operations.operation import Source
 from dynaflask.operations.tenant_lru import OTHERS
 
 try:
@@ -43,6 +46,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 # Reason of a throttled call for which DynamoDB gave none. botocore passes them on since August 2025.
 UNKNOWN = "unknown"
+SUCCESS = "success"
 
 _EXTENSION = "dynaflask_prometheus"
 
@@ -118,6 +122,37 @@ class Metrics:
             self._sockets.set(stats.open_sockets)
 
 
+class Successes:
+    """Successful calls with the same labels: the methods that count them, each looked up once.
+
+    Args:
+        count: Counts a call.
+        units: The counter of their units.
+        labels: Values of its labels, but for the unit.
+
+    Attributes:
+        count: Counts a call.
+    """
+
+    def __init__(
+        self, count: t.Callable[[float], None], units: Children[prometheus_client.Counter], labels: tuple[str, ...]
+    ) -> None:
+        self.count = count
+        self._units = units
+        self._labels = labels
+
+    # At first use: a child that is made is a series, and a read has no write units.
+    @functools.cached_property
+    def add_read_units(self) -> t.Callable[[float], None]:
+        """Adds read units."""
+        return self._units.of(*self._labels, "read").inc
+
+    @functools.cached_property
+    def add_write_units(self) -> t.Callable[[float], None]:
+        """Adds write units."""
+        return self._units.of(*self._labels, "write").inc
+
+
 class AppMetrics:
     """Counts the operations of one app.
 
@@ -132,18 +167,66 @@ class AppMetrics:
         self._metrics = metrics
         self._max_tenants = max_tenants
         self._tenants: set[str] = set()
+        self._by_call: dict[tuple[str, str | None, str], Successes] = {}
+        self._by_tenant: dict[str, Successes] = {}
         self._has_failed = False
 
-    def receive(self, _: object, *, operation: Operation) -> None:
-        """Count an operation: a receiver of ``operation_finished``. A failure is logged once, and raises nothing."""
+    # A failure is logged once, such as a full disk, or a cleaned directory of prometheus_client. The call itself has
+    # ended, with success or not: an error from here would hide its result.
+
+    def add(self, operation: Operation) -> None:
+        """Count an operation; see `dynaflask.operations.counters.Counter`. A failure raises nothing."""
         try:
             self._count(operation)
-        # Such as a full disk, or a cleaned directory of prometheus_client. The call itself has ended, with success or
-        # not: an error from here would hide its result.
-        except Exception:
-            if not self._has_failed:
-                self._has_failed = True
-                logger.exception("Calls of the app %r are not counted. Check PROMETHEUS_MULTIPROC_DIR.", self._app_name)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._log_failure(error)
+
+    def add_success(  # noqa: PLR0917 - as of `Counter`
+        self, source: Source, operation: str, seconds: float, read_units: float, write_units: float, retries: int
+    ) -> bool:
+        """Count a successful call; see `dynaflask.operations.counters.Counter`. A failure raises nothing."""
+        if retries:
+            return False
+        key = (source.bind_key, source.model, operation)
+        try:
+            successes = self._by_call.get(key) or self._successes(*key)
+            successes.count(seconds)
+            if read_units:
+                successes.add_read_units(read_units)
+            if write_units:
+                successes.add_write_units(write_units)
+            if self._max_tenants:
+                self._count_for_tenant(source.tenant, read_units, write_units)
+            self._metrics.sample_pool()
+        except Exception as error:  # noqa: BLE001 - see above
+            self._log_failure(error)
+        return True
+
+    def _successes(self, bind_key: str, model: str | None, operation: str) -> Successes:
+        labels = (self._app_name, bind_key, model or "", operation)
+        observe = self._metrics.seconds.of(*labels, SUCCESS).observe
+        successes = self._by_call[bind_key, model, operation] = Successes(observe, self._metrics.units, labels)
+        return successes
+
+    def _count_for_tenant(self, tenant: str | None, read_units: float, write_units: float) -> None:
+        label = self._tenant_label(tenant)
+        successes = self._by_tenant.get(label)
+        if successes is None:
+            inc = self._metrics.tenant_calls.of(self._app_name, label, SUCCESS).inc
+            successes = Successes(inc, self._metrics.tenant_units, (self._app_name, label))
+            self._by_tenant[label] = successes
+        successes.count(1)
+        if read_units:
+            successes.add_read_units(read_units)
+        if write_units:
+            successes.add_write_units(write_units)
+
+    def _log_failure(self, error: Exception) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            logger.error(
+                "Calls of the app %r are not counted. Check PROMETHEUS_MULTIPROC_DIR.", self._app_name, exc_info=error
+            )
 
     def _count(self, operation: Operation) -> None:
         call = (self._app_name, operation.bind_key, operation.model or "", operation.operation)
@@ -184,7 +267,9 @@ _lock = threading.Lock()
 def instrument(
     app: flask.Flask, *, registry: prometheus_client.CollectorRegistry | None = None, max_tenants: int = 0
 ) -> None:
-    """Count the operations of an app in metrics of Prometheus. A further call for the app replaces the first.
+    """Count the operations of an app in metrics of Prometheus, from its next app context on.
+
+    A further call for the app replaces the first.
 
     Args:
         app: The app. Its name is the value of the label ``app``.
@@ -198,9 +283,8 @@ def instrument(
         metrics = _all_metrics.get(registry)
         if metrics is None:
             metrics = _all_metrics[registry] = Metrics(registry)
-    # The signal refers to it weakly, so that it ends with the app.
     app_metrics = app.extensions[_EXTENSION] = AppMetrics(app.name, metrics, max_tenants=max_tenants)
-    operation_finished.connect(app_metrics.receive, sender=app)
+    counters_of(app).append(app_metrics)
 
 
 def uninstrument(app: flask.Flask) -> None:
@@ -211,7 +295,7 @@ def uninstrument(app: flask.Flask) -> None:
     """
     app_metrics = app.extensions.pop(_EXTENSION, None)
     if app_metrics is not None:
-        operation_finished.disconnect(app_metrics.receive, sender=app)
+        counters_of(app).remove(app_metrics)
 
 
 def outcome_of(operation: Operation) -> str:
@@ -225,7 +309,7 @@ def outcome_of(operation: Operation) -> str:
         ``"refused"`` by a tenant's limit; or ``"error"``.
     """
     if operation.error is None:
-        return "success"
+        return SUCCESS
     if operation.is_refused:
         return "refused"
     if operation.is_throttled:

@@ -17,9 +17,9 @@ import flask
 from dynaflask.exceptions import install_hint
 from dynaflask.integrations.app_tracers import remove_tracer
 from dynaflask.integrations.app_tracers import set_tracer
-from dynaflask.operations.span_attributes import common_attributes
-from dynaflask.operations.span_attributes import span_attributes
-from dynaflask.operations.span_attributes import span_name
+from dynaflask.operations.span_attributes import describe
+from dynaflask.operations.span_attributes import error_attributes
+from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
 
 try:
@@ -92,18 +92,19 @@ class SentryTracer:
             call: The call.
         """
         start, span = started
-        attributes = {**common_attributes(call), **span_attributes(call)}
+        described = describe(call)
+        attributes = {**described.span, **error_attributes(call), **result_attributes(call)}
         sentry_sdk.add_breadcrumb(
             type="query",
             category=CATEGORY,
-            message=span_name(call),
+            message=described.name,
             level="error" if call.is_error else "info",
             data={name: attributes[name] for name in BREADCRUMB if name in attributes},
         )
         if span is not None:
-            _finish_streamed(span, call, attributes)
+            _finish_streamed(span, call, described.name, attributes)
         elif (parent := sentry_sdk.get_current_span()) is not None:
-            child = parent.start_child(op="db", name=span_name(call), origin=ORIGIN, start_timestamp=start)
+            child = parent.start_child(op="db", name=described.name, origin=ORIGIN, start_timestamp=start)
             for name, value in attributes.items():
                 child.set_data(name, value)
             if call.is_error:
@@ -143,8 +144,8 @@ def uninstrument(app: flask.Flask) -> None:
     remove_tracer(app, SentryTracer)
 
 
-def _finish_streamed(span: t.Any, call: FinishedCall, attributes: dict[str, t.Any]) -> None:
-    span.name = span_name(call)
+def _finish_streamed(span: t.Any, call: FinishedCall, name: str, attributes: dict[str, t.Any]) -> None:
+    span.name = name
     span.set_attributes({"sentry.op": "db", "sentry.origin": ORIGIN, **attributes})
     span.status = "error" if call.is_error else "ok"
     span.end()

@@ -35,19 +35,32 @@ class Caller(t.NamedTuple):
         return f"{self.file}:{self.line} in {self.function}"
 
 
-def find_caller() -> Caller | None:
+# Files whose code belongs to LIBRARIES. Each call looks at some ten frames, and most are found here.
+_library_files: set[str] = set()
+
+
+def find_caller(depth: int = 1) -> Caller | None:
     """The innermost line of the current stack that does not belong to dynaflask or to the libraries below it.
+
+    Args:
+        depth: Number of frames to pass over, which the caller knows to be dynaflask's. Each frame takes time.
 
     Returns:
         The line, or the class of a page of Flask-Admin, whose lines no program owns; ``None`` if a library made the
         call in a thread of its own.
     """
-    frame: types.FrameType | None = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(depth)
+    files = _library_files
     while frame is not None:
-        package = _package(frame.f_globals.get("__name__", ""))
-        if package not in LIBRARIES:
-            line = Caller(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-            return line if package != ADMIN else _page(frame) or line
+        file = frame.f_code.co_filename
+        if file not in files:
+            package = _package(frame.f_globals.get("__name__", ""))
+            if package not in LIBRARIES:
+                line = Caller(file, frame.f_lineno, frame.f_code.co_name)
+                return line if package != ADMIN else _page(frame) or line
+            # Code without a file, such as "<string>", shares its name with code of the program.
+            if not file.startswith("<"):
+                files.add(file)
         frame = frame.f_back
     return None
 
@@ -56,7 +69,6 @@ def find_caller() -> Caller | None:
 _class_lines: weakref.WeakKeyDictionary[type, Caller] = weakref.WeakKeyDictionary()
 
 
-# Each call looks at some ten frames.
 @functools.lru_cache(1000)
 def _package(module: object) -> str:
     return str(module).partition(".")[0]

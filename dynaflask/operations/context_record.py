@@ -23,6 +23,9 @@ _request_context: contextvars.ContextVar[t.Any] = t.cast("t.Any", _request_ctx).
 
 _RECORD = "_dynamo_operations"
 
+# From Flask 3.2 on, one kind of context is with and without a request. Before, a request context has one.
+_HAS_ONE_CONTEXT = hasattr(flask.ctx.AppContext, "has_request")
+
 
 def current_request(app: flask.Flask | None) -> flask.Request | None:
     """The current request, if it is one of the app.
@@ -33,8 +36,7 @@ def current_request(app: flask.Flask | None) -> flask.Request | None:
     context = _request_context.get(None)
     if context is None or context.app is not app:
         return None
-    # From Flask 3.2 on, one kind of context is with and without a request.
-    request: flask.Request | None = context.request if getattr(context, "has_request", True) else None
+    request: flask.Request | None = None if _HAS_ONE_CONTEXT and not context.has_request else context.request
     return request
 
 
@@ -51,10 +53,10 @@ def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
         The record, which is made at first use; ``None`` if the current context is not one of the app.
     """
     # current_request, written out: each call of an app that keeps its operations comes here.
-    request_context, holder = _request_context.get(None), None
-    if request_context is not None and request_context.app is app and getattr(request_context, "has_request", True):
-        holder = request_context.request
-    if holder is None:
+    context = _request_context.get(None)
+    if context is not None and context.app is app and not (_HAS_ONE_CONTEXT and not context.has_request):
+        holder = context.request
+    else:
         if not flask.has_app_context():
             return None
         context = app_ctx._get_current_object()

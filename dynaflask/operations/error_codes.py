@@ -38,20 +38,23 @@ TRANSACTION_CONFLICTS: t.Final = frozenset(
 )
 # Another region of a global table with strong consistency is writing the item.
 CONFLICTS: t.Final = CONDITION_FAILED | TRANSACTION_CONFLICTS | {"ReplicatedWriteConflictException"}
-# DynamoDB's code, and that of STS.
-EXPIRED_CREDENTIALS: t.Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
-NOT_ALLOWED: t.Final = "AccessDeniedException"
-# The credentials are wrong, or the IAM policy does not allow the call.
-ACCESS_DENIED: t.Final = frozenset(
+UNKNOWN_KEY: t.Final = "UnrecognizedClientException"
+WRONG_SIGNATURE: t.Final = "InvalidSignatureException"
+# The credentials are missing, wrong or expired: no call of the app has access. The codes of DynamoDB, and of STS.
+REJECTED_CREDENTIALS: t.Final = frozenset(
     {
-        NOT_ALLOWED,
         "ExpiredTokenException",
         "IncompleteSignature",
-        "InvalidSignatureException",
         "MissingAuthenticationTokenException",
-        "UnrecognizedClientException",
+        UNKNOWN_KEY,
+        WRONG_SIGNATURE,
+        "ExpiredToken",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
     }
 )
+# The credentials are right, and the IAM policy does not allow the call.
+NOT_ALLOWED: t.Final = "AccessDeniedException"
 
 # A request that DynamoDB does not accept: a wrong key, a missing index, or a value of another type.
 INVALID_REQUEST: t.Final = frozenset({"ValidationException", "SerializationException"})
@@ -70,6 +73,17 @@ def code_of(error: BaseException | None) -> str | None:
     """
     cause = getattr(error, "cause", None) or error
     return cause.response.get("Error", {}).get("Code") if isinstance(cause, ClientError) else None
+
+
+def failed_operation(error: BaseException) -> str | None:
+    """The operation that AWS refused: that of the program, or ``AssumeRole`` before it.
+
+    Args:
+        error: Error of PynamoDB or of botocore.
+    """
+    # PynamoDB's own client error names the operation that the program called. Its cause names the one that failed.
+    cause = getattr(error, "cause", None) or error
+    return getattr(cause.__cause__ or cause, "operation_name", None)
 
 
 def reason_codes(error: BaseException | None) -> frozenset[str]:

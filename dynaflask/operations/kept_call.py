@@ -22,7 +22,9 @@ KeptCall = tuple[str, str, t.Any, bool, t.Any, str | None, int, Source, float, f
 Entry = Operation | KeptCall
 
 
-def kept_call(name: str, params: Json, result: Json, source: Source, seconds: float) -> KeptCall:
+def kept_call(  # noqa: PLR0917 - names take twice the time
+    name: str, params: Json, result: Json, source: Source, seconds: float, line: Line = NO_LINE
+) -> KeptCall:
     """What a record keeps of a successful call: neither a key nor an item.
 
     Args:
@@ -31,6 +33,7 @@ def kept_call(name: str, params: Json, result: Json, source: Source, seconds: fl
         result: Result as botocore returns it.
         source: Where the call comes from.
         seconds: The field ``duration_seconds``.
+        line: The fields ``caller`` and ``key_hash``.
     """
     metadata = result.get("ResponseMetadata", NOTHING)
     return (
@@ -44,18 +47,8 @@ def kept_call(name: str, params: Json, result: Json, source: Source, seconds: fl
         source,
         seconds,
         time.time(),
-        NO_LINE,
+        line,
     )
-
-
-def with_line(call: KeptCall, line: Line) -> KeptCall:
-    """The call with the line that made it.
-
-    Args:
-        call: The call.
-        line: The line.
-    """
-    return (*call[:-1], line)
 
 
 def operation_of(entry: Entry, *, route: str | None) -> Operation:

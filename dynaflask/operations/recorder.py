@@ -12,14 +12,17 @@ from dynaflask.config.validators import Values
 from dynaflask.operations.caller import find_caller
 from dynaflask.operations.context_record import current_request
 from dynaflask.operations.context_record import record_of
+from dynaflask.operations.counters import Counter
+from dynaflask.operations.counters import counters_of
 from dynaflask.operations.kept_call import ONE_ITEM
 from dynaflask.operations.kept_call import kept_call
 from dynaflask.operations.kept_call import operation_of
-from dynaflask.operations.kept_call import with_line
 from dynaflask.operations.operation import NO_LINE
+from dynaflask.operations.operation import NOTHING
 from dynaflask.operations.operation import Line
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
+from dynaflask.operations.operation import consumed_units
 from dynaflask.operations.operation import finished_operation
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.rate_limits import UNSET
@@ -67,10 +70,9 @@ class OperationRecorder:
             atomic.
         interceptor: Chooses what makes a call, for the faults of tests; ``None`` in production.
         tracing: The tracers of the app. Connections that exist already see its first tracer in their next context.
-        keeps_calls: True if `keep` has something to do.
+        counters: Count the calls: the meter, and integrations that an app may add or remove at any time.
         light_seconds: A successful call that took less time needs no `Operation`: `keep` is enough, unless the signal,
             a tracer or a limit needs it.
-        is_enabled: True if it records the operations of all tenants even when the signal has no receivers.
     """
 
     def __init__(self, app: flask.Flask, settings: Values) -> None:
@@ -91,14 +93,19 @@ class OperationRecorder:
         self.line_readers: list[None] = [] if self.advice_log is None else [None]
         self.interceptor: Interceptor | None = None
         self.tracing = NO_TRACING
-        self.is_enabled = (
-            self.meter is not None
-            or self.slow_log is not None
-            or self.keeps_operations
-            or "tenant_capacity" in settings
-        )
-        self.keeps_calls = self.keeps_operations or self.meter is not None
+        self._is_limited = "tenant_capacity" in settings
+        self.counters: list[Counter] = []
         self.light_seconds = float("inf") if self.slow_log is None else self.slow_log.least_seconds
+
+    @property
+    def is_enabled(self) -> bool:
+        """True if it records the operations of all tenants even when the signal has no receivers."""
+        return self.keeps_calls or self.slow_log is not None or self._is_limited
+
+    @property
+    def keeps_calls(self) -> bool:
+        """True if `keep` has something to do."""
+        return self.keeps_operations or bool(self.counters)
 
     def receivers(self) -> Receivers:
         """The receivers of ``operation_finished`` that are connected to this app, or to all apps."""
@@ -117,11 +124,11 @@ class OperationRecorder:
         if name not in ONE_ITEM:
             self.record(self.operation(name, params, result, source, seconds), receivers=())
             return
-        if self.meter is not None:
-            self.meter.add_success(source, name, result, seconds)
+        if self.counters:
+            self._count(name, params, result, source, seconds)
         if self.keeps_operations and (record := record_of(self._app())) is not None:
-            call = kept_call(name, params, result, source, seconds)
-            record.append(with_line(call, _find_line(name, params)) if self.line_readers else call)
+            line = _find_line(name, params) if self.line_readers else NO_LINE
+            record.append(kept_call(name, params, result, source, seconds, line))
 
     def operation(
         self, name: str, params: Json, outcome: Json | BaseException, source: Source, seconds: float
@@ -161,8 +168,8 @@ class OperationRecorder:
         """
         if operation.tenant is not None:
             self.limits.debit(operation.tenant, operation.units, own_capacity)
-        if self.meter is not None:
-            self.meter.add(operation)
+        for counter in self.counters:
+            counter.add(operation)
         if self.keeps_operations and (record := record_of(self._app())) is not None:
             record.append(operation)
         if self.slow_log is not None:
@@ -183,17 +190,29 @@ class OperationRecorder:
         return [operation_of(entry, route=route) for entry in list(record_of(app) or ())]
 
     def install(self, app: flask.Flask) -> None:
-        """Register what the settings ask for at the end of a request or context.
+        """Connect the app's counters, and register what the settings ask for at the end of a request or context.
 
         Args:
             app: The recorder's app.
         """
+        self.counters = counters_of(app)
+        if self.meter is not None:
+            self.counters.append(self.meter)
         if self.advice_log is not None:
             log = self.advice_log
             app.teardown_request(lambda _: log.add(self.recorded_operations()))
             app.teardown_appcontext(lambda _: log.add(self.recorded_operations()))
         if self._sends_timing:
             app.after_request(self._add_server_timing)
+
+    def _count(self, name: str, params: Json, result: Json, source: Source, seconds: float) -> None:
+        _, read_units, write_units = consumed_units(name, result)
+        retries = result.get("ResponseMetadata", NOTHING).get("RetryAttempts", 0)
+        operation = None
+        for counter in self.counters:
+            if not counter.add_success(source, name, seconds, read_units, write_units, retries):
+                operation = operation or self.operation(name, params, result, source, seconds)
+                counter.add(operation)
 
     def _add_server_timing(self, response: flask.Response) -> flask.Response:
         value = header_value(self.recorded_operations())
@@ -203,7 +222,8 @@ class OperationRecorder:
 
 
 def _find_line(name: str, params: Json) -> Line:
-    return find_caller(), hash(f"{_SALT}{params.get('Key')}") if name == "GetItem" else None
+    # The frames of this function and of its caller are passed over.
+    return find_caller(3), hash(f"{_SALT}{params.get('Key')}") if name == "GetItem" else None
 
 
 def _make_meter(settings: Values) -> Meter:

@@ -22,40 +22,54 @@ HTTPS_PORT = 443
 PAGED = frozenset({"Query", "Scan"})
 # The consumed capacity of a call that asks for no indexes.
 TOTAL = {"TableName", "CapacityUnits"}
-# Attributes that many calls share: in each of the caches below, those of the last calls that differ.
+# What many calls share: in each of the caches below, that of the last calls that differ.
 MAX_KEPT = 1000
+NO_ATTRIBUTES: t.Final[Attributes] = {}
 
 
-def span_name(call: FinishedCall) -> str:
-    """Name of the span: the operation and, if it is for one table, the table."""
-    name, table = call.operation.operation, call.operation.table
-    return name if table is None else f"{name} {table}"
+class Described(t.NamedTuple):
+    """What is known of a call without its result. Many calls share it: it must not be changed.
+
+    Attributes:
+        name: Name of the span: the operation and, if it is for one table, the table.
+        common: The attributes that spans and metrics share. Each has few different values.
+        span: The attributes of a span: the common ones, and others.
+    """
+
+    name: str
+    common: Attributes
+    span: Attributes
 
 
-def common_attributes(call: FinishedCall) -> Attributes:
-    """The attributes that spans and metrics share. Each has few different values."""
+def describe(call: FinishedCall) -> Described:
+    """What is known of a call without its result."""
     operation = call.operation
-    attributes = _target(
-        operation.operation, operation.app_name, operation.bind_key, operation.table, call.endpoint_url
+    return _describe(
+        operation.operation,
+        operation.app_name,
+        operation.bind_key,
+        operation.model,
+        operation.table,
+        operation.tenant,
+        operation.index_name,
+        operation.is_consistent,
+        call.endpoint_url,
+        call.region,
     )
-    if call.error_code is not None:
-        attributes = {**attributes, "db.response.status_code": call.error_code}
-    return {**attributes, "error.type": operation.error} if call.is_error else attributes
 
 
-def span_attributes(call: FinishedCall) -> dict[str, t.Any]:
-    """The attributes of a span, in addition to the common ones."""
+def error_attributes(call: FinishedCall) -> Attributes:
+    """The attributes of an error, for spans and metrics; none for a success."""
+    if call.error_code is None and not call.is_error:
+        return NO_ATTRIBUTES
+    attributes = {} if call.error_code is None else {"db.response.status_code": call.error_code}
+    return {**attributes, "error.type": call.operation.error} if call.is_error else attributes
+
+
+def result_attributes(call: FinishedCall) -> dict[str, t.Any]:
+    """The attributes of the result of a call, for its span, without those of an error."""
     operation = call.operation
-    attributes = dict(
-        _subject(
-            call.region,
-            operation.model,
-            operation.tenant,
-            operation.table,
-            operation.index_name,
-            operation.is_consistent,
-        )
-    )
+    attributes: dict[str, t.Any] = {}
     # Each attribute takes time: a read has no write units.
     if operation.read_units:
         attributes["dynaflask.read_units"] = operation.read_units
@@ -73,33 +87,29 @@ def span_attributes(call: FinishedCall) -> dict[str, t.Any]:
     return attributes
 
 
-# The attributes below are the same for many calls. What they depend on are the arguments alone, so that calls of two
-# apps or tenants share none. A call must not change them.
-
-
+# The result depends on the arguments alone, so that calls of two apps or tenants share none.
 @functools.lru_cache(MAX_KEPT)
-def _target(operation: str, app_name: str, bind_key: str, table: str | None, url: str | None) -> Attributes:
-    attributes = {
+def _describe(  # noqa: PLR0917 - the cache takes longer with names
+    operation: str,
+    app_name: str,
+    bind_key: str,
+    model: str | None,
+    table: str | None,
+    tenant: str | None,
+    index_name: str | None,
+    is_consistent: bool,
+    url: str | None,
+    region: str | None,
+) -> Described:
+    common = {
         "db.system.name": "aws.dynamodb",
         "db.operation.name": operation,
         "dynaflask.app": app_name,
         "dynaflask.bind": bind_key,
+        "db.collection.name": table,
+        **({} if url is None else _server(url)),
     }
-    if table is not None:
-        attributes["db.collection.name"] = table
-    return attributes if url is None else {**attributes, **_server(url)}
-
-
-@functools.lru_cache(MAX_KEPT)
-def _subject(  # noqa: PLR0917 - the cache takes longer with names
-    region: str | None,
-    model: str | None,
-    tenant: str | None,
-    table: str | None,
-    index_name: str | None,
-    is_consistent: bool,
-) -> Attributes:
-    attributes = {
+    span = {
         "cloud.region": region,
         "dynaflask.model": model,
         "dynaflask.tenant": tenant,
@@ -107,6 +117,11 @@ def _subject(  # noqa: PLR0917 - the cache takes longer with names
         "aws.dynamodb.consistent_read": is_consistent or None,
         "aws.dynamodb.table_names": None if table is None else (table,),
     }
+    name = operation if table is None else f"{operation} {table}"
+    return Described(name, _without_none(common), _without_none({**common, **span}))
+
+
+def _without_none(attributes: Attributes) -> Attributes:
     return {name: value for name, value in attributes.items() if value is not None}
 
 

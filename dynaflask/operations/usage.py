@@ -13,11 +13,8 @@ import operator
 import threading
 import typing as t
 
-from dynaflask.operations.operation import NOTHING as NO_METADATA
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
-from dynaflask.operations.operation import consumed_units
-from dynaflask.operations.requests import Json
 from dynaflask.operations.tenant_lru import MAX_TENANTS
 from dynaflask.operations.tenant_lru import OTHERS
 from dynaflask.operations.tenant_lru import TenantLRU
@@ -139,19 +136,13 @@ class Meter:
         )
         self._add(operation.tenant, operation.model, operation.operation, numbers)
 
-    def add_success(self, source: Source, operation: str, result: Json, seconds: float) -> None:
-        """Count a successful call without its `Operation`.
-
-        Args:
-            source: Where the call comes from.
-            operation: Name of the operation.
-            result: Its result.
-            seconds: Its duration.
-        """
-        _, read_units, write_units = consumed_units(operation, result)
-        retries = result.get("ResponseMetadata", NO_METADATA).get("RetryAttempts", 0)
+    def add_success(  # noqa: PLR0917 - as of `Counter`
+        self, source: Source, operation: str, seconds: float, read_units: float, write_units: float, retries: int
+    ) -> bool:
+        """Count a successful call; see `Counter`."""
         numbers = (1, 0, 0, retries, read_units, write_units, seconds, 0)
         self._add(source.tenant, source.model, operation, numbers)
+        return True
 
     def read(self, *, reset: bool = False) -> dict[UsageKey, Usage]:
         """The counts so far.

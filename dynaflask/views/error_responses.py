@@ -18,14 +18,16 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound
 from werkzeug.exceptions import ServiceUnavailable
 
+from dynaflask.client.error_advice import ASSUME_ROLE
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import get_context
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.exceptions import ConditionFailed
 from dynaflask.model.conditions import origin_of
 from dynaflask.operations.error_codes import CONFLICTS
-from dynaflask.operations.error_codes import EXPIRED_CREDENTIALS
+from dynaflask.operations.error_codes import REJECTED_CREDENTIALS
 from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import failed_operation
 from dynaflask.operations.error_codes import reason_codes
 from dynaflask.registry.context import current_scope
 from dynaflask.views import json_provider
@@ -36,17 +38,22 @@ if t.TYPE_CHECKING:
 # The broadest classes. Flask prefers the handler of a narrower class, so the app's own handlers take precedence.
 HANDLED: t.Final = (PynamoDBException, ClientError, BotoCoreError)
 
-# No valid credentials, no region or no connection: DynamoDB did not answer the call.
-UNAVAILABLE: t.Final = (
+# No credentials or no region: nothing was sent.
+NO_ACCESS: t.Final = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,
     botocore.CredentialRetrievalError,
+    botocore.ProfileNotFound,
     botocore.SSOError,
     botocore.TokenRetrievalError,
     botocore.NoRegionError,
-    botocore.ConnectionError,
-    botocore.HTTPClientError,
 )
+# No connection, or no answer in time.
+UNREACHABLE: t.Final = (botocore.ConnectionError, botocore.HTTPClientError)
+# What the client is told. The reason is for the operators, in the log.
+BUSY_MESSAGE: t.Final = "The database cannot take the request now. Try again in a moment."
+NO_ACCESS_MESSAGE: t.Final = "The server has no access to its database. Its log has the reason."
+UNREACHABLE_MESSAGE: t.Final = "The database does not answer. Try again later."
 RETRY_AFTER_SECONDS = 1
 UNKNOWN_CONTEXT: t.Final = ErrorContext("unknown", "a call")
 
@@ -122,8 +129,10 @@ def to_http_exception(error: Exception) -> HTTPException | None:
         return ItemConflict(_shown_item(error))
     # A batch write without another cause gave up, because DynamoDB returned too many unprocessed items.
     if codes & THROTTLED or isinstance(cause, BatchWriteError) or _is_server_error(cause):
-        return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS)
-    return ServiceUnavailable() if codes & EXPIRED_CREDENTIALS or isinstance(cause, UNAVAILABLE) else None
+        return ServiceUnavailable(BUSY_MESSAGE, retry_after=RETRY_AFTER_SECONDS)
+    if codes & REJECTED_CREDENTIALS or isinstance(cause, NO_ACCESS) or failed_operation(cause) == ASSUME_ROLE:
+        return ServiceUnavailable(NO_ACCESS_MESSAGE)
+    return ServiceUnavailable(UNREACHABLE_MESSAGE) if isinstance(cause, UNREACHABLE) else None
 
 
 def _shown_item(error: Exception) -> t.Any:

@@ -28,6 +28,7 @@ def create_app(config: cabc.Mapping[str, t.Any] | None = None) -> Flask:
     app = Flask(__name__)
     app.config.from_mapping(
         DYNAMODB_HOST="local",
+        DYNAMODB_ERROR_HANDLERS=True,
         DYNAMODB_JSON_ERRORS=True,
         FORUM_NAME="forum",
         FORUM_OPERATIONS=(),

@@ -97,6 +97,8 @@ class Views(Resource):
 def add_api(app: Flask) -> None:
     """Add the API to an app, with its Swagger page at the app's root."""
     api = Api(app, title=app.config["FORUM_TITLE"], description="Threads and their views.")
+    # A busy or unreachable database is a 503, and no fault of the forum.
+    restx.pass_errors_on(api)
     for name, model in forum.models.items():
         api.add_model(name, model)
     for resource, address in ((Threads, "/threads"), (Forum, FORUM), (OneThread, THREAD), (Views, f"{THREAD}/views")):

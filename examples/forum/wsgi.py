@@ -6,9 +6,10 @@ Set its URL, create the tables once, and start the workers:
 
     export FORUM_DYNAMODB_HOST=http://127.0.0.1:8000
     python -m examples.forum --tables-only
-    gunicorn --workers 4 examples.forum.wsgi
+    gunicorn --workers 4 --preload examples.forum.wsgi
 
-All workers reach the same data.
+All workers reach the same data. With ``FORUM_SETTINGS=examples/forum/everything.cfg``, set ``PROMETHEUS_MULTIPROC_DIR``
+to an empty directory, too: the metrics are those of all workers then.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import typing as t
 
 import botocore.exceptions
@@ -20,6 +21,7 @@ from dynaflask.client.error_advice import CreateOptions
 from dynaflask.client.error_advice import find_advice
 from tests.support import engines
 from tests.support import hostile
+from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -47,6 +49,40 @@ class Thread(dynaflask.Model):
     subject = UnicodeAttribute(range_key=True)
     views = NumberAttribute(default=0)
     view_index = ViewIndex()
+
+
+def test_a_signature_of_another_time_names_the_clock(make_app: MakeApp, recorder: recorders.Recorder) -> None:
+    """The credentials are right: no setting of theirs mends a wrong clock. An unknown key names the region's state."""
+    app = make_app(host=recorder.url, region="us-east-1", max_retry_attempts=0, **KEYS)
+    messages = {
+        "Signature expired: 20260101T000000Z is now earlier than now": "The clock of this machine is wrong.",
+        "Signature not yet current: 20260101T001000Z is still later than now": "The clock of this machine is wrong.",
+        "The request signature we calculated does not match": "AWS rejected these credentials.",
+    }
+    for message, advice in messages.items():
+        recorder.answer = lambda request, message=message: refusal("InvalidSignatureException", message)
+        with app.app_context(), pytest.raises(GetError, match=re.escape(advice)):
+            Thread.get("flask", "hello")
+    recorder.answer = lambda request: refusal("UnrecognizedClientException", "The security token is invalid.")
+    with app.app_context(), pytest.raises(GetError, match="in a region that the account has not enabled"):
+        Thread.get("flask", "hello")
+
+
+@pytest.mark.parametrize("has_role", [True, False], ids=["with a role", "without a role"])
+def test_an_unreachable_sts_names_the_role(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, has_role: bool) -> None:
+    """A dead endpoint of STS is not DynamoDB's: two apps on one machine, and the one with a role is told so."""
+    app = make_app(region="us-east-1", **({"role_arn": "arn:aws:iam::123456789012:role/forum"} if has_role else {}))
+    bind = app.extensions["dynamo"].binds["default"]
+    error = botocore.exceptions.EndpointConnectionError(endpoint_url="https://sts.us-east-1.amazonaws.com/")
+    advice = find_advice(error, bind, "GetItem", client=None, create=CreateOptions())
+    assert ("Check DYNAMODB_ROLE_ARN, and that this machine reaches AWS STS." in advice) == has_role
+    other = find_advice(NO_CONNECTION, bind, "GetItem", client=None, create=CreateOptions())
+    assert "Check DYNAMODB_HOST" in other
+
+
+def refusal(code: str, message: str) -> tuple[int, dict[str, str]]:
+    """An error of DynamoDB."""
+    return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
 
 
 def test_credentials_that_are_missing_name_the_sources_of_botocore(

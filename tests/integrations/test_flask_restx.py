@@ -17,6 +17,7 @@ from pynamodb.attributes import ListAttribute
 from pynamodb.attributes import MapAttribute
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import PynamoDBException
 from pynamodb.indexes import AllProjection
 from pynamodb.indexes import GlobalSecondaryIndex
 from pynamodb.pagination import ResultIterator
@@ -27,6 +28,8 @@ from werkzeug.test import Client
 import dynaflask
 from dynaflask.integrations import flask_restx as restx
 from tests.support import engines
+from tests.support import recorder as recorders
+from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 Json = t.Any
@@ -688,3 +691,46 @@ def test_an_item_has_only_the_fields_that_the_view_allows(note: t.Any) -> None:
         restx.item_of(note, {"subject": "a", "views": 9}, exclude=["views"])
     with pytest.raises(ValueError, match="no attribute 'veiws'"):
         restx.model_of(flask_restx.Api(), note, exclude=["veiws"])
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("ConditionalCheckFailedException", 409), ("ExpiredTokenException", 503), ("AccessDeniedException", 500)],
+)
+def test_the_errors_of_dynamodb_reach_the_app(
+    note: t.Any, make_app: MakeApp, recorder: recorders.Recorder, code: str, status: int
+) -> None:
+    """With ``pass_errors_on``, a resource answers as the app does. The other app has Flask-RESTX's 500 for all."""
+    answers = {}
+    for name in ("passing", "other"):
+        settings = {"host": recorder.url, "region": "us-east-1", "error_handlers": True, "json_errors": True, **KEYS}
+        app = make_app(name, max_retry_attempts=0, **settings)
+        api = flask_restx.Api(app)
+        if name == "passing":
+            restx.pass_errors_on(api)
+        api.add_resource(type("Notes", (flask_restx.Resource,), {"get": lambda self: note.get("a").subject}), "/note")
+        recorder.answer = lambda request: {}
+        missing = app.test_client().get("/note")
+        recorder.answer = lambda request: (400, {"__type": f"x#{code}", "message": "no"})
+        refused = app.test_client().get("/note")
+        answers[name] = [(answer.status_code, answer.is_json) for answer in (missing, refused)]
+    assert answers == {"passing": [(404, True), (status, True)], "other": [(500, True), (500, True)]}
+
+
+def test_an_error_handler_of_the_api_takes_precedence(
+    note: t.Any, make_app: MakeApp, recorder: recorders.Recorder
+) -> None:
+    """A handler that the API has already is kept."""
+    settings = {"host": recorder.url, "region": "us-east-1", "error_handlers": True, **KEYS}
+    app = make_app(max_retry_attempts=0, **settings)
+    api = flask_restx.Api(app)
+
+    @api.errorhandler(PynamoDBException)
+    def explain(error: Exception) -> t.Any:
+        return {"message": "own"}, 418
+
+    restx.pass_errors_on(api)
+    api.add_resource(type("Notes", (flask_restx.Resource,), {"get": lambda self: note.get("a").subject}), "/note")
+    recorder.answer = lambda request: {}
+    answer = app.test_client().get("/note")
+    assert (answer.status_code, answer.json) == (418, {"message": "own"})

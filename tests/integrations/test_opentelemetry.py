@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
+import contextlib
 import importlib
 import json
 import logging
@@ -13,6 +15,7 @@ from unittest import mock
 import flask
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import sampling
 from opentelemetry.semconv._incubating.attributes import aws_attributes
 from opentelemetry.semconv._incubating.attributes import cloud_attributes
 from opentelemetry.semconv._incubating.attributes.db_attributes import DbSystemNameValues
@@ -139,6 +142,75 @@ def test_a_span_is_a_child_of_the_current_span(make_traced: MakeApp, thread_mode
     assert child.parent == parent.context
     assert before <= parent.start_time <= child.start_time < child.end_time <= time.time_ns()
     assert child.kind is trace.SpanKind.CLIENT
+
+
+@contextlib.contextmanager
+def left_out() -> cabc.Iterator[None]:
+    """A block in the span of a request that is not sampled."""
+    parent = trace.SpanContext(trace_id=1, span_id=2, is_remote=True, trace_flags=trace.TraceFlags.get_default())
+    with trace.use_span(trace.NonRecordingSpan(parent)):
+        yield
+
+
+def test_a_call_in_a_request_that_is_not_sampled_is_only_measured(
+    make_traced: MakeApp, thread_model: t.Any, telemetry: Telemetry, recorder: recorders.Recorder
+) -> None:
+    """It has no span, and its attributes are not built. Success and error are measured as in a sampled request."""
+    app = make_traced()
+    with left_out(), mock.patch.object(opentelemetry, "result_attributes") as result_attributes:
+        read(app, thread_model)
+        recorder.answer = lambda request: REFUSED
+        with pytest.raises(GetError):
+            read(app, thread_model)
+    result_attributes.assert_not_called()
+    assert not telemetry.spans
+    assert [point.attributes.get(error_attributes.ERROR_TYPE) for _, point in telemetry.points] == [
+        None,
+        "ValidationException",
+    ]
+    assert not [point.exemplars for _, point in telemetry.points if point.exemplars]
+
+
+def test_a_sampler_may_keep_a_call_in_a_request_that_is_not_sampled(
+    make_app: MakeApp,
+    db: dynaflask.Dynamo,
+    thread_model: t.Any,
+    telemetry: Telemetry,
+    recorder: recorders.Recorder,
+) -> None:
+    """A sampler that does not follow the parent sees tenant and table, and the span has all attributes."""
+    seen: list[t.Any] = []
+
+    class OneTenant(sampling.Sampler):
+        """Keeps the calls of one tenant."""
+
+        def should_sample(self, *args: t.Any, **options: t.Any) -> sampling.SamplingResult:
+            attributes = options.get("attributes") or args[4]
+            seen.append(dict(attributes))
+            keeps = attributes.get("dynaflask.tenant") == "acme"
+            return sampling.SamplingResult(sampling.Decision(2 if keeps else 0), attributes)
+
+        def get_description(self) -> str:
+            return "one tenant"
+
+    telemetry.tracer_provider.sampler = OneTenant()
+    apps = [make_app(name, host=recorder.url, region="us-east-1", **KEYS) for name in ("us", "eu")]
+    for app in apps:
+        instrument(app, telemetry)
+        for tenant in ("acme", "globex"):
+            with app.app_context(), db.tenant(tenant):
+                thread_model.get("k-12345", "s-12345")
+                with left_out():
+                    thread_model.get("k-12345", "s-12345")
+    attributes = [dict(span.attributes or {}) for span in telemetry.dynamo_spans]
+    assert [(each["dynaflask.app"], each["dynaflask.tenant"]) for each in attributes] == [
+        *[("us", "acme")] * 2,
+        *[("eu", "acme")] * 2,
+    ]
+    for in_request, alone in (attributes[:2], attributes[2:]):
+        assert in_request.keys() == alone.keys()
+        assert "dynaflask.read_units" in alone
+    assert all("aws.dynamodb.table_names" in each for each in seen)
 
 
 def test_the_attributes_follow_the_conventions(

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import typing as t
 import weakref
+from unittest import mock
 
 import flask
 import prometheus_client
@@ -27,8 +28,9 @@ from dynaflask.integrations.prometheus import instrument
 from dynaflask.integrations.prometheus import outcome_of
 from dynaflask.integrations.prometheus import uninstrument
 from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import ThrottlingReason
-from dynaflask.operations.operation import operation_finished
+from dynaflask.registry.context import EXTENSION
 from dynaflask.testing import fail_next
 from tests.support import engines
 from tests.support import servers
@@ -261,16 +263,44 @@ def test_instrumented_twice_counts_once(
 
 
 def test_an_app_is_freed(make_app: MakeApp, registry: prometheus_client.CollectorRegistry) -> None:
-    """The metrics and the signal do not keep an app alive."""
-    gc.collect()
-    before = len(operation_finished.receivers)
+    """The metrics do not keep an app alive."""
     app = make_app()
     instrument(app, registry=registry)
     reference = weakref.ref(app)
     del app
     gc.collect()
     assert reference() is None
-    assert len(operation_finished.receivers) == before
+
+
+@pytest.mark.parametrize("max_tenants", [0, 3])
+def test_calls_with_and_without_an_operation_are_counted_alike(
+    make_app: MakeApp, scrape: t.Callable[[], Scraped], registry: prometheus_client.CollectorRegistry, max_tenants: int
+) -> None:
+    """A successful call gives the same series whether the recorder has made its ``Operation`` or only its numbers."""
+    calls = [
+        ("Thread", "GetItem", "acme", 0.5, 0.0, 0),
+        ("Thread", "PutItem", "acme", 0.0, 2.0, 0),
+        (None, "UpdateItem", None, 1.0, 1.0, 2),
+        ("Thread", "GetItem", "globex", 0.0, 0.0, 0),
+        ("Thread", "GetItem", "acme", 1.5, 0.0, 0),
+    ]
+    apps = [make_app(name) for name in ("full", "light")]
+    for app in apps:
+        instrument(app, registry=registry, max_tenants=max_tenants)
+    full, light = (app.extensions["dynaflask_prometheus"] for app in apps)
+    for model, operation, tenant, read_units, write_units, retries in calls:
+        fields = {"tenant": tenant, "read_units": read_units, "write_units": write_units, "retries": retries}
+        full.add(make_operation(model=model, operation=operation, **fields))
+        source = Source("light", "default", model, tenant)
+        if not light.add_success(source, operation, 0.01, read_units, write_units, retries):
+            light.add(make_operation(model=model, operation=operation, **fields))
+    series: dict[str, dict[t.Any, float]] = {"full": {}, "light": {}}
+    for sample in scrape().samples:
+        if not sample.name.endswith("_created") and (app := sample.labels.get("app")):
+            labels = frozenset(sample.labels.items() - {("app", app)})
+            series[app][sample.name, labels] = sample.value
+    assert series["full"]
+    assert series["light"] == series["full"]
 
 
 class TestTenants:
@@ -484,6 +514,26 @@ def test_a_failure_of_the_metrics_is_no_failure_of_the_call(recorder: Recorder, 
         assert finished.stderr.count(f"Calls of the app '{name}' are not counted. Check PROMETHEUS_MULTIPROC_DIR.") == 1
 
 
+def test_a_failure_of_prometheus_raises_nothing(
+    make: t.Callable[..., flask.Flask],
+    thread_model: t.Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The call has ended: its result is not lost, with an operation or without. The log has one line for each app."""
+    us, eu = make("us"), make("eu")
+    monkeypatch.setattr(prometheus_client.Histogram, "observe", mock.Mock(side_effect=OSError("The disk is full.")))
+    for app in (us, eu):
+        with app.app_context():
+            thread_model("flask", "hello").save()
+            assert [thread.subject for thread in thread_model.query("flask")] == ["hello"]
+            assert thread_model.get("flask", "hello").subject == "hello"
+    assert [record.args for record in caplog.records if record.name == "dynaflask.prometheus"] == [("us",), ("eu",)]
+    for counter in (eu.extensions["dynaflask_prometheus"], us.extensions["dynaflask_prometheus"]):
+        counter.add(make_operation())
+    assert caplog.text.count("The disk is full.") == 2
+
+
 def fetch(url: str) -> str:
     """The text at a URL."""
     with urllib3.PoolManager() as http:
@@ -497,5 +547,5 @@ def make_operation(**values: t.Any) -> Operation:
 
 
 def finish(app: flask.Flask, **values: t.Any) -> None:
-    """Send the signal of a call that has ended."""
-    operation_finished.send(app, operation=make_operation(**values))
+    """Record a call that has ended."""
+    app.extensions[EXTENSION].recorder.record(make_operation(**values))

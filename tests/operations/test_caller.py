@@ -6,6 +6,8 @@ import inspect
 import threading
 import typing as t
 
+import pytest
+
 from dynaflask.operations import caller
 
 
@@ -25,6 +27,20 @@ def test_the_libraries_are_passed_over() -> None:
     assert found.function == "test_the_libraries_are_passed_over"
 
 
+def test_code_without_a_file_may_be_a_librarys_or_the_programs() -> None:
+    """Two functions made by ``exec`` have one file name. The module of each one decides, at each call."""
+    own = {"__name__": "forum.views", "find": caller.find_caller}
+    exec("def view(): return find()", own)  # noqa: S102
+    library = {"__name__": "pynamodb.models", "find": own["view"]}
+    exec("def save(): return find()", library)  # noqa: S102
+    namespace = {"__name__": "botocore.client", "find": caller.find_caller}
+    exec("def call(): return find()", namespace)  # noqa: S102
+    for _ in range(2):
+        test = "test_code_without_a_file_may_be_a_librarys_or_the_programs"
+        assert namespace["call"]().function == test  # type: ignore[operator]
+        assert library["save"]().function == "view"  # type: ignore[operator]
+
+
 def test_a_name_that_only_begins_like_a_library() -> None:
     """A package of the program may have a name that begins with the name of a library."""
     namespace = {"__name__": "flask_forum.views", "find": caller.find_caller}
@@ -32,17 +48,14 @@ def test_a_name_that_only_begins_like_a_library() -> None:
     assert namespace["view"]().function == "view"  # type: ignore[operator]
 
 
-def test_a_stack_without_a_program() -> None:
+def test_a_stack_without_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that only libraries run has no caller. Here its frames are taken for those of a library."""
     found: list[object] = []
     thread = threading.Thread(target=lambda: found.append(caller.find_caller()))
-    libraries = caller.LIBRARIES
-    caller.LIBRARIES = libraries | {"threading", __name__.partition(".")[0]}  # type: ignore[misc]
-    try:
-        thread.start()
-        thread.join()
-    finally:
-        caller.LIBRARIES = libraries  # type: ignore[misc]
+    monkeypatch.setattr(caller, "LIBRARIES", caller.LIBRARIES | {"threading", __name__.partition(".")[0]})
+    monkeypatch.setattr(caller, "_library_files", set())
+    thread.start()
+    thread.join()
     assert found == [None]
 
 

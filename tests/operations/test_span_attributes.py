@@ -7,9 +7,9 @@ import typing as t
 
 import pytest
 
-from dynaflask.operations.span_attributes import common_attributes
-from dynaflask.operations.span_attributes import span_attributes
-from dynaflask.operations.span_attributes import span_name
+from dynaflask.operations.span_attributes import describe
+from dynaflask.operations.span_attributes import error_attributes
+from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
 from dynaflask.operations.tracing import Place
 
@@ -38,10 +38,16 @@ def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
     return FinishedCall(operation, *Place(url), error_code=None, is_error=False)
 
 
+def span_attributes(finished: FinishedCall) -> dict[str, t.Any]:
+    """All attributes of a span."""
+    return {**describe(finished).span, **error_attributes(finished), **result_attributes(finished)}
+
+
 def test_a_call_to_several_tables_names_none() -> None:
     """The name of a span is short, and the same for many calls."""
-    assert span_name(call(operation="BatchGetItem")) == "BatchGetItem"
-    assert "db.collection.name" not in common_attributes(call(operation="BatchGetItem"))
+    described = describe(call(operation="BatchGetItem"))
+    assert described.name == "BatchGetItem"
+    assert "db.collection.name" not in described.span
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_a_call_to_several_tables_names_none() -> None:
 )
 def test_the_server_has_no_password(url: str | None, expected: dict[str, t.Any]) -> None:
     """Host and port of the endpoint, without the default port and without a password."""
-    attributes = common_attributes(call(url))
+    attributes = describe(call(url)).common
     assert {name: value for name, value in attributes.items() if name.startswith("server.")} == expected
 
 
@@ -97,11 +103,12 @@ def test_two_apps_and_two_tenants_share_no_attributes() -> None:
         for table in ("a", "b")
         for index in ("by-date", None)
     ]
-    first = [(common_attributes(each), span_attributes(each)) for each in calls]
-    assert [(common_attributes(each), span_attributes(each)) for each in calls] == first
+    first = [describe(each) for each in calls]
+    assert [describe(each) for each in calls] == first
     assert len({repr(attributes) for attributes in first}) == len(calls)
-    for each, (common, more) in zip(calls, first, strict=True):
+    for each, (_, common, more) in zip(calls, first, strict=True):
         operation = each.operation
+        assert common.items() <= more.items()
         assert (common["dynaflask.app"], common["dynaflask.bind"]) == (operation.app_name, operation.bind_key)
         assert common["server.address"] in str(each.endpoint_url)
         assert common["db.collection.name"] == operation.table
@@ -114,10 +121,10 @@ def test_the_result_of_a_call_is_not_kept() -> None:
     part = {"TableName": "Thread", "CapacityUnits": 0.5, "Table": {"CapacityUnits": 0.5}}
     result = {"read_units": 0.5, "write_units": 2.0, "retries": 1, "request_id": "R1", "consumed_capacity": (part,)}
     failed = call(error="ValidationException")._replace(error_code="ValidationException", is_error=True)
-    before = {**common_attributes(call()), **span_attributes(call())}
-    assert common_attributes(failed).items() - before.items() == {
-        ("db.response.status_code", "ValidationException"),
-        ("error.type", "ValidationException"),
+    before = span_attributes(call())
+    assert error_attributes(failed) == {
+        "db.response.status_code": "ValidationException",
+        "error.type": "ValidationException",
     }
     assert {name: value for name, value in span_attributes(call(**result)).items() if name not in before} == {
         "dynaflask.read_units": 0.5,
@@ -128,4 +135,4 @@ def test_the_result_of_a_call_is_not_kept() -> None:
             '{"TableName": "Thread", "CapacityUnits": 0.5, "Table": {"CapacityUnits": 0.5}}',
         ),
     }
-    assert {**common_attributes(call()), **span_attributes(call())} == before
+    assert span_attributes(call()) == before

@@ -29,7 +29,7 @@ from dynaflask.integrations.dashboard.activity import SLOTS
 from dynaflask.integrations.dashboard.activity import WINDOW_SECONDS
 from dynaflask.integrations.dashboard.sections import worst
 from dynaflask.operations.operation import ThrottlingReason
-from dynaflask.operations.operation import operation_finished
+from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.models import STATIC_MODELS
 from dynaflask.testing import assert_operations
 from dynaflask.testing import fail_next
@@ -638,7 +638,7 @@ def work_for_five_minutes(site: flask.Flask) -> None:
     )
     update = next(each for each in worst(activity.read()).slowest if each.operation == "UpdateItem")
     throttled = {"error": "ThrottlingException", "is_throttled": True, "throttling_reasons": (reason,)}
-    operation_finished.send(site, operation=update._replace(duration_seconds=0.9, write_units=0.0, **throttled))
+    site.extensions[EXTENSION].recorder.record(update._replace(duration_seconds=0.9, write_units=0.0, **throttled))
 
 
 @pytest.mark.usefixtures("sites")

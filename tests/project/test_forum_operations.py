@@ -29,6 +29,7 @@ from examples.forum.sites import SITES as CONFIGURED
 from examples.forum.sites import create_site
 from examples.forum.sites import read_settings
 from tests.support import engines
+from tests.support import servers
 from tests.support.browser import emulate
 from tests.support.forum_program import SECRETS
 from tests.support.paths import PROJECT
@@ -136,6 +137,55 @@ def forum(ministack: engines.Engine, tmp_path_factory: pytest.TempPathFactory) -
     """A forum for the tests that only read."""
     with running_forum(ministack, account="333333333333", output=tmp_path_factory.mktemp("forum") / "output") as forum:
         yield forum
+
+
+@contextlib.contextmanager
+def running_workers(engine: engines.Engine, *, account: str, directory: pathlib.Path) -> cabc.Iterator[Forum]:
+    """The forum in two workers of gunicorn, which a master forks after it has made the tables."""
+    port, output, metrics = engines.free_port(), directory / "output", directory / "metrics"
+    metrics.mkdir()
+    program = f"tests.support.forum_program:create_application('{account}')"
+    options = ["--preload", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--log-level", "error"]
+    variables = {"FORUM_SETTINGS": str(SETTINGS), "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    with (
+        output.open("w") as file,
+        subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", program, *options],
+            cwd=PROJECT,
+            env=environment(FORUM_DYNAMODB_HOST=engine.url, **variables),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            forum = Forum(f"http://127.0.0.1:{port}", process, output)
+            assert servers.eventually(lambda: servers.answers(forum.url)), output.read_text()
+            yield forum
+        finally:
+            process.terminate()
+            process.wait(WAIT_SECONDS)
+            drop_tables(engine, account=account)
+
+
+def test_each_worker_shows_the_metrics_of_all(ministack: engines.Engine, tmp_path: pathlib.Path) -> None:
+    """Prometheus reads one worker at a time: with two workers, each one shows the calls of both, of its site alone."""
+    processes: set[str] = set()
+    calls = 0
+
+    def both_have_worked() -> bool:
+        nonlocal calls
+        forum.send("GET", "/us/threads/none", headers={"X-Tenant": "acme"})
+        calls += 1
+        processes.update(re.findall(r"process (\d+)", forum.get("/us/dashboard")))
+        return len(processes) == 2
+
+    with running_workers(ministack, account="444444444444", directory=tmp_path) as forum:
+        assert servers.eventually(both_have_worked)
+        forum.send("GET", "/eu/threads/none", headers={"X-Tenant": "acme"})
+        pages = [forum.get("/us/metrics") for _ in range(4)]
+    count = 'dynaflask_operation_seconds_count{app="forum-us",bind="default",model="Thread",operation="Query",'
+    assert {re.findall(rf"^{re.escape(count)}.* (\S+)$", page, re.MULTILINE)[0] for page in pages} == {f"{calls}.0"}
+    assert not any("forum-eu" in page for page in pages)
 
 
 def revealed(text: str) -> list[str]:

@@ -17,6 +17,9 @@ from pynamodb.exceptions import PynamoDBException
 
 import dynaflask
 from dynaflask.testing import unprocessed
+from dynaflask.views.error_responses import BUSY_MESSAGE
+from dynaflask.views.error_responses import NO_ACCESS_MESSAGE
+from dynaflask.views.error_responses import UNREACHABLE_MESSAGE
 from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
@@ -182,21 +185,64 @@ class TestResponses:
             response = get(make(transport=transport), view)
             assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
 
-    @pytest.mark.parametrize("code", ["ExpiredTokenException", "ExpiredToken"])
-    def test_expired_credentials_are_a_503(
+    @pytest.mark.parametrize(
+        "code",
+        ["ExpiredTokenException", "ExpiredToken", "InvalidSignatureException", "UnrecognizedClientException"],
+    )
+    def test_rejected_credentials_are_a_503(
         self, make: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, code: str
     ) -> None:
-        """A token that has expired is a 503 without ``Retry-After``: somebody has to renew it."""
+        """Expired and wrong credentials are a 503 without ``Retry-After``: somebody has to renew them."""
         refuse(recorder, code)
         for view in (None, lambda: db.client.list_tables()):  # noqa: PLW0108 - needs a context
             response = get(make(), view)
             assert (response.status_code, "Retry-After" in response.headers) == (503, False)
+            assert NO_ACCESS_MESSAGE in response.text
 
-    @pytest.mark.parametrize("code", ["AccessDeniedException", "UnrecognizedClientException"])
-    def test_missing_permissions_are_a_500(self, make: MakeApp, recorder: recorders.Recorder, code: str) -> None:
-        """Credentials without permission are a fault of the configuration, which no later request mends."""
-        refuse(recorder, code)
+    def test_a_role_that_is_refused_is_a_503(
+        self, make: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without its role, the app has no access at all, whatever the code of STS."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", recorder.url)
+        refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+        recorder.answer = lambda request: (403, refusal)
+        response = get(make(role_arn="arn:aws:iam::123456789012:role/forum"))
+        assert (response.status_code, NO_ACCESS_MESSAGE in response.text) == (503, True)
+
+    def test_missing_permissions_are_a_500(self, make: MakeApp, recorder: recorders.Recorder) -> None:
+        """A policy that does not allow the call is a fault of the program, which no later request mends."""
+        refuse(recorder, "AccessDeniedException")
         assert get(make()).status_code == 500
+
+    def test_what_the_client_is_told(
+        self,
+        make: MakeApp,
+        recorder: recorders.Recorder,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Each kind of 503 has its own message, in HTML and JSON, and none names a setting, a place or a key.
+
+        The reason is in the log, with the setting to check. Two apps in one process have one each.
+        """
+        no_keys = {"aws_access_key_id": None, "aws_secret_access_key": None}
+        kinds: list[tuple[dict[str, t.Any], str, str]] = [
+            (no_keys, NO_ACCESS_MESSAGE, "Unable to locate credentials"),
+            ({**no_keys, "profile": "nope"}, NO_ACCESS_MESSAGE, "Check DYNAMODB_PROFILE."),
+            ({"region": None}, NO_ACCESS_MESSAGE, "Check DYNAMODB_REGION, AWS_DEFAULT_REGION."),
+            ({"host": CLOSED_PORT}, UNREACHABLE_MESSAGE, "Check DYNAMODB_HOST"),
+            ({}, BUSY_MESSAGE, "DynamoDB throttled the call."),
+        ]
+        refuse(recorder, "ThrottlingException")
+        for number, (settings, message, reason) in enumerate(kinds):
+            for json_errors in (False, True):
+                caplog.clear()
+                app = make(f"app-{number}-{json_errors}", json_errors=json_errors, **settings)
+                response = get(app)
+                assert response.status_code == 503
+                assert (response.is_json, message in response.text) == (json_errors, True)
+                assert not any(secret in response.text for secret in ("DYNAMODB", "127.0.0.1", *KEYS.values()))
+                assert reason in caplog.text
+                assert KEYS["aws_secret_access_key"] not in caplog.text
 
     def test_any_other_error_is_a_500(self, make: MakeApp, recorder: recorders.Recorder) -> None:
         """An error without a status of its own is a 500, and is raised under ``TESTING``."""

@@ -24,7 +24,7 @@ from dynaflask.integrations.dashboard.activity import SLOTS
 from dynaflask.integrations.dashboard.activity import WINDOW_SECONDS
 from dynaflask.integrations.dashboard.activity import Activity
 from dynaflask.integrations.dashboard.checks import Checks
-from dynaflask.operations.operation import operation_finished
+from dynaflask.operations.counters import counters_of
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_app
 
@@ -98,9 +98,8 @@ class State(t.NamedTuple):
 
 def _watch(app: flask.Flask) -> None:
     if STATE not in app.extensions:
-        state = app.extensions[STATE] = State(Activity(), Checks())
-        # The signal refers to both weakly. The receiver ends with the app, which holds it.
-        operation_finished.connect(state.activity.receive, sender=app)
+        state = app.extensions[STATE] = State(Activity(app), Checks())
+        counters_of(app).append(state.activity)
 
 
 def _values(app: flask.Flask, *, nonce: str) -> dict[str, t.Any]:

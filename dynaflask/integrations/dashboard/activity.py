@@ -15,11 +15,16 @@ import math
 import threading
 import time
 import typing as t
+import weakref
+
+import flask
 
 from dynaflask.client.process import ProcessLocal
 from dynaflask.operations.caller import find_caller
+from dynaflask.operations.context_record import current_request
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import Source
 from dynaflask.operations.tenant_lru import OTHERS
 
 SLOTS = 30
@@ -101,6 +106,8 @@ class Counts:
         durations: Number of calls by bucket of their duration.
         slowest: The slowest operation.
         costliest: The operation with the most units, if any had some.
+        most_seconds: The duration of the slowest.
+        most_units: The units of the costliest.
     """
 
     calls: int = 0
@@ -109,6 +116,8 @@ class Counts:
     durations: dict[int, int] = dataclasses.field(default_factory=dict)
     slowest: Operation | None = None
     costliest: Operation | None = None
+    most_seconds: float = -1.0
+    most_units: float = 0.0
 
     def add(self, operation: Operation, units: float) -> None:
         """Count an operation, in the thread that made it.
@@ -117,21 +126,31 @@ class Counts:
             operation: The operation.
             units: Its units.
         """
-        self.calls += 1
-        self.units += units
+        seconds = operation.duration_seconds
+        self.add_success(seconds, units)
         if operation.error is not None:
             self.errors[operation.error] = self.errors.get(operation.error, 0) + 1
-        seconds = operation.duration_seconds
-        bucket = math.floor(math.log(max(seconds, SHORTEST_SECONDS)) * BUCKETS_PER_E)
-        self.durations[bucket] = self.durations.get(bucket, 0) + 1
-        is_slowest = self.slowest is None or seconds > self.slowest.duration_seconds
-        is_costliest = units > (0 if self.costliest is None else self.costliest.units)
+        is_slowest, is_costliest = seconds > self.most_seconds, units > self.most_units
         if is_slowest or is_costliest:
             if operation.caller is None:
                 # The walk over the stack is for those that are kept.
                 operation = operation._replace(caller=find_caller())
-            self.slowest = operation if is_slowest else self.slowest
-            self.costliest = operation if is_costliest else self.costliest
+            if is_slowest:
+                self.slowest, self.most_seconds = operation, seconds
+            if is_costliest:
+                self.costliest, self.most_units = operation, units
+
+    def add_success(self, seconds: float, units: float) -> None:
+        """Count a successful call that is neither the slowest nor the costliest.
+
+        Args:
+            seconds: Its duration.
+            units: Its units.
+        """
+        self.calls += 1
+        self.units += units
+        bucket = math.floor(math.log(max(seconds, SHORTEST_SECONDS)) * BUCKETS_PER_E)
+        self.durations[bucket] = self.durations.get(bucket, 0) + 1
 
     def merge(self, other: Counts) -> None:
         """Add what other operations have."""
@@ -139,12 +158,10 @@ class Counts:
         self.units += other.units
         _add(self.errors, other.errors)
         _add(self.durations, other.durations)
-        if other.slowest is not None and (
-            self.slowest is None or other.slowest.duration_seconds > self.slowest.duration_seconds
-        ):
-            self.slowest = other.slowest
-        if other.costliest is not None and (self.costliest is None or other.costliest.units > self.costliest.units):
-            self.costliest = other.costliest
+        if other.most_seconds > self.most_seconds:
+            self.slowest, self.most_seconds = other.slowest, other.most_seconds
+        if other.most_units > self.most_units:
+            self.costliest, self.most_units = other.costliest, other.most_units
 
     def percentile(self, share: float) -> float:
         """The duration in seconds, to a tenth of it, that this share of the calls did not exceed; 0 without calls.
@@ -198,6 +215,26 @@ class Slot:
             for reason in reasons:
                 self._count_throttle(Throttle(*reason), 1)
 
+    def add_success(self, tenant: str | None, place: tuple[str, str, str | None], seconds: float, units: float) -> bool:
+        """Count a successful call.
+
+        Args:
+            tenant: The tenant.
+            place: A `Place`, or its fields.
+            seconds: The duration.
+            units: The units.
+
+        Returns:
+            False if nothing was counted: the slot keeps the operation, or has no entry for it.
+        """
+        totals, counts = self.tenants.get(tenant), self.places.get(t.cast("Place", place))
+        if totals is None or counts is None or seconds > counts.most_seconds or units > counts.most_units:
+            return False
+        totals.calls += 1
+        totals.units += units
+        counts.add_success(seconds, units)
+        return True
+
     def merge(self, other: Slot) -> None:
         """Add what another slot has."""
         for tenant, totals in other.tenants.items():
@@ -221,6 +258,13 @@ class _Slots:
         # Protects the last slot. Those before it do not change any more.
         self.lock = threading.Lock()
         self.slots: collections.deque[Slot] = collections.deque(maxlen=SLOTS)
+
+    def slot_at(self, seconds: float) -> Slot:
+        """The slot of a time on the clock, or a later one. Hold the lock."""
+        number = int(seconds // SLOT_SECONDS)
+        if not self.slots or self.slots[-1].number < number:
+            self.slots.append(Slot(number))
+        return self.slots[-1]
 
 
 class Window(t.NamedTuple):
@@ -252,26 +296,39 @@ class Activity:
     """The operations on items of one app in the last five minutes. A forked child starts with none.
 
     Args:
+        app: The app.
         clock: Returns the time in seconds; by default, that of the monotonic clock.
     """
 
-    def __init__(self, *, clock: Clock | None = None) -> None:
+    def __init__(self, app: flask.Flask, *, clock: Clock | None = None) -> None:
+        # Not the app, which holds this object.
+        self._app = weakref.ref(app)
         clock = _now if clock is None else clock
         self._clock = clock
         self._state = ProcessLocal(lambda: _Slots(clock()))
         # The time starts here, not at the first operation.
         self._state.get()
 
-    def receive(self, _: object, *, operation: Operation) -> None:
-        """Count an operation: a receiver of ``operation_finished``."""
+    def add(self, operation: Operation) -> None:
+        """Count an operation; see `dynaflask.operations.counters.Counter`."""
         if operation.operation not in DATA_PLANE_OPERATIONS:
             return
         state = self._state.get()
         with state.lock:
-            number = int(self._clock() // SLOT_SECONDS)
-            if not state.slots or state.slots[-1].number < number:
-                state.slots.append(Slot(number))
-            state.slots[-1].add(operation)
+            state.slot_at(self._clock()).add(operation)
+
+    def add_success(
+        self, source: Source, operation: str, seconds: float, read_units: float, write_units: float, _: int
+    ) -> bool:
+        """Count a successful call; see `dynaflask.operations.counters.Counter`."""
+        if source.model is None:
+            # The operation has its table.
+            return False
+        request = current_request(self._app())
+        place = (source.model, operation, None if request is None else request.endpoint)
+        state = self._state.get()
+        with state.lock:
+            return state.slot_at(self._clock()).add_success(source.tenant, place, seconds, read_units + write_units)
 
     def read(self) -> Window:
         """The last minutes."""

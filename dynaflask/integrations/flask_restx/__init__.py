@@ -32,9 +32,10 @@ from dynaflask.model.bodies.json_types import is_described_map
 from dynaflask.model.bodies.json_types import json_type_of
 from dynaflask.model.bodies.loading import new_item
 from dynaflask.model.bodies.values import Json
+from dynaflask.views.error_responses import HANDLED
 from dynaflask.views.pagination import Page
 
-__all__ = ["item_of", "model_of", "page_of", "page_parser"]
+__all__ = ["item_of", "model_of", "page_of", "page_parser", "pass_errors_on"]
 
 M = t.TypeVar("M", bound=pynamodb.models.Model)
 
@@ -173,6 +174,25 @@ def page_of(api: t.Any, item: flask_restx.Model, *, name: str | None = None) -> 
             "next_url": fields.String(attribute=lambda page: page.next_url(), description="The URL of the next page."),
         },
     )
+
+
+def pass_errors_on(api: flask_restx.Api) -> None:
+    """Let the app respond to the errors of DynamoDB that leave a resource: ``DYNAMODB_ERROR_HANDLERS``.
+
+    Flask-RESTX itself answers all of them with 500, also if the app has a handler. A handler of the API that was
+    registered before takes precedence.
+
+    Args:
+        api: The API.
+    """
+    for error_class in HANDLED:
+        if error_class not in api.error_handlers:
+            api.errorhandler(error_class)(_raise)
+
+
+# Flask-RESTX gives an error of its handler to Flask.
+def _raise(error: Exception) -> t.NoReturn:
+    raise error
 
 
 def _object_of(api: t.Any, body_fields: cabc.Mapping[str, BodyField], name: str, *, partial: bool = False) -> ItemModel:

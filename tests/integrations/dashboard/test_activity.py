@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+import flask
 import pytest
 
 from dynaflask.integrations.dashboard import activity
@@ -16,6 +17,7 @@ from dynaflask.integrations.dashboard.activity import Place
 from dynaflask.integrations.dashboard.activity import Throttle
 from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
+from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.operations.tenant_lru import OTHERS
 from tests.support import forks
@@ -31,9 +33,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def counted(clock: Clock) -> Activity:
+def app() -> flask.Flask:
+    """The app."""
+    return flask.Flask("us")
+
+
+@pytest.fixture
+def counted(app: flask.Flask, clock: Clock) -> Activity:
     """What is counted."""
-    return Activity(clock=clock)
+    return Activity(app, clock=clock)
 
 
 def operation(name: str = "GetItem", **fields: t.Any) -> Operation:
@@ -44,7 +52,7 @@ def operation(name: str = "GetItem", **fields: t.Any) -> Operation:
 
 def receive(counted: Activity, *operations: Operation) -> None:
     for each in operations:
-        counted.receive(None, operation=each)
+        counted.add(each)
 
 
 def test_calls_are_counted_by_tenant_and_by_model_and_operation(counted: Activity) -> None:
@@ -59,6 +67,49 @@ def test_calls_are_counted_by_tenant_and_by_model_and_operation(counted: Activit
         GET: 2,
         Place("Thread", "PutItem", None): 1,
     }
+
+
+def test_calls_with_and_without_an_operation_are_counted_alike(clock: Clock) -> None:
+    """A successful call counts the same whether the recorder has made its ``Operation`` or only its numbers."""
+    calls = [("acme", 0.01, 0.5), (None, 0.02, 0.5), ("acme", 0.005, 0.5), ("acme", 0.02, 3.0), (None, 0.01, 1.0)]
+    app = flask.Flask("us")
+    app.add_url_rule("/", "show", lambda: "")
+    full, light = Activity(app, clock=clock), Activity(app, clock=clock)
+    given: list[bool] = []
+    with app.test_request_context("/"):
+        for turn in range(2):
+            for tenant, seconds, units in calls:
+                fields = {
+                    "duration_seconds": seconds,
+                    "read_units": units,
+                    "route": "show",
+                    "caller": Caller("a.py", 1, "f"),
+                }
+                each = operation(tenant=tenant, **fields)
+                full.add(each)
+                given.append(
+                    light.add_success(Source("us", "default", "Thread", tenant), "GetItem", seconds, units, 0, 0)
+                )
+                if not given[-1]:
+                    light.add(each)
+            clock.now += turn * SLOT_SECONDS
+    # The first of a place or of a tenant, the slowest and the costliest are kept as operations.
+    assert given == [False, False, True, False, True] + [True] * 5
+    assert not light.add_success(Source("us", "default", None, None), "GetItem", 0.01, 0.5, 0.0, 0)
+    totals = [activity.read().total for activity in (full, light)]
+    assert totals[1].tenants == totals[0].tenants
+    assert totals[1].places == totals[0].places
+
+
+def test_a_call_in_a_request_of_another_app_has_no_route(clock: Clock) -> None:
+    """The route is one of the app that made the call."""
+    us, eu = flask.Flask("us"), flask.Flask("eu")
+    eu.add_url_rule("/", "show", lambda: "")
+    counted = Activity(us, clock=clock)
+    counted.add(operation())
+    with eu.test_request_context("/"):
+        assert counted.add_success(Source("us", "default", "Thread", "acme"), "GetItem", 0.001, 0.5, 0.0, 0)
+    assert {place: counts.calls for place, counts in counted.read().total.places.items()} == {GET: 2}
 
 
 def test_a_call_without_a_model_has_the_name_of_its_table_or_of_its_bind(counted: Activity) -> None:

@@ -24,7 +24,7 @@ import dynaflask
 from dynaflask.integrations.dashboard import STATE
 from dynaflask.integrations.dashboard import Dashboard
 from dynaflask.operations.operation import Operation
-from dynaflask.operations.operation import operation_finished
+from dynaflask.registry.context import EXTENSION
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.browser import screenshot
@@ -187,7 +187,7 @@ class TestPage:
             error="ThrottlingException",
             throttling_reasons=(t.cast("t.Any", reason),),
         )
-        operation_finished.send(app, operation=operation)
+        app.extensions[EXTENSION].recorder.record(operation)
         assert f"{' '.join(reason)} 1 One partition gets too many calls." in section(page_of(app), "throttles")
 
     def test_tables(self, make: MakeApp, ministack: engines.Engine, account: engines.Account, db: t.Any) -> None:
@@ -238,7 +238,7 @@ class TestPage:
         operation = Operation(
             "GetItem", evil, evil, evil, evil, evil, 0.1, 1.0, error=evil, is_throttled=True, route=evil
         )
-        operation_finished.send(app, operation=operation)
+        app.extensions[EXTENSION].recorder.record(operation)
         page = page_of(app)
         assert "<img" not in page
         assert page.count("&lt;img src=x&gt;&#34;&#39;") > 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+import flask
 import pytest
 
 import dynaflask
@@ -21,11 +22,11 @@ from tests.support.tracing import Telemetry
 
 def window(*fields: dict[str, t.Any]) -> Window:
     """The window of operations with these fields."""
-    activity = Activity()
+    activity = Activity(flask.Flask("us"))
     defaults = {"operation": "GetItem", "model": "Thread", "table": "Thread", "tenant": None, "duration_seconds": 0.1}
     for each in fields:
         operation = Operation(**{"app_name": "us", "bind_key": "default", **defaults, **each})
-        activity.receive(None, operation=operation)
+        activity.add(operation)
     return activity.read()
 
 
