@@ -10,6 +10,7 @@ Nothing here knows a destination: a request goes where the connection goes that 
 from __future__ import annotations
 
 import typing as t
+import weakref
 
 from pynamodb.constants import CONSISTENT_READ
 from pynamodb.constants import DELETE_REQUEST
@@ -71,7 +72,8 @@ class PlainRequests:
     """
 
     def __init__(self, table: KeyTable, *, is_plain_item: t.Callable[[t.Any], bool]) -> None:
-        self._table = table
+        # Weak: the table has these requests.
+        self._table: KeyTable = weakref.proxy(table)
         self.key_schema = table.data[KEY_SCHEMA]
         self.key_count = len(self.key_schema)
         self._name = table.table_name

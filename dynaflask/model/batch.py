@@ -96,9 +96,8 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
             except pynamodb.exceptions.PutError as error:
                 raise self._batch_error(error.msg, cause=error.cause) from error
             if self.pending_operations:
-                exhausted = self._batch_error("Failed to batch write items: max_retry_attempts exceeded")
-                attach(exhausted, ErrorContext(t.cast("t.Any", self.model).Meta.bind_key, "BatchWriteItem"))
-                raise exhausted
+                # No variable has the error: its traceback refers to this frame.
+                raise self._exhausted_error()
 
     def _write_pending(self) -> None:
         operations, item_of = self.pending_operations, self._items.item_of
@@ -155,6 +154,11 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
                 return operation
         # DynamoDB may return a number in other digits, which match no item. Losing the item would be worse than a copy.
         return {"action": action, "item": self.model.from_raw_data(raw)}
+
+    def _exhausted_error(self) -> BatchWriteError:
+        error = self._batch_error("Failed to batch write items: max_retry_attempts exceeded")
+        attach(error, ErrorContext(t.cast("t.Any", self.model).Meta.bind_key, "BatchWriteItem"))
+        return error
 
     def _batch_error(self, message: str, *, cause: Exception | None = None) -> BatchWriteError:
         pending, self.pending_operations = self.pending_operations, []

@@ -8,6 +8,7 @@ import os
 import threading
 import types
 import typing as t
+import weakref
 
 import flask
 
@@ -110,7 +111,8 @@ class Scope:
         self._principal = principal
         self._inner_blocks: list[Scope] = []
         self._changes: dict[DeclaredMeta, dict[str, t.Any]] = {}
-        self._metas: dict[DeclaredMeta, Meta] = {}
+        # Weak: a Meta refers to its scope, which would otherwise wait for the garbage collector.
+        self._metas: dict[DeclaredMeta, weakref.ref[Meta]] = {}
         self._cache = ScopeCache()
 
     @property
@@ -313,9 +315,13 @@ class Scope:
     # A model's Meta: meta.MetaBackend.
 
     def meta(self, declaration: DeclaredMeta) -> Meta:
-        """This context's copy of a model's ``Meta``."""
-        meta = self._metas.get(declaration)
-        return self._metas.setdefault(declaration, Meta(declaration, self)) if meta is None else meta
+        """This context's copy of a model's ``Meta``: the same object as long as the program holds it."""
+        reference = self._metas.get(declaration)
+        meta = None if reference is None else reference()
+        if meta is None:
+            meta = Meta(declaration, self)
+            self._metas[declaration] = weakref.ref(meta)
+        return meta
 
     def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> None:
         """Set a value of a model's ``Meta`` for this scope.
@@ -508,7 +514,6 @@ class Scope:
     def __exit__(self, *exception: object) -> None:
         block_stack.remove(self)
         t.cast("Scope", self._outer)._inner_blocks.remove(self)
-        self._metas.clear()
 
     @contextlib.contextmanager
     def reentered(self) -> cabc.Iterator[None]:
@@ -576,7 +581,6 @@ class Scope:
         The changes of the context stay: ``flask.stream_with_context`` pushes a context again after its teardown, and
         the response continues with the view's changes. The view's blocks have ended by then.
         """
-        self._metas.clear()
         self._invalidate_caches()
 
     def _invalidate_caches(self) -> None:
