@@ -38,6 +38,8 @@ DICTS, LENGTHS = frozenset({dict}), frozenset({2})
 class PlainRequest(dict[str, t.Any]):
     """Parameters of a call that the walk over botocore's shapes would not change: no second check is needed.
 
+    It names a table by its name, not by its ARN.
+
     Attributes:
         decode: Decodes the body of a response to the result, and returns None if it is not of the usual form; None for
             a result of plain items. Only a call that the direct transport makes at its first attempt uses it. It must

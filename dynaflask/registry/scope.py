@@ -494,12 +494,18 @@ class Scope:
         Args:
             model: The model's class.
         """
-        block = self.using({})
-        declaration = self.registry.models.declaration_of(model)
-        settings = block.resolve(declaration)
-        if not settings.is_static:
+        block, declaration = self.using({}), self.registry.models.declaration_of(model)
+        settings = self.resolve(declaration)
+        cache = block._cache
+        if settings.is_static:
+            cache.effective_settings[declaration] = settings
+            table = self.model_table(model)
+            # A thread that shares the scope may have changed it meanwhile.
+            if table.connection.bind is settings.bind and table.table_name == settings.table_name:
+                cache.tables[declaration] = cache.model_tables[model] = table
+        else:
             # Computed names are not cached, and another request may compute another one before the work ends.
-            block._cache.effective_settings[declaration] = EffectiveSettings(
+            cache.effective_settings[declaration] = EffectiveSettings(
                 settings.bind, settings.table_name, is_static=True, values=settings.values
             )
         block.model_table(model)
