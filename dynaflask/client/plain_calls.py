@@ -39,6 +39,7 @@ from dynaflask.client.patches import Originals
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.client.table_keys import KeyTable
+from dynaflask.operations.requests import is_arn
 
 if t.TYPE_CHECKING:
     from dynaflask.client.connection import ConnectionContext
@@ -205,6 +206,8 @@ class PlainCalls(pynamodb.connection.Connection):
         requests: PlainRequests | None = table.plain_requests
         # A subclass of a model may add a range key.
         if requests is None or len(requests.key_schema) != requests.key_count:
+            if is_arn(table_name):
+                return None
             # Two threads may each make one. Both are right, and the later one stays.
             requests = table.plain_requests = PlainRequests(table, is_plain_item=is_plain_item)
         return requests

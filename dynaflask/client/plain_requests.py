@@ -10,6 +10,7 @@ Nothing here knows a destination: a request goes where the connection goes that 
 from __future__ import annotations
 
 import typing as t
+import weakref
 
 from pynamodb.constants import CONSISTENT_READ
 from pynamodb.constants import DELETE_REQUEST
@@ -36,6 +37,8 @@ DICTS, LENGTHS = frozenset({dict}), frozenset({2})
 
 class PlainRequest(dict[str, t.Any]):
     """Parameters of a call that the walk over botocore's shapes would not change: no second check is needed.
+
+    It names a table by its name, not by its ARN.
 
     Attributes:
         decode: Decodes the body of a response to the result, and returns None if it is not of the usual form; None for
@@ -71,7 +74,8 @@ class PlainRequests:
     """
 
     def __init__(self, table: KeyTable, *, is_plain_item: t.Callable[[t.Any], bool]) -> None:
-        self._table = table
+        # Weak: the table has these requests.
+        self._table: KeyTable = weakref.proxy(table)
         self.key_schema = table.data[KEY_SCHEMA]
         self.key_count = len(self.key_schema)
         self._name = table.table_name

@@ -11,7 +11,6 @@ import pynamodb.models
 
 from dynaflask.client.patches import remember
 from dynaflask.model.codec_lookup import FROM_RAW_DATA
-from dynaflask.model.codec_lookup import checked_serializer_of
 from dynaflask.model.codec_lookup import codec_of
 from dynaflask.model.conditions import ConditionMixin
 from dynaflask.model.counts import CountMixin
@@ -163,10 +162,8 @@ class Model(
         if getattr(batch_write, "__func__", batch_write) is not BATCH_WRITE:
             return t.cast("BatchWrite[t.Any]", batch_write(*args, **options))
         from dynaflask.model.batch import BatchWrite  # noqa: PLC0415 - a declaration does not need it
-        from dynaflask.model.batch_items import BatchItems  # noqa: PLC0415 - a declaration does not need it
 
-        items = BatchItems(Model, checked_serializer_of)
-        return BatchWrite(cls, *args, **options, scope=_pinned_scope(cls), items=items)
+        return BatchWrite(cls, *args, **options, scope=_pinned_scope(cls))
 
     # PynamoDB's transactions call these four, and send the result over the connection that they were given.
 

@@ -43,13 +43,11 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
         model: The model whose items are written.
         auto_commit: True to send a batch as soon as it is full.
         scope: The scope in which all requests are sent.
-        items: The items of its objects.
     """
 
-    def __init__(self, model: t.Any, auto_commit: bool = True, *, scope: Scope, items: BatchItems) -> None:
+    def __init__(self, model: t.Any, auto_commit: bool = True, *, scope: Scope) -> None:
         super().__init__(model, auto_commit=auto_commit)
         self._scope = scope
-        self._items = items
 
     if t.TYPE_CHECKING:
 
@@ -96,54 +94,43 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
             except pynamodb.exceptions.PutError as error:
                 raise self._batch_error(error.msg, cause=error.cause) from error
             if self.pending_operations:
-                exhausted = self._batch_error("Failed to batch write items: max_retry_attempts exceeded")
-                attach(exhausted, ErrorContext(t.cast("t.Any", self.model).Meta.bind_key, "BatchWriteItem"))
-                raise exhausted
+                # No variable has the error: its traceback refers to this frame.
+                raise self._exhausted_error()
 
     def _write_pending(self) -> None:
-        operations, item_of = self.pending_operations, self._items.item_of
-        self._items.begin(self.model)
-        requests: list[Request] = [
-            {PUT_REQUEST: {ITEM: item_of(operation["item"])}}
-            if operation["action"] == PUT
-            else {DELETE_REQUEST: {KEY: serialized_keys(operation["item"])}}
-            for operation in operations
-        ]
-        self._items.end(self.model)
-        unprocessed = list(requests)
+        operations, items = self.pending_operations, BatchItems(self.model)
+        first_attempt = [items.serialize(operations)]
+        # The operations themselves, until DynamoDB's response has the requests that it left unprocessed.
+        unprocessed = list(operations)
 
         def send(pending: list[Request]) -> list[Request]:
-            # The requests of a further attempt are DynamoDB's.
-            return self._send(pending, are_plain=self._items.are_plain and pending == requests)
+            if not first_attempt:
+                return self._send(*split_requests(pending))
+            put_items, delete_items = first_attempt.pop()
+            return self._send(PlainItems(put_items) if items.are_plain else put_items, delete_items)
 
         try:
             resend_unprocessed(send, unprocessed, max_attempts=self.model.Meta.max_retry_attempts)
         finally:
             # Also after a timeout of the program's own, which may strike at any moment.
-            self.pending_operations = self._operations_of(unprocessed, requests) if unprocessed else []
+            self.pending_operations = [
+                request if "action" in request else self._matching_operation(request) for request in unprocessed
+            ]
             pending = set(map(id, self.pending_operations))
-            self._items.mark_saved(
+            items.mark_saved(
                 operation["item"]
                 for operation in operations
                 if operation["action"] == PUT and id(operation) not in pending
             )
 
-    def _send(self, requests: list[Request], *, are_plain: bool) -> list[Request]:
+    def _send(self, put_items: list[Request], delete_items: list[Request]) -> list[Request]:
         table = self.model._get_connection()
-        put_items = [request[PUT_REQUEST][ITEM] for request in requests if PUT_REQUEST in request]
-        delete_items = [request[DELETE_REQUEST][KEY] for request in requests if DELETE_REQUEST in request]
         # A program may put another connection in place of the model's.
-        if are_plain and type(table) is TableConnection:
-            put_items = PlainItems(put_items)
+        if type(table) is not TableConnection:
+            put_items = list(put_items)
         response = table.batch_write_item(put_items=put_items, delete_items=delete_items)
         self.failed_operations = unprocessed_requests(response)
         return self.failed_operations
-
-    def _operations_of(self, unprocessed: list[Request], requests: list[Request]) -> list[dict[str, t.Any]]:
-        operations = {
-            id(request): operation for request, operation in zip(requests, self.pending_operations, strict=True)
-        }
-        return [operations.get(id(request)) or self._matching_operation(request) for request in unprocessed]
 
     def _matching_operation(self, request: Request) -> dict[str, t.Any]:
         """The pending operation that a request from DynamoDB's response belongs to."""
@@ -155,6 +142,11 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
                 return operation
         # DynamoDB may return a number in other digits, which match no item. Losing the item would be worse than a copy.
         return {"action": action, "item": self.model.from_raw_data(raw)}
+
+    def _exhausted_error(self) -> BatchWriteError:
+        error = self._batch_error("Failed to batch write items: max_retry_attempts exceeded")
+        attach(error, ErrorContext(t.cast("t.Any", self.model).Meta.bind_key, "BatchWriteItem"))
+        return error
 
     def _batch_error(self, message: str, *, cause: Exception | None = None) -> BatchWriteError:
         pending, self.pending_operations = self.pending_operations, []
@@ -189,6 +181,12 @@ def resend_unprocessed(
         if not requests or attempts >= max_attempts:
             return
         time.sleep(backoff_delay(attempts))
+
+
+def split_requests(requests: list[Request]) -> tuple[list[Request], list[Request]]:
+    """The items to put and the keys to delete, of requests as DynamoDB has them."""
+    put_items = [request[PUT_REQUEST][ITEM] for request in requests if PUT_REQUEST in request]
+    return put_items, [request[DELETE_REQUEST][KEY] for request in requests if DELETE_REQUEST in request]
 
 
 def unprocessed_requests(response: cabc.Mapping[str, t.Any]) -> list[Request]:

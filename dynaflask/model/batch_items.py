@@ -3,94 +3,74 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import functools
 import typing as t
 
-import pynamodb.connection
-import pynamodb.models
-from pynamodb.attributes import AttributeContainer
+from pynamodb.constants import PUT
 
-from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
-from dynaflask.client.patches import Originals
 from dynaflask.model.codec.serializer import CheckedSerializer
-from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.codec_lookup import codec_in
 from dynaflask.model.item_tenant import in_call
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.item_tenant import require_unchanged
+from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.pynamodb_internals import count_version
-from dynaflask.model.pynamodb_internals import version_attribute
-from dynaflask.model.versions import VersionMixin
+from dynaflask.model.pynamodb_internals import serialized_keys
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.scope import Scope
 
-# What a batch calls for each object, to serialize it and to count its version.
-STEPS = ("serialize", "_container_serialize", "_handle_version_attribute", "update_local_version_attribute")
-STEP_NAMES = frozenset(STEPS)
-
-
-@functools.cache
-def usual_steps(base: type) -> Originals:
-    """The methods that a batch may skip, as they are before a test patches them.
-
-    Args:
-        base: The base class of all models.
-    """
-    owners = (base, ItemTenantMixin, VersionMixin, pynamodb.models.Model, AttributeContainer)
-    # Not skipped: a patch of them gets the items that ``serialize`` returns.
-    senders = (pynamodb.connection.TableConnection, pynamodb.connection.Connection, TableConnection, Connection)
-    return Originals({**dict.fromkeys(owners, STEPS), **dict.fromkeys(senders, ("batch_write_item",))})
+Json = dict[str, t.Any]
+STEP_NAMES = frozenset(STEPS["batch_write"])
 
 
 class BatchItems:
-    """The items of the objects of one batch.
+    """The items of the objects of one commit of a batch.
 
     Args:
-        base: The base class of all models.
-        find_serializer: Finds the serializer of a model in the current scope, or None.
+        model: The model whose items are written.
 
     Attributes:
-        are_plain: True if botocore would send each item since the last :meth:`begin` unchanged.
+        are_plain: True if botocore would send each item unchanged.
     """
 
-    def __init__(self, base: type, find_serializer: t.Callable[[t.Any], CheckedSerializer | None]) -> None:
+    def __init__(self, model: t.Any) -> None:
         self.are_plain = True
-        self._usual_steps = usual_steps(base)
-        self._find_serializer = find_serializer
-        self._serializers: dict[type, CheckedSerializer | None] = {}
+        self._model = model
+        self._scope: Scope | None = current_scope(model.__dynamo__)
+        self._serializers = Serializers(self._scope)
         self._are_usual = True
-        self._scope: Scope | None = None
 
-    def begin(self, model: t.Any) -> None:
-        """Start a commit. A patch, a block or a change of the context may have come since the last one."""
-        self._scope = current_scope(model.__dynamo__)
-        self._serializers.clear()
-        self.are_plain = self._are_usual = True
+    def serialize(self, operations: cabc.Iterable[Json]) -> tuple[list[Json], list[Json]]:
+        """The items of the objects to save, with their next versions, and the keys of the objects to delete.
 
-    def item_of(self, instance: t.Any) -> dict[str, t.Any]:
-        """The item of an object, with its next version."""
-        serialize = self._serializer_of(instance)
-        if serialize is None:
-            self.are_plain = self._are_usual = False
-            item: dict[str, t.Any] = instance.serialize()
-            count_version(instance, item)
-            return item
-        tenant = require_own_tenant(instance, self._scope)
-        item, is_plain = serialize(instance)
-        require_unchanged(instance, tenant, self._scope)
-        if not is_plain:
-            self.are_plain = False
-        return item
-
-    def end(self, model: t.Any) -> None:
-        """End the serialization of a commit's items.
+        Args:
+            operations: The pending operations of PynamoDB's batch.
 
         Raises:
+            TenantMismatch: An object is another tenant's.
             RuntimeError: As of ``require_same_scope``.
         """
-        require_same_scope(model, self._scope)
+        items, keys, scope = [], [], self._scope
+        for operation in operations:
+            instance = operation["item"]
+            if operation["action"] != PUT:
+                keys.append(serialized_keys(instance))
+                continue
+            serialize = self._serializer_of(instance)
+            if serialize is None:
+                self.are_plain = self._are_usual = False
+                item = instance.serialize()
+                count_version(instance, item)
+            else:
+                tenant = require_own_tenant(instance, scope)
+                item, is_plain = serialize(instance)
+                require_unchanged(instance, tenant, scope)
+                if not is_plain:
+                    self.are_plain = False
+            items.append(item)
+        require_same_scope(self._model, scope)
+        return items, keys
 
     def mark_saved(self, instances: cabc.Iterable[t.Any]) -> None:
         """Give objects the versions and the tenant of their items, as after a save."""
@@ -105,17 +85,23 @@ class BatchItems:
                 remember_tenant(instance, scope)
 
     def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
-        model = type(instance)
-        try:
-            serialize = self._serializers[model]
-        except KeyError:
-            serialize = self._serializers[model] = self._find_serializer(model) if self._is_usual(model) else None
-        return serialize if STEP_NAMES.isdisjoint(vars(instance)) else None
+        """The serializer of an object; None if PynamoDB must serialize it."""
+        serialize = self._serializers[type(instance)]
+        return serialize if STEP_NAMES.isdisjoint(instance.__dict__) else None
 
-    def _is_usual(self, model: t.Any) -> bool:
-        """True if neither a model nor a patch overrides one of the steps, and the model has no version."""
-        if not self._usual_steps.are_in_place() or version_attribute(model) is not None:
-            return False
-        return self._usual_steps.classes.issuperset(
-            cls for cls in model.__mro__ if not STEP_NAMES.isdisjoint(vars(cls))
-        )
+
+class Serializers(dict[t.Any, CheckedSerializer | None]):
+    """The serializers of models in one scope; None for a model that has a version, or overrides a step.
+
+    Args:
+        scope: The scope.
+    """
+
+    def __init__(self, scope: Scope | None) -> None:
+        super().__init__()
+        self._scope = scope
+
+    def __missing__(self, model: t.Any) -> CheckedSerializer | None:
+        codec = codec_in(self._scope, model)
+        serialize = self[model] = None if codec is None else codec.lane.batch_serializer
+        return t.cast("CheckedSerializer | None", serialize)

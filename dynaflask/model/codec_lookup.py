@@ -11,7 +11,6 @@ from dynaflask.registry.declaration import own_attribute
 if t.TYPE_CHECKING:
     from dynaflask.model.codec.compiled import CompiledCodec
     from dynaflask.model.codec.responses import ResponseDecoder
-    from dynaflask.model.codec.serializer import CheckedSerializer
     from dynaflask.registry.scope import Scope
 
 
@@ -77,12 +76,6 @@ def find_codec(model: t.Any, scope: Scope | None) -> CompiledCodec | None:
 
         codec = model.__codec__ = codec_with_lane(model, base=FROM_RAW_DATA.base)
     return codec
-
-
-def checked_serializer_of(model: t.Any) -> CheckedSerializer | None:
-    """The serializer that also tells if an item is plain; None if PynamoDB serializes the model."""
-    codec = codec_of(model)
-    return None if codec is None else codec.checked_serializer
 
 
 def safe_responses(model: t.Any, codec: CompiledCodec | None) -> ResponseDecoder | None:

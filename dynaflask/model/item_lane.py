@@ -7,6 +7,7 @@ result. If a model, a patch or an argument could make a difference, PynamoDB mak
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import itertools
 import operator
 import typing as t
@@ -31,6 +32,7 @@ from dynaflask.model.codec.guards import CONTAINER_SERIALIZE_METHODS
 from dynaflask.model.codec.guards import PYNAMODB_CLASSES
 from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.responses import UpdatedItem
+from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec_lookup import FROM_RAW_DATA
 from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import remember_tenant
@@ -86,8 +88,9 @@ class ItemLane:
         self._base = vars(codec.base)
         self._subclasses = [vars(cls) for cls in itertools.takewhile(lambda cls: cls is not codec.base, model.__mro__)]
         # PynamoDB has further steps for a version or a discriminator.
-        can_write = version_attribute(model) is None and not has_discriminator(model)
-        operations = () if self.hash_key is None else STEPS if can_write else ("get",)
+        has_version, has_other_steps = version_attribute(model) is not None, has_discriminator(model)
+        written: cabc.Iterable[str] = () if has_version else ("batch_write",) if has_other_steps else STEPS
+        operations = () if self.hash_key is None else {"get", *written}
         self._skipped = {name: steps[name].of(model) for name in operations if not steps[name].has_other_base(model)}
 
     def is_usual(self, operation: str, instance: t.Any = None) -> bool:
@@ -104,6 +107,12 @@ class ItemLane:
         if operation != "get" and (self.codec.checked_serializer is None or self.codec.deserializer is None):
             return False  # The model overrides what they would call.
         return instance is None or skipped.are_of_class(instance)
+
+    @property
+    def batch_serializer(self) -> CheckedSerializer | None:
+        """The serializer of the objects that a batch saves; None if the program or a patch defines a step of it."""
+        skipped = self._skipped.get("batch_write")
+        return self.codec.checked_serializer if skipped is not None and skipped.are_in_place() else None
 
     # The steps of PynamoDB's methods of the same names, in the same order.
 

@@ -35,9 +35,22 @@ STEPS: dict[str, tuple[str, ...]] = {
         "_container_deserialize",
     ),
     "delete": ("_get_connection", "_get_hash_range_key_serialized_values", "_handle_version_attribute"),
+    # For each object that a batch saves.
+    "batch_write": (
+        "serialize",
+        "_container_serialize",
+        "_handle_version_attribute",
+        "update_local_version_attribute",
+    ),
 }
 # The method of a connection and of a table.
-CALLS = {"get": "get_item", "save": "put_item", "update": "update_item", "delete": "delete_item"}
+CALLS = {
+    "get": "get_item",
+    "save": "put_item",
+    "update": "update_item",
+    "delete": "delete_item",
+    "batch_write": "batch_write_item",
+}
 
 
 class LaneSteps:

@@ -8,6 +8,7 @@ import os
 import threading
 import types
 import typing as t
+import weakref
 
 import flask
 
@@ -111,7 +112,8 @@ class Scope:
         self._principal = principal
         self._inner_blocks: list[Scope] = []
         self._changes: dict[DeclaredMeta, dict[str, t.Any]] = {}
-        self._metas: dict[DeclaredMeta, Meta] = {}
+        # Weak: a Meta refers to its scope, which would otherwise wait for the garbage collector.
+        self._metas: dict[DeclaredMeta, weakref.ref[Meta]] = {}
         self._cache = ScopeCache()
 
     @property
@@ -339,9 +341,13 @@ class Scope:
     # A model's Meta: meta.MetaBackend.
 
     def meta(self, declaration: DeclaredMeta) -> Meta:
-        """This context's copy of a model's ``Meta``."""
-        meta = self._metas.get(declaration)
-        return self._metas.setdefault(declaration, Meta(declaration, self)) if meta is None else meta
+        """This context's copy of a model's ``Meta``: the same object as long as the program holds it."""
+        reference = self._metas.get(declaration)
+        meta = None if reference is None else reference()
+        if meta is None:
+            meta = Meta(declaration, self)
+            self._metas[declaration] = weakref.ref(meta)
+        return meta
 
     def set(self, declaration: DeclaredMeta, name: str, value: t.Any) -> None:
         """Set a value of a model's ``Meta`` for this scope.
@@ -514,12 +520,18 @@ class Scope:
         Args:
             model: The model's class.
         """
-        block = self.using({})
-        declaration = self.registry.models.declaration_of(model)
-        settings = block.resolve(declaration)
-        if not settings.is_static:
+        block, declaration = self.using({}), self.registry.models.declaration_of(model)
+        settings = self.resolve(declaration)
+        cache = block._cache
+        if settings.is_static:
+            cache.effective_settings[declaration] = settings
+            table = self.model_table(model)
+            # A thread that shares the scope may have changed it meanwhile.
+            if table.connection.bind is settings.bind and table.table_name == settings.table_name:
+                cache.tables[declaration] = cache.model_tables[model] = table
+        else:
             # Computed names are not cached, and another request may compute another one before the work ends.
-            block._cache.effective_settings[declaration] = EffectiveSettings(
+            cache.effective_settings[declaration] = EffectiveSettings(
                 settings.bind, settings.table_name, is_static=True, values=settings.values
             )
         block.model_table(model)
@@ -534,7 +546,6 @@ class Scope:
     def __exit__(self, *exception: object) -> None:
         block_stack.remove(self)
         t.cast("Scope", self._outer)._inner_blocks.remove(self)
-        self._metas.clear()
 
     @contextlib.contextmanager
     def reentered(self) -> cabc.Iterator[None]:
@@ -602,7 +613,6 @@ class Scope:
         The changes of the context stay: ``flask.stream_with_context`` pushes a context again after its teardown, and
         the response continues with the view's changes. The view's blocks have ended by then.
         """
-        self._metas.clear()
         self._invalidate_caches()
 
     def _invalidate_caches(self) -> None:

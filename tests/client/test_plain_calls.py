@@ -226,6 +226,27 @@ class TestWhichCallsArePlain:
         assert heard == [("PutItem", "Thread")]
 
 
+class TestArns:
+    """botocore may choose the endpoint by the ARN of a table."""
+
+    def test_of_one_app(
+        self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, plain: list[str]
+    ) -> None:
+        """An app that names the table by its ARN makes no plain calls of it; another app of the same model does."""
+        arn = "arn:aws:dynamodb:us-east-1:123456789012:table/Thread"
+        by_name, by_arn = (
+            direct_app(make_app, recorder.url, name, models={"Thread": {"table_name": name}})
+            for name in ("Thread", arn)
+        )
+        for app, name in ((by_name, "Thread"), (by_arn, arn)):
+            with app.app_context():
+                warm_up(thread_model, "forum", "subject")
+                plain.clear()
+                thread_model("forum", "subject").save()
+                assert plain == (["PutItem"] if app is by_name else [])
+                assert recorder.requests[-1].body["TableName"] == name
+
+
 class TestOtherTransports:
     """Only the direct transport has plain calls."""
 

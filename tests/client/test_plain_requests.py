@@ -14,9 +14,9 @@ from dynaflask.client.table_keys import KeyTable
 
 
 @pytest.fixture
-def requests() -> PlainRequests:
-    """The requests of a table with a text and a number as keys."""
-    table = {
+def table() -> KeyTable:
+    """A table with a text and a number as keys."""
+    data = {
         "TableName": "Post",
         "KeySchema": [
             {"AttributeName": "author", "KeyType": "HASH"},
@@ -28,7 +28,13 @@ def requests() -> PlainRequests:
             {"AttributeName": "likes", "AttributeType": "N"},
         ],
     }
-    return PlainRequests(KeyTable(table), is_plain_item=is_plain_item)
+    return KeyTable(data)
+
+
+@pytest.fixture
+def requests(table: KeyTable) -> PlainRequests:
+    """The requests of the table. They do not keep it."""
+    return PlainRequests(table, is_plain_item=is_plain_item)
 
 
 KEY = {"author": {"S": "ada"}, "number": {"N": "1"}}
@@ -89,14 +95,15 @@ def test_a_batch_reads_keys(requests: PlainRequests) -> None:
 def test_a_batch_reads_keys_of_texts(key: t.Any, typed: t.Any) -> None:
     """Keys of two texts are written in one step. A key with anything else in it is PynamoDB's."""
     names = ("author", "title")
-    table = {
+    data = {
         "TableName": "Post",
         "KeySchema": [
             {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=True)
         ],
         "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
     }
-    requests = PlainRequests(KeyTable(table), is_plain_item=is_plain_item)
+    table = KeyTable(data)  # the requests do not keep it
+    requests = PlainRequests(table, is_plain_item=is_plain_item)
     first = {"author": "ada", "title": "1"}
     request: t.Any = requests.batch_get([first, key], consistent_read=None)
     expected = {"Keys": [{"author": {"S": "ada"}, "title": {"S": "1"}}, typed]}

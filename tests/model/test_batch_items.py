@@ -16,8 +16,8 @@ from pynamodb.attributes import VersionAttribute
 import dynaflask
 from dynaflask.client.connection import Connection
 from dynaflask.model.base import Model
-from dynaflask.model.batch_items import STEPS
 from dynaflask.model.item_tenant import ItemTenantMixin
+from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.versions import VersionMixin
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
@@ -109,7 +109,7 @@ class TestOverrides:
         saved(thread_model, item)
         assert items_of(recorder) == [{"forum_name": {"S": "own"}, "subject": {"S": "1"}}]
 
-    @pytest.mark.parametrize("name", STEPS)
+    @pytest.mark.parametrize("name", STEPS["batch_write"])
     @pytest.mark.parametrize("is_own", [True, False], ids=["of the model", "of its base"])
     def test_a_patch(self, name: str, is_own: bool, thread_model: t.Any) -> None:
         """A patch is seen, also if the batch has been committed once before."""

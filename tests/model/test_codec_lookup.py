@@ -8,7 +8,6 @@ from unittest import mock
 import flask
 import pytest
 
-from dynaflask.model.codec_lookup import checked_serializer_of
 from dynaflask.model.codec_lookup import codec_of
 from dynaflask.model.codec_lookup import has_own_from_raw_data
 from dynaflask.model.codec_lookup import safe_responses
@@ -29,10 +28,8 @@ def test_the_app_decides_and_the_codec_is_one(apps: list[flask.Flask], thread_mo
     direct, stock = apps
     with direct.app_context():
         assert codec_of(thread_model) is outside is not None
-        assert checked_serializer_of(thread_model) is outside.checked_serializer is not None
     with stock.app_context():
         assert codec_of(thread_model) is None
-        assert checked_serializer_of(thread_model) is None
 
 
 def test_a_subclass_has_its_own(thread_model: t.Any) -> None:

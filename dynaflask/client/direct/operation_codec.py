@@ -19,6 +19,7 @@ from dynaflask.client.service_data import CONTENT_TYPE
 from dynaflask.client.service_data import SERVICE
 from dynaflask.client.service_data import TARGET_PREFIX
 from dynaflask.operations.operation import READ_OPERATIONS
+from dynaflask.operations.requests import is_arn
 from dynaflask.operations.requests import requests_by_table
 
 if t.TYPE_CHECKING:
@@ -68,13 +69,15 @@ class OperationCodec:
             params: Parameters of the call. A missing ``ClientRequestToken`` is added, so that a retry writes only once.
         """
         if type(params) is PlainRequest:
+            # It names no ARN. To look for one in the body of a batch write would take as long as to encode the body.
             body = dump(params)
-        elif params.keys() <= self._model.input_shape.members.keys():
-            for token in self._model.idempotent_members:
-                params.setdefault(token, str(uuid.uuid4()))
-            body = dump(params) if self._is_plain(params) else None
-        else:
+            if body is not None:
+                return body
+        if not params.keys() <= self._model.input_shape.members.keys():
             return None
+        for token in self._model.idempotent_members:
+            params.setdefault(token, str(uuid.uuid4()))
+        body = dump(params) if self._is_plain(params) else None
         # botocore's serializer encodes binary values, and raises the right error for a value that it does not accept.
         if body is None:
             body = t.cast("bytes", self._serializer.serialize_to_request(params, self._model)["body"])
@@ -127,9 +130,9 @@ class OperationCodec:
 
 
 def names_an_arn(params: dict[str, t.Any]) -> bool:
-    """True if the parameters name a table by its ARN. botocore may choose the endpoint by the ARN.
+    """True if the parameters name a table by its ARN; see :func:`is_arn`.
 
     Args:
         params: Parameters of an operation.
     """
-    return any(table.startswith("arn:") for table in requests_by_table(params))
+    return any(map(is_arn, requests_by_table(params)))
