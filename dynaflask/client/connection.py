@@ -23,6 +23,7 @@ from dynaflask.client.codec.parts import serialize_update
 from dynaflask.client.condition_values import OPTION
 from dynaflask.client.condition_values import asked_for
 from dynaflask.client.conflicts import call_until_free
+from dynaflask.client.connection_template import init_upstream
 from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.error_advice import CreateOptions
 from dynaflask.client.error_context import CALL_ERRORS
@@ -48,8 +49,6 @@ from dynaflask.client.table_keys import check_filter
 from dynaflask.client.table_keys import require_hash_key
 from dynaflask.client.traced_caller import TracedCaller
 from dynaflask.client.transaction_item import TransactionItem
-from dynaflask.client.upstream import Upstream
-from dynaflask.client.upstream import set_upstream_attributes
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
@@ -132,7 +131,6 @@ class Connection(PlainCalls):
         tenant: Tenant that the connection acts for, or None.
         model: Name of the model, if the connection serves one model alone.
         own_capacity: Units per second in the tenant's own settings; ``None`` for no limit.
-        upstream: What :func:`upstream_attributes` returned for this bind; by default, PynamoDB's ``__init__`` runs.
     """
 
     def __init__(
@@ -143,34 +141,36 @@ class Connection(PlainCalls):
         tenant: str | None = None,
         model: str | None = None,
         own_capacity: OwnCapacity = UNSET,
-        upstream: Upstream | None = None,
     ) -> None:
-        set_upstream_attributes(self, bind, upstream)
+        init_upstream(self, bind)
         self.bind = bind
         self.is_direct = transport_of(bind) == DIRECT
         self._owner = owner
-        self.tenant = tenant
         self._model = model
         self._recorder = owner.recorder
-        self._own_capacity = own_capacity
-        self._prepare_record()
+        self.act_for(tenant, own_capacity)
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
-        # A call is one request with its response, and nothing that watches it.
-        self._is_single = not (self._is_recorded or bind.retry_conflicts)
         # The client or its transport makes the calls, and nothing around it.
         self._is_bare = bind.call_timeout_seconds is None
         self._attribute_count = len(vars(self)) + 1
 
-    def _prepare_record(self) -> None:
-        """Compute what the record of each call has in common, and whether there is one."""
-        recorder, tenant, own_capacity = self._recorder, self.tenant, self._own_capacity
-        is_traced = bool(recorder.tracing.tracers)
+    def act_for(self, tenant: str | None, own_capacity: OwnCapacity) -> None:
+        """Set the tenant of a new connection, and what the record of each call has in common, if there is one.
+
+        Args:
+            tenant: As of the class.
+            own_capacity: As of the class.
+        """
+        self.tenant, self._own_capacity, recorder = tenant, own_capacity, self._recorder
+        self._is_traced = is_traced = bool(recorder.tracing.tracers)
         self._keeps_calls = recorder.keeps_calls
         self._is_recorded = recorder.is_enabled or is_traced or (own_capacity is not UNSET and own_capacity is not None)
         self._source = Source(recorder.app_name, self.bind.key, self._model, tenant)
         self._is_limited = tenant is not None and recorder.limits.units_per_second(tenant, own_capacity) is not None
+        # A call is one request with its response, and nothing that watches it.
+        self._is_single = not (self._is_recorded or self.bind.retry_conflicts)
         self._light_seconds = 0.0 if self._is_limited or is_traced else recorder.light_seconds
         # Nothing but the start of its time comes before a call, and no tracer and no retry of a conflict after it.
         self._is_light = self._is_recorded and not (is_traced or self.bind.retry_conflicts)

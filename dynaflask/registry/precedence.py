@@ -18,8 +18,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
-from dynaflask.client.table_keys import KeyTable
-from dynaflask.client.upstream import Upstream
+from dynaflask.client.connection_template import ConnectionTemplate
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
@@ -50,15 +49,11 @@ class EffectiveSettings:
         settings: The configuration that has the bind's own values.
 
     Attributes:
-        key_table: The keys of the table, from the first use on, if the settings are static.
-        upstream: The attributes of a connection to the bind, as of ``key_table``.
+        template: Makes the connections to the table, from the first use on, if the settings are static.
         unshared_among: Number of models that were declared when no model with a ``TenantKey`` had this table.
     """
 
-    __slots__ = (
-        *("_layer", "_settings", "_values", "bind", "is_static", "key_table", "table_name", "unshared_among"),
-        "upstream",
-    )
+    __slots__ = (*("_layer", "_settings", "_values", "bind", "is_static", "table_name", "template", "unshared_among"),)
 
     def __init__(
         self,
@@ -72,8 +67,7 @@ class EffectiveSettings:
         self.bind: t.Final = bind
         self.table_name: t.Final = table_name
         self.is_static: t.Final = is_static
-        self.key_table: KeyTable | None = None
-        self.upstream: Upstream | None = None
+        self.template: ConnectionTemplate | None = None
         self.unshared_among = -1
         self._layer = values
         self._settings = settings

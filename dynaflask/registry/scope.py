@@ -14,13 +14,14 @@ import flask
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection import TableConnection
+from dynaflask.client.connection_template import ConnectionTemplate
+from dynaflask.client.connection_template import can_be_kept
+from dynaflask.client.connection_template import is_init_patched
 from dynaflask.client.expiry import ExpiryConnection
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.table_keys import KeyTable
-from dynaflask.client.upstream import Upstream
-from dynaflask.client.upstream import upstream_attributes
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
@@ -177,14 +178,23 @@ class Scope:
 
     def _make_table(self, declaration: DeclaredMeta, settings: EffectiveSettings) -> TableConnection:
         tenant = None if declaration.is_shared else self.tenant
-        keys = _key_table(declaration, settings)
+        template = settings.template
+        if template is None or is_init_patched():
+            template = self._make_template(declaration, settings)
+        connection = template.connect(self.root, tenant=tenant, own_capacity=self._own_capacity(tenant))
+        return TableConnection(t.cast("str", settings.table_name), connection=connection)
+
+    def _make_template(self, declaration: DeclaredMeta, settings: EffectiveSettings) -> ConnectionTemplate:
+        """A template of the connections to a table, which the settings keep. Those of an app outlive the scope."""
         # A connection for each table: PynamoDB's connection refuses a second model on one table.
-        connection = self._connect(
-            settings.bind, tenant=tenant, model=declaration.model_name, upstream=settings.upstream
-        )
+        connection = Connection(settings.bind, owner=self.root, model=declaration.model_name)
         if declaration.expiry is not None:
             connection = ExpiryConnection.of(connection, declaration.expiry)
-        return TableConnection(t.cast("str", settings.table_name), connection=connection, meta_table=keys)
+        connection.add_meta_table(KeyTable(declaration.schema.table_data(t.cast("str", settings.table_name))))
+        template = ConnectionTemplate(connection)
+        if settings.is_static and not is_init_patched() and can_be_kept(settings.bind):
+            settings.template = template
+        return template
 
     @property
     def shared_tables(self) -> TenantKeyTables:
@@ -234,16 +244,15 @@ class Scope:
             layers.append(self._changes[declaration].copy())
         return layers
 
-    def _connect(
-        self, bind: Bind, *, tenant: str | None, model: str | None = None, upstream: Upstream | None = None
-    ) -> Connection:
-        own_capacity: OwnCapacity = UNSET
+    def _connect(self, bind: Bind) -> Connection:
+        tenant = self.tenant
+        return Connection(bind, owner=self.root, tenant=tenant, own_capacity=self._own_capacity(tenant))
+
+    def _own_capacity(self, tenant: str | None) -> OwnCapacity:
         # A model that belongs to no tenant has no limit, although the context may have a tenant.
-        if tenant is not None and self.principal.tenant is not None:
-            own_capacity = self.principal.tenant.limits.get("tenant_capacity", UNSET)
-        return Connection(
-            bind, owner=self.root, tenant=tenant, model=model, own_capacity=own_capacity, upstream=upstream
-        )
+        if tenant is None or self.principal.tenant is None:
+            return UNSET
+        return t.cast("OwnCapacity", self.principal.tenant.limits.get("tenant_capacity", UNSET))
 
     # The other connections.
 
@@ -260,7 +269,7 @@ class Scope:
         cache, bind = self._cache, self.bind(bind_key)
         connection = cache.connections.get(bind.key)
         if connection is None:
-            connection = cache.connections.setdefault(bind.key, self._connect(bind, tenant=self.tenant))
+            connection = cache.connections.setdefault(bind.key, self._connect(bind))
         return connection
 
     def bind(self, bind_key: str | None = None) -> Bind:
@@ -278,7 +287,7 @@ class Scope:
         real_name = apply_prefix(table_name, prefix=bind.table_prefix)
         table = cache.plain_tables.get(table_name)
         if table is None or table.table_name != real_name:
-            table = TableConnection(real_name, connection=self._connect(bind, tenant=self.tenant))
+            table = TableConnection(real_name, connection=self._connect(bind))
             cache.plain_tables[table_name] = table
         return table
 
@@ -620,19 +629,6 @@ class Scope:
         # A copy of the list: another thread may enter or leave a block meanwhile.
         for block in tuple(self._inner_blocks):
             block._invalidate_caches()
-
-
-def _key_table(declaration: DeclaredMeta, settings: EffectiveSettings) -> KeyTable:
-    """The keys of a model's table. The settings of an app live longer than a scope, and so do the keys.
-
-    So do the attributes of a connection to the bind.
-    """
-    table = settings.key_table
-    if table is None:
-        table = KeyTable(declaration.schema.table_data(t.cast("str", settings.table_name)))
-        if settings.is_static:
-            settings.key_table, settings.upstream = table, upstream_attributes(settings.bind)
-    return table
 
 
 class TenantLookupScope(Scope):

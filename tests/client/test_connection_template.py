@@ -1,4 +1,4 @@
-"""The attributes that PynamoDB gives a connection are computed once for each app, model and destination."""
+"""What the connections to a table have in common is computed once for each app, model and destination."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from pynamodb.connection.base import MetaTable
 
 import dynaflask
-from dynaflask.client.upstream import OWN_ATTRIBUTES
-from dynaflask.client.upstream import upstream_attributes
+from dynaflask.client.connection_template import OWN_ATTRIBUTES
+from dynaflask.client.connection_template import can_be_kept
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -95,6 +95,6 @@ class TestUpstreamAttributes:
             init(connection, **options)
             connection.cache = {}
 
-        assert upstream_attributes(bind(region="eu-west-1")) is not None
+        assert can_be_kept(bind(region="eu-west-1"))
         monkeypatch.setattr(pynamodb.connection.Connection, "__init__", newer)
-        assert upstream_attributes(bind(region="eu-west-1")) is None
+        assert not can_be_kept(bind(region="eu-west-1"))
