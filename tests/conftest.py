@@ -8,6 +8,7 @@ import gc
 import os
 import pathlib
 import signal
+import sys
 import threading
 import typing as t
 import weakref
@@ -97,12 +98,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path in ranks:
             item.add_marker(pytest.mark.slow)
-        # pytest-cov fails on its own marker if it does not measure.
-        if is_unmeasured(item) and not config.getoption("no_cov", default=True):
-            item.add_marker(pytest.mark.no_cover)
     # Of the other files, that of the most tests first.
     counts = collections.Counter(item.path for item in items)
     items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -counts[item.path], item.path))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> cabc.Generator[None, object, object]:
+    """Take the tracer of coverage off while a test runs whose lines others measure.
+
+    The marker of pytest-cov would start coverage again after each of them. A start puts the variables back that measure
+    programs, and lets ``os._exit`` write the data of a fork once more.
+    """
+    if not is_unmeasured(item):
+        return (yield)
+    mine, others = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]  # as in its documentation
+    try:
+        return (yield)
+    finally:
+        threading.settrace(others)  # type: ignore[arg-type]
+        sys.settrace(mine)
 
 
 def is_unmeasured(item: pytest.Item) -> bool:
