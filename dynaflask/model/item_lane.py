@@ -260,7 +260,7 @@ class ItemLane:
 
 
 # A wrong argument is refused by the lane. The program has called its model.
-for _name in STEPS:
+for _name in STEPS.keys() & vars(ItemLane).keys():
     getattr(ItemLane, _name).__qualname__ = f"Model.{_name}"
 
 
