@@ -15,13 +15,13 @@ from dynaflask.client.connection import TableConnection
 from dynaflask.client.patches import Originals
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import ItemTenantMixin
-from dynaflask.model.item_tenant import in_call
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.pynamodb_internals import count_version
 from dynaflask.model.pynamodb_internals import version_attribute
+from dynaflask.model.running_calls import in_call
 from dynaflask.model.versions import VersionMixin
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.scope import Scope

@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import concurrent.futures
 import contextlib
-import contextvars
 import typing as t
 
 import pytest
@@ -23,9 +22,7 @@ from pynamodb.transactions import TransactWrite
 import dynaflask
 from dynaflask import ConditionFailed
 from dynaflask import TenantMismatch
-from dynaflask.model import item_tenant
 from dynaflask.operations.operation import operation_finished
-from dynaflask.registry.context import current_scope
 from tests.support import two_apps
 from tests.support.recorder import Answer
 from tests.support.recorder import Request
@@ -464,17 +461,3 @@ class TestReceiversThatEnterABlock:
             with world.db.tenant("globex"):
                 item.save()
         assert world.sent() == ["one globex-Entry"] * 2
-
-
-def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope_after_it(world: World) -> None:
-    """A task that starts in the middle of a call in one app does not keep the call's scope for what it does later."""
-    with world.one.app_context():
-        world.Thread("forum", "subject").save()
-        scope = current_scope(world.db)
-    with world.two.app_context():
-        item = world.Thread("forum", "subject")
-        item.save()
-        with item_tenant.in_call(scope, item):
-            copied = contextvars.copy_context()
-            assert item_tenant._scope_of(item) is scope
-        assert copied.run(item_tenant._scope_of, item) is current_scope(world.db) is not scope
