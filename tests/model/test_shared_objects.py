@@ -375,6 +375,36 @@ class TestReceiversThatEnterABlock:
             WRITES[use](world, Entry("forum", "subject"))
         assert len(set(world.sent() + sent)) == 1
 
+    @pytest.mark.parametrize("moved", ["pre", "finished"], indirect=True)
+    def test_no_table_of_another_tenant_is_made(self, world: World, moved: list[t.Any]) -> None:
+        """``create_table`` looks if there is a table, and is refused if the code stands in another block after that."""
+        missing = {"__type": "x#ResourceNotFoundException", "message": "Requested resource not found"}
+        world.answer = lambda request: (400, missing)
+        with world.one.app_context(), world.db.tenant("acme"):
+            with pytest.raises(RuntimeError, match="in the middle of a call of Entry"):
+                Entry.create_table()
+            moved[0].__exit__(None, None, None)
+            assert not Entry.exists()
+        assert world.sent() == ["one acme-Entry"] * 2
+
+    def test_no_table_of_another_tenant_is_deleted(self, world: World, moved: list[t.Any]) -> None:
+        """``delete_table`` may look up the other tenants, and is refused if that has entered the block of one."""
+        names = list(two_apps.TENANTS)
+
+        @world.db.tenant_lister
+        def list_tenants() -> list[str]:
+            with world.db.without_tenant(reason="test"):
+                Entry.get("forum", "subject", attributes_to_get=["text"])
+            return names
+
+        with world.one.app_context(), world.db.tenant("acme"):
+            with pytest.raises(RuntimeError, match="in the middle of a call of Entry"):
+                Entry.delete_table()
+            moved[0].__exit__(None, None, None)
+            assert world.sent() == ["one Entry"]
+            Entry.delete_table()
+        assert world.sent() == ["one Entry", "one acme-Entry"]
+
     @pytest.mark.parametrize("size", [2, 150])
     @pytest.mark.parametrize("tenant", ["acme", "north", None])
     def test_the_pages_of_a_batch_get_are_of_one_table(
