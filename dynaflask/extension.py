@@ -268,6 +268,7 @@ class Dynamo(TenantMethodsMixin, LookupsMixin):
             wait: Return when the tables no longer exist.
 
         Raises:
+            TenantMismatch: A table is not that of the current tenant alone. No table is deleted.
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused the request.
         """
