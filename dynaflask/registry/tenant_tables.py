@@ -7,7 +7,6 @@ import logging
 import typing as t
 import weakref
 
-from dynaflask.config.bind import Bind
 from dynaflask.config.fields import TENANT_GROUPS
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.tenants import MAX_TENANTS
@@ -16,6 +15,7 @@ from dynaflask.tenants import Principal
 from dynaflask.tenants import Tenant
 
 if t.TYPE_CHECKING:
+    from dynaflask.config.bind import Bind
     from dynaflask.registry.registry import Registry
     from dynaflask.registry.scope import Scope
 
