@@ -18,18 +18,12 @@ from dynaflask.model.metaclass import scope_existing_model
 from dynaflask.model.typed import Model
 from dynaflask.model.typed import make_base
 from dynaflask.registry.blocks import ScopedBlock
-from dynaflask.registry.blocks import app_context_for
-from dynaflask.registry.context import UnclearBlockError
 from dynaflask.registry.context import current_app
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.models import STATIC_MODELS
 from dynaflask.registry.models import DeclaredModels
-from dynaflask.tenants import UNRESTRICTED
-from dynaflask.tenants import Lister
-from dynaflask.tenants import Loader
-from dynaflask.tenants import SettingsOf
-from dynaflask.tenants import TenantCallbacks
+from dynaflask.registry.tenant_methods import TenantMethodsMixin
 from dynaflask.views.lookups import LookupsMixin
 
 if t.TYPE_CHECKING:
@@ -58,7 +52,7 @@ logger = logging.getLogger("dynaflask.tenants")
 SHOWN_MODELS = 5  # in the repr
 
 
-class Dynamo(LookupsMixin):
+class Dynamo(TenantMethodsMixin, LookupsMixin):
     """DynamoDB for Flask applications: one object for the program, a registry for each app.
 
     It holds the model classes and the program's callbacks, and no data of any app.
@@ -73,7 +67,7 @@ class Dynamo(LookupsMixin):
     _base = Model
 
     def __init__(self, app: flask.Flask | None = None) -> None:
-        self._tenant_callbacks = TenantCallbacks()
+        super().__init__()
         self._declared = DeclaredModels()
         self.Model: type[Model] = make_base(self, self._base)
         if app is not None:
@@ -245,103 +239,6 @@ class Dynamo(LookupsMixin):
         """
         return ScopedBlock(lambda: self._using(bind_key, settings))
 
-    def tenant_loader(self, function: Loader) -> Loader:
-        """Register the function that returns the current tenant. A decorator.
-
-        The function is called once in each app context, at the first use of DynamoDB, without arguments. It returns
-        the tenant's name, or ``None`` for no tenant. If it raises, the use fails, and the next use calls it again.
-
-        Args:
-            function: The function.
-        """
-        self._tenant_callbacks.loader = function
-        return function
-
-    def tenant_settings(self, function: SettingsOf) -> SettingsOf:
-        """Register the function that returns a tenant's settings. A decorator.
-
-        The function is called with a name that is not in ``DYNAMODB_TENANTS``. It returns a dict of settings as in
-        ``DYNAMODB_TENANTS``, or ``None`` for an unknown tenant. Either result is cached for
-        ``DYNAMODB_TENANT_TTL_SECONDS``; see ``db.registry.tenants.forget``.
-
-        Args:
-            function: The function.
-        """
-        self._tenant_callbacks.settings = function
-        return function
-
-    def tenant_lister(self, function: Lister) -> Lister:
-        """Register the function that returns the names of all tenants, for ``--all-tenants``. A decorator.
-
-        Args:
-            function: The function. It takes no arguments, and returns strings.
-        """
-        self._tenant_callbacks.lister = function
-        return function
-
-    @property
-    def current_tenant(self) -> str | None:
-        """Name of the tenant that the current context acts for, or None.
-
-        Raises:
-            UnknownTenant: The app has no such tenant. A view answers 404.
-        """
-        return self._scope("db.current_tenant").tenant
-
-    @property
-    def tenant_names(self) -> list[str]:
-        """The names of the current app's tenants, from ``tenant_lister`` or ``DYNAMODB_TENANTS``.
-
-        Raises:
-            ConfigurationError: The app has neither.
-        """
-        scope = self._scope("db.tenant_names")
-        return scope.registry.tenants.names(scope.lookup_scope)
-
-    def tenant(self, name: str) -> ScopedBlock:
-        """Run a block for a tenant. Also a decorator of functions and coroutine functions.
-
-        The block starts from the tenant's settings: outer changes of a model's ``Meta`` and outer ``db.using`` blocks
-        have no effect in it.
-
-        Args:
-            name: The tenant's name.
-
-        Raises:
-            UnknownTenant: The app has no such tenant.
-            ConfigurationError: The tenant's settings are wrong.
-        """
-        if not isinstance(name, str):
-            raise TypeError(f"db.tenant takes the name of a tenant as a string, not {type(name).__name__}.")
-        return ScopedBlock(lambda: self._scope_around_tenant("db.tenant").for_tenant(name))
-
-    def without_tenant(self, *, reason: str) -> ScopedBlock:
-        """Run a block for no tenant, on purpose. Each entry is logged. Also a decorator, as `tenant`.
-
-        Args:
-            reason: Why, for the log.
-        """
-        if not isinstance(reason, str) or not reason.strip():
-            raise TypeError("db.without_tenant(reason=...) takes the reason, for the log.")
-        return ScopedBlock(lambda: self._without_tenant(reason))
-
-    def copy_current_tenant(self, function: F) -> F:
-        """Wrap a function so that it runs in the current app and for the current tenant, later or in another thread.
-
-        Each call runs in an app context of its own, without a request. It looks up the tenant by its name: changed
-        settings have effect, and a call for a tenant that no longer exists raises ``UnknownTenant``.
-
-        Args:
-            function: The function, or the coroutine function.
-
-        Raises:
-            UnknownTenant: The app has no such tenant.
-        """
-        principal, app = self._scope("db.copy_current_tenant").principal, current_app()
-        # Not the tenant itself, which has the settings of this moment.
-        name, principal = principal.name, principal._replace(tenant=None)
-        return ScopedBlock(lambda: app_context_for(app, principal, tenant=name))(function)
-
     def create_all(
         self, bind_key: str | None = None, *, models: cabc.Sequence[type[Model]] | None = None, wait: bool = False
     ) -> None:
@@ -371,6 +268,7 @@ class Dynamo(LookupsMixin):
             wait: Return when the tables no longer exist.
 
         Raises:
+            TenantMismatch: A table is not that of the current tenant alone. No table is deleted.
             UnknownBind: The app has no such bind.
             TableError: DynamoDB refused the request.
         """
@@ -537,22 +435,8 @@ class Dynamo(LookupsMixin):
             entered["bind_key"] = bind_key
         return scope.using(entered)
 
-    def _without_tenant(self, reason: str) -> contextlib.AbstractContextManager[Scope]:
-        scope = self._scope_around_tenant("db.without_tenant")
-        # A function that looks up tenants needs the block, and runs once for each of them.
-        level = logging.INFO if scope.looks_up_tenant else logging.WARNING
-        logger.log(level, "The app %r uses DynamoDB without a tenant: %r.", scope.registry.app_name, reason)
-        return scope.using({}, principal=UNRESTRICTED)
-
     def _registry(self, what: str) -> Registry:
         return self._scope(what).registry
-
-    def _scope_around_tenant(self, what: str) -> Scope:
-        try:
-            return self._scope(what)
-        except UnclearBlockError as error:
-            # The block has no effect in that of a tenant.
-            return self._checked(what, error.root)
 
     def _scope(self, what: str) -> Scope:
         return self._checked(what, require_scope(what, self))

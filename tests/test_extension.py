@@ -1,4 +1,4 @@
-"""``Dynamo``: the extension object. Its part for tenants is tested in ``test_extension_tenants.py``."""
+"""``Dynamo``: the extension object. Its part for tenants is tested in ``registry/test_tenant_methods.py``."""
 
 from __future__ import annotations
 

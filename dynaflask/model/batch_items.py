@@ -9,7 +9,6 @@ from pynamodb.constants import PUT
 
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec_lookup import codec_in
-from dynaflask.model.item_tenant import in_call
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
@@ -17,6 +16,7 @@ from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.pynamodb_internals import count_version
 from dynaflask.model.pynamodb_internals import serialized_keys
+from dynaflask.model.running_calls import in_call
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.scope import Scope
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from dynaflask.model.item_tenant import with_tenant
+from dynaflask.model.tenant_pages import with_tenant
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import own_attribute
 

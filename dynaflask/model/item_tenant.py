@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import contextlib
-import contextvars
-import types
 import typing as t
 
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
+from dynaflask.model.running_calls import scope_of
 from dynaflask.registry.context import block_error
 from dynaflask.registry.context import current_scope
 
 if t.TYPE_CHECKING:
-    from dynaflask.client.direct.page_decoder import PageDecoder
     from dynaflask.registry.declaration import DeclaredMeta
     from dynaflask.registry.precedence import EffectiveSettings
     from dynaflask.registry.registry import Registry
@@ -57,57 +54,13 @@ class ItemTenantMixin:
         Raises:
             TenantMismatch: Meanwhile, another thread has read or saved the object for another tenant.
         """
-        claim(self, _scope_of(self))
+        claim(self, scope_of(self))
         t.cast("t.Any", super()).deserialize(attribute_values)
 
     def update_local_version_attribute(self) -> None:
         """Count the version after a write; see PynamoDB."""
         t.cast("t.Any", super()).update_local_version_attribute()
-        remember_tenant(self, _scope_of(self))
-
-
-class RunningCall:
-    """The scope that a call began in, until the call ends.
-
-    A task that starts in the middle of the call keeps a copy of its context. By then, another object may have the id.
-
-    Args:
-        scope: The scope.
-    """
-
-    __slots__ = ("scope",)
-
-    def __init__(self, scope: Scope | None) -> None:
-        self.scope = scope
-
-
-# A receiver of a signal may enter a block in the middle of a call, or the garbage collector may end the block of a
-# generator. What is read or written then belongs to the scope that the call began in. By the id of the object.
-_calls: t.Final[contextvars.ContextVar[cabc.Mapping[int, RunningCall]]] = contextvars.ContextVar(
-    "dynaflask_calls", default=types.MappingProxyType({})
-)
-
-
-@contextlib.contextmanager
-def in_call(scope: Scope | None, *items: t.Any) -> cabc.Iterator[None]:
-    """Read or write objects in a scope, for the length of a ``with`` block.
-
-    Args:
-        scope: The scope that the call began in.
-        *items: The objects.
-    """
-    call = RunningCall(scope)
-    token = _calls.set({**_calls.get(), **{id(item): call for item in items if scope is not None}})
-    try:
-        yield
-    finally:
-        call.scope = None
-        _calls.reset(token)
-
-
-def _scope_of(item: t.Any) -> Scope | None:
-    call = _calls.get().get(id(item))
-    return (call and call.scope) or current_scope(item.__dynamo__)
+        remember_tenant(self, scope_of(self))
 
 
 # Threads may share an object, each for a tenant of its own. An object gets its tenant before it gets values of that
@@ -199,59 +152,6 @@ def require_same_tenant(item: t.Any, scope: Scope | None) -> None:
     current = current_scope(item.__dynamo__)
     if current is not scope and (current and current.known_tenant) is not (scope and scope.known_tenant):
         require_same_scope(item, scope)
-
-
-def with_tenant(make: t.Callable[[t.Any], t.Any], tenant: str | None) -> t.Callable[[t.Any], t.Any]:
-    """A function that makes objects of a tenant's items. Without a tenant, it is the given one."""
-    if tenant is None:
-        return make
-
-    def make_for_tenant(data: t.Any) -> t.Any:
-        item = make(data)
-        # Not setattr, which may run code of the program.
-        item.__dict__[NAME] = tenant
-        return item
-
-    return make_for_tenant
-
-
-def with_tenant_of_results(make: t.Callable[[t.Any], t.Any], tenant: str) -> t.Callable[[t.Any], t.Any]:
-    """A function of the program that makes objects of a tenant's items, which remember the tenant."""
-
-    def make_for_tenant(data: t.Any) -> t.Any:
-        item = make(data)
-        # The program may return anything.
-        if isinstance(item, ItemTenantMixin):
-            vars(item)[NAME] = tenant
-        return item
-
-    return make_for_tenant
-
-
-class TenantPageDecoder:
-    """Decodes pages for one scope: the objects remember the scope's tenant.
-
-    Args:
-        responses: Decodes pages of the model, for any scope.
-        tenant: The tenant's name, or None.
-    """
-
-    def __init__(self, responses: PageDecoder, tenant: str | None) -> None:
-        self._responses = responses
-        self._tenant = tenant
-
-    def decode(self, body: bytes) -> dict[str, t.Any] | None:
-        """The content of a response; see `PageDecoder`.
-
-        Args:
-            body: Body of the response.
-        """
-        content = self._responses.decode(body)
-        if content is not None and self._tenant is not None:
-            for page in (content.get("Items", ()), *content.get("Responses", {}).values()):
-                for item in page:
-                    item.__dict__[NAME] = self._tenant
-        return content
 
 
 def require_own_tenant(item: t.Any, scope: Scope | None) -> str | None:

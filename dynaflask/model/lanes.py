@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 
 from dynaflask.model.codec_lookup import find_codec
-from dynaflask.model.item_tenant import in_call
 from dynaflask.model.item_tenant import require_same_tenant
+from dynaflask.model.running_calls import in_call
 from dynaflask.registry.context import current_scope
 
 if t.TYPE_CHECKING:

@@ -16,15 +16,15 @@ from dynaflask.model.codec_lookup import codec_in
 from dynaflask.model.codec_lookup import find_codec
 from dynaflask.model.codec_lookup import has_own_from_raw_data
 from dynaflask.model.codec_lookup import safe_responses
-from dynaflask.model.item_tenant import TenantPageDecoder
-from dynaflask.model.item_tenant import with_tenant
-from dynaflask.model.item_tenant import with_tenant_of_results
 from dynaflask.model.pynamodb_internals import BATCH_GET
 from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.model.pynamodb_internals import wrap_map_function
 from dynaflask.model.results import BatchGetAdapter
 from dynaflask.model.results import ModelResultIterator
 from dynaflask.model.results import iterate_in_scope
+from dynaflask.model.tenant_pages import TenantPageDecoder
+from dynaflask.model.tenant_pages import with_tenant
+from dynaflask.model.tenant_pages import with_tenant_of_results
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.scope import Scope
 

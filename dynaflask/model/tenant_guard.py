@@ -13,11 +13,13 @@ from pynamodb.pagination import ResultIterator
 from dynaflask.exceptions import TenantMismatch
 from dynaflask.model.counts import COUNT_ARGUMENTS
 from dynaflask.model.counts import QUERY_ARGUMENTS
+from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import indexes
 from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.model.tenant_key import SEPARATOR
 from dynaflask.model.tenant_key import TenantKey
+from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.tenant_tables import has_own_table
 
@@ -56,9 +58,23 @@ class TenantGuardMixin:
     @classmethod
     def delete_table(cls, **options: t.Any) -> t.Any:
         """Delete the table; see PynamoDB."""
-        table = t.cast("t.Any", cls)._get_connection()
+        scope, table = current_scope(t.cast("t.Any", cls).__dynamo__), t.cast("t.Any", cls)._get_connection()
         require_no_tenant(cls, table.connection.tenant, table)
+        # The functions that list the tenants may have made calls, and PynamoDB looks up the table again.
+        require_same_scope(cls, scope)
         return t.cast("t.Any", super()).delete_table(**options)
+
+    @classmethod
+    def exists(cls) -> bool:
+        """True if the table exists; see PynamoDB.
+
+        Raises:
+            RuntimeError: A receiver of a signal has entered a block: ``create_table`` would create its table.
+        """
+        scope = current_scope(t.cast("t.Any", cls).__dynamo__)
+        exists = t.cast("bool", t.cast("t.Any", super()).exists())
+        require_same_scope(cls, scope)
+        return exists
 
     @classmethod
     def count(cls, *args: t.Any, **options: t.Any) -> int:  # noqa: D417 - PynamoDB has the signature

@@ -14,9 +14,9 @@ from dynaflask.client.condition_values import asking_for
 from dynaflask.client.connection import Connection
 from dynaflask.client.transaction_item import TransactionItem
 from dynaflask.model.conditions import raise_for_conditions
-from dynaflask.model.item_tenant import in_call
 from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.pynamodb_internals import set_transaction_connection
+from dynaflask.model.running_calls import in_call
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.scope import Scope

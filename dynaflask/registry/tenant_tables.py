@@ -74,7 +74,9 @@ class TenantTables:
             return None  # shared_tables logs it.
         with contextlib.suppress(DynaflaskError):
             bind = t.cast("Registry", self._registry()).bind(None, (), tenant)
-            return None if callable(bind.table_prefix) else _place(bind, bind.table_prefix or "")
+            # A factory gets the bind, and may choose another place by its key.
+            key = bind.key if bind.client_factory else None
+            return None if callable(bind.table_prefix) else (key, _place(bind, bind.table_prefix or ""))
         return None
 
 

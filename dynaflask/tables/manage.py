@@ -124,6 +124,7 @@ def drop_all(
         wait: Return when the tables are gone.
 
     Raises:
+        TenantMismatch: As of `drop`.
         TableError: DynamoDB refused, for example because a table has deletion protection.
     """
     drop(find_tables(registry, bind_key=bind_key, models=models), wait=wait)
@@ -140,7 +141,7 @@ def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
         The tables that this call deleted.
 
     Raises:
-        TenantMismatch: The current tenant shares a table with other tenants.
+        TenantMismatch: A table is not that of the current tenant alone. No table is deleted.
     """
     tables = list(tables)
     for table in tables:

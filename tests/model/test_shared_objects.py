@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import concurrent.futures
 import contextlib
-import contextvars
 import typing as t
 
 import pytest
@@ -23,9 +22,7 @@ from pynamodb.transactions import TransactWrite
 import dynaflask
 from dynaflask import ConditionFailed
 from dynaflask import TenantMismatch
-from dynaflask.model import item_tenant
 from dynaflask.operations.operation import operation_finished
-from dynaflask.registry.context import current_scope
 from tests.support import two_apps
 from tests.support.recorder import Answer
 from tests.support.recorder import Request
@@ -378,6 +375,36 @@ class TestReceiversThatEnterABlock:
             WRITES[use](world, Entry("forum", "subject"))
         assert len(set(world.sent() + sent)) == 1
 
+    @pytest.mark.parametrize("moved", ["pre", "finished"], indirect=True)
+    def test_no_table_of_another_tenant_is_made(self, world: World, moved: list[t.Any]) -> None:
+        """``create_table`` looks if there is a table, and is refused if the code stands in another block after that."""
+        missing = {"__type": "x#ResourceNotFoundException", "message": "Requested resource not found"}
+        world.answer = lambda request: (400, missing)
+        with world.one.app_context(), world.db.tenant("acme"):
+            with pytest.raises(RuntimeError, match="in the middle of a call of Entry"):
+                Entry.create_table()
+            moved[0].__exit__(None, None, None)
+            assert not Entry.exists()
+        assert world.sent() == ["one acme-Entry"] * 2
+
+    def test_no_table_of_another_tenant_is_deleted(self, world: World, moved: list[t.Any]) -> None:
+        """``delete_table`` may look up the other tenants, and is refused if that has entered the block of one."""
+        names = list(two_apps.TENANTS)
+
+        @world.db.tenant_lister
+        def list_tenants() -> list[str]:
+            with world.db.without_tenant(reason="test"):
+                Entry.get("forum", "subject", attributes_to_get=["text"])
+            return names
+
+        with world.one.app_context(), world.db.tenant("acme"):
+            with pytest.raises(RuntimeError, match="in the middle of a call of Entry"):
+                Entry.delete_table()
+            moved[0].__exit__(None, None, None)
+            assert world.sent() == ["one Entry"]
+            Entry.delete_table()
+        assert world.sent() == ["one Entry", "one acme-Entry"]
+
     @pytest.mark.parametrize("size", [2, 150])
     @pytest.mark.parametrize("tenant", ["acme", "north", None])
     def test_the_pages_of_a_batch_get_are_of_one_table(
@@ -464,17 +491,3 @@ class TestReceiversThatEnterABlock:
             with world.db.tenant("globex"):
                 item.save()
         assert world.sent() == ["one globex-Entry"] * 2
-
-
-def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope_after_it(world: World) -> None:
-    """A task that starts in the middle of a call in one app does not keep the call's scope for what it does later."""
-    with world.one.app_context():
-        world.Thread("forum", "subject").save()
-        scope = current_scope(world.db)
-    with world.two.app_context():
-        item = world.Thread("forum", "subject")
-        item.save()
-        with item_tenant.in_call(scope, item):
-            copied = contextvars.copy_context()
-            assert item_tenant._scope_of(item) is scope
-        assert copied.run(item_tenant._scope_of, item) is current_scope(world.db) is not scope

@@ -18,7 +18,7 @@ from tests.support.settings import MakeApp
 class TestPrecedence:
     """Highest first: the context, DYNAMODB_MODELS, the model's Meta, the bind, PynamoDB's defaults.
 
-    The tenant, which wins over all of them, is tested in ``tests/test_extension_tenants.py``.
+    The tenant, which wins over all of them, is tested in ``tests/registry/test_tenant_methods.py``.
     """
 
     def test_line_6_is_pynamodbs_default(self, make_app: MakeApp, thread_model: t.Any) -> None:

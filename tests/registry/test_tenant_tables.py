@@ -286,6 +286,17 @@ class TestLog:
         make(make_app, recorder, tenants=computed)
         assert self.messages(caplog) == []
 
+    def test_binds_of_a_factory_are_not_compared(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It may make clients of different places for two binds with the same settings."""
+        boards.declare_board(db)
+        binds: dict[str, t.Any] = {name: {"client_factory": str} for name in ("first", "second")}
+        tenants = {"acme": {"bind_key": "first"}, "globex": {"bind_key": "second"}, "initech": {"bind_key": "second"}}
+        make(make_app, recorder, binds=binds, tenants=tenants)
+        (message,) = self.messages(caplog)
+        assert "'globex' and 'initech'" in message
+
     def test_few_places_are_kept(
         self,
         make_app: MakeApp,

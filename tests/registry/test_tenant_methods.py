@@ -1,4 +1,4 @@
-"""``Dynamo``: the current tenant, blocks for a tenant and for none, and tenants in other threads."""
+"""``TenantMethodsMixin``: the current tenant, blocks for a tenant and for none, and tenants in other threads."""
 
 from __future__ import annotations
 
