@@ -9,6 +9,7 @@ do: see :meth:`BlockStack._innermost_by_frames`.
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
 import contextvars
 import sys
 import types
@@ -76,6 +77,15 @@ class BlockStack:
         if not block.is_left_elsewhere:
             # The end of a step may bring the block back: see `reset`. The old token was used up.
             block.token = token
+
+    def discard(self, block: Scope) -> None:
+        """Leave a block whose :meth:`push` or :meth:`remove` was interrupted, perhaps halfway."""
+        block.is_left = True
+        homes.remove(block)
+        with contextlib.suppress(ValueError, AttributeError):
+            block.root.generator_blocks.remove(block)
+        block.generators = ()
+        block.token = self._blocks.set(tuple(other for other in self.entered() if other is not block))
 
     def innermost(self, root: Scope) -> Scope:
         """The innermost entered block of a context, or the context's own scope if it has no entered block."""

@@ -39,17 +39,34 @@ class ScopedBlock:
         block: t.Any = self._enter()
         # Pass the caller's frame: a walk over more frames would make each entered block slower.
         block.generators = entering_generators(sys._getframe(1))
-        block.__enter__()
-        self._active.append(block)
+        try:
+            block.__enter__()
+            self._active.append(block)
+        except BaseException:
+            self._discard(block)
+            raise
 
     def __exit__(self, *exception: t.Any) -> None:
         if not self._active:
             raise RuntimeError("This block was left already. Enter it with a `with` statement, which leaves it once.")
+        block = None
+        try:
+            block = self._innermost()
+            self._active.remove(block)
+            block.__exit__(*exception)
+        except BaseException:
+            self._discard(block or self._innermost())
+            raise
+
+    def _innermost(self) -> t.Any:
         # Threads and tasks may share this object: each leaves the block that it entered itself.
-        is_only = len(self._active) == 1
-        block = self._active[0] if is_only else block_stack.innermost_of(self._active) or self._active[-1]
-        self._active.remove(block)
-        block.__exit__(*exception)
+        blocks = self._active.copy()
+        return blocks[0] if len(blocks) == 1 else block_stack.innermost_of(blocks) or blocks[-1]
+
+    def _discard(self, block: t.Any) -> None:
+        block.discard()
+        with contextlib.suppress(ValueError):
+            self._active.remove(block)
 
     def __call__(self, function: F) -> F:
         """Decorate a function: each call runs in a block of its own.

@@ -548,13 +548,31 @@ class Scope:
 
     # Not a generator with contextlib: programs that serve many tenants enter and leave blocks all the time.
     def __enter__(self) -> Scope:
-        t.cast("Scope", self._outer)._inner_blocks.append(self)
-        block_stack.push(self)
+        try:
+            t.cast("Scope", self._outer)._inner_blocks.append(self)
+            block_stack.push(self)
+        except BaseException:
+            self.discard()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        block_stack.remove(self)
-        t.cast("Scope", self._outer)._inner_blocks.remove(self)
+        try:
+            block_stack.remove(self)
+            t.cast("Scope", self._outer)._inner_blocks.remove(self)
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Leave the block after an exception in its ``__enter__`` or ``__exit__``.
+
+        A signal raises anywhere: a time limit of Celery or RQ, or Ctrl-C. No ``with`` statement would leave the block
+        then, and the code that handles the exception would act for its tenant.
+        """
+        block_stack.discard(self)
+        with contextlib.suppress(ValueError):
+            t.cast("Scope", self._outer)._inner_blocks.remove(self)
 
     @contextlib.contextmanager
     def reentered(self) -> cabc.Iterator[None]:

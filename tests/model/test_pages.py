@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import flask
+import pynamodb.connection
 import pynamodb.models
 import pytest
 from pynamodb.attributes import UnicodeAttribute
@@ -45,6 +46,23 @@ def test_only_the_direct_transport_decodes_pages(apps: list[flask.Flask], thread
                 assert type(results) is results_type
                 assert [thread.subject for thread in results] == [app.name]
             assert [thread.subject for thread in thread_model.batch_get([("forum", "x")])] == [app.name]
+
+
+@pytest.mark.parametrize("name", ["query", "scan"])
+def test_a_function_in_place_of_the_tables_method(
+    apps: list[flask.Flask], thread_model: t.Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A test may replace the method of a table by a function of another name, which makes the pages."""
+    items = [{"forum_name": {"S": "forum"}, "subject": {"S": "fake"}}]
+
+    def fake(table: t.Any, *args: t.Any, **options: t.Any) -> recorders.Json:
+        return {"Items": items, "Count": 1, "ScannedCount": 1}
+
+    monkeypatch.setattr(pynamodb.connection.TableConnection, name, fake)
+    for app in apps:
+        with app.app_context():
+            results = thread_model.query("forum") if name == "query" else thread_model.scan()
+            assert [thread.subject for thread in results] == ["fake"]
 
 
 def test_other_results_stay_as_they_are(apps: list[flask.Flask], thread_model: t.Any) -> None:

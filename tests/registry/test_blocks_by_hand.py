@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from dynaflask.registry.block_stack import BlockStack
 from tests.support.two_apps import World
 
 LEFT = (None, None, None)
@@ -248,3 +249,75 @@ class TestElsewhere:
                     save(world)
             save(world)
         assert world.sent() == ["one globex-Thread", "one acme-Thread", "one Thread"]
+
+
+class Interrupted(BaseException):
+    """What the handler of a signal raises, such as a time limit of Celery or RQ."""
+
+
+@contextlib.contextmanager
+def interrupted(monkeypatch: pytest.MonkeyPatch, name: str, *, is_late: bool) -> t.Iterator[None]:
+    """Interrupt a step of the stack of blocks once, before or after it."""
+    step = getattr(BlockStack, name)
+
+    def interrupt(*args: t.Any) -> t.NoReturn:
+        patch.undo()
+        if is_late:
+            step(*args)
+        raise Interrupted
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(BlockStack, name, interrupt)
+        yield
+
+
+def save_in(block: t.Any, world: World) -> t.Iterator[None]:
+    """A generator that makes a call in a block."""
+    with block:
+        save(world)
+        yield
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["before", "after"])
+class TestInterrupted:
+    """A signal may raise while a block is entered or left. The code that handles it is not in the block."""
+
+    @pytest.mark.parametrize("name", ["push", "remove", "innermost_of"])
+    def test_the_block_is_left(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, *, name: str, is_late: bool
+    ) -> None:
+        """No call goes to the tenant of the block, in either app, and the same object can be entered again."""
+        block = world.db.tenant("acme")
+        for app in (world.one, world.two):
+            with app.app_context(), world.db.tenant("globex"):
+                # A second block of the object, so that the innermost one is looked for.
+                twin = block if name == "innermost_of" else contextlib.nullcontext()
+                with interrupted(monkeypatch, name, is_late=is_late), twin, block:
+                    pass
+                save(world)
+                with block:
+                    save(world)
+                save(world)
+            assert [table[4:] for table in world.sent()] == ["globex-Thread", "acme-Thread", "globex-Thread"]
+            with pytest.raises(RuntimeError, match="left already"):
+                block.__exit__(*LEFT)
+
+    @pytest.mark.parametrize("name", ["push", "remove"])
+    def test_a_generators_block(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, *, name: str, is_late: bool
+    ) -> None:
+        """Nothing is kept of a generator."""
+        with world.one.app_context():
+            with interrupted(monkeypatch, name, is_late=is_late):
+                list(save_in(world.db.tenant("acme"), world))
+            assert list(world.db.registry.scope.root.generator_blocks) == []
+            assert world.db.current_tenant is None
+
+    def test_a_copy_of_the_context(self, world: World, monkeypatch: pytest.MonkeyPatch, *, is_late: bool) -> None:
+        """A copy of the context that was made in the block stays in it."""
+        with world.one.app_context():
+            with interrupted(monkeypatch, "remove", is_late=is_late), world.db.tenant("acme"):
+                copied = contextvars.copy_context()
+            copied.run(save, world)
+            save(world)
+        assert world.sent() == ["one acme-Thread", "one Thread"]

@@ -9,6 +9,7 @@ import itertools
 import typing as t
 
 import flask
+import pynamodb.connection
 import pynamodb.models
 import pytest
 from pynamodb.attributes import BinaryAttribute
@@ -359,6 +360,20 @@ class TestCursorContext:
         with app.app_context():
             cursor = db.paginate(thread_model.query, "hush", per_page=1).next_cursor
             assert db.paginate(thread_model.query, "hush", per_page=7, consistent_read=True, cursor=cursor).has_next
+
+    def test_a_function_in_place_of_the_tables_method(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A test may replace the method of a table by a function of another name: the cursors stay the same."""
+        query = pynamodb.connection.TableConnection.query
+
+        def fake(table: t.Any, *args: t.Any, **options: t.Any) -> t.Any:
+            return query(table, *args, **options)
+
+        with app.app_context():
+            cursor = db.paginate(thread_model.query, "hush", per_page=1).next_cursor
+            monkeypatch.setattr(pynamodb.connection.TableConnection, "query", fake)
+            assert db.paginate(thread_model.query, "hush", per_page=1, cursor=cursor).has_next
 
     def test_a_set_in_a_condition_has_no_order(
         self, app: flask.Flask, db: dynaflask.Dynamo, monkeypatch: pytest.MonkeyPatch
