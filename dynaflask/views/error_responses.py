@@ -27,7 +27,9 @@ from dynaflask.model.conditions import origin_of
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import REJECTED_CREDENTIALS
 from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import code_of
 from dynaflask.operations.error_codes import failed_operation
+from dynaflask.operations.error_codes import is_foreign
 from dynaflask.operations.error_codes import reason_codes
 from dynaflask.registry.context import current_scope
 from dynaflask.views import json_provider
@@ -132,7 +134,8 @@ def to_http_exception(error: Exception) -> HTTPException | None:
         return ServiceUnavailable(BUSY_MESSAGE, retry_after=RETRY_AFTER_SECONDS)
     if codes & REJECTED_CREDENTIALS or isinstance(cause, NO_ACCESS) or failed_operation(cause) == ASSUME_ROLE:
         return ServiceUnavailable(NO_ACCESS_MESSAGE)
-    return ServiceUnavailable(UNREACHABLE_MESSAGE) if isinstance(cause, UNREACHABLE) else None
+    is_unreachable = isinstance(cause, UNREACHABLE) or is_foreign(code_of(cause))
+    return ServiceUnavailable(UNREACHABLE_MESSAGE) if is_unreachable else None
 
 
 def _shown_item(error: Exception) -> t.Any:

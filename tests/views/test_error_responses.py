@@ -209,6 +209,15 @@ class TestResponses:
         response = get(make(role_arn="arn:aws:iam::123456789012:role/forum"))
         assert (response.status_code, NO_ACCESS_MESSAGE in response.text) == (503, True)
 
+    def test_a_response_of_a_proxy_is_a_503(
+        self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A proxy that refuses a request stands between the app and DynamoDB, and the log says so."""
+        recorder.answer = lambda request: (403, "<html>Denied.</html>")
+        response = get(make())
+        assert (response.status_code, UNREACHABLE_MESSAGE in response.text) == (503, True)
+        assert "This response is not one of AWS. Check DYNAMODB_HOST, and the proxies" in caplog.text
+
     def test_missing_permissions_are_a_500(self, make: MakeApp, recorder: recorders.Recorder) -> None:
         """A policy that does not allow the call is a fault of the program, which no later request mends."""
         refuse(recorder, "AccessDeniedException")
