@@ -185,13 +185,20 @@ def _log(error: Exception, http_error: HTTPException) -> None:
     is_outage = isinstance(http_error, ServiceUnavailable)
     flask.current_app.logger.log(
         logging.ERROR if is_outage else logging.INFO,
-        "%s for %s of %s on the bind %r: %s",
+        "%s for %s of %s on the bind %r%s: %s",
         http_error.code,
         type(error).__qualname__,
         context.operation,
         context.bind_key,
+        "" if context.tenant is None else f" for the tenant {context.tenant!r}",
         error,
         exc_info=error if is_outage else None,
+        # The tenant's block may have ended: a filter would not find it.
+        extra={
+            "bind": context.bind_key,
+            "operation": context.operation,
+            **({} if context.tenant is None else {"tenant": context.tenant}),
+        },
     )
 
 
