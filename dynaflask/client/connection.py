@@ -52,6 +52,7 @@ from dynaflask.client.transaction_item import TransactionItem
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
+from dynaflask.operations.kept_call import ONE_ITEM
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import operation_finished
@@ -63,6 +64,7 @@ from dynaflask.operations.tracing import UNKNOWN_PLACE
 from dynaflask.operations.tracing import Traced
 from dynaflask.operations.tracing import Tracing
 from dynaflask.operations.tracing import finished_call
+from dynaflask.operations.tracing import finished_success
 
 if t.TYPE_CHECKING:
     from pynamodb.connection.base import MetaTable
@@ -171,7 +173,7 @@ class Connection(PlainCalls):
         self._is_limited = tenant is not None and recorder.limits.units_per_second(tenant, own_capacity) is not None
         # A call is one request with its response, and nothing that watches it.
         self._is_single = not (self._is_recorded or self.bind.retry_conflicts)
-        self._light_seconds = 0.0 if self._is_limited or is_traced else recorder.light_seconds
+        self._light_seconds = 0.0 if self._is_limited else recorder.light_seconds
         # Nothing but the start of its time comes before a call, and no tracer and no retry of a conflict after it.
         self._is_light = self._is_recorded and not (is_traced or self.bind.retry_conflicts)
         # URL and region of the client, once a traced call has got it.
@@ -249,10 +251,15 @@ class Connection(PlainCalls):
             self._record(operation_name, operation_kwargs, error, seconds, receivers=receivers, traced=traced)
             raise
         seconds = time.perf_counter() - started
-        if receivers or seconds >= self._light_seconds:
+        if receivers or seconds >= self._light_seconds or (traced and operation_name not in ONE_ITEM):
             self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
-        elif self._keeps_calls:
+            return result
+        if self._keeps_calls:
             self._recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
+        if traced:
+            source = self._current_source()
+            call = finished_success(operation_name, operation_kwargs, result, source, seconds, self._place)
+            Tracing.finish(traced, call)
         return result
 
     def _record(

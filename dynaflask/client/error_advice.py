@@ -26,6 +26,7 @@ from dynaflask.operations.error_codes import THROTTLED
 from dynaflask.operations.error_codes import UNKNOWN_KEY
 from dynaflask.operations.error_codes import code_of
 from dynaflask.operations.error_codes import failed_operation
+from dynaflask.operations.error_codes import is_foreign
 
 # The sources of botocore come first: most apps have no setting for their credentials.
 CREDENTIALS: t.Final = (
@@ -182,13 +183,21 @@ def _code_advice(error: Exception, code: str | None, operation: str) -> str:
             " DYNAMODB_RETRY_CONFIGURATION."
         )
     if code in REJECTED_CREDENTIALS:
-        if any(part in str(error) for part in WRONG_CLOCK):
-            return "The clock of this machine is wrong. Set it, for example with chrony."
-        region = REGION_IS_OFF if code == UNKNOWN_KEY else ""
-        return f"AWS rejected these credentials. Check {CREDENTIALS}.{region}"
-    if code in INVALID_REQUEST:
-        return next((advice for part, advice in ADVICE_BY_MESSAGE.items() if part in str(error)), "")
-    return ""
+        return _credentials_advice(error, code)
+    if is_foreign(code):
+        return (
+            "This response is not one of AWS. Check DYNAMODB_HOST, and the proxies: HTTPS_PROXY,"
+            " DYNAMODB_CLIENT_CONFIG."
+        )
+    found = (advice for part, advice in ADVICE_BY_MESSAGE.items() if part in str(error))
+    return next(found, "") if code in INVALID_REQUEST else ""
+
+
+def _credentials_advice(error: Exception, code: str | None) -> str:
+    if any(part in str(error) for part in WRONG_CLOCK):
+        return "The clock of this machine is wrong. Set it, for example with chrony."
+    region = REGION_IS_OFF if code == UNKNOWN_KEY else ""
+    return f"AWS rejected these credentials. Check {CREDENTIALS}.{region}"
 
 
 def _destination(bind: Bind, client: t.Any) -> str:

@@ -72,7 +72,7 @@ class OpenTelemetryTracer:
             started: Result of `start`.
             call: The call.
         """
-        described, errors, seconds = describe(call), error_attributes(call), call.operation.duration_seconds
+        described, errors, seconds = describe(call), error_attributes(call), call.duration_seconds
         # Found once: the SDK would look for it five times.
         parent = context.get_current()
         parent_context = trace.get_current_span(parent).get_span_context()

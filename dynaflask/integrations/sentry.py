@@ -109,7 +109,7 @@ class SentryTracer:
                 child.set_data(name, value)
             if call.is_error:
                 child.set_status("internal_error")
-            child.finish(end_timestamp=start + call.operation.duration_seconds)
+            child.finish(end_timestamp=start + call.duration_seconds)
 
     @contextlib.contextmanager
     def silence(self) -> cabc.Iterator[None]:

@@ -75,6 +75,15 @@ def code_of(error: BaseException | None) -> str | None:
     return cause.response.get("Error", {}).get("Code") if isinstance(cause, ClientError) else None
 
 
+def is_foreign(code: str | None) -> bool:
+    """True if the response was not one of AWS, but of a proxy: it had no code, and botocore took its status for one.
+
+    Args:
+        code: Result of `code_of`.
+    """
+    return code is not None and code.isdecimal()
+
+
 def failed_operation(error: BaseException) -> str | None:
     """The operation that AWS refused: that of the program, or ``AssumeRole`` before it.
 

@@ -183,9 +183,9 @@ def finished_operation(
         table = next(iter(tables)) if len(tables) == 1 else None
         is_consistent = any(part.get("ConsistentRead") for parts in tables.values() for part in parts)
     if isinstance(outcome, BaseException):
-        failure, result, item_count = _failure_of(outcome), NOTHING, 0
+        failure, result, items = _failure_of(outcome), NOTHING, 0
     else:
-        failure, result, item_count = NO_FAILURE, outcome, _item_count(name, params, outcome)
+        failure, result, items = NO_FAILURE, outcome, item_count(name, params, outcome)
     consumed, read_units, write_units = consumed_units(name, result)
     metadata = failure.metadata or result.get("ResponseMetadata") or NOTHING
     # By position: names take twice the time, and an app may ask for the operation of each call.
@@ -206,7 +206,7 @@ def finished_operation(
         failure.throttling_reasons,
         ended_at - seconds,
         params.get("IndexName"),
-        item_count,
+        items,
         result.get("ScannedCount", 0),
         is_consistent,
         "ExclusiveStartKey" in params,
@@ -285,7 +285,14 @@ def consumed_units(name: str, result: Json) -> tuple[tuple[Json, ...], float, fl
     return tables, read_units, write_units
 
 
-def _item_count(name: str, params: Json, result: Json) -> int:
+def item_count(name: str, params: Json, result: Json) -> int:
+    """The field of :class:`Operation` for a successful call.
+
+    Args:
+        name: Name of the operation.
+        params: Its parameters.
+        result: Its result.
+    """
     if name == "GetItem":
         return int("Item" in result)
     if name in {"PutItem", "UpdateItem", "DeleteItem"}:

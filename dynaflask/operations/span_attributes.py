@@ -43,16 +43,15 @@ class Described(t.NamedTuple):
 
 def describe(call: FinishedCall) -> Described:
     """What is known of a call without its result."""
-    operation = call.operation
     return _describe(
-        operation.operation,
-        operation.app_name,
-        operation.bind_key,
-        operation.model,
-        operation.table,
-        operation.tenant,
-        operation.index_name,
-        operation.is_consistent,
+        call.operation,
+        call.app_name,
+        call.bind_key,
+        call.model,
+        call.table,
+        call.tenant,
+        call.index_name,
+        call.is_consistent,
         call.endpoint_url,
         call.region,
     )
@@ -63,27 +62,26 @@ def error_attributes(call: FinishedCall) -> Attributes:
     if call.error_code is None and not call.is_error:
         return NO_ATTRIBUTES
     attributes = {} if call.error_code is None else {"db.response.status_code": call.error_code}
-    return {**attributes, "error.type": call.operation.error} if call.is_error else attributes
+    return {**attributes, "error.type": call.error} if call.is_error else attributes
 
 
 def result_attributes(call: FinishedCall) -> dict[str, t.Any]:
     """The attributes of the result of a call, for its span, without those of an error."""
-    operation = call.operation
     attributes: dict[str, t.Any] = {}
     # Each attribute takes time: a read has no write units.
-    if operation.read_units:
-        attributes["dynaflask.read_units"] = operation.read_units
-    if operation.write_units:
-        attributes["dynaflask.write_units"] = operation.write_units
-    if operation.retries:
-        attributes["http.request.resend_count"] = operation.retries
-    if operation.request_id is not None:
-        attributes["aws.request_id"] = operation.request_id
-    if operation.consumed_capacity:
-        attributes["aws.dynamodb.consumed_capacity"] = tuple(map(_capacity, operation.consumed_capacity))
-    if operation.operation in PAGED:
-        attributes["aws.dynamodb.count"] = operation.item_count
-        attributes["aws.dynamodb.scanned_count"] = operation.scanned_count
+    if call.read_units:
+        attributes["dynaflask.read_units"] = call.read_units
+    if call.write_units:
+        attributes["dynaflask.write_units"] = call.write_units
+    if call.retries:
+        attributes["http.request.resend_count"] = call.retries
+    if call.request_id is not None:
+        attributes["aws.request_id"] = call.request_id
+    if call.consumed_capacity:
+        attributes["aws.dynamodb.consumed_capacity"] = tuple(map(_capacity, call.consumed_capacity))
+    if call.operation in PAGED:
+        attributes["aws.dynamodb.count"] = call.item_count
+        attributes["aws.dynamodb.scanned_count"] = call.scanned_count
     return attributes
 
 

@@ -27,7 +27,9 @@ from dynaflask.model.conditions import origin_of
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import REJECTED_CREDENTIALS
 from dynaflask.operations.error_codes import THROTTLED
+from dynaflask.operations.error_codes import code_of
 from dynaflask.operations.error_codes import failed_operation
+from dynaflask.operations.error_codes import is_foreign
 from dynaflask.operations.error_codes import reason_codes
 from dynaflask.registry.context import current_scope
 from dynaflask.views import json_provider
@@ -132,7 +134,8 @@ def to_http_exception(error: Exception) -> HTTPException | None:
         return ServiceUnavailable(BUSY_MESSAGE, retry_after=RETRY_AFTER_SECONDS)
     if codes & REJECTED_CREDENTIALS or isinstance(cause, NO_ACCESS) or failed_operation(cause) == ASSUME_ROLE:
         return ServiceUnavailable(NO_ACCESS_MESSAGE)
-    return ServiceUnavailable(UNREACHABLE_MESSAGE) if isinstance(cause, UNREACHABLE) else None
+    is_unreachable = isinstance(cause, UNREACHABLE) or is_foreign(code_of(cause))
+    return ServiceUnavailable(UNREACHABLE_MESSAGE) if is_unreachable else None
 
 
 def _shown_item(error: Exception) -> t.Any:
@@ -182,13 +185,20 @@ def _log(error: Exception, http_error: HTTPException) -> None:
     is_outage = isinstance(http_error, ServiceUnavailable)
     flask.current_app.logger.log(
         logging.ERROR if is_outage else logging.INFO,
-        "%s for %s of %s on the bind %r: %s",
+        "%s for %s of %s on the bind %r%s: %s",
         http_error.code,
         type(error).__qualname__,
         context.operation,
         context.bind_key,
+        "" if context.tenant is None else f" for the tenant {context.tenant!r}",
         error,
         exc_info=error if is_outage else None,
+        # The tenant's block may have ended: a filter would not find it.
+        extra={
+            "bind": context.bind_key,
+            "operation": context.operation,
+            **({} if context.tenant is None else {"tenant": context.tenant}),
+        },
     )
 
 

@@ -14,6 +14,8 @@ from pynamodb.exceptions import VerboseClientError
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.operations.error_codes import TRANSACTION_CANCELED
 from dynaflask.operations.error_codes import code_of
+from dynaflask.operations.error_codes import failed_operation
+from dynaflask.operations.error_codes import is_foreign
 from dynaflask.operations.error_codes import reason_codes
 
 ClientError = botocore.exceptions.ClientError
@@ -55,3 +57,20 @@ def test_the_code_of_an_error(cause: Exception | None, code: str | None) -> None
 def test_the_reasons_of_a_canceled_transaction(error: Exception, codes: set[str]) -> None:
     """They are the codes of the items that canceled it, in botocore's errors and in PynamoDB's."""
     assert reason_codes(error) == reason_codes(TransactWriteError(msg="failed", cause=error)) == codes
+
+
+def test_the_operation_that_failed() -> None:
+    """It is that of STS, if PynamoDB's error of a call is caused by one; else that of the call."""
+    refused = ClientError(RESPONSE, "AssumeRole")
+    wrapped = VerboseClientError(RESPONSE, "GetItem")
+    wrapped.__cause__ = refused
+    assert failed_operation(refused) == failed_operation(wrapped) == failed_operation(GetError(cause=wrapped))
+    assert failed_operation(GetError(cause=wrapped)) == "AssumeRole"
+    assert failed_operation(GetError(cause=ClientError(RESPONSE, "GetItem"))) == "GetItem"
+    assert failed_operation(botocore.exceptions.NoCredentialsError()) is None
+
+
+@pytest.mark.parametrize(("code", "expected"), [("403", True), (TABLE_NOT_FOUND, False), (None, False)])
+def test_a_response_that_is_not_one_of_aws(code: str | None, expected: bool) -> None:
+    """A code of digits is the status of a response without a code."""
+    assert is_foreign(code) is expected

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 import typing as t
 
 import pytest
@@ -11,7 +10,6 @@ from dynaflask.operations.span_attributes import describe
 from dynaflask.operations.span_attributes import error_attributes
 from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
-from dynaflask.operations.tracing import Place
 
 
 def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
@@ -23,6 +21,7 @@ def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
         "model": None,
         "table": None,
         "tenant": None,
+        "duration_seconds": 0.1,
         "read_units": 0.0,
         "write_units": 0.0,
         "retries": 0,
@@ -34,8 +33,7 @@ def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
         "is_consistent": False,
         "consumed_capacity": (),
     }
-    operation: t.Any = types.SimpleNamespace(**{**values, **fields})
-    return FinishedCall(operation, *Place(url), error_code=None, is_error=False)
+    return FinishedCall(**{**values, **fields, "endpoint_url": url, "region": None})
 
 
 def span_attributes(finished: FinishedCall) -> dict[str, t.Any]:
@@ -107,13 +105,12 @@ def test_two_apps_and_two_tenants_share_no_attributes() -> None:
     assert [describe(each) for each in calls] == first
     assert len({repr(attributes) for attributes in first}) == len(calls)
     for each, (_, common, more) in zip(calls, first, strict=True):
-        operation = each.operation
         assert common.items() <= more.items()
-        assert (common["dynaflask.app"], common["dynaflask.bind"]) == (operation.app_name, operation.bind_key)
+        assert (common["dynaflask.app"], common["dynaflask.bind"]) == (each.app_name, each.bind_key)
         assert common["server.address"] in str(each.endpoint_url)
-        assert common["db.collection.name"] == operation.table
-        assert (more.get("dynaflask.tenant"), more["dynaflask.model"]) == (operation.tenant, operation.model)
-        assert more.get("aws.dynamodb.index_name") == operation.index_name
+        assert common["db.collection.name"] == each.table
+        assert (more.get("dynaflask.tenant"), more["dynaflask.model"]) == (each.tenant, each.model)
+        assert more.get("aws.dynamodb.index_name") == each.index_name
 
 
 def test_the_result_of_a_call_is_not_kept() -> None:

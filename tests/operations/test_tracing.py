@@ -6,11 +6,16 @@ import collections.abc as cabc
 import contextlib
 import typing as t
 
+import flask
 import pytest
 from botocore.exceptions import ClientError
 from pynamodb.exceptions import CancellationReason
+from pynamodb.exceptions import GetError
 from pynamodb.exceptions import VerboseClientError
 
+import dynaflask
+from dynaflask import operation_finished
+from dynaflask.integrations import app_tracers
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.tracing import NO_TRACING
 from dynaflask.operations.tracing import UNKNOWN_PLACE
@@ -20,6 +25,9 @@ from dynaflask.operations.tracing import active
 from dynaflask.operations.tracing import finished_call
 from dynaflask.operations.tracing import silenced
 from dynaflask.operations.tracing import traced_modules
+from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 READ: t.Any = {"app_name": "a", "bind_key": "default", "model": None, "table": "T", "tenant": None}
 
@@ -37,6 +45,13 @@ class First:
 
     def finish(self, started: t.Any, call: FinishedCall) -> None:
         self.events.append((started, call))
+
+    def take_calls(self) -> list[FinishedCall]:
+        """The calls so far, without what differs between two calls."""
+        calls = [event[1] for event in self.events if isinstance(event, tuple)]
+        assert all(call.request_id and call.duration_seconds > 0 for call in calls)
+        self.events.clear()
+        return [call._replace(duration_seconds=0, request_id=None) for call in calls]
 
     @contextlib.contextmanager
     def silence(self) -> cabc.Iterator[None]:
@@ -81,6 +96,53 @@ def test_each_tracer_gets_its_own_start() -> None:
     tracing.finish(tracing.start(), call)
     assert first.events == [("started First", call)]
     assert second.events == [("started Second", call)]
+
+
+def need(_: flask.Flask, *, operation: Operation) -> None:
+    """A receiver, which gets the operations."""
+
+
+def call_all(thread_model: t.Any, recorder: recorders.Recorder) -> None:
+    """A call of each kind, a read of an item that does not exist, and one that fails."""
+    thread = thread_model("forum", "subject")
+    for consistent_read in (False, True):
+        thread_model.get("forum", "subject", consistent_read=consistent_read)
+    thread.save()
+    thread.update([thread_model.views.set(1)])
+    thread.delete()
+    list(thread_model.query("forum"))
+    answer, recorder.answer = recorder.answer, lambda request: {}
+    with pytest.raises(thread_model.DoesNotExist):
+        thread_model.get("forum", "subject")
+    recorder.answer = lambda request: (400, {"__type": "x#ValidationException", "message": "no"})
+    with pytest.raises(GetError):
+        thread_model.get("forum", "subject")
+    recorder.answer = answer
+
+
+@pytest.mark.parametrize("transport", ["direct", "botocore", "stock"])
+def test_calls_with_and_without_an_operation_are_told_alike(
+    make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder, transport: str
+) -> None:
+    """A tracer learns the same of a call whether something else needs its ``Operation`` or not. Two apps stay apart."""
+    settings = {"host": recorder.url, "region": "us-east-1", "transport": transport, "max_retry_attempts": 0, **KEYS}
+    us, eu = (make_app(name, table_prefix=f"{name}-", **settings) for name in ("us", "eu"))
+    tracers = {app.name: First() for app in (us, eu)}
+    for app in (us, eu):
+        app_tracers.set_tracer(app, tracers[app.name])
+
+    with us.test_request_context("/"), db.tenant("acme"):
+        call_all(thread_model, recorder)
+        alone = tracers["us"].take_calls()
+        with operation_finished.connected_to(need, sender=us):
+            call_all(thread_model, recorder)
+        received = tracers["us"].take_calls()
+    assert alone == received
+    assert len(alone) == 8
+    assert {(call.app_name, call.tenant, call.table, call.region) for call in alone} == {
+        ("us", "acme", "us-Thread", "us-east-1")
+    }
+    assert not tracers["eu"].events
 
 
 def test_patches_are_left_out_in_a_block() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import time
 import typing as t
@@ -209,6 +211,15 @@ class TestResponses:
         response = get(make(role_arn="arn:aws:iam::123456789012:role/forum"))
         assert (response.status_code, NO_ACCESS_MESSAGE in response.text) == (503, True)
 
+    def test_a_response_of_a_proxy_is_a_503(
+        self, make: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A proxy that refuses a request stands between the app and DynamoDB, and the log says so."""
+        recorder.answer = lambda request: (403, "<html>Denied.</html>")
+        response = get(make())
+        assert (response.status_code, UNREACHABLE_MESSAGE in response.text) == (503, True)
+        assert "This response is not one of AWS. Check DYNAMODB_HOST, and the proxies" in caplog.text
+
     def test_missing_permissions_are_a_500(self, make: MakeApp, recorder: recorders.Recorder) -> None:
         """A policy that does not allow the call is a fault of the program, which no later request mends."""
         refuse(recorder, "AccessDeniedException")
@@ -254,6 +265,12 @@ class TestResponses:
             get(app)
 
 
+def read_for(db: dynaflask.Dynamo, tenant: str | None, thread_model: t.Any) -> t.Any:
+    """Read a thread in a tenant's block, or without a tenant."""
+    with contextlib.nullcontext() if tenant is None else db.tenant(tenant):
+        return thread_model.get("flask", "a")
+
+
 class TestLog:
     """Each response is logged with the bind and the operation."""
 
@@ -284,6 +301,28 @@ class TestLog:
         (record,) = caplog.records
         assert (record.levelname, bool(record.exc_info)) == ("ERROR", True)
         assert record.message.startswith("503 for PutError of PutItem on the bind 'eu': Failed to put item: An error")
+
+    def test_the_tenant_of_the_call_is_logged(
+        self, make: MakeApp, caplog: pytest.LogCaptureFixture, recorder: recorders.Recorder, thread_model: t.Any
+    ) -> None:
+        """A tenant may have its own role or region: the line names it, also after its block, in its text and fields."""
+        refuse(recorder, "ExpiredTokenException")
+        db = thread_model.__dynamo__
+        for number, tenant in enumerate(("acme", "globex", None)):
+            app = make(f"app-{number}")
+            get(app, functools.partial(read_for, db, tenant, thread_model))
+        texts = [record.message.partition(": ")[0] for record in caplog.records if record.levelname == "ERROR"]
+        assert texts == [
+            "503 for GetError of GetItem on the bind 'default' for the tenant 'acme'",
+            "503 for GetError of GetItem on the bind 'default' for the tenant 'globex'",
+            "503 for GetError of GetItem on the bind 'default'",
+        ]
+        fields = [vars(record) for record in caplog.records if record.levelname == "ERROR"]
+        assert [(each["bind"], each["operation"], each.get("tenant")) for each in fields] == [
+            ("default", "GetItem", "acme"),
+            ("default", "GetItem", "globex"),
+            ("default", "GetItem", None),
+        ]
 
     def test_a_batch_write_is_logged_with_its_bind(
         self, make: MakeApp, caplog: pytest.LogCaptureFixture, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
