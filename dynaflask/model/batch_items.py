@@ -38,7 +38,7 @@ class BatchItems:
         self.are_plain = True
         self._model = model
         self._scope: Scope | None = current_scope(model.__dynamo__)
-        self._serializers = Serializers(self._scope)
+        self._serializers: dict[type, CheckedSerializer | None] = {}
         self._are_usual = True
 
     def serialize(self, operations: cabc.Iterable[Json]) -> tuple[list[Json], list[Json]]:
@@ -85,23 +85,11 @@ class BatchItems:
                 remember_tenant(instance, scope)
 
     def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
-        """The serializer of an object; None if PynamoDB must serialize it."""
-        serialize = self._serializers[type(instance)]
+        """The serializer of an object; None if it has a version, or if something overrides a step."""
+        model = type(instance)
+        try:
+            serialize = self._serializers[model]
+        except KeyError:
+            codec = codec_in(self._scope, model)
+            serialize = self._serializers[model] = None if codec is None else codec.lane.batch_serializer
         return serialize if STEP_NAMES.isdisjoint(instance.__dict__) else None
-
-
-class Serializers(dict[t.Any, CheckedSerializer | None]):
-    """The serializers of models in one scope; None for a model that has a version, or overrides a step.
-
-    Args:
-        scope: The scope.
-    """
-
-    def __init__(self, scope: Scope | None) -> None:
-        super().__init__()
-        self._scope = scope
-
-    def __missing__(self, model: t.Any) -> CheckedSerializer | None:
-        codec = codec_in(self._scope, model)
-        serialize = self[model] = None if codec is None else codec.lane.batch_serializer
-        return t.cast("CheckedSerializer | None", serialize)
