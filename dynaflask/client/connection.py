@@ -40,6 +40,7 @@ from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import PlainCalls
 from dynaflask.client.plain_calls import has_pynamodb_listeners
+from dynaflask.client.plain_requests import decoded
 from dynaflask.client.pool import PooledClient
 from dynaflask.client.sessions import new_session
 from dynaflask.client.table_keys import KeyCondition
@@ -296,7 +297,8 @@ class Connection(PlainCalls):
             try:
                 is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
                 api_caller = pooled.api_caller if is_bare else self._api_caller(operation_name, pooled)
-                return ApiCall(api_caller)._make_api_call(operation_name, operation_kwargs)
+                params = operation_kwargs if is_bare and pooled.is_direct else decoded(operation_kwargs)
+                return ApiCall(api_caller)._make_api_call(operation_name, params)
             finally:
                 lease.release(pooled)
         except CALL_ERRORS as error:

@@ -38,6 +38,7 @@ from dynaflask.client.codec.passthrough import is_plain_item
 from dynaflask.client.patches import Originals
 from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.plain_requests import PlainRequests
+from dynaflask.client.plain_requests import decoded
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.operations.requests import is_arn
 
@@ -221,7 +222,7 @@ class PlainCalls(pynamodb.connection.Connection):
         """
         try:
             if has_pynamodb_listeners():
-                return self.dispatch(operation_name, request)
+                return self.dispatch(operation_name, decoded(request))
             request[RETURN_CONSUMED_CAPACITY] = TOTAL
             return self._make_api_call(operation_name, request)
         except BOTOCORE_EXCEPTIONS as error:

@@ -9,6 +9,8 @@ Nothing here knows a destination: a request goes where the connection goes that 
 
 from __future__ import annotations
 
+import collections.abc as cabc
+import json
 import typing as t
 import weakref
 
@@ -26,6 +28,7 @@ from pynamodb.constants import STRING
 from pynamodb.constants import TABLE_NAME
 from pynamodb.constants import UPDATE_EXPRESSION
 
+from dynaflask.client.codec import json_codec
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.client.table_keys import canonical_number
 from dynaflask.client.table_keys import canonical_value
@@ -44,9 +47,12 @@ class PlainRequest(dict[str, t.Any]):
         decode: Decodes the body of a response to the result, and returns None if it is not of the usual form; None for
             a result of plain items. Only a call that the direct transport makes at its first attempt uses it. It must
             not run code of the program.
+        has_encoded_items: True if items of a batch write may be JSON already. Only the direct transport can read them:
+            see :func:`decoded`.
     """
 
     decode: t.Callable[[bytes], Json | None] | None = None
+    has_encoded_items: bool = False
 
 
 class PlainItem(dict[str, t.Any]):
@@ -55,10 +61,39 @@ class PlainItem(dict[str, t.Any]):
     __slots__ = ()
 
 
-class PlainItems(list[Json]):
-    """Items that botocore sends unchanged, for one batch write. Neither the list nor the items leave dynaflask."""
+class PlainItems(list[t.Any]):
+    """Items that botocore sends unchanged, for one batch write. Neither the list nor the items leave dynaflask.
+
+    With msgspec, an item may be a ``msgspec.Raw``: its JSON.
+    """
 
     __slots__ = ()
+
+
+def decoded(request: Json) -> Json:
+    """A request whose items are dicts, for all that is not the direct transport.
+
+    Args:
+        request: Parameters of a call.
+    """
+    if type(request) is not PlainRequest or not request.has_encoded_items:
+        return request
+    batches = request[REQUEST_ITEMS].items()
+    return PlainRequest({**request, REQUEST_ITEMS: {table: list(map(_decoded_put, puts)) for table, puts in batches}})
+
+
+def decoded_items(items: cabc.Iterable[t.Any]) -> list[Json]:
+    """The items of a batch write as dicts.
+
+    Args:
+        items: The items, of which some may be encoded.
+    """
+    return [item if isinstance(item, dict) else json.loads(bytes(item)) for item in items]
+
+
+def _decoded_put(request: Json) -> Json:
+    put = request.get(PUT_REQUEST)
+    return request if put is None else {PUT_REQUEST: {ITEM: decoded_items([put[ITEM]])[0]}}
 
 
 class PlainRequests:
@@ -156,7 +191,14 @@ class PlainRequests:
             return None
         puts = [{PUT_REQUEST: {ITEM: item}} for item in items]
         requests = [*({DELETE_REQUEST: {KEY: key}} for key in deletions), *puts]
-        return PlainRequest({REQUEST_ITEMS: {self._name: requests}})
+        request = PlainRequest({REQUEST_ITEMS: {self._name: requests}})
+        request.has_encoded_items = type(put_items) is PlainItems
+        return request
+
+    @property
+    def take_encoded_items(self) -> bool:
+        """True if an item of a batch write may be JSON already. A number in a key may have to change."""
+        return json_codec.msgspec is not None and not self._table.number_keys()
 
     def _key(self, hash_key: t.Any, range_key: t.Any) -> Json | None:
         # Most tables have two keys of text, for which the loop takes three times as long.
@@ -209,7 +251,7 @@ class PlainRequests:
         if type(items) is PlainItems:
             if not self._table.number_keys():
                 return items
-            items = [PlainItem(item) for item in items]
+            items = [PlainItem(item) for item in decoded_items(items)]
         if type(items) is not list:
             return None
         plain_items = [self._item(attributes, start={}) for attributes in items]

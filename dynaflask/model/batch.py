@@ -17,10 +17,8 @@ from pynamodb.constants import PUT_REQUEST
 from pynamodb.constants import UNPROCESSED_ITEMS
 
 from dynaflask.client.backoff import backoff_delay
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
-from dynaflask.client.plain_requests import PlainItems
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.model.batch_items import BatchItems
 from dynaflask.model.pynamodb_internals import BATCH_COMMIT
@@ -98,16 +96,20 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
                 raise self._exhausted_error()
 
     def _write_pending(self) -> None:
-        operations, items = self.pending_operations, BatchItems(self.model)
+        operations, table = self.pending_operations, self.model._get_connection()
+        items = BatchItems(self.model, table)
         first_attempt = [items.serialize(operations)]
         # The operations themselves, until DynamoDB's response has the requests that it left unprocessed.
         unprocessed = list(operations)
 
         def send(pending: list[Request]) -> list[Request]:
-            if not first_attempt:
-                return self._send(*split_requests(pending))
-            put_items, delete_items = first_attempt.pop()
-            return self._send(PlainItems(put_items) if items.are_plain else put_items, delete_items)
+            if first_attempt:
+                response = items.send(table, *first_attempt.pop())
+            else:
+                put_items, delete_items = split_requests(pending)
+                response = self.model._get_connection().batch_write_item(put_items=put_items, delete_items=delete_items)
+            self.failed_operations = unprocessed_requests(response)
+            return self.failed_operations
 
         try:
             resend_unprocessed(send, unprocessed, max_attempts=self.model.Meta.max_retry_attempts)
@@ -122,15 +124,6 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
                 for operation in operations
                 if operation["action"] == PUT and id(operation) not in pending
             )
-
-    def _send(self, put_items: list[Request], delete_items: list[Request]) -> list[Request]:
-        table = self.model._get_connection()
-        # A program may put another connection in place of the model's.
-        if type(table) is not TableConnection:
-            put_items = list(put_items)
-        response = table.batch_write_item(put_items=put_items, delete_items=delete_items)
-        self.failed_operations = unprocessed_requests(response)
-        return self.failed_operations
 
     def _matching_operation(self, request: Request) -> dict[str, t.Any]:
         """The pending operation that a request from DynamoDB's response belongs to."""

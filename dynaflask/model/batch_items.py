@@ -5,8 +5,11 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
+from pynamodb.constants import BATCH_WRITE_ITEM
 from pynamodb.constants import PUT
 
+from dynaflask.client.plain_requests import PlainItems
+from dynaflask.client.plain_requests import decoded_items
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec_lookup import codec_in
 from dynaflask.model.item_tenant import remember_tenant
@@ -29,16 +32,21 @@ class BatchItems:
 
     Args:
         model: The model whose items are written.
+        table: The connection of its table.
 
     Attributes:
         are_plain: True if botocore would send each item unchanged.
+        requests: What builds the request; None if the connection must. If it takes encoded items, some may be.
     """
 
-    def __init__(self, model: t.Any) -> None:
+    def __init__(self, model: t.Any, table: t.Any) -> None:
         self.are_plain = True
         self._model = model
         self._scope: Scope | None = current_scope(model.__dynamo__)
-        self._serializers = Serializers(self._scope)
+        codec = codec_in(self._scope, model)
+        self.requests = None if codec is None else codec.lane.batch_requests(table)
+        self._encodes = self.requests is not None and self.requests.take_encoded_items
+        self._serializers: dict[type, CheckedSerializer | None] = {}
         self._are_usual = True
 
     def serialize(self, operations: cabc.Iterable[Json]) -> tuple[list[Json], list[Json]]:
@@ -72,6 +80,21 @@ class BatchItems:
         require_same_scope(self._model, scope)
         return items, keys
 
+    def send(self, table: t.Any, items: list[t.Any], keys: list[Json]) -> Json:
+        """The response to the request with these items and keys.
+
+        Args:
+            table: The connection of the model's table.
+            items: The items of the objects to save.
+            keys: The keys of the objects to delete.
+        """
+        request = None
+        if self.requests is not None and self.are_plain:
+            request = self.requests.batch_write(PlainItems(items), keys)
+        if request is None:
+            return t.cast("Json", table.batch_write_item(put_items=decoded_items(items), delete_items=keys))
+        return t.cast("Json", table.connection.send_plain(BATCH_WRITE_ITEM, request))
+
     def mark_saved(self, instances: cabc.Iterable[t.Any]) -> None:
         """Give objects the versions and the tenant of their items, as after a save."""
         scope = self._scope
@@ -85,23 +108,13 @@ class BatchItems:
                 remember_tenant(instance, scope)
 
     def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
-        """The serializer of an object; None if PynamoDB must serialize it."""
-        serialize = self._serializers[type(instance)]
+        """The serializer of an object; None if it has a version, or if something overrides a step."""
+        model = type(instance)
+        try:
+            serialize = self._serializers[model]
+        except KeyError:
+            codec = codec_in(self._scope, model)
+            serialize = self._serializers[model] = (
+                None if codec is None else codec.lane.batch_serializer(encodes=self._encodes)
+            )
         return serialize if STEP_NAMES.isdisjoint(instance.__dict__) else None
-
-
-class Serializers(dict[t.Any, CheckedSerializer | None]):
-    """The serializers of models in one scope; None for a model that has a version, or overrides a step.
-
-    Args:
-        scope: The scope.
-    """
-
-    def __init__(self, scope: Scope | None) -> None:
-        super().__init__()
-        self._scope = scope
-
-    def __missing__(self, model: t.Any) -> CheckedSerializer | None:
-        codec = codec_in(self._scope, model)
-        serialize = self[model] = None if codec is None else codec.lane.batch_serializer
-        return t.cast("CheckedSerializer | None", serialize)

@@ -108,11 +108,26 @@ class ItemLane:
             return False  # The model overrides what they would call.
         return instance is None or skipped.are_of_class(instance)
 
-    @property
-    def batch_serializer(self) -> CheckedSerializer | None:
-        """The serializer of the objects that a batch saves; None if the program or a patch defines a step of it."""
+    def batch_serializer(self, *, encodes: bool) -> CheckedSerializer | None:
+        """The serializer of the objects that a batch saves; None if the program or a patch defines a step of it.
+
+        Args:
+            encodes: True if an item may be encoded, which :meth:`batch_requests` tells.
+        """
         skipped = self._skipped.get("batch_write")
-        return self.codec.checked_serializer if skipped is not None and skipped.are_in_place() else None
+        if skipped is None or not skipped.are_in_place():
+            return None
+        return (encodes and self.codec.checked_encoder) or self.codec.checked_serializer
+
+    def batch_requests(self, table: t.Any) -> PlainRequests | None:
+        """What builds the batch writes over the connection of a table; None if the connection must.
+
+        Args:
+            table: The model's table. A program may put another connection in its place.
+        """
+        skipped = self._skipped.get("batch_write")
+        is_usual = skipped is not None and skipped.are_in_place() and type(table) is TableConnection
+        return _plain_requests_of(table) if is_usual else None
 
     # The steps of PynamoDB's methods of the same names, in the same order.
 
@@ -252,11 +267,7 @@ class ItemLane:
         if self._runs_program:
             require_same_scope(self.model, scope)
         table = scope.model_table(self.model)
-        connection = table.connection
-        # A program may put another connection in place of the model's. That of ``Meta.hide_expired`` is another class.
-        if type(connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
-            return table, None
-        return table, connection.plain_requests(table.table_name)
+        return table, _plain_requests_of(table)
 
 
 # A wrong argument is refused by the lane. The program has called its model.
@@ -274,6 +285,14 @@ def codec_with_lane(model: t.Any, *, base: type) -> CompiledCodec:
     codec = CompiledCodec(model, base=base)
     codec.lane = ItemLane(model, codec=codec, steps=steps_of(base, ItemLanesMixin))
     return codec
+
+
+def _plain_requests_of(table: TableConnection) -> PlainRequests | None:
+    connection = table.connection
+    # A program may put another connection in place of the model's. That of ``Meta.hide_expired`` is another class.
+    if type(connection) is not Connection or not vars(table).keys().isdisjoint(CALL_NAMES):
+        return None
+    return connection.plain_requests(table.table_name)
 
 
 def _runs_program(container: t.Any, *, inside: tuple[t.Any, ...] = ()) -> bool:

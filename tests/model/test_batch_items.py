@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import logging
 import typing as t
 from unittest import mock
 
 import flask
 import pynamodb.connection
+import pynamodb.signals
 import pytest
+from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.attributes import UnicodeSetAttribute
 from pynamodb.attributes import VersionAttribute
 
 import dynaflask
+from dynaflask.client.codec import json_codec
 from dynaflask.client.connection import Connection
+from dynaflask.client.direct.operation_codec import OperationCodec
+from dynaflask.client.plain_requests import PlainRequest
+from dynaflask.client.plain_requests import PlainRequests
+from dynaflask.client.table_keys import KeyTable
+from dynaflask.model import batch_items
 from dynaflask.model.base import Model
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.versions import VersionMixin
+from dynaflask.testing import fail_next
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -163,3 +174,239 @@ class TestTenants:
                 saved(thread_model, item)
                 assert items_of(recorder, "other-Thread") == [item.serialize()]
             assert recorder.requests[-1].region == "eu-west-1"
+
+
+@pytest.fixture
+def note_model(db: dynaflask.Dynamo) -> t.Any:
+    """A model without a number in its keys."""
+
+    class Note(db.Model):  # type: ignore[name-defined,misc]
+        class Meta:
+            table_name = "Note"
+
+        forum = UnicodeAttribute(hash_key=True)
+        id = UnicodeAttribute(range_key=True)
+        views = NumberAttribute(default=0)
+
+    return Note
+
+
+@pytest.fixture
+def encoded() -> t.Iterator[list[bool]]:
+    """For each batch write that reached the direct transport as a plain request: if its items were encoded."""
+    found = []
+    serialize = OperationCodec.serialize
+
+    def spy(codec: OperationCodec, params: dict[str, t.Any]) -> bytes | None:
+        if codec.name == "BatchWriteItem" and type(params) is PlainRequest:
+            puts = [part["PutRequest"]["Item"] for part in params["RequestItems"]["Note"] if "PutRequest" in part]
+            found.append(any(type(item) is not dict for item in puts))
+        return serialize(codec, params)
+
+    with mock.patch.object(OperationCodec, "serialize", spy):
+        yield found
+
+
+def no_steps(_: flask.Flask) -> contextlib.AbstractContextManager[t.Any]:
+    """An app that nothing watches."""
+    return contextlib.nullcontext()
+
+
+def with_signal(_: flask.Flask) -> contextlib.AbstractContextManager[t.Any]:
+    """A receiver of PynamoDB's signal."""
+    return t.cast("t.Any", pynamodb.signals.pre_dynamodb_send).connected_to(lambda *_, **__: None)
+
+
+def with_receiver(app: flask.Flask) -> contextlib.AbstractContextManager[t.Any]:
+    """A receiver of the app's operations."""
+    return dynaflask.operation_finished.connected_to(lambda *_, **__: None, sender=app)
+
+
+@contextlib.contextmanager
+def with_debug_log(_: flask.Flask) -> t.Iterator[None]:
+    """PynamoDB's log of each call."""
+    logger = logging.getLogger("pynamodb.connection.base")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def with_hook(app: flask.Flask) -> t.Iterator[None]:
+    """A hook of the client, which makes the direct transport step aside."""
+    events = app.extensions["dynamo"].client.meta.events
+    hook: t.Any = lambda **_: None  # noqa: E731 - botocore takes it back by its identity
+    events.register("before-send.dynamodb", hook)
+    try:
+        yield
+    finally:
+        events.unregister("before-send.dynamodb", hook)
+
+
+def with_fault(_: flask.Flask) -> contextlib.AbstractContextManager[t.Any]:
+    """A fault of ``dynaflask.testing``, which intercepts the call, and which botocore retries."""
+    return fail_next("BatchWriteItem", "InternalServerError")
+
+
+def with_patch(_: flask.Flask) -> contextlib.AbstractContextManager[t.Any]:
+    """A patch of the method that makes each call."""
+    connection = pynamodb.connection.Connection
+    return mock.patch.object(connection, "_make_api_call", autospec=True, side_effect=connection._make_api_call)
+
+
+class TestEncoded:
+    """With msgspec, usual objects are encoded at once. Only the direct transport gets them so."""
+
+    pytestmark = pytest.mark.skipif(json_codec.msgspec is None, reason="msgspec is not installed")
+
+    @pytest.mark.parametrize(
+        ("options", "situation"),
+        [
+            ({}, no_steps),
+            ({}, with_receiver),
+            ({"retry_conflicts": 1}, no_steps),
+            ({"call_timeout_seconds": 60}, no_steps),
+            ({}, with_signal),
+            ({}, with_debug_log),
+            ({}, with_hook),
+            ({}, with_fault),
+            ({}, with_patch),
+            ({"transport": "botocore"}, no_steps),
+            ({"transport": "stock"}, no_steps),
+        ],
+        ids=[
+            *("nothing", "receiver", "conflicts", "timeout", "signal", "log", "hook", "fault", "patch"),
+            *("botocore", "stock"),
+        ],
+    )
+    def test_the_requests_are_the_same(
+        self,
+        *,
+        options: dict[str, t.Any],
+        situation: t.Callable[[flask.Flask], contextlib.AbstractContextManager[t.Any]],
+        make_app: MakeApp,
+        recorder: recorders.Recorder,
+        note_model: t.Any,
+        encoded: list[bool],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """The bytes are those of items that are dicts, and so is what PynamoDB logs, whatever watches the call."""
+        sent = []
+        for takes_them in (True, False):
+            app = make_app(
+                "app", **{"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS, **options}
+            )
+            with app.app_context(), mock.patch.object(PlainRequests, "take_encoded_items", takes_them):
+                recorder.requests.clear()
+                caplog.clear()
+                with situation(app):
+                    write_some(note_model)
+            sent.append(([request.raw_body for request in recorder.requests], calls_in(caplog)))
+        assert sent[0] == sent[1]
+        assert len(sent[0][0]) == len(WRITTEN)
+        is_encoded = situation in {no_steps, with_receiver} and options.keys() <= {"retry_conflicts"}
+        assert any(encoded) is is_encoded
+
+    @pytest.mark.parametrize("status", [500, 400], ids=str)
+    def test_an_attempt_fails(
+        self, status: int, app: flask.Flask, recorder: recorders.Recorder, note_model: t.Any, encoded: list[bool]
+    ) -> None:
+        """botocore sends the same items again."""
+        answers = iter([(status, {"__type": "ThrottlingException", "message": "slower"}), {}, {}])
+        recorder.answer = lambda _: next(answers)
+        with mock.patch("time.sleep"):
+            write_some(note_model)
+        assert encoded == [True, True]
+        first, second, _ = (request.body["RequestItems"]["Note"] for request in recorder.requests)
+        assert first == second == [{"PutRequest": {"Item": note_model("f", "1").serialize()}}]
+
+    def test_a_text_that_json_does_not_have(
+        self, app: flask.Flask, recorder: recorders.Recorder, note_model: t.Any, encoded: list[bool]
+    ) -> None:
+        """One such object among others is sent as botocore sends it."""
+        for takes_them in (True, False):
+            with mock.patch.object(PlainRequests, "take_encoded_items", takes_them):
+                saved(note_model, note_model("f", "1"), note_model("f", "\ud800"))
+        assert encoded == [True, False]
+        assert recorder.requests[0].raw_body == recorder.requests[1].raw_body
+
+    def test_keys(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, note_model: t.Any
+    ) -> None:
+        """A number in a key may have to change, and is not encoded before that."""
+
+        class Visit(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Visit"
+
+            number = NumberAttribute(hash_key=True)
+
+        for number in (1e30, 2):
+            saved(Visit, Visit(number))
+        assert [items_of(recorder, "Visit")] == [[{"number": {"N": "2"}}]]
+        body = recorder.requests[0].body["RequestItems"]["Visit"]
+        assert body == [{"PutRequest": {"Item": {"number": {"N": "1000000000000000000000000000000"}}}}]
+
+    def test_an_index_is_declared_meanwhile(
+        self, app: flask.Flask, recorder: recorders.Recorder, note_model: t.Any
+    ) -> None:
+        """A key of type number that another thread declares after the items were encoded is found."""
+        with mock.patch.object(KeyTable, "number_keys", side_effect=[(), ("views",), ("views",)]):
+            saved(note_model, note_model("f", "1", views=1e2))
+        assert items_of(recorder, "Note") == [{"forum": {"S": "f"}, "id": {"S": "1"}, "views": {"N": "100"}}]
+
+    def test_tenants_in_turns(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, note_model: t.Any
+    ) -> None:
+        """An object that was read for one tenant is refused in another's batch, among objects of that tenant."""
+        with db.tenant("acme"):
+            theirs = note_model.get("f", "secret")
+        recorder.requests.clear()
+        with db.tenant("globex"), pytest.raises(dynaflask.TenantMismatch):
+            saved(note_model, note_model("f", "1"), theirs)
+        assert recorder.requests == []
+        with db.tenant("acme"):
+            saved(note_model, note_model("f", "1"), theirs)
+        assert list(recorder.requests[0].body["RequestItems"]) == ["acme-Note"]
+
+    def test_a_thread_takes_an_object_meanwhile(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, note_model: t.Any
+    ) -> None:
+        """If another thread makes an object that of its tenant while it is encoded, the batch is refused."""
+        item = note_model("f", "1")
+        with db.tenant("acme"):
+            acme = note_model.get("f", "1")._dynamo_tenant
+        recorder.requests.clear()
+        require = batch_items.require_own_tenant
+
+        def take(instance: t.Any, scope: t.Any) -> t.Any:
+            tenant = require(instance, scope)
+            vars(instance)["_dynamo_tenant"] = acme
+            return tenant
+
+        with (
+            db.tenant("globex"),
+            mock.patch.object(batch_items, "require_own_tenant", take),
+            pytest.raises(dynaflask.TenantMismatch),
+        ):
+            saved(note_model, item)
+        assert recorder.requests == []
+
+
+WRITTEN = ("a batch", "a batch with a deletion")
+
+
+def write_some(model: t.Any) -> None:
+    """Save an object in a batch, and then one with a deletion."""
+    saved(model, model("f", "1"))
+    with model.batch_write() as batch:
+        batch.save(model("f", "2"))
+        batch.delete(model("f", "3"))
+
+
+def calls_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What PynamoDB's log has of the calls."""
+    return [message for message in caplog.messages if message.startswith("Calling")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import typing as t
+from unittest import mock
 
 import flask
 import pytest
@@ -12,7 +13,9 @@ import werkzeug.test
 
 import dynaflask
 from dynaflask.registry.context import SCOPE
+from dynaflask.registry.scope import Scope
 from tests.support import recorder as recorders
+from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
@@ -130,6 +133,62 @@ class TestEnd:
         app.get("/", endpoint="bare")(lambda: flask.Response(str(thread) for thread in thread_model.query("forum")))
         with pytest.raises(RuntimeError, match=r"flask.stream_with_context"):
             werkzeug.test.Client(app).get("/")
+
+
+class TestPinned:
+    """A batch goes on in the destination that it was begun in, whatever the context does meanwhile."""
+
+    def test_it_has_the_connection_of_its_scope(
+        self, app: flask.Flask, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """A connection that the program changes serves its batches, too; and no batch of another app."""
+        other = make_app("other", host=recorder.url, region="eu-west-1", **KEYS)
+        with app.app_context():
+            thread_model._get_connection().batch_write_item = lambda **items: refused.append(items) or {}
+            refused: list[t.Any] = []
+            write(thread_model)
+            with other.app_context():
+                write(thread_model)
+        assert [list(items) for items in refused] == [["put_items", "delete_items"]]
+        assert [request.region for request in recorder.requests] == ["eu-west-1"]
+
+    def test_the_scope_changes(
+        self, app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """A change of Meta after the batch was begun has no effect on it."""
+        with app.app_context():
+            with thread_model.batch_write() as batch:
+                batch.save(thread_model("f", "1"))
+                thread_model.Meta.table_name = "Later"
+            write(thread_model)
+        assert [list(request.body["RequestItems"]) for request in recorder.requests] == [["Thread"], ["Later"]]
+
+    def test_a_thread_changes_the_scope_meanwhile(
+        self, app: flask.Flask, thread_model: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """The table and the settings of a batch are those of one moment."""
+        resolve = Scope.resolve
+
+        def resolve_and_change(scope: Scope, declaration: t.Any) -> t.Any:
+            settings = resolve(scope, declaration)
+            patch.stop()
+            thread_model.Meta.table_name = "Later"
+            return settings
+
+        patch = mock.patch.object(Scope, "resolve", resolve_and_change)
+        with app.app_context():
+            thread_model("f", "1").save()
+            patch.start()
+            write(thread_model)
+            write(thread_model)
+        tables = [list(request.body["RequestItems"]) for request in recorder.requests[1:]]
+        assert tables == [["Thread"], ["Later"]]
+
+
+def write(model: t.Any) -> None:
+    """Save one object in a batch."""
+    with model.batch_write() as batch:
+        batch.save(model("f", "1"))
 
 
 def test_eight_threads_on_a_cold_model_make_one_client(app: flask.Flask, thread_model: t.Any) -> None:

@@ -15,6 +15,7 @@ from dynaflask.client.codec.response_parser import PassthroughParser
 from dynaflask.client.codec.response_parser import add_metadata
 from dynaflask.client.codec.response_parser import parse_plain
 from dynaflask.client.plain_requests import PlainRequest
+from dynaflask.client.plain_requests import decoded
 from dynaflask.client.service_data import CONTENT_TYPE
 from dynaflask.client.service_data import SERVICE
 from dynaflask.client.service_data import TARGET_PREFIX
@@ -73,6 +74,7 @@ class OperationCodec:
             body = dump(params)
             if body is not None:
                 return body
+            params = decoded(params)
         if not params.keys() <= self._model.input_shape.members.keys():
             return None
         for token in self._model.idempotent_members:

@@ -48,6 +48,7 @@ from dynaflask.client.direct.request_template import request_line
 from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
+from dynaflask.client.plain_requests import decoded
 from dynaflask.client.process import ProcessLocal
 from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
@@ -219,13 +220,13 @@ class DirectTransport:
         if operation is None or self.unsupported_reason or self._hooks.blocking_reason(traced_modules()):
             operation = self._operation_for(operation_name)
             if operation is None:
-                return make_silenced_call(self._client, operation_name, params)
+                return make_silenced_call(self._client, operation_name, decoded(params))
         state = self._state.get()
         invocation_id = state.invocation_ids.next()
         result = self._attempt(state, operation, params, invocation_id)
         if type(result) is Response and result.status_code == OK and result.is_intact:
             return operation.parse(result, params, self._hooks, decoder)
-        return self._fall_back_to_botocore(PendingCall(self, operation, params, invocation_id, result))
+        return self._fall_back_to_botocore(PendingCall(self, operation, decoded(params), invocation_id, result))
 
     def with_page_decoder(self, decoder: PageDecoder) -> t.Any:
         """A client for PynamoDB whose pages have objects in place of plain items.

@@ -19,9 +19,11 @@ from dynaflask.model.codec.guards import MODEL_HOOKS
 from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.responses import ResponseDecoder
 from dynaflask.model.codec.serializer import CheckedSerializer
+from dynaflask.model.codec.serializer import Functions
 from dynaflask.model.codec.serializer import Serializer
 from dynaflask.model.codec.serializer import compile_checked_serializer
 from dynaflask.model.codec.serializer import compile_serializer
+from dynaflask.model.codec.usual_bodies import checked_encoder
 
 
 class CompiledCodec:
@@ -60,6 +62,16 @@ class CompiledCodec:
     @cached_property
     def checked_serializer(self) -> CheckedSerializer | None:
         """The serializer that also tells if the item is plain; None as for :attr:`serializer`."""
+        functions = self._checked_functions
+        return None if functions is None else t.cast("CheckedSerializer", functions.serialize)
+
+    @cached_property
+    def checked_encoder(self) -> CheckedSerializer | None:
+        """The same with encoded items, with msgspec; None if the model has no usual object."""
+        return checked_encoder(self.model, self._checked_functions)
+
+    @cached_property
+    def _checked_functions(self) -> Functions | None:
         return compile_checked_serializer(self.model, is_plain=is_plain) if self._calls_pynamodb else None
 
     @cached_property

@@ -25,7 +25,9 @@ from dynaflask.model.codec.source import execute
 from dynaflask.model.codec.source import function_suffix
 from dynaflask.model.codec.source import indented
 from dynaflask.model.codec.usual_items import PLAIN_SETS
+from dynaflask.model.codec.usual_items import UsualValue
 from dynaflask.model.codec.usual_items import usual_item_source
+from dynaflask.model.codec.usual_items import usual_values
 from dynaflask.model.codec.values import Convert
 from dynaflask.model.pynamodb_internals import element_attribute_for
 from dynaflask.model.pynamodb_internals import value_key
@@ -43,10 +45,14 @@ class Functions(t.NamedTuple):
         serialize: Serializes any object.
         usual_item: Serializes the usual object, and raises a KeyError for any other; see ``usual_items.py``. None if
             an attribute of the class may run code of the program, or has a value that takes a walk.
+        usual_values: What :attr:`usual_item` makes the item of; None if there is none.
+        namespace: Globals of the functions.
     """
 
     serialize: Serializer
     usual_item: Serializer | None
+    usual_values: list[UsualValue] | None
+    namespace: dict[str, t.Any]
 
 
 class FieldWriter(t.NamedTuple):
@@ -83,15 +89,16 @@ def compile_serializer(model: t.Any) -> Serializer | None:
     return functions and functions.serialize
 
 
-def compile_checked_serializer(model: t.Any, *, is_plain: t.Callable[[t.Any], bool]) -> CheckedSerializer | None:
-    """A serializer that also finds out if an item is plain, which takes less time than a walk over the item.
+def compile_checked_serializer(model: t.Any, *, is_plain: t.Callable[[t.Any], bool]) -> Functions | None:
+    """The functions of a model, whose serializer is a :data:`CheckedSerializer`.
+
+    It also finds out if an item is plain, which takes less time than a walk over the item.
 
     Args:
         model: The model's class.
         is_plain: True for a typed value that botocore sends unchanged.
     """
-    functions = _compile(model, Compilation(), is_plain=is_plain)
-    return t.cast("CheckedSerializer | None", functions and functions.serialize)
+    return _compile(model, Compilation(), is_plain=is_plain)
 
 
 def _compile(
@@ -106,7 +113,8 @@ def _compile(
     fields = [_field_writer(cls, name, attribute, compilation) for name, attribute in cls.get_attributes().items()]
     maps = [_compile(field.map_class, compilation, is_plain=is_plain) if field.map_class else None for field in fields]
     compilation.in_progress.discard(cls)
-    usual_item = usual_item_source(cls, fields, [functions and functions.usual_item for functions in maps], namespace)
+    usual = usual_values(fields, maps, namespace)
+    usual_item = None if usual is None else usual_item_source(cls, usual)
     # A block for each attribute: a loop over the attributes takes half as long again.
     blocks: list[str] = []
     for number, (field, functions) in enumerate(zip(fields, maps, strict=True)):
@@ -124,7 +132,7 @@ def _compile(
     ]
     source = "\n".join(lines)
     execute(f"{source}\n", namespace, title="serializer", cls=cls)
-    return Functions(namespace[function_name], namespace.get(f"usual_item_of_{suffix}"))
+    return Functions(namespace[function_name], namespace.get(f"usual_item_of_{suffix}"), usual, namespace)
 
 
 def _try_usual_item(suffix: str, *, is_checked: bool) -> list[str]:

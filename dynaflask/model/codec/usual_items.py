@@ -18,7 +18,7 @@ from dynaflask.model.codec.source import indented
 
 if t.TYPE_CHECKING:
     from dynaflask.model.codec.serializer import FieldWriter
-    from dynaflask.model.codec.serializer import Serializer
+    from dynaflask.model.codec.serializer import Functions
 
 Namespace = dict[str, t.Any]
 # DynamoDB's types of sets without binary values.
@@ -34,12 +34,14 @@ class UsualValue(t.NamedTuple):
         name: Name of the variable that has the value.
         is_usual: A condition, true for a value of the usual type.
         content: What stands under DynamoDB's type.
+        map_functions: The functions of a map with attributes of its own; None for another attribute.
     """
 
     field: FieldWriter
     name: str
     is_usual: str
     content: str
+    map_functions: Functions | None = None
 
     @property
     def load(self) -> str:
@@ -64,35 +66,32 @@ class UsualValue(t.NamedTuple):
         return [f"if {self.name} is not None:", f"    {put}"] if self.field.is_nullable else [put]
 
 
-def usual_item_source(
-    cls: t.Any, fields: list[FieldWriter], maps: list[Serializer | None], namespace: Namespace
-) -> list[str] | None:
-    """The lines of the function ``usual_item_of_X``; None if a value of an attribute may need the careful way.
+def usual_values(
+    fields: list[FieldWriter], maps: list[Functions | None], namespace: Namespace
+) -> list[UsualValue] | None:
+    """The usual values of all attributes; None if a value of an attribute may need the careful way.
 
     Args:
-        cls: A model or a map.
-        fields: Its attributes.
-        maps: The function of the same kind for each attribute that is a map with attributes of its own, else None.
-        namespace: Globals of the function. Those that it needs are added.
+        fields: The attributes of a model or a map.
+        maps: The functions of each attribute that is a map with attributes of its own, else None.
+        namespace: Globals of the functions that have the source. Those that it needs are added.
     """
     found = [_usual_value(number, field, maps[number], namespace) for number, field in enumerate(fields)]
     usual = [value for value in found if value is not None]
-    if not usual or len(usual) < len(found):
-        return None
+    return usual if usual and len(usual) == len(found) else None
+
+
+def usual_item_source(cls: t.Any, usual: list[UsualValue]) -> list[str]:
+    """The lines of the function ``usual_item_of_X``.
+
+    Args:
+        cls: A model or a map.
+        usual: The values of all attributes.
+    """
     first = list(itertools.takewhile(lambda value: not value.field.is_nullable, usual))
-    # A map that is the attribute of a class, and not a value, has no values.
-    values = "instance.__dict__['attribute_values']" if issubclass(cls, MapAttribute) else "instance.attribute_values"
     return [
         f"def usual_item_of_{function_suffix(cls)}(instance):",
-        f"    values = {values}",
-        "    if type(values) is not dict:",
-        "        raise KeyError",
-        *indented([value.load for value in usual]),
-        "    if not (",
-        f"        {usual[0].condition}",
-        *indented(indented([f"and {value.condition}" for value in usual[1:]])),
-        "    ):",
-        "        raise KeyError",
+        *indented(checked_values_source(cls, usual)),
         "    item = {",
         *indented(indented([f"{value.field.dynamo_name!r}: {value.typed}," for value in first])),
         "    }",
@@ -101,13 +100,35 @@ def usual_item_source(
     ]
 
 
+def checked_values_source(cls: t.Any, usual: list[UsualValue]) -> list[str]:
+    """Source that reads the values of an object, and raises a KeyError if one is not usual.
+
+    Args:
+        cls: A model or a map.
+        usual: The values of all attributes.
+    """
+    # A map that is the attribute of a class, and not a value, has no values.
+    values = "instance.__dict__['attribute_values']" if issubclass(cls, MapAttribute) else "instance.attribute_values"
+    return [
+        f"values = {values}",
+        "if type(values) is not dict:",
+        "    raise KeyError",
+        *[value.load for value in usual],
+        "if not (",
+        f"    {usual[0].condition}",
+        *indented([f"and {value.condition}" for value in usual[1:]]),
+        "):",
+        "    raise KeyError",
+    ]
+
+
 def _usual_value(
-    number: int, field: FieldWriter, usual_map: Serializer | None, namespace: Namespace
+    number: int, field: FieldWriter, functions: Functions | None, namespace: Namespace
 ) -> UsualValue | None:
     name = f"value{number}"
-    if usual_map is not None:
-        namespace[f"usual_map{number}"] = usual_map
-        return UsualValue(field, name, f"type({name}) is map_class{number}", f"usual_map{number}({name})")
+    if functions is not None and functions.usual_item is not None:
+        namespace[f"usual_map{number}"] = functions.usual_item
+        return UsualValue(field, name, f"type({name}) is map_class{number}", f"usual_map{number}({name})", functions)
     if field.convert_set is not None and field.dynamo_type in PLAIN_SETS:
         return _usual_set(number, field, namespace)
     converters = {cls: convert for cls, convert in field.quick.items() if cls in field.plain_types}

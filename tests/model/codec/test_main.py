@@ -68,6 +68,7 @@ def test_it_prints_the_functions_and_the_struct() -> None:
     assert lines_of(THREAD) == [
         "# items to objects: generated",
         "# objects to items: generated",
+        "# objects to JSON, for a batch write: from their items",
         "# responses to objects: generated",
     ]
     for function in ("deserialize_Author", "deserialize_Thread", "fill_Thread", "serialize_Thread", "make_Thread"):
@@ -83,6 +84,13 @@ def test_it_prints_the_functions_and_the_struct() -> None:
         "tags": {"L": [{"S": "str"}]},
         "words": {"SS": ["str"]},
     }
+
+
+def test_it_prints_the_encoder_of_usual_objects() -> None:
+    """A model without lists has a function that encodes an object."""
+    parts = list(report(thing("Thread", name=UnicodeAttribute(hash_key=True))))
+    assert "# objects to JSON, for a batch write: generated" in parts
+    assert "def usual_body_of_Thread(" in "\n".join(parts)
 
 
 def test_it_names_the_methods_that_a_model_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +111,7 @@ def test_it_names_the_methods_that_a_model_overrides(monkeypatch: pytest.MonkeyP
     assert lines_of(model) == [
         "# items to objects: PynamoDB",
         "# objects to items: PynamoDB",
+        "# objects to JSON, for a batch write: from their items",
         "# responses to objects: item by item, because the model runs code of the program or has a discriminator",
         "# pynamodb.attributes.json overrides PynamoDB's",
         "# Loud.__bool__ overrides PynamoDB's",

@@ -1,0 +1,164 @@
+"""The JSON of usual objects is what msgspec makes of the items of ``usual_items.py``; other objects have none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import typing as t
+
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from pynamodb.attributes import BooleanAttribute
+from pynamodb.attributes import ListAttribute
+from pynamodb.attributes import MapAttribute
+from pynamodb.attributes import NumberAttribute
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import UnicodeSetAttribute
+from pynamodb.attributes import UTCDateTimeAttribute
+
+from dynaflask.client.codec import json_codec
+from dynaflask.client.codec.passthrough import is_plain
+from dynaflask.model.base import Model
+from dynaflask.model.codec.compiled import CompiledCodec
+from dynaflask.model.codec.serializer import compile_checked_serializer
+from dynaflask.model.codec.usual_bodies import compile_usual_body
+from tests.support import strategies
+from tests.support.comparing import shape
+from tests.support.strategies import UTC
+from tests.support.strategies import thing
+
+pytestmark = pytest.mark.skipif(json_codec.msgspec is None, reason="msgspec is not installed")
+
+
+class Inner(MapAttribute[t.Any, t.Any]):
+    """A map with an attribute that must have a value, and one that need not."""
+
+    label = UnicodeAttribute(null=True)
+    number = NumberAttribute(attr_name="100%")
+
+
+class Optional(MapAttribute[t.Any, t.Any]):
+    """A map that may be empty."""
+
+    label = UnicodeAttribute(null=True)
+
+
+KEY = UnicodeAttribute(hash_key=True, attr_name='the "name" \N{SNOWMAN} %s')
+
+
+def encoder_of(model: t.Any) -> t.Any:
+    """The function for usual objects of a model; None if there is none."""
+    return compile_usual_body(model, compile_checked_serializer(model, is_plain=is_plain))
+
+
+def result(function: t.Any, instance: t.Any) -> t.Any:
+    """What a function returns, or the type and the text of its error."""
+    try:
+        return function(instance)
+    except Exception as error:  # noqa: BLE001 - any error is compared
+        return type(error), str(error)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_object(data: st.DataObject) -> None:
+    """The bytes are those of the item. An object that has no item, or none that JSON can have, has no bytes."""
+    types = data.draw(st.lists(st.sampled_from(["S", "N", "BOOL", "SS", "NS"]), max_size=4))
+    attributes = {
+        f"value{place}": strategies.ATTRIBUTES[kind](null=data.draw(st.booleans())) for place, kind in enumerate(types)
+    }
+    place = {"place": Inner(null=data.draw(st.booleans()))} if data.draw(st.booleans()) else {}
+    model = thing(name=UnicodeAttribute(hash_key=True), **attributes, **place)
+    functions = compile_checked_serializer(model, is_plain=is_plain)
+    encode = compile_usual_body(model, functions)
+    instance = data.draw(strategies.objects(model))
+    assert functions is not None
+    assert encode is not None
+    item, body = result(functions.usual_item, instance), result(encode, instance)
+    # JSON does not have every text.
+    expected = json_codec.dump(item) if type(item) is dict else None
+    if expected is None:
+        assert body[0] in {KeyError, UnicodeEncodeError}
+    else:
+        assert body == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_model(data: st.DataObject) -> None:
+    """A model has an encoder if it has usual objects. Its JSON is that of the item for any object."""
+    model = data.draw(strategies.schemas())
+    codec = CompiledCodec(model, base=Model)
+    instance = data.draw(strategies.objects(model))
+    if codec.checked_encoder is None or codec.checked_serializer is None:
+        return
+    plain, encoded = result(codec.checked_serializer, instance), result(codec.checked_encoder, instance)
+    if type(encoded[0]) is json_codec.msgspec.Raw:
+        encoded = json.loads(bytes(encoded[0])), encoded[1]
+    assert shape(encoded) == shape(plain)
+
+
+@pytest.mark.parametrize("absent", [(), ("first",), ("last",), ("first", "last", "inner")], ids=str)
+def test_names_and_absent_values(absent: tuple[str, ...]) -> None:
+    """A name may have any characters. An absent value leaves no comma behind."""
+    model = thing(
+        first=UnicodeAttribute(null=True, attr_name="%b"),
+        inner=Inner(null=True),
+        key=KEY,
+        last=UnicodeSetAttribute(null=True),
+        at=UTCDateTimeAttribute(),
+        is_open=BooleanAttribute(),
+    )
+    values = {
+        "first": 'a "quoted" \N{SNOWMAN} %s\n',
+        "inner": Inner(number=1.5),
+        "key": "k",
+        "last": {"x"},
+        "at": dt.datetime(2026, 1, 2, tzinfo=UTC),
+        "is_open": False,
+    }
+    instance = model(**{name: value for name, value in values.items() if name not in absent})
+    assert encoder_of(model)(instance) == json_codec.dump(instance.serialize())
+
+
+def test_a_lone_surrogate() -> None:
+    """JSON has no lone surrogate: the checked encoder returns the item, which botocore writes."""
+    model = thing(key=KEY)
+    instance = model("\ud800")
+    with pytest.raises(UnicodeEncodeError):
+        encoder_of(model)(instance)
+    codec = CompiledCodec(model, base=Model)
+    assert codec.checked_encoder is not None
+    assert codec.checked_encoder(instance) == (instance.serialize(), True)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"many": ListAttribute()},
+        {"place": Optional()},
+        {"one": UnicodeAttribute(attr_name="same"), "two": UnicodeAttribute(attr_name="same")},
+    ],
+    ids=["a list", "a map of nullable values", "one name twice"],
+)
+def test_some_models_have_none(attributes: dict[str, t.Any]) -> None:
+    """A model without usual objects has no encoder. Nor has one whose JSON might have a comma or a name too many."""
+    model = thing(key=KEY, **attributes)
+    assert encoder_of(model) is None
+    assert CompiledCodec(model, base=Model).checked_encoder is None
+
+
+def test_two_models_of_one_name() -> None:
+    """Each has its own attributes."""
+    one, two = thing(key=KEY), thing(key=KEY, number=NumberAttribute())
+    for model, values in ((one, {}), (two, {"number": 1}), (one, {})):
+        instance = model(key="k", **values)
+        assert encoder_of(model)(instance) == json_codec.dump(instance.serialize())
+
+
+def test_a_model_that_pynamodb_serializes() -> None:
+    """A model that overrides a method that the serializer would skip has no encoder."""
+    model = thing(key=KEY, validate=lambda *_, **__: True)
+    assert CompiledCodec(model, base=Model).checked_encoder is None
