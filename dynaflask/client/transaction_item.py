@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from dynaflask.client.connection import Connection
+    from dynaflask.client.transaction_calls import TransactionCalls
 
 
 class TransactionScope(t.Protocol):
@@ -28,13 +28,13 @@ class TransactionItem(dict[str, t.Any]):
     """
 
     def __init__(
-        self, request: dict[str, t.Any], connection: Connection, *, scope: TransactionScope | None = None
+        self, request: dict[str, t.Any], connection: TransactionCalls, *, scope: TransactionScope | None = None
     ) -> None:
         super().__init__(request)
         self._connection = connection
         self._scope = scope
 
-    def unwrapped_for(self, connection: Connection) -> dict[str, t.Any]:
+    def unwrapped_for(self, connection: TransactionCalls) -> dict[str, t.Any]:
         """The parameters, for a connection to the same place.
 
         Raises:

@@ -17,10 +17,10 @@ from pynamodb.constants import PUT_REQUEST
 from pynamodb.constants import UNPROCESSED_ITEMS
 
 from dynaflask.client.backoff import backoff_delay
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.error_context import ErrorContext
 from dynaflask.client.error_context import attach
 from dynaflask.client.plain_requests import PlainItems
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.exceptions import BatchWriteError
 from dynaflask.model.batch_items import BatchItems
 from dynaflask.model.pynamodb_internals import BATCH_COMMIT

@@ -11,8 +11,8 @@ import pynamodb.models
 from pynamodb.attributes import AttributeContainer
 
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.patches import Originals
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.item_tenant import in_call
