@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
     from pynamodb.pagination import ResultIterator
 
     from dynaflask.client.connection import Connection
-    from dynaflask.client.connection import TableConnection
+    from dynaflask.client.table_connection import TableConnection
     from dynaflask.config.bind import Bind
     from dynaflask.config.settings import Settings
     from dynaflask.model.transactions import TransactGet

@@ -13,7 +13,7 @@ from dynaflask.operations.rate_limits import OwnCapacity
 
 if t.TYPE_CHECKING:
     from dynaflask.client.connection import Connection
-    from dynaflask.client.connection import ConnectionContext
+    from dynaflask.client.leased_calls import ConnectionContext
 
 # The attributes that PynamoDB's __init__ makes for each connection. All others are values of the bind. Connections to
 # one bind can share `_local`: PynamoDB keeps a session there, which `Connection.session` replaces.

@@ -20,7 +20,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_connection import TableConnection
 
 Json = dict[str, t.Any]
 

@@ -43,7 +43,7 @@ from dynaflask.client.table_keys import KeyTable
 from dynaflask.operations.requests import is_arn
 
 if t.TYPE_CHECKING:
-    from dynaflask.client.connection import ConnectionContext
+    from dynaflask.client.leased_calls import ConnectionContext
 
 # PynamoDB logs each call there at DEBUG level.
 _log = logging.getLogger("pynamodb.connection.base")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from dynaflask.client.connection import Connection
+    from dynaflask.client.transaction_calls import TransactionCalls
 
 
 class TransactionScope(t.Protocol):
@@ -31,7 +31,7 @@ class TransactionItem(dict[str, t.Any]):
     def __init__(
         self,
         request: dict[str, t.Any],
-        connection: Connection,
+        connection: TransactionCalls,
         *,
         scope: TransactionScope | None = None,
         on_written: t.Callable[[], object] = bool,
@@ -41,7 +41,7 @@ class TransactionItem(dict[str, t.Any]):
         self._scope = scope
         self.on_written: t.Final = on_written
 
-    def unwrapped_for(self, connection: Connection) -> dict[str, t.Any]:
+    def unwrapped_for(self, connection: TransactionCalls) -> dict[str, t.Any]:
         """The parameters, for a connection to the same place.
 
         Raises:

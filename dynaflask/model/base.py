@@ -29,7 +29,7 @@ from dynaflask.registry.context import require_scope
 from dynaflask.registry.declaration import DeclaredMeta
 
 if t.TYPE_CHECKING:
-    from dynaflask.client.connection import TableConnection
+    from dynaflask.client.table_connection import TableConnection
     from dynaflask.extension import Dynamo
     from dynaflask.model.batch import BatchWrite
     from dynaflask.model.codec.compiled import CompiledCodec

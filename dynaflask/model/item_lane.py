@@ -24,9 +24,9 @@ from pynamodb.constants import UPDATE_ITEM
 
 from dynaflask.client.codec.parts import serialize_update
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.guards import CONTAINER_SERIALIZE_METHODS
 from dynaflask.model.codec.guards import PYNAMODB_CLASSES

@@ -7,10 +7,10 @@ import typing as t
 
 from pynamodb.pagination import ResultIterator
 
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.direct.page_decoder import DecodedPage
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import transport_of
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.model import batch_keys
 from dynaflask.model.codec_lookup import codec_in
 from dynaflask.model.codec_lookup import find_codec

@@ -7,10 +7,10 @@ import typing as t
 
 from pynamodb.pagination import ResultIterator
 
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.direct.page_decoder import DecodedPage
 from dynaflask.client.direct.page_decoder import ItemFactory
 from dynaflask.client.direct.page_decoder import PageDecoder
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.model.pynamodb_internals import BATCH_GET_PAGE
 from dynaflask.model.pynamodb_internals import PageRequest
 from dynaflask.model.pynamodb_internals import current_item

@@ -24,7 +24,7 @@ from dynaflask.registry.context import require_scope
 from dynaflask.registry.tenant_tables import has_own_table
 
 if t.TYPE_CHECKING:
-    from dynaflask.client.connection import TableConnection
+    from dynaflask.client.table_connection import TableConnection
 
 
 class TenantGuardMixin:

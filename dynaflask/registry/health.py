@@ -11,9 +11,9 @@ import typing as t
 
 from botocore.parsers import ResponseParserError
 
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotated
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.client.transport import describe
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DamagedResponse

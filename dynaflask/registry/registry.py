@@ -12,11 +12,11 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.key import ClientKey
 from dynaflask.client.lease import Lease
 from dynaflask.client.pool import ClientPool
 from dynaflask.client.pool import pool
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.settings import DEFAULT_BIND

@@ -13,7 +13,6 @@ import weakref
 import flask
 
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.connection_template import ConnectionTemplate
 from dynaflask.client.connection_template import can_be_kept
 from dynaflask.client.connection_template import is_init_patched
@@ -21,6 +20,7 @@ from dynaflask.client.expiry import ExpiryConnection
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
@@ -296,7 +296,7 @@ class Scope:
         """The names that :meth:`table` was called with."""
         return list(self._cache.plain_tables.copy())
 
-    # What a connection needs of its scope: client.connection.ConnectionContext.
+    # What a connection needs of its scope: client.leased_calls.ConnectionContext.
 
     def require_open(self) -> None:
         """Refuse further use of an object whose context has ended.

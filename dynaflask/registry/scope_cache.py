@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.shared_tables import TenantKeyTables

@@ -11,7 +11,7 @@ import typing as t
 from pynamodb.connection.base import BOTOCORE_EXCEPTIONS
 from pynamodb.exceptions import TableError
 
-from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.client.table_keys import require_hash_key
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import DynaflaskError

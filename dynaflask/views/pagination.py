@@ -14,9 +14,9 @@ import pynamodb.models
 from pynamodb.pagination import ResultIterator
 
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.expiry import hides_expired
 from dynaflask.client.patches import original
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import CURSOR_SETTINGS
 from dynaflask.model.pynamodb_internals import model_of_index

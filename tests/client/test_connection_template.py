@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import typing as t
+import weakref
 from unittest import mock
 
 import flask
@@ -14,13 +16,14 @@ from pynamodb.connection.base import MetaTable
 import dynaflask
 from dynaflask.client.connection_template import OWN_ATTRIBUTES
 from dynaflask.client.connection_template import can_be_kept
+from dynaflask.registry.context import existing_scope
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 from tests.support.settings import bind
 
 
-class TestUpstreamAttributes:
+class TestConnectionTemplate:
     """Each connection has those of its own destination."""
 
     @pytest.fixture
@@ -98,3 +101,47 @@ class TestUpstreamAttributes:
         assert can_be_kept(bind(region="eu-west-1"))
         monkeypatch.setattr(pynamodb.connection.Connection, "__init__", newer)
         assert not can_be_kept(bind(region="eu-west-1"))
+
+    def test_it_keeps_no_context(self, apps: list[flask.Flask], thread_model: t.Any) -> None:
+        """It lives as long as the app, and a scope as long as its context: also the one that it was made in."""
+        scopes = []
+        for app in apps * 2:
+            with app.app_context():
+                connection = thread_model._get_connection().connection
+                scopes.append(weakref.ref(connection._owner))
+                assert connection._owner is existing_scope()
+            del connection
+        gc.collect()
+        assert [scope() for scope in scopes] == [None] * 4
+
+    def test_a_change_of_one_connection_stays_there(self, apps: list[flask.Flask], thread_model: t.Any) -> None:
+        """What the program sets on a connection is not on those of the next context, nor of the other app."""
+        for app in apps * 2:
+            with app.app_context():
+                connection = thread_model._get_connection().connection
+                assert connection.region == app.name
+                connection.region, connection.send_post_boto_callback = "changed", mock.Mock()
+
+    def test_a_tracer_is_seen_by_the_next_context(self, apps: list[flask.Flask], thread_model: t.Any) -> None:
+        """An app may get its first tracer after its first context. The other app has none."""
+        heard: list[str] = []
+
+        class Tracer:
+            modules: t.ClassVar = frozenset[str]()
+
+            def start(self) -> None:
+                """Called before the call."""
+
+            def finish(self, _: None, call: t.Any) -> None:
+                """Called after it."""
+                heard.append(call.operation.app_name)
+
+        for app in apps:
+            with app.app_context():
+                thread_model.get("forum", "subject")
+        recorder = apps[0].extensions["dynamo"].recorder
+        recorder.tracing = recorder.tracing.replace(Tracer, Tracer())
+        for app in apps:
+            with app.app_context():
+                thread_model.get("forum", "subject")
+        assert heard == ["us-west-2"]

@@ -27,10 +27,12 @@ from pynamodb.connection.base import MetaTable
 import dynaflask
 from dynaflask.client.connection import Connection
 from dynaflask.client.direct.operation_codec import OperationCodec
+from dynaflask.client.leased_calls import LeasedCalls
 from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import PlainCalls
 from dynaflask.client.plain_requests import PlainRequest
+from dynaflask.client.table_calls import TableCalls
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.operations.requests import requests_by_table
 from tests.support import recorder as recorders
@@ -383,13 +385,15 @@ class TestPatches:
             (Connection, "dispatch"),
             (Connection, "_make_api_call"),
             (Connection, "_make_call"),
+            (TableCalls, "get_operation_kwargs"),
+            (LeasedCalls, "_make_call"),
             *((pynamodb.connection.TableConnection, name) for name in OPERATIONS),
         ],
         ids=lambda value: f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else value,
     )
     def test_on_its_class(self, owner: t.Any, name: str, thread_model: t.Any) -> None:
         """The patch sees the calls."""
-        original = vars(owner)[name]
+        original = getattr(owner, name)
         calls = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")
         with mock.patch.object(owner, name, autospec=True, side_effect=original) as patched:
             for call in calls.values():

@@ -25,7 +25,7 @@ from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
 import dynaflask
-from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.model import base
 from dynaflask.model.codec import responses
 from dynaflask.model.item_lane import ItemLane

@@ -11,7 +11,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.model.base import Model
 from dynaflask.model.lane_steps import CALLS
 from dynaflask.model.lane_steps import STEPS

@@ -16,9 +16,9 @@ from pynamodb.attributes import VersionAttribute
 
 import dynaflask
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
 from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_requests import PlainRequest
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.model import base
 from dynaflask.model.codec import responses
 from dynaflask.model.item_lane import ItemLane

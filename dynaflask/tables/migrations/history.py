@@ -12,7 +12,7 @@ import typing as t
 
 from pynamodb.exceptions import TableError
 
-from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
 from dynaflask.operations.error_codes import code_of

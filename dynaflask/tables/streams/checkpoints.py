@@ -9,7 +9,7 @@ import uuid
 from pynamodb.exceptions import TableError
 
 from dynaflask.client.connection import Connection
-from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.exceptions import StreamError
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import code_of

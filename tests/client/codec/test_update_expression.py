@@ -178,7 +178,7 @@ class TestRequests:
         self, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """With the stock transport, PynamoDB writes the expressions."""
-        monkeypatch.setattr("dynaflask.client.connection.serialize_update", pytest.fail)
+        monkeypatch.setattr("dynaflask.client.table_calls.serialize_update", pytest.fail)
         app = make_app(host=recorder.url, region="us-east-1", transport="stock", **KEYS)
         with app.app_context():
             connection = thread_model._get_connection().connection

@@ -1,0 +1,127 @@
+"""A call of a connection on the client of the pool, while its context is open."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pynamodb.connection
+
+from dynaflask.client.call_timeout import TimedCaller
+from dynaflask.client.direct.page_decoder import PageDecoder
+from dynaflask.client.error_advice import CreateOptions
+from dynaflask.client.error_context import CALL_ERRORS
+from dynaflask.client.error_context import annotate
+from dynaflask.client.lease import Lease
+from dynaflask.client.plain_requests import decoded
+from dynaflask.client.pool import PooledClient
+from dynaflask.client.table_calls import TableCalls
+from dynaflask.client.traced_caller import TracedCaller
+from dynaflask.config.bind import Bind
+from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.operations.tracing import Place
+
+
+class ConnectionContext(t.Protocol):
+    """What a connection needs of its scope.
+
+    Attributes:
+        pushes: True as long as the context is open.
+    """
+
+    pushes: t.Any
+
+    def require_open(self) -> None:
+        """Raise if the scope has ended."""
+
+    @property
+    def running(self) -> object:
+        """The scope that the running code is in."""
+
+    def require_running(self, scope: object, model: str) -> None:
+        """Raise if the running code is in another scope."""
+
+    def lease(self, bind: Bind) -> Lease:
+        """The app's claim on the client of a destination."""
+
+    def dedicated_client(self, bind: Bind) -> t.Any:
+        """A client for a destination that serves this app alone."""
+
+    @property
+    def recorder(self) -> OperationRecorder:
+        """Records the app's operations."""
+
+    @property
+    def needs_tenant(self) -> bool:
+        """True if a command of the app needs one of the options for tenants."""
+
+
+class ApiCall(pynamodb.connection.Connection):
+    """The part of a connection that PynamoDB needs to make one call and to translate its errors.
+
+    Its ``_make_api_call`` is PynamoDB's. A test that patches it sees the arguments that it sees with PynamoDB alone.
+    """
+
+    __slots__ = ("client",)
+
+    # super().__init__() prepares what only a whole connection needs.
+    def __init__(self, client: t.Any) -> None:
+        self.client = client  # type: ignore[misc]  # the slot replaces PynamoDB's property
+
+
+class LeasedCalls(TableCalls):
+    """PynamoDB's connection on a client that the app leases.
+
+    Attributes:
+        tenant: Tenant that the connection acts for, or None.
+    """
+
+    tenant: str | None
+    _owner: ConnectionContext
+    _model: str | None
+    _recorder: OperationRecorder
+    _lease: Lease | None
+    _page_decoder: PageDecoder | None
+    # The client or its transport makes the calls, and nothing around it.
+    _is_bare: bool
+    # URL and region of the client, once a traced call has got it.
+    _place: Place
+    _placed: PooledClient | None
+
+    def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        owner, lease, recorder = self._owner, self._lease, self._recorder
+        if not owner.pushes:
+            owner.require_open()
+        if lease is None:
+            lease = self._lease = owner.lease(self.bind)
+        pooled = None
+        try:
+            pooled = lease.acquire()
+            try:
+                is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
+                api_caller = pooled.api_caller if is_bare else self._api_caller(operation_name, pooled)
+                params = operation_kwargs if is_bare and pooled.is_direct else decoded(operation_kwargs)
+                return ApiCall(api_caller)._make_api_call(operation_name, params)
+            finally:
+                lease.release(pooled)
+        except CALL_ERRORS as error:
+            client = None if pooled is None else pooled.made_client
+            create = CreateOptions(self.tenant, self._model, self._owner.needs_tenant)
+            annotate(error, bind=self.bind, operation=operation_name, client=client, create=create)
+            raise
+
+    def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
+        """What makes a call: the client or its direct transport, with what this connection and the app add to it."""
+        api_caller, is_direct, recorder = pooled.api_caller, pooled.is_direct, self._recorder
+        if self._page_decoder is not None and is_direct:
+            api_caller = api_caller.with_page_decoder(self._page_decoder)
+        if recorder.interceptor is not None:
+            intercepting = recorder.interceptor(operation_name, pooled.client, self.bind)
+            api_caller, is_direct = intercepting or api_caller, is_direct and intercepting is None
+        if self.bind.call_timeout_seconds is not None:
+            api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
+        if recorder.tracing.tracers:
+            if pooled is not self._placed:
+                # In this order: a thread that shares the connection must not find the place of an earlier client.
+                self._place, self._placed = pooled.place, pooled
+            api_caller = TracedCaller(api_caller, recorder.tracing, is_direct=is_direct)
+        return api_caller

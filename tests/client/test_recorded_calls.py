@@ -1,0 +1,28 @@
+"""The record of each call of a connection."""
+
+from __future__ import annotations
+
+import typing as t
+
+import dynaflask
+from tests.support import recorder as recorders
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
+
+
+def test_each_call_is_counted_for_its_own_app_and_tenant(
+    make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+) -> None:
+    """The connections of two apps, of two tenants and of none are made in turn, and none counts for another."""
+    settings = {"host": recorder.url, "region": "us-east-1", "meter": True, **KEYS}
+    apps = [make_app(name, tenants={"blue": {}, "red": {"table_prefix": "red-"}}, **settings) for name in ("us", "eu")]
+    for app in apps:
+        for tenant in (None, "blue", None, "red", "blue", None):
+            with app.app_context():
+                block = db.without_tenant(reason="no tenant") if tenant is None else db.tenant(tenant)
+                with block:
+                    thread_model.get("forum", "subject")
+    for app in apps:
+        with app.app_context():
+            counts = {tenant: usage.calls for tenant, usage in db.registry.usage(by="tenant").items()}
+        assert counts == {None: 3, "blue": 2, "red": 1}
