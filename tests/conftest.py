@@ -43,6 +43,9 @@ measure_no_programs()
 pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser"]
 default_transport.apply()
 caches.share()
+# Each app and each client is garbage of thousands of objects that refer to each other. To look for it after every 700
+# objects, as is the default, takes a third of the time of a test that makes one.
+gc.set_threshold(10_000)
 
 # Each run tries the same examples, so that no run fails by chance, and none fails because the machine is busy. Look for
 # new ones with `pytest --hypothesis-profile=default -n0 FILE`.

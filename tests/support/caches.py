@@ -11,6 +11,8 @@ import botocore.hooks
 import botocore.session
 import flask
 import jinja2
+import werkzeug.routing
+from botocore.hooks import NodeList
 from jinja2.bccache import Bucket
 
 
@@ -32,7 +34,11 @@ class Templates(jinja2.BytecodeCache):
 
 TEMPLATES: t.Final = Templates()
 
+Builder = t.Callable[..., tuple[str, str]]
+
 _inspect_arguments = botocore.hooks.accepts_kwargs
+_compile_builder = werkzeug.routing.Rule._compile_builder
+_builders: dict[tuple[t.Any, ...], Builder] = {}
 _make_aliaser = botocore.hooks.EventAliaser.__init__
 _event_names: dict[str, str] = {}
 
@@ -50,12 +56,39 @@ def make_aliaser(aliaser: botocore.hooks.EventAliaser, emitter: t.Any, event_ali
         aliaser._alias_name_cache = _event_names
 
 
+def copy_node(trie: object, node: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Copy the handlers of a session for its client, as botocore does, without a call for each list."""
+    return {
+        name: copy_node(trie, value)
+        if type(value) is dict
+        else NodeList(*map(list, value))
+        if type(value) is NodeList
+        else value
+        for name, value in node.items()
+    }
+
+
+def compile_builder(rule: werkzeug.routing.Rule, append_unknown: bool = True) -> Builder:
+    """The function that builds the URLs of a rule, which is the same for all rules of the same parts.
+
+    Each app has a rule for its static files. To compile it takes most of the time that Flask takes to make an app.
+    """
+    if rule.defaults:
+        return _compile_builder(rule, append_unknown)
+    parts = (append_unknown, rule.rule, *rule._trace)
+    if parts not in _builders:
+        _builders[parts] = _compile_builder(rule, append_unknown)
+    return _builders[parts]
+
+
 def share() -> None:
-    """Share what is compiled and read: templates between apps, files and names of events between sessions.
+    """Share what is compiled and read: templates and rules between apps, files and names of events between sessions.
 
     A session of botocore then takes a quarter of the time, and most tests make one or more.
     """
     flask.Flask.jinja_options = {"bytecode_cache": TEMPLATES}
+    werkzeug.routing.Rule._compile_builder = compile_builder
+    botocore.hooks._PrefixTrie._recursive_copy = copy_node
     # PynamoDB makes a session for each model, which reads half a megabyte of JSON for its client.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     botocore.hooks.accepts_kwargs = accepts_kwargs
