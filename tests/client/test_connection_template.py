@@ -134,7 +134,7 @@ class TestConnectionTemplate:
 
             def finish(self, _: None, call: t.Any) -> None:
                 """Called after it."""
-                heard.append(call.operation.app_name)
+                heard.append(call.app_name)
 
         for app in apps:
             with app.app_context():
