@@ -8,7 +8,9 @@ import os
 import typing as t
 
 from dynaflask.exceptions import MigrationError
+from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
+from dynaflask.registry.tenant_tables import has_own_table
 from dynaflask.tables.migrations.files import Migration
 from dynaflask.tables.migrations.files import read_migrations
 from dynaflask.tables.migrations.history import APPLIED
@@ -147,7 +149,8 @@ def apply_migration(
         MigrationError: Another run applies the migration, ``forwards`` failed, or DynamoDB throttled a call with all
             its attempts. The next run continues it.
         TenantRequired: Tenants share the table, and there is no tenant.
-        TenantMismatch: The model or an item is another tenant's.
+        TenantMismatch: The model or an item is another tenant's, or a table without a ``TenantKey`` is not that of the
+            tenant alone.
         TableError: The table does not exist, or DynamoDB refused.
     """
     table, history = _find(registry, migration)
@@ -228,7 +231,19 @@ def _find(registry: Registry, migration: Migration) -> tuple[Table | None, Histo
             " db.tenant(...):`, or use `with db.without_tenant(reason=...):` for the items of all tenants at once."
         )
     # The connection of a model that belongs to no tenant is for none.
-    return table, History(connection, target=table.name, tenant=connection.tenant)
+    tenant = connection.tenant
+    if tenant is not None and not (_has_tenant_key(table) or _is_alone(registry, migration, table, tenant=tenant)):
+        raise TenantMismatch(
+            f"{migration.name} changes the {table}, which is not that of {tenant!r} alone: it would change each item"
+            " once for each tenant. Give each tenant a table_prefix of its own. If the table belongs to no tenant, set"
+            " Meta.tenant = False. To change it once for all, use `flask dynamo migrate --without-tenant`, or `with"
+            " db.without_tenant(reason=...):`."
+        )
+    return table, History(connection, target=table.name, tenant=tenant)
+
+
+def _is_alone(registry: Registry, migration: Migration, table: Table, *, tenant: str) -> bool:
+    return has_own_table(registry.scope, migration.model, tenant=tenant, bind=table.bind, table_name=table.name)
 
 
 def _has_tenant_key(table: Table) -> bool:

@@ -156,6 +156,35 @@ def test_two_tenants_migrate_their_own_tables(
             assert [result.tenant for result in migrate(db.registry, directory)] == ["globex"]
 
 
+def test_a_table_that_nothing_separates_is_not_migrated_for_a_tenant(
+    make_app: MakeApp,
+    ministack: engines.Engine,
+    account: engines.Account,
+    db: dynaflask.Dynamo,
+    directory: pathlib.Path,
+) -> None:
+    """A run for each tenant would change each item twice. A second app, whose tenants have tables, is not refused."""
+    note = migrations.declare_note(db)
+    app = make_app("shared", **_settings(ministack, account), tenants=TENANTS)
+    prefix = f"{account.table_prefix}acme-"
+    other = make_app("separate", **_settings(ministack, account), tenants={"acme": {"table_prefix": prefix}})
+    for context, block in ((app, db.without_tenant(reason="test")), (other, db.tenant("acme"))):
+        with context.app_context(), block:
+            db.create_all(wait=True)
+            note("1", title="T").save()
+    with app.app_context():
+        for tenant in TENANTS:
+            with db.tenant(tenant), pytest.raises(TenantMismatch, match="once for each tenant"):
+                migrate(db.registry, directory)
+        with db.without_tenant(reason="test"):
+            assert slugs(note) == {"1": None}
+            assert [result.tenant for result in migrate(db.registry, directory)] == [None]
+            assert slugs(note) == {"1": "t"}
+    with other.app_context(), db.tenant("acme"):
+        assert slugs(note) == {"1": None}
+        assert [result.tenant for result in migrate(db.registry, directory)] == ["acme"]
+
+
 def test_a_table_of_no_tenant_is_migrated_once(
     make_app: MakeApp,
     ministack: engines.Engine,
