@@ -96,15 +96,14 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
                 raise self._exhausted_error()
 
     def _write_pending(self) -> None:
-        operations, table = self.pending_operations, self.model._get_connection()
-        items = BatchItems(self.model, table)
+        operations, items = self.pending_operations, BatchItems(self.model, self.model._get_connection())
         first_attempt = [items.serialize(operations)]
         # The operations themselves, until DynamoDB's response has the requests that it left unprocessed.
         unprocessed = list(operations)
 
         def send(pending: list[Request]) -> list[Request]:
             if first_attempt:
-                response = items.send(table, *first_attempt.pop())
+                response = items.send(*first_attempt.pop())
             else:
                 put_items, delete_items = split_requests(pending)
                 response = self.model._get_connection().batch_write_item(put_items=put_items, delete_items=delete_items)

@@ -8,6 +8,7 @@ import typing as t
 from pynamodb.constants import BATCH_WRITE_ITEM
 from pynamodb.constants import PUT
 
+from dynaflask.client.connection import TableConnection
 from dynaflask.client.plain_requests import PlainItems
 from dynaflask.client.plain_requests import decoded_items
 from dynaflask.model.codec.serializer import CheckedSerializer
@@ -36,21 +37,24 @@ class BatchItems:
 
     Attributes:
         are_plain: True if botocore would send each item unchanged.
-        requests: What builds the request; None if the connection must. If it takes encoded items, some may be.
     """
 
     def __init__(self, model: t.Any, table: t.Any) -> None:
         self.are_plain = True
         self._model = model
+        self._table = table
         self._scope: Scope | None = current_scope(model.__dynamo__)
         codec = codec_in(self._scope, model)
-        self.requests = None if codec is None else codec.lane.batch_requests(table)
-        self._encodes = self.requests is not None and self.requests.take_encoded_items
+        # None if the connection must build the request.
+        self._requests = None if codec is None else codec.lane.batch_requests(table)
+        self._encodes = self._requests is not None and self._requests.take_encoded_items
         self._serializers: dict[type, CheckedSerializer | None] = {}
         self._are_usual = True
 
-    def serialize(self, operations: cabc.Iterable[Json]) -> tuple[list[Json], list[Json]]:
+    def serialize(self, operations: cabc.Iterable[Json]) -> tuple[list[t.Any], list[Json]]:
         """The items of the objects to save, with their next versions, and the keys of the objects to delete.
+
+        An item may be encoded, for :meth:`send` alone.
 
         Args:
             operations: The pending operations of PynamoDB's batch.
@@ -80,20 +84,23 @@ class BatchItems:
         require_same_scope(self._model, scope)
         return items, keys
 
-    def send(self, table: t.Any, items: list[t.Any], keys: list[Json]) -> Json:
+    def send(self, items: list[t.Any], keys: list[Json]) -> Json:
         """The response to the request with these items and keys.
 
         Args:
-            table: The connection of the model's table.
             items: The items of the objects to save.
             keys: The keys of the objects to delete.
         """
-        request = None
-        if self.requests is not None and self.are_plain:
-            request = self.requests.batch_write(PlainItems(items), keys)
-        if request is None:
-            return t.cast("Json", table.batch_write_item(put_items=decoded_items(items), delete_items=keys))
-        return t.cast("Json", table.connection.send_plain(BATCH_WRITE_ITEM, request))
+        request, table = None, self._table
+        if self._requests is not None and self.are_plain:
+            request = self._requests.batch_write(PlainItems(items), keys)
+        if request is not None:
+            return t.cast("Json", table.connection.send_plain(BATCH_WRITE_ITEM, request))
+        put_items = decoded_items(items)
+        # A program may put another connection in place of the model's.
+        if self.are_plain and type(table) is TableConnection:
+            put_items = PlainItems(put_items)
+        return t.cast("Json", table.batch_write_item(put_items=put_items, delete_items=keys))
 
     def mark_saved(self, instances: cabc.Iterable[t.Any]) -> None:
         """Give objects the versions and the tenant of their items, as after a save."""

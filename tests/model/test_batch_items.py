@@ -13,11 +13,13 @@ import pynamodb.connection
 import pynamodb.signals
 import pytest
 from pynamodb.attributes import NumberAttribute
+from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.attributes import UnicodeSetAttribute
 from pynamodb.attributes import VersionAttribute
 
 import dynaflask
+from dynaflask.client import plain_calls
 from dynaflask.client.codec import json_codec
 from dynaflask.client.connection import Connection
 from dynaflask.client.direct.operation_codec import OperationCodec
@@ -349,6 +351,34 @@ class TestEncoded:
         assert [items_of(recorder, "Visit")] == [[{"number": {"N": "2"}}]]
         body = recorder.requests[0].body["RequestItems"]["Visit"]
         assert body == [{"PutRequest": {"Item": {"number": {"N": "1000000000000000000000000000000"}}}}]
+
+    def test_a_model_that_hides_expired_items(
+        self, app: flask.Flask, db: dynaflask.Dynamo, recorder: recorders.Recorder, encoded: list[bool]
+    ) -> None:
+        """Its connection builds the request, of items that need no second check."""
+
+        class Note(db.Model):  # type: ignore[name-defined]
+            class Meta:
+                table_name = "Note"
+                hide_expired = True
+
+            id = UnicodeAttribute(hash_key=True)
+            expires = TTLAttribute(null=True)
+
+        with mock.patch.object(plain_calls, "is_plain_item", side_effect=AssertionError):
+            saved(Note, Note("1"))
+        assert encoded == [False]
+        assert items_of(recorder, "Note") == [{"id": {"S": "1"}}]
+
+    def test_a_connection_of_the_program(self, app: flask.Flask, note_model: t.Any, encoded: list[bool]) -> None:
+        """A connection in place of the model's gets dicts."""
+        connection = mock.Mock(**{"batch_write_item.return_value": {}})
+        with mock.patch.object(note_model, "_get_connection", return_value=connection):
+            saved(note_model, note_model("f", "1"))
+        item = note_model("f", "1").serialize()
+        connection.batch_write_item.assert_called_once_with(put_items=[item], delete_items=[])
+        assert type(connection.batch_write_item.call_args.kwargs["put_items"]) is list
+        assert encoded == []
 
     def test_an_index_is_declared_meanwhile(
         self, app: flask.Flask, recorder: recorders.Recorder, note_model: t.Any
