@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import os
 import re
 import time
 import typing as t
-from hashlib import sha256
 from urllib.parse import quote
 
 from botocore.credentials import ReadOnlyCredentials
@@ -50,27 +50,28 @@ _TRACE_SAFE = "-=;:+&[]{}\"',"
 class SigningParts:
     """What all requests of one template that are signed in one second have in common. It does not change.
 
-    A request continues copies of the hashes: their common start is hashed once.
-
     Attributes:
         second: The second, since the epoch.
         credentials: The credentials, or what equals none: a program's own may change in place.
-        canonical: SHA-256 of the canonical request without the digest of the body.
-        inner: SHA-256 over the inner pad of the signing key, and the string to sign without the digest of the canonical
-            request.
+        canonical: The canonical request without the digest of the body.
+        to_sign: The string to sign without the digest of the canonical request.
+        inner: SHA-256 over the inner pad of the signing key.
         outer: SHA-256 over the outer pad.
-        head: The request up to the signature.
+        head: Header lines up to the signature.
+        end: Header lines after it.
     """
 
     second: int
     credentials: t.Any
-    canonical: t.Any
+    canonical: str
+    to_sign: str
     inner: t.Any
     outer: t.Any
-    head: bytes
+    head: str
+    end: str
 
 
-NO_PARTS: t.Final = SigningParts(-1, None, None, None, None, b"")
+NO_PARTS: t.Final = SigningParts(-1, None, "", "", None, None, "", "")
 
 
 class RequestTemplate:
@@ -143,31 +144,30 @@ class RequestTemplate:
                 return None
             # Other threads read the parts of one second as a whole.
             parts = self._parts = self._parts_of(second, credentials)
-        canonical, inner, outer = parts.canonical.copy(), parts.inner.copy(), parts.outer.copy()
-        canonical.update(sha256(body).hexdigest().encode())
-        inner.update(canonical.hexdigest().encode())
+        canonical = f"{parts.canonical}{hashlib.sha256(body).hexdigest()}"
+        inner, outer = parts.inner.copy(), parts.outer.copy()
+        inner.update(f"{parts.to_sign}{hashlib.sha256(canonical.encode()).hexdigest()}".encode())
         outer.update(inner.digest())
         trace = _trace_line() if self._is_traced else ""
-        end = (
-            f"{outer.hexdigest()}\r\namz-sdk-invocation-id: {invocation_id}\r\n"
-            f"content-length: {len(body)}\r\n{trace}\r\n"
+        head = (
+            f"{self._head}amz-sdk-invocation-id: {invocation_id}\r\ncontent-length: {len(body)}\r\n{trace}"
+            f"{parts.head}{outer.hexdigest()}{parts.end}"
         )
-        return b"".join((parts.head, end.encode(), body))
+        return head.encode() + body
 
     def _parts_of(self, second: int, credentials: t.Any) -> SigningParts:
         now, token = timestamp(second), credentials.token
         inner, outer, scope = keyed_hashes(credentials.secret_key, now[:8], *self.destination)
-        inner = inner.copy()
-        inner.update(f"{ALGORITHM}\n{now}\n{scope}\n".encode())
-        token_line = f"{TOKEN}: {token}\r\n" if token else ""
-        start = f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={_signed_names(token)}"
+        start = f"{ALGORITHM} Credential={credentials.access_key}/{scope}"
         return SigningParts(
             second=second,
             credentials=credentials if type(credentials) is ReadOnlyCredentials else UNKNOWN,
-            canonical=sha256(self._canonical(token, now=now).encode()),
+            canonical=self._canonical(token, now=now),
+            to_sign=f"{ALGORITHM}\n{now}\n{scope}\n",
             inner=inner,
             outer=outer,
-            head=f"{self._head}x-amz-date: {now}\r\n{token_line}authorization: {start}, Signature=".encode(),
+            head=f"x-amz-date: {now}\r\nauthorization: {start}, SignedHeaders={_signed_names(token)}, Signature=",
+            end=f"\r\n{TOKEN}: {token}\r\n\r\n" if token else "\r\n\r\n",
         )
 
     def sign(self, body: bytes, *, credentials: t.Any, now: str) -> str:
@@ -178,7 +178,7 @@ class RequestTemplate:
             credentials: Frozen credentials that sign it.
             now: The ``X-Amz-Date`` header.
         """
-        canonical = f"{self._canonical(credentials.token, now=now)}{sha256(body).hexdigest()}"
+        canonical = f"{self._canonical(credentials.token, now=now)}{hashlib.sha256(body).hexdigest()}"
         return authorization(
             canonical,
             names=_signed_names(credentials.token),
@@ -264,7 +264,7 @@ def keyed_hashes(secret: str, date: str, region_name: str, service_name: str) ->
         service_name: Signing name of the service.
     """
     key = signing_key(secret, date, region_name, service_name).ljust(64, b"\0")
-    inner, outer = (sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C))
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C))
     return inner, outer, f"{date}/{region_name}/{service_name}/aws4_request"
 
 
