@@ -8,7 +8,6 @@ import gc
 import os
 import pathlib
 import signal
-import sys
 import threading
 import typing as t
 import weakref
@@ -39,8 +38,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.pop("PYTEST_ADDOPTS", None)
 measure_no_programs()
 
-# The fixtures that users get by the entry point, and the browser.
-pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser"]
+# The fixtures that users get by the entry point, the browser, and what coverage follows.
+pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser", "tests.support.measuring"]
 default_transport.apply()
 caches.share()
 # Each app and each client is garbage of thousands of objects that refer to each other. To look for it after every 700
@@ -59,7 +58,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
-MEASURED_ENGINE = "ministack"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -104,35 +102,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # Of the other files, that of the most tests first.
     counts = collections.Counter(item.path for item in items)
     items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -counts[item.path], item.path))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> cabc.Generator[None, object, object]:
-    """Take the tracer of coverage off while a test runs whose lines others measure.
-
-    The marker of pytest-cov would start coverage again after each of them. A start puts the variables back that measure
-    programs, and lets ``os._exit`` write the data of a fork once more.
-    """
-    if not is_unmeasured(item):
-        return (yield)
-    mine, others = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]  # as in its documentation
-    try:
-        return (yield)
-    finally:
-        threading.settrace(others)  # type: ignore[arg-type]
-        sys.settrace(mine)
-
-
-def is_unmeasured(item: pytest.Item) -> bool:
-    """True if a test is marked, tries many examples, or is measured on another engine: coverage doubles its time."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return (
-        item.get_closest_marker("unmeasured") is not None
-        or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        or parameters.get("engine", MEASURED_ENGINE) != MEASURED_ENGINE
-    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,7 @@ import typing as t
 from pynamodb.constants import BATCH_WRITE_ITEM
 from pynamodb.constants import PUT
 
-from dynaflask.client.connection import TableConnection
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.client.plain_requests import PlainItems
 from dynaflask.client.plain_requests import decoded_items
 from dynaflask.model.codec.serializer import CheckedSerializer

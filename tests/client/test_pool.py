@@ -378,11 +378,12 @@ class TestMaking:
 class TestFork:
     """A forked child has an empty pool; ``test_forks.py`` forks for real."""
 
+    @pytest.mark.parametrize("transport", ["direct", "botocore"])
     def test_a_child_abandons_its_parents_clients(
-        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
+        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch, transport: str
     ) -> None:
         """It makes another client, and does not call ``close`` on the parent's."""
-        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
+        app = make_app(host=recorder.url, region="us-east-1", transport=transport, **KEYS)
         ping(app)
         with lease(app).call() as client:
             closings: list[int] = []

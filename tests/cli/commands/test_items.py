@@ -18,6 +18,7 @@ from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.commands import run
+from tests.support.paths import measured_environment
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -193,7 +194,7 @@ def test_on_a_terminal_there_is_a_bar_and_tables_fit(
 def on_terminal(command: list[str], *, columns: int = 80) -> str:
     """The output of a command on a terminal."""
     primary, secondary = pty.openpty()
-    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    environment = measured_environment(COLUMNS=str(columns), TERM="xterm")
     with subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary, env=environment) as process:
         os.close(secondary)
         shown = b"".join(iter(lambda: read(primary), b""))

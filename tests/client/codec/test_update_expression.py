@@ -92,7 +92,6 @@ def theirs(actions: t.Any) -> dict[str, t.Any]:
 
 
 @given(ACTIONS)
-@example([])
 @example([Path("a").set(Path("b") + 1), Path("a").set(2), Path(["a", "b"]).remove(), Path("c").add(1)])
 def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
     """Text, names, values, order and errors equal PynamoDB's, or the result is None."""
@@ -100,6 +99,11 @@ def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
     is_left = ours == outcome(lambda: None)
     assert is_left or ours == outcome(lambda: theirs(actions))
     assert is_left == any(type(one) is Other for one in actions) or ours[0] is ValueError
+
+
+def test_no_actions_are_an_empty_update() -> None:
+    """Without an action there are neither names nor values, as from PynamoDB."""
+    assert serialize_update([]) == theirs([])
 
 
 @pytest.mark.parametrize(

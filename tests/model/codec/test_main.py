@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pynamodb.attributes import UnicodeSetAttribute
 from dynaflask.client.codec import json_codec
 from dynaflask.model.codec.__main__ import main
 from dynaflask.model.codec.__main__ import report
-from tests.support.paths import PROJECT
+from tests.support.paths import measured_environment
 from tests.support.strategies import Upper
 from tests.support.strategies import thing
 
@@ -138,7 +137,7 @@ def test_it_is_a_command(tmp_path: pathlib.Path) -> None:
         text=True,
         check=True,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env=measured_environment(),
     )
     assert "def deserialize_Thread(item):" in process.stdout
 

@@ -1,0 +1,40 @@
+"""Coverage follows fixtures and tests, and nothing of a test that is not measured."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import sys
+import threading
+
+import pytest
+
+from tests.support import measuring
+from tests.support.paths import environment
+
+
+def tracers() -> tuple[object, object]:
+    return sys.gettrace(), threading.gettrace()
+
+
+@pytest.fixture
+def followed() -> cabc.Iterator[tuple[object, object]]:
+    """The tracers of a fixture, which are those of its end."""
+    before = tracers()
+    yield before
+    assert tracers() == before
+
+
+def test_a_test_and_its_fixtures_are_followed(followed: tuple[object, object]) -> None:
+    """They have the tracers that pytest had before the first test."""
+    assert tracers() == followed == measuring._measured
+
+
+@pytest.mark.unmeasured
+def test_an_unmeasured_test_is_not_followed(followed: tuple[object, object]) -> None:
+    """Nothing follows the lines of a test that is marked, nor those of its fixtures and threads."""
+    assert tracers() == followed == (None, None)
+
+
+def test_a_program_is_not_measured_after_an_unmeasured_test() -> None:
+    """The environment of a program does not measure it, unless a test asks for that."""
+    assert [name for name in environment() if name.startswith("COVERAGE_PROCESS_")] == []
