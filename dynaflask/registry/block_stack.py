@@ -56,7 +56,13 @@ class BlockStack:
 
     def push_again(self, block: Scope) -> ScopeToken:
         """Enter a block that work was begun in, until :attr:`reset`."""
-        return self._blocks.set((*self.entered(), block))
+        blocks = self.entered()
+        try:
+            return self._blocks.set((*blocks, block))
+        except BaseException:
+            # A signal has raised before the caller has the token.
+            self._blocks.set(blocks)
+            raise
 
     def remove(self, block: Scope) -> None:
         """Leave a block, wherever it is on the stack.
