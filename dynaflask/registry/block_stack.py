@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import contextvars
+import inspect
 import sys
 import types
 import typing as t
@@ -55,7 +56,13 @@ class BlockStack:
 
     def push_again(self, block: Scope) -> ScopeToken:
         """Enter a block that work was begun in, until :attr:`reset`."""
-        return self._blocks.set((*self.entered(), block))
+        blocks = self.entered()
+        try:
+            return self._blocks.set((*blocks, block))
+        except BaseException:
+            # A signal has raised before the caller has the token.
+            self._blocks.set(blocks)
+            raise
 
     def remove(self, block: Scope) -> None:
         """Leave a block, wherever it is on the stack.
@@ -138,8 +145,38 @@ class BlockStack:
         if frame is None:
             return None
         own_block = running_in[frame]
-        inside = (block for block in reversed(blocks) if block.root is root and _is_inside(block, own_block, frame))
-        return next(inside, own_block)
+        of_root = [block for block in reversed(blocks) if block.root is root]
+        innermost = next((block for block in of_root if _is_inside(block, own_block, frame)), own_block)
+        if of_root and of_root[0] is not innermost:
+            of_root[0].is_interleaved = True
+        return innermost
+
+    def is_unclear(self, block: Scope) -> bool:
+        """True in a copy of a context that a generator of another block may have made.
+
+        The generator was suspended when the innermost block was entered, and has run since. It may have begun this
+        thread or task, and so may the code around it.
+
+        Args:
+            block: What :meth:`innermost` returned.
+        """
+        if not block.suspended:
+            return False
+        # Not coroutines: the task of each runs it in a context of its own.
+        frames = {
+            id(frame): frame
+            for other in self.entered()
+            for frame in other.generators
+            if not frame.f_code.co_flags & inspect.CO_COROUTINE
+        }
+        has_run = (frame.f_lasti != block.suspended.get(key, frame.f_lasti) for key, frame in frames.items())
+        if not (block.is_interleaved or any(has_run)) or _is_in_generator(block.root):
+            return False
+        blocks = self.entered()
+        if self._is_entered_here(block):
+            block.token = self._blocks.set(blocks)
+            return False
+        return True
 
     def innermost_of(self, blocks: cabc.Collection[t.Any]) -> Scope | None:
         """The innermost of these blocks that the running code stands in, or None if it stands in none of them."""
@@ -154,16 +191,25 @@ class BlockStack:
         return next((block for block in reversed(self.entered()) if block in around), next(iter(around), None))
 
 
-def _suspended_generators(root: Scope) -> cabc.Collection[int]:
-    """The ids of the generators that are suspended inside a block of the context."""
+def _suspended_generators(root: Scope) -> cabc.Mapping[int, int]:
+    """The generators that are suspended inside a block of the context: where they are, by the id of the frame."""
     # Ids, not frames: the variables of one generator may refer to another, which would then never end. A new frame may
     # have the id of an ended one, but its blocks are entered later, and never compared with these.
-    generators = {id(generator) for block in tuple(root.generator_blocks) for generator in block.generators}
+    generators = {id(frame): frame.f_lasti for block in tuple(root.generator_blocks) for frame in block.generators}
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and generators:
-        generators.discard(id(frame))
+        generators.pop(id(frame), None)
         frame = frame.f_back
     return generators
+
+
+def _is_in_generator(root: Scope) -> bool:
+    """True if a generator that stands in a block of the context has called the running code."""
+    generators = {id(frame) for block in tuple(root.generator_blocks) for frame in block.generators}
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and id(frame) not in generators:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _is_inside(block: Scope | None, own_block: Scope, frame: types.FrameType) -> bool:

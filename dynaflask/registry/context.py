@@ -35,15 +35,12 @@ class UnclearBlockError(RuntimeError):
     """The current scope is not known.
 
     Args:
+        message: Why, and what to do.
         root: The scope of the context. A block that names its tenant can be entered in it.
     """
 
-    def __init__(self, root: Scope) -> None:
-        super().__init__(
-            "This code runs in a copy of a context that was inside of a block, and another thread or task has left the"
-            " block since: it is not known if the copy was made before or after that. Name the tenant here: `with"
-            " db.tenant(...):` or `with db.without_tenant(reason=...):`."
-        )
+    def __init__(self, message: str, root: Scope) -> None:
+        super().__init__(message)
         self.root = root
 
 
@@ -163,7 +160,19 @@ def _scope_among_generators(root: Scope, context: AppContext | None) -> Scope:
 def _scope_without_left(root: Scope) -> Scope:
     scope = block_stack.innermost(root)
     if scope.is_left_elsewhere:
-        raise UnclearBlockError(root)
+        raise UnclearBlockError(
+            "This code runs in a copy of a context that was inside of a block, and another thread or task has left the"
+            " block since: it is not known if the copy was made before or after that. Name the tenant here: `with"
+            " db.tenant(...):` or `with db.without_tenant(reason=...):`.",
+            root,
+        )
+    if block_stack.is_unclear(scope):
+        raise UnclearBlockError(
+            "This code runs in a copy of a context that was inside of a block, and a generator that stands in another"
+            " block has run since: it is not known if the generator made the copy. Name the tenant here: `with"
+            " db.tenant(...):` or `with db.without_tenant(reason=...):`.",
+            root,
+        )
     return scope
 
 

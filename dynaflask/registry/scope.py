@@ -80,7 +80,9 @@ class Scope:
         around: Of the scope of such a request: the scope of the context.
         generator_blocks: Of the context's own scope: the blocks that a generator or a coroutine has entered.
         generators: Of an entered block: the frames of those that entered it.
-        suspended: Of an entered block: the ids of the generators that were suspended in blocks at its entry.
+        suspended: Of an entered block: the generators that were suspended in blocks at its entry, by the id of the
+            frame, and the instruction that each was suspended at.
+        is_interleaved: True if a generator that was suspended at the entry of the block has run inside of it.
         is_left: True after the ``with`` statement that entered the block. What was begun in the block may go on in it.
         is_left_elsewhere: True if another thread or task than that which entered the block has left it.
         token: Of an entered block: tells the thread or task that entered it from a copy of its context.
@@ -93,7 +95,8 @@ class Scope:
     around: Scope | None = None
     generator_blocks: t.Any = ()
     generators: tuple[types.FrameType, ...] = ()
-    suspended: cabc.Collection[int] = ()
+    suspended: cabc.Mapping[int, int] = types.MappingProxyType({})
+    is_interleaved: bool = False
     is_left: bool = False
     is_left_elsewhere: bool = False
     token: ScopeToken | None = None

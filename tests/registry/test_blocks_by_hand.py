@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from dynaflask.registry.block_stack import BlockStack
+from dynaflask.registry.block_stack import block_stack
 from tests.support.two_apps import World
 
 LEFT = (None, None, None)
@@ -321,3 +322,33 @@ class TestInterrupted:
             copied.run(save, world)
             save(world)
         assert world.sent() == ["one acme-Thread", "one Thread"]
+
+
+class InterruptedVariable:
+    """A ``ContextVar`` whose first change is made, and interrupted then."""
+
+    def __init__(self, variable: contextvars.ContextVar[t.Any]) -> None:
+        self._variable = variable
+        self._is_interrupted = False
+
+    def set(self, value: t.Any) -> t.Any:
+        """Set the value."""
+        token = self._variable.set(value)
+        if not self._is_interrupted:
+            self._is_interrupted = True
+            raise Interrupted
+        return token
+
+
+def test_results_that_are_interrupted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may raise when a result of one tenant is read for another one, whose block goes on."""
+    for app in (world.one, world.two):
+        with app.app_context():
+            with world.db.tenant("acme"):
+                items = world.Thread.batch_get([("forum", "subject")])
+            with world.db.tenant("globex"):
+                with monkeypatch.context() as patch, pytest.raises(Interrupted):
+                    patch.setattr(block_stack, "_blocks", InterruptedVariable(block_stack._blocks))
+                    next(items)
+                save(world)
+        assert world.sent() == [f"{app.name} globex-Thread"]

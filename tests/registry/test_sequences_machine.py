@@ -142,6 +142,7 @@ class Sequences(RuleBasedStateMachine):
         self.entered: list[Block] = []
         self.living: list[Inside] = []
         self.left_elsewhere: set[Block] = set()
+        self.are_interleaved = False
         self.world.sent()
 
     # The model.
@@ -256,6 +257,7 @@ class Sequences(RuleBasedStateMachine):
         if inside not in self.living:
             return
         own = inside.blocks[-1]
+        self.note_turn(inside)
         is_there = self.current is own.context
 
         def step() -> None:
@@ -270,10 +272,16 @@ class Sequences(RuleBasedStateMachine):
             copied = contextvars.copy_context()
             self.check_in_copy(place, lambda: self.run(way, copied, step), is_clear=not self.left_elsewhere)
 
+    def note_turn(self, inside: Inside) -> None:
+        """Note if a generator runs inside of another block: it may have made any copy from now on."""
+        if self.entered and self.entered[-1] not in inside.blocks:
+            self.are_interleaved = True
+
     @rule(inside=generators, tenant=NAMES)
     def nest(self, inside: Inside, tenant: str) -> None:
         """A generator enters a further block."""
         if inside in self.living and self.current is inside.blocks[-1].context and len(inside.blocks) < 3:
+            self.note_turn(inside)
             inside.itself.send(tenant)
             inside.blocks.append(Block(inside.blocks[-1].context, tenant))
             self.entered.append(inside.blocks[-1])
@@ -283,6 +291,8 @@ class Sequences(RuleBasedStateMachine):
         """A generator leaves its innermost block, or all of them, here or elsewhere."""
         if inside not in self.living:
             return
+
+        self.note_turn(inside)
 
         def leave() -> None:
             if how == "close":
@@ -316,11 +326,16 @@ class Sequences(RuleBasedStateMachine):
         def save() -> t.Any:
             return self.run(way, copied.itself, self.world.Thread("forum", "subject").save)
 
-        is_clear = not copied.left_before and not any(block.is_left_elsewhere for block in copied.blocks)
+        is_clear = not (self.are_interleaved or copied.left_before) and not any(
+            block.is_left_elsewhere for block in copied.blocks
+        )
         self.check_in_copy(innermost(copied.current, copied.blocks), save, is_clear=is_clear)
 
     def check_in_copy(self, place: Place | None, call: t.Callable[[], t.Any], *, is_clear: bool) -> None:
-        """A call in a copy goes to the place, or may be refused if other code has left a block of the copy."""
+        """A call in a copy goes to the place, or may be refused if other code has left a block of the copy.
+
+        So may it if a generator of another block has run.
+        """
         if is_clear:
             self.check(place, call)
             return

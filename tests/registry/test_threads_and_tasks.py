@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import threading
 import typing as t
@@ -232,3 +233,113 @@ class TestContextRun:
 
         copies[0].run(outer)
         assert world.sent() == ["two globex-Thread", "one acme-Thread"]
+
+
+def save_in_thread(world: World) -> None:
+    """Make a call in a thread, in a copy of the context."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(contextvars.copy_context().run, save, world).result(60)
+
+
+def save_in_threads(world: World, tenant: str, *, has_own_calls: bool) -> t.Iterator[None]:
+    """A generator in a tenant's block. Threads make its calls, and perhaps itself."""
+    with world.db.tenant(tenant):
+        while True:
+            if has_own_calls:
+                save(world)
+            save_in_thread(world)
+            yield
+
+
+async def save_in_tasks(world: World, tenant: str, start: t.Callable[[World], t.Awaitable[None]]) -> t.Any:
+    """An asynchronous generator in a tenant's block. Threads or tasks make its calls."""
+    with world.db.tenant(tenant):
+        while True:
+            await start(world)
+            yield
+
+
+async def save_later(world: World) -> None:
+    """Make a call."""
+    save(world)
+
+
+#: How an asynchronous generator has its calls made.
+STARTS: dict[str, t.Callable[[World], t.Awaitable[None]]] = {
+    "thread": lambda world: asyncio.to_thread(save, world),
+    "task": lambda world: asyncio.create_task(save_later(world)),
+}
+
+
+class TestGeneratorsThatStartThreads:
+    """Python does not tell who made a copy of a context: a generator that has just run, or the code around it."""
+
+    @pytest.mark.parametrize("has_own_calls", [False, True])
+    def test_in_another_block(self, world: World, has_own_calls: bool) -> None:
+        """A copy that may be a generator's is refused in the block that was entered while the generator slept."""
+        for app in (world.one, world.two):
+            with app.app_context():
+                generator = save_in_threads(world, "acme", has_own_calls=has_own_calls)
+                next(generator)
+                with world.db.tenant("globex"):
+                    world.sent()
+                    save_in_thread(world)
+                    with pytest.raises(RuntimeError, match="if the generator made the copy. Name the tenant here"):
+                        next(generator)
+                    assert world.sent() == [
+                        f"{app.name} globex-Thread",
+                        *([f"{app.name} acme-Thread"] if has_own_calls else []),
+                    ]
+                    save(world)
+                    contextvars.copy_context().run(lambda: world.db.tenant("north").__enter__())
+                assert world.sent() == [f"{app.name} globex-Thread"]
+
+    @pytest.mark.parametrize("start", STARTS)
+    def test_of_an_asynchronous_generator(self, world: World, start: str) -> None:
+        """So it is with the threads and the tasks of an asynchronous generator."""
+
+        async def read() -> None:
+            generator = save_in_tasks(world, "acme", STARTS[start])
+            await anext(generator)
+            with world.db.tenant("globex"), pytest.raises(RuntimeError, match="Name the tenant here"):
+                await anext(generator)
+
+        with world.one.app_context():
+            asyncio.run(read())
+        assert world.sent() == ["one acme-Thread"]
+
+    def test_a_generator_that_sleeps(self, world: World) -> None:
+        """A context manager, or a fixture, has not run since: the copy is that of the code in its block."""
+
+        @contextlib.contextmanager
+        def acting(tenant: str) -> t.Iterator[None]:
+            with world.db.tenant(tenant):
+                yield
+
+        with world.one.app_context(), acting("acme"):
+            with world.db.tenant("globex"):
+                save_in_thread(world)
+            with acting("globex"):
+                save_in_thread(world)
+            save_in_thread(world)
+        assert world.sent() == ["one globex-Thread", "one globex-Thread", "one acme-Thread"]
+
+    def test_tasks_in_blocks_of_their_own(self, world: World) -> None:
+        """A task runs in a context of its own: no other task makes a copy of it."""
+
+        async def work(tenant: str) -> None:
+            with world.db.tenant(tenant):
+                for _ in range(3):
+                    await asyncio.to_thread(save, world)
+                    await asyncio.sleep(0)
+
+        async def main() -> None:
+            with world.db.tenant("north"):
+                tasks = [asyncio.create_task(work(tenant)) for tenant in ("acme", "globex")]
+                await asyncio.sleep(0)
+                await asyncio.to_thread(save, world)
+                await asyncio.gather(*tasks)
+
+        with world.one.app_context():
+            asyncio.run(main())
+        assert sorted(world.sent()) == ["one Thread", *["one acme-Thread"] * 3, *["one globex-Thread"] * 3]

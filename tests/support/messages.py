@@ -26,7 +26,7 @@ ERRORS = {
     if inspect.isclass(value) and issubclass(value, BaseException)
 } | {"InvalidValue", "StopValidation", "TableError"}
 # Functions and classes of the package that take a message, and its position.
-OTHERS = {"_batch_error": 0, "Advice": 2, "UnknownModel": 1, "TransferError": 1}
+OTHERS = {"_batch_error": 0, "Advice": 2, "UnknownModel": 1, "TransferError": 1, "UnclearBlockError": 0}
 # Methods of loggers, of `warnings` and of the base class of an error.
 METHODS = {"critical": 0, "error": 0, "exception": 0, "log": 1, "warn": 0, "warning": 0, "__init__": 0}
 # A sentence with fewer characters of its own says nothing without the next one.
