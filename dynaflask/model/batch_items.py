@@ -8,9 +8,9 @@ import typing as t
 from pynamodb.constants import BATCH_WRITE_ITEM
 from pynamodb.constants import PUT
 
-from dynaflask.client.table_connection import TableConnection
 from dynaflask.client.plain_requests import PlainItems
 from dynaflask.client.plain_requests import decoded_items
+from dynaflask.client.table_connection import TableConnection
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec_lookup import codec_in
 from dynaflask.model.item_tenant import remember_tenant
