@@ -48,6 +48,8 @@ from tests.support.comparing import shape
 from tests.support.lanes import calls_of
 from tests.support.settings import MakeApp
 
+pytestmark = pytest.mark.unmeasured
+
 TABLES = (pynamodb.connection.table.TableConnection, TableConnection)
 OWNERS = (base.Model, TenantGuardMixin, VersionMixin, ItemTenantMixin, pynamodb.models.Model, AttributeContainer)
 METHODS = {

@@ -40,6 +40,8 @@ from tests.support.sidebyside import Outcome
 from tests.support.sidebyside import Steps
 from tests.support.sidebyside import side_by_side
 
+pytestmark = pytest.mark.unmeasured
+
 Both = t.Callable[[Steps], list[Outcome]]
 
 SOME_DAY = dt.datetime(2026, 11, 22, 12, 30, tzinfo=dt.timezone.utc)

@@ -27,6 +27,8 @@ from dynaflask.config.fields import SETTINGS
 from tests.support.paths import PROJECT
 from tests.support.paths import environment
 
+pytestmark = pytest.mark.unmeasured
+
 PAGES = {
     path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8")
     for path in (PROJECT / "README.md", *sorted(PROJECT.glob("docs/**/*.md")))

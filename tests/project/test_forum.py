@@ -51,6 +51,8 @@ from tests.support.pages import served
 from tests.support.paths import PROJECT
 from tests.support.screenshots import check_picture
 
+pytestmark = pytest.mark.unmeasured
+
 INTRO = {"forum_name": "Flask", "subject": "Hello & welcome"}
 ADDRESS = "/us/threads/Flask/Hello%20%26%20welcome"
 ELSEWHERE = "/eu/threads/Flask/Hello%20%26%20welcome"

@@ -26,6 +26,8 @@ from tests.support.recorder import Answer
 from tests.support.recorder import Request
 from tests.support.two_apps import World
 
+pytestmark = pytest.mark.unmeasured
+
 TRANSPORTS = ("direct", "botocore", "stock")
 CAPACITY = {"TableName": "Thread", "CapacityUnits": 1.0}
 #: How a request ends, and what is called on the way, in order. All of it saves an item.

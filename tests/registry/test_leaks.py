@@ -20,6 +20,8 @@ import dynaflask
 from tests.support import models
 from tests.support.recorder import Recorder
 
+pytestmark = pytest.mark.unmeasured
+
 APPS = 400
 APPS_PER_ACCOUNT = 10
 OPEN_FILES = pathlib.Path("/proc/self/fd")

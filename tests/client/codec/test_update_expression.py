@@ -106,6 +106,12 @@ def test_no_actions_are_an_empty_update() -> None:
     assert serialize_update([]) == theirs([])
 
 
+def test_a_path_of_several_parts() -> None:
+    """A path with an index or an inner name, and one of a name that is no identifier, are as from PynamoDB."""
+    actions = [Path("a[0]").set(1), Path(["a", "b"]).remove(), Path("c d").add(1)]
+    assert serialize_update(actions) == theirs(actions)
+
+
 @pytest.mark.parametrize(
     "actions", [None, (), "actions", [1], iter([])], ids=["none", "tuple", "text", "numbers", "iterator"]
 )
