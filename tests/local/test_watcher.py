@@ -77,7 +77,11 @@ def test_a_killed_watcher_does_not_orphan_the_server(tmp_path: pathlib.Path, cap
     caplog.set_level(logging.DEBUG, "dynaflask.local")
     url = local.endpoint(str(tmp_path))
     servers.create_table(url, "thread")
-    os.kill(int(re.findall(r"as process (\d+)", caplog.text)[0]), signal.SIGKILL)
+    watcher = int(re.findall(r"as process (\d+)", caplog.text)[0])
+    os.kill(watcher, signal.SIGKILL)
+    os.waitid(
+        os.P_PID, watcher, os.WEXITED | os.WNOWAIT
+    )  # it closes its files, so that the server ends, before it ends
     assert servers.eventually(lambda: not servers.answers(url))
     with pytest.raises(LocalServerError, match="ended with exit code -9"):
         local.endpoint(str(tmp_path))
