@@ -70,9 +70,11 @@ def members_of(name: str, value: t.Any) -> dict[str, t.Any]:
     members = {name: value}
     if inspect.isclass(value):
         for member in dir(value):
-            found = inspect.getattr_static(value, member)
+            if member.startswith("_"):
+                continue
+            found = inspect.getattr_static(value, member, None)
             function = getattr(found, "fget", None) or getattr(found, "__func__", found)
-            if not member.startswith("_") and str(getattr(function, "__module__", "")).startswith("dynaflask."):
+            if str(getattr(function, "__module__", "")).startswith("dynaflask."):
                 members[f"{name}.{member}"] = function
     return members
 

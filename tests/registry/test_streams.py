@@ -5,15 +5,22 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import contextvars
+import importlib.metadata
 import threading
 import typing as t
 
 import flask
 import pytest
+from packaging.version import Version
 
 from tests.support.two_apps import World
 
 STEPS = 3
+
+since_flask_3_1_2 = pytest.mark.skipif(
+    Version(importlib.metadata.version("flask")) < Version("3.1.2"),
+    reason="an older Flask leaves the context of a streamed response pushed after the view, and the next one covers it",
+)
 
 
 @pytest.fixture
@@ -62,6 +69,7 @@ def pop_all() -> None:
 class TestOneThread:
     """One thread that reads two responses in turns: a line that would come from the other's app is refused."""
 
+    @since_flask_3_1_2
     @pytest.mark.parametrize(("first", "second"), [("one", "two"), ("two", "one"), ("one", "one")])
     def test_in_turns(self, streaming: World, first: str, second: str) -> None:
         """While the second response has its context pushed, the first sends nothing."""
@@ -162,6 +170,7 @@ class TestTwoThreads:
             assert list(counts) == [STEPS, STEPS]
         assert sorted(streaming.sent()) == [*["one globex-Thread"] * STEPS, *["two acme-Thread"] * STEPS]
 
+    @since_flask_3_1_2
     def test_a_response_that_another_thread_goes_on_reading(self, streaming: World) -> None:
         """The context stays in the thread that began to read. Another one is refused, with and without a context."""
 

@@ -48,6 +48,6 @@ class Workers:
 
     def collect(self) -> cabc.Iterator[Metric]:
         """The metrics of the site, and those of the pool, which the sites share."""
-        for metric in MultiProcessCollector(None).collect():
+        for metric in MultiProcessCollector(None).collect():  # type: ignore[no-untyped-call]
             metric.samples = [sample for sample in metric.samples if sample.labels.get("app", self._name) == self._name]
             yield metric
