@@ -116,12 +116,8 @@ class Bind:
     def destination(self) -> tuple[t.Any, ...]:
         """The values that decide where a request goes, and with which identity."""
         # A factory gets the bind, and may choose the client by its key.
-        return self.destination_settings if self.client_factory is None else (*self.destination_settings, self.key)
-
-    @property
-    def destination_settings(self) -> tuple[t.Any, ...]:
-        """As `destination`, but two binds of one factory may have the same, although their clients differ."""
-        return tuple(getattr(self, name) for name in sorted(DESTINATION_SETTINGS))
+        key = None if self.client_factory is None else self.key
+        return (key, *(getattr(self, name) for name in sorted(DESTINATION_SETTINGS)))
 
     def __repr__(self) -> str:
         return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"
