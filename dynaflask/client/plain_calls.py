@@ -160,14 +160,14 @@ class PlainCalls(pynamodb.connection.Connection):
         Raises:
             RuntimeError: A receiver of a signal has entered a block. A further page would be another tenant's.
         """
-        scope = self._owner.running
+        scope = self._owner.running_scope
         requests = self._plain_requests(table_name, args, options)
         request = requests and requests.batch_get(keys, consistent_read=consistent_read)
         if request is None:
             data = super().batch_get_item(table_name, keys, consistent_read, *args, **options)
         else:
             data = self.send_plain(BATCH_GET_ITEM, request)
-        self._owner.require_running(scope, self._model or table_name)
+        self._owner.require_running_scope(scope, self._model or table_name)
         return data
 
     def batch_write_item(
@@ -179,7 +179,7 @@ class PlainCalls(pynamodb.connection.Connection):
             RuntimeError: A receiver of a signal has entered a block, and DynamoDB has left items unprocessed. They
                 would be sent to another tenant's table.
         """
-        scope = self._owner.running
+        scope = self._owner.running_scope
         requests = self._plain_requests(table_name, args, options)
         request = requests and requests.batch_write(put_items, delete_items)
         if request is None:
@@ -187,7 +187,7 @@ class PlainCalls(pynamodb.connection.Connection):
         else:
             data = self.send_plain(BATCH_WRITE_ITEM, request)
         if data and data.get(UNPROCESSED_ITEMS):
-            self._owner.require_running(scope, self._model or table_name)
+            self._owner.require_running_scope(scope, self._model or table_name)
         return data
 
     def plain_requests(self, table_name: str) -> PlainRequests | None:

@@ -26,8 +26,8 @@ class RecordedCalls(LeasedCalls):
         """Set the tenant of a new connection, and what the record of each call has in common, if there is one.
 
         Args:
-            tenant: As of the class.
-            own_capacity: As of the class.
+            tenant: As of :class:`.Connection`.
+            own_capacity: As of :class:`.Connection`.
         """
         self.tenant, self._own_capacity, recorder = tenant, own_capacity, self._recorder
         self._is_traced = is_traced = bool(recorder.tracing.tracers)

@@ -16,7 +16,7 @@ from dynaflask.tenants import Principal
 from dynaflask.tenants import Tenant
 
 if t.TYPE_CHECKING:
-    from dynaflask.config.bind import Bind
+    from dynaflask.client.table_connection import TableConnection
     from dynaflask.registry.registry import Registry
     from dynaflask.registry.scope import Scope
 
@@ -81,26 +81,24 @@ class TenantTables:
         return None
 
 
-def has_own_table(scope: Scope, model: t.Any, *, tenant: str, bind: Bind, table_name: str) -> bool:
-    """True if no other tenant has this table, and no context without a tenant.
+def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
+    """True if no tenant but that of the connection has its table, and no context without a tenant.
 
     It looks up all tenants that the app can list, and those that this process has seen.
 
     Args:
         scope: The current scope. Its changes count for each tenant.
         model: A model of the table.
-        tenant: Name of the tenant that should have it.
-        bind: The destination of the table.
-        table_name: The real name.
+        table: The connection to the table, for a tenant.
     """
-    registry, place = scope.registry, possible_place(bind, table_name)
+    registry, place = scope.registry, possible_place(table.connection.bind, table.table_name)
     declaration = registry.models.declaration_of(model)
     # A name that is computed for a tenant may not exist without one.
     with contextlib.suppress(Exception):
         settings = scope.resolve_for(declaration, UNRESTRICTED)
         if settings.possible_place == place:
             return False
-    for name in registry.tenants.all_names(scope.lookup_scope) - {tenant}:
+    for name in registry.tenants.all_names(scope.lookup_scope) - {table.connection.tenant}:
         # A tenant whose settings are wrong has no table.
         with contextlib.suppress(DynaflaskError):
             other = Principal(registry.tenants.get(name, scope.lookup_scope))

@@ -127,7 +127,7 @@ class Table:
                 tenant, or another tenant has the same table.
         """
         for model in self.models:
-            require_no_tenant(model, self._tenant, self._connection)
+            require_no_tenant(model, self._connection)
 
     def describe(self) -> Json | None:
         """``Table`` of the response of ``DescribeTable``; ``None`` if the table does not exist."""
