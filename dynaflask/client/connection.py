@@ -75,7 +75,7 @@ class Connection(TransactionCalls):
         self._owner = owner
         self._model = model
         self._recorder = owner.recorder
-        self.act_for(tenant, own_capacity)
+        self._act_for(tenant, own_capacity)
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None

@@ -22,7 +22,7 @@ from dynaflask.operations.tracing import finished_success
 class RecordedCalls(LeasedCalls):
     """PynamoDB's connection with a record of its calls, for the app and its tenant."""
 
-    def act_for(self, tenant: str | None, own_capacity: OwnCapacity) -> None:
+    def _act_for(self, tenant: str | None, own_capacity: OwnCapacity) -> None:
         """Set the tenant of a new connection, and what the record of each call has in common, if there is one.
 
         Args:
