@@ -31,7 +31,6 @@ from dynaflask.config.settings import check_identity
 from dynaflask.config.settings import merge_settings
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.operations.requests import is_arn
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.tenants import Tenant
 
@@ -90,29 +89,11 @@ class EffectiveSettings:
 
     @property
     def possible_place(self) -> tuple[t.Any, ...]:
-        """Equal for two models whose items may be in one table; see :func:`possible_place`."""
-        return possible_place(self.bind, self.table_name)
+        """Equal for two models whose items may be in one table; see :meth:`.Bind.possible_place`."""
+        return self.bind.possible_place(self.table_name)
 
     def __repr__(self) -> str:
         return f"<EffectiveSettings {self.table_name!r} on {self.bind!r}>"
-
-
-def possible_place(bind: Bind, table_name: str | None) -> tuple[t.Any, ...]:
-    """Where a table is, as far as settings show: equal for two destinations that may have one table.
-
-    Two identities, such as two roles of one account, may reach the same table, and a client factory may return the same
-    client for two binds. Compare :attr:`.Bind.destination` for equal clients.
-
-    Args:
-        bind: The destination.
-        table_name: The real name or the ARN, or a prefix of names.
-    """
-    if table_name is not None and is_arn(table_name):
-        return bind.host, table_name
-    account: t.Any = (bind.aws_access_key_id, bind.profile, bind.session)
-    if bind.role_arn is not None:
-        account = bind.role_arn.split(":")[4]
-    return bind.region, bind.host, bind.client_factory, account, table_name
 
 
 def resolve(

@@ -9,7 +9,6 @@ import weakref
 
 from dynaflask.config.fields import TENANT_GROUPS
 from dynaflask.exceptions import DynaflaskError
-from dynaflask.registry.precedence import possible_place
 from dynaflask.tenants import MAX_TENANTS
 from dynaflask.tenants import UNRESTRICTED
 from dynaflask.tenants import Principal
@@ -77,7 +76,7 @@ class TenantTables:
             bind = t.cast("Registry", self._registry()).bind(None, (), tenant)
             # A factory gets the bind, and may choose another place by its key.
             key = bind.key if bind.client_factory else None
-            return None if callable(bind.table_prefix) else (key, possible_place(bind, bind.table_prefix or ""))
+            return None if callable(bind.table_prefix) else (key, bind.possible_place(bind.table_prefix or ""))
         return None
 
 
@@ -91,7 +90,7 @@ def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
         model: A model of the table.
         table: The connection to the table, for a tenant.
     """
-    registry, place = scope.registry, possible_place(table.connection.bind, table.table_name)
+    registry, place = scope.registry, table.connection.bind.possible_place(table.table_name)
     declaration = registry.models.declaration_of(model)
     # A name that is computed for a tenant may not exist without one.
     with contextlib.suppress(Exception):
