@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import logging
 import typing as t
 
 import flask
@@ -45,9 +44,6 @@ if t.TYPE_CHECKING:
     from dynaflask.views.pagination import Page
 
 T = t.TypeVar("T")
-F = t.TypeVar("F", bound=t.Callable[..., t.Any])
-
-logger = logging.getLogger("dynaflask.tenants")
 
 SHOWN_MODELS = 5  # in the repr
 

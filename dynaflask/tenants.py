@@ -205,7 +205,7 @@ class Tenants:
 
     @property
     def has_callbacks(self) -> bool:
-        """True if the program registered a function for tenants: they may need a table that does not exist."""
+        """True if the program registered a function for tenants. It may read a table that a command is to create."""
         callbacks = self._callbacks
         return (callbacks.loader or callbacks.settings or callbacks.lister) is not None
 

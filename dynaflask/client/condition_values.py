@@ -10,8 +10,8 @@ import typing as t
 OPTION: t.Final = "return_values_on_condition_failure"
 
 
-class Asked:
-    """What a block asks for, until the block ends.
+class ConditionValues:
+    """What the conditional requests of a block ask for, until the block ends.
 
     A task that starts in the middle of the block keeps a copy of its context.
 
@@ -25,10 +25,10 @@ class Asked:
         self.values = values
 
 
-NOTHING: t.Final = Asked(None)
+NO_VALUES: t.Final = ConditionValues(None)
 
 # PynamoDB's methods of an object pass on no such option, so that it takes this way to the request.
-_asked: contextvars.ContextVar[Asked] = contextvars.ContextVar(f"dynaflask_{OPTION}", default=NOTHING)
+_current: contextvars.ContextVar[ConditionValues] = contextvars.ContextVar(f"dynaflask_{OPTION}", default=NO_VALUES)
 
 
 @contextlib.contextmanager
@@ -38,15 +38,15 @@ def asking_for(values: str | None) -> cabc.Iterator[None]:
     Args:
         values: ``"ALL_OLD"`` or ``"NONE"``; None for the setting of the bind.
     """
-    asked = Asked(values)
-    token = _asked.set(asked)
+    block = ConditionValues(values)
+    token = _current.set(block)
     try:
         yield
     finally:
-        asked.values = None
-        _asked.reset(token)
+        block.values = None
+        _current.reset(token)
 
 
 def asked_for() -> str | None:
     """What the block asks for, or None."""
-    return _asked.get().values
+    return _current.get().values

@@ -1,4 +1,15 @@
-"""PynamoDB's connections on clients of the pool. They cost microseconds, and end with their app context."""
+"""PynamoDB's connections on clients of the pool. They cost microseconds, and end with their app context.
+
+Connection            what a context and a program need of a connection, and the order of the steps of a call
+  TransactionCalls      transactions of one destination, context and tenant
+    RecordedCalls         the record of each call: counted, limited, logged and traced
+      LeasedCalls           one call, on a client that the app leases
+        TableCalls            parameters that the keys of a table change
+          PlainCalls            a shorter way for plain calls
+            PynamoDB's Connection
+
+Each class is the base of the one above it, in a module of its name.
+"""
 
 from __future__ import annotations
 
@@ -64,11 +75,10 @@ class Connection(TransactionCalls):
         self._owner = owner
         self._model = model
         self._recorder = owner.recorder
-        self.act_for(tenant, own_capacity)
+        self._act_for(tenant, own_capacity)
         self._lease: Lease | None = None
         self._session: t.Any = None
         self._page_decoder: PageDecoder | None = None
-        # The client or its transport makes the calls, and nothing around it.
         self._is_bare = bind.call_timeout_seconds is None
         self._attribute_count = len(vars(self)) + 1
 

@@ -51,7 +51,7 @@ class ConnectionTemplate:
         connection: Connection = object.__new__(self._type)
         connection.__dict__ = {**self._attributes, "_owner": owner, "_tables": self._tables.copy()}
         if tenant is not None or self._is_watched_otherwise():
-            connection.act_for(tenant, own_capacity)
+            connection._act_for(tenant, own_capacity)
         return connection
 
     def _is_watched_otherwise(self) -> bool:

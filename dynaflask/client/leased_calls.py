@@ -34,10 +34,10 @@ class ConnectionContext(t.Protocol):
         """Raise if the scope has ended."""
 
     @property
-    def running(self) -> object:
+    def running_scope(self) -> object:
         """The scope that the running code is in."""
 
-    def require_running(self, scope: object, model: str) -> None:
+    def require_running_scope(self, scope: object, model: str) -> None:
         """Raise if the running code is in another scope."""
 
     def lease(self, bind: Bind) -> Lease:
@@ -76,8 +76,6 @@ class LeasedCalls(TableCalls):
     """
 
     tenant: str | None
-    _owner: ConnectionContext
-    _model: str | None
     _recorder: OperationRecorder
     _lease: Lease | None
     _page_decoder: PageDecoder | None

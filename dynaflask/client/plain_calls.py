@@ -160,14 +160,14 @@ class PlainCalls(pynamodb.connection.Connection):
         Raises:
             RuntimeError: A receiver of a signal has entered a block. A further page would be another tenant's.
         """
-        scope = self._owner.running
+        scope = self._owner.running_scope
         requests = self._plain_requests(table_name, args, options)
         request = requests and requests.batch_get(keys, consistent_read=consistent_read)
         if request is None:
             data = super().batch_get_item(table_name, keys, consistent_read, *args, **options)
         else:
             data = self.send_plain(BATCH_GET_ITEM, request)
-        self._owner.require_running(scope, self._model or table_name)
+        self._owner.require_running_scope(scope, self._model or table_name)
         return data
 
     def batch_write_item(
@@ -176,18 +176,34 @@ class PlainCalls(pynamodb.connection.Connection):
         """Write and delete items; see PynamoDB.
 
         Raises:
+            RuntimeError: As of :meth:`send_batch_write`.
+        """
+        requests = self._plain_requests(table_name, args, options)
+        request = requests and requests.batch_write(put_items, delete_items)
+        if request is not None:
+            return self.send_batch_write(table_name, request)
+        scope = self._owner.running_scope
+        data = super().batch_write_item(table_name, put_items, delete_items, *args, **options)
+        return self._with_rest_of(scope, table_name, data)
+
+    def send_batch_write(self, table_name: str, request: PlainRequest) -> dict[str, t.Any]:
+        """Make a batch write with a request of :meth:`plain_requests`; see PynamoDB.
+
+        Args:
+            table_name: The real name of the table.
+            request: The request.
+
+        Raises:
             RuntimeError: A receiver of a signal has entered a block, and DynamoDB has left items unprocessed. They
                 would be sent to another tenant's table.
         """
-        scope = self._owner.running
-        requests = self._plain_requests(table_name, args, options)
-        request = requests and requests.batch_write(put_items, delete_items)
-        if request is None:
-            data = super().batch_write_item(table_name, put_items, delete_items, *args, **options)
-        else:
-            data = self.send_plain(BATCH_WRITE_ITEM, request)
+        scope = self._owner.running_scope
+        return self._with_rest_of(scope, table_name, self.send_plain(BATCH_WRITE_ITEM, request))
+
+    def _with_rest_of(self, scope: object, table_name: str, data: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The response to a batch write that began in a scope, which must be the current one if items are left."""
         if data and data.get(UNPROCESSED_ITEMS):
-            self._owner.require_running(scope, self._model or table_name)
+            self._owner.require_running_scope(scope, self._model or table_name)
         return data
 
     def plain_requests(self, table_name: str) -> PlainRequests | None:

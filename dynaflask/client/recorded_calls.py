@@ -22,12 +22,12 @@ from dynaflask.operations.tracing import finished_success
 class RecordedCalls(LeasedCalls):
     """PynamoDB's connection with a record of its calls, for the app and its tenant."""
 
-    def act_for(self, tenant: str | None, own_capacity: OwnCapacity) -> None:
+    def _act_for(self, tenant: str | None, own_capacity: OwnCapacity) -> None:
         """Set the tenant of a new connection, and what the record of each call has in common, if there is one.
 
         Args:
-            tenant: As of the class.
-            own_capacity: As of the class.
+            tenant: As of :class:`.Connection`.
+            own_capacity: As of :class:`.Connection`.
         """
         self.tenant, self._own_capacity, recorder = tenant, own_capacity, self._recorder
         self._is_traced = is_traced = bool(recorder.tracing.tracers)

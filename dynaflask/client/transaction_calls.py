@@ -14,6 +14,9 @@ from dynaflask.client.transaction_item import TransactionItem
 from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.exceptions import TenantMismatch
 
+# What differs if no setting does; see Bind.destination.
+FACTORY_BIND: t.Final = "the bind, by which DYNAMODB_CLIENT_FACTORY may choose the client"
+
 
 class TransactionCalls(RecordedCalls):
     """PynamoDB's connection with transactions that refuse a model of another place than its own."""
@@ -97,7 +100,8 @@ class TransactionCalls(RecordedCalls):
             ]
             raise ValueError(
                 f"A transaction goes to one destination: {first} is on {self.bind!r}, and {model} on {other.bind!r}."
-                f" They differ in {', '.join(differences or ['bind_key'])}."
+                f" They differ in {', '.join(differences or [FACTORY_BIND])}. Make one transaction for each"
+                " destination."
             )
 
 

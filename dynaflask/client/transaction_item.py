@@ -34,7 +34,7 @@ class TransactionItem(dict[str, t.Any]):
         connection: TransactionCalls,
         *,
         scope: TransactionScope | None = None,
-        on_written: t.Callable[[], object] = bool,
+        on_written: t.Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(request)
         self._connection = connection
@@ -45,8 +45,9 @@ class TransactionItem(dict[str, t.Any]):
         """The parameters, for a connection to the same place.
 
         Raises:
-            RuntimeError: As of :meth:`Connection.require_same_place`. Or the transaction is sent in another context or
-                for another tenant than the operation was added for: its objects would then belong to that tenant.
+            RuntimeError: As of :meth:`.TransactionCalls.require_same_place`. Or the transaction is sent in another
+                context or for another tenant than the operation was added for: its objects would then belong to that
+                tenant.
         """
         self.require_current()
         connection.require_same_place(self._connection, model=str(self._connection._model))

@@ -116,12 +116,25 @@ class Bind:
     def destination(self) -> tuple[t.Any, ...]:
         """The values that decide where a request goes, and with which identity."""
         # A factory gets the bind, and may choose the client by its key.
-        return self.destination_settings if self.client_factory is None else (*self.destination_settings, self.key)
+        key = None if self.client_factory is None else self.key
+        return (key, *(getattr(self, name) for name in sorted(DESTINATION_SETTINGS)))
 
-    @property
-    def destination_settings(self) -> tuple[t.Any, ...]:
-        """As `destination`, but two binds of one factory may have the same, although their clients differ."""
-        return tuple(getattr(self, name) for name in sorted(DESTINATION_SETTINGS))
+    def possible_place(self, table_name: str | None) -> tuple[t.Any, ...]:
+        """Where a table is, as far as settings show: equal for two destinations that may have one table.
+
+        Two identities, such as two roles of one account, may reach the same table, and a client factory may return the
+        same client for two binds.
+
+        Args:
+            table_name: The real name or the ARN, or a prefix of names.
+        """
+        if table_name is not None and table_name.startswith("arn:"):
+            return self.host, table_name
+        account: t.Any = (self.aws_access_key_id, self.profile, self.session)
+        if self.role_arn is not None:
+            # arn:aws:iam::123456789012:role/name. AWS refuses any other form, and only when it is used.
+            account = self.role_arn.partition("::")[2].partition(":")[0] or self.role_arn
+        return self.region, self.host, self.client_factory, account, table_name
 
     def __repr__(self) -> str:
         return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"

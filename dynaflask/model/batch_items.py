@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections.abc as cabc
 import typing as t
 
-from pynamodb.constants import BATCH_WRITE_ITEM
 from pynamodb.constants import PUT
 
 from dynaflask.client.plain_requests import PlainItems
@@ -90,12 +89,15 @@ class BatchItems:
         Args:
             items: The items of the objects to save.
             keys: The keys of the objects to delete.
+
+        Raises:
+            RuntimeError: As of :meth:`.PlainCalls.send_batch_write`.
         """
         request, table = None, self._table
         if self._requests is not None and self.are_plain:
             request = self._requests.batch_write(PlainItems(items), keys)
         if request is not None:
-            return t.cast("Json", table.connection.send_plain(BATCH_WRITE_ITEM, request))
+            return t.cast("Json", table.connection.send_batch_write(table.table_name, request))
         put_items = decoded_items(items)
         # A program may put another connection in place of the model's.
         if self.are_plain and type(table) is TableConnection:

@@ -87,10 +87,12 @@ class ItemLane:
         # Where ``from_raw_data`` stands, and where the program may override it.
         self._base = vars(codec.base)
         self._subclasses = [vars(cls) for cls in itertools.takewhile(lambda cls: cls is not codec.base, model.__mro__)]
-        # PynamoDB has further steps for a version or a discriminator.
-        has_version, has_other_steps = version_attribute(model) is not None, has_discriminator(model)
-        written: cabc.Iterable[str] = () if has_version else ("batch_write",) if has_other_steps else STEPS
-        operations = () if self.hash_key is None else {"get", *written}
+        operations: cabc.Set[str] = frozenset() if self.hash_key is None else STEPS.keys()
+        # PynamoDB has further steps for a version or a discriminator. A batch has none for a discriminator.
+        if version_attribute(model) is not None:
+            operations = operations & {"get"}
+        elif has_discriminator(model):
+            operations = operations & {"get", "batch_write"}
         self._skipped = {name: steps[name].of(model) for name in operations if not steps[name].has_other_base(model)}
 
     def is_usual(self, operation: str, instance: t.Any = None) -> bool:
@@ -112,7 +114,7 @@ class ItemLane:
         """The serializer of the objects that a batch saves; None if the program or a patch defines a step of it.
 
         Args:
-            encodes: True if an item may be encoded, which :meth:`batch_requests` tells.
+            encodes: True if an item may be encoded; see :attr:`.PlainRequests.take_encoded_items`.
         """
         skipped = self._skipped.get("batch_write")
         if skipped is None or not skipped.are_in_place():

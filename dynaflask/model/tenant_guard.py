@@ -59,7 +59,7 @@ class TenantGuardMixin:
     def delete_table(cls, **options: t.Any) -> t.Any:
         """Delete the table; see PynamoDB."""
         scope, table = current_scope(t.cast("t.Any", cls).__dynamo__), t.cast("t.Any", cls)._get_connection()
-        require_no_tenant(cls, table.connection.tenant, table)
+        require_no_tenant(cls, table)
         # The functions that list the tenants may have made calls, and PynamoDB looks up the table again.
         require_same_scope(cls, scope)
         return t.cast("t.Any", super()).delete_table(**options)
@@ -248,22 +248,20 @@ def check_actions(model: t.Any, actions: t.Any) -> None:
                 key.check_written(action)
 
 
-def require_no_tenant(model: t.Any, tenant: str | None, table: TableConnection) -> None:
+def require_no_tenant(model: t.Any, table: TableConnection) -> None:
     """Refuse to delete a table that tenants share on behalf of one tenant.
 
     Args:
         model: A model of the table.
-        tenant: The current tenant's name, or None.
-        table: The table.
+        table: The connection to the table, which acts for the tenant.
 
     Raises:
         TenantMismatch: There is a tenant, and the model has a ``TenantKey`` or belongs to no tenant, or another tenant
             has the same table.
     """
     scope = require_scope(model.__name__, model.__dynamo__)
-    if model.__declaration__.is_shared:
-        # Its connection is for no tenant.
-        tenant = scope.tenant
+    # The connection of a model that belongs to no tenant is for none.
+    tenant = scope.tenant if model.__declaration__.is_shared else table.connection.tenant
     if tenant is None:
         return
     if model.__has_tenant_key__ or model.__declaration__.is_shared:
@@ -272,12 +270,12 @@ def require_no_tenant(model: t.Any, tenant: str | None, table: TableConnection) 
             " into a `with db.without_tenant(reason=...):` block, and name the bind or the table there if the table is"
             " this tenant's alone."
         )
-    bind, table_name = table.connection.bind, table.table_name
-    if not has_own_table(scope, model, tenant=tenant, bind=bind, table_name=table_name):
+    if not has_own_table(scope, model, table):
         raise TenantMismatch(
-            f"The table {table_name!r} of {model.__name__} is not that of {tenant!r} alone: deleting it would delete"
-            " the items of others, too. Give each tenant a table_prefix of its own. To delete the table for all, put"
-            " the call into a `with db.without_tenant(reason=...):` block; a command has --without-tenant for it."
+            f"The table {table.table_name!r} of {model.__name__} is not that of {tenant!r} alone: deleting it would"
+            " delete the items of others, too. Give each tenant a table_prefix of its own. To delete the table for"
+            " all, put the call into a `with db.without_tenant(reason=...):` block; a command has --without-tenant for"
+            " it."
         )
 
 

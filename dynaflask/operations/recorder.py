@@ -71,8 +71,8 @@ class OperationRecorder:
         interceptor: Chooses what makes a call, for the faults of tests; ``None`` in production.
         tracing: The tracers of the app. Connections that exist already see its first tracer in their next context.
         counters: Count the calls: the meter, and integrations that an app may add or remove at any time.
-        light_seconds: A successful call that took less time needs no `Operation`: `keep` is enough, unless the signal,
-            a tracer or a limit needs it.
+        light_seconds: A successful call that took less time needs no `Operation`: `keep` is enough, unless the signal
+            or a limit needs it, or a tracer of a call on several items.
     """
 
     def __init__(self, app: flask.Flask, settings: Values) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import contextvars
+import operator
 import typing as t
 
 from dynaflask.operations.error_codes import CONDITION_FAILED
@@ -70,6 +71,10 @@ class FinishedCall(t.NamedTuple):
     region: str | None
     error_code: str | None = None
     is_error: bool = False
+
+
+# All that a call has of its operation, in the order of its fields.
+_facts_of = operator.attrgetter(*(name for name in FinishedCall._fields if name in Operation._fields))
 
 
 class CallTracer(t.Protocol):
@@ -207,30 +212,12 @@ def finished_call(operation: Operation, *, place: Place, error: BaseException | 
         place: Where the client sends to.
         error: Error as PynamoDB's connection raises it; ``None`` on success.
     """
-    facts = (
-        operation.operation,
-        operation.app_name,
-        operation.bind_key,
-        operation.model,
-        operation.table,
-        operation.tenant,
-        operation.duration_seconds,
-        operation.read_units,
-        operation.write_units,
-        operation.retries,
-        operation.error,
-        operation.index_name,
-        operation.item_count,
-        operation.scanned_count,
-        operation.is_consistent,
-        operation.request_id,
-        operation.consumed_capacity,
-    )
+    facts = _facts_of(operation)
     if error is None:
-        return FinishedCall(*facts, *place)
+        return FinishedCall._make((*facts, *place, None, False))
     reasons = reason_codes(error)
     is_error = not reasons or not reasons <= CONDITION_FAILED
-    return FinishedCall(*facts, *place, code_of(error), is_error)
+    return FinishedCall._make((*facts, *place, code_of(error), is_error))
 
 
 def finished_success(  # noqa: PLR0917 - names take twice the time

@@ -88,7 +88,7 @@ def _tables(registry: Registry) -> list[tuple[TableConnection, list[str]]]:
     for model in registry.models.classes():
         settings = scope.resolve(registry.models.declaration_of(model))
         if settings.table_name is not None:
-            groups.setdefault((settings.bind.destination, settings.table_name), []).append(model)
+            groups.setdefault(settings.place, []).append(model)
     return [(scope.model_table(models[0]), [model.__name__ for model in models]) for models in groups.values()]
 
 

@@ -88,9 +88,9 @@ class EffectiveSettings:
         return self.bind.destination, self.table_name
 
     @property
-    def possible_place(self) -> tuple[t.Any, str | None]:
-        """Equal for two models whose items may be in one table: a factory decides if two binds are one destination."""
-        return self.bind.destination_settings, self.table_name
+    def possible_place(self) -> tuple[t.Any, ...]:
+        """Equal for two models whose items may be in one table; see :meth:`.Bind.possible_place`."""
+        return self.bind.possible_place(self.table_name)
 
     def __repr__(self) -> str:
         return f"<EffectiveSettings {self.table_name!r} on {self.bind!r}>"

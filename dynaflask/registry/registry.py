@@ -101,7 +101,7 @@ class Registry:
         )
         tenant_tables = TenantTables(self)
         self.tenants = Tenants(
-            settings, dynamo._tenant_callbacks, registry=weakref.ref(self), on_look_up=tenant_tables.see
+            settings, dynamo._tenant_callbacks, registry=weakref.ref(self), on_look_up=tenant_tables.compare
         )
         # By declaration and tenant; None is the app itself. A weak key lets Python collect a model of a function.
         self._effective_settings: weakref.WeakKeyDictionary[DeclaredMeta, dict[Tenant | None, EffectiveSettings]] = (
@@ -118,7 +118,7 @@ class Registry:
             idle_seconds=settings.plain.get("client_idle_seconds"),
         )
         for tenant in self.tenants.configured():
-            tenant_tables.see(tenant)
+            tenant_tables.compare(tenant)
 
     def __repr__(self) -> str:
         binds = ", ".join(f"{key} ({bind.region}, {bind.host or 'AWS'})" for key, bind in self.binds.items())

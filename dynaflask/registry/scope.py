@@ -315,21 +315,21 @@ class Scope:
             )
 
     @property
-    def running(self) -> Scope | None:
+    def running_scope(self) -> Scope | None:
         """The scope that the running code is in: this one, or a block."""
         return current_scope(self.registry.dynamo)
 
-    def require_running(self, scope: object, model: str) -> None:
+    def require_running_scope(self, scope: object, model: str) -> None:
         """Refuse to go on if code of the program has entered or left a block in the middle of a call.
 
         Args:
-            scope: What :attr:`running` was at the start.
+            scope: What :attr:`running_scope` was at the start.
             model: Name of the model of the call.
 
         Raises:
             RuntimeError: The running code is in another scope.
         """
-        if self.running is not scope:
+        if self.running_scope is not scope:
             raise block_error(model)
 
     def lease(self, bind: Bind) -> Lease:

@@ -15,7 +15,7 @@ from dynaflask.tenants import Principal
 from dynaflask.tenants import Tenant
 
 if t.TYPE_CHECKING:
-    from dynaflask.config.bind import Bind
+    from dynaflask.client.table_connection import TableConnection
     from dynaflask.registry.registry import Registry
     from dynaflask.registry.scope import Scope
 
@@ -34,12 +34,12 @@ class TenantTables:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = weakref.ref(registry)
-        # By the place of the tables: the first tenant that was seen with it.
+        # By the place of the tables: the first tenant that has them.
         self._first_tenants: dict[t.Any, str] = {}
         self._logged: set[t.Any] = set()
 
-    def see(self, tenant: Tenant) -> None:
-        """Compare a tenant with those that were seen before. Calls no function of the program.
+    def compare(self, tenant: Tenant) -> None:
+        """Compare a tenant with those that were compared before. Calls no function of the program.
 
         Args:
             tenant: A tenant that was looked up.
@@ -76,48 +76,35 @@ class TenantTables:
             bind = t.cast("Registry", self._registry()).bind(None, (), tenant)
             # A factory gets the bind, and may choose another place by its key.
             key = bind.key if bind.client_factory else None
-            return None if callable(bind.table_prefix) else (key, _place(bind, bind.table_prefix or ""))
+            return None if callable(bind.table_prefix) else (key, bind.possible_place(bind.table_prefix or ""))
         return None
 
 
-def has_own_table(scope: Scope, model: t.Any, *, tenant: str, bind: Bind, table_name: str) -> bool:
-    """True if no other tenant has this table, and no context without a tenant.
+def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
+    """True if no tenant but that of the connection has its table, and no context without a tenant.
 
     It looks up all tenants that the app can list, and those that this process has seen.
 
     Args:
         scope: The current scope. Its changes count for each tenant.
         model: A model of the table.
-        tenant: Name of the tenant that should have it.
-        bind: The destination of the table.
-        table_name: The real name.
+        table: The connection to the table, for a tenant.
     """
-    registry, place = scope.registry, _place(bind, table_name)
+    registry, place = scope.registry, table.connection.bind.possible_place(table.table_name)
     declaration = registry.models.declaration_of(model)
     # A name that is computed for a tenant may not exist without one.
     with contextlib.suppress(Exception):
         settings = scope.resolve_for(declaration, UNRESTRICTED)
-        if _place(settings.bind, settings.table_name) == place:
+        if settings.possible_place == place:
             return False
-    for name in registry.tenants.all_names(scope.lookup_scope) - {tenant}:
+    for name in registry.tenants.all_names(scope.lookup_scope) - {table.connection.tenant}:
         # A tenant whose settings are wrong has no table.
         with contextlib.suppress(DynaflaskError):
             other = Principal(registry.tenants.get(name, scope.lookup_scope))
             settings = scope.resolve_for(declaration, other)
-            if _place(settings.bind, settings.table_name) == place:
+            if settings.possible_place == place:
                 return False
     return True
-
-
-def _place(bind: Bind, table_name: str | None) -> t.Any:
-    """What two destinations of one table have in common, as far as settings show: equal for equal tables."""
-    if table_name is not None and table_name.startswith("arn:"):
-        return bind.host, table_name
-    # The tags and the policy of a role's session, for example, lead to the same table.
-    account: t.Any = (bind.aws_access_key_id, bind.profile, bind.session)
-    if bind.role_arn is not None:
-        account = bind.role_arn.split(":")[4]
-    return bind.region, bind.host, bind.client_factory, account, table_name
 
 
 def _plain_models(registry: Registry) -> list[str]:

@@ -127,7 +127,7 @@ class Table:
                 tenant, or another tenant has the same table.
         """
         for model in self.models:
-            require_no_tenant(model, self._tenant, self._connection)
+            require_no_tenant(model, self._connection)
 
     def describe(self) -> Json | None:
         """``Table`` of the response of ``DescribeTable``; ``None`` if the table does not exist."""
@@ -219,7 +219,7 @@ def _is_shared(model: type[Model]) -> bool:
 def _add(groups: dict[t.Any, dict[type[Model], Bind]], registry: Registry, model: type[Model]) -> None:
     resolved = registry.scope.resolve(registry.models.declaration_of(model))
     if resolved.table_name is not None:
-        groups.setdefault((resolved.bind.destination, resolved.table_name), {})[model] = resolved.bind
+        groups.setdefault(resolved.place, {})[model] = resolved.bind
 
 
 def _table(registry: Registry, group: cabc.Mapping[type[Model], Bind]) -> Table:

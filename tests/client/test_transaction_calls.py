@@ -50,3 +50,14 @@ def test_a_transaction_refuses_the_model_of_another_place(
                 connections[0].require_same_place(connections[1], model="Thread")
             connections[0].require_same_place(connections[0], model="Thread")
     assert recorder.requests == []
+
+
+def test_a_request_that_no_model_made_is_sent(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+    """A program may write a dict of its own over a connection. It goes to the app whose context is current, of two."""
+    put = {"TableName": "Audit", "Item": {"id": {"S": "1"}}}
+    for region in ("us-west-2", "eu-west-1"):
+        with recorders.Recorder() as recorder:
+            with make_app(region, host=recorder.url, region=region, **KEYS).app_context():
+                db.connection.transact_write_items([], [], [put], [])
+            sent = [(request.region, request.body["TransactItems"]) for request in recorder.requests]
+        assert sent == [(region, [{"Put": put}])]

@@ -117,6 +117,21 @@ class TestSecondModel:
         with app.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="Second and Note have one"):
             second.get("in", "1")
 
+    @pytest.mark.parametrize(
+        "settings",
+        [{"role_arn": "arn:aws:iam::123456789012:role/other"}, {"extra_headers": {"X-Bind": "other"}}],
+        ids=["role", "headers"],
+    )
+    def test_two_identities_of_one_account_are_one_place(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, settings: dict[str, t.Any]
+    ) -> None:
+        """Another role of the account, or another option of the client, reaches the same table."""
+        second = declare_second(db, "Note", bind_key="other")
+        role = "arn:aws:iam::123456789012:role/app"
+        app = make_app(region="us-east-1", role_arn=role, binds={"other": settings})
+        with app.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="Second and Note have one"):
+            second.get("in", "1")
+
     def test_a_later_change_is_seen(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import pathlib
 import typing as t
 
 import click
@@ -57,6 +58,8 @@ def table_options(command: F) -> F:
     command = click.option("--bind", "bind_key", metavar="BIND", help="Only the tables on this bind.")(command)
     return click.argument("models", nargs=-1, metavar="[MODEL]...")(command)
 
+
+FILE = click.Path(dir_okay=False, path_type=pathlib.Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -9,6 +9,7 @@ import typing as t
 
 import click
 
+from dynaflask.cli.commands.base import FILE
 from dynaflask.cli.commands.base import current_registry
 from dynaflask.cli.commands.base import dynamo
 from dynaflask.cli.commands.base import selection
@@ -21,9 +22,8 @@ from dynaflask.tables.observed import read_calls
 from dynaflask.tables.policy import policy as iam_policy
 from dynaflask.tables.policy_commands import COMMANDS
 
-input_file = click.Path(dir_okay=False, path_type=pathlib.Path)
 check_option = click.option(
-    "--check", "compared", metavar="FILE", type=input_file, help="Compare with this file; exit with 1 if it differs."
+    "--check", "compared", metavar="FILE", type=FILE, help="Compare with this file; exit with 1 if it differs."
 )
 
 
@@ -45,7 +45,7 @@ def export(
 @click.option("--read-only", is_flag=True, help="Leave out the actions that write.")
 @click.option("--account", metavar="ID", help="AWS account of the tables.")
 @click.option("--tenant-tag", metavar="KEY", default="tenant", show_default=True, help="Session tag of the tenant.")
-@click.option("--observe", "observed", metavar="FILE", type=input_file, help="Only for the calls in this file.")
+@click.option("--observe", "observed", metavar="FILE", type=FILE, help="Only for the calls in this file.")
 @click.option(
     "--for", "commands", multiple=True, type=click.Choice(COMMANDS), help="Also for this command of flask dynamo."
 )

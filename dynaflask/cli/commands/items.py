@@ -10,6 +10,7 @@ import click
 
 from dynaflask.cli import migrations
 from dynaflask.cli import stream
+from dynaflask.cli.commands.base import FILE
 from dynaflask.cli.commands.base import F
 from dynaflask.cli.commands.base import confirm
 from dynaflask.cli.commands.base import current_registry
@@ -31,18 +32,20 @@ from dynaflask.tables.table import find_one
 
 TENANT_FIELD = "{tenant}"
 
+segments_option = click.option(
+    "--segments", type=click.IntRange(1, 100), default=4, show_default=True, help="Number of threads that read."
+)
+
 
 def file_arguments(command: F) -> F:
     """Add the arguments ``model`` and ``path``."""
-    command = click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=pathlib.Path))(command)
+    command = click.argument("path", metavar="FILE", type=FILE)(command)
     return click.argument("model")(command)
 
 
 @dynamo.command("dump")
 @file_arguments
-@click.option(
-    "--segments", type=click.IntRange(1, 100), default=4, show_default=True, help="Number of threads that read."
-)
+@segments_option
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most read capacity units per second.")
 @click.option("--resume", is_flag=True, help="Complete an interrupted dump.")
 def dump(*, model: str, path: pathlib.Path, segments: int, rate: float | None, resume: bool) -> None:
@@ -87,7 +90,7 @@ def load(*, model: str, path: pathlib.Path, rate: float | None, from_line: int, 
 
 
 @dynamo.command("seed")
-@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=pathlib.Path))
+@click.argument("path", metavar="FILE", type=FILE)
 @click.option("--replace", is_flag=True, help="Replace the items whose keys exist, too.")
 def seed(*, path: pathlib.Path, replace: bool) -> None:
     """Write the items of a JSON or YAML file that are missing.
@@ -110,9 +113,7 @@ def seed(*, path: pathlib.Path, replace: bool) -> None:
 )
 @click.option("--list", "only_list", is_flag=True, help="Only show them. Exits with 1 if one is not applied.")
 @click.option("--dry-run", is_flag=True, help="Only count the items that would change.")
-@click.option(
-    "--segments", type=click.IntRange(1, 100), default=4, show_default=True, help="Number of threads that read."
-)
+@segments_option
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Most capacity units per second.")
 @click.option("--wait", is_flag=True, help="Wait while another process applies them.")
 @json_option

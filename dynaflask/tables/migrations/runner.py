@@ -222,7 +222,7 @@ def _find(registry: Registry, migration: Migration) -> tuple[Table | None, Histo
     if migration.model is None:
         return None, History.of_app(registry)
     # Refuses a model that must not reach the table, for example without the TenantKey that another model has on it.
-    connection = registry.scope.model_table(migration.model).connection
+    opened = registry.scope.model_table(migration.model)
     table = find_one(registry, migration.model)
     principal = registry.scope.principal
     if _has_tenant_key(table) and principal.tenant is None and not principal.is_unrestricted:
@@ -231,19 +231,16 @@ def _find(registry: Registry, migration: Migration) -> tuple[Table | None, Histo
             " db.tenant(...):`, or use `with db.without_tenant(reason=...):` for the items of all tenants at once."
         )
     # The connection of a model that belongs to no tenant is for none.
-    tenant = connection.tenant
-    if tenant is not None and not (_has_tenant_key(table) or _is_alone(registry, migration, table, tenant=tenant)):
+    tenant = opened.connection.tenant
+    is_separated = tenant is None or _has_tenant_key(table) or has_own_table(registry.scope, migration.model, opened)
+    if not is_separated:
         raise TenantMismatch(
             f"{migration.name} changes the {table}, which is not that of {tenant!r} alone: it would change each item"
             " once for each tenant. Give each tenant a table_prefix of its own. If the table belongs to no tenant, set"
             " Meta.tenant = False. To change it once for all, use `flask dynamo migrate --without-tenant`, or `with"
             " db.without_tenant(reason=...):`."
         )
-    return table, History(connection, target=table.name, tenant=tenant)
-
-
-def _is_alone(registry: Registry, migration: Migration, table: Table, *, tenant: str) -> bool:
-    return has_own_table(registry.scope, migration.model, tenant=tenant, bind=table.bind, table_name=table.name)
+    return table, History(opened.connection, target=table.name, tenant=tenant)
 
 
 def _has_tenant_key(table: Table) -> bool:
