@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import functools
+import pathlib
 import sys
 import threading
 import typing as t
@@ -27,6 +29,8 @@ class _Tracers(t.NamedTuple):
 _NONE: t.Final = _Tracers(None, None)
 # The tracers of the tests that are measured, and those of the current one.
 _measured = _current = _NONE
+# The file of an unmeasured test that may have called cached functions first.
+_filled_by: pathlib.Path | None = None
 
 
 def is_unmeasured(item: pytest.Item) -> bool:
@@ -37,6 +41,15 @@ def is_unmeasured(item: pytest.Item) -> bool:
         or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         or parameters.get("engine", MEASURED_ENGINE) != MEASURED_ENGINE
     )
+
+
+def forget_results() -> None:
+    """Empty the cached functions of the package, so that a measured test runs their lines, in any order of the files."""
+    for name, module in sys.modules.copy().items():
+        if name.startswith("dynaflask."):
+            for function in vars(module).copy().values():
+                if isinstance(function, functools._lru_cache_wrapper):
+                    function.cache_clear()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -55,8 +68,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Hook:
     The marker of pytest-cov would start coverage again after each test that is not measured. A start puts the variables
     back that measure programs, and lets ``os._exit`` write the data of a fork once more.
     """
-    global _current  # noqa: PLW0603 - one test runs at a time
+    global _current, _filled_by  # noqa: PLW0603 - one test runs at a time
     _current = _NONE if is_unmeasured(item) else _measured
+    if is_unmeasured(item):
+        _filled_by = item.path
+    elif _filled_by not in {None, item.path}:
+        _filled_by = None
+        forget_results()
     return (yield)
 
 

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from dynaflask.client.direct.signature import timestamp
 from tests.support import measuring
 from tests.support.paths import environment
 
@@ -38,3 +39,11 @@ def test_an_unmeasured_test_is_not_followed(followed: tuple[object, object]) -> 
 def test_a_program_is_not_measured_after_an_unmeasured_test() -> None:
     """The environment of a program does not measure it, unless a test asks for that."""
     assert [name for name in environment() if name.startswith("COVERAGE_PROCESS_")] == []
+
+
+def test_the_results_of_unmeasured_tests_are_forgotten() -> None:
+    """A cached function that an unmeasured test has called runs again."""
+    before = timestamp(0)
+    measuring.forget_results()
+    assert timestamp.cache_info().currsize == 0
+    assert timestamp(0) == before
