@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import functools
 import pathlib
 import sys
 import threading
@@ -47,9 +46,9 @@ def forget_results() -> None:
     """Empty the cached functions of the package, so that a measured test runs their lines, in any order of the files."""
     for name, module in sys.modules.copy().items():
         if name.startswith("dynaflask."):
-            for function in vars(module).copy().values():
-                if isinstance(function, functools._lru_cache_wrapper):
-                    function.cache_clear()
+            for value in vars(module).copy().values():
+                if hasattr(value, "cache_clear") and value.__module__ == name:
+                    value.cache_clear()
 
 
 @pytest.hookimpl(wrapper=True)
