@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import functools
 import pathlib
 import sys
 import threading
@@ -16,6 +17,7 @@ import typing as t
 import pytest
 
 MEASURED_ENGINE = "ministack"
+CACHED = type(functools.cache(lambda: None))
 
 Hook = cabc.Generator[None, object, object]
 
@@ -43,11 +45,11 @@ def is_unmeasured(item: pytest.Item) -> bool:
 
 
 def forget_results() -> None:
-    """Empty the cached functions of the package, so that a measured test runs their lines, in any order of the files."""
+    """Empty the cached functions of the package, so that a measured test runs their lines in any order of the files."""
     for name, module in sys.modules.copy().items():
         if name.startswith("dynaflask."):
             for value in vars(module).copy().values():
-                if hasattr(value, "cache_clear") and value.__module__ == name:
+                if isinstance(value, CACHED):
                     value.cache_clear()
 
 
