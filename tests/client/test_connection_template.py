@@ -128,6 +128,7 @@ class TestConnectionTemplate:
 
         class Tracer:
             modules: t.ClassVar = frozenset[str]()
+            silence = staticmethod(contextlib.nullcontext)
 
             def start(self) -> None:
                 """Called before the call."""
