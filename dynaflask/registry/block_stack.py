@@ -71,19 +71,20 @@ class BlockStack:
         be restored.
         """
         blocks = self.entered()
-        block.is_left, block.is_left_elsewhere = True, not self._is_entered_here(block)
+        # What runs from now on makes no copy of the context that is inside of the block.
+        block.is_interleaved = block.is_interleaved or self._has_generator_run(block)
+        block.is_left = True
         if block.generators:
             block.root.generator_blocks.remove(block)
             homes.remove(block)
             # A frame refers to its variables, and may refer to the block.
             block.generators = ()
         is_innermost = bool(blocks) and blocks[-1] is block
-        token = self._blocks.set(
-            blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block)
-        )
-        if not block.is_left_elsewhere:
-            # The end of a step may bring the block back: see `reset`. The old token was used up.
-            block.token = token
+        stack = blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block)
+        # The end of a step may bring the block back, see `reset`, so that it has a token for that.
+        block.is_left_elsewhere = not self._replace(block, stack)
+        if block.is_left_elsewhere:
+            self._blocks.set(stack)
 
     def discard(self, block: Scope) -> None:
         """Leave a block whose :meth:`push` or :meth:`remove` was interrupted, perhaps halfway."""
@@ -114,17 +115,25 @@ class BlockStack:
         The garbage collector ends a suspended generator in any thread, and asyncio an asynchronous one in a task of its
         own. A thread or a task that was begun in the block stays in it.
         """
-        blocks = self.entered()
-        if self._is_entered_here(left):
-            left.token = self._blocks.set(tuple(block for block in blocks if block is not left))
+        self._replace(left, tuple(block for block in self.entered() if block is not left))
 
     def _is_entered_here(self, block: Scope) -> bool:
-        """True in the thread or the task that entered a block. The stack is then as it was before, and must be set."""
+        """True in the thread or the task that entered a block."""
+        return self._replace(block, self.entered())
+
+    def _replace(self, block: Scope, stack: tuple[Scope, ...]) -> bool:
+        """Set the stack, and return True, in the thread or the task that entered a block; else return False."""
+        blocks, token = self.entered(), t.cast("ScopeToken", block.token)
         try:
             # Python refuses the token in each other context: there is no other way to tell a context from its copy.
-            self.reset(t.cast("ScopeToken", block.token))
-        except ValueError:
-            return False
+            self.reset(token)
+            block.token = self._blocks.set(stack)
+        except BaseException as error:
+            if type(error) is ValueError and self.entered() is blocks:
+                return False
+            # A signal has raised, perhaps where the stack was as before the block, and the token was used up.
+            block.token = self._blocks.set(blocks)
+            raise
         return True
 
     def _innermost_by_frames(self, root: Scope, blocks: tuple[Scope, ...]) -> Scope | None:
@@ -160,23 +169,24 @@ class BlockStack:
         Args:
             block: What :meth:`innermost` returned.
         """
-        if not block.suspended:
+        if not block.suspended or _is_in_generator(block.root):
             return False
+        has_run = block.is_interleaved or (not block.is_left and self._has_generator_run(block))
+        return has_run and not self._is_entered_here(block)
+
+    def _has_generator_run(self, block: Scope) -> bool:
+        """True if a generator that was suspended at the entry of a block stands elsewhere since.
+
+        One that is in a loop, and stands where it stood, is not noticed.
+        """
         # Not coroutines: the task of each runs it in a context of its own.
-        frames = {
-            id(frame): frame
-            for other in self.entered()
+        frames = (
+            frame
+            for other in (self.entered() if block.suspended else ())
             for frame in other.generators
             if not frame.f_code.co_flags & inspect.CO_COROUTINE
-        }
-        has_run = (frame.f_lasti != block.suspended.get(key, frame.f_lasti) for key, frame in frames.items())
-        if not (block.is_interleaved or any(has_run)) or _is_in_generator(block.root):
-            return False
-        blocks = self.entered()
-        if self._is_entered_here(block):
-            block.token = self._blocks.set(blocks)
-            return False
-        return True
+        )
+        return any(frame.f_lasti != block.suspended.get(id(frame), frame.f_lasti) for frame in frames)
 
     def innermost_of(self, blocks: cabc.Collection[t.Any]) -> Scope | None:
         """The innermost of these blocks that the running code stands in, or None if it stands in none of them."""

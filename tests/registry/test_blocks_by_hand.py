@@ -340,6 +340,34 @@ class InterruptedVariable:
         return token
 
 
+@pytest.mark.parametrize("step", ["reset", "set"])
+def test_a_look_at_the_stack_that_is_interrupted(world: World, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """A signal may raise while the stack is asked in which thread a block was entered. The block stays in force."""
+    reset = block_stack.reset
+
+    def interrupted_reset(token: t.Any) -> t.NoReturn:
+        reset(token)
+        raise Interrupted
+
+    for app in (world.one, world.two):
+        stand_ins = {
+            "reset": ("reset", interrupted_reset),
+            "set": ("_blocks", InterruptedVariable(block_stack._blocks)),
+        }
+        with app.app_context():
+            for _ in save_in(world.db.tenant("acme"), world):
+                with world.db.tenant("globex"):
+                    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+                        patch.setattr(block_stack, *stand_ins[step])
+                        block_stack._is_entered_here(block_stack.entered()[-1])
+                    save(world)
+                    with world.db.tenant("acme"):
+                        save(world)
+                    save(world)
+        acme, globex = f"{app.name} acme-Thread", f"{app.name} globex-Thread"
+        assert world.sent() == [acme, globex, acme, globex]
+
+
 def test_results_that_are_interrupted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal may raise when a result of one tenant is read for another one, whose block goes on."""
     for app in (world.one, world.two):

@@ -77,6 +77,17 @@ class TestDelete:
             assert "globex" not in str(error.value)
         assert recorder.requests == []
 
+    def test_a_table_of_one_endpoint_in_two_spellings_is_refused(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """A slash at the end of a URL, or a capital letter, leads to no other table."""
+        boards.declare_board(db)
+        host = recorder.url.replace("http:", "HTTP:") + "/"
+        app = make(make_app, recorder, tenants={"acme": {"host": host}, "globex": {}})
+        with app.app_context(), db.tenant("acme"), pytest.raises(TenantMismatch, match="alone: deleting it"):
+            db.drop_all()
+        assert deleted(recorder) == []
+
     def test_one_table_by_its_arn_is_refused(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:

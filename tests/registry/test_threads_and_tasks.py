@@ -235,10 +235,10 @@ class TestContextRun:
         assert world.sent() == ["two globex-Thread", "one acme-Thread"]
 
 
-def save_in_thread(world: World) -> None:
+def save_in_thread(world: World, copied: contextvars.Context | None = None) -> None:
     """Make a call in a thread, in a copy of the context."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        pool.submit(contextvars.copy_context().run, save, world).result(60)
+        pool.submit((copied or contextvars.copy_context()).run, save, world).result(60)
 
 
 def save_in_threads(world: World, tenant: str, *, has_own_calls: bool) -> t.Iterator[None]:
@@ -343,3 +343,64 @@ class TestGeneratorsThatStartThreads:
         with world.one.app_context():
             asyncio.run(main())
         assert sorted(world.sent()) == ["one Thread", *["one acme-Thread"] * 3, *["one globex-Thread"] * 3]
+
+    @pytest.mark.parametrize("wrapper", ["none", "generator", "class"])
+    def test_in_the_body_of_a_for_statement(self, world: World, wrapper: str) -> None:
+        """A generator that the statement reads does not run meanwhile, also through another iterator."""
+
+        def tenants() -> t.Iterator[str]:
+            for tenant in ("acme", "globex"):
+                with world.db.tenant(tenant):
+                    yield tenant
+
+        def wrapped(names: t.Iterator[str]) -> t.Iterator[str]:
+            for name in names:  # noqa: UP028 - it reads with a `for` statement
+                yield name
+
+        class Wrapped:
+            def __init__(self, names: t.Iterator[str]) -> None:
+                self._names = names
+
+            def __iter__(self) -> Wrapped:
+                return self
+
+            def __next__(self) -> str:
+                return next(self._names)
+
+        wrappers: dict[str, t.Any] = {"none": iter, "generator": wrapped, "class": Wrapped}
+        with world.one.app_context():
+            for _ in wrappers[wrapper](tenants()):
+                with world.db.using(read_timeout_seconds=7):
+                    save_in_thread(world)
+        assert world.sent() == ["one acme-Thread", "one globex-Thread"]
+
+    def test_in_the_body_of_an_asynchronous_for_statement(self, world: World) -> None:
+        """So it is with an asynchronous generator, and with the tasks of a group."""
+
+        async def tenants() -> t.AsyncIterator[str]:
+            for tenant in ("acme", "globex"):
+                with world.db.tenant(tenant):
+                    await asyncio.sleep(0)
+                    yield tenant
+
+        async def main() -> None:
+            async for _ in tenants():
+                with world.db.using(read_timeout_seconds=7):
+                    await asyncio.gather(asyncio.to_thread(save, world), save_later(world))
+
+        with world.one.app_context():
+            asyncio.run(main())
+        assert world.sent() == [*["one acme-Thread"] * 2, *["one globex-Thread"] * 2]
+
+    def test_a_generator_that_goes_on_after_the_block(self, world: World) -> None:
+        """It makes no copy inside of a block that was left before: the thread is of the code in the block."""
+
+        @contextlib.contextmanager
+        def acting(tenant: str) -> t.Iterator[None]:
+            with world.db.tenant(tenant):
+                yield
+                save_in_thread(world, copied)
+
+        with world.one.app_context(), acting("acme"), world.db.tenant("globex"):
+            copied = contextvars.copy_context()
+        assert world.sent() == ["one globex-Thread"]
