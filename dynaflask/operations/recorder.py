@@ -168,7 +168,7 @@ class OperationRecorder:
         """
         if operation.tenant is not None:
             self.limits.debit(operation.tenant, operation.units, own_capacity)
-        for counter in self.counters:
+        for counter in tuple(self.counters):  # another thread may remove one
             counter.add(operation)
         if self.keeps_operations and (record := record_of(self._app())) is not None:
             record.append(operation)
@@ -209,7 +209,7 @@ class OperationRecorder:
         _, read_units, write_units = consumed_units(name, result)
         retries = result.get("ResponseMetadata", NOTHING).get("RetryAttempts", 0)
         operation = None
-        for counter in self.counters:
+        for counter in tuple(self.counters):  # another thread may remove one
             if not counter.add_success(source, name, seconds, read_units, write_units, retries):
                 operation = operation or self.operation(name, params, result, source, seconds)
                 counter.add(operation)
