@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
+import types
 import typing as t
 
 import pynamodb.connection
@@ -12,6 +14,8 @@ from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 
 if t.TYPE_CHECKING:
+    from pynamodb.connection.base import MetaTable
+
     from dynaflask.client.connection import Connection
     from dynaflask.client.leased_calls import ConnectionContext
 
@@ -27,16 +31,47 @@ class ConnectionTemplate:
     """A connection without a context and a tenant. It makes no calls: it makes connections, in a third of the time.
 
     Args:
-        connection: A new connection without a tenant that no other code uses yet.
+        connection_type: The class of the connections.
+        common: The attributes of a connection to any table of the bind, without its owner: a template lives longer than
+            a context.
+        table: The keys of the table.
+        own: The attributes that differ from the common ones.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._type = type(connection)
-        # Without the owner: a template lives longer than a context.
-        self._attributes = {name: value for name, value in vars(connection).items() if name != "_owner"}
-        self._tables = connection._tables
-        self._recorder = connection._recorder
-        self._is_traced, self._keeps_calls = connection._is_traced, connection._keeps_calls
+    __slots__ = ("_common", "_own", "_table", "_type")
+
+    def __init__(
+        self,
+        connection_type: type[Connection],
+        common: dict[str, t.Any],
+        table: MetaTable,
+        own: cabc.Mapping[str, t.Any] = types.MappingProxyType({}),
+    ) -> None:
+        self._type = connection_type
+        self._common = common
+        self._table = table
+        self._own = own
+
+    @classmethod
+    def of(cls, connection: Connection, table: MetaTable) -> ConnectionTemplate:
+        """The template of a new connection, without a tenant, that no other code uses yet.
+
+        Args:
+            connection: The connection.
+            table: The keys of its table.
+        """
+        common = {name: value for name, value in vars(connection).items() if name != "_owner"}
+        return cls(type(connection), common, table)
+
+    def for_table(self, table: MetaTable, *, model: str) -> ConnectionTemplate:
+        """The template of another table on the same bind. Both keep what they have in common once.
+
+        Args:
+            table: The keys of the table.
+            model: Name of its model.
+        """
+        own = {"_model": model, "_source": self._common["_source"]._replace(model=model)}
+        return ConnectionTemplate(self._type, self._common, table, own)
 
     def connect(
         self, owner: ConnectionContext, *, tenant: str | None = None, own_capacity: OwnCapacity = UNSET
@@ -49,15 +84,20 @@ class ConnectionTemplate:
             own_capacity: As of :class:`.Connection`.
         """
         connection: Connection = object.__new__(self._type)
-        connection.__dict__ = {**self._attributes, "_owner": owner, "_tables": self._tables.copy()}
+        tables = {self._table.table_name: self._table}
+        connection.__dict__ = {**self._common, **self._own, "_owner": owner, "_tables": tables}
         if tenant is not None or self._is_watched_otherwise():
             connection._act_for(tenant, own_capacity)
         return connection
 
     def _is_watched_otherwise(self) -> bool:
         # An app may get or lose a tracer or a counter at any time.
-        recorder = self._recorder
-        return bool(recorder.tracing.tracers) is not self._is_traced or recorder.keeps_calls is not self._keeps_calls
+        common = self._common
+        recorder = common["_recorder"]
+        return (
+            bool(recorder.tracing.tracers) is not common["_is_traced"]
+            or recorder.keeps_calls is not common["_keeps_calls"]
+        )
 
 
 def can_be_kept(bind: Bind) -> bool:

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
 from dynaflask.client.connection import Connection
+from dynaflask.client.connection_template import ConnectionTemplate
 from dynaflask.client.key import ClientKey
 from dynaflask.client.lease import Lease
 from dynaflask.client.pool import ClientPool
@@ -72,6 +73,7 @@ class Registry:
         tables: This context's connections to tables that no model describes, by table name.
         tenants: The app's tenants.
         pool: The clients of this process.
+        connection_templates: The first template of a connection to each of the binds, by bind key.
         id: Tells it from the registry of another app with the same name, in a pickle.
     """
 
@@ -94,6 +96,7 @@ class Registry:
             key: make_bind(key, settings.effective_values(key)) for key in settings.bind_keys
         }
         self.models = AppModels(dynamo, settings, allowed_models=allowed_models)
+        self.connection_templates: dict[str, ConnectionTemplate] = {}
         self.connections: cabc.Mapping[str, Connection] = LazyMapping(lambda: self.binds, self.get_connection)
         self.tables: cabc.Mapping[str, TableConnection] = LazyMapping(
             lambda: self.scope.table_names,

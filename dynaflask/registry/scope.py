@@ -189,14 +189,21 @@ class Scope:
 
     def _make_template(self, declaration: DeclaredMeta, settings: EffectiveSettings) -> ConnectionTemplate:
         """A template of the connections to a table, which the settings keep. Those of an app outlive the scope."""
-        # A connection for each table: PynamoDB's connection refuses a second model on one table.
-        connection = Connection(settings.bind, owner=self.root, model=declaration.model_name)
+        bind, templates = settings.bind, self.registry.connection_templates
+        table = KeyTable(declaration.schema.table_data(t.cast("str", settings.table_name)))
+        is_kept = settings.is_static and not is_init_patched()
+        is_usual = is_kept and declaration.expiry is None and self.registry.binds.get(bind.key) is bind
+        if is_usual and bind.key in templates:
+            settings.template = templates[bind.key].for_table(table, model=declaration.model_name)
+            return settings.template
+        connection = Connection(bind, owner=self.root, model=declaration.model_name)
         if declaration.expiry is not None:
             connection = ExpiryConnection.of(connection, declaration.expiry)
-        connection.add_meta_table(KeyTable(declaration.schema.table_data(t.cast("str", settings.table_name))))
-        template = ConnectionTemplate(connection)
-        if settings.is_static and not is_init_patched() and can_be_kept(settings.bind):
+        template = ConnectionTemplate.of(connection, table)
+        if is_kept and can_be_kept(bind):
             settings.template = template
+            if is_usual:
+                templates.setdefault(bind.key, template)
         return template
 
     @property

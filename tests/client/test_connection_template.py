@@ -122,6 +122,30 @@ class TestConnectionTemplate:
                 assert connection.region == app.name
                 connection.region, connection.send_post_boto_callback = "changed", mock.Mock()
 
+    def test_the_tables_of_a_bind_have_their_attributes_in_common(
+        self, apps: list[flask.Flask], db: dynaflask.Dynamo, thread_model: t.Any
+    ) -> None:
+        """An app has many models. Each connection still has the table, the model, the app and the tenant of its own."""
+        board, audit = (
+            type(name, (thread_model,), {"Meta": type("Meta", (), {"table_name": name})}) for name in ("Board", "Audit")
+        )
+        for _ in range(2):
+            for app in apps:
+                for block, tenant in ((contextlib.nullcontext(), None), (db.tenant("blue"), "blue")):
+                    with app.app_context(), block:
+                        for model, name in ((board, "Board"), (audit, "Audit")):
+                            connection = model._get_connection().connection
+                            assert list(connection._tables) == [name]
+                            source = connection._current_source()
+                            assert (source.app_name, source.model, source.tenant) == (app.name, name, tenant)
+                            assert (connection._model, connection.tenant) == (name, tenant)
+        registries = [app.extensions["dynamo"] for app in apps]
+        kept = [
+            [registry.resolve(model.__declaration__).template for model in (board, audit)] for registry in registries
+        ]
+        assert all(first._common is second._common for first, second in kept)
+        assert kept[0][0]._common is not kept[1][0]._common
+
     def test_a_tracer_is_seen_by_the_next_context(self, apps: list[flask.Flask], thread_model: t.Any) -> None:
         """An app may get its first tracer after its first context. The other app has none."""
         heard: list[str] = []
