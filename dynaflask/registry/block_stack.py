@@ -71,8 +71,9 @@ class BlockStack:
         be restored.
         """
         blocks = self.entered()
-        # What runs from now on makes no copy of the context that is inside of the block.
-        block.is_interleaved = block.is_interleaved or self._has_generator_run(block)
+        if block.suspended:
+            # What runs from now on makes no copy of the context that is inside of the block.
+            block.is_interleaved = block.is_interleaved or self._has_generator_run(block)
         block.is_left = True
         if block.generators:
             block.root.generator_blocks.remove(block)
@@ -182,7 +183,7 @@ class BlockStack:
         # Not coroutines: the task of each runs it in a context of its own.
         frames = (
             frame
-            for other in (self.entered() if block.suspended else ())
+            for other in self.entered()
             for frame in other.generators
             if not frame.f_code.co_flags & inspect.CO_COROUTINE
         )

@@ -196,6 +196,7 @@ class Scope:
         if is_usual and bind.key in templates:
             settings.template = templates[bind.key].for_table(table, model=declaration.model_name)
             return settings.template
+        # A connection for each table: PynamoDB's connection refuses a second model on one table.
         connection = Connection(bind, owner=self.root, model=declaration.model_name)
         if declaration.expiry is not None:
             connection = ExpiryConnection.of(connection, declaration.expiry)
