@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import typing as t
 
-import flask
 import pynamodb.connection
 import pytest
 
 import dynaflask
 from tests.support import recorder as recorders
-from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
-@pytest.fixture
-def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
-    """An app, in a context, whose calls the recorder answers."""
-    app = make_app(host=recorder.url, region="us-east-1", max_retry_attempts=0, table_prefix="test-", **KEYS)
-    with app.app_context():
-        yield app
-
-
-@pytest.mark.usefixtures("app")
+@pytest.mark.usefixtures("app_in_context")
 class TestConnection:
     """``db.connection`` has PynamoDB's interface."""
 

@@ -34,7 +34,7 @@ class TestConnectionTemplate:
                 region,
                 host=recorder.url,
                 region=region,
-                tenants={"blue": {"region": f"{region}-blue"}},
+                tenants={"blue": {"region": f"{region}-blue"}, "green": {}},
                 max_retry_attempts=retries,
                 **KEYS,
             )
@@ -131,7 +131,8 @@ class TestConnectionTemplate:
         )
         for _ in range(2):
             for app in apps:
-                for block, tenant in ((contextlib.nullcontext(), None), (db.tenant("blue"), "blue")):
+                for tenant in (None, "green", "blue", None, "green"):
+                    block = contextlib.nullcontext() if tenant is None else db.tenant(tenant)
                     with app.app_context(), block:
                         for model, name in ((board, "Board"), (audit, "Audit")):
                             connection = model._get_connection().connection

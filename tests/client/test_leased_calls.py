@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 from unittest import mock
 
-import flask
 import pytest
 from pynamodb.exceptions import GetError
 
@@ -14,15 +13,7 @@ from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
-@pytest.fixture
-def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
-    """An app, in a context, whose calls the recorder answers."""
-    app = make_app(host=recorder.url, region="us-east-1", max_retry_attempts=0, table_prefix="test-", **KEYS)
-    with app.app_context():
-        yield app
-
-
-@pytest.mark.usefixtures("app")
+@pytest.mark.usefixtures("app_in_context")
 class TestPatches:
     """Tests patch PynamoDB's connection class, and see what they see without dynaflask."""
 
@@ -65,7 +56,7 @@ class TestPatches:
         assert (send.call_args[0][0], send.call_args[0][2]) == ("GetItem", "test-Thread")
 
 
-@pytest.mark.usefixtures("app")
+@pytest.mark.usefixtures("app_in_context")
 def test_an_unreachable_server_is_pynamodbs_error(make_app: MakeApp, thread_model: t.Any) -> None:
     """``GetError`` has the message of botocore's error."""
     with make_app("dead", host="http://127.0.0.1:1", region="us-east-1", max_retry_attempts=0, **KEYS).app_context():

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
-import flask
 import pytest
 from pynamodb.attributes import NumberAttribute
 from pynamodb.exceptions import TableDoesNotExist
@@ -15,15 +12,7 @@ from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
-@pytest.fixture
-def app(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Flask]:
-    """An app, in a context, whose calls the recorder answers."""
-    app = make_app(host=recorder.url, region="us-east-1", max_retry_attempts=0, table_prefix="test-", **KEYS)
-    with app.app_context():
-        yield app
-
-
-@pytest.mark.usefixtures("app")
+@pytest.mark.usefixtures("app_in_context")
 def test_a_missing_table_is_pynamodbs_error(db: dynaflask.Dynamo, recorder: recorders.Recorder) -> None:
     """The call that describes a table which no model declares raises ``TableDoesNotExist``."""
     recorder.answer = lambda request: (400, {"__type": "x#ResourceNotFoundException", "message": "test-Audit"})
