@@ -129,27 +129,36 @@ class Successes:
         count: Counts a call.
         units: The counter of their units.
         labels: Values of its labels, but for the unit.
-
-    Attributes:
-        count: Counts a call.
     """
 
     def __init__(
         self, count: t.Callable[[float], None], units: Children[prometheus_client.Counter], labels: tuple[str, ...]
     ) -> None:
-        self.count = count
+        self._count = count
         self._units = units
         self._labels = labels
 
+    def add(self, value: float, read_units: float, write_units: float) -> None:
+        """Count a call.
+
+        Args:
+            value: What counts it: its seconds, or 1.
+            read_units: Read capacity units that it consumed.
+            write_units: Write capacity units that it consumed.
+        """
+        self._count(value)
+        if read_units:
+            self._add_read_units(read_units)
+        if write_units:
+            self._add_write_units(write_units)
+
     # At first use: a child that is made is a series, and a read has no write units.
     @functools.cached_property
-    def add_read_units(self) -> t.Callable[[float], None]:
-        """Adds read units."""
+    def _add_read_units(self) -> t.Callable[[float], None]:
         return self._units.of(*self._labels, "read").inc
 
     @functools.cached_property
-    def add_write_units(self) -> t.Callable[[float], None]:
-        """Adds write units."""
+    def _add_write_units(self) -> t.Callable[[float], None]:
         return self._units.of(*self._labels, "write").inc
 
 
@@ -190,11 +199,7 @@ class AppMetrics:
         key = (source.bind_key, source.model, operation)
         try:
             successes = self._by_call.get(key) or self._successes(*key)
-            successes.count(seconds)
-            if read_units:
-                successes.add_read_units(read_units)
-            if write_units:
-                successes.add_write_units(write_units)
+            successes.add(seconds, read_units, write_units)
             if self._max_tenants:
                 self._count_for_tenant(source.tenant, read_units, write_units)
             self._metrics.sample_pool()
@@ -215,11 +220,7 @@ class AppMetrics:
             inc = self._metrics.tenant_calls.of(self._app_name, label, SUCCESS).inc
             successes = Successes(inc, self._metrics.tenant_units, (self._app_name, label))
             self._by_tenant[label] = successes
-        successes.count(1)
-        if read_units:
-            successes.add_read_units(read_units)
-        if write_units:
-            successes.add_write_units(write_units)
+        successes.add(1, read_units, write_units)
 
     def _log_failure(self, error: Exception) -> None:
         if not self._has_failed:
