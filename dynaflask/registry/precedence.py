@@ -53,7 +53,7 @@ class EffectiveSettings:
         unshared_among: Number of models that were declared when no model with a ``TenantKey`` had this table.
     """
 
-    __slots__ = (*("_layer", "_settings", "_values", "bind", "is_static", "table_name", "template", "unshared_among"),)
+    __slots__ = ("_layer", "_settings", "_values", "bind", "is_static", "table_name", "template", "unshared_among")
 
     def __init__(
         self,
