@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-import pynamodb.connection
-
+from dynaflask.client.api_call import ApiCall
 from dynaflask.client.call_timeout import TimedCaller
 from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.error_advice import CreateOptions
@@ -55,19 +54,6 @@ class ConnectionContext(t.Protocol):
         """True if a command of the app needs one of the options for tenants."""
 
 
-class ApiCall(pynamodb.connection.Connection):
-    """The part of a connection that PynamoDB needs to make one call and to translate its errors.
-
-    Its ``_make_api_call`` is PynamoDB's. A test that patches it sees the arguments that it sees with PynamoDB alone.
-    """
-
-    __slots__ = ("client",)
-
-    # super().__init__() prepares what only a whole connection needs.
-    def __init__(self, client: t.Any) -> None:
-        self.client = client  # type: ignore[misc]  # the slot replaces PynamoDB's property
-
-
 class LeasedCalls(TableCalls):
     """PynamoDB's connection on a client that the app leases.
 
@@ -96,9 +82,10 @@ class LeasedCalls(TableCalls):
             pooled = lease.acquire()
             try:
                 is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
-                api_caller = pooled.api_caller if is_bare else self._api_caller(operation_name, pooled)
-                params = operation_kwargs if is_bare and pooled.is_direct else decoded(operation_kwargs)
-                return ApiCall(api_caller)._make_api_call(operation_name, params)
+                if is_bare and pooled.is_direct:
+                    return pooled.api_call._make_api_call(operation_name, operation_kwargs)
+                call = pooled.api_call if is_bare else ApiCall(self._api_caller(operation_name, pooled))
+                return call._make_api_call(operation_name, decoded(operation_kwargs))
             finally:
                 lease.release(pooled)
         except CALL_ERRORS as error:

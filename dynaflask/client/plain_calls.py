@@ -40,6 +40,7 @@ from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.client.plain_requests import decoded
 from dynaflask.client.table_keys import KeyTable
+from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.requests import is_arn
 
 if t.TYPE_CHECKING:
@@ -90,6 +91,9 @@ class PlainCalls(pynamodb.connection.Connection):
     _owner: ConnectionContext
     _model: str | None
     _attribute_count: int = 0
+    #: True if a call is one request with its response, and nothing watches it but receivers of the signal.
+    _is_single: bool
+    _make_call: t.Callable[[str, dict[str, t.Any]], dict[str, t.Any]]
 
     def get_item(
         self,
@@ -238,8 +242,12 @@ class PlainCalls(pynamodb.connection.Connection):
         """
         try:
             if has_pynamodb_listeners():
+                request.is_result_kept = True
                 return self.dispatch(operation_name, decoded(request))
             request[RETURN_CONSUMED_CAPACITY] = TOTAL
+            if self._is_single and not operation_finished.receivers:
+                return self._make_call(operation_name, request)
+            request.is_result_kept = True
             return self._make_api_call(operation_name, request)
         except BOTOCORE_EXCEPTIONS as error:
             error_type, message = ERRORS[operation_name]

@@ -47,11 +47,13 @@ class PlainRequest(dict[str, t.Any]):
         decode: Decodes the body of a response to the result, and returns None if it is not of the usual form; None for
             a result of plain items. Only a call that the direct transport makes at its first attempt uses it. It must
             not run code of the program.
-        has_encoded_items: True if items of a batch write may be JSON already. Only the direct transport can read them:
-            see :func:`decoded`.
+        is_result_kept: False if nothing sees the result but the lane, which needs no ``ResponseMetadata``.
+        has_encoded_items: True if the item, or items of a batch write, may be JSON already. Only the direct transport
+            can read them: see :func:`decoded`.
     """
 
     decode: t.Callable[[bytes], Json | None] | None = None
+    is_result_kept: bool = True
     has_encoded_items: bool = False
 
 
@@ -78,6 +80,8 @@ def decoded(request: Json) -> Json:
     """
     if type(request) is not PlainRequest or not request.has_encoded_items:
         return request
+    if ITEM in request:
+        return PlainRequest({**request, ITEM: decoded_items([request[ITEM]])[0]})
     batches = request[REQUEST_ITEMS].items()
     return PlainRequest({**request, REQUEST_ITEMS: {table: list(map(_decoded_put, puts)) for table, puts in batches}})
 
@@ -151,6 +155,18 @@ class PlainRequests:
         item = None if key is None else self._item(attributes, start=key)
         return None if item is None else PlainRequest({TABLE_NAME: self._name, ITEM: item})
 
+    def put_encoded(self, item: t.Any) -> PlainRequest | None:
+        """The parameters of a PutItem; None if :attr:`take_encoded_items` is false.
+
+        Args:
+            item: The item, as a ``msgspec.Raw``.
+        """
+        if not self.take_encoded_items:
+            return None
+        request = PlainRequest({TABLE_NAME: self._name, ITEM: item})
+        request.has_encoded_items = True
+        return request
+
     def update(self, hash_key: t.Any, range_key: t.Any, update: Json) -> PlainRequest | None:
         """The parameters of an UpdateItem; see :meth:`get`.
 
@@ -197,7 +213,7 @@ class PlainRequests:
 
     @property
     def take_encoded_items(self) -> bool:
-        """True if an item of a batch write may be JSON already. A number in a key may have to change."""
+        """True if an item may be JSON already. A number in a key may have to change."""
         return json_codec.msgspec is not None and not self._table.number_keys()
 
     def _key(self, hash_key: t.Any, range_key: t.Any) -> Json | None:

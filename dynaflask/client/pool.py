@@ -16,6 +16,7 @@ import urllib.parse
 import weakref
 from os import getpid
 
+from dynaflask.client.api_call import ApiCall
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import mock_is_active
 from dynaflask.client.botocore_internals import session_credentials
@@ -60,6 +61,7 @@ class PooledClient:
     Attributes:
         key: The key of the client.
         api_caller: Makes the client's calls: the client itself, or its direct transport.
+        api_call: Makes them as PynamoDB does, with its errors.
         is_direct: True if it is a direct transport.
         is_open: False after `close` or `abandon`.
         host: Host of the client's endpoint, with its port if it has one; ``None`` if a factory's client names none.
@@ -74,6 +76,7 @@ class PooledClient:
         self._lazy_client: LazyClient | None = lazy_client
         self.is_open = True
         self.api_caller = lazy_client.api_caller
+        self.api_call = ApiCall(self.api_caller)
         self.is_direct = lazy_client.is_direct
         self.host = _host_of(lazy_client.endpoint_url)
         self.is_pinned = False
@@ -169,7 +172,7 @@ class PooledClient:
         self._finalizer.detach()
         if self.is_direct:
             self.api_caller.close()
-        self.is_open, self._lazy_client, self.api_caller = False, None, None
+        self.is_open, self._lazy_client, self.api_caller, self.api_call = False, None, None, ApiCall(None)
         logger.debug("Abandoned in a forked child: the parent's client of %r.", self.key)
 
     def _add_handlers(self) -> None:

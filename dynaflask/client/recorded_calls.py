@@ -35,7 +35,6 @@ class RecordedCalls(LeasedCalls):
         self._is_recorded = recorder.is_enabled or is_traced or (own_capacity is not UNSET and own_capacity is not None)
         self._source = Source(recorder.app_name, self.bind.key, self._model, tenant)
         self._is_limited = tenant is not None and recorder.limits.units_per_second(tenant, own_capacity) is not None
-        # A call is one request with its response, and nothing that watches it.
         self._is_single = not (self._is_recorded or self.bind.retry_conflicts)
         self._light_seconds = 0.0 if self._is_limited else recorder.light_seconds
         # Nothing but the start of its time comes before a call, and no tracer and no retry of a conflict after it.

@@ -26,6 +26,7 @@ from dynaflask.client.codec.parts import serialize_update
 from dynaflask.client.connection import Connection
 from dynaflask.client.plain_requests import PlainItem
 from dynaflask.client.plain_requests import PlainRequests
+from dynaflask.client.plain_requests import decoded_items
 from dynaflask.client.table_connection import TableConnection
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.guards import CONTAINER_SERIALIZE_METHODS
@@ -54,6 +55,8 @@ from dynaflask.model.tenant_guard import check_actions
 from dynaflask.model.tenant_key import TenantKey
 from dynaflask.registry.scope import Scope
 
+# Items that a model saves as dicts before it compiles what encodes them, which takes as long as so many calls.
+MIN_PUTS: t.Final = 20
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
 CALL_NAMES: t.Final = frozenset(CALLS.values())
 _from_raw_data: t.Final = itertools.repeat("from_raw_data")
@@ -84,6 +87,8 @@ class ItemLane:
         self._value_keys = [key and value_key(model, key) for key in keys]
         self._key_names = [(None, None) if key is None else (key.attr_name, key.attr_type) for key in keys]
         self._runs_program = _runs_program(model)
+        # Threads may miss some.
+        self._plain_puts = 0
         # Where ``from_raw_data`` stands, and where the program may override it.
         self._base = vars(codec.base)
         self._subclasses = [vars(cls) for cls in itertools.takewhile(lambda cls: cls is not codec.base, model.__mro__)]
@@ -155,7 +160,7 @@ class ItemLane:
         else:
             responses = self.codec.responses if self._has_own_from_raw_data() else None
             if responses is not None:
-                request.decode = responses.decode_item
+                request.decode, request.is_result_kept = responses.decode_item, False
             data = table.connection.send_plain(GET_ITEM, request)
         item = data.get(ITEM) if data else None
         if type(item) is not model:
@@ -168,23 +173,37 @@ class ItemLane:
     ) -> t.Any:
         """Write an object."""
         tenant = require_own_tenant(instance, scope)
-        serialize: t.Any = self.codec.checked_serializer
-        item, is_plain = serialize(instance)
+        codec: t.Any = self.codec
+        serialize = codec.checked_encoder if self._plain_puts >= MIN_PUTS and condition is None else None
+        item, is_plain = (serialize or codec.checked_serializer)(instance)
         require_unchanged(instance, tenant, scope)
-        (hash_name, hash_type), (range_name, range_type) = self._key_names
-        hash_key = item.pop(hash_name, NO_VALUE).get(hash_type)
-        range_key = None if range_name is None else item.pop(range_name, NO_VALUE).get(range_type)
         table, requests = self._connect(scope)
-        request = None
-        if requests is not None and is_plain and condition is None:
-            request = requests.put(hash_key, range_key, PlainItem(item))
+        request = None if requests is None or type(item) is dict else requests.put_encoded(item)
         if request is None:
-            keys = {} if range_key is None else {"range_key": range_key}
-            data = table.put_item(hash_key, **keys, attributes=item, condition=condition)
+            data = self._put(table, requests, item, condition, is_plain=is_plain)
         else:
             data = table.connection.send_plain(PUT_ITEM, request)
         remember_tenant(instance, scope)
         return data
+
+    def _put(
+        self, table: TableConnection, requests: PlainRequests | None, item: t.Any, condition: t.Any, *, is_plain: bool
+    ) -> t.Any:
+        """Write an item as a dict."""
+        if type(item) is not dict:
+            # The table or the transport of this app takes none that is JSON.
+            (item,), self._plain_puts = decoded_items([item]), 0
+        (hash_name, hash_type), (range_name, range_type) = self._key_names
+        hash_key = item.pop(hash_name, NO_VALUE).get(hash_type)
+        range_key = None if range_name is None else item.pop(range_name, NO_VALUE).get(range_type)
+        request = None
+        if requests is not None and is_plain and condition is None:
+            request = requests.put(hash_key, range_key, PlainItem(item))
+        self._plain_puts += 1
+        if request is None:
+            keys = {} if range_key is None else {"range_key": range_key}
+            return table.put_item(hash_key, **keys, attributes=item, condition=condition)
+        return table.connection.send_plain(PUT_ITEM, request)
 
     def update(
         self,

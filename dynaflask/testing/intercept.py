@@ -21,7 +21,7 @@ from botocore.awsrequest import AWSHTTPSConnectionPool
 from urllib3.connectionpool import HTTPConnectionPool
 
 from dynaflask.client.direct import http_pool
-from dynaflask.client.direct.http11 import Response
+from dynaflask.client.direct.response import Response
 from dynaflask.testing.recorder import Answer
 from dynaflask.testing.recorder import Recorder
 from dynaflask.testing.recorder import Request

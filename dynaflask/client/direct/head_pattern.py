@@ -15,6 +15,7 @@ from dynaflask.client.direct.strict_parser import Head
 OK = 200
 HEAD_END = b"\r\n\r\n"
 LENGTH = "content-length"
+CHECKSUM = "x-amz-crc32"
 # A hostile server could send names that take a tenth of a second to compile. DynamoDB's heads have 300 bytes.
 MAX_LEARNT_BYTES = 4096
 # Its value decides whether the connection is kept, so it is fixed, too.
@@ -26,17 +27,25 @@ _LENGTH_VALUE = r"([0-9]{1,18})"
 
 
 class HeadPattern:
-    """Matches the heads of one form.
+    """Finds the heads of one form at the start of a response.
 
     Args:
         pattern: The regular expression, with one group per header.
         names: The headers by lower-case name, in the order of the groups.
+
+    Attributes:
+        length: The group of the content length.
+        checksum: The group of DynamoDB's checksum of the body; 0 if the head has none.
     """
+
+    __slots__ = ("_match", "_names", "checksum", "length")
 
     def __init__(self, pattern: str, names: tuple[str, ...]) -> None:
         # Further clients of the same server find the compiled expression in the cache of `re`.
-        self._fullmatch = re.compile(pattern).fullmatch
+        self._match = re.compile(f"{pattern}\r\n\r\n").match
         self._names = names
+        self.length = names.index(LENGTH) + 1
+        self.checksum = names.index(CHECKSUM) + 1 if CHECKSUM in names else 0
 
     @classmethod
     def learn(cls, head: Head) -> HeadPattern | None:
@@ -57,17 +66,26 @@ class HeadPattern:
                 return None
             pattern += re.escape(f"\r\n{match[1]}: ") + _value_pattern(match[1].lower(), match[2])
         learnt = cls(pattern, tuple(head.headers))
-        return learnt if learnt.match(head.data) == head.headers else None
+        found = learnt.find(head.data + HEAD_END)
+        return learnt if found is not None and learnt.headers(found) == head.headers else None
 
-    def match(self, head: bytes) -> dict[str, str] | None:
-        """The headers by lower-case name, or ``None`` if the head has another form.
+    def find(self, received: bytes) -> re.Match[str] | None:
+        """The match of a head with its empty line at the start of a response, or ``None`` if it has another form.
 
         Args:
-            head: The bytes before the empty line, without the last line break.
+            received: First bytes of the response.
         """
-        match = self._fullmatch(head.decode("latin-1")) if len(head) + len(HEAD_END) <= MAX_HEAD_BYTES else None
-        # There is one group per name. To check it again takes a fifth of the time of this method.
-        return None if match is None else dict(zip(self._names, match.groups()))  # noqa: B905
+        # A character of Latin-1 is one byte, so that the match ends where the body begins.
+        return self._match(received.decode("latin-1"), 0, MAX_HEAD_BYTES)
+
+    def headers(self, found: re.Match[str]) -> dict[str, str]:
+        """The headers by lower-case name.
+
+        Args:
+            found: What :meth:`find` has returned.
+        """
+        # There is one group per name. To check it again takes a fifth of the time.
+        return dict(zip(self._names, found.groups()))  # noqa: B905
 
 
 def _value_pattern(name: str, value: str) -> str:

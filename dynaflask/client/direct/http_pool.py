@@ -26,8 +26,8 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.exceptions import SSLError
 from urllib3.util import wait_for_read
 
-from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http11 import ResponseReader
+from dynaflask.client.direct.response import Response
 
 # At least a record of TLS: see `http11.py` for the reason.
 READ_SIZE = 65536
@@ -79,6 +79,7 @@ class ConnectionPool:
         self._idle: list[HTTPConnection] = []
         self._reader = ResponseReader()
         self._is_open = True
+        self._max_idle = origin.max_idle
 
     def __len__(self) -> int:
         return len(self._idle)
@@ -92,7 +93,13 @@ class ConnectionPool:
         Raises:
             BotoCoreError: The same class that botocore raises for this failure.
         """
-        connection = self._get()
+        idle = self._idle
+        try:
+            connection: HTTPConnection | None = idle.pop()
+        except IndexError:  # not `contextlib.suppress`, which takes twice the time
+            connection = None
+        if connection is None or connection.poll(0):
+            connection = self._other_than(connection)
         drop_reason: str | None = "the call failed"
         try:
             response = connection.send(request)
@@ -100,50 +107,41 @@ class ConnectionPool:
         finally:
             # A killed greenlet gets here, too. The rest of its response must not answer the next request.
             if drop_reason is None:
-                self._put(connection)
+                # No poll here: a second response may come later than now, so that it is looked for before a request.
+                idle.append(connection)
             else:
                 self._drop(connection, drop_reason)
+        # Another thread may have closed the pool during this call, before the connection was back in the list.
+        if len(idle) > self._max_idle or not self._is_open:
+            self._close_surplus()
         return response
 
     def close(self) -> None:
         """Close the idle connections. A connection in use closes after its call."""
         self._is_open = False
-        self._close_idle()
+        self._close_surplus()
 
-    def _get(self) -> HTTPConnection:
-        try:
-            while (connection := self._idle.pop()).poll(0):
-                self._drop(connection, "the server closed it or sent unexpected bytes")
-        except IndexError:
-            pass
-        else:
-            # Once per call: `isEnabledFor` costs half of a call of `debug`.
-            if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("Reusing a connection to %s.", self.origin.url)
-            return connection
-        # Outside of the handler, so that the traceback of a failure does not begin with an IndexError.
+    def _other_than(self, stale: HTTPConnection | None) -> HTTPConnection:
+        """The next idle connection that the server has not closed, or a new one."""
+        while stale is not None:
+            self._drop(stale, "the server closed it or sent unexpected bytes")
+            stale = None
+            with contextlib.suppress(IndexError):
+                stale = self._idle.pop()
+            if stale is not None and not stale.poll(0):
+                return stale
         _log.debug("Opening a connection to %s.", self.origin.url)
         return HTTPConnection(self.origin, self._reader)
-
-    def _put(self, connection: HTTPConnection) -> None:
-        # No poll here: a second response may come later than now, so that `_get` looks for one.
-        if len(self._idle) < self.origin.max_idle:
-            self._idle.append(connection)
-        else:
-            self._drop(connection, "the pool is full")
-        # Another thread may have closed the pool during this call, before the connection was back in the list.
-        if not self._is_open:
-            self._close_idle()
 
     def _drop(self, connection: HTTPConnection, reason: str) -> None:
         _log.debug("Dropping a connection to %s: %s.", self.origin.url, reason)
         connection.close()
 
-    def _close_idle(self) -> None:
+    def _close_surplus(self) -> None:
         # Other threads may pop, too. An empty list ends the loop, not a length that was read before.
         with contextlib.suppress(IndexError):
-            while True:
-                self._drop(self._idle.pop(), "the pool is closed")
+            while len(self._idle) > self._max_idle or not self._is_open:
+                self._drop(self._idle.pop(0), "the pool is full or closed")
 
 
 class HTTPConnection:

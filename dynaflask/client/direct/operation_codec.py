@@ -26,9 +26,9 @@ from dynaflask.operations.requests import requests_by_table
 if t.TYPE_CHECKING:
     from dynaflask.client.direct.hooks import ClientHooks
     from dynaflask.client.direct.hooks import FutureHooks
-    from dynaflask.client.direct.http11 import Response
     from dynaflask.client.direct.page_decoder import PageDecoder
     from dynaflask.client.direct.request_template import RequestTemplate
+    from dynaflask.client.direct.response import Response
 
 
 class OperationCodec:
@@ -104,15 +104,18 @@ class OperationCodec:
             hooks: Hooks of the client. The ``after-call`` event refills the token bucket of the retries.
             decoder: Makes objects of the items of a page. Without it, the result has DynamoDB's items.
         """
-        decode = params.decode if type(params) is PlainRequest else None
-        parsed = None if decode is None else decode(response.body)
+        parsed, is_kept = None, True
+        if type(params) is PlainRequest:
+            is_kept = params.is_result_kept
+            parsed = None if params.decode is None else params.decode(response.body)
         if parsed is None:
             parsed = parse_plain(response.body, f"{self.name}Output", decoder)
         if parsed is None:
             parsed = self.parse_stock(response)
-        else:
+        elif is_kept:
             add_metadata(parsed, response.headers)
-        parsed["ResponseMetadata"]["RetryAttempts"] = 0
+        if is_kept:
+            parsed["ResponseMetadata"]["RetryAttempts"] = 0
         event = self._after_call
         for handler in hooks.handlers(event):
             handler(event_name=event, http_response=response, parsed=parsed, model=self._model, context={})

@@ -29,11 +29,11 @@ from dynaflask.client.botocore_internals import make_silenced_call
 from dynaflask.client.botocore_internals import missing_name
 from dynaflask.client.botocore_internals import socket_options
 from dynaflask.client.codec.parts import DIFFERENCE
+from dynaflask.client.direct.head_pattern import CHECKSUM
+from dynaflask.client.direct.head_pattern import OK
 from dynaflask.client.direct.hooks import ClientHooks
 from dynaflask.client.direct.hooks import FutureHooks
 from dynaflask.client.direct.hooks import future_hooks
-from dynaflask.client.direct.http11 import CHECKSUM
-from dynaflask.client.direct.http11 import Response
 from dynaflask.client.direct.http_pool import ConnectionPool
 from dynaflask.client.direct.http_pool import Origin
 from dynaflask.client.direct.http_pool import connection_closed_error
@@ -45,6 +45,7 @@ from dynaflask.client.direct.process_state import ProcessState
 from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
 from dynaflask.client.direct.request_template import request_line
+from dynaflask.client.direct.response import Response
 from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
@@ -61,7 +62,6 @@ if t.TYPE_CHECKING:
 
     from dynaflask.client.destination import Destination
 
-OK = 200
 FIRST_REDIRECT = 300
 
 AttemptResult = t.Union[Response, BotoCoreError]  # noqa: UP007 - evaluated at run time, on Python 3.10
@@ -223,9 +223,17 @@ class DirectTransport:
                 return make_silenced_call(self._client, operation_name, decoded(params))
         state = self._state.get()
         invocation_id = state.invocation_ids.next()
-        result = self._attempt(state, operation, params, invocation_id)
-        if type(result) is Response and result.status_code == OK and result.is_intact:
-            return operation.parse(result, params, self._hooks, decoder)
+        result: AttemptResult | None = None
+        request, url = self._signed_request(operation, params, invocation_id)
+        if request is not None:
+            pool = state.pools.get(url)
+            try:
+                result = (self._pool_for(url, state) if pool is None else pool).send(request)
+            except BotoCoreError as error:
+                result = error
+            else:
+                if result.status_code == OK and result.is_intact:
+                    return operation.parse(result, params, self._hooks, decoder)
         return self._fall_back_to_botocore(PendingCall(self, operation, decoded(params), invocation_id, result))
 
     def with_page_decoder(self, decoder: PageDecoder) -> t.Any:
@@ -271,8 +279,24 @@ class DirectTransport:
     def _find_service_model(self) -> t.Any:
         return service_model() if self._attached is None else self._attached.meta.service_model
 
-    def _credentials(self) -> t.Any:
-        return self._fixed_credentials or frozen_credentials(self._attached)
+    def _signed_request(
+        self, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str
+    ) -> tuple[bytes | None, str]:
+        """Attempt 1 of a call and its URL; ``None`` in its place if botocore must make the attempt."""
+        credentials = self._fixed_credentials or frozen_credentials(self._attached)
+        account = getattr(credentials, "account_id", None)
+        template = operation.templates.get(account) or self._captured_template(operation, account)
+        if template is None:
+            _log_reason(operation, "it has no request template")
+            return None, ""
+        body = operation.serialize(params) if credentials else None
+        if body is None:
+            _log_reason(operation, "botocore must check it or find its endpoint")
+            return None, ""
+        request = template.render(body, credentials, invocation_id)
+        if request is None:
+            _log_reason(operation, "a credential is not printable ASCII")
+        return request, template.url
 
     def _captured_template(self, operation: OperationCodec, account: str | None) -> RequestTemplate | None:
         """The template of the first call. A destination has one without a call, unless an account chooses the URL."""
@@ -280,29 +304,6 @@ class DirectTransport:
             return None
         template = operation.templates[None] = self._destination.template(operation)
         return template
-
-    def _attempt(
-        self, state: ProcessState, operation: OperationCodec, params: dict[str, t.Any], invocation_id: str
-    ) -> AttemptResult | None:
-        """The result of attempt 1, or ``None`` if nothing was sent because botocore must make it."""
-        credentials = self._credentials()
-        account = getattr(credentials, "account_id", None)
-        template = operation.templates.get(account) or self._captured_template(operation, account)
-        if template is None:
-            _log_reason(operation, "it has no request template")
-            return None
-        body = operation.serialize(params) if credentials else None
-        if body is None:
-            _log_reason(operation, "botocore must check it or find its endpoint")
-            return None
-        request = template.render(body, credentials, invocation_id)
-        if request is None:
-            _log_reason(operation, "a credential is not printable ASCII")
-            return None
-        try:
-            return self._pool_for(template.url, state).send(request)
-        except BotoCoreError as error:
-            return error
 
     def _fall_back_to_botocore(self, pending: PendingCall) -> t.Any:
         if pending.first_result is not None and _log.isEnabledFor(logging.DEBUG):

@@ -54,9 +54,16 @@ def variants(data: bytes) -> cabc.Iterator[bytes]:
         yield data[:at] + data[at + 1 :]
 
 
+def headers_by(pattern: HeadPattern, head: bytes) -> dict[str, str] | None:
+    """The headers that a pattern finds in a head, or None if the head has another form."""
+    found = pattern.find(head + HEAD_END + b"{}")
+    assert found is None or found.end() == len(head + HEAD_END)
+    return None if found is None else pattern.headers(found)
+
+
 def agrees(pattern: HeadPattern, head: bytes) -> bool:
     """True if the pattern gives what the strict parser gives for a head, or nothing."""
-    headers = pattern.match(head)
+    headers = headers_by(pattern, head)
     if headers is None:
         return True
     # Other parts than the head must not decide. No test needs all of a body of any announced length.
@@ -97,7 +104,7 @@ def test_other_values_match() -> None:
     """A head of the same form with other values matches, and the headers stand in their order."""
     pattern = learnt(GOOD)
     assert pattern is not None
-    headers = pattern.match(head_of(GOOD.replace(b"R1", b"R 2").replace(LENGTH, b"Content-Length: 300\r\n")))
+    headers = headers_by(pattern, head_of(GOOD.replace(b"R1", b"R 2").replace(LENGTH, b"Content-Length: 300\r\n")))
     assert headers is not None
     assert [*headers.items()] == [
         ("content-type", "application/x-amz-json-1.0"),
@@ -137,7 +144,7 @@ def test_another_form_does_not_match(change: tuple[bytes, bytes]) -> None:
     pattern = learnt(GOOD)
     assert pattern is not None
     assert change[0] in GOOD
-    assert pattern.match(head_of(GOOD.replace(*change))) is None
+    assert headers_by(pattern, head_of(GOOD.replace(*change))) is None
 
 
 @pytest.mark.parametrize(
@@ -166,6 +173,6 @@ def test_special_characters_are_no_pattern() -> None:
     hostile = GOOD.replace(b"200 -", b"200 (.*)|").replace(b"x-amzn-RequestId", b"x.*|^$+")
     pattern = learnt(hostile)
     assert pattern is not None
-    assert pattern.match(head_of(hostile)) is not None
-    assert pattern.match(head_of(GOOD)) is None
-    assert pattern.match(head_of(hostile.replace(b"x.*|^$+", b"xaaaa"))) is None
+    assert headers_by(pattern, head_of(hostile)) is not None
+    assert headers_by(pattern, head_of(GOOD)) is None
+    assert headers_by(pattern, head_of(hostile.replace(b"x.*|^$+", b"xaaaa"))) is None

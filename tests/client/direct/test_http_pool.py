@@ -129,7 +129,7 @@ class TestSend:
 
     def test_the_last_used_goes_first(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """The last used connection is reused first, so that the others can idle until the server closes them."""
-        use_at_once(pool, 2)
+        use_at_once(pool, server, 2)
         assert len(pool) == 2
         for _ in range(5):
             pool.send(REQUEST)
@@ -202,9 +202,9 @@ class TestSend:
 class TestSharing:
     """Threads share the pool without a lock."""
 
-    def test_no_more_are_kept_than_the_setting_says(self, pool: ConnectionPool) -> None:
+    def test_no_more_are_kept_than_the_setting_says(self, server: hostile.Hostile, pool: ConnectionPool) -> None:
         """The pool keeps at most ``max_idle`` connections, and closes the others after their response."""
-        use_at_once(pool, 5)
+        use_at_once(pool, server, 5)
         assert len(pool) == MAX_IDLE
 
     def test_two_apps_learn_from_their_own_servers(
@@ -289,16 +289,16 @@ def tls_server(responses: list[list[bytes]]) -> cabc.Iterator[Origin]:
         thread.join(timeout=20)
 
 
-def use_at_once(pool: ConnectionPool, number: int) -> None:
-    """Take a number of connections out of the pool, and put them back from threads at the same time."""
+def use_at_once(pool: ConnectionPool, server: hostile.Hostile, number: int) -> None:
+    """Make a number of calls at the same time, each on a connection of its own."""
     barrier = threading.Barrier(number)
-    taken = [pool._get() for _ in range(number)]
 
-    def give_back(connection: t.Any) -> None:
+    def respond_together(_: hostile.Hostile, connection: socket.socket) -> bool:
         barrier.wait(timeout=20)
-        pool._put(connection)
+        return connection.sendall(GOOD) is None
 
-    threads = [threading.Thread(target=give_back, args=(connection,)) for connection in taken]
+    server.acts = [*[respond_together] * number, say(GOOD)]
+    threads = [threading.Thread(target=pool.send, args=(REQUEST,)) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
