@@ -148,7 +148,8 @@ class ItemLane:
     ) -> t.Any:
         """The item with these keys."""
         model = self.model
-        hash_key, range_key = self._serialized_keys(hash_key, range_key)
+        hash_key = None if hash_key is None else self.hash_key.serialize(hash_key)
+        range_key = None if range_key is None else self.range_key.serialize(range_key)
         table, requests = self._connect(scope)
         request = responses = None
         if requests is not None and attributes_to_get is None:
@@ -267,16 +268,13 @@ class ItemLane:
         if not isinstance(actions, list) or not actions:
             raise TypeError("the value of `actions` is expected to be a non-empty list")
 
-    def _serialized_keys(self, hash_key: t.Any, range_key: t.Any) -> tuple[t.Any, t.Any]:
-        hash_key = None if hash_key is None else self.hash_key.serialize(hash_key)
-        return hash_key, None if range_key is None else self.range_key.serialize(range_key)
-
     def _keys_of(self, scope: Scope, instance: t.Any) -> tuple[t.Any, t.Any]:
         require_own_tenant(instance, scope)
         values = instance.attribute_values
         hash_value, range_value = map(values.get, self._value_keys)
         # PynamoDB serializes also a hash key of None, which some attributes refuse.
-        return self.hash_key.serialize(hash_value), self._serialized_keys(None, range_value)[1]
+        hash_key = self.hash_key.serialize(hash_value)
+        return hash_key, None if range_value is None else self.range_key.serialize(range_value)
 
     def _has_own_from_raw_data(self) -> bool:
         """True unless the program or a patch overrides ``from_raw_data``, at any time."""

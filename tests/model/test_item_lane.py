@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 from pynamodb.attributes import AttributeContainer
+from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import GetError
@@ -25,8 +26,12 @@ from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
 
 import dynaflask
+from dynaflask.client.codec import json_codec
+from dynaflask.client.direct.operation_codec import OperationCodec
+from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.table_connection import TableConnection
 from dynaflask.model import base
+from dynaflask.model import item_lane
 from dynaflask.model.codec import responses
 from dynaflask.model.item_lane import ItemLane
 from dynaflask.model.item_tenant import ItemTenantMixin
@@ -59,6 +64,12 @@ METHODS = {
     for name in (operation, *names)
     if name in vars(owner)
 }
+
+
+@pytest.fixture(autouse=True)
+def encoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane encodes the first object that it saves."""
+    monkeypatch.setattr(item_lane, "MIN_PUTS", 0)
 
 
 @pytest.fixture
@@ -393,3 +404,84 @@ def test_a_meter_counts_lanes(
             found.append([dataclasses_without_duration(operation) for operation in heard])
     assert found[0] == found[1]
     assert len(found[0]) == 9
+
+
+class TestEncodedItems:
+    """With msgspec, a saved object becomes JSON in one step, once its model has saved some."""
+
+    @pytest.fixture
+    def note_model(self, db: dynaflask.Dynamo) -> t.Any:
+        """A model whose keys are texts."""
+
+        class Note(db.Model):
+            """A note."""
+
+            class Meta:
+                table_name = "notes"
+
+            author = UnicodeAttribute(hash_key=True)
+            likes = NumberAttribute(null=True)
+
+        return Note
+
+    @pytest.fixture
+    def encoded(self) -> cabc.Iterator[list[bool]]:
+        """For each put that reached the direct transport: if its item was encoded."""
+        seen: list[bool] = []
+        stock = OperationCodec.serialize
+
+        def serialize(codec: OperationCodec, params: dict[str, t.Any]) -> bytes | None:
+            seen.append(type(params) is PlainRequest and params.has_encoded_items)
+            return stock(codec, params)
+
+        with mock.patch.object(OperationCodec, "serialize", serialize):
+            yield seen
+
+    def test_after_some(
+        self, app: flask.Flask, note_model: t.Any, encoded: list[bool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first ones are dicts: to compile the encoder takes as long as to save them."""
+        monkeypatch.setattr(item_lane, "MIN_PUTS", 3)
+        with app.app_context():
+            for number in range(5):
+                note_model(str(number)).save()
+        assert encoded == [False, False, False, json_codec.msgspec is not None, json_codec.msgspec is not None]
+
+    def test_two_apps(
+        self, make_app: MakeApp, recorder: recorders.Recorder, note_model: t.Any, encoded: list[bool]
+    ) -> None:
+        """An app with botocore's transport sends the dict. Both apps send the same item."""
+        apps = [direct_app(make_app, recorder.url, "a"), direct_app(make_app, recorder.url, "b", transport="botocore")]
+        for app in (*apps, *apps):
+            with app.app_context():
+                note_model("ada", likes=3).save()
+        items = [request.body["Item"] for request in recorder.requests]
+        assert items == [items[0]] * 4
+        assert encoded == [json_codec.msgspec is not None] * 2
+
+    def test_numbers_in_keys(self, app: flask.Flask, db: dynaflask.Dynamo, encoded: list[bool]) -> None:
+        """A number in a key may have to change, and is not encoded before that."""
+
+        class Post(db.Model):
+            """Its range key is a number."""
+
+            class Meta:
+                table_name = "posts"
+
+            author = UnicodeAttribute(hash_key=True)
+            number = NumberAttribute(range_key=True)
+
+        with app.app_context():
+            for _ in range(3):
+                Post("ada", 1.0).save()
+        assert encoded == [False] * 3
+
+    def test_an_attempt_that_fails(self, app: flask.Flask, recorder: recorders.Recorder, note_model: t.Any) -> None:
+        """botocore gets the item as a dict, and sends it again."""
+        answers = iter([(500, {}), (200, {})])
+        recorder.answer = lambda _: next(answers)
+        with app.app_context():
+            note_model("ada", likes=3).save()
+        bodies = [request.body for request in recorder.requests]
+        assert len(bodies) == 2
+        assert bodies[0] == bodies[1]

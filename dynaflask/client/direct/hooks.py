@@ -148,7 +148,7 @@ class FutureHooks:
         """
         methods, examined = creation_path(), self._examined
         # What an earlier call found has as many methods, or none.
-        if methods is None or not examined.methods or not all(map(operator.is_, methods, examined.methods)):
+        if not (methods and examined.methods and all(map(operator.is_, methods, examined.methods))):
             static_methods = static_creation_path()
             if methods is None or not _are_same(static_methods, examined.static_methods):
                 examined = self._examined = _Examined(None, methods or (), static_methods)

@@ -147,8 +147,10 @@ class ResponseDecoder:
             body: Body of the response.
         """
         structs = self._structs_for(body)
+        if structs is None:
+            return None
         try:
-            return None if structs is None else structs.item(body)
+            return structs.item(body)
         except MALFORMED:
             return None
 

@@ -135,6 +135,15 @@ class TestSend:
             pool.send(REQUEST)
         assert server.connections == 2
 
+    def test_the_next_idle_one_takes_the_place_of_a_closed_one(
+        self, server: hostile.Hostile, pool: ConnectionPool
+    ) -> None:
+        """If the server closed the last used connection, the one before it is used."""
+        use_at_once(pool, server, 2)
+        pool._idle[-1]._socket.shutdown(socket.SHUT_RDWR)
+        pool.send(REQUEST)
+        assert (server.connections, len(pool)) == (2, 1)
+
     @pytest.mark.parametrize(
         ("act", "error"),
         [
