@@ -14,7 +14,7 @@ from dynaflask.registry.tenant_tables import SEPARATING_SETTINGS
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.precedence import EffectiveSettings
-    from dynaflask.registry.scope import Scope
+    from dynaflask.registry.scope_connections import ScopeConnections
 
 logger = logging.getLogger("dynaflask.tenants")
 
@@ -31,7 +31,7 @@ class TenantKeyTables(t.NamedTuple):
     is_static: bool
 
 
-def find_shared_tables(scope: Scope) -> TenantKeyTables:
+def find_shared_tables(scope: ScopeConnections) -> TenantKeyTables:
     """The tables that all tenants share in a scope."""
     models, tables, is_static = scope.registry.models, {}, True
     for model in models.classes():
@@ -44,7 +44,7 @@ def find_shared_tables(scope: Scope) -> TenantKeyTables:
     return TenantKeyTables(tables, is_static)
 
 
-def require_table_without_tenants(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+def require_table_without_tenants(scope: ScopeConnections, model: t.Any, settings: EffectiveSettings) -> None:
     """Refuse a model of no tenant that has a ``TenantKey``, or the table of a model that has one.
 
     Raises:
@@ -75,7 +75,7 @@ def require_table_without_tenants(scope: Scope, model: t.Any, settings: Effectiv
     )
 
 
-def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+def require_table_of_tenant(scope: ScopeConnections, model: t.Any, settings: EffectiveSettings) -> None:
     """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys.
 
     Raises:
@@ -99,7 +99,7 @@ def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSetti
         )
 
 
-def _warn_of_missing_separation(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+def _warn_of_missing_separation(scope: ScopeConnections, model: t.Any, settings: EffectiveSettings) -> None:
     """Log a model whose table nothing separates. It may be right: a program may write the tenant into its own keys."""
     tenant = scope.principal.tenant
     if tenant is not None and settings.is_static and SEPARATING_SETTINGS.isdisjoint(tenant.changes):
