@@ -34,8 +34,8 @@ def test_a_call_inside_another_one_has_its_own_objects(world: World) -> None:
             assert running_calls.scope_of(item) is scope
 
 
-def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope_after_it(world: World) -> None:
-    """A task that starts in the middle of a call in one app does not keep the call's scope for what it does later."""
+def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope(world: World) -> None:
+    """A task that starts in the middle of a call in one app has no part in the call's scope, neither then nor later."""
     with world.one.app_context():
         world.Thread("forum", "subject").save()
         scope = current_scope(world.db)
@@ -45,4 +45,5 @@ def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope_after_it(world:
         with running_calls.in_call(scope, item):
             copied = contextvars.copy_context()
             assert running_calls.scope_of(item) is scope
+            assert copied.run(running_calls.scope_of, item) is current_scope(world.db) is not scope
         assert copied.run(running_calls.scope_of, item) is current_scope(world.db) is not scope
