@@ -22,13 +22,13 @@ from tests.support.tenants import TENANTS
 from tests.support.tenants import USES
 from tests.support.tenants import as_tenant
 from tests.support.tenants import load_by_header
+from tests.support.tenants import make_app_of_tenants
 
 
 @pytest.fixture
 def app(make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
     """An app with three tenants that sends to the recorder."""
-    binds = {"archive": {"table_prefix": "archive-", "region": "us-west-1"}}
-    return make_app(host=recorder.url, region="us-east-1", tenants=TENANTS, binds=binds, **KEYS)
+    return make_app_of_tenants(make_app, recorder.url)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import typing as t
 import flask
 
 import dynaflask
+from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 TENANTS = {"acme": {"table_prefix": "acme-"}, "globex": {"region": "eu-west-1"}, "plain": {}}
 
@@ -25,6 +27,12 @@ USES: dict[str, cabc.Callable[..., t.Any]] = {
     "transact_write": lambda db, model: db.transact_write(),
     "create_all": lambda db, model: db.create_all(),
 }
+
+
+def make_app_of_tenants(make_app: MakeApp, url: str) -> flask.Flask:
+    """An app with the tenants, and with a second bind."""
+    binds = {"archive": {"table_prefix": "archive-", "region": "us-west-1"}}
+    return make_app(host=url, region="us-east-1", tenants=TENANTS, binds=binds, **KEYS)
 
 
 def load_by_header(db: dynaflask.Dynamo) -> list[str]:
