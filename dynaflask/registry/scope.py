@@ -1,6 +1,6 @@
-"""What one app context holds: its connections, its tenant, and its changes of each model's ``Meta``.
+"""What one app context holds: its tenant, its connections, and its changes of each model's ``Meta``.
 
-Scope               the scope of a context and the blocks inside of it: they begin, end, and are continued
+Scope               the scope of a context, and the blocks inside of it: how they begin, end and are continued
   ScopeConnections    the connections to the tables of models and to binds
     ScopeSettings       the settings of the models, and the changes of them
       ScopeCalls          what a call needs of the scope that its connection belongs to
@@ -58,8 +58,8 @@ class Scope(ScopeConnections):
         suspended: Of an entered block: the generators that were suspended in blocks at its entry, by the id of the
             frame, and the instruction that each was suspended at.
         is_interleaved: True if a generator that was suspended at the entry of the block has run inside of it.
-        is_left: True after the ``with`` statement that entered the block. What was begun in the block may go on in it.
-        is_left_elsewhere: True if another thread or task than that which entered the block has left it.
+        is_left: True after the ``with`` statement that entered the block. Work that was begun in it may go on in it.
+        is_left_elsewhere: True if the block was left by another thread or task than the one that entered it.
         token: Of an entered block: tells the thread or task that entered it from a copy of its context.
         looks_up_tenant: True for the scope of a function of the program that looks up a tenant.
     """
@@ -175,7 +175,7 @@ class Scope(ScopeConnections):
         with contextlib.suppress(ValueError):
             t.cast("Scope", self._outer)._inner_blocks.remove(self)
 
-    # Work that was begun in this scope, and goes on later.
+    # Work that is begun in this scope, and goes on later.
 
     def pinned_to(self, model: t.Any) -> Scope:
         """A block for work that goes on later: it keeps the table and settings that a model has in this scope now.

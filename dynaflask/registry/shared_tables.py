@@ -1,4 +1,4 @@
-"""Tables that all tenants share by a ``TenantKey``, and the models that must not reach them without one."""
+"""Tables that all tenants share by a ``TenantKey``. Models without one must not reach them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def require_table_without_tenants(scope: ScopeConnections, model: t.Any, setting
             f"{full_name(model)} has a TenantKey, and Meta.tenant = False, which gives its table to no tenant."
             " Remove one of the two."
         )
-    # The tenant may not be known yet, and need not be: a shared model is used to look it up.
+    # The tenant may not be known yet: a shared model may be used to look it up.
     principal, registry = scope.known_principal, scope.registry
     if principal is not None and principal.is_unrestricted:
         return
@@ -81,8 +81,8 @@ def require_table_of_tenant(scope: ScopeConnections, model: t.Any, settings: Eff
     Raises:
         TenantMismatch: It has such a table.
     """
-    # The settings of an app live longer than a scope, and so does this result. A context that has changes checks
-    # again, because a change may give another model the same table.
+    # The result is kept with the settings of the app, which outlive the scope. A context that has changes checks again:
+    # a change may give another model the same table.
     declared, has_changes = scope.registry.models.declared_count, scope.has_changes
     if settings.unshared_among == declared and not has_changes:
         return
