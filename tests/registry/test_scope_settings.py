@@ -80,3 +80,17 @@ class TestChanges:
                     regions.append(thread_model.Meta.region)
                     thread_model.Meta.region = f"of-{name}"
         assert regions == ["us-east-1"] * 3
+
+
+def test_a_log_line_names_what_is_known(make_app: MakeApp, db: dynaflask.Dynamo) -> None:
+    """The tenant and the bind of a block, of each of two apps, are read without a call of the loader."""
+    db.tenant_loader(lambda: pytest.fail("the loader was called"))
+    for name in ("one", "two"):
+        app = make_app(name, tenants={"acme": {"bind_key": "eu"}}, binds={"eu": {}, "us": {}})
+        with app.app_context():
+            scopes = [app.extensions["dynamo"].scope]
+            with db.using("us"):
+                scopes.append(app.extensions["dynamo"].scope)
+            with db.tenant("acme"):
+                scopes.append(app.extensions["dynamo"].scope)
+        assert [scope.log_fields() for scope in scopes] == [(None, "default"), (None, "us"), ("acme", "eu")]
