@@ -31,7 +31,9 @@ class BlockVariable(t.Generic[T]):
     def get(self) -> T:
         """The value of the innermost block around the running code, or the default."""
         block = self._variable.get()
-        return self._default if block is None or not block.is_entered_here() else block.value
+        while block is not None and not block.is_entered_here():
+            block = block.outer
+        return self._default if block is None else block.value
 
     def block(self, value: T) -> BlockValue[T]:
         """A block in which the variable has a value. Enter it once, with ``with``."""
@@ -45,12 +47,16 @@ class BlockValue(t.Generic[T]):
     Args:
         variable: The variable.
         value: Its value in the block.
+
+    Attributes:
+        outer: The block around this one. It counts if this one has ended, but not where it was entered.
     """
 
-    __slots__ = ("_token", "_variable", "value")
+    __slots__ = ("_token", "_variable", "outer", "value")
 
     def __init__(self, variable: contextvars.ContextVar[BlockValue[T] | None], value: T) -> None:
-        self.value: t.Final = value
+        self.value = value
+        self.outer = variable.get()
         self._variable = variable
         # None before the block, and after it. A signal may raise in `__enter__`: the value then has no effect.
         self._token: contextvars.Token[BlockValue[T] | None] | None = None
@@ -61,6 +67,8 @@ class BlockValue(t.Generic[T]):
     def __exit__(self, *exception: object) -> None:
         token, self._token = self._token, None
         if token is not None:
+            # A task that was begun in the block may run for long, and its context keeps this object.
+            del self.value
             self._reset(token)
 
     def is_entered_here(self) -> bool:

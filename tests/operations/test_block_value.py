@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc as cabc
+import contextlib
 import contextvars
 import threading
 import typing as t
+import weakref
 
 import pytest
 
-from dynaflask.operations.block_value import BlockValue
 from dynaflask.operations.block_value import BlockVariable
+from tests.support.interrupts import interrupted_after
 
 
 @pytest.fixture
@@ -97,6 +99,21 @@ class TestCopies:
         with variable.block("two"):
             assert (in_thread(lambda: context.run(variable.get)), variable.get()) == ("default", "two")
 
+    def test_a_copy_keeps_no_value(self) -> None:
+        """A task that is begun in the block, and runs for long, does not keep what the block had."""
+
+        class Connection:
+            """What a program would not keep open."""
+
+        variable: BlockVariable[Connection | None] = BlockVariable("test", None)
+        connection = Connection()
+        with variable.block(connection):
+            context = contextvars.copy_context()
+        reference = weakref.ref(connection)
+        del connection
+        assert reference() is None
+        assert context.run(variable.get) is None
+
     def test_a_block_inside_of_a_copy(self, variable: BlockVariable[str]) -> None:
         """A copy enters blocks as any context does, and returns to the default."""
 
@@ -161,6 +178,17 @@ class TestGenerators:
         with variable.block("two"):
             assert variable.get() == "two"
 
+    def test_one_that_is_closed_in_another_thread_while_a_block_is_around_it(
+        self, variable: BlockVariable[str]
+    ) -> None:
+        """The block around it goes on."""
+        with variable.block("outer"):
+            generator = self.read(variable)
+            assert next(generator) == "one"
+            in_thread(t.cast("t.Any", generator).close)
+            assert variable.get() == "outer"
+        assert variable.get() == "default"
+
     def test_one_that_goes_on_in_another_thread(self, variable: BlockVariable[str]) -> None:
         """The value does not follow it there: the thread may be in a call of another app."""
         generator = self.read(variable)
@@ -192,48 +220,40 @@ class TestGenerators:
         assert asyncio.run(run()) == ["one", "default"]
 
 
-class Interrupted:
-    """A context variable that a signal interrupts after it was set or reset."""
-
-    def __init__(self) -> None:
-        self._variable: contextvars.ContextVar[t.Any] = contextvars.ContextVar("test", default=None)
-        self.after: tuple[str, ...] = ()
-
-    def __getattr__(self, name: str) -> t.Any:
-        def call(*args: t.Any) -> t.Any:
-            result = getattr(self._variable, name)(*args)
-            if name in self.after:
-                raise KeyboardInterrupt
-            return result
-
-        return call
-
-
 class TestSignals:
     """A signal may raise in each line: the value must not stay."""
 
-    def test_while_the_block_is_entered(self) -> None:
-        """A block that has raised at its begin gives no value."""
-        variable = Interrupted()
-        block = BlockValue(t.cast("t.Any", variable), "one")
-        variable.after = ("set",)
-        with pytest.raises(KeyboardInterrupt):
-            block.__enter__()
-        variable.after = ()
-        assert variable.get() is block
-        assert not block.is_entered_here()
-        block.__exit__()
+    def test_while_the_block_is_entered(self, variable: BlockVariable[str]) -> None:
+        """A block that has raised at its begin gives no value, and the block around it keeps its own."""
+        with variable.block("one"):
+            with interrupted_after("set", variable), pytest.raises(KeyboardInterrupt), variable.block("two"):
+                pytest.fail("the block was entered")
+            assert variable.get() == "one"
+        with interrupted_after("set", variable), pytest.raises(KeyboardInterrupt), variable.block("two"):
+            pytest.fail("the block was entered")
+        assert variable.get() == "default"
 
-    @pytest.mark.parametrize("after", ["set", "reset"])
-    def test_while_the_value_is_read(self, after: str) -> None:
+    @pytest.mark.parametrize("name", ["set", "reset"])
+    def test_while_the_value_is_read(self, variable: BlockVariable[str], name: str) -> None:
         """A read that has raised leaves no value behind, and the block ends without a second error."""
-        variable = Interrupted()
-        block = BlockValue(t.cast("t.Any", variable), "one")
-        with pytest.raises(KeyboardInterrupt), block:
-            variable.after = (after,)
-            try:
-                block.is_entered_here()
-            finally:
-                variable.after = ()
-                assert not block.is_entered_here()
-        assert not block.is_entered_here()
+        with variable.block("one"):
+            with pytest.raises(KeyboardInterrupt), variable.block("two"):
+                with interrupted_after(name, variable):
+                    variable.get()
+            assert variable.get() == "one"
+        assert variable.get() == "default"
+
+    def test_while_the_block_is_left(self, variable: BlockVariable[str]) -> None:
+        """A block that has raised at its end has ended."""
+        with pytest.raises(KeyboardInterrupt), variable.block("one"):
+            stack = contextlib.ExitStack()
+            stack.enter_context(variable.block("two"))
+            with interrupted_after("reset", variable):
+                stack.close()
+        assert variable.get() == "default"
+
+    def test_the_block_without_a_begin_may_be_left(self, variable: BlockVariable[str]) -> None:
+        """An exit stack may leave a block whose begin has raised."""
+        block = variable.block("one")
+        block.__exit__(None, None, None)
+        assert variable.get() == "default"
