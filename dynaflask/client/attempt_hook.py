@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextvars
 import typing as t
 
-#: Called with the request of each attempt in this context. Its response replaces that of the server;
-#: with ``None``, the request is sent. An exception is the result of the attempt, as one of the network.
+from dynaflask.operations.block_value import BlockVariable
+
+#: Called with the request of each attempt. Its result replaces that of the server. With ``None``, the request is sent.
+#: An exception is the result of the attempt, as one of the network.
 AttemptHook = t.Callable[[t.Any], t.Any]
 
-attempt_hook: contextvars.ContextVar[AttemptHook | None] = contextvars.ContextVar(
-    "dynaflask_attempt_hook", default=None
-)
+#: The hook of the block around a call.
+attempt_hook: t.Final[BlockVariable[AttemptHook | None]] = BlockVariable("dynaflask_attempt_hook", None)
 
 
 def run_attempt_hook(request: t.Any) -> t.Any:
-    """The response of this context's hook; ``None`` if it leaves the request to the server, and without a hook.
+    """The response of the hook; ``None`` if it leaves the request to the server, and without a hook.
 
     Args:
         request: A request that is about to be sent.

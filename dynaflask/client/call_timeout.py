@@ -13,6 +13,8 @@ import typing as t
 
 from botocore.exceptions import ReadTimeoutError
 
+from dynaflask.operations.block_value import BlockVariable
+
 
 class CallTimeoutError(ReadTimeoutError):
     """A call took longer than ``DYNAMODB_CALL_TIMEOUT_SECONDS``. A write may have been carried out."""
@@ -20,19 +22,8 @@ class CallTimeoutError(ReadTimeoutError):
     fmt = "{operation} took longer than {seconds} seconds, over all attempts. A write may have been carried out."
 
 
-class CallInThread(t.NamedTuple):
-    """A call that a thread makes for a caller, who may stop waiting.
-
-    Attributes:
-        thread: The thread. A task that a handler starts keeps a copy of the context, but is no part of the call.
-        is_given_up: Set when the caller has stopped waiting.
-    """
-
-    thread: threading.Thread
-    is_given_up: threading.Event
-
-
-_call: contextvars.ContextVar[CallInThread | None] = contextvars.ContextVar("dynaflask_call_in_thread", default=None)
+# Of a call that a thread makes for a caller: set when the caller has stopped waiting.
+_is_given_up: t.Final[BlockVariable[threading.Event | None]] = BlockVariable("dynaflask_call_is_given_up", None)
 
 
 def refuse_further_attempts() -> None:
@@ -41,8 +32,8 @@ def refuse_further_attempts() -> None:
     Raises:
         RuntimeError: The call has been given up.
     """
-    call = _call.get()
-    if call is not None and call.is_given_up.is_set() and call.thread is threading.current_thread():
+    is_given_up = _is_given_up.get()
+    if is_given_up is not None and is_given_up.is_set():
         raise RuntimeError("The call took longer than DYNAMODB_CALL_TIMEOUT_SECONDS, and is not retried.")
 
 
@@ -67,9 +58,9 @@ class TimedCaller:
         outcomes: queue.SimpleQueue[tuple[t.Any, BaseException | None]] = queue.SimpleQueue()
 
         def run() -> None:
-            _call.set(CallInThread(threading.current_thread(), is_given_up))
             try:
-                outcomes.put((self._api_caller._make_api_call(operation_name, params), None))
+                with _is_given_up.block(is_given_up):
+                    outcomes.put((self._api_caller._make_api_call(operation_name, params), None))
             except BaseException as error:  # noqa: BLE001 - it is raised in the thread of the caller
                 outcomes.put((None, error))
 

@@ -40,8 +40,8 @@ from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.client.plain_requests import decoded
 from dynaflask.client.table_keys import KeyTable
+from dynaflask.config.validators import is_arn
 from dynaflask.operations.operation import operation_finished
-from dynaflask.operations.requests import is_arn
 
 if t.TYPE_CHECKING:
     from dynaflask.client.leased_calls import ConnectionContext

@@ -13,6 +13,7 @@ from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.config.settings import DEFAULT_BIND
 from dynaflask.config.validators import TablePrefix
 from dynaflask.config.validators import Values
+from dynaflask.config.validators import is_arn
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -130,7 +131,7 @@ class Bind:
         """
         # One endpoint may be spelled in capitals, or with a slash at its end.
         host = self.host and self.host.rstrip("/").lower()
-        if table_name is not None and table_name.startswith("arn:"):
+        if table_name is not None and is_arn(table_name):
             return host, table_name
         account: t.Any = (self.aws_access_key_id, self.profile, self.session)
         if self.role_arn is not None:

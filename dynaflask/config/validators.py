@@ -139,7 +139,7 @@ def _check_host_name(label: str, url: str) -> str:
 def role_arn(label: str, value: t.Any) -> str:
     """The ARN of an IAM role."""
     name = string(label, value)
-    if not name.startswith("arn:"):
+    if not is_arn(name):
         raise ConfigurationError(f"{label} must be like 'arn:aws:iam::123456789012:role/forum', not {name!r}.")
     return name
 
@@ -332,7 +332,7 @@ def table_prefix(label: str, value: t.Any) -> TablePrefix:
 def table_name(label: str, value: t.Any) -> str:
     """The name or the ARN of a table. A name may be short, because a prefix may precede it."""
     name = string(label, value)
-    return name if name.startswith("arn:") else _check_table_name(label, name)
+    return name if is_arn(name) else _check_table_name(label, name)
 
 
 def _check_table_name(label: str, name: str) -> str:
@@ -418,6 +418,15 @@ def dict_of_dicts(label: str, value: t.Any) -> cabc.Mapping[t.Any, t.Any]:
     if not isinstance(value, cabc.Mapping):
         raise wrong_type(label, "a dict of dicts", value)
     return value
+
+
+def is_arn(name: str) -> bool:
+    """True if a table or a role is named by its ARN. botocore may choose the endpoint by that of a table.
+
+    Args:
+        name: The name, as a setting or a request has it.
+    """
+    return name.startswith("arn:")
 
 
 def is_tenant_name(name: str) -> bool:

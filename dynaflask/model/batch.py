@@ -1,4 +1,4 @@
-"""Batch writes that lose no item: unprocessed items are sent again, and at last returned to the program."""
+"""Batch writes that lose no item: unprocessed items are sent again. An error has those that are left."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
     def _write_pending(self) -> None:
         operations, items = self.pending_operations, BatchItems(self.model, self.model._get_connection())
         first_attempt = [items.serialize(operations)]
-        # The operations themselves, until DynamoDB's response has the requests that it left unprocessed.
+        # First the operations, then the requests that DynamoDB's response names as unprocessed.
         unprocessed = list(operations)
 
         def send(pending: list[Request]) -> list[Request]:
@@ -113,7 +113,7 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
         try:
             resend_unprocessed(send, unprocessed, max_attempts=self.model.Meta.max_retry_attempts)
         finally:
-            # Also after a timeout of the program's own, which may strike at any moment.
+            # Also after an exception that may be raised anywhere, such as a time limit of the program's own.
             self.pending_operations = [
                 request if "action" in request else self._matching_operation(request) for request in unprocessed
             ]
@@ -132,7 +132,7 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
         for operation in self.pending_operations:
             if operation["action"] == action and _has_key(raw, operation["item"]):
                 return operation
-        # DynamoDB may return a number in other digits, which match no item. Losing the item would be worse than a copy.
+        # DynamoDB may return a number in other digits, which match no item. A copy is better than a lost item.
         return {"action": action, "item": self.model.from_raw_data(raw)}
 
     def _exhausted_error(self) -> BatchWriteError:

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 class FromRawData:
     """``Model.from_raw_data``: makes an object from an item.
 
-    PynamoDB looks it up once for all items of a query. So does each look-up here find the codec once.
+    PynamoDB looks up the method once for all items of a query. The function that it gets finds the codec once, too.
 
     Attributes:
         base: The class that defines it, which is the base of all models.
@@ -37,7 +37,7 @@ class FromRawData:
             nonlocal make
             if make is not None and data is not None:
                 return make(data)
-            # A program may keep the method of a class, which it looked up outside of contexts.
+            # A program may look up the method outside of contexts, and call it in one.
             used_in = scope or current_scope(owner.__dynamo__)
             codec = codec_in(used_in, owner)
             deserializer = None if codec is None or data is None else codec.deserializer
@@ -70,7 +70,7 @@ def find_codec(model: t.Any, scope: Scope | None) -> CompiledCodec | None:
     if scope is not None and declaration is not None and scope.wants_stock(declaration):
         return None
     codec: CompiledCodec | None = model.__codec__
-    # Two threads may each make one here. Both are right, and the later one stays.
+    # Two threads may each make a codec here. The two are equal, and the later one stays.
     if codec is None or codec.model is not model:
         from dynaflask.model.item_lane import codec_with_lane  # noqa: PLC0415 - a declaration does not need it
 
@@ -86,6 +86,6 @@ def safe_responses(model: t.Any, codec: CompiledCodec | None) -> ResponseDecoder
 def has_own_from_raw_data(model: t.Any) -> bool:
     """True if a model makes its objects by :class:`FromRawData`.
 
-    The program may override ``from_raw_data``, or patch it at any time, also the one of the base of all models.
+    A program may override or patch ``from_raw_data`` at any time, in the model or in the base of all models.
     """
     return own_attribute(model, "from_raw_data") is FROM_RAW_DATA

@@ -46,7 +46,7 @@ class CountMixin:
     @classmethod
     def _count_up_to(cls, *, limit: int, **arguments: t.Any) -> int:
         results = t.cast("t.Any", super()).query(**arguments, page_size=limit)
-        # PynamoDB's own count compares no page with the limit, and reads to the end in pages of that size.
+        # PynamoDB's own count takes the limit for the size of a page, and reads to the end.
         page_request(results).kwargs["select"] = COUNT
         total = 0
         while total < limit and (page := next(results.page_iter, None)):

@@ -1,4 +1,4 @@
-"""Keys of indexes: their order, their limits, and a query by their names.
+"""Keys of indexes: their order, their limits, and queries by their names.
 
 A key of a global index may have up to four attributes. A query gives a value for each attribute of the hash key, and
 for the attributes of the range key from the first one on.
@@ -113,7 +113,7 @@ def _check_keys(index: t.Any, model: t.Any) -> None:
 
 
 def _has_names(model: t.Any, args: tuple[t.Any, ...], options: dict[str, t.Any]) -> bool:
-    # PynamoDB's arguments stay as they are in all other cases, which tests may look at.
+    # In all other cases, the arguments go to PynamoDB unchanged: tests may look at them.
     if isinstance(args[0] if args else options.get("hash_key"), dict):
         return True
     return bool(model.__wide_indexes__) and _index_name(args, options) in model.__wide_indexes__

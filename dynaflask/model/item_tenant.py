@@ -64,15 +64,15 @@ class ItemTenantMixin:
 
 
 # Threads may share an object, each for a tenant of its own. An object gets its tenant before it gets values of that
-# tenant, in a step that the interpreter does not divide, and keeps it; and the tenant is looked at again after the
-# values were read. So no thread sends the values of another's tenant.
+# tenant, in one atomic step, and keeps it. After the values were read, the tenant is checked again. So no thread sends
+# values of another thread's tenant.
 
 
 def claim(item: t.Any, scope: Scope | None) -> None:
-    """Make an object that of a scope's tenant, before values of the tenant are put into it.
+    """Give an object the tenant of a scope, before it gets values of that tenant.
 
     Raises:
-        TenantMismatch: It is another tenant's by now, with another table.
+        TenantMismatch: The object has another tenant by now, with another table.
     """
     tenant = None if scope is None else scope.known_tenant
     if scope is not None and tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
@@ -81,7 +81,7 @@ def claim(item: t.Any, scope: Scope | None) -> None:
 
 
 def remember_tenant(item: t.Any, scope: Scope | None) -> None:
-    """Remember the tenant of a scope as an object's, after a write. If it is another tenant's by now, it stays so."""
+    """Give an object the tenant of a scope, after a write. If it has one with another table by now, it keeps that."""
     tenant = None if scope is None else scope.known_tenant
     if tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
         with contextlib.suppress(TenantMismatch):
@@ -89,7 +89,7 @@ def remember_tenant(item: t.Any, scope: Scope | None) -> None:
 
 
 def read_in_one_scope(item: t.Any, read: t.Callable[[], T]) -> T:
-    """What a function reads of an object, if the object and the current scope are the same after it.
+    """The values that a function reads of an object. The object's tenant and the current scope must not change in it.
 
     Args:
         item: The object.
@@ -109,7 +109,7 @@ def read_in_one_scope(item: t.Any, read: t.Callable[[], T]) -> T:
 
 
 def require_unchanged(item: t.Any, tenant: str | None, scope: Scope | None) -> None:
-    """Refuse what was read of an object if another thread has made it another tenant's meanwhile.
+    """Refuse values that were read of an object if another thread has given it another tenant meanwhile.
 
     Args:
         item: The object.
@@ -117,7 +117,7 @@ def require_unchanged(item: t.Any, tenant: str | None, scope: Scope | None) -> N
         scope: The scope that the object is used in.
 
     Raises:
-        TenantMismatch: It is another tenant's now, perhaps with the same table.
+        TenantMismatch: The object has another tenant now, perhaps one with the same table.
     """
     if item._dynamo_tenant is tenant or scope is None or scope.principal.is_unrestricted:
         return
@@ -165,8 +165,8 @@ def require_own_tenant(item: t.Any, scope: Scope | None) -> str | None:
         The object's tenant, or None.
 
     Raises:
-        TenantMismatch: The scope's tenant has another table than the object's. So has a tenant of that name in another
-            app. A ``db.without_tenant`` block may use any object.
+        TenantMismatch: The scope's tenant has another table than the object's tenant. A tenant of the same name in
+            another app is another tenant. A ``db.without_tenant`` block may use any object.
     """
     tenant: str | None = item._dynamo_tenant
     if tenant is None or scope is None or scope.principal.is_unrestricted or scope.known_tenant is tenant:
@@ -190,7 +190,7 @@ def _mismatch(item: t.Any, scope: Scope, *, is_same_app: bool = True) -> TenantM
 
 
 def _is_same_app(tenant: t.Any, registry: Registry) -> bool:
-    # The name of another process has no registry, and a plain string has no app either.
+    # A name that another process has pickled has no registry, and a plain string has no app either.
     if getattr(tenant, "registry", None) is None:
         return getattr(tenant, "app_name", registry.app_name) == registry.app_name
     return tenant.registry() is registry
@@ -211,8 +211,8 @@ def _is_same_table(item: t.Any, scope: Scope, tenant: t.Any, *, is_same_app: boo
     # A factory may look at the current app.
     if not is_same_app and settings.bind.client_factory is not None:
         return False
-    # A computed name may depend on more than the tenant, such as the request. If the model belongs to no tenant, its
-    # objects are as those of an app without tenants.
+    # A computed name may depend on more than the tenant, such as the request. Objects of a model that belongs to no
+    # tenant are used as in an app without tenants.
     return (settings.is_static and other.is_static) or (declaration.is_shared and is_same_app)
 
 
@@ -223,9 +223,9 @@ def _settings_of(declaration: DeclaredMeta, scope: Scope, tenant: t.Any) -> Effe
 
 
 def _known_settings(declaration: DeclaredMeta, tenant: t.Any) -> EffectiveSettings | None:
-    """A model's settings for a tenant of another app, if that app still has it. The program's functions are not called.
+    """A model's settings for a tenant of another app, as far as that app has looked it up.
 
-    They look up tenants of the current app.
+    The program's functions are not called: they look up tenants of the current app.
     """
     registry: Registry | None = None if tenant.registry is None else tenant.registry()
     known = None if registry is None else registry.tenants.last_known(tenant)

@@ -41,7 +41,7 @@ def with_page_decoder(model: t.Any, results: t.Any) -> t.Any:
     scope = current_scope(model.__dynamo__)
     tenant = None if scope is None else scope.known_tenant
     if tenant is not None and not has_own_from_raw_data(model):
-        # It may call Model's when the items are read, in another tenant's block.
+        # The model's own method may call that of the base when the items are read, in another tenant's block.
         wrap_map_function(results, lambda make: with_tenant_of_results(make, tenant))
     if type(results) is not ResultIterator:
         return results
@@ -86,7 +86,7 @@ def _connection_for_pages(model: t.Any, scope: Scope) -> TableConnection:
 
 
 def _is_found_by_name(operation: t.Any, table: TableConnection) -> bool:
-    """True if the table has a method by its name. A function that a test puts in its place may have another one."""
+    """True if the table finds the method by its name. A function that a test puts in its place may have another."""
     return bool(getattr(table, getattr(operation, "__name__", ""), None) == operation)
 
 

@@ -1,8 +1,9 @@
 """PynamoDB's private names: this module is the only one that reads them.
 
-Each function says what stops working if a release of PynamoDB drops its name. Two uses stay elsewhere. Our overrides
-of methods that PynamoDB calls by a private name, such as ``_get_connection``, stand in their classes. The codec's
-guards list the private methods that a compiled codec skips, as strings; generated code calls two of them.
+Each function says what stops working if a release of PynamoDB drops its name. Two uses are elsewhere:
+
+- Methods that PynamoDB calls by a private name, such as ``_get_connection``, are overridden in the class of a model.
+- The codec's guards list the private methods that a compiled codec skips. Generated code calls two of them.
 """
 
 from __future__ import annotations

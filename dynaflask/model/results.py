@@ -78,7 +78,7 @@ class ModelResultIterator(ResultIterator[t.Any]):
         item = page.item(index)
         return {name: item[name] for name in self.page_iter.key_names}
 
-    # PynamoDB calls this for each page. Should a release call another method, all pages come as dicts.
+    # PynamoDB calls this for each page. If a release calls another method, all pages come as dicts.
     def _get_next_page(self) -> None:
         self._fetcher.makes_objects = True
         try:
@@ -125,7 +125,7 @@ def iterate_in_scope(scope: Scope, iterator: cabc.Iterator[t.Any]) -> cabc.Itera
     """The iterator's items. Each step runs in a scope; the code that consumes the items does not."""
     end = object()
     while True:
-        # Not one `with` round the loop: a generator that is suspended in it would leave the scope entered.
+        # Not one `with` around the loop: the scope would stay entered while the generator is suspended.
         token = scope.reenter()
         try:
             item = next(iterator, end)

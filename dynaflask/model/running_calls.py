@@ -3,57 +3,32 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import contextlib
-import contextvars
 import types
 import typing as t
 
+from dynaflask.operations.block_value import BlockValue
+from dynaflask.operations.block_value import BlockVariable
 from dynaflask.registry.context import current_scope
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
 
-
-class RunningCall:
-    """The scope that a call began in, until the call ends.
-
-    A task that starts in the middle of the call keeps a copy of its context. By then, another object may have the id.
-
-    Args:
-        scope: The scope.
-    """
-
-    __slots__ = ("scope",)
-
-    def __init__(self, scope: Scope | None) -> None:
-        self.scope = scope
-
-
 # A receiver of a signal may enter a block in the middle of a call, or the garbage collector may end the block of a
 # generator. What is read or written then belongs to the scope that the call began in. By the id of the object.
-_calls: t.Final[contextvars.ContextVar[cabc.Mapping[int, RunningCall]]] = contextvars.ContextVar(
-    "dynaflask_calls", default=types.MappingProxyType({})
-)
+_scopes: t.Final[BlockVariable[cabc.Mapping[int, Scope]]] = BlockVariable("dynaflask_calls", types.MappingProxyType({}))
 
 
-@contextlib.contextmanager
-def in_call(scope: Scope | None, *items: t.Any) -> cabc.Iterator[None]:
-    """Read or write objects in a scope, for the length of a ``with`` block.
+def in_call(scope: Scope | None, *items: t.Any) -> BlockValue[cabc.Mapping[int, Scope]]:
+    """A block of a call that reads or writes objects in a scope.
 
     Args:
         scope: The scope that the call began in.
         *items: The objects.
     """
-    call = RunningCall(scope)
-    token = _calls.set({**_calls.get(), **{id(item): call for item in items if scope is not None}})
-    try:
-        yield
-    finally:
-        call.scope = None
-        _calls.reset(token)
+    scopes = _scopes.get()
+    return _scopes.block(scopes if scope is None else {**scopes, **{id(item): scope for item in items}})
 
 
 def scope_of(item: t.Any) -> Scope | None:
     """The scope that an object is read or written in: that of its running call, or else the current one."""
-    call = _calls.get().get(id(item))
-    return (call and call.scope) or current_scope(item.__dynamo__)
+    return _scopes.get().get(id(item)) or current_scope(item.__dynamo__)

@@ -60,7 +60,7 @@ class TenantGuardMixin:
         """Delete the table; see PynamoDB."""
         scope, table = current_scope(t.cast("t.Any", cls).__dynamo__), t.cast("t.Any", cls)._get_connection()
         require_no_tenant(cls, table)
-        # The functions that list the tenants may have made calls, and PynamoDB looks up the table again.
+        # The program's functions that list the tenants may have entered a block, and PynamoDB looks up the table again.
         require_same_scope(cls, scope)
         return t.cast("t.Any", super()).delete_table(**options)
 
@@ -157,7 +157,7 @@ class OwnItems:
             return None
         key_name, index = hash_key_attribute(model).attr_name, indexes(model)[index_name]
         tenant = require_scope(model.__name__, model.__dynamo__).principal.name
-        # The index of the table's own hash key, as a local one is, has the tenant's items under the tenant's key.
+        # An index with the table's own hash key, such as a local one, has the tenant's items under the tenant's key.
         if tenant is None or hash_key_attribute(index).attr_name == key_name:
             return None
         key_names = {attribute.attr_name for attribute in index.Meta.attributes.values()}
@@ -200,7 +200,7 @@ class OwnItems:
 
 
 class OwnResults(ResultIterator[t.Any]):
-    """The results of a query whose pages have the tenant's items alone. No other code replaces their operation."""
+    """The results of a query whose pages have the tenant's items alone. A type of its own: no page decoder takes it."""
 
 
 class OwnPages:

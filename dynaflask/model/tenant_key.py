@@ -99,7 +99,7 @@ class TenantKey(UnicodeAttribute):
         return TenantKeyValue(tenant_value, tenant)
 
     def check_written(self, action: Action) -> None:
-        """Refuse an update action that would write another key than one of the current tenant.
+        """Refuse an update action that would write a key of another tenant.
 
         Args:
             action: An action that writes to this attribute. Its value is serialized already, perhaps in another
@@ -107,7 +107,7 @@ class TenantKey(UnicodeAttribute):
 
         Raises:
             TenantRequired: There is no tenant.
-            TenantMismatch: The action sets something else than a key of the tenant.
+            TenantMismatch: The action does not set a key of the current tenant.
         """
         principal, stored_key = self._principal(), None
         operand = action.values[-1]
@@ -159,9 +159,9 @@ def has_tenant_key(model: t.Any) -> bool:
     """True if a model has a ``TenantKey``.
 
     Raises:
-        TypeError: The model has one, but an item could be reached without it: the table's hash key is another
-            attribute, or an index and the model declare the same key as different types. Or a TenantKey is inside of
-            a map or a list, where it can be no key, and no update is checked.
+        TypeError: An item could be reached without the TenantKey: the table's hash key is another attribute, or an
+            index and the model declare the same key as different types. Or a TenantKey is inside of a map or a list:
+            it is no key there, and updates of it are not checked.
     """
     attributes = model.get_attributes()
     for name, attribute in attributes.items():

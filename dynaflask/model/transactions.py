@@ -77,7 +77,7 @@ class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite)
 
     def __init__(self, **options: t.Any) -> None:
         super().__init__(**options)
-        # The models of the operations. PynamoDB sends these in this order.
+        # The models of the operations, by kind. PynamoDB sends the kinds in this order.
         self._checked: list[t.Any] = []
         self._deleted: list[t.Any] = []
         self._saved: list[t.Any] = []
@@ -92,7 +92,7 @@ class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite)
         *,
         return_values: str | None = None,
     ) -> None:
-        """Require a condition of an item; see PynamoDB."""
+        """Require that an item meets a condition; see PynamoDB."""
         self._require_same_destination(model_cls)
         with asking_for(return_values):
             super().condition_check(model_cls, hash_key, range_key=range_key, condition=condition)
@@ -163,7 +163,7 @@ def transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any
     declaration = model.__declaration__
     is_shared = declaration is not None and declaration.is_shared
     scope = None if is_shared else current_scope(model.__dynamo__)
-    # A receiver of a signal may have entered another tenant's block by the time that the transaction has been sent.
+    # When the transaction has been sent, a receiver of a signal may have entered another tenant's block.
     return TransactionItem(
         request, connection, scope=scope, on_written=functools.partial(remember_tenant, model, scope)
     )

@@ -1,4 +1,4 @@
-"""Versions of items: writes that do not check a version still count it."""
+"""Versions of items: an update that does not check the version still counts it."""
 
 from __future__ import annotations
 

@@ -30,15 +30,6 @@ def requests_by_table(params: Json) -> dict[str, list[Json]]:
     return requests
 
 
-def is_arn(table: str) -> bool:
-    """True if a request names a table by its ARN. botocore may choose the endpoint by the ARN.
-
-    Args:
-        table: The name of the table, as the request has it.
-    """
-    return table.startswith("arn:")
-
-
 def items_of(request: Json) -> list[Json]:
     """The keys and items in one part of a request.
 

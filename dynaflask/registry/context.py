@@ -75,7 +75,7 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
 
 
 def existing_scope() -> Scope | None:
-    """The scope to use here, if it is open already. None is opened."""
+    """The scope to use here, if it is open already. It is not opened."""
     root: Scope | None = app_ctx.g.get(SCOPE) if app_ctx else None
     if root is not None and (nested_request := _nested_request(root)):
         root = vars(nested_request).get(SCOPE, {}).get(root)

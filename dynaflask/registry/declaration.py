@@ -94,8 +94,8 @@ class DeclaredMeta:
 
     def _read_values(self) -> dict[str, t.Any]:
         values = {name: getattr(self.meta_class, name, None) for name in MODEL_VALIDATORS}
-        # A Meta that has all of the defaults went through PynamoDB's metaclass. Then a value that equals its default
-        # counts as not declared: the two cases look the same.
+        # A Meta that has all of the defaults went through PynamoDB's metaclass. In it, a declared value that equals the
+        # default looks as if it was not declared, and counts as such.
         defaults = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
         return {
             name: self._check(name, value)
@@ -155,10 +155,10 @@ class TableSchema:
         """Read the classes that were declared since the last call, which may have added an index."""
         if self._read_count == len(self._models):
             return
-        # Two threads that read one model at once would both miss an entry, and add it twice. A forked child has a copy
-        # of a held lock, but not the thread that would release it, so that each process has a lock of its own. It is
-        # reentrant, because a class may compute its schema. The count grows after the read, so that no thread returns
-        # before all models are read, and the child of a fork in between adds what is missing.
+        # Without a lock, two threads that read one model at once would add an entry twice. Each process has its own: a
+        # forked child has a copy of a held lock, but not the thread that would release it. The lock is reentrant,
+        # because a class may compute its schema. The count grows after the read: no thread returns before all models
+        # are read, and a child that is forked in between adds what is missing.
         pid = os.getpid()
         lock = self._locks.get(pid) or self._locks.setdefault(pid, threading.RLock())
         with lock:

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 
 
 class DeclaredModels:
-    """The model classes that are declared by now, and still in use.
+    """The model classes that have been declared and are still in use.
 
     Attributes:
         count: Number of declarations. A result that is cached for all models is valid while it stays the same.
@@ -39,8 +39,8 @@ class DeclaredModels:
         """Add a model. A class without a ``Meta`` is a base of models, and no model."""
         if model.__declaration__ is None:
             return
-        # A class that is declared again, as in a notebook, replaces the first. Classes with one name for different
-        # tables, such as a function makes, all stay.
+        # A class that is declared again, as in a notebook, replaces the first. Classes of one name for different tables
+        # all stay: a function may make them.
         self._classes[full_name(model), model.__declaration__.table_name] = model
         self.count += 1
 
@@ -100,7 +100,7 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
 
     @property
     def declared_count(self) -> int:
-        """Number of models that were declared for the app's extension object, with those that the app does not have."""
+        """Number of models declared so far for the app's extension object, also those that the app is not given."""
         return STATIC_MODELS.count + self._dynamo._declared.count
 
     def check_table_names(self) -> None:

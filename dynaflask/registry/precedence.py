@@ -30,6 +30,7 @@ from dynaflask.config.settings import Settings
 from dynaflask.config.settings import check_identity
 from dynaflask.config.settings import merge_settings
 from dynaflask.config.validators import Values
+from dynaflask.config.validators import is_arn
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.tenants import Tenant
@@ -216,7 +217,7 @@ def apply_prefix(table_name: str, *, prefix: t.Any) -> str:
     Raises:
         ConfigurationError: The callable did not return a name.
     """
-    if table_name.startswith("arn:") or not prefix:
+    if is_arn(table_name) or not prefix:
         return table_name
     if not callable(prefix):
         return f"{prefix}{table_name}"

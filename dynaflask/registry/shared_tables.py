@@ -1,4 +1,4 @@
-"""Tables that all tenants share by a ``TenantKey``, and the models that must not reach them without one."""
+"""Tables that all tenants share by a ``TenantKey``. Models without one must not reach them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dynaflask.registry.tenant_tables import SEPARATING_SETTINGS
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.precedence import EffectiveSettings
-    from dynaflask.registry.scope import Scope
+    from dynaflask.registry.scope_connections import ScopeConnections
 
 logger = logging.getLogger("dynaflask.tenants")
 
@@ -31,7 +31,7 @@ class TenantKeyTables(t.NamedTuple):
     is_static: bool
 
 
-def find_shared_tables(scope: Scope) -> TenantKeyTables:
+def find_shared_tables(scope: ScopeConnections) -> TenantKeyTables:
     """The tables that all tenants share in a scope."""
     models, tables, is_static = scope.registry.models, {}, True
     for model in models.classes():
@@ -44,7 +44,7 @@ def find_shared_tables(scope: Scope) -> TenantKeyTables:
     return TenantKeyTables(tables, is_static)
 
 
-def require_table_without_tenants(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+def require_table_without_tenants(scope: ScopeConnections, model: t.Any, settings: EffectiveSettings) -> None:
     """Refuse a model of no tenant that has a ``TenantKey``, or the table of a model that has one.
 
     Raises:
@@ -56,7 +56,7 @@ def require_table_without_tenants(scope: Scope, model: t.Any, settings: Effectiv
             f"{full_name(model)} has a TenantKey, and Meta.tenant = False, which gives its table to no tenant."
             " Remove one of the two."
         )
-    # The tenant may not be known yet, and need not be: a shared model is used to look it up.
+    # The tenant may not be known yet: a shared model may be used to look it up.
     principal, registry = scope.known_principal, scope.registry
     if principal is not None and principal.is_unrestricted:
         return
@@ -75,14 +75,14 @@ def require_table_without_tenants(scope: Scope, model: t.Any, settings: Effectiv
     )
 
 
-def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+def require_table_of_tenant(scope: ScopeConnections, model: t.Any, settings: EffectiveSettings) -> None:
     """Refuse a model without a ``TenantKey`` whose table has the items of all tenants, by another model's keys.
 
     Raises:
         TenantMismatch: It has such a table.
     """
-    # The settings of an app live longer than a scope, and so does this result. A context that has changes checks
-    # again, because a change may give another model the same table.
+    # The result is kept with the settings of the app, which outlive the scope. A context that has changes checks again:
+    # a change may give another model the same table.
     declared, has_changes = scope.registry.models.declared_count, scope.has_changes
     if settings.unshared_among == declared and not has_changes:
         return
@@ -99,7 +99,7 @@ def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSetti
         )
 
 
-def _warn_of_missing_separation(scope: Scope, model: t.Any, settings: EffectiveSettings) -> None:
+def _warn_of_missing_separation(scope: ScopeConnections, model: t.Any, settings: EffectiveSettings) -> None:
     """Log a model whose table nothing separates. It may be right: a program may write the tenant into its own keys."""
     tenant = scope.principal.tenant
     if tenant is not None and settings.is_static and SEPARATING_SETTINGS.isdisjoint(tenant.changes):

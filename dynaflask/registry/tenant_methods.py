@@ -145,5 +145,5 @@ class TenantMethodsMixin:
         try:
             return self._scope(what)
         except UnclearBlockError as error:
-            # The block has no effect in that of a tenant.
+            # The unclear block does not matter: a tenant's block does not see what it set.
             return self._checked(what, error.root)

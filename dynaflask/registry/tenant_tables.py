@@ -1,4 +1,4 @@
-"""Tenants that have one table by their settings: where nothing else separates them, the log says so."""
+"""Tenants whose settings give them the same tables. If nothing else separates their items, the log says so."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger("dynaflask.tenants")
 
 
 class TenantTables:
-    """Logs tenants of one app that have settings of their own, and the same tables by them.
+    """Logs tenants of one app whose own settings give them the same tables.
 
     Args:
         registry: The app's registry.
@@ -81,7 +81,7 @@ class TenantTables:
 
 
 def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
-    """True if no tenant but that of the connection has its table, and no context without a tenant.
+    """True if the table of a connection is that of its tenant alone: of no other tenant, and of no context without one.
 
     It looks up all tenants that the app can list, and those that this process has seen.
 
@@ -108,7 +108,7 @@ def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
 
 
 def _plain_models(registry: Registry) -> list[str]:
-    """The models whose items nothing but the settings of a tenant separates from those of another."""
+    """The models whose items are separated by the settings of the tenants alone."""
     names = []
     for model in registry.models.classes():
         declaration = t.cast("t.Any", model.__declaration__)

@@ -174,7 +174,6 @@ class _Caller:
     def __init__(self, client: t.Any, faults: list[Fault]) -> None:
         self._client = client
         self._faults = faults
-        self._has_ended = False
 
     # PynamoDB calls a client by this name.
     def _make_api_call(self, operation: str, params: Json) -> Json:
@@ -182,18 +181,12 @@ class _Caller:
         for fault in self._faults:
             params, held_back = fault.hold_back(params)
             left |= held_back
-        token = attempt_hook.set(self._on_attempt)
-        try:
+        with attempt_hook.block(self._on_attempt):
             # DynamoDB refuses a batch without items.
             result = self._client._make_api_call(operation, params) if params.get("RequestItems", True) else {}
-        finally:
-            self._has_ended = True
-            attempt_hook.reset(token)
         return _with_unprocessed(result, UNPROCESSED[operation], left) if left else result
 
     def _on_attempt(self, request: t.Any) -> AWSResponse | None:
-        if self._has_ended:
-            return None  # A task that started in the middle of the call has a copy of its context.
         responses = (fault.on_attempt(request, self._client) for fault in self._faults)
         return next((response for response in responses if response is not None), None)
 

@@ -117,14 +117,14 @@ class LookupsMixin:
 
         Args:
             model: The model.
-            hash_key: The hash key of the table, or of the index ``index_name``.
-            range_key_condition: A condition on the range key. It needs a hash key.
-            filter_condition: A condition on other attributes.
-            consistent_read: True to read what the last write left, for twice the capacity units.
-            index_name: Name of an index to read; by default the table.
-            attributes_to_get: Names of the attributes to read; by default all.
-            page_size: Items that DynamoDB evaluates per request; by default 2, and 100 with a filter.
-            rate_limit: The most capacity units per second to consume; by default no limit.
+            hash_key: See `first_or_404`.
+            range_key_condition: See `first_or_404`.
+            filter_condition: See `first_or_404`.
+            consistent_read: See `first_or_404`.
+            index_name: See `first_or_404`.
+            attributes_to_get: See `first_or_404`.
+            page_size: See `first_or_404`; by default 2, and 100 with a filter.
+            rate_limit: See `first_or_404`.
             message: Description of the 404 response.
             description: The same, with the name that Flask-SQLAlchemy gives it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import threading
 import typing as t
 
@@ -17,16 +18,17 @@ from tests.support.two_apps import World
 
 
 def test_it_holds_for_the_block_and_the_thread() -> None:
-    """After the block, and in another thread, the setting of the bind decides."""
+    """After the block, and in another thread, also with a copy of the context, the setting of the bind decides."""
     others: list[str | None] = []
     with asking_for("ALL_OLD"):
         with asking_for("NONE"):
             assert asked_for() == "NONE"
-        thread = threading.Thread(target=lambda: others.append(asked_for()))
-        thread.start()
-        thread.join()
+        for read in (asked_for, functools.partial(contextvars.copy_context().run, asked_for)):
+            thread = threading.Thread(target=lambda read=read: others.append(read()))
+            thread.start()
+            thread.join()
         assert asked_for() == "ALL_OLD"
-    assert (asked_for(), others) == (None, [None])
+    assert (asked_for(), others) == (None, [None, None])
 
 
 def test_a_task_of_the_middle_of_a_call_does_not_ask_after_it(world: World) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import collections.abc as cabc
 import datetime as dt
-import enum
 import json
 import typing as t
 
@@ -29,40 +28,13 @@ import dynaflask
 from dynaflask.integrations import flask_restx as restx
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.notes import Colour
+from tests.support.notes import ColourAttribute
+from tests.support.notes import Person
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 Json = t.Any
-
-
-class Colour(enum.Enum):
-    """The value type of a custom attribute."""
-
-    RED = "red"
-
-
-class ColourAttribute(UnicodeAttribute):
-    """An attribute with its own serialisation."""
-
-    def serialize(self, value: t.Any) -> t.Any:
-        return value.value
-
-    def deserialize(self, value: t.Any) -> t.Any:
-        return Colour(value)
-
-
-class Place(MapAttribute[str, t.Any]):
-    """A nested map."""
-
-    city = UnicodeAttribute()
-    floor = NumberAttribute(null=True)
-
-
-class Person(MapAttribute[str, t.Any]):
-    """A map with declared attributes."""
-
-    name = UnicodeAttribute()
-    place = Place(null=True)
 
 
 def declare_note(db: dynaflask.Dynamo) -> t.Any:

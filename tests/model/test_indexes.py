@@ -17,12 +17,8 @@ from tests.support import engines
 @pytest.fixture
 def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
     """An app on a real engine, in a context."""
-    app = flask.Flask("app")
-    app.config.from_mapping(engine.settings(account), SECRET_KEY="secret")
-    db.init_app(app)
-    with app.app_context():
+    with engine.app(account, db, SECRET_KEY="secret") as app:
         yield app
-        db.drop_all()
 
 
 @pytest.fixture

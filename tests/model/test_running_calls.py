@@ -8,6 +8,7 @@ import pytest
 
 from dynaflask.model import running_calls
 from dynaflask.registry.context import current_scope
+from tests.support.interrupts import interrupted_after
 from tests.support.two_apps import World
 
 
@@ -34,8 +35,8 @@ def test_a_call_inside_another_one_has_its_own_objects(world: World) -> None:
             assert running_calls.scope_of(item) is scope
 
 
-def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope_after_it(world: World) -> None:
-    """A task that starts in the middle of a call in one app does not keep the call's scope for what it does later."""
+def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope(world: World) -> None:
+    """A task that starts in the middle of a call in one app has no part in the call's scope, neither then nor later."""
     with world.one.app_context():
         world.Thread("forum", "subject").save()
         scope = current_scope(world.db)
@@ -45,4 +46,16 @@ def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope_after_it(world:
         with running_calls.in_call(scope, item):
             copied = contextvars.copy_context()
             assert running_calls.scope_of(item) is scope
+            assert copied.run(running_calls.scope_of, item) is current_scope(world.db) is not scope
         assert copied.run(running_calls.scope_of, item) is current_scope(world.db) is not scope
+
+
+def test_a_call_that_a_signal_interrupts_at_its_start_leaves_no_scope(world: World) -> None:
+    """The next object may have the same id: it is in its own tenant's scope, in either app."""
+    item = world.Thread("forum", "subject")
+    with world.one.app_context(), world.db.tenant("acme"), interrupted_after("set", running_calls._scopes):
+        with pytest.raises(KeyboardInterrupt), running_calls.in_call(current_scope(world.db), item):
+            pytest.fail("the call began")
+    for app in (world.one, world.two):
+        with app.app_context(), world.db.tenant("globex"):
+            assert running_calls.scope_of(item) is current_scope(world.db)

@@ -37,26 +37,6 @@ class TestMeta:
         with make_app().app_context():
             assert thread_model("forum", "subject").Meta is thread_model.Meta
 
-    def test_a_change_is_seen_by_its_context_alone(self, make_app: MakeApp, thread_model: t.Any) -> None:
-        """A change has no effect in the next context of the app, or in another app."""
-        app = make_app()
-        with app.app_context():
-            thread_model.Meta.table_name = "Mine"
-            with make_app("other").app_context():
-                assert thread_model.Meta.table_name == "Thread"
-            assert thread_model.Meta.table_name == "Mine"
-        with app.app_context():
-            assert thread_model.Meta.table_name == "Thread"
-
-    def test_a_change_can_be_taken_back(self, make_app: MakeApp, thread_model: t.Any) -> None:
-        """del Meta.region restores the value before the change; a second del is an AttributeError."""
-        with make_app(region="us-east-1").app_context():
-            thread_model.Meta.region = "eu-west-1"
-            del thread_model.Meta.region
-            assert thread_model.Meta.region == "us-east-1"
-            with pytest.raises(AttributeError, match="has not set Thread.Meta.region"):
-                del thread_model.Meta.region
-
     def test_a_wrong_value_is_refused_where_it_is_set(self, make_app: MakeApp, thread_model: t.Any) -> None:
         """A wrong value is refused where it is set, by the name of the setting."""
         with make_app().app_context(), pytest.raises(ConfigurationError, match="Thread.Meta.host must be a URL"):
@@ -77,19 +57,6 @@ class TestMeta:
             assert (thread.Meta.owner, thread.Meta.reviewed, thread.Meta.__name__) == ("forum team", None, "Meta")
             assert {"owner", "reviewed", "table_name"} <= set(dir(thread.Meta))
         assert not hasattr(thread.Meta, "reviewed")
-
-    def test_a_mutable_value_is_a_copy_of_this_context(self, make_app: MakeApp, db: dynaflask.Dynamo) -> None:
-        """A list or dict changed in place changes for this context alone, and not in the class."""
-        declared = {"team": "forum"}
-        thread = models.declare_thread(db, tags=declared, notes=[])
-        with make_app().app_context():
-            thread.Meta.tags["team"] = "other"
-            thread.Meta.notes.append("seen")
-            assert (thread.Meta.tags, thread.Meta.notes) == ({"team": "other"}, ["seen"])
-            with db.using(region="eu-west-1"):
-                thread.Meta.notes.append("in the block")
-            assert thread.Meta.notes == ["seen"]
-        assert (declared, thread.Meta.tags, thread.Meta.notes) == ({"team": "forum"}, {"team": "forum"}, [])
 
     @pytest.mark.parametrize("is_in_context", [True, False])
     @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import threading
 import typing as t
 from unittest import mock
 
@@ -21,60 +19,6 @@ from tests.support.settings import MakeApp
 
 class TestEnd:
     """Teardown closes the scope, and leaves the shared client open."""
-
-    def test_a_connection_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """A connection refuses use after its context; the error names the app and stream_with_context."""
-        with app.app_context():
-            table, connection = thread_model._get_connection(), flask.current_app.extensions["dynamo"].connection
-        for use in (table.describe_table, connection.list_tables, lambda: connection.client):
-            with pytest.raises(RuntimeError, match=r"context of 'app' that has ended.*stream_with_context"):
-                use()
-
-    def test_a_meta_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """A Meta can be neither read nor changed after its context."""
-        with app.app_context():
-            meta = thread_model.Meta
-        with pytest.raises(RuntimeError, match="has ended"):
-            meta.table_name  # noqa: B018
-        with pytest.raises(RuntimeError, match="has ended"):
-            meta.table_name = "Topic"
-
-    def test_an_iterator_kept_past_its_context_says_so(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """A query sends nothing after its context."""
-        with app.app_context():
-            threads = thread_model.query("forum")
-        with pytest.raises(RuntimeError, match="has ended"):
-            next(threads)
-
-    def test_the_next_context_has_connections_of_its_own_on_the_same_client(
-        self, app: flask.Flask, thread_model: t.Any
-    ) -> None:
-        """Two contexts have two connections and one client."""
-        pairs = []
-        for _ in range(2):
-            with app.app_context():
-                connection = thread_model._get_connection().connection
-                pairs.append((connection, connection.client))
-        assert pairs[0][0] is not pairs[1][0]
-        assert pairs[0][1] is pairs[1][1]
-
-    def test_a_context_that_is_pushed_twice_ends_with_the_last_pop(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """The scope stays open until the last pop of its context."""
-        context = app.app_context()
-        with context:
-            with context:
-                table = thread_model._get_connection()
-            table.describe_table()
-        with pytest.raises(RuntimeError, match="has ended"):
-            table.describe_table()
-
-    def test_it_ends_after_an_error_which_is_not_hidden(self, app: flask.Flask, thread_model: t.Any) -> None:
-        """An exception that ends the context closes the scope, and propagates unchanged."""
-        with pytest.raises(ZeroDivisionError), app.app_context():
-            table = thread_model._get_connection()
-            1 / 0  # noqa: B018
-        with pytest.raises(RuntimeError, match="has ended"):
-            table.describe_table()
 
     def test_a_context_without_a_call_ends_as_well(self, app: flask.Flask) -> None:
         """A context that opened no scope ends without an error."""
@@ -112,19 +56,6 @@ class TestEnd:
         response.close()
         with pytest.raises(RuntimeError, match="has ended"):
             tables[0].describe_table()
-
-    def test_a_streamed_response_keeps_the_views_changes(
-        self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
-    ) -> None:
-        """The view's changes of Meta have effect in the stream, though its context is torn down and pushed again."""
-
-        @app.get("/")
-        def count() -> t.Any:
-            thread_model.Meta.table_name = "Mine"
-            return flask.Response(flask.stream_with_context(str(thread_model.count(forum)) for forum in "ab"))
-
-        assert werkzeug.test.Client(app).get("/").text == "00"
-        assert [request.body["TableName"] for request in recorder.requests] == ["Mine", "Mine"]
 
     def test_a_stream_without_a_context_says_what_to_do(
         self, app: flask.Flask, recorder: recorders.Recorder, thread_model: t.Any
@@ -189,19 +120,6 @@ def write(model: t.Any) -> None:
     """Save one object in a batch."""
     with model.batch_write() as batch:
         batch.save(model("f", "1"))
-
-
-def test_eight_threads_on_a_cold_model_make_one_client(app: flask.Flask, thread_model: t.Any) -> None:
-    """Threads that use a model for the first time at once share one client."""
-    barrier = threading.Barrier(8)
-
-    def client(_: int) -> t.Any:
-        with app.app_context():
-            barrier.wait()
-            return thread_model._get_connection().connection.client
-
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        assert len(set(map(id, pool.map(client, range(8))))) == 1
 
 
 def _three_pages(request: recorders.Request) -> recorders.Json:

@@ -24,6 +24,9 @@ import time
 import typing as t
 import uuid
 
+import flask
+
+import dynaflask
 from tests.support.paths import PROJECT
 from tests.support.paths import SUPPORT
 from tests.support.paths import environment
@@ -59,6 +62,16 @@ class Engine:
             "DYNAMODB_TABLE_PREFIX": account.table_prefix,
             **self.credentials,
         }
+
+    @contextlib.contextmanager
+    def app(self, account: Account, db: dynaflask.Dynamo, **config: object) -> cabc.Iterator[flask.Flask]:
+        """An app that uses the account on this engine, in its context. Its tables are deleted at the end."""
+        app = flask.Flask("app")
+        app.config.from_mapping(self.settings(account), **config)
+        db.init_app(app)
+        with app.app_context():
+            yield app
+            db.drop_all(wait=True)
 
 
 @contextlib.contextmanager

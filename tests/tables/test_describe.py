@@ -56,12 +56,8 @@ INDEX_SETTINGS: dict[str, dict[str, t.Any]] = {
 @pytest.fixture
 def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
     """An app on a real engine, in a context."""
-    app = flask.Flask("app")
-    app.config.from_mapping(engine.settings(account))
-    db.init_app(app)
-    with app.app_context():
+    with engine.app(account, db) as app:
         yield app
-        db.drop_all()
 
 
 def what(drift: t.Mapping[tables.Table, t.Sequence[tables.Difference]]) -> list[str]:

@@ -30,13 +30,8 @@ THREE_TWO = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 2}
 @pytest.fixture
 def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
     """An app on a real engine, with a second bind in another region."""
-    app = flask.Flask("app")
-    app.config.from_mapping(engine.settings(account))
-    app.config["DYNAMODB_BINDS"] = {"eu": {"region": "eu-west-1"}}
-    db.init_app(app)
-    with app.app_context():
+    with engine.app(account, db, DYNAMODB_BINDS={"eu": {"region": "eu-west-1"}}) as app:
         yield app
-        db.drop_all(wait=True)
 
 
 @pytest.fixture

@@ -29,12 +29,8 @@ NOTES = {"Note": [{"id": "1", "title": "One", "views": 1}, {"id": "2", "title": 
 @pytest.fixture
 def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
     """An app on a real engine, in its context."""
-    app = flask.Flask("app")
-    app.config.from_mapping(engine.settings(account))
-    db.init_app(app)
-    with app.app_context():
+    with engine.app(account, db) as app:
         yield app
-        db.drop_all(wait=True)
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from dynaflask.client.plain_requests import decoded
 from dynaflask.client.service_data import CONTENT_TYPE
 from dynaflask.client.service_data import SERVICE
 from dynaflask.client.service_data import TARGET_PREFIX
+from dynaflask.config.validators import is_arn
 from dynaflask.operations.operation import READ_OPERATIONS
-from dynaflask.operations.requests import is_arn
 from dynaflask.operations.requests import requests_by_table
 
 if t.TYPE_CHECKING:
@@ -135,7 +135,7 @@ class OperationCodec:
 
 
 def names_an_arn(params: dict[str, t.Any]) -> bool:
-    """True if the parameters name a table by its ARN; see :func:`is_arn`.
+    """True if the parameters name a table by its ARN.
 
     Args:
         params: Parameters of an operation.
