@@ -7,6 +7,7 @@ variable, and any configuration file, makes the client at once.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import stat
@@ -61,7 +62,7 @@ KNOWN_PREFIXES = ("AWS_LAMBDA_", "AWS_XRAY_", "AWS_CONTAINER_")
 
 def environment_digest() -> str:
     """Digest of the variables and the versions of the files that botocore may read when it makes a client."""
-    variables = sorted(item for item in os.environ.items() if _is_read_by_botocore(item[0]))
+    variables = sorted((name, os.environ[name]) for name in os.environ if _is_read_by_botocore(name))
     files = [_file_version(path) for path in _config_paths()]
     return hashlib.sha256(repr((variables, files)).encode()).hexdigest()
 
@@ -98,6 +99,8 @@ def _config_paths() -> t.Iterator[str]:
     return (os.path.expanduser(os.environ.get(variable) or default) for variable, default in CONFIG_FILES)
 
 
+# Each new app and tenant looks at all variables.
+@functools.lru_cache(1000)
 def _is_read_by_botocore(variable: str) -> bool:
     # `str.upper`: proxies are configured in either case, and botocore reads both.
     name = variable.upper()

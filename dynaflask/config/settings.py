@@ -27,6 +27,9 @@ from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import UnknownBind
 
 PREFIX = "DYNAMODB_"
+# The keys of ``app.config``: by setting, and all of them without their prefix.
+_KEYS: t.Final = {name: PREFIX + name.upper() for name in APP_VALIDATORS}
+_VALID_NAMES: t.Final = frozenset(name.upper() for name in (*APP_VALIDATORS, *NESTED_SETTINGS))
 DEFAULT_BIND = "default"
 # What other libraries, and AWS's environment variables, call a setting.
 ALIASES: t.Final = {
@@ -171,11 +174,7 @@ def read_settings(app_name: str, config: Values) -> Settings:
         ConfigurationError: A setting is wrong.
     """
     _warn_of_unknown_keys(config)
-    plain = {
-        name: validator(PREFIX + name.upper(), config[PREFIX + name.upper()])
-        for name, validator in APP_VALIDATORS.items()
-        if config.get(PREFIX + name.upper()) is not None
-    }
+    plain = {name: APP_VALIDATORS[name](key, config[key]) for name, key in _KEYS.items() if config.get(key) is not None}
     check_identity(PREFIX, plain)
     binds = _read_nested("DYNAMODB_BINDS", config, BIND_VALIDATORS)
     models = _read_nested("DYNAMODB_MODELS", config, MODEL_VALIDATORS)
@@ -212,10 +211,9 @@ def _read_nested(
 
 
 def _warn_of_unknown_keys(config: Values) -> None:
-    valid_names = {name.upper() for name in (*APP_VALIDATORS, *NESTED_SETTINGS)}
     for key in config:
-        if isinstance(key, str) and key.startswith(PREFIX) and key.removeprefix(PREFIX) not in valid_names:
-            hint = did_you_mean(key.removeprefix(PREFIX), valid_names, PREFIX)
+        if isinstance(key, str) and key.startswith(PREFIX) and key.removeprefix(PREFIX) not in _VALID_NAMES:
+            hint = did_you_mean(key.removeprefix(PREFIX), _VALID_NAMES, PREFIX)
             advice = hint or " Remove it, or look up its name in the reference of the settings."
             warnings.warn(f"{key} is not a setting of dynaflask.{advice}", stacklevel=5)
 

@@ -106,8 +106,9 @@ class Registry:
         self.tenants = Tenants(
             settings, dynamo._tenant_callbacks, registry=weakref.ref(self), on_look_up=tenant_tables.compare
         )
-        # By declaration and tenant; None is the app itself. A weak key lets Python collect a model of a function.
-        self._effective_settings: weakref.WeakKeyDictionary[DeclaredMeta, dict[Tenant | None, EffectiveSettings]] = (
+        # Of the app itself, and of its tenants. A weak key lets Python collect a model of a function.
+        self._own_settings: weakref.WeakKeyDictionary[DeclaredMeta, EffectiveSettings] = weakref.WeakKeyDictionary()
+        self._tenant_settings: weakref.WeakKeyDictionary[DeclaredMeta, dict[Tenant, EffectiveSettings]] = (
             weakref.WeakKeyDictionary()
         )
         self._static_binds = set(self.binds.values())
@@ -226,10 +227,11 @@ class Registry:
             ConfigurationError: The values that win do not fit together.
         """
         tenant = tenant if tenant and tenant.changes else None
-        by_tenant = self._effective_settings.get(declaration)
-        if by_tenant is None:
-            by_tenant = self._effective_settings.setdefault(declaration, {})
-        settings = None if context else by_tenant.get(tenant)
+        if tenant is None:
+            kept = self._own_settings.get(declaration)
+        else:
+            kept = self._tenant_settings.get(declaration, {}).get(tenant)
+        settings = None if context else kept
         if settings is None:
             settings = resolve(
                 declaration,
@@ -240,11 +242,7 @@ class Registry:
                 tenant=tenant,
             )
             if settings.is_static and not context:
-                if len(by_tenant) >= MAX_BINDS:
-                    by_tenant.clear()
-                by_tenant[tenant] = settings
-                if tenant is None:
-                    self._static_binds.add(settings.bind)
+                self._keep_settings(declaration, tenant, settings)
         return settings
 
     def lease(self, bind: Bind) -> Lease:
@@ -401,6 +399,16 @@ class Registry:
     def _forget_leases(self) -> None:
         self._leases = {}
         self._leases_by_key = {}
+
+    def _keep_settings(self, declaration: DeclaredMeta, tenant: Tenant | None, settings: EffectiveSettings) -> None:
+        if tenant is None:
+            self._own_settings[declaration] = settings
+            self._static_binds.add(settings.bind)
+            return
+        by_tenant = self._tenant_settings.setdefault(declaration, {})
+        if len(by_tenant) >= MAX_BINDS:
+            by_tenant.clear()
+        by_tenant[tenant] = settings
 
     def _cache_lease(self, bind: Bind, lease: Lease) -> None:
         if len(self._leases) >= MAX_BINDS:
