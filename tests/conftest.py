@@ -8,6 +8,7 @@ import gc
 import os
 import pathlib
 import signal
+import sys
 import threading
 import typing as t
 import weakref
@@ -37,6 +38,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The options of this run, such as its coverage, are not those of the runs that tests start.
 os.environ.pop("PYTEST_ADDOPTS", None)
 measure_no_programs()
+# They import the package some hundred times. A container often has this variable: each time would compile it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The fixtures that users get by the entry point, the browser, and what coverage follows.
 pytest_plugins = ["dynaflask.integrations.pytest", "tests.support.browser", "tests.support.measuring"]

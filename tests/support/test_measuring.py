@@ -17,6 +17,14 @@ def tracers() -> tuple[object, object]:
     return sys.gettrace(), threading.gettrace()
 
 
+AT_COLLECTION = tracers()
+
+
+def test_the_collection_is_not_followed() -> None:
+    """Nothing follows the import of the files of tests; the package has been imported before them."""
+    assert AT_COLLECTION == (None, None)
+
+
 @pytest.fixture
 def followed() -> cabc.Iterator[tuple[object, object]]:
     """The tracers of a fixture, which are those of its end."""
