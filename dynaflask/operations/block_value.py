@@ -11,6 +11,9 @@ import typing as t
 
 T = t.TypeVar("T")
 
+# The value of a block that has ended.
+ENDED: t.Any = object()
+
 
 class BlockVariable(t.Generic[T]):
     """A variable that has a value inside of a block, and its default everywhere else.
@@ -31,9 +34,13 @@ class BlockVariable(t.Generic[T]):
     def get(self) -> T:
         """The value of the innermost block around the running code, or the default."""
         block = self._variable.get()
-        while block is not None and not block.is_entered_here():
+        while block is not None:
+            # First the value: another thread may close the generator that stands in the block.
+            value = block.value
+            if value is not ENDED and block.is_entered_here():
+                return value
             block = block.outer
-        return self._default if block is None else block.value
+        return self._default
 
     def block(self, value: T) -> BlockValue[T]:
         """A block in which the variable has a value. Enter it once, with ``with``."""
@@ -55,7 +62,7 @@ class BlockValue(t.Generic[T]):
     __slots__ = ("_token", "_variable", "outer", "value")
 
     def __init__(self, variable: contextvars.ContextVar[BlockValue[T] | None], value: T) -> None:
-        self.value = value
+        self.value: T = value
         self.outer = variable.get()
         self._variable = variable
         # None before the block, and after it. A signal may raise in `__enter__`: the value then has no effect.
@@ -68,7 +75,7 @@ class BlockValue(t.Generic[T]):
         token, self._token = self._token, None
         if token is not None:
             # A task that was begun in the block may run for long, and its context keeps this object.
-            del self.value
+            self.value = ENDED
             self._reset(token)
 
     def is_entered_here(self) -> bool:
