@@ -34,13 +34,12 @@ class TenantKeyTables(t.NamedTuple):
 def find_shared_tables(scope: Scope) -> TenantKeyTables:
     """The tables that all tenants share in a scope."""
     models, tables, is_static = scope.registry.models, {}, True
-    for model in models.classes():
-        if model.__has_tenant_key__:
-            # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
-            with contextlib.suppress(DynaflaskError, RuntimeError):
-                settings = scope.resolve(models.declaration_of(model))
-                tables[settings.possible_place] = model.__name__
-                is_static = is_static and settings.is_static
+    for model in models.with_tenant_key():
+        # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
+        with contextlib.suppress(DynaflaskError, RuntimeError):
+            settings = scope.resolve(models.declaration_of(model))
+            tables[settings.possible_place] = model.__name__
+            is_static = is_static and settings.is_static
     return TenantKeyTables(tables, is_static)
 
 
@@ -60,11 +59,11 @@ def require_table_without_tenants(scope: Scope, model: t.Any, settings: Effectiv
     principal, registry = scope.known_principal, scope.registry
     if principal is not None and principal.is_unrestricted:
         return
-    for other in registry.models.classes():
+    for other in registry.models.with_tenant_key():
         # A model that this app cannot resolve is on none of its tables.
         with contextlib.suppress(DynaflaskError, RuntimeError):
             theirs = registry.resolve(registry.models.declaration_of(other))
-            if other.__has_tenant_key__ and theirs.possible_place == settings.possible_place:
+            if theirs.possible_place == settings.possible_place:
                 break
     else:
         return
@@ -92,6 +91,7 @@ def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSetti
         settings.unshared_among = declared
         _warn_of_missing_separation(scope, model, settings)
     if owner is not None:
+        owner = f"another class {owner}" if owner == model.__name__ else owner
         raise TenantMismatch(
             f"{model.__name__} and {owner} have one table, {settings.table_name!r}. {owner} has a TenantKey and"
             f" {model.__name__} has none, so that it would reach the items of all tenants for {scope.tenant!r}. Give"
