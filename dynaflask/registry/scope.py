@@ -238,9 +238,15 @@ class Scope:
                 cache.effective_settings[declaration] = settings
         return settings
 
-    def resolve_for(self, declaration: DeclaredMeta, principal: Principal) -> EffectiveSettings:
-        """The settings that a model would have if this context, with its changes, were another tenant's."""
-        layers = self._layers(declaration)
+    def resolve_unchanged(self, declaration: DeclaredMeta) -> EffectiveSettings:
+        """The settings that a model has for the tenant of this scope without the changes of the context."""
+        return self.registry.resolve(declaration, (), self.principal.tenant)
+
+    def resolve_for(
+        self, declaration: DeclaredMeta, principal: Principal, *, with_changes: bool = True
+    ) -> EffectiveSettings:
+        """The settings that a model would have if this context, with or without its changes, were another tenant's."""
+        layers = self._layers(declaration) if with_changes else ()
         # In a block: what computes a name may ask for the tenant.
         with self.using({}, principal=principal):
             return self.registry.resolve(declaration, layers, principal.tenant)
