@@ -177,7 +177,7 @@ def require_same_tenant(item: t.Any, scope: Scope | None) -> None:
 
 
 def require_own_tenant(item: t.Any, scope: Scope | None) -> str | None:
-    """Refuse an object that was read or saved for another tenant, unless both tenants have one table.
+    """Refuse an object that was read or saved for another tenant, unless both have one table without a ``TenantKey``.
 
     Args:
         item: The object.
@@ -196,7 +196,9 @@ def require_own_tenant(item: t.Any, scope: Scope | None) -> str | None:
     is_same_app = _is_same_app(tenant, scope.registry)
     if is_same_app and scope.principal.name == tenant:
         return tenant
-    if not _is_same_table(item, scope, tenant, is_same_app=is_same_app):
+    # The table of a TenantKey has items of all tenants, and a key that was set before the tenant was known names none.
+    is_others_item = item.__has_tenant_key__ and scope.principal.name != tenant
+    if is_others_item or not _is_same_table(item, scope, tenant, is_same_app=is_same_app):
         raise _mismatch(item, scope, is_same_app=is_same_app)
     return tenant
 
