@@ -149,7 +149,7 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
     if generators or homes.by_frame:
         context = app_ctx._get_current_object()
         push = Push(context, generators=generators, inside=frozenset(map(id, homes.running())))
-        pushes: list[Push] = context.g.setdefault(_PUSHES, [])
+        pushes: list[Push] = vars(context).setdefault(_PUSHES, [])
         # Those that were as deep have been popped, and would seem to be current while this one is.
         pushes[:] = [*(other for other in pushes if other.depth < push.depth), push]
         homes.add(push)
@@ -178,7 +178,7 @@ def require_own_context(context: AppContext) -> None:
 
 
 def _pushed_inside(context: AppContext) -> frozenset[int]:
-    pushes: list[Push] = context.g.get(_PUSHES, [])
+    pushes: list[Push] = vars(context).get(_PUSHES, [])
     return next((push.inside for push in pushes if push.is_last), frozenset())
 
 

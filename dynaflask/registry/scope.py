@@ -140,7 +140,7 @@ class Scope:
 
     def is_of(self, context: AppContext) -> bool:
         """True if the block belongs to an app context."""
-        return (self.root.around or self.root) is context.g.get(SCOPE)
+        return (self.root.around or self.root) is vars(context).get(SCOPE)
 
     @property
     def is_current(self) -> bool:
