@@ -13,6 +13,7 @@ from flask.globals import request_ctx as _request_ctx
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.generators import homes
 from dynaflask.registry.generators import require_own_context
+from dynaflask.registry.generators import require_own_request
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
@@ -155,6 +156,9 @@ def close_request_scopes(_: BaseException | None = None) -> None:
 def _scope_among_generators(root: Scope, context: AppContext | None) -> Scope:
     if context is not None:
         require_own_context(context)
+        # Without a loader, all requests of a context have one scope.
+        if (root.around or root).owner_request is not None:
+            require_own_request(context)
     return _scope_without_left(root)
 
 

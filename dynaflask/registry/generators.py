@@ -18,11 +18,13 @@ import weakref
 
 import flask
 from flask.globals import app_ctx as _app_ctx
+from flask.globals import request_ctx as _request_ctx
 
 if t.TYPE_CHECKING:
     from flask.ctx import AppContext
 
 app_ctx: t.Any = _app_ctx
+request_ctx: t.Any = _request_ctx
 
 # Code whose frame may be suspended, and resumed later: generators, asynchronous generators and coroutines.
 SUSPENDABLE: t.Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
@@ -61,12 +63,15 @@ class Push:
         inside: The ids of the generators that were running: what they do in the context is right.
 
     Attributes:
+        streamed_request: The request context that ``flask.stream_with_context`` pushes next, as a weak reference; or
+            None.
         depth: How many times the context was pushed then, with this push.
     """
 
     def __init__(self, context: AppContext, *, generators: tuple[types.FrameType, ...], inside: frozenset[int]) -> None:
         # A weak reference: the context owns this.
         self._context = weakref.ref(context)
+        self.streamed_request = _streamed_request(generators)
         self.generators = generators
         self.inside = inside
         self.app_name = context.app.name
@@ -117,6 +122,11 @@ class Homes:
         homes = (reference() for reference in reversed(references))
         return next((home for home in homes if home is not None and home.is_current), None)
 
+    def stream(self, frame: types.FrameType) -> Push | None:
+        """The context that a generator of ``flask.stream_with_context`` has pushed; None for another generator."""
+        homes = (reference() for reference in self.by_frame.get(id(frame), ()))
+        return next((home for home in homes if isinstance(home, Push) and home.streamed_request is not None), None)
+
     def running(self) -> cabc.Iterator[types.FrameType]:
         """The frames of the running generators that are in force, the innermost first."""
         frame: types.FrameType | None = sys._getframe(1)
@@ -150,8 +160,10 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
         context = app_ctx._get_current_object()
         push = Push(context, generators=generators, inside=frozenset(map(id, homes.running())))
         pushes: list[Push] = vars(context).setdefault(_PUSHES, [])
-        # Those that were as deep have been popped, and would seem to be current while this one is.
-        pushes[:] = [*(other for other in pushes if other.depth < push.depth), push]
+        # Those that were as deep have been popped, and would seem to be current while this one is. A stream is known to
+        # the end, because contexts that are popped in the wrong order take those of others off the stack.
+        kept = (other for other in pushes if other.depth < push.depth or other.streamed_request is not None)
+        pushes[:] = [*kept, push]
         homes.add(push)
 
 
@@ -177,9 +189,64 @@ def require_own_context(context: AppContext) -> None:
             return
 
 
-def _pushed_inside(context: AppContext) -> frozenset[int]:
+def require_own_request(context: AppContext) -> None:
+    """Refuse the code of a streamed response that was resumed in another request, or after its request was popped.
+
+    Requests of one app may share its context, and Flask pops what is last on the stack.
+
+    Args:
+        context: The current app context.
+
+    Raises:
+        RuntimeError: The running stream's request is not on the stack, or another stream has pushed its own since.
+    """
+    for frame in homes.running():
+        stream = homes.stream(frame)
+        if stream is not None:
+            last = _last_push(context)
+            is_inside = last is stream or (last is not None and id(frame) in last.inside)
+            if not (is_inside and _is_pushed(stream.streamed_request)):
+                raise RuntimeError(
+                    f"A streamed response of {stream.app_name!r} goes on while its request is not the current one: its"
+                    " calls would be for the tenant of another. Read each response to its end, or close it, before the"
+                    " next one, or read it in a copy of the context."
+                )
+            return
+
+
+def _last_push(context: AppContext) -> Push | None:
     pushes: list[Push] = vars(context).get(_PUSHES, [])
-    return next((push.inside for push in pushes if push.is_last), frozenset())
+    return next((push for push in reversed(pushes) if push.is_last), None)
+
+
+def _pushed_inside(context: AppContext) -> frozenset[int]:
+    last = _last_push(context)
+    return frozenset() if last is None else last.inside
+
+
+def _streamed_request(generators: tuple[types.FrameType, ...]) -> weakref.ref[t.Any] | None:
+    """The request context of the innermost ``flask.stream_with_context`` among generators."""
+    module = flask.stream_with_context.__module__
+    frames = (frame for frame in generators if frame.f_globals.get("__name__") == module)
+    # From Flask 3.2 on there is none, and the app context is that of one request.
+    contexts = (value for frame in frames for value in frame.f_locals.values() if _is_request_context(value))
+    context = next(contexts, None)
+    return None if context is None else weakref.ref(context)
+
+
+def _is_request_context(value: object) -> bool:
+    return type(value).__name__ == "RequestContext"
+
+
+def _is_pushed(reference: weakref.ref[t.Any] | None) -> bool:
+    """True if a request context is the current one, or was when the current one was pushed, and so on."""
+    context = request_ctx._get_current_object() if request_ctx else None
+    while context is not None and reference is not None and context is not reference():
+        # Flask's private name of the stack, as in `_depth`.
+        token = context._cv_tokens[-1][0] if context._cv_tokens else None
+        former = getattr(token, "old_value", None)
+        context = former if hasattr(former, "_cv_tokens") else None
+    return context is not None
 
 
 def _pushing_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
