@@ -38,13 +38,14 @@ def asking_for(values: str | None) -> cabc.Iterator[None]:
     Args:
         values: ``"ALL_OLD"`` or ``"NONE"``; None for the setting of the bind.
     """
-    block = ConditionValues(values)
-    token = _current.set(block)
+    block, outer = ConditionValues(values), _current.get()
     try:
+        # In the `try`: a signal may raise as soon as it is set.
+        _current.set(block)
         yield
     finally:
         block.values = None
-        _current.reset(token)
+        _current.set(outer)
 
 
 def asked_for() -> str | None:

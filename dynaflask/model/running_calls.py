@@ -44,13 +44,14 @@ def in_call(scope: Scope | None, *items: t.Any) -> cabc.Iterator[None]:
         scope: The scope that the call began in.
         *items: The objects.
     """
-    call = RunningCall(scope)
-    token = _calls.set({**_calls.get(), **{id(item): call for item in items if scope is not None}})
+    call, outer = RunningCall(scope), _calls.get()
     try:
+        # In the `try`: a signal may raise as soon as it is set.
+        _calls.set({**outer, **{id(item): call for item in items if scope is not None}})
         yield
     finally:
         call.scope = None
-        _calls.reset(token)
+        _calls.set(outer)
 
 
 def scope_of(item: t.Any) -> Scope | None:
