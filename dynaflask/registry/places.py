@@ -22,6 +22,7 @@ AWS_HOST: t.Final = re.compile(
 )
 ENDPOINT_VARIABLES: t.Final = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
 DEFAULT_PORTS: t.Final = {"http": ":80", "https": ":443"}
+TABLE_ARN: t.Final = re.compile(r"arn:[^:]*:dynamodb:(?P<region>[^:]*):(?P<account>[^:]*):table/(?P<name>.+)")
 # Keys of users and roles. The first letters after the prefix hold the number of the account:
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
 AWS_KEY: t.Final = re.compile(r"A[KS]IA[A-Z2-7]{16}")
@@ -38,8 +39,10 @@ def possible_place(bind: Bind, table_name: str | None) -> tuple[t.Any, ...]:
         table_name: The real name or the ARN, or a prefix of names.
     """
     host, region = _endpoint(bind.host or get_settings_value("host") or _variable(*ENDPOINT_VARIABLES))
-    if table_name is not None and table_name.startswith("arn:"):
-        return host, table_name
+    arn = TABLE_ARN.fullmatch(table_name or "")
+    if arn is not None:
+        # It decides all but the endpoint.
+        return arn["region"], host, None, arn["account"], arn["name"]
     region = region or bind.region or get_settings_value("region") or _variable(*REGION_VARIABLES)
     return region, host, bind.client_factory, _account(bind), table_name
 

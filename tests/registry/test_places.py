@@ -71,6 +71,13 @@ def test_two_roles_of_an_account_may_have_one_table() -> None:
     assert possible_place(one, ARN) == possible_place(foreign, ARN)
 
 
+def test_an_arn_and_a_name_may_be_one_table() -> None:
+    """The ARN has the region and the account, whatever those of the bind are."""
+    by_name = possible_place(Bind(region="eu-west-1", role_arn=ROLES[0]), "Thread")
+    by_arn = possible_place(Bind(region="us-east-1", role_arn=ROLES[2]), ARN)
+    assert by_name == by_arn != possible_place(Bind(region="us-east-1", role_arn=ROLES[0]), "Thread")
+
+
 def test_two_keys_of_an_account_may_have_one_table() -> None:
     """The access keys of AWS show their account. Of others, of a profile and of a session, the values count."""
     one, other, foreign = (possible_place(Bind(aws_access_key_id=key), "Thread") for key in ACCESS_KEYS)
