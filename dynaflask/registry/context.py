@@ -12,8 +12,8 @@ from flask.globals import request_ctx as _request_ctx
 
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.generators import homes
+from dynaflask.registry.generators import is_in_other_request
 from dynaflask.registry.generators import require_own_context
-from dynaflask.registry.generators import require_own_request
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
@@ -156,10 +156,18 @@ def close_request_scopes(_: BaseException | None = None) -> None:
 def _scope_among_generators(root: Scope, context: AppContext | None) -> Scope:
     if context is not None:
         require_own_context(context)
-        # Without a loader, all requests of a context have one scope.
-        if (root.around or root).owner_request is not None:
-            require_own_request(context)
-    return _scope_without_left(root)
+    scope = _scope_without_left(root)
+    # Without a loader, all requests of a context have one scope.
+    if context is not None and (root.around or root).owner_request is not None:
+        is_named = scope is not root and block_stack.is_entered_by_running_code(scope)
+        if not is_named and is_in_other_request(context, root):
+            raise UnclearBlockError(
+                f"A generator of {root.app_name!r}, perhaps a streamed response, goes on while its request is not the"
+                " current one: its calls would be for the tenant of another. Name the tenant here: `with"
+                " db.tenant(...):`; or read one generator to its end, or close it, before the next one begins.",
+                root,
+            )
+    return scope
 
 
 def _scope_without_left(root: Scope) -> Scope:

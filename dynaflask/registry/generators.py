@@ -34,6 +34,9 @@ ENTERING: t.Final = frozenset({"__enter__", "__aenter__", "enter_context", "ente
 # on the one before the call. With another one, a `with` statement counts as a call of __enter__, which takes longer.
 WITH: t.Final = frozenset(opcode.opmap.get(name) for name in ("SETUP_WITH", "BEFORE_WITH", "LOAD_SPECIAL"))
 
+# Modules whose functions push a context, and send the signal of that.
+PUSHING: t.Final = frozenset({"blinker.base", "flask.ctx"})
+
 _PUSHES: t.Final = "_dynamo_pushes"
 
 
@@ -49,6 +52,9 @@ class Home(t.Protocol):
     def is_of(self, context: AppContext) -> bool:
         """True if it belongs to an app context."""
 
+    def is_in(self, root: t.Any, request: object) -> bool:
+        """True if it was entered in the request of a scope, which is the current request context, or None."""
+
     @property
     def is_current(self) -> bool:
         """False once the context was popped."""
@@ -61,17 +67,26 @@ class Push:
         context: The app context.
         generators: The generators that pushed it, if any.
         inside: The ids of the generators that were running: what they do in the context is right.
+        request: The request context that it was pushed for, or None.
+        is_of_stream: True for a push of ``flask.stream_with_context``.
 
     Attributes:
-        streamed_request: The request context that ``flask.stream_with_context`` pushes next, as a weak reference; or
-            None.
         depth: How many times the context was pushed then, with this push.
     """
 
-    def __init__(self, context: AppContext, *, generators: tuple[types.FrameType, ...], inside: frozenset[int]) -> None:
+    def __init__(
+        self,
+        context: AppContext,
+        *,
+        generators: tuple[types.FrameType, ...],
+        inside: frozenset[int],
+        request: t.Any = None,
+        is_of_stream: bool = False,
+    ) -> None:
         # A weak reference: the context owns this.
         self._context = weakref.ref(context)
-        self.streamed_request = _streamed_request(generators)
+        self._request = None if request is None else weakref.ref(request)
+        self.is_of_stream = is_of_stream
         self.generators = generators
         self.inside = inside
         self.app_name = context.app.name
@@ -80,6 +95,10 @@ class Push:
     def is_of(self, context: AppContext) -> bool:
         """True if this context was pushed."""
         return self._context() is context
+
+    def is_in(self, root: t.Any, request: object) -> bool:
+        """True if a request context is the one that it was pushed for, or if it was pushed for none."""
+        return self._request is None or self._request() is request
 
     @property
     def is_current(self) -> bool:
@@ -125,7 +144,7 @@ class Homes:
     def stream(self, frame: types.FrameType) -> Push | None:
         """The context that a generator of ``flask.stream_with_context`` has pushed; None for another generator."""
         homes = (reference() for reference in self.by_frame.get(id(frame), ()))
-        return next((home for home in homes if isinstance(home, Push) and home.streamed_request is not None), None)
+        return next((home for home in homes if isinstance(home, Push) and home.is_of_stream), None)
 
     def running(self) -> cabc.Iterator[types.FrameType]:
         """The frames of the running generators that are in force, the innermost first."""
@@ -158,11 +177,18 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
     generators = _pushing_generators(sys._getframe(1))
     if generators or homes.by_frame:
         context = app_ctx._get_current_object()
-        push = Push(context, generators=generators, inside=frozenset(map(id, homes.running())))
+        streamed = _streamed_request(generators)
+        push = Push(
+            context,
+            generators=generators,
+            inside=frozenset(map(id, homes.running())),
+            request=streamed or _pushed_request(sys._getframe(1)),
+            is_of_stream=streamed is not None,
+        )
         pushes: list[Push] = vars(context).setdefault(_PUSHES, [])
         # Those that were as deep have been popped, and would seem to be current while this one is. A stream is known to
         # the end, because contexts that are popped in the wrong order take those of others off the stack.
-        kept = (other for other in pushes if other.depth < push.depth or other.streamed_request is not None)
+        kept = (other for other in pushes if other.depth < push.depth or other.is_of_stream)
         pushes[:] = [*kept, push]
         homes.add(push)
 
@@ -189,29 +215,28 @@ def require_own_context(context: AppContext) -> None:
             return
 
 
-def require_own_request(context: AppContext) -> None:
-    """Refuse the code of a streamed response that was resumed in another request, or after its request was popped.
+def is_in_other_request(context: AppContext, root: t.Any) -> bool:
+    """True if a running generator was resumed in another request than that which it stands in.
 
-    Requests of one app may share its context, and Flask pops what is last on the stack.
+    Requests of one app may share its context: one that begins while the generator is suspended joins that. And Flask
+    pops what is last on the stack, so that a request may be gone that a generator stands in.
 
     Args:
         context: The current app context.
-
-    Raises:
-        RuntimeError: The running stream's request is not on the stack, or another stream has pushed its own since.
+        root: The scope of the current request.
     """
-    for frame in homes.running():
-        stream = homes.stream(frame)
-        if stream is not None:
-            last = _last_push(context)
-            is_inside = last is stream or (last is not None and id(frame) in last.inside)
-            if not (is_inside and _is_pushed(stream.streamed_request)):
-                raise RuntimeError(
-                    f"A streamed response of {stream.app_name!r} goes on while its request is not the current one: its"
-                    " calls would be for the tenant of another. Read each response to its end, or close it, before the"
-                    " next one, or read it in a copy of the context."
-                )
-            return
+    request = request_ctx._get_current_object() if request_ctx else None
+    last = _last_push(context)
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is flask.Flask.wsgi_app.__code__:
+            return False  # A request that the generator makes itself.
+        home = (homes.innermost(frame) or homes.stream(frame)) if id(frame) in homes.by_frame else None
+        if home is not None:
+            is_inside = last is not None and id(frame) in last.inside and last.is_in(root, request)
+            return not (is_inside or home.is_in(root, request))
+        frame = frame.f_back
+    return False
 
 
 def _last_push(context: AppContext) -> Push | None:
@@ -224,33 +249,30 @@ def _pushed_inside(context: AppContext) -> frozenset[int]:
     return frozenset() if last is None else last.inside
 
 
-def _streamed_request(generators: tuple[types.FrameType, ...]) -> weakref.ref[t.Any] | None:
-    """The request context of the innermost ``flask.stream_with_context`` among generators."""
+def _streamed_request(generators: tuple[types.FrameType, ...]) -> t.Any:
+    """The request context that a generator of ``flask.stream_with_context`` pushes next, or None."""
     module = flask.stream_with_context.__module__
     frames = (frame for frame in generators if frame.f_globals.get("__name__") == module)
     # From Flask 3.2 on there is none, and the app context is that of one request.
     contexts = (value for frame in frames for value in frame.f_locals.values() if _is_request_context(value))
-    context = next(contexts, None)
-    return None if context is None else weakref.ref(context)
+    return next(contexts, None)
+
+
+def _pushed_request(frame: types.FrameType | None) -> t.Any:
+    """The request context whose ``push`` pushes an app context, or None."""
+    while frame is not None and frame.f_globals.get("__name__") in PUSHING:
+        if _is_request_context(frame.f_locals.get("self")):
+            return frame.f_locals["self"]
+        frame = frame.f_back
+    return None
 
 
 def _is_request_context(value: object) -> bool:
     return type(value).__name__ == "RequestContext"
 
 
-def _is_pushed(reference: weakref.ref[t.Any] | None) -> bool:
-    """True if a request context is the current one, or was when the current one was pushed, and so on."""
-    context = request_ctx._get_current_object() if request_ctx else None
-    while context is not None and reference is not None and context is not reference():
-        # Flask's private name of the stack, as in `_depth`.
-        token = context._cv_tokens[-1][0] if context._cv_tokens else None
-        former = getattr(token, "old_value", None)
-        context = former if hasattr(former, "_cv_tokens") else None
-    return context is not None
-
-
 def _pushing_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
-    while frame is not None and frame.f_globals.get("__name__") in {"blinker.base", "flask.ctx"}:
+    while frame is not None and frame.f_globals.get("__name__") in PUSHING:
         frame = frame.f_back
     # It pops the context before it returns: the usual request needs no look at more frames.
     is_request = frame is not None and frame.f_code is flask.Flask.wsgi_app.__code__

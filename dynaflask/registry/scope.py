@@ -142,6 +142,10 @@ class Scope:
         """True if the block belongs to an app context."""
         return (self.root.around or self.root) is vars(context).get(SCOPE)
 
+    def is_in(self, root: t.Any, request: object) -> bool:
+        """True if the block was entered in a scope of a request."""
+        return self.root is root
+
     @property
     def is_current(self) -> bool:
         """True: a block is forgotten when it is left."""

@@ -65,6 +65,12 @@ def messages(error: BaseException | None) -> str:
     return "" if error is None else f"{error} {messages(error.__context__)}"
 
 
+def save_inside(world: World) -> None:
+    """Make a call in a block of a plain function."""
+    with world.db.tenant("north"):
+        world.Thread("forum", "inside").save()
+
+
 def pop_all() -> None:
     """Pop contexts that ended in the wrong order."""
     while flask.has_app_context():
@@ -198,14 +204,19 @@ class TestRequestsOfOneContext:
         assert streaming.sent() == [*["one globex-Thread"] * STEPS, *["one acme-Thread"] * STEPS]
 
     def test_a_request_inside_of_a_stream(self, streaming: World) -> None:
-        """A stream may make requests, and push contexts of either app: it goes on for its own tenant."""
-        apps = {"one": streaming.one, "two": streaming.two}
+        """A stream may make requests, and push contexts. In another request of its own context, it names the tenant."""
+        apps, refused = {"one": streaming.one, "two": streaming.two}, list[str]()
 
         def lines() -> t.Iterator[str]:
             for name, app in apps.items():
                 app.test_client().get("/quick", headers={"X-Tenant": "globex"})
                 with app.test_request_context(headers={"X-Tenant": "north"}):
-                    streaming.Thread("forum", "inside").save()
+                    try:
+                        streaming.Thread("forum", "inside").save()
+                    except RuntimeError as error:
+                        refused.append(str(error))
+                        with streaming.db.tenant("north"):
+                            save_inside(streaming)
                 streaming.Thread("forum", "line").save()
                 yield name
 
@@ -214,6 +225,37 @@ class TestRequestsOfOneContext:
         assert response.data == b"onetwo"
         own = "one acme-Thread"
         assert streaming.sent() == ["one globex-Thread", "one Thread", own, "two globex-Thread", "two Thread", own]
+        assert len(refused) <= 1
+        assert all("Name the tenant here" in message for message in refused)
+
+    @pytest.mark.parametrize("is_in_block", [False, True], ids=["request", "block"])
+    @pytest.mark.parametrize("order", ["01", "010", "0011", "10"])
+    def test_generators_that_push_requests(self, streaming: World, order: str, is_in_block: bool) -> None:
+        """Resumed while another one's request is current, a generator sends nothing, also in a block of its own."""
+        tenants = ["acme", "globex"]
+
+        def job(tenant: str) -> t.Iterator[None]:
+            block = streaming.db.tenant(tenant) if is_in_block else contextlib.nullcontext()
+            with streaming.one.test_request_context(headers={"X-Tenant": tenant}), block:
+                while True:
+                    yield
+                    streaming.Thread("forum", tenant).save()
+
+        def run() -> list[str]:
+            jobs = [job(tenant) for tenant in tenants]
+            for each in jobs:
+                next(each)
+            for number in map(int, order):
+                with contextlib.suppress(RuntimeError, AssertionError, LookupError, StopIteration):
+                    next(jobs[number])
+                wrong.extend(place for place in streaming.sent() if place != f"one {tenants[number]}-Thread")
+            for each in reversed(jobs):
+                with contextlib.suppress(AssertionError, LookupError):
+                    each.close()
+            return wrong
+
+        wrong: list[str] = []
+        assert contextvars.copy_context().run(run) == []
 
     @since_flask_3_1_2
     def test_without_a_loader_streams_are_read_in_turns(self, world: World) -> None:
