@@ -18,6 +18,8 @@ if t.TYPE_CHECKING:
     from dynaflask.registry.precedence import EffectiveSettings
     from dynaflask.registry.scope import Scope
 
+Resolver = t.Callable[["DeclaredMeta"], "EffectiveSettings"]
+
 logger = logging.getLogger("dynaflask.tenants")
 
 
@@ -35,10 +37,8 @@ class TenantKeyTables(t.NamedTuple):
 
 def find_shared_tables(scope: Scope) -> TenantKeyTables:
     """The tables that all tenants share in a scope."""
-    # The items of the tenants stay in a table that the context takes a model away from.
-    resolvers = [scope.resolve, scope.resolve_unchanged] if scope.has_changes else [scope.resolve]
     tables, is_static = {}, True
-    for name, settings in _settings_with_tenant_key(scope, resolvers):
+    for name, settings in _settings_with_tenant_key(scope, _resolvers(scope)):
         tables[settings.possible_place] = name
         is_static = is_static and settings.is_static
     return TenantKeyTables(tables, is_static)
@@ -60,7 +60,8 @@ def require_table_without_tenants(scope: Scope, model: t.Any, settings: Effectiv
     principal = scope.known_principal
     if principal is not None and principal.is_unrestricted:
         return
-    of_scope = [] if principal is None else [scope.resolve, scope.resolve_unchanged]
+    is_known = principal is not None and not scope.looks_up_tenant
+    of_scope = _resolvers(scope) if is_known else []
     for other, theirs in _settings_with_tenant_key(scope, [scope.registry.resolve, *of_scope]):
         if theirs.possible_place == settings.possible_place:
             raise TenantMismatch(
@@ -95,8 +96,13 @@ def require_table_of_tenant(scope: Scope, model: t.Any, settings: EffectiveSetti
         )
 
 
+def _resolvers(scope: Scope) -> list[Resolver]:
+    # The items of the tenants stay in a table that the context takes a model away from.
+    return [scope.resolve, scope.resolve_unchanged] if scope.has_changes else [scope.resolve]
+
+
 def _settings_with_tenant_key(
-    scope: Scope, resolvers: cabc.Sequence[cabc.Callable[[DeclaredMeta], EffectiveSettings]]
+    scope: Scope, resolvers: cabc.Sequence[Resolver]
 ) -> cabc.Iterator[tuple[str, EffectiveSettings]]:
     """The name and the settings of each model with a ``TenantKey``, by each of the functions that resolve a model."""
     models = scope.registry.models

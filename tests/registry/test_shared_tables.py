@@ -184,6 +184,18 @@ class TestSecondModel:
             with pytest.raises(TenantMismatch, match="Second belongs to no tenant, and Note"):
                 shared.get("in", "1")
 
+    def test_a_model_without_tenants_is_read_to_look_one_up(
+        self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """Also inside of another tenant's block."""
+        plan = declare_second(db, "Plan", tenant=False)
+        recorder.answer = recorders.plain_answer
+        db.tenant_settings(lambda name: {"table_prefix": plan.get("plans", name).id})
+        with app.app_context(), db.tenant("acme"), db.tenant("globex"):
+            note.get("in", "1")
+        tables = [request.body["TableName"] for request in recorder.requests]
+        assert tables == ["Plan", "Plan", "globexNote"]
+
     @pytest.mark.parametrize("error", [RuntimeError, AttributeError, KeyError])
     def test_a_name_that_cannot_be_computed_is_an_error(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, error: type[Exception]
