@@ -14,6 +14,7 @@ from pynamodb.exceptions import PynamoDBException
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.tenant_tables import tenants_listed_once
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
@@ -71,7 +72,8 @@ class TenantCommand(click.Command):
                 return super().invoke(ctx)
         if names and len(names) == 1:
             return self._invoke_for(names[0], app, ctx)
-        return self._invoke_for_each(names or _tenant_names(app), app, ctx)
+        with tenants_listed_once():
+            return self._invoke_for_each(names or _tenant_names(app), app, ctx)
 
     def _invoke_without_options(self, ctx: click.Context) -> t.Any:
         script = ctx.find_object(ScriptInfo)

@@ -13,7 +13,6 @@ from dynaflask.config.fields import DESTINATION_SETTINGS
 from dynaflask.config.settings import DEFAULT_BIND
 from dynaflask.config.validators import TablePrefix
 from dynaflask.config.validators import Values
-from dynaflask.config.validators import is_arn
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -119,25 +118,6 @@ class Bind:
         # A factory gets the bind, and may choose the client by its key.
         key = None if self.client_factory is None else self.key
         return (key, *(getattr(self, name) for name in sorted(DESTINATION_SETTINGS)))
-
-    def possible_place(self, table_name: str | None) -> tuple[t.Any, ...]:
-        """Where a table is, as far as settings show: equal for two destinations that may have one table.
-
-        Two identities, such as two roles of one account, may reach the same table, and a client factory may return the
-        same client for two binds.
-
-        Args:
-            table_name: The real name or the ARN, or a prefix of names.
-        """
-        # One endpoint may be spelled in capitals, or with a slash at its end.
-        host = self.host and self.host.rstrip("/").lower()
-        if table_name is not None and is_arn(table_name):
-            return host, table_name
-        account: t.Any = (self.aws_access_key_id, self.profile, self.session)
-        if self.role_arn is not None:
-            # arn:aws:iam::123456789012:role/name. AWS refuses any other form, and only when it is used.
-            account = self.role_arn.partition("::")[2].partition(":")[0] or self.role_arn
-        return self.region, host, self.client_factory, account, table_name
 
     def __repr__(self) -> str:
         return f"<Bind {self.key!r} region={self.region!r} host={self.host!r}>"

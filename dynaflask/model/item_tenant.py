@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+import types
 import typing as t
 
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import TenantMismatch
+from dynaflask.model.pynamodb_internals import BATCH_COMMIT
 from dynaflask.model.running_calls import scope_of
 from dynaflask.registry.context import block_error
 from dynaflask.registry.context import current_scope
@@ -39,7 +42,10 @@ class ItemTenantMixin:
             RuntimeError: An attribute's ``serialize`` has entered or left a block.
         """
         serialize = t.cast("t.Any", super()).serialize
-        return t.cast("dict[str, t.Any]", read_in_one_scope(self, lambda: serialize(null_check=null_check)))
+        item = t.cast("dict[str, t.Any]", read_in_one_scope(self, lambda: serialize(null_check=null_check)))
+        if _is_called_by_batch(sys._getframe(1)):
+            claim(self, _scope_with_tenant(self))
+        return item
 
     def _get_hash_range_key_serialized_values(self) -> tuple[t.Any, t.Any]:
         read = t.cast("t.Any", super())._get_hash_range_key_serialized_values
@@ -78,6 +84,22 @@ def claim(item: t.Any, scope: Scope | None) -> None:
     if scope is not None and tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
         require_own_tenant(item, scope)
         vars(item)[NAME] = tenant
+
+
+def _is_called_by_batch(frame: types.FrameType | None) -> bool:
+    """True if PynamoDB's own ``BatchWrite`` serializes an object. It tells the object nothing after the write."""
+    # A model of the program may override the method, and call it.
+    while frame is not None and frame.f_code.co_name == "serialize":
+        frame = frame.f_back
+    return frame is not None and frame.f_code is BATCH_COMMIT.__code__
+
+
+def _scope_with_tenant(item: t.Any) -> Scope | None:
+    scope = scope_of(item)
+    # The batch may be the first use in this context, which looks up the tenant. A model without one is used for that.
+    if scope is not None and not item.__declaration__.is_shared:
+        scope.principal  # noqa: B018 - looked up by it
+    return scope
 
 
 def remember_tenant(item: t.Any, scope: Scope | None) -> None:
@@ -155,7 +177,7 @@ def require_same_tenant(item: t.Any, scope: Scope | None) -> None:
 
 
 def require_own_tenant(item: t.Any, scope: Scope | None) -> str | None:
-    """Refuse an object that was read or saved for another tenant, unless both tenants have one table.
+    """Refuse an object that was read or saved for another tenant, unless both have one table without a ``TenantKey``.
 
     Args:
         item: The object.
@@ -174,7 +196,9 @@ def require_own_tenant(item: t.Any, scope: Scope | None) -> str | None:
     is_same_app = _is_same_app(tenant, scope.registry)
     if is_same_app and scope.principal.name == tenant:
         return tenant
-    if not _is_same_table(item, scope, tenant, is_same_app=is_same_app):
+    # The table of a TenantKey has items of all tenants, and a key that was set before the tenant was known names none.
+    is_others_item = item.__has_tenant_key__ and scope.principal.name != tenant
+    if is_others_item or not _is_same_table(item, scope, tenant, is_same_app=is_same_app):
         raise _mismatch(item, scope, is_same_app=is_same_app)
     return tenant
 

@@ -175,6 +175,11 @@ class BlockStack:
         has_run = block.is_interleaved or (not block.is_left and self._has_generator_run(block))
         return has_run and not self._is_entered_here(block)
 
+    def is_entered_by_running_code(self, block: Scope) -> bool:
+        """True unless a generator entered a block that does not run now."""
+        # A `with` statement in a plain function ends before the function returns.
+        return not block.generators or _is_running(block.generators)
+
     def _has_generator_run(self, block: Scope) -> bool:
         """True if a generator that was suspended at the entry of a block stands elsewhere since.
 
@@ -219,6 +224,13 @@ def _is_in_generator(root: Scope) -> bool:
     generators = {id(frame) for block in tuple(root.generator_blocks) for frame in block.generators}
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and id(frame) not in generators:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _is_running(generators: tuple[types.FrameType, ...]) -> bool:
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and frame not in generators:
         frame = frame.f_back
     return frame is not None
 

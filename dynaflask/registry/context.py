@@ -1,4 +1,4 @@
-"""How the scope of the current context is found, and where it is stored: on ``flask.g``, and per request in it."""
+"""How the scope of the current context is found, and where it is stored: on the app context, and per request in it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flask.globals import request_ctx as _request_ctx
 
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.generators import homes
+from dynaflask.registry.generators import is_in_other_request
 from dynaflask.registry.generators import require_own_context
 
 if t.TYPE_CHECKING:
@@ -27,7 +28,8 @@ app_ctx: t.Any = _app_ctx
 request: t.Any = flask.request
 request_ctx: t.Any = _request_ctx
 
-# The scope is an attribute of flask.g: it lives and ends with its app context, in any thread or task that uses it.
+# The scope is an attribute of its app context: it lives and ends with it, in any thread or task that uses it. Not of
+# flask.g: a program may copy all that g has to another context, perhaps to one of another app.
 SCOPE = "_dynamo_scope"
 
 
@@ -56,13 +58,13 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
     root: Scope | None
     context: AppContext | None = None
     try:
-        # One look through Flask's proxy for both app and g: it costs more than all that follows. The method is
-        # werkzeug's documented LocalProxy._get_current_object; without it no scope can be found.
+        # One look through Flask's proxy: it costs more than all that follows. The method is werkzeug's documented
+        # LocalProxy._get_current_object; without it no scope can be found.
         context = app_ctx._get_current_object()
     except RuntimeError:
         root = None if dynamo is None else dynamo._fallback_scope()
     else:
-        root = context.g.get(SCOPE) or _open_scope(context)
+        root = context.__dict__.get(SCOPE) or _open_scope(context)
         if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
     if root is None or homes.by_frame:
@@ -76,7 +78,7 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
 
 def existing_scope() -> Scope | None:
     """The scope to use here, if it is open already. It is not opened."""
-    root: Scope | None = app_ctx.g.get(SCOPE) if app_ctx else None
+    root: Scope | None = vars(app_ctx._get_current_object()).get(SCOPE) if app_ctx else None
     if root is not None and (nested_request := _nested_request(root)):
         root = vars(nested_request).get(SCOPE, {}).get(root)
     return root and block_stack.innermost(root)
@@ -135,7 +137,7 @@ def current_app() -> flask.Flask:
 
 def close_scope(_: BaseException | None = None) -> None:
     """Close the scope of the current app context, if it has one, and those of requests that ran in the context."""
-    scope: Scope | None = app_ctx._get_current_object().g.get(SCOPE)
+    scope: Scope | None = vars(app_ctx._get_current_object()).get(SCOPE)
     if scope is not None:
         scope.close()
         if scope.nested_scopes:
@@ -154,7 +156,18 @@ def close_request_scopes(_: BaseException | None = None) -> None:
 def _scope_among_generators(root: Scope, context: AppContext | None) -> Scope:
     if context is not None:
         require_own_context(context)
-    return _scope_without_left(root)
+    scope = _scope_without_left(root)
+    # Without a loader, all requests of a context have one scope.
+    if context is not None and (root.around or root).owner_request is not None:
+        is_named = scope is not root and block_stack.is_entered_by_running_code(scope)
+        if not is_named and is_in_other_request(context, root):
+            raise UnclearBlockError(
+                f"A generator of {root.app_name!r}, perhaps a streamed response, goes on while its request is not the"
+                " current one: its calls would be for the tenant of another. Name the tenant here: `with"
+                " db.tenant(...):`; or read one generator to its end, or close it, before the next one begins.",
+                root,
+            )
+    return scope
 
 
 def _scope_without_left(root: Scope) -> Scope:
@@ -182,7 +195,7 @@ def _open_scope(context: AppContext) -> Scope | None:
     if open_scope is None:
         return None
     # Threads may share a context, and two of them may open its scope at once: setdefault gives both the same one.
-    scope: Scope = context.g.setdefault(SCOPE, open_scope())
+    scope: Scope = vars(context).setdefault(SCOPE, open_scope())
     scope.pushes = _pushes(context)
     if registry.tenants.has_loader and scope.owner_request is None:
         scope.owner_request = _request_of(context)
@@ -203,7 +216,7 @@ def _request_of(context: AppContext) -> t.Any:
 
 def _scope_of_request(root: Scope) -> Scope:
     # Flask runs a request inside the current context of its app, if there is one: that of a test or of another
-    # request, with the same flask.g. The request's tenant is its own, so it gets a scope of its own.
+    # request, which has one scope. The request's tenant is its own, so it gets a scope of its own.
     nested_request = _nested_request(root)
     if nested_request is None:
         return root

@@ -93,15 +93,21 @@ class DeclaredMeta:
         return self._values
 
     def _read_values(self) -> dict[str, t.Any]:
-        values = {name: getattr(self.meta_class, name, None) for name in MODEL_VALIDATORS}
-        # A Meta that has all of the defaults went through PynamoDB's metaclass. In it, a declared value that equals the
-        # default looks as if it was not declared, and counts as such.
+        values = {name: self._value(name) for name in MODEL_VALIDATORS}
+        # A Meta that has all of the defaults went through PynamoDB's metaclass. Then a value that equals its default
+        # counts as not declared: the two cases look the same.
         defaults = UPSTREAM_DEFAULTS if all(hasattr(self.meta_class, name) for name in UPSTREAM_DEFAULTS) else {}
         return {
             name: self._check(name, value)
             for name, value in values.items()
             if value not in (None, "") and not (name in defaults and value == defaults[name])
         }
+
+    def _value(self, name: str) -> t.Any:
+        # An AttributeError of the function that computes a value does not say that there is none.
+        classes = (*self.meta_class.__mro__, *t.cast("t.Any", type(self.meta_class)).__mro__)
+        is_computed = self.is_dynamic and any(name in vars(cls) for cls in classes)
+        return getattr(self.meta_class, name) if is_computed else getattr(self.meta_class, name, None)
 
     def _check(self, name: str, value: t.Any) -> t.Any:
         return MODEL_VALIDATORS[name](f"{self.model_name}.Meta.{name}", value)

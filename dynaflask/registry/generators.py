@@ -18,11 +18,13 @@ import weakref
 
 import flask
 from flask.globals import app_ctx as _app_ctx
+from flask.globals import request_ctx as _request_ctx
 
 if t.TYPE_CHECKING:
     from flask.ctx import AppContext
 
 app_ctx: t.Any = _app_ctx
+request_ctx: t.Any = _request_ctx
 
 # Code whose frame may be suspended, and resumed later: generators, asynchronous generators and coroutines.
 SUSPENDABLE: t.Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
@@ -31,6 +33,9 @@ ENTERING: t.Final = frozenset({"__enter__", "__aenter__", "enter_context", "ente
 # The instruction of a `with` statement that enters its block, by the version of Python: 3.10, up to 3.13, and from 3.14
 # on the one before the call. With another one, a `with` statement counts as a call of __enter__, which takes longer.
 WITH: t.Final = frozenset(opcode.opmap.get(name) for name in ("SETUP_WITH", "BEFORE_WITH", "LOAD_SPECIAL"))
+
+# Modules whose functions push a context, and send the signal of that.
+PUSHING: t.Final = frozenset({"blinker.base", "flask.ctx"})
 
 _PUSHES: t.Final = "_dynamo_pushes"
 
@@ -47,6 +52,9 @@ class Home(t.Protocol):
     def is_of(self, context: AppContext) -> bool:
         """True if it belongs to an app context."""
 
+    def is_in(self, root: t.Any, request: object) -> bool:
+        """True if it was entered in the request of a scope, which is the current request context, or None."""
+
     @property
     def is_current(self) -> bool:
         """False once the context was popped."""
@@ -59,14 +67,26 @@ class Push:
         context: The app context.
         generators: The generators that pushed it, if any.
         inside: The ids of the generators that were running: what they do in the context is right.
+        request: The request context that it was pushed for, or None.
+        is_of_stream: True for a push of ``flask.stream_with_context``.
 
     Attributes:
         depth: How many times the context was pushed then, with this push.
     """
 
-    def __init__(self, context: AppContext, *, generators: tuple[types.FrameType, ...], inside: frozenset[int]) -> None:
+    def __init__(
+        self,
+        context: AppContext,
+        *,
+        generators: tuple[types.FrameType, ...],
+        inside: frozenset[int],
+        request: t.Any = None,
+        is_of_stream: bool = False,
+    ) -> None:
         # A weak reference: the context owns this.
         self._context = weakref.ref(context)
+        self._request = None if request is None else weakref.ref(request)
+        self.is_of_stream = is_of_stream
         self.generators = generators
         self.inside = inside
         self.app_name = context.app.name
@@ -75,6 +95,10 @@ class Push:
     def is_of(self, context: AppContext) -> bool:
         """True if this context was pushed."""
         return self._context() is context
+
+    def is_in(self, root: t.Any, request: object) -> bool:
+        """True if a request context is the one that it was pushed for, or if it was pushed for none."""
+        return self._request is None or self._request() is request
 
     @property
     def is_current(self) -> bool:
@@ -117,6 +141,11 @@ class Homes:
         homes = (reference() for reference in reversed(references))
         return next((home for home in homes if home is not None and home.is_current), None)
 
+    def stream(self, frame: types.FrameType) -> Push | None:
+        """The context that a generator of ``flask.stream_with_context`` has pushed; None for another generator."""
+        homes = (reference() for reference in self.by_frame.get(id(frame), ()))
+        return next((home for home in homes if isinstance(home, Push) and home.is_of_stream), None)
+
     def running(self) -> cabc.Iterator[types.FrameType]:
         """The frames of the running generators that are in force, the innermost first."""
         frame: types.FrameType | None = sys._getframe(1)
@@ -148,10 +177,19 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
     generators = _pushing_generators(sys._getframe(1))
     if generators or homes.by_frame:
         context = app_ctx._get_current_object()
-        push = Push(context, generators=generators, inside=frozenset(map(id, homes.running())))
-        pushes: list[Push] = context.g.setdefault(_PUSHES, [])
-        # Those that were as deep have been popped, and would seem to be current while this one is.
-        pushes[:] = [*(other for other in pushes if other.depth < push.depth), push]
+        streamed = _streamed_request(generators)
+        push = Push(
+            context,
+            generators=generators,
+            inside=frozenset(map(id, homes.running())),
+            request=streamed or _pushed_request(sys._getframe(1)),
+            is_of_stream=streamed is not None,
+        )
+        pushes: list[Push] = vars(context).setdefault(_PUSHES, [])
+        # Those that were as deep have been popped, and would seem to be current while this one is. A stream is known to
+        # the end, because contexts that are popped in the wrong order take those of others off the stack.
+        kept = (other for other in pushes if other.depth < push.depth or other.is_of_stream)
+        pushes[:] = [*kept, push]
         homes.add(push)
 
 
@@ -177,13 +215,64 @@ def require_own_context(context: AppContext) -> None:
             return
 
 
+def is_in_other_request(context: AppContext, root: t.Any) -> bool:
+    """True if a running generator was resumed in another request than that which it stands in.
+
+    Requests of one app may share its context: one that begins while the generator is suspended joins that. And Flask
+    pops what is last on the stack, so that a request may be gone that a generator stands in.
+
+    Args:
+        context: The current app context.
+        root: The scope of the current request.
+    """
+    request = request_ctx._get_current_object() if request_ctx else None
+    last = _last_push(context)
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is flask.Flask.wsgi_app.__code__:
+            return False  # A request that the generator makes itself.
+        home = (homes.innermost(frame) or homes.stream(frame)) if id(frame) in homes.by_frame else None
+        if home is not None:
+            is_inside = last is not None and id(frame) in last.inside and last.is_in(root, request)
+            return not (is_inside or home.is_in(root, request))
+        frame = frame.f_back
+    return False
+
+
+def _last_push(context: AppContext) -> Push | None:
+    pushes: list[Push] = vars(context).get(_PUSHES, [])
+    return next((push for push in reversed(pushes) if push.is_last), None)
+
+
 def _pushed_inside(context: AppContext) -> frozenset[int]:
-    pushes: list[Push] = context.g.get(_PUSHES, [])
-    return next((push.inside for push in pushes if push.is_last), frozenset())
+    last = _last_push(context)
+    return frozenset() if last is None else last.inside
+
+
+def _streamed_request(generators: tuple[types.FrameType, ...]) -> t.Any:
+    """The request context that a generator of ``flask.stream_with_context`` pushes next, or None."""
+    module = flask.stream_with_context.__module__
+    frames = (frame for frame in generators if frame.f_globals.get("__name__") == module)
+    # From Flask 3.2 on there is none, and the app context is that of one request.
+    contexts = (value for frame in frames for value in frame.f_locals.values() if _is_request_context(value))
+    return next(contexts, None)
+
+
+def _pushed_request(frame: types.FrameType | None) -> t.Any:
+    """The request context whose ``push`` pushes an app context, or None."""
+    while frame is not None and frame.f_globals.get("__name__") in PUSHING:
+        if _is_request_context(frame.f_locals.get("self")):
+            return frame.f_locals["self"]
+        frame = frame.f_back
+    return None
+
+
+def _is_request_context(value: object) -> bool:
+    return type(value).__name__ == "RequestContext"
 
 
 def _pushing_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
-    while frame is not None and frame.f_globals.get("__name__") in {"blinker.base", "flask.ctx"}:
+    while frame is not None and frame.f_globals.get("__name__") in PUSHING:
         frame = frame.f_back
     # It pops the context before it returns: the usual request needs no look at more frames.
     is_request = frame is not None and frame.f_code is flask.Flask.wsgi_app.__code__

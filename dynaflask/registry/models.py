@@ -32,20 +32,26 @@ class DeclaredModels:
 
     def __init__(self) -> None:
         # Weak references: a model that a function declares is collected when the program drops it.
-        self._classes: weakref.WeakValueDictionary[t.Any, type[Model]] = weakref.WeakValueDictionary()
+        self._classes: weakref.WeakValueDictionary[int, type[Model]] = weakref.WeakValueDictionary()
         self.count = 0
 
     def add(self, model: type[Model]) -> None:
         """Add a model. A class without a ``Meta`` is a base of models, and no model."""
         if model.__declaration__ is None:
             return
-        # A class that is declared again, as in a notebook, replaces the first. Classes of one name for different tables
-        # all stay: a function may make them.
-        self._classes[full_name(model), model.__declaration__.table_name] = model
+        self._classes[id(model)] = model
         self.count += 1
 
     def classes(self) -> list[type[Model]]:
-        """The model classes, in the order of their declaration."""
+        """The model classes, in the order of their declaration.
+
+        A class that is declared again, as in a notebook, replaces the first. Classes with one name for different
+        tables, such as a function makes, all stay.
+        """
+        return list({(full_name(model), _table_name(model)): model for model in self.all_classes()}.values())
+
+    def all_classes(self) -> list[type[Model]]:
+        """The model classes, with those that are replaced and still in use."""
         # valuerefs() is a snapshot: values() may fail while another thread's model is collected.
         return [model for reference in self._classes.valuerefs() if (model := reference()) is not None]
 
@@ -97,6 +103,15 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
         """The model classes: subclasses of ``dynaflask.Model`` first, each kind in the order of its declaration."""
         declared = [*STATIC_MODELS.classes(), *self._dynamo._declared.classes()]
         return [model for model in declared if self._is_allowed(model.__declaration__)]
+
+    def with_tenant_key(self) -> list[type[Model]]:
+        """The model classes that have a ``TenantKey``.
+
+        One that was declared again without it is among them as long as it is in use: the program may have written the
+        items of tenants with it.
+        """
+        declared = [*STATIC_MODELS.all_classes(), *self._dynamo._declared.all_classes()]
+        return [model for model in declared if model.__has_tenant_key__ and self._is_allowed(model.__declaration__)]
 
     @property
     def declared_count(self) -> int:
@@ -179,3 +194,7 @@ class AppModels(cabc.Mapping[str, "type[Model]"]):
                 f"DYNAMODB_MODELS names {name!r}, which is no model of this app with a Meta of its own.{hint}",
                 stacklevel=2,
             )
+
+
+def _table_name(model: type[Model]) -> t.Any:
+    return t.cast("DeclaredMeta", model.__declaration__).table_name

@@ -33,6 +33,7 @@ from dynaflask.config.validators import Values
 from dynaflask.config.validators import is_arn
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.places import possible_place
 from dynaflask.tenants import Tenant
 
 EMPTY_BIND: t.Final = Bind()
@@ -90,8 +91,8 @@ class EffectiveSettings:
 
     @property
     def possible_place(self) -> tuple[t.Any, ...]:
-        """Equal for two models whose items may be in one table; see :meth:`.Bind.possible_place`."""
-        return self.bind.possible_place(self.table_name)
+        """Equal for two models whose items may be in one table; see :func:`.possible_place`."""
+        return possible_place(self.bind, self.table_name)
 
     def __repr__(self) -> str:
         return f"<EffectiveSettings {self.table_name!r} on {self.bind!r}>"

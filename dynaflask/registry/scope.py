@@ -61,7 +61,6 @@ class Scope(ScopeConnections):
         is_left: True after the ``with`` statement that entered the block. Work that was begun in it may go on in it.
         is_left_elsewhere: True if the block was left by another thread or task than the one that entered it.
         token: Of an entered block: tells the thread or task that entered it from a copy of its context.
-        looks_up_tenant: True for the scope of a function of the program that looks up a tenant.
     """
 
     pushes: t.Any = True
@@ -75,7 +74,6 @@ class Scope(ScopeConnections):
     is_left: bool = False
     is_left_elsewhere: bool = False
     token: ScopeToken | None = None
-    looks_up_tenant: t.ClassVar[bool] = False
 
     def __init__(
         self,
@@ -114,7 +112,11 @@ class Scope(ScopeConnections):
 
     def is_of(self, context: AppContext) -> bool:
         """True if the block belongs to an app context."""
-        return (self.root.around or self.root) is context.g.get(SCOPE)
+        return (self.root.around or self.root) is vars(context).get(SCOPE)
+
+    def is_in(self, root: t.Any, request: object) -> bool:
+        """True if the block was entered in a scope of a request."""
+        return self.root is root
 
     @property
     def is_current(self) -> bool:
@@ -140,9 +142,11 @@ class Scope(ScopeConnections):
         """A block for a call of the program's function that looks up a tenant."""
         return TenantLookupScope(self.registry, outer=self)
 
-    def resolve_for(self, declaration: DeclaredMeta, principal: Principal) -> EffectiveSettings:
-        """The settings that a model would have if this context, with its changes, were another tenant's."""
-        layers = self._layers(declaration)
+    def resolve_for(
+        self, declaration: DeclaredMeta, principal: Principal, *, with_changes: bool = True
+    ) -> EffectiveSettings:
+        """The settings that a model would have if this context, with or without its changes, were another tenant's."""
+        layers = self._layers(declaration) if with_changes else ()
         # In a block: what computes a name may ask for the tenant.
         with self.using({}, principal=principal):
             return self.registry.resolve(declaration, layers, principal.tenant)

@@ -50,6 +50,10 @@ class ScopeSettings(ScopeCalls):
                 cache.effective_settings[declaration] = settings
         return settings
 
+    def resolve_unchanged(self, declaration: DeclaredMeta) -> EffectiveSettings:
+        """The settings that a model has for the tenant of this scope without the changes of the context."""
+        return self.registry.resolve(declaration, (), self.principal.tenant)
+
     def bind(self, bind_key: str | None = None) -> Bind:
         """A bind, with the changes of the enclosing ``db.using`` blocks."""
         return self.registry.bind(bind_key, self._layers(), self._required_tenant())

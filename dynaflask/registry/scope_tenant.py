@@ -21,8 +21,13 @@ if t.TYPE_CHECKING:
 
 
 class ScopeTenant:
-    """The part of a scope that knows the tenant: that of its block, or the one that the app's loader returns."""
+    """The part of a scope that knows the tenant: that of its block, or the one that the app's loader returns.
 
+    Attributes:
+        looks_up_tenant: True for the scope of a function of the program that looks up a tenant.
+    """
+
+    looks_up_tenant: t.ClassVar[bool] = False
     registry: Registry
     _outer: Scope | None
     # The tenant that a block was entered for, or that the loader has returned. None: the outer scope has it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import contextlib
 import logging
 import typing as t
@@ -13,8 +14,11 @@ from dynaflask.registry.declaration import full_name
 from dynaflask.registry.tenant_tables import SEPARATING_SETTINGS
 
 if t.TYPE_CHECKING:
+    from dynaflask.registry.declaration import DeclaredMeta
     from dynaflask.registry.precedence import EffectiveSettings
     from dynaflask.registry.scope_connections import ScopeConnections
+
+Resolver = t.Callable[["DeclaredMeta"], "EffectiveSettings"]
 
 logger = logging.getLogger("dynaflask.tenants")
 
@@ -33,14 +37,10 @@ class TenantKeyTables(t.NamedTuple):
 
 def find_shared_tables(scope: ScopeConnections) -> TenantKeyTables:
     """The tables that all tenants share in a scope."""
-    models, tables, is_static = scope.registry.models, {}, True
-    for model in models.classes():
-        if model.__has_tenant_key__:
-            # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
-            with contextlib.suppress(DynaflaskError, RuntimeError):
-                settings = scope.resolve(models.declaration_of(model))
-                tables[settings.possible_place] = model.__name__
-                is_static = is_static and settings.is_static
+    tables, is_static = {}, True
+    for name, settings in _settings_with_tenant_key(scope, _resolvers(scope)):
+        tables[settings.possible_place] = name
+        is_static = is_static and settings.is_static
     return TenantKeyTables(tables, is_static)
 
 
@@ -56,23 +56,19 @@ def require_table_without_tenants(scope: ScopeConnections, model: t.Any, setting
             f"{full_name(model)} has a TenantKey, and Meta.tenant = False, which gives its table to no tenant."
             " Remove one of the two."
         )
-    # The tenant may not be known yet: a shared model may be used to look it up.
-    principal, registry = scope.known_principal, scope.registry
+    # The tenant may not be known yet, and need not be: a shared model is used to look it up.
+    principal = scope.known_principal
     if principal is not None and principal.is_unrestricted:
         return
-    for other in registry.models.classes():
-        # A model that this app cannot resolve is on none of its tables.
-        with contextlib.suppress(DynaflaskError, RuntimeError):
-            theirs = registry.resolve(registry.models.declaration_of(other))
-            if other.__has_tenant_key__ and theirs.possible_place == settings.possible_place:
-                break
-    else:
-        return
-    raise TenantMismatch(
-        f"{model.__name__} belongs to no tenant, and {other.__name__}, which has a TenantKey, has the same table"
-        f" {settings.table_name!r}: {model.__name__} would reach the items of all tenants. Give it another table,"
-        " or put the call into a `with db.without_tenant(reason=...):` block."
-    )
+    is_known = principal is not None and not scope.looks_up_tenant
+    of_scope = _resolvers(scope) if is_known else []
+    for other, theirs in _settings_with_tenant_key(scope, [scope.registry.resolve, *of_scope]):
+        if theirs.possible_place == settings.possible_place:
+            raise TenantMismatch(
+                f"{model.__name__} belongs to no tenant, and {other}, which has a TenantKey, has the same table"
+                f" {settings.table_name!r}: {model.__name__} would reach the items of all tenants. Give it another"
+                " table, or put the call into a `with db.without_tenant(reason=...):` block."
+            )
 
 
 def require_table_of_tenant(scope: ScopeConnections, model: t.Any, settings: EffectiveSettings) -> None:
@@ -92,11 +88,30 @@ def require_table_of_tenant(scope: ScopeConnections, model: t.Any, settings: Eff
         settings.unshared_among = declared
         _warn_of_missing_separation(scope, model, settings)
     if owner is not None:
+        owner = f"another class {owner}" if owner == model.__name__ else owner
         raise TenantMismatch(
             f"{model.__name__} and {owner} have one table, {settings.table_name!r}. {owner} has a TenantKey and"
             f" {model.__name__} has none, so that it would reach the items of all tenants for {scope.tenant!r}. Give"
             f" it the TenantKey, or put the call into a `with db.without_tenant(reason=...):` block."
         )
+
+
+def _resolvers(scope: ScopeConnections) -> list[Resolver]:
+    # The items of the tenants stay in a table that the context takes a model away from.
+    return [scope.resolve, scope.resolve_unchanged] if scope.has_changes else [scope.resolve]
+
+
+def _settings_with_tenant_key(
+    scope: ScopeConnections, resolvers: cabc.Sequence[Resolver]
+) -> cabc.Iterator[tuple[str, EffectiveSettings]]:
+    """The name and the settings of each model with a ``TenantKey``, by each of the functions that resolve a model."""
+    models = scope.registry.models
+    for model in models.with_tenant_key():
+        for resolve in resolvers:
+            # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
+            # What a function that computes the name raises says nothing, and is passed on.
+            with contextlib.suppress(DynaflaskError):
+                yield model.__name__, resolve(models.declaration_of(model))
 
 
 def _warn_of_missing_separation(scope: ScopeConnections, model: t.Any, settings: EffectiveSettings) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import contextlib
+import contextvars
 import logging
 import typing as t
 import weakref
 
 from dynaflask.config.fields import TENANT_GROUPS
+from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import DynaflaskError
+from dynaflask.exceptions import TenantMismatch
+from dynaflask.exceptions import TenantRequired
+from dynaflask.exceptions import UnknownBind
+from dynaflask.exceptions import UnknownTenant
+from dynaflask.registry.places import possible_place
 from dynaflask.tenants import MAX_TENANTS
 from dynaflask.tenants import UNRESTRICTED
 from dynaflask.tenants import Principal
@@ -16,13 +24,21 @@ from dynaflask.tenants import Tenant
 
 if t.TYPE_CHECKING:
     from dynaflask.client.table_connection import TableConnection
+    from dynaflask.registry.declaration import DeclaredMeta
     from dynaflask.registry.registry import Registry
     from dynaflask.registry.scope import Scope
 
 # What a tenant may set to have tables of its own.
 SEPARATING_SETTINGS: t.Final = frozenset[str]().union(*TENANT_GROUPS)
+# Errors that say that a tenant has no table. With any other one, it may have one.
+NO_TABLE: t.Final = (ConfigurationError, TenantMismatch, TenantRequired, UnknownBind, UnknownTenant)
 
 logger = logging.getLogger("dynaflask.tenants")
+
+# By registry and declaration, while a command runs for all tenants.
+_listed_tenants: contextvars.ContextVar[dict[t.Any, dict[t.Any, set[str]]] | None] = contextvars.ContextVar(
+    "dynaflask_listed_tenants", default=None
+)
 
 
 class TenantTables:
@@ -76,8 +92,18 @@ class TenantTables:
             bind = t.cast("Registry", self._registry()).bind(None, (), tenant)
             # A factory gets the bind, and may choose another place by its key.
             key = bind.key if bind.client_factory else None
-            return None if callable(bind.table_prefix) else (key, bind.possible_place(bind.table_prefix or ""))
+            return None if callable(bind.table_prefix) else (key, possible_place(bind, bind.table_prefix or ""))
         return None
+
+
+@contextlib.contextmanager
+def tenants_listed_once() -> cabc.Iterator[None]:
+    """While a command runs for all tenants: :func:`has_own_table` looks them up for the first of them alone."""
+    token = _listed_tenants.set({})
+    try:
+        yield
+    finally:
+        _listed_tenants.reset(token)
 
 
 def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
@@ -86,25 +112,53 @@ def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
     It looks up all tenants that the app can list, and those that this process has seen.
 
     Args:
-        scope: The current scope. Its changes count for each tenant.
+        scope: The current scope. Each tenant's table is compared with and without its changes.
         model: A model of the table.
         table: The connection to the table, for a tenant.
+
+    Raises:
+        TenantMismatch: A function that computes names has failed, so that it is not known.
     """
-    registry, place = scope.registry, table.connection.bind.possible_place(table.table_name)
-    declaration = registry.models.declaration_of(model)
-    # A name that is computed for a tenant may not exist without one.
-    with contextlib.suppress(Exception):
-        settings = scope.resolve_for(declaration, UNRESTRICTED)
-        if settings.possible_place == place:
+    declaration, tenant = scope.registry.models.declaration_of(model), table.connection.tenant
+    place = possible_place(table.connection.bind, table.table_name)
+    try:
+        if place in _places(scope, declaration, UNRESTRICTED):
             return False
-    for name in registry.tenants.all_names(scope.lookup_scope) - {table.connection.tenant}:
-        # A tenant whose settings are wrong has no table.
-        with contextlib.suppress(DynaflaskError):
-            other = Principal(registry.tenants.get(name, scope.lookup_scope))
-            settings = scope.resolve_for(declaration, other)
-            if settings.possible_place == place:
-                return False
-    return True
+        return _tenants_by_place(scope, declaration).get(place, set()) <= {tenant}
+    except Exception as error:
+        # Without the error's text: it may name another tenant, and the message may be shown to this one.
+        raise TenantMismatch(
+            f"It is not known if the table {table.table_name!r} of {model.__name__} is that of {tenant!r} alone: its"
+            f" name for another tenant, or for none, cannot be computed ({type(error).__name__}). Let the function that"
+            " computes it raise dynaflask.TenantRequired or dynaflask.UnknownTenant if there is no such table."
+        ) from error
+
+
+def _tenants_by_place(scope: Scope, declaration: DeclaredMeta) -> dict[t.Any, set[str]]:
+    """The names of the tenants by the places where they may have a model's table."""
+    registry, listed = scope.registry, _listed_tenants.get()
+    key = registry, declaration
+    if listed is not None and key in listed and not scope.has_changes:
+        return listed[key]
+    tenants: dict[t.Any, set[str]] = {}
+    for name in registry.tenants.all_names(scope.lookup_scope):
+        with contextlib.suppress(*NO_TABLE):
+            principal = Principal(registry.tenants.get(name, scope.lookup_scope))
+            for place in _places(scope, declaration, principal):
+                tenants.setdefault(place, set()).add(name)
+    if listed is not None and not scope.has_changes:
+        listed[key] = tenants
+    return tenants
+
+
+def _places(scope: Scope, declaration: DeclaredMeta, principal: Principal) -> set[t.Any]:
+    """Where a model's table may be for a tenant: with the changes of the context, and without them."""
+    places = set()
+    for with_changes in (False, True) if scope.has_changes else (False,):
+        with contextlib.suppress(*NO_TABLE):
+            settings = scope.resolve_for(declaration, principal, with_changes=with_changes)
+            places.add(settings.possible_place)
+    return places
 
 
 def _plain_models(registry: Registry) -> list[str]:

@@ -84,21 +84,3 @@ def test_a_pickled_bind_carries_no_hash() -> None:
     hashed = bind(region="eu-west-1")
     hash(hashed)
     assert pickle.loads(pickle.dumps(hashed))._hash is None  # noqa: S301 - it is our own
-
-
-def test_two_roles_of_an_account_may_have_one_table() -> None:
-    """A table may be the same for other roles, headers and retries, and for another client of one factory."""
-    roles = [
-        f"arn:aws:iam::{account}:role/{name}" for account, name in (("1" * 12, "a"), ("1" * 12, "b"), ("2" * 12, "a"))
-    ]
-    one, other, foreign = (bind("one", binds={"one": {"role_arn": role}}) for role in roles)
-    assert one.possible_place("Thread") == other.possible_place("Thread") != foreign.possible_place("Thread")
-    assert one.possible_place("Thread") != one.possible_place("Reply")
-    arn = "arn:aws:dynamodb:eu-west-1:111111111111:table/Thread"
-    assert one.possible_place(arn) == foreign.possible_place(arn)
-
-
-def test_a_role_of_another_form_is_a_place_of_its_own() -> None:
-    """AWS refuses such a role when it is used: to compare places raises nothing before that."""
-    one, same, other = (bind(role_arn=role).possible_place("Thread") for role in ("arn:one", "arn:one", "arn:other"))
-    assert one == same != other

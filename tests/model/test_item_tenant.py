@@ -9,6 +9,7 @@ import typing as t
 
 import flask
 import pytest
+from pynamodb.attributes import UnicodeAttribute
 from pynamodb.models import BatchWrite
 from pynamodb.transactions import TransactWrite
 
@@ -105,6 +106,30 @@ def updated(item: t.Any) -> t.Any:
     return item
 
 
+def saved_by(writer: t.Any, item: t.Any) -> t.Any:
+    """The object, after a batch or a transaction saved it."""
+    with writer:
+        writer.save(item)
+    return item
+
+
+def updated_by(transaction: t.Any, item: t.Any) -> t.Any:
+    """The object, after a transaction updated it."""
+    with transaction:
+        transaction.update(item, [type(item).views.set(1)])
+    return item
+
+
+def eager(thread: t.Any) -> t.Any:
+    """A model of the same table that overrides a step of each write."""
+
+    class Eager(thread):  # type: ignore[misc]
+        def serialize(self, null_check: bool = True) -> t.Any:
+            return super().serialize(null_check=null_check)
+
+    return Eager
+
+
 #: How a program gets an object of a tenant.
 SOURCES: dict[str, cabc.Callable[[t.Any, t.Any], t.Any]] = {
     "get": lambda db, thread: thread.get("forum", "subject"),
@@ -117,7 +142,13 @@ SOURCES: dict[str, cabc.Callable[[t.Any, t.Any], t.Any]] = {
     "raw": lambda db, thread: (thread.get("forum", "subject"), thread.from_raw_data(FORUM))[1],
     "save": lambda db, thread: saved(thread("forum", "subject")),
     "batch_write": lambda db, thread: saved_in_batch(thread),
+    "PynamoDB's batch": lambda db, thread: saved_by(BatchWrite(thread), thread("forum", "subject")),
+    "PynamoDB's batch of a subclass": lambda db, thread: saved_by(BatchWrite(thread), eager(thread)("forum", "s")),
     "transact_write": saved_in_transaction,
+    "PynamoDB's transaction": lambda db, thread: saved_by(
+        TransactWrite(connection=db.connection), thread("forum", "subject")
+    ),
+    "transact_write update": lambda db, thread: updated_by(db.transact_write(), thread("forum", "subject")),
     "refresh": lambda db, thread: refreshed(thread("forum", "subject")),
     "update": lambda db, thread: updated(thread("forum", "subject")),
     "copy": lambda db, thread: copy.copy(thread.get("forum", "subject")),
@@ -170,7 +201,7 @@ class TestObjects:
             source(db, thread_model)
             item = source(db, thread_model)
         sent = len(recorder.requests)
-        with db.tenant("globex"), pytest.raises(TenantMismatch, match="Thread was .* for another tenant than 'globex'"):
+        with db.tenant("globex"), pytest.raises(TenantMismatch, match="was .* for another tenant than 'globex'"):
             item.save()
         assert len(recorder.requests) == sent
         with db.tenant("acme"):
@@ -307,3 +338,37 @@ def test_without_tenants_nothing_is_remembered(
         item.save()
     assert "_dynamo_tenant" not in vars(item)
     assert recorder.requests[-1].region == "eu-west-1"
+
+
+def test_a_batch_of_pynamodb_looks_up_the_tenant_for_its_objects(
+    make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+) -> None:
+    """Its commit may be the first use in a context. A model that belongs to no tenant calls no loader."""
+    names: list[str] = []
+    db.tenant_loader(lambda: names[-1])
+
+    class Plan(db.Model):  # type: ignore[name-defined]
+        class Meta:
+            table_name = "Plan"
+            tenant = False
+
+        name = UnicodeAttribute(hash_key=True)
+
+    settings: t.Any = {"host": recorder.url, "region": "us-east-1", "tenants": TENANTS, **KEYS}
+    for app in (make_app("one", **settings), make_app("other", **settings)):
+        with app.app_context():
+            saved_by(BatchWrite(Plan), Plan("plan"))
+        names.append("acme")
+        with app.app_context():
+            item = saved_by(BatchWrite(thread_model), thread_model("forum", "subject"))
+        names.append("globex")
+        with app.app_context(), pytest.raises(TenantMismatch):
+            item.save()
+        names.clear()
+    assert [table(request) for request in recorder.requests] == ["Plan", "acme-Thread"] * 2
+
+
+def test_without_an_app_a_batch_of_pynamodb_has_no_tenant(thread_model: t.Any) -> None:
+    """Outside of a context it raises the error of any other use."""
+    with pytest.raises(RuntimeError, match="Working outside of application context"):
+        saved_by(BatchWrite(thread_model), thread_model("forum", "subject"))

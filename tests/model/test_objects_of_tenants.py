@@ -238,7 +238,7 @@ class TestTwoApps:
         with world.one.app_context(), world.db.tenant("acme"):
             pickled = pickle.dumps(saved(Article("forum", "subject")))
         world.sent()
-        program = [sys.executable, "-m", "tests.support.unpickle_program"]
+        program = [sys.executable, "-m", "tests.support.unpickle_program", two_apps.RUN]
         urls = [app.config["DYNAMODB_HOST"] for app in (world.one, world.two)]
         done = subprocess.run(
             [*program, *urls], input=pickled, capture_output=True, check=True, env=environment(), timeout=120

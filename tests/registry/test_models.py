@@ -228,6 +228,29 @@ class TestStaticModels:
             plain.get("key")
         assert (late.__name__, recorder.requests) == ("Late", [])
 
+    @pytest.mark.parametrize("bind_key", [None, "eu"], ids=["one bind", "another bind"])
+    def test_one_that_is_declared_again_leaves_its_table_a_shared_one(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, bind_key: str | None
+    ) -> None:
+        """As long as a class with a ``TenantKey`` is in use, its table is shared, also if another has its name."""
+        first = declare(None, "Note", module="blog", key=TenantKey(hash_key=True))
+        again = declare(None, "Note", module="blog", bind_key=bind_key)
+        second = again if bind_key is None else declare(db, "Plain", module="blog", table_name="Note")
+        shared = declare(db, "Shared", module="blog", table_name="Note", tenant=False)
+        settings: t.Any = {"region": "us-east-1", "binds": {"eu": {"region": "eu-west-1"}}, **KEYS}
+        one, other = (make_app(name, host=recorder.url, **settings) for name in ("one", "other"))
+        limited = make_app("limited", allowed_models=[again], host=recorder.url, **settings)
+        assert models_of(one)["Note"] is again
+        for app in (one, other):
+            with app.app_context(), db.tenant("acme"):
+                for model in (second, shared):
+                    with pytest.raises(TenantMismatch, match="one table|the same table"):
+                        model.get("globex#in")
+                first.get("in")
+        with limited.app_context(), db.tenant("acme"):
+            again.get("in")
+        assert [request.body["Key"]["key"]["S"] for request in recorder.requests] == ["acme#in", "acme#in", "in"]
+
     def test_the_commands_list_it(self, make_app: MakeApp) -> None:
         """``flask dynamo models`` lists it."""
         post = declare(None, "Post", module="blog")

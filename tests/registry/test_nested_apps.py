@@ -35,6 +35,23 @@ class TestContexts:
             save(world)
         assert world.sent() == ["one Thread", "one globex-Thread", "two globex-Thread", "one acme-Thread"]
 
+    @pytest.mark.parametrize("app", ["one", "two"])
+    def test_g_is_copied(self, world: World, app: str) -> None:
+        """A program may hand over all that ``flask.g`` has: the other context, of either app, has its own tenant."""
+        db = world.db
+        tenants = iter(["acme", "globex"])
+        db.tenant_loader(lambda: next(tenants))
+        with world.one.app_context() as outer:
+            save(world)
+            with getattr(world, app).app_context() as inner:
+                for name in outer.g:
+                    setattr(flask.g, name, outer.g.get(name))
+                save(world)
+                inner.g = outer.g
+                save(world)
+            save(world)
+        assert world.sent() == ["one acme-Thread", *[f"{app} globex-Thread"] * 2, "one acme-Thread"]
+
     def test_popped_in_the_wrong_order(self, world: World) -> None:
         """Flask reports it. No block of a popped context is in force afterwards."""
         first, second = world.one.app_context(), world.two.app_context()

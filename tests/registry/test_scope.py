@@ -22,8 +22,8 @@ class TestEnd:
 
     def test_a_context_without_a_call_ends_as_well(self, app: flask.Flask) -> None:
         """A context that opened no scope ends without an error."""
-        with app.app_context():
-            assert SCOPE not in flask.g
+        with app.app_context() as context:
+            assert SCOPE not in vars(context)
 
     def test_a_teardown_function_of_the_program_may_still_call(
         self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo

@@ -58,11 +58,13 @@ def make_client(bind: dynaflask.Bind) -> t.Any:
     )
 
 
-def declare_second(db: dynaflask.Dynamo, table: str, *, key: t.Any = None, **meta: t.Any) -> t.Any:
+def declare_second(
+    db: dynaflask.Dynamo, table: str, *, key: t.Any = None, meta_type: type = type, **meta: t.Any
+) -> t.Any:
     """A model of a table by plain keys."""
 
     class Second(db.Model):  # type: ignore[name-defined]
-        Meta = type("Meta", (), {"table_name": table, **meta})
+        Meta = meta_type("Meta", (), {"table_name": table, **meta} if meta_type is type else meta)
         folder = key or UnicodeAttribute(hash_key=True)
         id = UnicodeAttribute(range_key=True)
 
@@ -156,6 +158,62 @@ class TestSecondModel:
                         other.get("in", "1")
                 else:
                     other.get("in", "1")
+
+    @pytest.mark.parametrize("change", [{"table_name": "Archive"}, {"region": "eu-west-1"}], ids=["table", "region"])
+    def test_a_table_that_the_context_takes_a_model_from_stays_shared(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, second: t.Any, change: dict[str, str]
+    ) -> None:
+        """The items of the tenants are still there, also if the change contradicts the tenant."""
+        tenants: t.Any = {"acme": {}, "globex": {"region": "us-east-1"}}
+        apps = [make_app(name, region="us-east-1", tenants=tenants) for name in ("one", "other")]
+        for app in apps:
+            for tenant in tenants:
+                with app.app_context(), db.tenant(tenant):
+                    for name, value in change.items():
+                        setattr(note.Meta, name, value)
+                    with pytest.raises(TenantMismatch, match="Second and Note have one"):
+                        second.get("in", "1")
+
+    def test_a_table_that_the_context_gives_to_a_model_is_not_without_tenants(
+        self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any
+    ) -> None:
+        """A model that belongs to no tenant must not have the table that a ``TenantKey`` divides in this context."""
+        shared = declare_second(db, "Archive", tenant=False)
+        with app.app_context(), db.tenant("acme"):
+            note.Meta.table_name = "Archive"
+            with pytest.raises(TenantMismatch, match="Second belongs to no tenant, and Note"):
+                shared.get("in", "1")
+
+    def test_a_model_without_tenants_is_read_to_look_one_up(
+        self, app: flask.Flask, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder
+    ) -> None:
+        """Also inside of another tenant's block."""
+        plan = declare_second(db, "Plan", tenant=False)
+        recorder.answer = recorders.plain_answer
+        db.tenant_settings(lambda name: {"table_prefix": plan.get("plans", name).id})
+        with app.app_context(), db.tenant("acme"), db.tenant("globex"):
+            note.get("in", "1")
+        tables = [request.body["TableName"] for request in recorder.requests]
+        assert tables == ["Plan", "Plan", "globexNote"]
+
+    @pytest.mark.parametrize("error", [RuntimeError, AttributeError, KeyError])
+    def test_a_name_that_cannot_be_computed_is_an_error(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, error: type[Exception]
+    ) -> None:
+        """Any table may be that of the model, so that no other model reaches one for a tenant."""
+
+        class Computed(type):
+            @property
+            def table_name(cls) -> str:
+                raise error("no request")
+
+        declared = declare_second(db, "Note", key=TenantKey(hash_key=True), meta_type=Computed)
+        second = declare_second(db, "Other")
+        for name in ("one", "other"):
+            app = make_app(name, host=recorder.url, region="us-east-1", **KEYS)
+            with app.app_context(), db.tenant("acme"), pytest.raises(error, match="no request"):
+                second.get("in", "1")
+        assert (recorder.requests, declared.__has_tenant_key__) == ([], True)
 
     def test_computed_names_are_compared_as_they_are(
         self, make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, recorder: recorders.Recorder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
 import flask
@@ -10,6 +11,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
 from dynaflask import TenantMismatch
+from dynaflask import TenantRequired
 from dynaflask.registry import tenant_tables
 from tests.support import boards
 from tests.support import engines
@@ -147,10 +149,16 @@ class TestDelete:
     def test_a_name_that_needs_a_tenant_is_no_table_without_one(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
     ) -> None:
-        """A function of a name may fail without a tenant. Then no context without a tenant has the table."""
+        """A function of a name says with ``TenantRequired`` that no context without a tenant has the table."""
         boards.declare_board(db)
         prefixes = {"acme": "a-", "globex": "a-", "initech": "i-"}
-        app = make(make_app, recorder, table_prefix=lambda name: prefixes[str(db.current_tenant)] + name)
+
+        def prefix(name: str) -> str:
+            if db.current_tenant is None:
+                raise TenantRequired
+            return prefixes[db.current_tenant] + name
+
+        app = make(make_app, recorder, table_prefix=prefix)
         use(app, db, "globex")
         with app.app_context():
             with db.tenant("acme"), pytest.raises(TenantMismatch, match="alone"):
@@ -158,6 +166,69 @@ class TestDelete:
             with db.tenant("initech"):
                 db.drop_all()
         assert deleted(recorder) == ["i-Board"]
+
+    @pytest.mark.parametrize("failing", ["None", "globex"])
+    def test_a_name_that_cannot_be_computed_may_be_that_of_the_table(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, failing: str
+    ) -> None:
+        """If a function of a name fails for others, nothing is deleted in any app; the error does not name them."""
+        boards.declare_board(db)
+
+        def prefix(name: str) -> str:
+            if str(db.current_tenant) == failing:
+                raise KeyError(failing)
+            return f"{db.current_tenant}-{name}"
+
+        for name in ("one", "other"):
+            app = make(make_app, recorder, name, table_prefix=prefix, tenants={"acme": {}, "globex": {}})
+            with app.app_context(), db.tenant("acme"):
+                with pytest.raises(TenantMismatch, match=r"cannot be computed \(KeyError\)") as error:
+                    db.drop_all()
+                assert failing not in str(error.value)
+        assert deleted(recorder) == []
+
+    def test_changes_of_the_context_move_no_other_tenant(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """A table that a context names is compared with those that other tenants have by their own settings."""
+        board = boards.declare_board(db)
+        tenants: dict[str, t.Any] = {"acme": {}, "globex": {"table_prefix": "globex-"}}
+        for name in ("one", "other"):
+            app = make(make_app, recorder, name, tenants=tenants)
+            with app.app_context(), db.tenant("acme"):
+                board.Meta.table_name = "globex-Board"
+                for delete in (db.drop_all, board.delete_table):
+                    with pytest.raises(TenantMismatch, match="alone: deleting it"):
+                        delete()
+        assert deleted(recorder) == []
+
+    def test_a_command_for_all_tenants_looks_each_of_them_up_once(
+        self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder
+    ) -> None:
+        """It computes the name of each tenant's table a fixed number of times, also if there are many."""
+        boards.declare_board(db)
+        names = [f"t{number}" for number in range(30)]
+        listed, computed = [], collections.Counter[str | None]()
+
+        def lister() -> list[str]:
+            listed.append(1)
+            return [*names, "twin"]
+
+        def prefix(name: str) -> str:
+            computed[db.current_tenant] += 1
+            return f"{'t3' if db.current_tenant == 'twin' else db.current_tenant}-{name}"
+
+        db.tenant_lister(lister)
+        for app_name in ("one", "other"):
+            app = make(make_app, recorder, app_name, table_prefix=prefix)
+            listed.clear()
+            computed.clear()
+            result = app.test_cli_runner().invoke(args=["dynamo", "drop", "--all-tenants", "--yes"])
+            assert (result.exit_code, len(listed)) == (1, 2)
+            assert "for 2 of 31 tenants: t3, twin" in result.stderr
+            assert max(computed[name] for name in names) < len(names)
+        own = [f"{name}-Board" for name in names if name != "t3"]
+        assert sorted(deleted(recorder)) == sorted([*own, *own])
 
     def test_tenants_of_the_program_are_compared(
         self, make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import typing as t
+import uuid
 
 import flask
 from pynamodb.attributes import UnicodeAttribute
@@ -32,6 +33,9 @@ TENANTS: dict[str, dict[str, str]] = {
     "south": {},
 }
 REGIONS = {"one": "eu-west-1", "two": "us-west-2"}
+#: Ends the access keys of this process. The kernel may give a server a port that another process has just tried: one
+#: that starts a local server asks for its health until it answers; a client may repeat a call to a server that ended.
+RUN = uuid.uuid4().hex[:8]
 ITEM = {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}}
 
 
@@ -67,7 +71,7 @@ class World:
             SECRET_KEY="hush",
             DYNAMODB_HOST=server.url,
             DYNAMODB_REGION=REGIONS[name],
-            DYNAMODB_AWS_ACCESS_KEY_ID=name,
+            DYNAMODB_AWS_ACCESS_KEY_ID=f"{name}-{RUN}",
             DYNAMODB_AWS_SECRET_ACCESS_KEY="hush",
             DYNAMODB_TENANTS=TENANTS,
             **{f"DYNAMODB_{key.upper()}": value for key, value in settings.items()},
@@ -79,6 +83,8 @@ class World:
         lock = threading.Lock()
 
         def record(request: Request) -> Answer:
+            if not request.access_key_id.endswith(RUN):
+                return 400, {"__type": "UnrecognizedClientException", "message": "signed by no app of this test"}
             with lock:
                 self._log.append((name, request))
             return self.answer(request)
@@ -115,7 +121,7 @@ def answer(request: Request) -> Answer:
 
 def label(server: str, request: Request) -> str:
     """Where a request went. The server, the region and the credentials must be those of one app."""
-    assert (request.access_key_id, request.region) == (server, REGIONS[server]), (server, request)
+    assert (request.access_key_id, request.region) == (f"{server}-{RUN}", REGIONS[server]), (server, request)
     (table,) = requests_by_table(request.body)
     keys = {part.partition("#")[0] for part in _strings(request.body) if "#" in part and not part.startswith("#")}
     return " ".join([server, table, *sorted(keys)])

@@ -1,6 +1,6 @@
 """A program that gets an object from another process, and saves it in its apps: one line for each place.
 
-python -m tests.support.unpickle_program URL URL < pickle
+python -m tests.support.unpickle_program RUN URL URL < pickle
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.two_apps import REGIONS
 from tests.support.two_apps import TENANTS
 
 
-def main(urls: list[str]) -> None:
+def main(run: str, *urls: str) -> None:
     """Save the object for each tenant of two apps, whose names are those of the other process."""
     db, apps = dynaflask.Dynamo(), dict[str, flask.Flask]()
     item: t.Any = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - the test's own
@@ -25,7 +25,7 @@ def main(urls: list[str]) -> None:
         app.config.update(
             DYNAMODB_HOST=url,
             DYNAMODB_REGION=region,
-            DYNAMODB_AWS_ACCESS_KEY_ID=name,
+            DYNAMODB_AWS_ACCESS_KEY_ID=f"{name}-{run}",
             DYNAMODB_AWS_SECRET_ACCESS_KEY="hush",
             DYNAMODB_TENANTS=TENANTS,
         )
@@ -41,4 +41,4 @@ def main(urls: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

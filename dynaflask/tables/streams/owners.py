@@ -117,8 +117,7 @@ class TableOwners:
         """The tenant that a ``TenantKey`` names, if that tenant has a model with a ``TenantKey`` on the table."""
         if self._principal is not None:
             return []
-        models = [model for model in self._registry.models.classes() if model.__has_tenant_key__]
-        names = {hash_key_attribute(model).attr_name for model in models}
+        names = {hash_key_attribute(model).attr_name for model in self._registry.models.with_tenant_key()}
         stored_keys = (keys.get(name, {}).get("S", "").partition(SEPARATOR) for name in names)
         return [
             tenant
