@@ -21,6 +21,7 @@ from pynamodb.attributes import AttributeContainer
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import AttributeNullError
 from pynamodb.exceptions import GetError
 from pynamodb.signals import post_dynamodb_send
 from pynamodb.signals import pre_dynamodb_send
@@ -475,6 +476,12 @@ class TestEncodedItems:
             for _ in range(3):
                 Post("ada", 1.0).save()
         assert encoded == [False] * 3
+
+    def test_a_wrong_value(self, app: flask.Flask, note_model: t.Any) -> None:
+        """The error is PynamoDB's alone: it came from no other one."""
+        with app.app_context(), pytest.raises(AttributeNullError) as raised:
+            note_model(None).save()
+        assert raised.value.__context__ is None
 
     def test_an_attempt_that_fails(self, app: flask.Flask, recorder: recorders.Recorder, note_model: t.Any) -> None:
         """botocore gets the item as a dict, and sends it again."""

@@ -39,7 +39,9 @@ def checked_encoder(cls: t.Any, functions: Functions | None) -> CheckedSerialize
         try:
             return raw(usual_body(instance)), True
         except (KeyError, ValueError):
-            return serialize(instance)
+            pass
+        # Outside of the handler, so that the error of a wrong value does not begin with a KeyError.
+        return serialize(instance)
 
     return encode
 
