@@ -218,6 +218,7 @@ def test_the_troubleshooting_page_quotes_existing_messages() -> None:
     of_others = {
         "Read timeout on endpoint URL",
         "Connect timeout on endpoint URL",
+        "Connection in use",
         "The conditional request failed",
         "Port 5000 is in use by another program",
     }

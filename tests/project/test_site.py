@@ -101,7 +101,7 @@ PAGES_BY_WORD: dict[str, set[str]] = {
     "remove tenant": {"howto/tenants-manage"},
     "move a tenant": {"howto/tenants-bridge"},
     "tenant not found": {"howto/troubleshooting"},
-    "isolate tenants": {"howto/testing", "howto/security"},
+    "isolate tenants": {"howto/testing-tenants", "howto/security"},
     "separate tables": {"howto/tenants-silo"},
     "shared table": {"howto/tenants-pool"},
     "TenantKey": {"howto/tenants-pool"},
