@@ -71,7 +71,7 @@ PAGES_BY_WORD: dict[str, set[str]] = {
     "backup": {"howto/dump-load"},
     "CloudFormation": {"howto/infrastructure"},
     "Terraform": {"howto/infrastructure"},
-    "IAM policy": {"howto/infrastructure", "howto/security"},
+    "IAM policy": {"howto/iam-policy"},
     "streams": {"howto/streams"},
     # The words of people with many customers.
     "SaaS": {"howto/tenants-manage"},
