@@ -100,6 +100,8 @@ class TenantCommand(click.Command):
 
     def _invoke_for_each(self, names: cabc.Sequence[str], app: flask.Flask, ctx: click.Context) -> None:
         failed = []
+        if not names:
+            click.echo(f"The app {app.name!r} has no tenants, so that there is nothing to do.", err=True)
         for name in names:
             click.echo(f"Tenant {name}:", err=True)
             try:
