@@ -100,8 +100,6 @@ class TenantCommand(click.Command):
 
     def _invoke_for_each(self, names: cabc.Sequence[str], app: flask.Flask, ctx: click.Context) -> None:
         failed = []
-        if not names:
-            click.echo(f"The app {app.name!r} has no tenants, so that there is nothing to do.", err=True)
         for name in names:
             click.echo(f"Tenant {name}:", err=True)
             try:
@@ -140,9 +138,12 @@ def _tenant_names(app: flask.Flask) -> list[str]:
     with app.app_context():
         scope = _registry(app).scope
         try:
-            return scope.registry.tenants.names(scope.lookup_scope)
+            names = scope.registry.tenants.names(scope.lookup_scope)
         except PynamoDBException as error:
             raise click.ClickException(f"@db.tenant_lister cannot read the names of the tenants. {error}") from error
+    if not names:
+        click.echo(f"The app {app.name!r} has no tenants, so that there is nothing to do.", err=True)
+    return names
 
 
 def _message(error: Exception) -> str:
