@@ -196,6 +196,10 @@ PAGES_BY_WORD: dict[str, set[str]] = {
     "admin": {"howto/admin"},
     "seed": {"howto/seeds"},
     "upgrade": {"upgrading"},
+    "Windows": {"faq", "installation"},
+    "circular import": {"howto/troubleshooting"},
+    "SSLError": {"howto/troubleshooting"},
+    "WORKER TIMEOUT": {"howto/troubleshooting"},
 }
 
 
