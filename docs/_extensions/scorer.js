@@ -3,7 +3,7 @@
 // https://www.sphinx-doc.org/en/master/usage/configuration.html#confval-html_search_scorer
 const PAGES_BY_VALUE = [
   [/^(howto|tutorials|installation|faq)/, 4],
-  [/^reference\/(settings|commands|contexts|errors|glossary)/, 2],
+  [/^reference\/(settings|commands|contexts|blocks|errors|glossary)/, 2],
   [/^(changelog|decisions|reference\/messages)/, -4],
 ];
 

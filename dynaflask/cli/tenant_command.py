@@ -140,9 +140,12 @@ def _tenant_names(app: flask.Flask) -> list[str]:
     with app.app_context():
         scope = _registry(app).scope
         try:
-            return scope.registry.tenants.names(scope.lookup_scope)
+            names = scope.registry.tenants.names(scope.lookup_scope)
         except PynamoDBException as error:
             raise click.ClickException(f"@db.tenant_lister cannot read the names of the tenants. {error}") from error
+    if not names:
+        click.echo(f"The app {app.name!r} has no tenants, so that there is nothing to do.", err=True)
+    return names
 
 
 def _message(error: Exception) -> str:

@@ -236,6 +236,20 @@ def test_two_apps_have_their_own_tenants(
         assert [(row["table"], row["region"]) for row in shown] == [(f"{region}-Thread", region)]
 
 
+def test_without_tenants_it_says_so(
+    make_app: MakeApp, db: dynaflask.Dynamo, recorder: recorders.Recorder, thread_model: t.Any
+) -> None:
+    """``--all-tenants`` says that an app has no tenants yet. Another app's tenants are not its own."""
+    empty = make_app("empty", host=recorder.url, region="us-east-1", tenants={}, **KEYS)
+    other = make_app("other", host=recorder.url, region="us-east-1", tenants=TENANTS, **KEYS)
+    done = run(empty, "dynamo", "models", "--all-tenants")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "The app 'empty' has no tenants, so that there is nothing to do.\n"
+    assert run(other, "dynamo", "models", "--all-tenants").stderr.splitlines() == [
+        f"Tenant {name}:" for name in TENANTS
+    ]
+
+
 def test_the_table_commands_work_for_each_tenant(
     db: dynaflask.Dynamo, ministack: engines.Engine, account: engines.Account, thread_model: t.Any
 ) -> None:

@@ -218,8 +218,10 @@ def test_the_troubleshooting_page_quotes_existing_messages() -> None:
     of_others = {
         "Read timeout on endpoint URL",
         "Connect timeout on endpoint URL",
+        "Connection in use",
         "The conditional request failed",
         "Port 5000 is in use by another program",
+        "WORKER TIMEOUT",
     }
     assert of_others < quoted
     missing = [message for message in quoted - of_others if not all(part in source for part in message.split(" … "))]
