@@ -38,14 +38,13 @@ def asking_for(values: str | None) -> cabc.Iterator[None]:
     Args:
         values: ``"ALL_OLD"`` or ``"NONE"``; None for the setting of the bind.
     """
-    block, outer = ConditionValues(values), _current.get()
+    block = ConditionValues(values)
+    token = _current.set(block)
     try:
-        # In the `try`: a signal may raise as soon as it is set.
-        _current.set(block)
         yield
     finally:
         block.values = None
-        _current.set(outer)
+        _current.reset(token)
 
 
 def asked_for() -> str | None:

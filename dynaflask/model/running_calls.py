@@ -44,14 +44,13 @@ def in_call(scope: Scope | None, *items: t.Any) -> cabc.Iterator[None]:
         scope: The scope that the call began in.
         *items: The objects.
     """
-    call, outer = RunningCall(scope), _calls.get()
+    call = RunningCall(scope)
+    token = _calls.set({**_calls.get(), **{id(item): call for item in items if scope is not None}})
     try:
-        # In the `try`: a signal may raise as soon as it is set.
-        _calls.set({**outer, **{id(item): call for item in items if scope is not None}})
         yield
     finally:
         call.scope = None
-        _calls.set(outer)
+        _calls.reset(token)
 
 
 def scope_of(item: t.Any) -> Scope | None:

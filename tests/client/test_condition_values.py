@@ -6,10 +6,8 @@ import contextvars
 import threading
 import typing as t
 
-import pytest
 from pynamodb.signals import pre_dynamodb_send
 
-from dynaflask.client import condition_values
 from dynaflask.client.condition_values import asked_for
 from dynaflask.client.condition_values import asking_for
 from tests.support.recorder import Answer
@@ -54,24 +52,3 @@ def test_a_task_of_the_middle_of_a_call_does_not_ask_after_it(world: World) -> N
     (context,) = contexts
     context.run(save_in_two)
     assert asked == ["ALL_OLD", None]
-
-
-def test_a_block_that_a_signal_interrupts_at_its_start_asks_for_nothing_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The setting of the bind decides again."""
-    current = condition_values._current
-
-    class Interrupted:
-        """A context variable that a time limit interrupts as soon as it is set."""
-
-        get = current.get
-        reset = current.reset
-
-        def set(self, value: t.Any) -> t.NoReturn:
-            monkeypatch.setattr(condition_values, "_current", current)
-            current.set(value)
-            raise TimeoutError
-
-    monkeypatch.setattr(condition_values, "_current", Interrupted())
-    with pytest.raises(TimeoutError), asking_for("ALL_OLD"):
-        pass
-    assert asked_for() is None

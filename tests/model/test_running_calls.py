@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import typing as t
 
 import pytest
 
@@ -47,29 +46,3 @@ def test_a_context_that_was_copied_in_a_call_is_in_its_own_scope_after_it(world:
             copied = contextvars.copy_context()
             assert running_calls.scope_of(item) is scope
         assert copied.run(running_calls.scope_of, item) is current_scope(world.db) is not scope
-
-
-def test_a_call_that_a_signal_interrupts_at_its_start_leaves_no_scope(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next object may have the same id: it is in its own tenant's scope, in either app."""
-    item, calls = world.Thread("forum", "subject"), running_calls._calls
-
-    class Interrupted:
-        """A context variable that a time limit interrupts as soon as it is set."""
-
-        get = calls.get
-        reset = calls.reset
-
-        def set(self, value: t.Any) -> t.NoReturn:
-            monkeypatch.setattr(running_calls, "_calls", calls)
-            calls.set(value)
-            raise TimeoutError
-
-    with world.one.app_context(), world.db.tenant("acme"):
-        monkeypatch.setattr(running_calls, "_calls", Interrupted())
-        with pytest.raises(TimeoutError), running_calls.in_call(current_scope(world.db), item):
-            pass
-    for app in (world.one, world.two):
-        with app.app_context(), world.db.tenant("globex"):
-            assert running_calls.scope_of(item) is current_scope(world.db)
