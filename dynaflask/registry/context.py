@@ -160,7 +160,7 @@ def _scope_among_generators(root: Scope, context: AppContext | None) -> Scope:
     # Without a loader, all requests of a context have one scope.
     if context is not None and (root.around or root).owner_request is not None:
         is_named = scope is not root and block_stack.is_entered_by_running_code(scope)
-        if not is_named and is_in_other_request(context, root):
+        if not is_named and is_in_other_request(context, root, _current_request()):
             raise UnclearBlockError(
                 f"A generator of {root.app_name!r}, perhaps a streamed response, goes on while its request is not the"
                 " current one: its calls would be for the tenant of another. Name the tenant here: `with"

@@ -18,13 +18,11 @@ import weakref
 
 import flask
 from flask.globals import app_ctx as _app_ctx
-from flask.globals import request_ctx as _request_ctx
 
 if t.TYPE_CHECKING:
     from flask.ctx import AppContext
 
 app_ctx: t.Any = _app_ctx
-request_ctx: t.Any = _request_ctx
 
 # Code whose frame may be suspended, and resumed later: generators, asynchronous generators and coroutines.
 SUSPENDABLE: t.Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
@@ -53,7 +51,7 @@ class Home(t.Protocol):
         """True if it belongs to an app context."""
 
     def is_in(self, root: t.Any, request: object) -> bool:
-        """True if it was entered in the request of a scope, which is the current request context, or None."""
+        """True if it was entered in the request of a scope, which is the current request."""
 
     @property
     def is_current(self) -> bool:
@@ -67,7 +65,7 @@ class Push:
         context: The app context.
         generators: The generators that pushed it, if any.
         inside: The ids of the generators that were running: what they do in the context is right.
-        request: The request context that it was pushed for, or None.
+        request: The request that it was pushed for, or None.
         is_of_stream: True for a push of ``flask.stream_with_context``.
 
     Attributes:
@@ -97,7 +95,7 @@ class Push:
         return self._context() is context
 
     def is_in(self, root: t.Any, request: object) -> bool:
-        """True if a request context is the one that it was pushed for, or if it was pushed for none."""
+        """True if a request is the one that it was pushed for, or if it was pushed for none."""
         return self._request is None or self._request() is request
 
     @property
@@ -178,11 +176,12 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
     if generators or homes.by_frame:
         context = app_ctx._get_current_object()
         streamed = _streamed_request(generators)
+        request_context = streamed or _pushed_request(sys._getframe(1))
         push = Push(
             context,
             generators=generators,
             inside=frozenset(map(id, homes.running())),
-            request=streamed or _pushed_request(sys._getframe(1)),
+            request=request_context and request_context.request,
             is_of_stream=streamed is not None,
         )
         pushes: list[Push] = vars(context).setdefault(_PUSHES, [])
@@ -215,7 +214,7 @@ def require_own_context(context: AppContext) -> None:
             return
 
 
-def is_in_other_request(context: AppContext, root: t.Any) -> bool:
+def is_in_other_request(context: AppContext, root: t.Any, request: object) -> bool:
     """True if a running generator was resumed in another request than that which it stands in.
 
     Requests of one app may share its context: one that begins while the generator is suspended joins that. And Flask
@@ -224,8 +223,8 @@ def is_in_other_request(context: AppContext, root: t.Any) -> bool:
     Args:
         context: The current app context.
         root: The scope of the current request.
+        request: The current request, or None. Copies of its context have the same one.
     """
-    request = request_ctx._get_current_object() if request_ctx else None
     last = _last_push(context)
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:

@@ -119,19 +119,11 @@ def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
     Raises:
         TenantMismatch: A function that computes names has failed, so that it is not known.
     """
-    declaration, tenant = scope.registry.models.declaration_of(model), table.connection.tenant
+    declaration = scope.registry.models.declaration_of(model)
     place = possible_place(table.connection.bind, table.table_name)
-    try:
-        if place in _places(scope, declaration, UNRESTRICTED):
-            return False
-        return _tenants_by_place(scope, declaration).get(place, set()) <= {tenant}
-    except Exception as error:
-        # Without the error's text: it may name another tenant, and the message may be shown to this one.
-        raise TenantMismatch(
-            f"It is not known if the table {table.table_name!r} of {model.__name__} is that of {tenant!r} alone: its"
-            f" name for another tenant, or for none, cannot be computed ({type(error).__name__}). Let the function that"
-            " computes it raise dynaflask.TenantRequired or dynaflask.UnknownTenant if there is no such table."
-        ) from error
+    if place in _places(scope, declaration, UNRESTRICTED):
+        return False
+    return _tenants_by_place(scope, declaration).get(place, set()) <= {table.connection.tenant}
 
 
 def _tenants_by_place(scope: Scope, declaration: DeclaredMeta) -> dict[t.Any, set[str]]:
@@ -142,10 +134,12 @@ def _tenants_by_place(scope: Scope, declaration: DeclaredMeta) -> dict[t.Any, se
         return listed[key]
     tenants: dict[t.Any, set[str]] = {}
     for name in registry.tenants.all_names(scope.lookup_scope):
-        with contextlib.suppress(*NO_TABLE):
+        try:
             principal = Principal(registry.tenants.get(name, scope.lookup_scope))
-            for place in _places(scope, declaration, principal):
-                tenants.setdefault(place, set()).add(name)
+        except NO_TABLE:
+            continue
+        for place in _places(scope, declaration, principal):
+            tenants.setdefault(place, set()).add(name)
     if listed is not None and not scope.has_changes:
         listed[key] = tenants
     return tenants
@@ -155,9 +149,18 @@ def _places(scope: Scope, declaration: DeclaredMeta, principal: Principal) -> se
     """Where a model's table may be for a tenant: with the changes of the context, and without them."""
     places = set()
     for with_changes in (False, True) if scope.has_changes else (False,):
-        with contextlib.suppress(*NO_TABLE):
+        try:
             settings = scope.resolve_for(declaration, principal, with_changes=with_changes)
             places.add(settings.possible_place)
+        except NO_TABLE:
+            pass
+        except Exception as error:
+            # Without the error's text: it may name the tenant, and the message may be shown to another one.
+            raise TenantMismatch(
+                f"It is not known if a table of {declaration.model_name} is one tenant's alone: its name for another"
+                f" tenant, or for none, cannot be computed ({type(error).__name__}). Let the function that computes it"
+                " raise dynaflask.TenantRequired or dynaflask.UnknownTenant if there is no such table."
+            ) from error
     return places
 
 

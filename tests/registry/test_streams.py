@@ -228,6 +228,18 @@ class TestRequestsOfOneContext:
         assert len(refused) <= 1
         assert all("Name the tenant here" in message for message in refused)
 
+    def test_a_copy_of_the_request(self, streaming: World) -> None:
+        """A copy of the request's context, as of ``flask.copy_current_request_context``, is of the same request."""
+
+        def lines() -> t.Iterator[str]:
+            save = flask.copy_current_request_context(streaming.Thread("forum", "line").save)
+            save()
+            yield "line"
+
+        streaming.one.add_url_rule("/copy", "copy", lambda: flask.Response(flask.stream_with_context(lines())))
+        assert streaming.one.test_client().get("/copy", headers={"X-Tenant": "acme"}).data == b"line"
+        assert streaming.sent() == ["one acme-Thread"]
+
     @pytest.mark.parametrize("is_in_block", [False, True], ids=["request", "block"])
     @pytest.mark.parametrize("order", ["01", "010", "0011", "10"])
     def test_generators_that_push_requests(self, streaming: World, order: str, is_in_block: bool) -> None:
