@@ -2,9 +2,10 @@
 
 python benchmarks/operations.py [--quick] [--write]
 
-All apps run in one process on one core and take turns; the server runs on another core. To add a row, add an entry to
-WATCHERS: a context manager that takes an app, and watches it within its block. A watcher whose package is not
-installed raises ImportError, and is left out.
+Each app runs in a process of its own, as a user's does: in one process, the patches, threads and memory of the other
+watchers change the figures by more than what some of them cost. The processes take turns on one core; the server runs
+on another core. To add a row, add an entry to WATCHERS: a context manager that takes an app, and watches it within its
+block. A watcher whose package is not installed raises ImportError, and is left out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import contextlib
 import gc
 import importlib
 import logging
+import multiprocessing
+import random
 import statistics
 import time
 import typing as t
@@ -31,7 +34,11 @@ from _common import make_app
 import dynaflask
 from dynaflask.integrations.dashboard import Dashboard
 
-CALLS = 50
+if t.TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+CALLS = 100
+WARM_UP = 20
 After = cabc.Callable[[], None] | None
 Watching = contextlib.AbstractContextManager[After]
 
@@ -43,14 +50,11 @@ class Watcher(t.NamedTuple):
         settings: Settings of the app.
         most: The ratio that it must not exceed; ``None`` for a row without a target.
         watch: Watches an app within its block. If it yields a function, that runs after each call.
-        is_shared: True if it affects other apps of the process, as a patch of botocore or a receiver does: its block is
-            entered for its own calls alone.
     """
 
     settings: cabc.Mapping[str, t.Any] = {}
     most: float | None = None
     watch: cabc.Callable[[flask.Flask], Watching] = lambda _: contextlib.nullcontext()
-    is_shared: bool = False
 
 
 @contextlib.contextmanager
@@ -97,15 +101,13 @@ WATCHERS: dict[str, Watcher] = {
     "`DYNAMODB_SERVER_TIMING`: the record without lines": Watcher({"server_timing": True}, most=1.05),
     "`DYNAMODB_RECORD_OPERATIONS`: the record with lines": Watcher({"record_operations": True}, most=1.2),
     "`DYNAMODB_METER`": Watcher({"meter": True}),
-    "a receiver of `operation_finished`": Watcher(watch=receiving, is_shared=True),
+    "a receiver of `operation_finished`": Watcher(watch=receiving),
     "`dynaflask.integrations.prometheus`": Watcher(watch=counting, most=1.3),
     "`dynaflask.integrations.prometheus`, by tenant": Watcher(watch=counting_tenants, most=1.3),
     "`dynaflask.integrations.opentelemetry`": Watcher(watch=_tracing.opentelemetry_span, most=1.8),
-    "`dynaflask.integrations.opentelemetry`, not sampled": Watcher(
-        watch=_tracing.opentelemetry_left_out, is_shared=True
-    ),
+    "`dynaflask.integrations.opentelemetry`, not sampled": Watcher(watch=_tracing.opentelemetry_left_out),
     "OpenTelemetry's SDK: a span and a duration": Watcher(watch=_tracing.opentelemetry_sdk),
-    "OpenTelemetry's instrumentation of botocore": Watcher(watch=_tracing.opentelemetry_wrapper, is_shared=True),
+    "OpenTelemetry's instrumentation of botocore": Watcher(watch=_tracing.opentelemetry_wrapper),
     "`dynaflask.integrations.sentry`": Watcher(watch=_tracing.sentry_breadcrumb),
     "the dashboard": Watcher(most=1.2, watch=counting_for_dashboard),
 }
@@ -143,17 +145,14 @@ def all_watchers(rounds: int) -> Figures:
     """CPU seconds of a call with each watcher, and the ratio to the call alone."""
     take_core(last=False)
     with contextlib.ExitStack() as stack:
-        calls = {name: call for name in WATCHERS if (call := opened(stack, name)) is not None}
-        # Keep what the apps and packages hold out of each garbage collection.
-        gc.collect()
-        gc.freeze()
-        seconds: dict[str, list[float]] = {name: [] for name in calls}
-        turns = list(calls)
+        turns = [(name, pipe) for name in WATCHERS if (pipe := started(stack, name)) is not None]
+        seconds: dict[str, list[float]] = {name: [] for name, _ in turns}
         for _ in range(rounds):
-            for name in turns:
-                seconds[name].append(calls[name]() / CALLS)
-            # Each watcher has each place in the order, because the first call after a pause is slower.
-            turns.append(turns.pop(0))
+            # In another order each time: what ran before affects the caches of the processor.
+            random.shuffle(turns)
+            for name, pipe in turns:
+                pipe.send(CALLS)
+                seconds[name].append(pipe.recv() / CALLS)
     alone = seconds[ALONE]
     figures: Figures = {}
     for name, series in seconds.items():
@@ -163,36 +162,54 @@ def all_watchers(rounds: int) -> Figures:
     return figures
 
 
-def opened(stack: contextlib.ExitStack, name: str) -> cabc.Callable[[], float] | None:
-    """A function that makes calls of a watched app and returns their CPU seconds, or None without the package."""
+def started(stack: contextlib.ExitStack, name: str) -> Connection | None:
+    """A pipe to a process with a watched app, which lives as long as the stack; None without the watcher's package."""
+    processes = multiprocessing.get_context("spawn")
+    here, there = processes.Pipe()
+    process = processes.Process(target=serve, args=(name, there), daemon=True)
+    process.start()
+    there.close()
+    stack.callback(process.join)
+    if not here.recv():
+        return None
+    # Before `join`: no more calls.
+    stack.callback(here.send, 0)
+    return here
+
+
+def serve(name: str, pipe: Connection) -> None:
+    """Send the CPU seconds of as many calls as are asked for, until it is none, after telling if the app is watched."""
+    logging.basicConfig(level=logging.ERROR)
     watcher, db = WATCHERS[name], dynaflask.Dynamo()
     model = _peers.declare(db.Model)
     app = make_app("forum", db, transport="direct", **watcher.settings)
-    try:
-        with contextlib.ExitStack() if watcher.is_shared else contextlib.nullcontext(stack) as block:
-            after = block.enter_context(watcher.watch(app))
-    except ImportError:
-        return None
+    with contextlib.ExitStack() as stack:
+        try:
+            after = stack.enter_context(watcher.watch(app))
+        except ImportError:
+            pipe.send(False)
+            return
+        for _ in range(WARM_UP):
+            read(app, model, CALLS, after)
+        # Keep what the app and packages hold out of each garbage collection.
+        gc.collect()
+        gc.freeze()
+        pipe.send(True)
+        while calls := pipe.recv():
+            pipe.send(read(app, model, calls, after))
 
-    def call() -> float:
-        with watcher.watch(app) if watcher.is_shared else contextlib.nullcontext(), app.test_request_context("/"):
-            return read(model, after)
 
-    call()
-    return call
-
-
-def read(model: t.Any, after: After) -> float:
-    """CPU seconds of many calls, each with what comes after it."""
+def read(app: flask.Flask, model: t.Any, calls: int, after: After) -> float:
+    """CPU seconds of calls in a request, each with what comes after it."""
     key = tuple(_peers.KEY.values())
-    started = time.process_time()
-    for _ in range(CALLS):
-        model.get(*key)
-        if after is not None:
-            after()
-    return time.process_time() - started
+    with app.test_request_context("/"):
+        started = time.process_time()
+        for _ in range(calls):
+            model.get(*key)
+            if after is not None:
+                after()
+        return time.process_time() - started
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.ERROR)
     main(__file__, variants=[all_watchers], report=report, columns=COLUMNS)

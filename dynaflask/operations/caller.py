@@ -37,6 +37,11 @@ class Caller(t.NamedTuple):
 
 # Files whose code belongs to LIBRARIES. Each call looks at some ten frames, and most are found here.
 _library_files: set[str] = set()
+# Files whose code belongs to the program. Their lines end the search.
+_program_files: set[str] = set()
+
+# A named tuple without the function that takes its fields, which takes twice the time.
+_new_tuple = tuple.__new__
 
 
 def find_caller(depth: int = 1) -> Caller | None:
@@ -52,15 +57,21 @@ def find_caller(depth: int = 1) -> Caller | None:
     frame: types.FrameType | None = sys._getframe(depth)
     files = _library_files
     while frame is not None:
-        file = frame.f_code.co_filename
+        code = frame.f_code
+        file = code.co_filename
         if file not in files:
+            line = _new_tuple(Caller, (file, frame.f_lineno, code.co_name))
+            if file in _program_files:
+                return line
             package = _package(frame.f_globals.get("__name__", ""))
-            if package not in LIBRARIES:
-                line = Caller(file, frame.f_lineno, frame.f_code.co_name)
-                return line if package != ADMIN else _page(frame) or line
-            # Code without a file, such as "<string>", shares its name with code of the program.
+            if package == ADMIN:
+                return _page(frame) or line
+            is_library = package in LIBRARIES
+            # Code without a file, such as "<string>", shares its name with other code.
             if not file.startswith("<"):
-                files.add(file)
+                (files if is_library else _program_files).add(file)
+            if not is_library:
+                return line
         frame = frame.f_back
     return None
 

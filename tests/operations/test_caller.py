@@ -54,6 +54,7 @@ def test_a_stack_without_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     thread = threading.Thread(target=lambda: found.append(caller.find_caller()))
     monkeypatch.setattr(caller, "LIBRARIES", caller.LIBRARIES | {"threading", __name__.partition(".")[0]})
     monkeypatch.setattr(caller, "_library_files", set())
+    monkeypatch.setattr(caller, "_program_files", set())
     thread.start()
     thread.join()
     assert found == [None]

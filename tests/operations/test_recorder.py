@@ -11,6 +11,7 @@ import dynaflask
 from dynaflask import Operation
 from dynaflask import TenantLimitExceeded
 from dynaflask import operation_finished
+from dynaflask.operations.operation import Source
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -195,3 +196,29 @@ def test_keys_are_told_apart_and_not_shown(
         first, second, third = db.recorded_operations()
     assert first.key_hash == third.key_hash != second.key_hash
     assert "secret" not in repr(first)
+
+
+@pytest.mark.parametrize("params", [{"TableName": "Thread"}, {"TableName": "Thread", "Key": ["forum"]}])
+def test_a_call_without_a_key_has_no_hash(make: MakeApp, params: dict[str, t.Any]) -> None:
+    """A program may call a connection with anything. The record of the error is made without a key."""
+    app = make(record_operations=True)
+    recorder = app.extensions["dynamo"].recorder
+    with app.app_context():
+        source = Source("app", "default", None, None)
+        operation = recorder.operation("GetItem", params, ValueError("no key"), source, 0.1)
+    assert (operation.key_hash, operation.error) == (None, "ValueError")
+
+
+@pytest.mark.parametrize("key", [{"id": {"B": b"1"}}, {"id": {"S": "1,2"}, "at": {"N": "3"}}])
+def test_keys_of_all_types_have_a_hash(make: MakeApp, key: dict[str, t.Any]) -> None:
+    """Equal keys have one hash, also binary ones, and keys that only look alike in a row have two."""
+    app = make(record_operations=True)
+    recorder = app.extensions["dynamo"].recorder
+
+    def hash_of(key: dict[str, t.Any]) -> int:
+        source = Source("app", "default", None, None)
+        return t.cast("int", recorder.operation("GetItem", {"TableName": "T", "Key": key}, {}, source, 0.1).key_hash)
+
+    with app.app_context():
+        assert hash_of(key) == hash_of({**key})
+        assert hash_of(key) != hash_of({"id": {"S": "1"}, "at": {"S": "2,3"}})
