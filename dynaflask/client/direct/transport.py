@@ -11,10 +11,8 @@ If a hook listens to the client, or the client uses a feature that is not suppor
 from __future__ import annotations
 
 import collections.abc as cabc
-import contextvars
 import functools
 import logging
-import threading
 import types
 import typing as t
 import urllib.parse
@@ -41,11 +39,13 @@ from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.direct.operation_codec import names_an_arn
 from dynaflask.client.direct.page_decoder import MALFORMED
 from dynaflask.client.direct.page_decoder import PageDecoder
+from dynaflask.client.direct.pending_call import AttemptResult
+from dynaflask.client.direct.pending_call import PendingCall
+from dynaflask.client.direct.pending_call import pending_call
 from dynaflask.client.direct.process_state import ProcessState
 from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
 from dynaflask.client.direct.request_template import request_line
-from dynaflask.client.direct.response import Response
 from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
@@ -53,7 +53,6 @@ from dynaflask.client.plain_requests import decoded
 from dynaflask.client.process import ProcessLocal
 from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
-from dynaflask.exceptions import DamagedResponse
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.tracing import traced_modules
 
@@ -62,81 +61,7 @@ if t.TYPE_CHECKING:
 
     from dynaflask.client.destination import Destination
 
-FIRST_REDIRECT = 300
-
-AttemptResult = t.Union[Response, BotoCoreError]  # noqa: UP007 - evaluated at run time, on Python 3.10
-
 _log = logging.getLogger("dynaflask.direct")
-
-
-class PendingCall:
-    """One call that botocore makes for the direct transport.
-
-    Args:
-        transport: Transport of the call. Handlers see calls of other transports, too: to get the credentials of one
-            client, botocore may call DynamoDB with another.
-        operation: Operation of the call.
-        params: Parameters of the call.
-        invocation_id: Invocation id, which all attempts of the call share.
-        first_result: Result of attempt 1, until botocore takes it. ``None`` if botocore makes attempt 1.
-
-    Attributes:
-        attempts: Number of attempts so far.
-        response: Last response.
-        url: URL that the last response came from.
-    """
-
-    def __init__(
-        self,
-        transport: DirectTransport,
-        operation: OperationCodec,
-        params: dict[str, t.Any],
-        invocation_id: str,
-        first_result: AttemptResult | None,
-    ) -> None:
-        self.transport = transport
-        self.operation = operation
-        self.params = params
-        self.invocation_id = invocation_id
-        self.first_result = first_result
-        self.attempts = 0
-        self.response: Response | None = None
-        self.url = ""
-        self._thread_id: int | None = threading.get_ident()
-
-    @property
-    def is_running_here(self) -> bool:
-        """True in the thread that makes the call, until the call ends.
-
-        A task or a thread that a handler starts keeps a copy of the context, but is no part of the call.
-        """
-        return self._thread_id == threading.get_ident()
-
-    def end(self) -> None:
-        """The call has ended."""
-        self._thread_id = None
-
-    @property
-    def is_damaged(self) -> bool:
-        """True if botocore takes the last response for a success, and it is not an intact one."""
-        response = self.response
-        return response is not None and response.status_code < FIRST_REDIRECT and not response.is_intact
-
-    def check_response(self) -> None:
-        """Raise if the last response is damaged.
-
-        Raises:
-            DamagedResponse: The response is interim, incomplete or damaged.
-        """
-        if self.response is not None and self.is_damaged:
-            raise DamagedResponse(
-                error=f"{self.url} sent {_fault_of(self.response)}. The request may have been applied."
-            )
-
-
-_pending_call: contextvars.ContextVar[PendingCall | None] = contextvars.ContextVar(
-    "dynaflask_pending_call", default=None
-)
 
 
 class DirectTransport:
@@ -309,9 +234,9 @@ class DirectTransport:
         if pending.first_result is not None and _log.isEnabledFor(logging.DEBUG):
             outcome = _outcome(pending.first_result)
             _log.debug("%s: botocore's retry policy takes over after attempt 1: %s.", pending.operation.name, outcome)
-        token = _pending_call.set(pending)
         try:
-            result = make_silenced_call(self._client, pending.operation.name, pending.params)
+            with pending_call.block(pending):
+                result = make_silenced_call(self._client, pending.operation.name, pending.params)
         except (ConnectionClosedError, *MALFORMED):
             # botocore raises a ValueError for a checksum that is not a number, and others for a body that is not an
             # object. Both are faults of the response only if it shows them: code that refreshes credentials may raise
@@ -320,15 +245,12 @@ class DirectTransport:
             if pending.response is not None:
                 pending.operation.parse_stock(pending.response)
             raise
-        finally:
-            pending.end()
-            _pending_call.reset(token)
         pending.check_response()
         return result
 
     def _pending_call_for(self, event_name: str) -> PendingCall | None:
-        pending = _pending_call.get()
-        if pending is None or pending.transport is not self or not pending.is_running_here:
+        pending = pending_call.get()
+        if pending is None or pending.transport is not self:
             return None
         return pending if event_name.endswith(f".{pending.operation.name}") else None
 
@@ -423,14 +345,6 @@ def _find_unsupported_reason(client: t.Any) -> str | None:
     if client.meta.endpoint_url.startswith("https") and hostname_checking_context(client) is None:
         return "the client has TLS settings of its own"
     return None
-
-
-def _fault_of(response: Response) -> str:
-    if response.status_code < OK:
-        return f"status {response.status_code} in place of a response"
-    if not response.is_complete:
-        return "a response that is cut short or malformed"
-    return "a response that does not match its checksum, or is not JSON"
 
 
 def _outcome(result: AttemptResult) -> str:
