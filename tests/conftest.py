@@ -214,6 +214,17 @@ def _running(threads: cabc.Iterable[threading.Thread]) -> list[threading.Thread]
     return [thread for thread in threads if thread.is_alive()]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_heap() -> None:
+    """Let a garbage collection look only at what the tests of one file have made. Hundreds of tests ask for some.
+
+    All that still exists when a file starts is kept: it belongs to modules, to fixtures of the session and to pytest.
+    """
+    while gc.collect():  # the end of one cycle may free another, such as a client's session
+        pass
+    gc.freeze()
+
+
 @pytest.fixture
 def db() -> dynaflask.Dynamo:
     """An extension object of the test's own."""

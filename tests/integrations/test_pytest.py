@@ -17,6 +17,7 @@ import dynaflask
 from dynaflask.testing import AppTables
 from dynaflask.testing import account_config
 from tests.support.paths import PROJECT
+from tests.support.paths import environment
 from tests.support.paths import measured_environment
 
 FACTORY = """
@@ -73,12 +74,17 @@ def test_alone(app, visitor, number):
 """
 
 
-def run_pytest(directory: pathlib.Path, files: dict[str, str], *options: str) -> str:
+def run_pytest(
+    directory: pathlib.Path,
+    files: dict[str, str],
+    *options: str,
+    environment: t.Callable[..., dict[str, str]] = environment,
+) -> str:
     """The output of a pytest of its own that passes, with no other plugins than those that the options name."""
     for name, code in files.items():
         (directory / name).write_text(textwrap.dedent(code))
     command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "-q", *options]
-    variables = measured_environment(
+    variables = environment(
         PYTHONPATH=os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]),
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
@@ -137,7 +143,9 @@ def test_the_context_of_pytest_flask(tmp_path: pathlib.Path) -> None:
         assert dynamo_server == local.endpoint()
     """
     files = {"forum.py": FACTORY, "conftest.py": CONFTEST, "test_context.py": test}
-    run_pytest(tmp_path, files, "-p", "dynaflask.integrations.pytest", "-p", "flask")
+    # It alone starts the local server by the fixture of the plugin.
+    plugins = ["-p", "dynaflask.integrations.pytest", "-p", "flask"]
+    run_pytest(tmp_path, files, *plugins, environment=measured_environment)
 
 
 @pytest.fixture

@@ -128,8 +128,10 @@ def test_a_call_outside_of_a_context_is_not_observed(
 def run_pytest(directory: pathlib.Path, url: str, *arguments: str) -> str:
     """The output of pytest in a directory with the program."""
     (directory / "test_program.py").write_text(PROGRAM, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "dynaflask.testing.observe", "-p", "no:cacheprovider", *arguments]
-    variables = measured_environment(ENGINE=url)
+    options = ["-p", "dynaflask.testing.observe", "-p", "xdist", "-p", "no:cacheprovider", *arguments]
+    # Without the plugins of all other packages, which each process would import.
+    variables = measured_environment(ENGINE=url, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    command = [sys.executable, "-m", "pytest", *options]
     process = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, env=variables)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout

@@ -53,8 +53,6 @@ def xray(module: str) -> Tracer:
     @contextlib.contextmanager
     def tracer() -> cabc.Iterator[Traced]:
         xray_recorder.configure(sampling=False)
-        # No X-Ray daemon receives the traces.
-        xray_recorder.emitter._socket.close()
         with restoring_patches(), mock.patch.object(xray_recorder.emitter, "send_entity"):
             segment = xray_recorder.begin_segment("test")
             patcher.patch((module,))
@@ -78,6 +76,9 @@ def restoring_patches() -> cabc.Iterator[None]:
             for module in (botocore.client, botocore.httpsession):
                 vars(module).pop("_xray_enabled", None)
 
+
+# The SDK opens a socket when it is imported. No X-Ray daemon receives the traces.
+xray_recorder.emitter._socket.close()
 
 TRACERS = {"opentelemetry": opentelemetry, "x-ray": xray("botocore"), "x-ray for pynamodb": xray("pynamodb")}
 every_tracer = pytest.mark.parametrize("tracer", TRACERS.values(), ids=TRACERS)
