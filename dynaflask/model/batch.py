@@ -118,7 +118,7 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
                 request if "action" in request else self._matching_operation(request) for request in unprocessed
             ]
             pending = set(map(id, self.pending_operations))
-            items.mark_saved(
+            items.count_versions(
                 operation["item"]
                 for operation in operations
                 if operation["action"] == PUT and id(operation) not in pending

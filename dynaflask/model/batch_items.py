@@ -12,7 +12,7 @@ from dynaflask.client.plain_requests import decoded_items
 from dynaflask.client.table_connection import TableConnection
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec_lookup import codec_in
-from dynaflask.model.item_tenant import remember_tenant
+from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.item_tenant import require_unchanged
@@ -50,7 +50,7 @@ class BatchItems:
         self._serializers: dict[type, CheckedSerializer | None] = {}
         self._are_usual = True
 
-    def serialize(self, operations: cabc.Iterable[Json]) -> tuple[list[t.Any], list[Json]]:
+    def serialize(self, operations: cabc.Sequence[Json]) -> tuple[list[t.Any], list[Json]]:
         """The items of the objects to save, with their next versions, and the keys of the objects to delete.
 
         An item may be encoded, for :meth:`send` alone.
@@ -62,12 +62,10 @@ class BatchItems:
             TenantMismatch: An object is another tenant's.
             RuntimeError: As of ``require_same_scope``.
         """
-        items, keys, scope = [], [], self._scope
-        for operation in operations:
-            instance = operation["item"]
-            if operation["action"] != PUT:
-                keys.append(serialized_keys(instance))
-                continue
+        items, scope = [], self._scope
+        has_tenant = scope is not None and scope.known_tenant is not None
+        keys = [serialized_keys(operation["item"]) for operation in operations if operation["action"] != PUT]
+        for instance in [operation["item"] for operation in operations if operation["action"] == PUT]:
             serialize = self._serializer_of(instance)
             if serialize is None:
                 self.are_plain = self._are_usual = False
@@ -79,6 +77,9 @@ class BatchItems:
                 require_unchanged(instance, tenant, scope)
                 if not is_plain:
                     self.are_plain = False
+            if has_tenant:
+                # Before the write: DynamoDB may have done it although the call fails.
+                claim(instance, scope)
             items.append(item)
         require_same_scope(self._model, scope)
         return items, keys
@@ -104,17 +105,14 @@ class BatchItems:
             put_items = PlainItems(put_items)
         return t.cast("Json", table.batch_write_item(put_items=put_items, delete_items=keys))
 
-    def mark_saved(self, instances: cabc.Iterable[t.Any]) -> None:
-        """Give objects the versions and the tenant of their items, as after a save."""
-        scope = self._scope
-        if self._are_usual and (scope is None or scope.known_tenant is None):
+    def count_versions(self, instances: cabc.Iterable[t.Any]) -> None:
+        """Give saved objects the versions of their items, as after a save."""
+        if self._are_usual:
             return
         for instance in instances:
             if self._serializer_of(instance) is None:
-                with in_call(scope, instance):
+                with in_call(self._scope, instance):
                     instance.update_local_version_attribute()
-            else:
-                remember_tenant(instance, scope)
 
     def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
         """The serializer of an object; None if it has a version, or if something overrides a step."""

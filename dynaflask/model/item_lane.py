@@ -179,13 +179,12 @@ class ItemLane:
         item, is_plain = (serialize or codec.checked_serializer)(instance)
         require_unchanged(instance, tenant, scope)
         table, requests = self._connect(scope)
+        # Before the write: DynamoDB may have done it although the call fails.
+        claim(instance, scope)
         request = None if requests is None or type(item) is dict else requests.put_encoded(item)
         if request is None:
-            data = self._put(table, requests, item, condition, is_plain=is_plain)
-        else:
-            data = table.connection.send_plain(PUT_ITEM, request)
-        remember_tenant(instance, scope)
-        return data
+            return self._put(table, requests, item, condition, is_plain=is_plain)
+        return table.connection.send_plain(PUT_ITEM, request)
 
     def _put(
         self, table: TableConnection, requests: PlainRequests | None, item: t.Any, condition: t.Any, *, is_plain: bool

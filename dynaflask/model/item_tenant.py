@@ -47,6 +47,12 @@ class ItemTenantMixin:
             claim(self, _scope_with_tenant(self))
         return item
 
+    def _get_save_args(self, *args: t.Any, **options: t.Any) -> t.Any:
+        save_args = t.cast("t.Any", super())._get_save_args(*args, **options)
+        # Before the write: DynamoDB may have done it although the call fails.
+        claim(self, _scope_with_tenant(self))
+        return save_args
+
     def _get_hash_range_key_serialized_values(self) -> tuple[t.Any, t.Any]:
         read = t.cast("t.Any", super())._get_hash_range_key_serialized_values
         return t.cast("tuple[t.Any, t.Any]", read_in_one_scope(self, read))

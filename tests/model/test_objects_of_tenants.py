@@ -13,6 +13,8 @@ import typing as t
 import botocore.session
 import pytest
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import VersionAttribute
+from pynamodb.exceptions import PynamoDBException
 
 import dynaflask
 from dynaflask import TenantMismatch
@@ -88,6 +90,39 @@ def saved(item: t.Any) -> t.Any:
 def unpickled(pickled: bytes) -> t.Any:
     """What was pickled, as another process reads it."""
     return pickle.loads(pickled)  # noqa: S301 - the test's own
+
+
+class Versioned(dynaflask.Model):
+    """A model that takes no lane to be saved."""
+
+    class Meta:
+        """Its table."""
+
+        table_name = "Article"
+
+    forum_name = UnicodeAttribute(hash_key=True)
+    subject = UnicodeAttribute(range_key=True)
+    version = VersionAttribute()
+
+
+def save_in_batch(_: dynaflask.Dynamo, item: t.Any) -> None:
+    """Save an object in a batch."""
+    with type(item).batch_write() as batch:
+        batch.save(item)
+
+
+def save_in_transaction(db: dynaflask.Dynamo, item: t.Any) -> None:
+    """Save an object in a transaction."""
+    with db.transact_write() as transaction:
+        transaction.save(item)
+
+
+#: How a program saves an object.
+SAVES: dict[str, cabc.Callable[[dynaflask.Dynamo, t.Any], t.Any]] = {
+    "save": lambda _, item: item.save(),
+    "batch": save_in_batch,
+    "transaction": save_in_transaction,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -253,6 +288,25 @@ class TestTwoApps:
             assert type(world.db.connection.tenant) is str
             Article("forum", "subject", text=world.db.current_tenant).save()
         assert world.sent() == ["one acme-Article"]
+
+
+@pytest.mark.parametrize("way", SAVES)
+@pytest.mark.parametrize("model", [Article, Versioned], ids=["lane", "PynamoDB"])
+def test_a_save_that_failed(world: World, model: t.Any, way: str) -> None:
+    """DynamoDB may have done the write, so that the object is that of its tenant: no other tenant and app saves it."""
+    item = model("forum", "subject")
+    world.answer = lambda _: (400, {"__type": "x#ValidationException", "message": "no"})
+    with world.one.app_context(), world.db.tenant("acme"), pytest.raises(PynamoDBException):
+        SAVES[way](world.db, item)
+    world.answer = two_apps.plain_answer
+    world.sent()
+    for app, tenant in ((world.one, "globex"), (world.two, "acme")):
+        with app.app_context(), world.db.tenant(tenant), pytest.raises(TenantMismatch):
+            SAVES[way](world.db, item)
+    assert world.sent() == []
+    with world.one.app_context(), world.db.tenant("acme"):
+        SAVES[way](world.db, item)
+    assert world.sent() == ["one acme-Article"]
 
 
 class TestOwnObjects:

@@ -23,6 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 import dynaflask
 from dynaflask.client.direct.http_pool import ConnectionPool
 from dynaflask.client.direct.http_pool import Origin
+from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.transport import DirectTransport
 from dynaflask.client.key import ClientKey
 from dynaflask.registry.registry import Registry
@@ -310,12 +311,12 @@ class TestPlantedFaults:
         """A request that the direct transport signs with the keys of another tenant is reported."""
         turns: list[str] = []
 
-        def credentials(self: DirectTransport) -> t.Any:
-            own = stock(self)
-            return own._replace(access_key="AKIAACME") if len(turns) > len(NAMES) else own
+        def render(self: RequestTemplate, body: bytes, credentials: t.Any, invocation_id: str) -> bytes | None:
+            shared = credentials._replace(access_key="AKIAACME") if len(turns) > len(NAMES) else credentials
+            return stock(self, body, shared, invocation_id)
 
-        stock = DirectTransport._credentials
-        monkeypatch.setattr(DirectTransport, "_credentials", credentials)
+        stock = RequestTemplate.render
+        monkeypatch.setattr(RequestTemplate, "render", render)
         with reported("GetItem for 'globex': the identity 'AKIAACME' belongs to 'acme'"):
             assert_isolated(silo, NAMES, lambda name: (turns.append(name), thread_model.get("f", "s")))
 
