@@ -39,37 +39,21 @@ class Lease:
     @contextlib.contextmanager
     def call(self) -> cabc.Iterator[t.Any]:
         """The client for one call. It is not evicted meanwhile."""
-        pooled, client = self._acquire_client()
-        try:
+        with self._in_use() as (_, client):
             yield client
-        finally:
-            self.release(pooled)
 
-    def acquire(self) -> PooledClient:
-        """Start a call, without the cost of a ``with`` block. Pass the pooled client to :meth:`release` at its end.
+    def pooled_client(self) -> PooledClient:
+        """The client for the next call, without the cost of a ``with`` block.
 
-        Returns:
-            The pooled client, which is not evicted before its release.
+        It may be evicted at any moment. The caller adds the call to its ``active_calls``, looks if ``is_open`` is true
+        still, and removes the call at its end. The call is added inside of the ``try`` block that removes it: a signal
+        may raise between two statements, and the client would be in use for ever.
         """
-        while True:
-            pooled = self._clients.get(self.key.owner is None)
-            if pooled is None or not pooled.is_usable:
-                pooled = self._renew(pooled)
-            pooled.last_used = time.monotonic()
-            pooled.active_calls.append(None)
-            if pooled.is_open:
-                return pooled
-            # Another thread evicted the client before it could see this call.
-            pooled.active_calls.pop()
-
-    @staticmethod
-    def release(pooled: PooledClient) -> None:
-        """End a call.
-
-        Args:
-            pooled: The pooled client that :meth:`acquire` returned.
-        """
-        pooled.active_calls.pop()
+        pooled = self._clients.get(self.key.owner is None)
+        if pooled is None or not pooled.is_usable:
+            pooled = self._renew(pooled)
+        pooled.last_used = time.monotonic()
+        return pooled
 
     def dedicated(self, owner: object, *, is_pinned: bool = True) -> t.Any:
         """A client that serves this app alone, for user code to hold. From now on it makes the app's calls as well.
@@ -80,10 +64,9 @@ class Lease:
         """
         if self.key.owner is None:
             self.key = self.key._replace(owner=owner)
-        pooled, client = self._acquire_client()
-        # A client that is pinned stays pinned.
-        pooled.is_pinned |= is_pinned
-        self.release(pooled)
+        with self._in_use() as (pooled, client):
+            # A client that is pinned stays pinned.
+            pooled.is_pinned |= is_pinned
         shared = self._clients.pop(True, None)
         if shared is not None:
             shared.remove_lease(self)
@@ -105,19 +88,20 @@ class Lease:
         for pooled in list(clients.values()):
             pooled.remove_lease(self)
 
-    def _acquire_client(self) -> tuple[PooledClient, t.Any]:
-        """Start a call, and make botocore's client if there is none."""
+    @contextlib.contextmanager
+    def _in_use(self) -> cabc.Iterator[tuple[PooledClient, t.Any]]:
+        """A pooled client and botocore's client, which is made if there is none."""
         while True:
-            pooled = self.acquire()
+            pooled = self.pooled_client()
             try:
-                client = pooled.client
-            except BaseException:
-                self.release(pooled)
-                raise
-            if client is not None:
-                return pooled, client
-            # Another thread closed the client meanwhile.
-            self.release(pooled)
+                pooled.active_calls.append(None)
+                # None if another thread closed it meanwhile.
+                client = pooled.client if pooled.is_open else None
+                if client is not None:
+                    yield pooled, client
+                    return
+            finally:
+                pooled.active_calls.pop()
 
     def _renew(self, former: PooledClient | None) -> PooledClient:
         key, clients = self.key, self._clients

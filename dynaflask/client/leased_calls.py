@@ -72,27 +72,39 @@ class LeasedCalls(TableCalls):
     _placed: PooledClient | None
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        owner, lease, recorder = self._owner, self._lease, self._recorder
-        if not owner.pushes:
-            owner.require_open()
-        if lease is None:
-            lease = self._lease = owner.lease(self.bind)
-        pooled = None
+        recorder, lease, pooled = self._recorder, self._lease, None
+        if lease is None or not self._owner.pushes:
+            lease = self._open_lease()
         try:
-            pooled = lease.acquire()
-            try:
-                is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
-                if is_bare and pooled.is_direct:
-                    return pooled.api_call._make_api_call(operation_name, operation_kwargs)
-                call = pooled.api_call if is_bare else ApiCall(self._api_caller(operation_name, pooled))
-                return call._make_api_call(operation_name, decoded(operation_kwargs))
-            finally:
-                lease.release(pooled)
+            while True:
+                pooled = lease.pooled_client()
+                try:
+                    pooled.active_calls.append(None)
+                    is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
+                    # If it is not open, another thread evicted the client before it could see this call.
+                    if pooled.is_open and is_bare and pooled.is_direct:
+                        return pooled.api_call._make_api_call(operation_name, operation_kwargs)
+                    if pooled.is_open:
+                        call = pooled.api_call if is_bare else ApiCall(self._api_caller(operation_name, pooled))
+                        return call._make_api_call(operation_name, decoded(operation_kwargs))
+                finally:
+                    pooled.active_calls.pop()
         except CALL_ERRORS as error:
-            client = None if pooled is None else pooled.made_client
-            create = CreateOptions(self.tenant, self._model, self._owner.needs_tenant)
-            annotate(error, bind=self.bind, operation=operation_name, client=client, create=create)
+            self._annotate(error, operation_name, pooled)
             raise
+
+    def _open_lease(self) -> Lease:
+        """The claim on the client, if the context has not ended."""
+        self._owner.require_open()
+        lease = self._lease
+        if lease is None:
+            lease = self._lease = self._owner.lease(self.bind)
+        return lease
+
+    def _annotate(self, error: Exception, operation_name: str, pooled: PooledClient | None) -> None:
+        client = None if pooled is None else pooled.made_client
+        create = CreateOptions(self.tenant, self._model, self._owner.needs_tenant)
+        annotate(error, bind=self.bind, operation=operation_name, client=client, create=create)
 
     def _api_caller(self, operation_name: str, pooled: PooledClient) -> t.Any:
         """What makes a call: the client or its direct transport, with what this connection and the app add to it."""

@@ -155,7 +155,7 @@ class PooledClient:
         """Close the client if this was its last lease."""
         self._leases.discard(lease)
         # Counted, because the traceback of a failed call refers to this object and would keep it in the pool. A thread
-        # that adds a lease meanwhile sees that the client is closed, and gets another; see Lease.acquire.
+        # that adds a lease meanwhile sees that the client is closed, and gets another; see Lease.pooled_client.
         if not self._leases and self._pid == getpid():
             self.close()
 
@@ -317,7 +317,7 @@ class ClientPool:
             evicted = [pooled for rank, pooled in enumerate(idle) if rank < excess or pooled.last_used < oldest]
             clients.evictions += len(evicted)
         # Outside the lock: closing sockets takes time. A thread that acquires one of these meanwhile sees that it has
-        # no client any more, and gets another; see Lease.acquire.
+        # no client any more, and gets another; see Lease.pooled_client.
         for pooled in evicted:
             logger.debug("Evicted: the client of %r.", pooled.key)
             pooled.close()

@@ -309,8 +309,7 @@ class Sink:
     def made(self) -> t.Any:
         """botocore's client, or None."""
         lease = self.registry.lease(self.registry.binds["default"])
-        pooled = lease.acquire()
-        lease.release(pooled)
+        pooled = lease.pooled_client()
         return pooled.made_client
 
     def get(self) -> t.Any:

@@ -12,6 +12,7 @@ from dynaflask.client.pool import pool
 from dynaflask.config.bind import Bind
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
+from tests.support.settings import MakeApp
 
 
 @pytest.fixture
@@ -20,21 +21,21 @@ def lease(recorder: recorders.Recorder) -> Lease:
     return Lease(Bind(host=recorder.url, region="us-east-1", **KEYS))
 
 
-def test_a_call_counts_as_active_from_acquire_to_release(lease: Lease) -> None:
+def test_a_call_counts_as_active_until_it_ends(lease: Lease) -> None:
     """Several calls at once are counted one by one."""
-    pooled = lease.acquire()
-    assert lease.acquire() is pooled
-    lease.release(pooled)
-    assert not pooled.is_idle
-    lease.release(pooled)
+    pooled = lease.pooled_client()
+    with lease.call():
+        with lease.call():
+            assert len(pooled.active_calls) == 2
+        assert not pooled.is_idle
     assert pooled.is_idle
 
 
-def test_a_call_that_fails_is_released(lease: Lease) -> None:
-    """``call`` releases the client also after an error."""
+def test_a_call_that_fails_ends(lease: Lease) -> None:
+    """``call`` removes the call also after an error."""
     with pytest.raises(ZeroDivisionError), lease.call():
         raise ZeroDivisionError
-    assert lease.acquire().active_calls == [None]
+    assert lease.pooled_client().is_idle
 
 
 def test_a_client_that_was_evicted_before_the_call_is_replaced(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,8 +58,7 @@ def test_a_client_that_cannot_be_had_is_released(
     lease: Lease, monkeypatch: pytest.MonkeyPatch, first: Exception | None
 ) -> None:
     """Another thread may close it before it is made; to make it may fail. No call stays counted."""
-    pooled = lease.acquire()
-    lease.release(pooled)
+    pooled = lease.pooled_client()
     client, outcomes = pooled.client, iter([first])
 
     def next_outcome(_: PooledClient) -> t.Any:
@@ -121,6 +121,32 @@ def test_a_dedicated_client_stays_pinned(lease: Lease) -> None:
     owner = object()
     lease.dedicated(owner)
     lease.dedicated(owner, is_pinned=False)
-    pooled = lease.acquire()
-    lease.release(pooled)
+    pooled = lease.pooled_client()
     assert not pooled.is_idle
+
+
+class InterruptedList(list[None]):
+    """A list of calls. A time limit strikes as soon as a call is added."""
+
+    def append(self, item: None) -> t.NoReturn:
+        """Add a call, and raise."""
+        super().append(item)
+        raise TimeoutError
+
+
+@pytest.mark.parametrize("way", ["a model", "the lease"])
+def test_a_call_that_a_signal_interrupts_at_its_start_ends(make_app: MakeApp, thread_model: t.Any, way: str) -> None:
+    """The client of two apps is not in use for ever, and serves the next call of each."""
+    settings = {"host": "http://127.0.0.1:9", "region": "us-east-1", "max_retry_attempts": 0, **KEYS}
+    apps = [make_app(name, **settings) for name in ("one", "two")]
+    leases = [app.extensions["dynamo"].lease(app.extensions["dynamo"].binds["default"]) for app in apps]
+    pooled = leases[0].pooled_client()
+    assert leases[1].pooled_client() is pooled
+    for app, lease in zip(apps, leases, strict=True):
+        pooled.active_calls = InterruptedList()
+        with app.app_context(), pytest.raises(TimeoutError):
+            if way == "a model":
+                thread_model.get("forum", "subject")
+            with lease.call():
+                pytest.fail("the call began")
+        assert pooled.is_idle

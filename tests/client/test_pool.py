@@ -403,9 +403,8 @@ class TestFork:
     ) -> None:
         """``registry.close`` in a child only forgets them."""
         app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        pooled = lease(app).acquire()
+        pooled = lease(app).pooled_client()
         client = pooled.client
-        lease(app).release(pooled)
         closings: list[int] = []
         monkeypatch.setattr(client, "close", lambda: closings.append(1))
         monkeypatch.setattr("dynaflask.client.pool.getpid", lambda: -1)
@@ -438,7 +437,7 @@ class TestLog:
         """A client is made, evicted and closed; each line names the destination and no secret."""
         with caplog.at_level("DEBUG", "dynaflask.pool"):
             for app in limited(make_app, recorder.url, 1):
-                lease(app).release(lease(app).acquire())
+                lease(app).pooled_client()
             messages = [message for name, _, message in caplog.record_tuples if name == "dynaflask.pool"]
         assert [message.split(":")[0] for message in messages if "us-east-1" in message] == [
             "Made",
@@ -454,7 +453,7 @@ class TestLog:
         """Such a client is replaced after the mock."""
         app = make_app(region="us-east-1", host=recorder.url, **KEYS)
         with moto.mock_aws():
-            lease(app).release(lease(app).acquire())
+            lease(app).pooled_client()
         with caplog.at_level("DEBUG", "dynaflask.pool"):
             ping(app)
         assert "Replaced after a mock: the client of <ClientKey region='us-east-1'" in caplog.text
@@ -498,7 +497,7 @@ class TestMoto:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
         app = make_app(region="us-east-1", host=recorder.url)
         with moto.mock_aws():
-            lease(app).release(lease(app).acquire())
+            lease(app).pooled_client()
         ping(app)
         assert [request.access_key_id for request in recorder.requests] == ["REAL"]
 

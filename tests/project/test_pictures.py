@@ -118,8 +118,7 @@ def clients_of(*apps: flask.Flask) -> list[t.Any]:
     leases = [lease for app in apps for lease in app.extensions["dynamo"].leases() if lease.host is not None]
     clients = []
     for lease in leases:
-        pooled = lease.acquire()
-        lease.release(pooled)
+        pooled = lease.pooled_client()
         clients.append(pooled)
     return list({id(pooled): pooled for pooled in clients}.values())
 
