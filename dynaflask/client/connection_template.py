@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 
     from dynaflask.client.connection import Connection
     from dynaflask.client.leased_calls import ConnectionContext
+    from dynaflask.client.recorded_calls import Watch
 
 # The attributes that PynamoDB's __init__ makes for each connection. All others are values of the bind. Connections to
 # one bind can share `_local`: PynamoDB keeps a session there, which `Connection.session` replaces.
@@ -86,18 +87,11 @@ class ConnectionTemplate:
         connection: Connection = object.__new__(self._type)
         tables = {self._table.table_name: self._table}
         connection.__dict__ = {**self._common, **self._own, "_owner": owner, "_tables": tables}
-        if tenant is not None or self._is_watched_otherwise():
-            connection._act_for(tenant, own_capacity)
-        return connection
-
-    def _is_watched_otherwise(self) -> bool:
         # An app may get or lose a tracer or a counter at any time.
-        common = self._common
-        recorder = common["_recorder"]
-        return (
-            bool(recorder.tracing.tracers) is not common["_is_traced"]
-            or recorder.keeps_calls is not common["_keeps_calls"]
-        )
+        watch: Watch = self._common["_watch"]
+        if tenant is not None or not watch.is_of(self._common["_recorder"]):
+            connection._act_for(tenant, own_capacity, watch=watch)
+        return connection
 
 
 def can_be_kept(bind: Bind) -> bool:
