@@ -2,9 +2,9 @@
 
 python benchmarks/operations.py [--quick] [--write]
 
-Each app runs in a process of its own, as a user's does: in one process, the patches, threads and memory of the other
-watchers change the figures by more than what some of them cost. The processes take turns on one core; the server runs
-on another core. To add a row, add an entry to WATCHERS: a context manager that takes an app, and watches it within its
+Each app runs in a process of its own, as a user's does: in one process with the others, a call took 3 to 8 % more
+instructions, and how many did not depend on its watcher. The processes take turns on one core; the server runs on
+another core. To add a row, add an entry to WATCHERS: a context manager that takes an app, and watches it within its
 block. A watcher whose package is not installed raises ImportError, and is left out.
 """
 

@@ -118,9 +118,9 @@ class Connection(TransactionCalls):
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         if not operation_finished.receivers:
-            if self._is_single:
+            if self._watch.is_single:
                 return self._make_call(operation_name, operation_kwargs)
-            if self._is_light:
+            if self._watch.is_light:
                 return self._make_timed_call(operation_name, operation_kwargs, (), None)
         if self.bind.retry_conflicts:
             return call_until_free(

@@ -16,6 +16,7 @@ from dynaflask.operations.rate_limits import OwnCapacity
 if t.TYPE_CHECKING:
     from pynamodb.connection.base import MetaTable
 
+    from dynaflask.client.call_watch import CallWatch
     from dynaflask.client.connection import Connection
     from dynaflask.client.leased_calls import ConnectionContext
 
@@ -86,18 +87,11 @@ class ConnectionTemplate:
         connection: Connection = object.__new__(self._type)
         tables = {self._table.table_name: self._table}
         connection.__dict__ = {**self._common, **self._own, "_owner": owner, "_tables": tables}
-        if tenant is not None or self._is_watched_otherwise():
-            connection._act_for(tenant, own_capacity)
-        return connection
-
-    def _is_watched_otherwise(self) -> bool:
         # An app may get or lose a tracer or a counter at any time.
-        common = self._common
-        recorder = common["_recorder"]
-        return (
-            bool(recorder.tracing.tracers) is not common["_is_traced"]
-            or recorder.keeps_calls is not common["_keeps_calls"]
-        )
+        watch: CallWatch = self._common["_watch"]
+        if tenant is not None or not watch.is_of(self._common["_recorder"]):
+            connection._act_for(tenant, own_capacity, watch=watch)
+        return connection
 
 
 def can_be_kept(bind: Bind) -> bool:

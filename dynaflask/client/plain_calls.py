@@ -44,6 +44,7 @@ from dynaflask.config.validators import is_arn
 from dynaflask.operations.operation import operation_finished
 
 if t.TYPE_CHECKING:
+    from dynaflask.client.call_watch import CallWatch
     from dynaflask.client.leased_calls import ConnectionContext
 
 # PynamoDB logs each call there at DEBUG level.
@@ -91,8 +92,7 @@ class PlainCalls(pynamodb.connection.Connection):
     _owner: ConnectionContext
     _model: str | None
     _attribute_count: int = 0
-    #: True if a call is one request with its response, and nothing watches it but receivers of the signal.
-    _is_single: bool
+    _watch: CallWatch
     _make_call: t.Callable[[str, dict[str, t.Any]], dict[str, t.Any]]
 
     def get_item(
@@ -245,7 +245,7 @@ class PlainCalls(pynamodb.connection.Connection):
                 request.is_result_kept = True
                 return self.dispatch(operation_name, decoded(request))
             request[RETURN_CONSUMED_CAPACITY] = TOTAL
-            if self._is_single and not operation_finished.receivers:
+            if self._watch.is_single and not operation_finished.receivers:
                 return self._make_call(operation_name, request)
             request.is_result_kept = True
             return self._make_api_call(operation_name, request)

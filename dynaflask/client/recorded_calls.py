@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 import typing as t
 
+from dynaflask.client.call_watch import CallWatch
 from dynaflask.client.leased_calls import LeasedCalls
 from dynaflask.operations.kept_call import ONE_ITEM
 from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import operation_finished
-from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import Receivers
 from dynaflask.operations.tracing import UNKNOWN_PLACE
@@ -22,29 +22,26 @@ from dynaflask.operations.tracing import finished_success
 class RecordedCalls(LeasedCalls):
     """PynamoDB's connection with a record of its calls, for the app and its tenant."""
 
-    def _act_for(self, tenant: str | None, own_capacity: OwnCapacity) -> None:
-        """Set the tenant of a new connection, and what the record of each call has in common, if there is one.
+    def _act_for(self, tenant: str | None, own_capacity: OwnCapacity, *, watch: CallWatch | None = None) -> None:
+        """Set the tenant of a new connection, and what the records of its calls have in common.
 
         Args:
             tenant: As of :class:`.Connection`.
             own_capacity: As of :class:`.Connection`.
+            watch: That of another connection of the app to the same bind, without a limit.
         """
         self.tenant, self._own_capacity, recorder = tenant, own_capacity, self._recorder
-        self._is_traced = is_traced = bool(recorder.tracing.tracers)
-        self._keeps_calls = recorder.keeps_calls
-        self._is_recorded = recorder.is_enabled or is_traced or (own_capacity is not UNSET and own_capacity is not None)
+        is_limited = tenant is not None and recorder.limits.units_per_second(tenant, own_capacity) is not None
+        if watch is None or is_limited or not watch.is_of(recorder):
+            watch = CallWatch.of(recorder, is_limited=is_limited, retries_conflicts=bool(self.bind.retry_conflicts))
+        self._watch = watch
         self._source = Source(recorder.app_name, self.bind.key, self._model, tenant)
-        self._is_limited = tenant is not None and recorder.limits.units_per_second(tenant, own_capacity) is not None
-        self._is_single = not (self._is_recorded or self.bind.retry_conflicts)
-        self._light_seconds = 0.0 if self._is_limited else recorder.light_seconds
-        # Nothing but the start of its time comes before a call, and no tracer and no retry of a conflict after it.
-        self._is_light = self._is_recorded and not (is_traced or self.bind.retry_conflicts)
         self._placed, self._place = None, UNKNOWN_PLACE
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         recorder = self._recorder
         receivers = recorder.receivers() if operation_finished.receivers else ()
-        if not (self._is_recorded or receivers):
+        if not (self._watch.is_recorded or receivers):
             return self._make_call(operation_name, operation_kwargs)
         traced = recorder.tracing.start() if recorder.tracing.tracers else None
         return self._make_timed_call(operation_name, operation_kwargs, receivers, traced)
@@ -52,9 +49,9 @@ class RecordedCalls(LeasedCalls):
     def _make_timed_call(
         self, operation_name: str, operation_kwargs: dict[str, t.Any], receivers: Receivers, traced: Traced | None
     ) -> dict[str, t.Any]:
-        started = time.perf_counter()
+        watch, started = self._watch, time.perf_counter()
         try:
-            if self._is_limited:
+            if watch.is_limited:
                 self._recorder.limits.check_limit(self.tenant, self._own_capacity)
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
@@ -62,10 +59,10 @@ class RecordedCalls(LeasedCalls):
             self._record(operation_name, operation_kwargs, error, seconds, receivers=receivers, traced=traced)
             raise
         seconds = time.perf_counter() - started
-        if receivers or seconds >= self._light_seconds or (traced and operation_name not in ONE_ITEM):
+        if receivers or seconds >= watch.light_seconds or (traced and operation_name not in ONE_ITEM):
             self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
             return result
-        if self._keeps_calls:
+        if watch.keeps_calls:
             self._recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
         if traced:
             source = self._current_source()

@@ -9,6 +9,8 @@ from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
+KEY = {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}}
+
 
 def test_each_call_is_counted_for_its_own_app_and_tenant(
     make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
@@ -26,3 +28,22 @@ def test_each_call_is_counted_for_its_own_app_and_tenant(
         with app.app_context():
             counts = {tenant: usage.calls for tenant, usage in db.registry.usage(by="tenant").items()}
         assert counts == {None: 3, "blue": 2, "red": 1}
+
+
+def test_a_limit_holds_for_its_own_app_and_tenant(
+    make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+) -> None:
+    """Connections of a tenant with a limit and of one without, in two apps, are made in turn from one template."""
+    recorder.answer = lambda _: {"ConsumedCapacity": {"TableName": "Thread", "CapacityUnits": 1e6}, "Item": KEY}
+    limit: dict[str, t.Any] = {"tenant_capacity": 1}
+    tenants: dict[str, t.Any] = {"us": {"blue": limit, "red": {}}, "eu": {"blue": {}, "red": limit}}
+    settings = {"host": recorder.url, "region": "us-east-1", **KEYS}
+    apps = {name: make_app(name, tenants=tenants[name], **settings) for name in tenants}
+    refused: set[tuple[str, str]] = set()
+    for name, tenant in [(name, tenant) for _ in range(3) for name in apps for tenant in ("blue", "red", "blue")]:
+        with apps[name].app_context(), db.tenant(tenant):
+            try:
+                thread_model.get("forum", "subject")
+            except dynaflask.TenantLimitExceeded:
+                refused.add((name, tenant))
+    assert refused == {("us", "blue"), ("eu", "red")}
