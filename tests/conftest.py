@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc as cabc
+import contextlib
 import gc
 import os
 import pathlib
@@ -66,10 +67,22 @@ ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Measure no more in a process that only gives the tests to others: it has imported what this file imports."""
+    """Measure no more in a process that only gives the tests to others: it has imported what this file imports.
+
+    It installs the engine, if there is none, while the others collect the tests.
+    """
     plugins = session.config.pluginmanager
-    if plugins.has_plugin("dsession") and (coverage := plugins.get_plugin("_cov")) and coverage.cov_controller:
+    if not plugins.has_plugin("dsession"):
+        return
+    if (coverage := plugins.get_plugin("_cov")) and coverage.cov_controller:
         coverage.cov_controller.pause()
+    threading.Thread(target=install_engine, daemon=True).start()
+
+
+def install_engine() -> None:
+    """Install ministack. If this fails, the first test says why."""
+    with contextlib.suppress(RuntimeError):
+        engines.find_ministack()
 
 
 @pytest.hookimpl(wrapper=True)
