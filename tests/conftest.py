@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import collections
 import collections.abc as cabc
+import contextlib
 import gc
 import os
-import pathlib
 import signal
 import sys
 import threading
@@ -66,10 +66,22 @@ ENGINES = ["ministack", "moto", *(["own"] if engines.own() else [])]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Measure no more in a process that only gives the tests to others: it has imported what this file imports."""
+    """Measure no more in a process that only gives the tests to others: it has imported what this file imports.
+
+    It installs the engine, if there is none, while the others collect the tests.
+    """
     plugins = session.config.pluginmanager
-    if plugins.has_plugin("dsession") and (coverage := plugins.get_plugin("_cov")) and coverage.cov_controller:
+    if not plugins.has_plugin("dsession"):
+        return
+    if (coverage := plugins.get_plugin("_cov")) and coverage.cov_controller:
         coverage.cov_controller.pause()
+    threading.Thread(target=install_engine, daemon=True).start()
+
+
+def install_engine() -> None:
+    """Install ministack. If this fails, the first test says why."""
+    with contextlib.suppress(RuntimeError):
+        engines.find_ministack()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -167,15 +179,17 @@ def recorder() -> cabc.Iterator[recorders.Recorder]:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> t.Iterator[None]:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[None]:
     """Hide the AWS and PynamoDB settings of the developer from the tests."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "PYNAMODB_", "DYNAMODB_"))]:
         monkeypatch.delenv(name)
     if dynaflask.Registry.pool._limits:
         gc.collect()  # an app of an earlier test, not yet collected, still limits the pool
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    # Not in a folder of the test's own: most tests have no use for one, and it takes longer than they do.
+    folder = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "no-credentials"))
     yield
     dynaflask.Registry.pool.close()  # botocore's sessions cache their credentials
 

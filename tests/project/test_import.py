@@ -65,7 +65,21 @@ def test_a_name_is_imported_when_it_is_used() -> None:
     assert dynaflask.__all__ == sorted(dynaflask._MODULES)
 
 
-@pytest.mark.parametrize("name", ["dynaflask", "dynaflask.cli", "dynaflask.local", "dynaflask.views"])
+PACKAGES = ["dynaflask", "dynaflask.cli", "dynaflask.local", "dynaflask.views"]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_public_name_is_found_and_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first use of a name finds its object, and each later one the same object."""
+    package = importlib.import_module(name)
+    for public in package.__all__:
+        used = getattr(package, public)
+        monkeypatch.delitem(vars(package), public)
+        assert getattr(package, public) is used
+        assert vars(package)[public] is used
+
+
+@pytest.mark.parametrize("name", PACKAGES)
 def test_an_unknown_name(name: str) -> None:
     """A name that does not exist is an ``AttributeError``, as in any module; also where names are imported on use."""
     module = importlib.import_module(name)
