@@ -98,6 +98,7 @@ def _diagnose(registry: Registry, destination: Destination) -> Diagnosis:
         tuple(model.__name__ for model in models),
         sources.values_of(bind, sources.layers_of(registry, bind, destination.declared_by), client),
         tuple(findings),
+        destination.declared_by and destination.declared_by.__name__,
     )
 
 

@@ -29,7 +29,7 @@ def show(registry: Registry, *, bind_key: str | None = None, as_json: bool = Fal
     else:
         print_records(
             [
-                {"bind": diagnosis.bind, **dataclasses.asdict(value)}
+                {"bind": diagnosis.label, **dataclasses.asdict(value)}
                 for diagnosis in diagnoses
                 for value in diagnosis.values
             ]
@@ -37,7 +37,7 @@ def show(registry: Registry, *, bind_key: str | None = None, as_json: bool = Fal
         click.echo()
         print_records(
             [
-                {"bind": diagnosis.bind, **dataclasses.asdict(finding)}
+                {"bind": diagnosis.label, **dataclasses.asdict(finding)}
                 for diagnosis in diagnoses
                 for finding in diagnosis.findings
             ]

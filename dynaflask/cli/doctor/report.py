@@ -58,6 +58,7 @@ class Diagnosis:
         models: Class names of the models whose tables are there.
         values: The settings that decide the destination.
         findings: The results of the checks.
+        declared_by: Name of the model whose ``Meta`` names the destination; ``None`` if the settings of the app do.
     """
 
     bind: str
@@ -65,6 +66,12 @@ class Diagnosis:
     models: tuple[str, ...]
     values: tuple[Value, ...]
     findings: tuple[Finding, ...]
+    declared_by: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The key of the bind, with the model that names another destination for it: ``default (Thread)``."""
+        return self.bind if self.declared_by is None else f"{self.bind} ({self.declared_by})"
 
     @property
     def is_ok(self) -> bool:

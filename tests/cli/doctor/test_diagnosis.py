@@ -215,6 +215,7 @@ def test_models_elsewhere_have_a_diagnosis_of_their_own(
     with app.app_context():
         found = diagnose(db.registry)
         assert [(one.bind, one.models) for one in found] == [("default", ()), ("eu", ()), ("default", ("Thread",))]
+        assert [one.label for one in found] == ["default", "eu", "default (Thread)"]
         assert "mars" in message(found[0], "model Lost")
         assert [one.bind for one in diagnose(db.registry, bind_key="eu")] == ["eu"]
         with pytest.raises(dynaflask.UnknownBind):
