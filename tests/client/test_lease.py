@@ -7,8 +7,8 @@ import typing as t
 import pytest
 
 from dynaflask.client.lease import Lease
-from dynaflask.client.pool import PooledClient
 from dynaflask.client.pool import pool
+from dynaflask.client.pooled_client import PooledClient
 from dynaflask.config.bind import Bind
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS

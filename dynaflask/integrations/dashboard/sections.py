@@ -21,7 +21,7 @@ from dynaflask.operations.usage import summed
 
 if t.TYPE_CHECKING:
     from dynaflask.client.lease import Lease
-    from dynaflask.client.pool import PooledClient
+    from dynaflask.client.pooled_client import PooledClient
     from dynaflask.integrations.dashboard.checks import Check
     from dynaflask.operations.operation import Operation
     from dynaflask.registry.registry import Registry
