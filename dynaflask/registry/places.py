@@ -12,7 +12,9 @@ from pynamodb.settings import get_settings_value
 
 from dynaflask.client.environment import KEY_VARIABLES
 from dynaflask.client.environment import REGION_VARIABLES
-from dynaflask.config.bind import Bind
+
+if t.TYPE_CHECKING:
+    from dynaflask.config.bind import Bind
 
 # AWS's endpoints of a region are one place: the usual one, those for IPv6 and FIPS, of an account, and of a VPC.
 # https://docs.aws.amazon.com/general/latest/gr/ddb.html

@@ -703,7 +703,7 @@ class TestRequests:
         self, play: Play, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """If the settings let a malformed header name pass, it is botocore's error, and never another header."""
-        monkeypatch.setattr("dynaflask.config.validators.HEADER_NAME", ".*")
+        monkeypatch.setattr("dynaflask.config.client_validators.HEADER_NAME", ".*")
         stock, direct = (
             play(transport, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for transport in TRANSPORTS
         )
