@@ -38,9 +38,9 @@ from dynaflask.registry.precedence import resolve
 from dynaflask.registry.precedence import resolve_bind
 from dynaflask.registry.scope import Scope
 from dynaflask.registry.tenant_tables import TenantTables
-from dynaflask.tenants import Tenant
-from dynaflask.tenants import Tenants
-from dynaflask.tenants import registries_by_id
+from dynaflask.tenants.lookup import Tenants
+from dynaflask.tenants.tenant import Tenant
+from dynaflask.tenants.tenant import registries_by_id
 
 if t.TYPE_CHECKING:
     import flask

@@ -16,7 +16,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 import dynaflask
 from dynaflask import TenantMismatch
-from dynaflask.tenants import TenantName
+from dynaflask.tenants.tenant import TenantName
 from tests.support import two_apps
 from tests.support.paths import environment
 from tests.support.settings import KEYS

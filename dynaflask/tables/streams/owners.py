@@ -28,10 +28,10 @@ from dynaflask.registry.registry import Registry
 from dynaflask.tables.schema import Json
 from dynaflask.tables.streams.accounts import Accounts
 from dynaflask.tables.streams.accounts import StreamedTable
-from dynaflask.tenants import NO_TENANT
-from dynaflask.tenants import TTL_SECONDS
-from dynaflask.tenants import UNRESTRICTED
-from dynaflask.tenants import Principal
+from dynaflask.tenants.lookup import TTL_SECONDS
+from dynaflask.tenants.tenant import NO_TENANT
+from dynaflask.tenants.tenant import UNRESTRICTED
+from dynaflask.tenants.tenant import Principal
 
 # In app.extensions: the tenants by the names of their tables, and the end of its time. An app may have thousands of
 # tenants, and a Lambda function is called for each batch.
