@@ -308,25 +308,6 @@ class TestLimits:
         close()
         assert "A client could not be closed." in caplog.text
 
-    def test_binds_of_blocks_are_forgotten(
-        self,
-        make_app: MakeApp,
-        recorder: recorders.Recorder,
-        db: dynaflask.Dynamo,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """The cache of leases is bounded, and the app's dedicated client survives its clearing."""
-        monkeypatch.setattr("dynaflask.registry.registry.MAX_BINDS", 3)
-        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        mine = app.extensions["dynamo"].client
-        before = pool.stats().clients
-        with app.app_context():
-            for number in range(10):
-                with db.using(**KEYS, aws_session_token=str(number)):
-                    db.registry.lease(db.get_connection().bind)
-        assert app.extensions["dynamo"].client is mine
-        assert pool.stats().clients == before
-
     def test_clients_of_blocks_are_evicted(
         self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
     ) -> None:

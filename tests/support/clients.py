@@ -17,4 +17,4 @@ def ping(app: flask.Flask) -> float:
 def lease(app: flask.Flask) -> Lease:
     """The app's lease of the client."""
     registry: dynaflask.Registry = app.extensions["dynamo"]
-    return registry.lease(registry.binds["default"])
+    return registry.leases.get(registry.binds["default"])

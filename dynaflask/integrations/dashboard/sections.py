@@ -227,9 +227,9 @@ def destinations(registry: Registry, checks: cabc.Iterable[Check]) -> list[Desti
     by_bind: dict[str, list[Check]] = collections.defaultdict(list)
     for check in checks:
         by_bind[check.bind.key].append(check)
-    binds = {key: registry.lease(bind) for key, bind in registry.binds.items()}
+    binds = {key: registry.leases.get(bind) for key, bind in registry.binds.items()}
     known = set(map(id, binds.values()))
-    others = [lease for lease in registry.leases() if id(lease) not in known and lease.has_client]
+    others = [lease for lease in registry.leases.all() if id(lease) not in known and lease.has_client]
     # The calls of a traced app leave out its tracers' patches of botocore.
     with active(registry.recorder.tracing):
         return [

@@ -195,7 +195,7 @@ class TableOwners:
     def _is_in_region(self, bind: Bind, region: str) -> bool:
         if bind.region is not None:
             return bind.region == region
-        with self._registry.lease(bind).call() as client:
+        with self._registry.leases.get(bind).call() as client:
             return bool(client.meta.region_name == region)
 
 
