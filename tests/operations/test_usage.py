@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import typing as t
 
 import pytest
 
@@ -12,14 +11,12 @@ from dynaflask import Usage
 from dynaflask.operations.tenant_lru import OTHERS
 from dynaflask.operations.usage import Meter
 from dynaflask.operations.usage import TenantCounters
+from tests.support.operations import make_operation
 
 
-def make_operation(tenant: str | None, **values: t.Any) -> Operation:
-    """An operation for a tenant."""
-    values = {"read_units": 1.0, "duration_seconds": 0.5, **values}
-    return Operation(
-        operation="GetItem", app_name="app", bind_key="default", model="Thread", table="Thread", tenant=tenant, **values
-    )
+def operation_of(tenant: str) -> Operation:
+    """An operation for a tenant, of half a second and one unit."""
+    return make_operation(tenant=tenant, read_units=1.0, duration_seconds=0.5)
 
 
 def calls(meter: Meter) -> dict[str | None, int]:
@@ -36,7 +33,7 @@ class TestMeter:
 
         def work(number: int) -> None:
             for turn in range(1000):
-                meter.add(make_operation(f"tenant-{(number + turn) % 12}"))
+                meter.add(operation_of(f"tenant-{(number + turn) % 12}"))
                 if turn % 10 == 0:
                     meter.read()
                 if turn % 100 == 0:
@@ -53,8 +50,8 @@ class TestMeter:
         """The tenants without a call for the longest time are counted as "*"."""
         meter = Meter(max_tenants=4)
         for number in range(100):
-            meter.add(make_operation("regular"))
-            meter.add(make_operation(f"passing-{number}"))
+            meter.add(operation_of("regular"))
+            meter.add(operation_of(f"passing-{number}"))
         counts = calls(meter)
         assert len(counts) <= 4
         assert counts["regular"] == 100
@@ -65,7 +62,7 @@ class TestMeter:
         """No tenant is counted as "*" before there are more than max_tenants."""
         meter = Meter(max_tenants=10)
         for number in range(10):
-            meter.add(make_operation(f"tenant-{number}"))
+            meter.add(operation_of(f"tenant-{number}"))
         assert calls(meter) == {f"tenant-{number}": 1 for number in range(10)}
 
     @pytest.mark.parametrize("most", [1, 2, 3])
@@ -73,7 +70,7 @@ class TestMeter:
         """No call is lost if nearly every call evicts a tenant."""
         meter = Meter(max_tenants=most)
         for number in range(20):
-            meter.add(make_operation(f"tenant-{number % 7}"))
+            meter.add(operation_of(f"tenant-{number % 7}"))
         assert sum(calls(meter).values()) == 20
 
 

@@ -9,9 +9,9 @@ import typing as t
 from dynaflask.client.key import transport_of
 from dynaflask.client.key import without_password
 from dynaflask.client.transport import describe
-from dynaflask.integrations.dashboard.activity import Counts
-from dynaflask.integrations.dashboard.activity import Totals
 from dynaflask.integrations.dashboard.activity import Window
+from dynaflask.integrations.dashboard.slot import Counts
+from dynaflask.integrations.dashboard.slot import Totals
 from dynaflask.integrations.dashboard.throttling import what_to_do
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.tenant_lru import OTHERS
