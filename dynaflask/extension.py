@@ -25,6 +25,7 @@ from dynaflask.registry.meta import Meta
 from dynaflask.registry.models import STATIC_MODELS
 from dynaflask.registry.models import DeclaredModels
 from dynaflask.registry.tenant_methods import TenantMethodsMixin
+from dynaflask.registry.usage_methods import UsageMethodsMixin
 from dynaflask.views.lookups import LookupsMixin
 
 if t.TYPE_CHECKING:
@@ -37,9 +38,6 @@ if t.TYPE_CHECKING:
     from dynaflask.config.settings import Settings
     from dynaflask.model.transactions import TransactGet
     from dynaflask.model.transactions import TransactWrite
-    from dynaflask.operations.operation import Operation
-    from dynaflask.operations.usage import Usage
-    from dynaflask.operations.usage import UsageKey
     from dynaflask.registry.registry import Registry
     from dynaflask.registry.scope import Scope
     from dynaflask.tables.streams import StreamRecords
@@ -50,7 +48,7 @@ T = t.TypeVar("T")
 SHOWN_MODELS = 5  # in the repr
 
 
-class Dynamo(TenantMethodsMixin, LookupsMixin):
+class Dynamo(TenantMethodsMixin, UsageMethodsMixin, LookupsMixin):
     """DynamoDB for Flask applications: one object for the program, a registry for each app.
 
     It holds the model classes and the program's callbacks, and no data of any app.
@@ -171,43 +169,6 @@ class Dynamo(TenantMethodsMixin, LookupsMixin):
     def tables(self) -> cabc.Mapping[str, TableConnection]:
         """This context's tables that no model describes; see `Registry.tables`."""
         return self._registry("db.tables").tables
-
-    @t.overload
-    def usage(
-        self, *, by: None = None, reset: bool = False, string_keys: t.Literal[False] = False
-    ) -> dict[UsageKey, Usage]: ...
-
-    @t.overload
-    def usage(
-        self, *, by: str, reset: bool = False, string_keys: t.Literal[False] = False
-    ) -> dict[str | None, Usage]: ...
-
-    @t.overload
-    def usage(
-        self, *, by: str | None = None, reset: bool = False, string_keys: t.Literal[True]
-    ) -> dict[str, Usage]: ...
-
-    def usage(
-        self, *, by: str | None = None, reset: bool = False, string_keys: bool = False
-    ) -> cabc.Mapping[t.Any, Usage]:
-        """What the current app's calls consumed in this process; see `Registry.usage`.
-
-        Args:
-            by: Sum up by ``"tenant"``, ``"model"`` or ``"operation"``; by default by all three.
-            reset: True to start again from zero.
-            string_keys: True for keys that ``jsonify`` takes.
-
-        Raises:
-            RuntimeError: The app has no ``DYNAMODB_METER``.
-            ValueError: The field is unknown.
-        """
-        return self._registry("db.usage").usage(
-            by=t.cast("t.Any", by), reset=reset, string_keys=t.cast("t.Any", string_keys)
-        )
-
-    def recorded_operations(self) -> list[Operation]:
-        """The operations of the current request or context; see `Registry.recorded_operations`."""
-        return self._registry("db.recorded_operations").recorded_operations()
 
     def meta(self, model: type[Model]) -> Meta:
         """A model's ``Meta`` in the current app, with the changes of the current context; see `Registry.meta`.

@@ -101,6 +101,7 @@ FOR_CALLS = (
     "dynaflask.operations.recorder",
     "dynaflask.registry.precedence",
     "dynaflask.registry.registry",
+    "dynaflask.tenants.lookup",
     "dynaflask.registry.scope",
     "dynaflask.tables",
     "dynaflask.views.pagination",

@@ -12,8 +12,8 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.client.environment import environment_digest
 from dynaflask.config.bind import Bind
+from dynaflask.config.client_validators import extra_headers
 from dynaflask.config.fields import BIND_FIELDS
-from dynaflask.config.validators import extra_headers
 
 LOCAL = "local"
 # The values of DYNAMODB_TRANSPORT.

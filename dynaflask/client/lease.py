@@ -8,9 +8,9 @@ import time
 import typing as t
 
 from dynaflask.client.key import client_key
-from dynaflask.client.pool import PooledClient
 from dynaflask.client.pool import logger
 from dynaflask.client.pool import pool
+from dynaflask.client.pooled_client import PooledClient
 from dynaflask.config.bind import Bind
 
 

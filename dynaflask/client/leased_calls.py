@@ -12,7 +12,7 @@ from dynaflask.client.error_context import CALL_ERRORS
 from dynaflask.client.error_context import annotate
 from dynaflask.client.lease import Lease
 from dynaflask.client.plain_requests import decoded
-from dynaflask.client.pool import PooledClient
+from dynaflask.client.pooled_client import PooledClient
 from dynaflask.client.table_calls import TableCalls
 from dynaflask.client.traced_caller import TracedCaller
 from dynaflask.config.bind import Bind

@@ -16,8 +16,8 @@ from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.meta import DECLARED
 from dynaflask.registry.registry import Registry
 from dynaflask.registry.scope import Scope
-from dynaflask.tenants import NO_TENANT
-from dynaflask.tenants import Principal
+from dynaflask.tenants.tenant import NO_TENANT
+from dynaflask.tenants.tenant import Principal
 
 
 class DefaultAppScope(Scope):

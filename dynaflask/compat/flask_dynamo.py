@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import os
-import threading
 import typing as t
 
 import flask
-from botocore.config import Config
 
-from dynaflask.client.key import client_config
-from dynaflask.client.key import client_key
-from dynaflask.client.sessions import LockedSession
-from dynaflask.client.sessions import client_options
-from dynaflask.client.sessions import new_session
 from dynaflask.compat.fallback import DefaultAppRegistry
 from dynaflask.compat.fallback import OneAppDynamo
-from dynaflask.config.bind import Bind
-from dynaflask.config.fields import BIND_VALIDATORS
+from dynaflask.compat.flask_dynamo_boto3 import make_boto3
+from dynaflask.compat.flask_dynamo_config import DEFAULT_REGION
+from dynaflask.compat.flask_dynamo_config import config_defaults
+from dynaflask.compat.flask_dynamo_config import read_config
 from dynaflask.config.settings import DEFAULT_BIND
 from dynaflask.config.settings import PREFIX
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import merge_settings
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.exceptions import install_hint
 from dynaflask.model.typed import Model
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import apply_prefix
@@ -35,26 +29,8 @@ from dynaflask.tables.manage import POLL_SECONDS
 
 __all__ = ["ConfigurationError", "Dynamo", "Tables"]
 
-KEY_ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
-LOCAL, LOCAL_HOST, LOCAL_PORT = "DYNAMO_ENABLE_LOCAL", "DYNAMO_LOCAL_HOST", "DYNAMO_LOCAL_PORT"
-
-# The names of a bind's settings in Flask-Dynamo, for messages.
-LABELS: t.Final = {
-    "region": "AWS_REGION",
-    "host": "The address of DYNAMO_LOCAL_HOST and DYNAMO_LOCAL_PORT",
-    "session": "DYNAMO_SESSION",
-    "aws_access_key_id": KEY_ID,
-    "aws_secret_access_key": SECRET,
-    "aws_session_token": TOKEN,
-}
 
 TableConfig = cabc.Mapping[str, t.Any]
-
-# One lock for each process, by process id. boto3's sessions are not thread-safe, and apps may share one:
-# https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
-# Making a client sends nothing, so that no thread waits for the network. A forked child makes a lock of its own: the
-# thread that holds the parent's does not exist there.
-_session_locks: dict[int, threading.Lock] = {}
 
 
 class Tables:
@@ -199,7 +175,7 @@ class Dynamo(OneAppDynamo):
         app: Call `init_app` on this app.
     """
 
-    DEFAULT_REGION = "us-east-1"
+    DEFAULT_REGION = DEFAULT_REGION
 
     def init_app(self, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
         """Give an app its registry, and write Flask-Dynamo's defaults into the app's config where it has no value.
@@ -269,93 +245,3 @@ class Dynamo(OneAppDynamo):
                     f"DYNAMO_TABLES[{position}] must be a dict of create_table's arguments that has TableName."
                 )
         return Registry(self, settings, table_configs=table_configs, **options)
-
-
-def config_defaults(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> dict[str, t.Any]:
-    """The values that Flask-Dynamo writes into ``app.config`` for missing keys: the environment's, or its defaults.
-
-    Args:
-        config: ``app.config``. It is not changed.
-        environ: ``os.environ``. It is not changed.
-    """
-    defaults = {name: environ.get(name) for name in (LOCAL_HOST, LOCAL_PORT, KEY_ID, SECRET)}
-    # A token belongs to its key pair: that of the environment does not go with a pair of the config.
-    token = None if config.get(KEY_ID) else environ.get(TOKEN)
-    region = environ.get("AWS_REGION", Dynamo.DEFAULT_REGION)
-    return {
-        **defaults,
-        TOKEN: token,
-        LOCAL: environ.get(LOCAL, False),
-        "AWS_REGION": region,
-        "DYNAMO_SESSION": None,
-    }
-
-
-def read_config(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> dict[str, t.Any]:
-    """Flask-Dynamo's settings as settings of a bind. Keys that the config lacks are read from the environment.
-
-    Args:
-        config: ``app.config``. It is not changed.
-        environ: ``os.environ``. It is not changed.
-
-    Raises:
-        ConfigurationError: Only one of a key pair, or only one of a local server's host and port.
-    """
-    bind = {
-        "region": config.get("AWS_REGION", environ.get("AWS_REGION", Dynamo.DEFAULT_REGION)),
-        "host": _read_host(config, environ),
-        **_read_keys(config, environ),
-    }
-    if config.get("DYNAMO_SESSION") is not None:
-        # The session has credentials and a region of its own.
-        bind = {"host": bind["host"], "session": config["DYNAMO_SESSION"]}
-    return {name: BIND_VALIDATORS[name](LABELS[name], value) for name, value in bind.items() if value}
-
-
-def _read_host(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> str | None:
-    if not config.get(LOCAL, environ.get(LOCAL)):
-        return None
-    host, port = (config.get(name, environ.get(name)) for name in (LOCAL_HOST, LOCAL_PORT))
-    if not host or not port:
-        raise ConfigurationError(f"{LOCAL} is set without {LOCAL_PORT if host else LOCAL_HOST}. Set host and port.")
-    return f"http://{host}:{port}"
-
-
-def _read_keys(config: cabc.Mapping[str, t.Any], environ: cabc.Mapping[str, str]) -> dict[str, t.Any]:
-    key_id, secret = (config.get(name, environ.get(name)) for name in (KEY_ID, SECRET))
-    if bool(key_id) != bool(secret):
-        have, lack = (KEY_ID, SECRET) if key_id else (SECRET, KEY_ID)
-        raise ConfigurationError(f"{have} is set without {lack}. Set both, or neither.")
-    # A token in the environment belongs to the key pair in the environment, not to one in the config.
-    token = config.get(TOKEN, None if config.get(KEY_ID) else environ.get(TOKEN)) if key_id else None
-    if token == environ.get(TOKEN) and key_id != environ.get(KEY_ID):
-        # An earlier init_app wrote this token into the config. Since then, the config got a key pair of its own.
-        token = None
-    return {"aws_access_key_id": key_id, "aws_secret_access_key": secret, "aws_session_token": token}
-
-
-def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
-    """A boto3 session with a bind's credentials and region, and its resource of DynamoDB.
-
-    Args:
-        bind: The destination, credentials and client options.
-
-    Raises:
-        ModuleNotFoundError: boto3 is not installed.
-    """
-    try:
-        import boto3.session  # noqa: PLC0415 - optional: this module can be imported without it
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"The tables of Flask-Dynamo are boto3's, and {install_hint(error, extra='boto3')}", name=error.name
-        ) from error
-
-    key = client_key(bind)
-    # PynamoDB switches the validation off for its own calls.
-    config = client_config(bind).merge(Config(parameter_validation=True))
-    with _session_locks.setdefault(os.getpid(), threading.Lock()):
-        session = new_session(key)
-        if not hasattr(session, "resource"):
-            session = boto3.session.Session(botocore_session=session, region_name=bind.region)
-        options = client_options(key, LockedSession(session))
-        return session, session.resource("dynamodb", config=config, **options)

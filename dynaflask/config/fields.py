@@ -13,7 +13,9 @@ import typing as t
 
 from pynamodb.settings import get_settings_value
 
-from dynaflask.config import table_validators as tv
+from dynaflask.config import client_validators as client
+from dynaflask.config import credential_validators as credentials
+from dynaflask.config import table_validators as table
 from dynaflask.config import validators as v
 from dynaflask.config.validators import Validator
 
@@ -76,10 +78,10 @@ def _model(name: str, validator: Validator, group: Group, doc: str, places: Plac
 
 
 SETTINGS: t.Final = (
-    Setting("region", v.region, Group.PLACE, "AWS region.", is_in_cursor=True, has_upstream_default=True),
+    Setting("region", client.region, Group.PLACE, "AWS region.", is_in_cursor=True, has_upstream_default=True),
     Setting(
         "host",
-        v.host,
+        client.host,
         Group.PLACE,
         'URL of the endpoint, or ``"local"`` for the local server.',
         is_in_cursor=True,
@@ -87,20 +89,23 @@ SETTINGS: t.Final = (
     ),
     Setting(
         "connect_timeout_seconds",
-        v.timeout,
+        client.timeout,
         Group.CLIENT,
         "Longest time to open a connection, in seconds.",
         has_upstream_default=True,
     ),
     Setting(
         "read_timeout_seconds",
-        v.timeout,
+        client.timeout,
         Group.CLIENT,
         "Longest wait for the next bytes of a response, in seconds.",
         has_upstream_default=True,
     ),
     Setting(
-        "call_timeout_seconds", v.timeout, Group.CLIENT, "Longest time of a call with all its attempts, in seconds."
+        "call_timeout_seconds",
+        client.timeout,
+        Group.CLIENT,
+        "Longest time of a call with all its attempts, in seconds.",
     ),
     Setting(
         "max_retry_attempts",
@@ -109,7 +114,7 @@ SETTINGS: t.Final = (
         "Number of retries after a failed attempt.",
         has_upstream_default=True,
     ),
-    Setting("retry_configuration", v.retries, Group.CLIENT, "How botocore retries failed calls."),
+    Setting("retry_configuration", client.retries, Group.CLIENT, "How botocore retries failed calls."),
     Setting(
         "retry_conflicts", v.whole_number(0), Group.CLIENT, "Number of retries after a conflict with a transaction."
     ),
@@ -121,32 +126,36 @@ SETTINGS: t.Final = (
     ),
     Setting(
         "max_pool_connections",
-        v.whole_number(1, v.MAX_POOL_CONNECTIONS),
+        v.whole_number(1, client.MAX_POOL_CONNECTIONS),
         Group.CLIENT,
         "Number of open connections that one client keeps.",
         has_upstream_default=True,
     ),
     Setting(
         "extra_headers",
-        v.extra_headers,
+        client.extra_headers,
         Group.OVERRIDES,
         "HTTP headers that each request carries, unsigned.",
         has_upstream_default=True,
     ),
-    Setting("aws_access_key_id", v.key, Group.CREDENTIALS, "AWS access key id.", has_upstream_default=True),
-    Setting("aws_secret_access_key", v.key, Group.CREDENTIALS, "AWS secret access key.", has_upstream_default=True),
+    Setting("aws_access_key_id", credentials.key, Group.CREDENTIALS, "AWS access key id.", has_upstream_default=True),
+    Setting(
+        "aws_secret_access_key", credentials.key, Group.CREDENTIALS, "AWS secret access key.", has_upstream_default=True
+    ),
     Setting(
         "aws_session_token",
-        v.key,
+        credentials.key,
         Group.CREDENTIALS,
         "Session token of temporary credentials.",
         has_upstream_default=True,
     ),
     Setting("profile", v.string, Group.CREDENTIALS, "Profile of the AWS configuration files.", is_in_cursor=True),
-    Setting("session", v.session, Group.CREDENTIALS, "botocore or boto3 session that makes the client."),
-    Setting("role_arn", v.role_arn, Group.ROLE, "ARN of the IAM role to assume.", is_in_cursor=True),
-    Setting("role_session_name", v.role_session_name, Group.ROLE, "Name of the role session."),
-    Setting("external_id", v.external_id, Group.ROLE, "External id that the role requires.", is_in_cursor=True),
+    Setting("session", credentials.session, Group.CREDENTIALS, "botocore or boto3 session that makes the client."),
+    Setting("role_arn", credentials.role_arn, Group.ROLE, "ARN of the IAM role to assume.", is_in_cursor=True),
+    Setting("role_session_name", credentials.role_session_name, Group.ROLE, "Name of the role session."),
+    Setting(
+        "external_id", credentials.external_id, Group.ROLE, "External id that the role requires.", is_in_cursor=True
+    ),
     # STS accepts 15 minutes to 12 hours: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     Setting(
         "role_duration_seconds",
@@ -154,17 +163,21 @@ SETTINGS: t.Final = (
         Group.ROLE,
         "Lifetime of the role's credentials, in seconds.",
     ),
-    Setting("session_tags", v.session_tags, Group.ROLE, "Tags of the role session, for use in IAM policies."),
-    Setting("session_policy", v.session_policy, Group.ROLE, "IAM policy that restricts the role session further."),
+    Setting("session_tags", credentials.session_tags, Group.ROLE, "Tags of the role session, for use in IAM policies."),
     Setting(
-        "client_factory", v.client_factory, Group.OVERRIDES, "Callable that takes the bind and returns the client."
+        "session_policy", credentials.session_policy, Group.ROLE, "IAM policy that restricts the role session further."
     ),
-    Setting("client_config", v.client_config, Group.OVERRIDES, "botocore ``Config`` with further client options."),
+    Setting(
+        "client_factory", client.client_factory, Group.OVERRIDES, "Callable that takes the bind and returns the client."
+    ),
+    Setting("client_config", client.client_config, Group.OVERRIDES, "botocore ``Config`` with further client options."),
     Setting("share_client", v.boolean, Group.CLIENT, "If false, no other app uses this app's client."),
-    Setting("transport", v.transport, Group.CLIENT, 'How calls are sent: ``"direct"``, ``"botocore"`` or ``"stock"``.'),
+    Setting(
+        "transport", client.transport, Group.CLIENT, 'How calls are sent: ``"direct"``, ``"botocore"`` or ``"stock"``.'
+    ),
     Setting(
         "table_prefix",
-        v.table_prefix,
+        table.table_prefix,
         Group.TABLE_NAME,
         "Prefix of each declared table name, or a callable that returns the real name.",
     ),
@@ -172,43 +185,43 @@ SETTINGS: t.Final = (
     Setting("write_capacity_units", v.whole_number(1), Group.NEW_TABLES, "Write capacity units of a new table."),
     Setting(
         "billing_mode",
-        v.billing_mode,
+        table.billing_mode,
         Group.NEW_TABLES,
         'Billing mode of a new table: ``"PAY_PER_REQUEST"`` or ``"PROVISIONED"``.',
     ),
-    Setting("table_class", tv.table_class, Group.NEW_TABLES, "Table class, which decides the prices."),
-    Setting("sse", tv.sse, Group.NEW_TABLES, "Key that encrypts the table."),
+    Setting("table_class", table.table_class, Group.NEW_TABLES, "Table class, which decides the prices."),
+    Setting("sse", table.sse, Group.NEW_TABLES, "Key that encrypts the table."),
     Setting(
         "point_in_time_recovery",
-        tv.point_in_time_recovery,
+        table.point_in_time_recovery,
         Group.NEW_TABLES,
         "Number of days from which the table can be restored.",
     ),
     Setting(
         "on_demand_throughput",
-        tv.on_demand_throughput,
+        table.on_demand_throughput,
         Group.NEW_TABLES,
         "Largest number of request units per second of an on-demand table.",
     ),
     Setting(
         "contributor_insights",
-        tv.contributor_insights,
+        table.contributor_insights,
         Group.NEW_TABLES,
         "If true, CloudWatch shows the keys that are used most.",
     ),
     Setting("local_path", v.path, Group.CLIENT, "Directory where the local server stores its data.", Place.APP),
-    _model("table_name", v.table_name, Group.TABLE_NAME, "Name of the table."),
+    _model("table_name", table.table_name, Group.TABLE_NAME, "Name of the table."),
     _model("bind_key", v.string, Group.PLACE, "Bind to use, a key of ``DYNAMODB_BINDS``.", Place.MODEL | Place.TENANT),
     _model("stream_view_type", v.string, Group.NEW_TABLES, "View type of the stream of a new table."),
-    _model("tags", v.tags, Group.NEW_TABLES, "Tags of a new table."),
+    _model("tags", table.tags, Group.NEW_TABLES, "Tags of a new table."),
     _model("deletion_protection", v.boolean, Group.NEW_TABLES, "If true, DynamoDB refuses to delete the new table."),
     _model(
         "warm_throughput",
-        tv.warm_throughput,
+        table.warm_throughput,
         Group.NEW_TABLES,
         "Read and write units per second that the table serves at once.",
     ),
-    _model("resource_policy", tv.resource_policy, Group.NEW_TABLES, "Resource-based policy of the table."),
+    _model("resource_policy", table.resource_policy, Group.NEW_TABLES, "Resource-based policy of the table."),
     _app("max_clients", v.whole_number(1), "Largest number of clients that the process keeps."),
     _app("client_idle_seconds", v.seconds, "Time without a call after which a client is closed, in seconds."),
     _app("meter", v.boolean, "If true, the app counts its calls and the capacity that they consume."),

@@ -1,4 +1,4 @@
-"""Validators of what a table declares beside its keys, as :mod:`dynaflask.config.validators`."""
+"""Validators of the name of a table, and of what it declares beside its keys."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import collections.abc as cabc
 import re
 import typing as t
 
+from pynamodb.constants import AVAILABLE_BILLING_MODES
 from werkzeug.datastructures import ImmutableDict
 
+from dynaflask.config.validators import TablePrefix
 from dynaflask.config.validators import Validator
+from dynaflask.config.validators import callable_with
+from dynaflask.config.validators import headers
+from dynaflask.config.validators import is_arn
 from dynaflask.config.validators import policy_json
 from dynaflask.config.validators import string
 from dynaflask.config.validators import whole_number
 from dynaflask.config.validators import wrong_type
 from dynaflask.exceptions import ConfigurationError
 
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+TABLE_NAME_CHARACTERS: t.Final = r"[a-zA-Z0-9_.-]*"
+MAX_TABLE_NAME = 255
 TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
 #: The key that DynamoDB owns, and the key of KMS that AWS manages for DynamoDB in the account.
 AWS_OWNED, AWS_MANAGED = "AWS_OWNED", "KMS"
@@ -29,6 +37,39 @@ DEFAULT_INSIGHTS_MODE = "ACCESSED_AND_THROTTLED_KEYS"
 INSIGHTS_MODES = (DEFAULT_INSIGHTS_MODE, "THROTTLED_KEYS")
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutResourcePolicy.html
 MAX_RESOURCE_POLICY_BYTES = 20 * 1024
+
+
+def table_prefix(label: str, value: t.Any) -> TablePrefix:
+    """A string, also an empty one, or a callable that turns a declared table name into the real one."""
+    if callable(value):
+        if isinstance(value, type) and not issubclass(value, str):
+            raise ConfigurationError(f"{label} must be a string or a function, not the class {value.__qualname__}.")
+        return callable_with(label, value, "the declared name of a table")
+    return "" if value == "" else _check_table_name(label, string(label, value))
+
+
+def table_name(label: str, value: t.Any) -> str:
+    """The name or the ARN of a table. A name may be short, because a prefix may precede it."""
+    name = string(label, value)
+    return name if is_arn(name) else _check_table_name(label, name)
+
+
+def _check_table_name(label: str, name: str) -> str:
+    if re.fullmatch(TABLE_NAME_CHARACTERS, name) is None or len(name) > MAX_TABLE_NAME:
+        raise ConfigurationError(
+            f"{label} must have only the characters a-z, A-Z, 0-9, '_', '-' and '.', and at most {MAX_TABLE_NAME} of"
+            f" them, as DynamoDB's table names; not {name!r}."
+        )
+    return name
+
+
+def billing_mode(label: str, value: t.Any) -> str:
+    """One of DynamoDB's billing modes."""
+    if value not in AVAILABLE_BILLING_MODES:
+        raise ConfigurationError(
+            f"{label} must be one of {', '.join(map(repr, AVAILABLE_BILLING_MODES))}, not {value!r}."
+        )
+    return t.cast(str, value)
 
 
 def table_class(label: str, value: t.Any) -> str:
@@ -81,6 +122,11 @@ def resource_policy(label: str, value: t.Any) -> str:
             f"{label} has {len(policy)} bytes. DynamoDB accepts at most {MAX_RESOURCE_POLICY_BYTES}."
         )
     return policy
+
+
+def tags(label: str, value: t.Any) -> dict[str, str]:
+    """The tags of a new table."""
+    return dict(headers(label, value))
 
 
 _positive: t.Final = whole_number(1)

@@ -12,7 +12,7 @@ from dynaflask.exceptions import install_hint
 from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_app
-from dynaflask.tenants import NO_TENANT
+from dynaflask.tenants.tenant import NO_TENANT
 
 try:
     import celery

@@ -23,7 +23,7 @@ from dynaflask.model.pynamodb_internals import hash_key_name
 from dynaflask.model.pynamodb_internals import indexes
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
-from dynaflask.tenants import Principal
+from dynaflask.tenants.tenant import Principal
 
 SEPARATOR = "#"
 

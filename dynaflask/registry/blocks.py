@@ -15,7 +15,7 @@ import werkzeug.wrappers
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.generators import entering_generators
-from dynaflask.tenants import Principal
+from dynaflask.tenants.tenant import Principal
 
 F = t.TypeVar("F", bound=t.Callable[..., t.Any])
 T = t.TypeVar("T")

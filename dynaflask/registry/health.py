@@ -100,7 +100,7 @@ def list_tables(registry: Registry, bind: Bind) -> dict[str, t.Any]:
         ClientError: DynamoDB or STS refused the request.
     """
     operation = "ListTables"
-    with annotated(bind, operation), registry.lease(bind).call() as client, _dynamodbs_response(bind, operation):
+    with annotated(bind, operation), registry.leases.get(bind).call() as client, _dynamodbs_response(bind, operation):
         response: dict[str, t.Any] = client.list_tables(Limit=1)
         response["TableNames"]
         return response
@@ -136,7 +136,7 @@ def _check(
 
 
 def _transport(registry: Registry, bind: Bind) -> str:
-    with registry.lease(bind).call() as client, active(registry.recorder.tracing):
+    with registry.leases.get(bind).call() as client, active(registry.recorder.tracing):
         return describe(client)
 
 

@@ -19,6 +19,7 @@ from dynaflask.registry.declaration import DeclaredMeta
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.precedence import EffectiveSettings
+    from dynaflask.registry.registry import Registry
 
 # Settings with other values, such as a botocore session, are shared on purpose.
 MUTABLE = (dict, list, set, bytearray)
@@ -120,6 +121,21 @@ class DeclaredMetaBackend:
     def copy_on_write(self, declaration: DeclaredMeta, name: str, value: t.Any) -> t.Any:
         """A copy. Changing it changes no class."""
         return own_copy(value)
+
+
+class AppMetaBackend(DeclaredMetaBackend):
+    """The backend of ``registry.meta(Model)`` outside of the app's contexts: it reads, and refuses changes.
+
+    Args:
+        registry: The app's registry.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def resolve(self, declaration: DeclaredMeta) -> EffectiveSettings:
+        """The model's settings in the app."""
+        return self._registry.resolve(declaration)
 
 
 def is_immutable(value: t.Any) -> bool:

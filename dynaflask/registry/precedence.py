@@ -34,7 +34,7 @@ from dynaflask.config.validators import is_arn
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.places import possible_place
-from dynaflask.tenants import Tenant
+from dynaflask.tenants.tenant import Tenant
 
 EMPTY_BIND: t.Final = Bind()
 

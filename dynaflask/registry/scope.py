@@ -26,7 +26,7 @@ from dynaflask.registry.meta import Meta
 from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.scope_cache import ScopeCache
 from dynaflask.registry.scope_connections import ScopeConnections
-from dynaflask.tenants import Principal
+from dynaflask.tenants.tenant import Principal
 
 if t.TYPE_CHECKING:
     from flask.ctx import AppContext

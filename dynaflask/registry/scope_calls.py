@@ -60,11 +60,11 @@ class ScopeCalls(ScopeTenant):
 
     def lease(self, bind: Bind) -> Lease:
         """The app's claim on the client of a destination."""
-        return self.registry.lease(bind)
+        return self.registry.leases.get(bind)
 
     def dedicated_client(self, bind: Bind) -> t.Any:
         """The app's own client for a destination."""
-        return self.registry.dedicated_client(bind)
+        return self.registry.leases.dedicated_client(bind)
 
     @property
     def recorder(self) -> OperationRecorder:

@@ -10,10 +10,10 @@ import flask
 
 from dynaflask.exceptions import TenantRequired
 from dynaflask.registry.context import request_ctx
-from dynaflask.tenants import NO_TENANT
-from dynaflask.tenants import Principal
-from dynaflask.tenants import Tenant
-from dynaflask.tenants import TenantName
+from dynaflask.tenants.tenant import NO_TENANT
+from dynaflask.tenants.tenant import Principal
+from dynaflask.tenants.tenant import Tenant
+from dynaflask.tenants.tenant import TenantName
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry

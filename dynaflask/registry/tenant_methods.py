@@ -9,11 +9,11 @@ from dynaflask.registry.blocks import ScopedBlock
 from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import UnclearBlockError
 from dynaflask.registry.context import current_app
-from dynaflask.tenants import UNRESTRICTED
-from dynaflask.tenants import Lister
-from dynaflask.tenants import Loader
-from dynaflask.tenants import SettingsOf
-from dynaflask.tenants import TenantCallbacks
+from dynaflask.tenants.callbacks import Lister
+from dynaflask.tenants.callbacks import Loader
+from dynaflask.tenants.callbacks import SettingsOf
+from dynaflask.tenants.callbacks import TenantCallbacks
+from dynaflask.tenants.tenant import UNRESTRICTED
 
 if t.TYPE_CHECKING:
     import contextlib

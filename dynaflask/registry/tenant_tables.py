@@ -17,10 +17,10 @@ from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.registry.places import possible_place
-from dynaflask.tenants import MAX_TENANTS
-from dynaflask.tenants import UNRESTRICTED
-from dynaflask.tenants import Principal
-from dynaflask.tenants import Tenant
+from dynaflask.tenants.tenant import MAX_TENANTS
+from dynaflask.tenants.tenant import UNRESTRICTED
+from dynaflask.tenants.tenant import Principal
+from dynaflask.tenants.tenant import Tenant
 
 if t.TYPE_CHECKING:
     from dynaflask.client.table_connection import TableConnection

@@ -200,7 +200,7 @@ def account_of(description: Json) -> str:
 
 def destination(registry: Registry, table: Table) -> tuple[str | None, str]:
     """Region and endpoint of a table's calls, as the client has them: also if they come from botocore's own chain."""
-    with registry.lease(table.bind).call() as client:
+    with registry.leases.get(table.bind).call() as client:
         return client.meta.region_name, client.meta.endpoint_url
 
 

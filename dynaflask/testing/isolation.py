@@ -103,7 +103,7 @@ class _TenantRuns:
         """Close the apps' clients and forget their leases, so that the next run shares nothing with the last one."""
         for app in {id(app): app for app in self._apps.values()}.values():
             registry_of(app).close()
-            registry_of(app)._forget_leases()
+            registry_of(app).leases.forget()
 
     def run(self, tenant: str) -> None:
         """Run the exercise for one tenant."""

@@ -308,7 +308,7 @@ class Sink:
     @property
     def made(self) -> t.Any:
         """botocore's client, or None."""
-        lease = self.registry.lease(self.registry.binds["default"])
+        lease = self.registry.leases.get(self.registry.binds["default"])
         pooled = lease.pooled_client()
         return pooled.made_client
 

@@ -12,7 +12,6 @@ import typing as t
 
 import boto3
 import botocore.session
-import flask
 import pytest
 from botocore.handlers import BUILTIN_HANDLERS
 
@@ -22,6 +21,7 @@ from dynaflask.client import factory
 from dynaflask.config.bind import Bind
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.clients import ping
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -38,11 +38,6 @@ def wire(recorder: recorders.Recorder, make_app: MakeApp) -> t.Callable[..., rec
         return recorder.requests[-1]
 
     return call
-
-
-def ping(app: flask.Flask) -> float:
-    seconds: float = app.extensions["dynamo"].ping()
-    return seconds
 
 
 @contextlib.contextmanager

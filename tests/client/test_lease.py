@@ -7,8 +7,8 @@ import typing as t
 import pytest
 
 from dynaflask.client.lease import Lease
-from dynaflask.client.pool import PooledClient
 from dynaflask.client.pool import pool
+from dynaflask.client.pooled_client import PooledClient
 from dynaflask.config.bind import Bind
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
@@ -139,7 +139,7 @@ def test_a_call_that_a_signal_interrupts_at_its_start_ends(make_app: MakeApp, th
     """The client of two apps is not in use for ever, and serves the next call of each."""
     settings = {"host": "http://127.0.0.1:9", "region": "us-east-1", "max_retry_attempts": 0, **KEYS}
     apps = [make_app(name, **settings) for name in ("one", "two")]
-    leases = [app.extensions["dynamo"].lease(app.extensions["dynamo"].binds["default"]) for app in apps]
+    leases = [app.extensions["dynamo"].leases.get(app.extensions["dynamo"].binds["default"]) for app in apps]
     pooled = leases[0].pooled_client()
     assert leases[1].pooled_client() is pooled
     for app, lease in zip(apps, leases, strict=True):

@@ -11,37 +11,23 @@ import typing as t
 
 import botocore.session
 import flask
-import moto
 import pytest
-from botocore.handlers import BUILTIN_HANDLERS
 from pynamodb.exceptions import GetError
 
 import dynaflask
-from dynaflask.client.key import client_key
-from dynaflask.client.lazy_client import LazyClient
-from dynaflask.client.lease import Lease
-from dynaflask.client.pool import PooledClient
 from dynaflask.client.pool import PoolStats
 from dynaflask.client.pool import pool
 from dynaflask.config.bind import Bind
 from tests.support import recorder as recorders
+from tests.support.clients import lease
+from tests.support.clients import ping
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
-
-
-def ping(app: flask.Flask) -> float:
-    seconds: float = app.extensions["dynamo"].ping()
-    return seconds
 
 
 def save(app: flask.Flask, model: t.Any) -> None:
     with app.app_context():
         model("forum", "subject").save()
-
-
-def lease(app: flask.Flask) -> Lease:
-    registry: dynaflask.Registry = app.extensions["dynamo"]
-    return registry.lease(registry.binds["default"])
 
 
 def mark(client: t.Any) -> None:
@@ -322,25 +308,6 @@ class TestLimits:
         close()
         assert "A client could not be closed." in caplog.text
 
-    def test_binds_of_blocks_are_forgotten(
-        self,
-        make_app: MakeApp,
-        recorder: recorders.Recorder,
-        db: dynaflask.Dynamo,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """The cache of leases is bounded, and the app's dedicated client survives its clearing."""
-        monkeypatch.setattr("dynaflask.registry.registry.MAX_BINDS", 3)
-        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        mine = app.extensions["dynamo"].client
-        before = pool.stats().clients
-        with app.app_context():
-            for number in range(10):
-                with db.using(**KEYS, aws_session_token=str(number)):
-                    db.registry.lease(db.get_connection().bind)
-        assert app.extensions["dynamo"].client is mine
-        assert pool.stats().clients == before
-
     def test_clients_of_blocks_are_evicted(
         self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
     ) -> None:
@@ -388,7 +355,7 @@ class TestFork:
         with lease(app).call() as client:
             closings: list[int] = []
             monkeypatch.setattr(client, "close", lambda: closings.append(1))
-        for module in ("pool", "process"):
+        for module in ("pooled_client", "process"):
             monkeypatch.setattr(f"dynaflask.client.{module}.getpid", lambda: -1)
         assert pool.stats() == PoolStats(0, 0, 0, 0, 0)
         ping(app)
@@ -396,35 +363,6 @@ class TestFork:
             assert other is not client
         assert pool.stats().creations == 1
         pool.close()
-        assert closings == []
-
-    def test_a_child_does_not_close_its_parents_clients(
-        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """``registry.close`` in a child only forgets them."""
-        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        pooled = lease(app).pooled_client()
-        client = pooled.client
-        closings: list[int] = []
-        monkeypatch.setattr(client, "close", lambda: closings.append(1))
-        monkeypatch.setattr("dynaflask.client.pool.getpid", lambda: -1)
-        app.extensions["dynamo"].close()
-        assert closings == []
-        assert pooled.client is client
-        assert not lease(app).has_client
-
-    def test_a_client_that_the_pool_does_not_know_is_not_closed(
-        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Its last reference may go in the child."""
-        app = make_app(host=recorder.url, region="us-east-1", **KEYS)
-        bind = lease(app).bind
-        pooled = PooledClient(client_key(bind), LazyClient(client_key(bind), bind))
-        closings: list[int] = []
-        monkeypatch.setattr(pooled.client, "close", lambda: closings.append(1))
-        monkeypatch.setattr("dynaflask.client.pool.getpid", lambda: -1)
-        del pooled
-        gc.collect()
         assert closings == []
 
 
@@ -447,17 +385,6 @@ class TestLog:
         assert all(recorder.url in message for message in messages)
         assert "hush" not in caplog.text
 
-    def test_it_tells_of_a_client_that_was_made_under_a_mock(
-        self, make_app: MakeApp, recorder: recorders.Recorder, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """Such a client is replaced after the mock."""
-        app = make_app(region="us-east-1", host=recorder.url, **KEYS)
-        with moto.mock_aws():
-            lease(app).pooled_client()
-        with caplog.at_level("DEBUG", "dynaflask.pool"):
-            ping(app)
-        assert "Replaced after a mock: the client of <ClientKey region='us-east-1'" in caplog.text
-
     def test_it_tells_of_clients_that_a_child_abandons(
         self,
         make_app: MakeApp,
@@ -472,49 +399,6 @@ class TestLog:
         with caplog.at_level("DEBUG", "dynaflask.pool"):
             pool.stats()
         assert caplog.text.count("Abandoned in a forked child") == clients
-
-
-class TestMoto:
-    """``moto.mock_aws`` affects existing clients, and clients made under it are not used afterwards."""
-
-    def test_it_affects_existing_clients(
-        self, make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, db: dynaflask.Dynamo
-    ) -> None:
-        """A context pushed before the mock calls the mock."""
-        app = make_app(region="us-east-1", host=recorder.url, **KEYS)
-        ping(app)
-        with app.app_context(), db.using(host="https://dynamodb.us-east-1.amazonaws.com"), moto.mock_aws():
-            db.create_all()
-            thread_model("forum", "mocked").save()
-            assert thread_model.get("forum", "mocked").views == 0
-        assert len(recorder.requests) == 1
-
-    def test_its_credentials_end_with_it(
-        self, make_app: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A client made under the mock is replaced after it, because it has the mock's credentials."""
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "REAL")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
-        app = make_app(region="us-east-1", host=recorder.url)
-        with moto.mock_aws():
-            lease(app).pooled_client()
-        ping(app)
-        assert [request.access_key_id for request in recorder.requests] == ["REAL"]
-
-    def test_a_handler_that_is_added_later_reaches_existing_clients(
-        self, make_app: MakeApp, recorder: recorders.Recorder
-    ) -> None:
-        """moto appends its handler to botocore's list on import, which may be after the first call."""
-        app = make_app(region="us-east-1", host=recorder.url, **KEYS)
-        ping(app)
-        seen: list[str] = []
-        handler = ("before-send", lambda event_name, **_: seen.append(event_name))
-        BUILTIN_HANDLERS.append(handler)
-        try:
-            ping(app)
-        finally:
-            BUILTIN_HANDLERS.remove(handler)
-        assert seen == ["before-send.dynamodb.ListTables"]
 
 
 def test_a_client_without_credentials_is_not_kept(

@@ -13,11 +13,12 @@ import trustme
 from botocore.config import Config
 
 from dynaflask.client.botocore_internals import http_session
-from dynaflask.client.lease import Lease
 from dynaflask.client.tls import bundle_context
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.client.tls import share_context
 from tests.support import recorder as recorders
+from tests.support.clients import lease
+from tests.support.clients import ping
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -48,10 +49,8 @@ def bundle(authority: trustme.CA, tmp_path: pathlib.Path, monkeypatch: pytest.Mo
 
 def call(app: flask.Flask) -> t.Any:
     """The TLS context of the client that makes a call."""
-    registry = app.extensions["dynamo"]
-    registry.ping()
-    lease: Lease = registry.lease(registry.binds["default"])
-    with lease.call() as client:
+    ping(app)
+    with lease(app).call() as client:
         (connections,) = http_session(client)._manager.pools._container.values()
         return connections.conn_kw["ssl_context"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import typing as t
 import urllib.parse
@@ -15,9 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.exceptions import ParamValidationError
 from pynamodb.attributes import UnicodeAttribute
 
-from dynaflask import ConfigurationError
 from dynaflask import TenantRequired
-from dynaflask.compat import flask_dynamo
 from dynaflask.compat.flask_dynamo import Dynamo
 from tests.support import engines
 from tests.support import forks
@@ -188,71 +185,6 @@ def test_the_defaults_are_written_into_the_config_of_the_app(
     assert bare.extensions["dynamo"].tables.keys() == ["roles"]
 
 
-def test_a_refused_app_keeps_its_config() -> None:
-    """The defaults are not written into the config of an app with a wrong setting."""
-    app = flask.Flask("app")
-    app.config["DYNAMO_ENABLE_LOCAL"] = True
-    before = dict(app.config)
-    with pytest.raises(ConfigurationError):
-        Dynamo(app)
-    assert dict(app.config) == before
-
-
-def test_a_second_init_app_does_not_mix_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key pair that the app gets after its first ``init_app`` is used without the environment's token."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "environment")
-    dynamo = Dynamo(app := flask.Flask("app"))
-    assert app.extensions["dynamo"].bind("default").aws_session_token == "environment"
-    app.config.update(AWS_ACCESS_KEY_ID="new", AWS_SECRET_ACCESS_KEY="new")
-    dynamo.init_app(app)
-    bind = app.extensions["dynamo"].bind("default")
-    assert (bind.aws_access_key_id, bind.aws_session_token) == ("new", None)
-
-
-def test_the_environment_has_what_the_configuration_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, region and local server may come from the environment; the default region is us-east-1."""
-    local = {"DYNAMO_ENABLE_LOCAL": "1", "DYNAMO_LOCAL_HOST": "localhost", "DYNAMO_LOCAL_PORT": "8000"}
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
-    assert flask_dynamo.read_config({}, {}) == {"region": "us-east-1"}
-    for name, value in {**local, **keys, "AWS_REGION": "eu-west-1"}.items():
-        monkeypatch.setenv(name, value)
-    Dynamo(app := flask.Flask("app"))
-    client = app.extensions["dynamo"].connection.meta.client
-    assert (client.meta.region_name, client.meta.endpoint_url) == ("eu-west-1", "http://localhost:8000")
-    assert app.extensions["dynamo"].session.get_credentials().token == "token"
-
-
-def test_a_token_of_the_environment_does_not_go_with_configured_keys() -> None:
-    """A token of the environment is used only with the key pair of the environment."""
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    assert "aws_session_token" not in flask_dynamo.read_config(keys, {"AWS_SESSION_TOKEN": "token"})
-    assert flask_dynamo.read_config({}, {**keys, "AWS_SESSION_TOKEN": "token"})["aws_session_token"] == "token"
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"AWS_ACCESS_KEY_ID": "key"}, "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY"),
-        ({"AWS_SECRET_ACCESS_KEY": "secret"}, "AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID"),
-        ({"DYNAMO_ENABLE_LOCAL": True}, "DYNAMO_ENABLE_LOCAL is set without DYNAMO_LOCAL_HOST"),
-        ({"DYNAMO_ENABLE_LOCAL": True, "DYNAMO_LOCAL_HOST": "localhost"}, "without DYNAMO_LOCAL_PORT"),
-        ({"DYNAMO_ENABLE_LOCAL": True, "DYNAMO_LOCAL_PORT": 8000}, "without DYNAMO_LOCAL_HOST"),
-        ({"DYNAMO_TABLES": [describe("users", "name"), "groups"]}, r"DYNAMO_TABLES\[1\] must be a dict"),
-        ({"AWS_REGION": "no region"}, "AWS_REGION must be a region"),
-        ({"DYNAMO_SESSION": "no session"}, "DYNAMO_SESSION must be a botocore or boto3 session"),
-        ({"DYNAMO_TABLES": [{"KeySchema": []}]}, r"DYNAMO_TABLES\[0\] must be a dict"),
-    ],
-)
-def test_a_wrong_setting_is_named(settings: dict[str, t.Any], message: str) -> None:
-    """The error names a wrong setting as typed, and the missing one of a pair."""
-    app = flask.Flask("app")
-    app.config.update(settings)
-    with pytest.raises(flask_dynamo.ConfigurationError, match=message):
-        Dynamo(app)
-    assert flask_dynamo.ConfigurationError is ConfigurationError
-
-
 def test_settings_of_dynaflask_win(make_peer_app: MakeApp) -> None:
     """``DYNAMODB_*`` settings win over Flask-Dynamo's; credentials are taken as a whole."""
     key = engines.Account().access_key_id
@@ -299,16 +231,6 @@ def test_models_can_be_added(make_peer_app: MakeApp) -> None:
     assert dynamo.tables["users"].item_count == 2
 
 
-def test_without_boto3_the_error_names_the_extra(make_peer_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app starts without boto3. The first use of a table says what to install."""
-    Dynamo(app := make_peer_app())
-    for module in ("boto3", "boto3.session"):
-        monkeypatch.setitem(sys.modules, module, None)
-    with app.app_context(), pytest.raises(ModuleNotFoundError, match=r'pip install "dynaflask\[boto3\]"') as missing:
-        _ = app.extensions["dynamo"].connection
-    assert missing.value.name
-
-
 def test_boto3_checks_its_arguments(make_peer_app: MakeApp) -> None:
     """boto3 validates the arguments before a request is sent."""
     dynamo = Dynamo(app := make_peer_app())
@@ -342,14 +264,6 @@ def test_a_fork_has_a_connection_of_its_own(make_peer_app: MakeApp) -> None:
     dynamo.create_all(wait=True)
     parents = id(dynamo.connection)
     assert forks.exit_code_of(lambda: id(dynamo.connection) != parents and not dynamo.tables["users"].item_count) == 0
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_a_fork_does_not_wait_for_the_lock_of_its_parent(make_peer_app: MakeApp) -> None:
-    """A child that is forked while a thread of the parent makes a session makes a session itself."""
-    registry = Dynamo(make_peer_app()).registry
-    with flask_dynamo._session_locks.setdefault(os.getpid(), threading.Lock()):
-        assert forks.exit_code_of(lambda: registry.session.region_name == "us-east-1") == 0
 
 
 @pytest.mark.parametrize("name", ["session", "connection", "tables"])

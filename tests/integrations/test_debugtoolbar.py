@@ -17,13 +17,13 @@ from flask_debugtoolbar import DebugToolbarExtension
 import dynaflask
 from dynaflask.integrations.debugtoolbar import add_panel
 from dynaflask.operations.caller import Caller
-from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import ThrottlingReason
 from tests.support import caches
 from tests.support import engines
 from tests.support import servers
 from tests.support.browser import emulate
 from tests.support.browser import screenshot
+from tests.support.operations import make_operation
 from tests.support.screenshots import check_picture
 from tests.support.settings import MakeApp
 
@@ -209,9 +209,8 @@ def test_a_streamed_response_has_no_toolbar(make: t.Callable[..., flask.Flask], 
 
 def record(app: flask.Flask, **values: t.Any) -> None:
     """Record an operation of the request."""
-    fields = {"operation": "Query", "app_name": app.name, "bind_key": "default", "model": "Thread", "table": "t"}
-    operation = Operation(**{**fields, "tenant": None, "duration_seconds": 0.01, **values})
-    app.extensions["dynamo"].recorder.record(operation)
+    fields = {"operation": "Query", "app_name": app.name, **values}
+    app.extensions["dynamo"].recorder.record(make_operation(**fields))
 
 
 @pytest.fixture

@@ -27,13 +27,13 @@ from dynaflask.exceptions import TenantLimitExceeded
 from dynaflask.integrations.prometheus import instrument
 from dynaflask.integrations.prometheus import outcome_of
 from dynaflask.integrations.prometheus import uninstrument
-from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.registry.context import EXTENSION
 from dynaflask.testing import fail_next
 from tests.support import engines
 from tests.support import servers
+from tests.support.operations import make_operation
 from tests.support.paths import PROJECT
 from tests.support.paths import environment
 from tests.support.paths import measured_environment
@@ -540,12 +540,6 @@ def fetch(url: str) -> str:
         return http.request("GET", url, timeout=30, retries=False).data.decode()
 
 
-def make_operation(**values: t.Any) -> Operation:
-    """A write of 10 ms."""
-    fields = {"operation": "PutItem", "app_name": "app", "bind_key": "default", "model": "Thread", "table": "t"}
-    return Operation(**{**fields, "tenant": None, "duration_seconds": 0.01, **values})
-
-
 def finish(app: flask.Flask, **values: t.Any) -> None:
     """Record a call that has ended."""
-    app.extensions[EXTENSION].recorder.record(make_operation(**values))
+    app.extensions[EXTENSION].recorder.record(make_operation(**{"operation": "PutItem", **values}))

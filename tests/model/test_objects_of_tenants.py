@@ -18,7 +18,7 @@ from pynamodb.exceptions import PynamoDBException
 
 import dynaflask
 from dynaflask import TenantMismatch
-from dynaflask.tenants import TenantName
+from dynaflask.tenants.tenant import TenantName
 from tests.support import two_apps
 from tests.support.paths import environment
 from tests.support.settings import KEYS

@@ -10,8 +10,8 @@ import pytest
 from dynaflask.operations import advice_log
 from dynaflask.operations.advice_log import AdviceLog
 from dynaflask.operations.caller import Caller
-from dynaflask.operations.operation import Operation
 from tests.support import recorder as recorders
+from tests.support.operations import make_operation
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -81,7 +81,6 @@ def test_the_log_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
     log = AdviceLog()
     for line in (1, 2, 3, 1):
         caller = Caller("forum.py", line, "show")
-        values: t.Any = {"model": "Thread", "table": "Thread", "tenant": None, "caller": caller, "route": "show"}
-        log.add([Operation(operation="Scan", app_name="app", bind_key="default", duration_seconds=0.1, **values)])
+        log.add([make_operation("Scan", caller=caller, route="show")])
     assert [vars(record)["line"] for record in caplog.records] == ["forum.py:1 in show", "forum.py:2 in show"]
     assert [advice.caller.line for advice in log.logged()] == [1, 2]

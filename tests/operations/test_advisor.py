@@ -14,6 +14,7 @@ from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import ThrottlingReason
 from tests.support import engines
+from tests.support.operations import make_operation
 from tests.support.settings import MakeApp
 
 LINE, OTHER_LINE = Caller("forum.py", 12, "show"), Caller("forum.py", 13, "show")
@@ -21,8 +22,7 @@ LINE, OTHER_LINE = Caller("forum.py", 12, "show"), Caller("forum.py", 13, "show"
 
 def operation(name: str = "GetItem", **values: t.Any) -> Operation:
     """An operation of one line, in a request."""
-    values = {"model": "Thread", "table": "Thread", "tenant": None, "caller": LINE, "route": "show", **values}
-    return Operation(operation=name, app_name="app", bind_key="default", duration_seconds=0.01, **values)
+    return make_operation(name, **{"caller": LINE, "route": "show", **values})
 
 
 def gets(count: int, **values: t.Any) -> list[Operation]:

@@ -136,13 +136,6 @@ def test_the_record_is_bounded(
         assert names(db) == ["GetItem", "Query"]
 
 
-def test_an_app_without_the_setting(make: MakeApp, db: dynaflask.Dynamo) -> None:
-    """An app that keeps no operations says how to keep them."""
-    with make(record_operations=False).app_context(), pytest.raises(RuntimeError) as caught:
-        db.recorded_operations()
-    assert str(caught.value) == "The app 'app' keeps no operations. Set DYNAMODB_RECORD_OPERATIONS = True."
-
-
 def test_an_object_that_is_used_in_another_app(make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
     """An operation that ends in the context of another app is in the record of neither."""
     us, eu = make("us"), make("eu")

@@ -14,19 +14,19 @@ from dynaflask.operations.operation import Operation
 from dynaflask.operations.server_timing import MAX_METRICS
 from dynaflask.operations.server_timing import header_value
 from tests.support import recorder as recorders
+from tests.support.operations import make_operation
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
-def make_operation(name: str = "GetItem", model: str | None = "Thread", **values: t.Any) -> Operation:
+def operation(name: str = "GetItem", **values: t.Any) -> Operation:
     """An operation of 10 ms and half a unit."""
-    values = {"duration_seconds": 0.01, "read_units": 0.5, **values}
-    return Operation(operation=name, app_name="app", bind_key="default", model=model, table=None, tenant=None, **values)
+    return make_operation(name, **{"table": None, "read_units": 0.5, **values})
 
 
 def test_the_total_and_each_operation() -> None:
     """The total comes first, then the operations of each model, the slowest first."""
-    operations = [make_operation("Query", duration_seconds=0.005), make_operation(), make_operation()]
+    operations = [operation("Query", duration_seconds=0.005), operation(), operation()]
     assert header_value(operations) == (
         'dynamodb;dur=25.0;desc="3 calls, 1.5 units", '
         'dynamodb.Thread.GetItem;dur=20.0;desc="2 calls, 1 units", '
@@ -37,12 +37,12 @@ def test_the_total_and_each_operation() -> None:
 def test_without_operations_there_is_no_value() -> None:
     """Refused operations took no time, and are left out."""
     assert header_value([]) == ""
-    assert header_value([make_operation(is_refused=True)]) == ""
+    assert header_value([operation(is_refused=True)]) == ""
 
 
 def test_the_names_are_tokens() -> None:
     """A name has only letters that HTTP allows; without a model it has the bind."""
-    value = header_value([make_operation(model="Größe,x;y"), make_operation("ListTables", model=None)])
+    value = header_value([operation(model="Größe,x;y"), operation("ListTables", model=None)])
     assert re.findall(r"(dynamodb[^;]*);dur", value) == [
         "dynamodb",
         "dynamodb.Gr__e_x_y.GetItem",
@@ -52,7 +52,7 @@ def test_the_names_are_tokens() -> None:
 
 def test_the_value_is_bounded() -> None:
     """The fastest of many metrics are left out."""
-    operations = [make_operation(model=f"M{number}", duration_seconds=number + 1) for number in range(30)]
+    operations = [operation(model=f"M{number}", duration_seconds=number + 1) for number in range(30)]
     metrics = header_value(operations).split(", dynamodb")
     assert len(metrics) == MAX_METRICS + 1
     assert metrics[1].startswith(".M29.GetItem;")

@@ -16,14 +16,14 @@ from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.operations.slow_log import SlowLog
 from dynaflask.operations.slow_log import log_fields
 from tests.support import recorder as recorders
+from tests.support.operations import make_operation
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
 
-def make_operation(**values: t.Any) -> Operation:
-    """An operation."""
-    values = {"model": "Thread", "table": "test-Thread", "tenant": None, "duration_seconds": 0.1, **values}
-    return Operation(operation="Query", app_name="app", bind_key="default", **values)
+def query(**values: t.Any) -> Operation:
+    """A query of 100 ms."""
+    return make_operation("Query", **{"table": "test-Thread", "duration_seconds": 0.1, **values})
 
 
 @pytest.fixture
@@ -79,10 +79,10 @@ def test_two_apps_have_limits_of_their_own(
 @pytest.mark.parametrize(
     ("operation", "is_logged"),
     [
-        (make_operation(), False),
-        (make_operation(duration_seconds=0.5), True),
-        (make_operation(read_units=3.0, write_units=2.0), True),
-        (make_operation(read_units=4.5), False),
+        (query(), False),
+        (query(duration_seconds=0.5), True),
+        (query(read_units=3.0, write_units=2.0), True),
+        (query(read_units=4.5), False),
     ],
 )
 def test_the_limits(operation: Operation, is_logged: bool, caplog: pytest.LogCaptureFixture) -> None:
@@ -94,19 +94,19 @@ def test_the_limits(operation: Operation, is_logged: bool, caplog: pytest.LogCap
 def test_an_operation_of_a_library(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """If no line of the program made the operation, the warning says so."""
     monkeypatch.setattr("dynaflask.operations.slow_log.find_caller", lambda: None)
-    SlowLog(seconds=0.1).add(make_operation())
+    SlowLog(seconds=0.1).add(query())
     assert caplog.messages[0].endswith("at a line of a library")
 
 
 def test_an_operation_that_has_its_line(caplog: pytest.LogCaptureFixture) -> None:
     """The line of a recorded operation is not looked up again."""
-    SlowLog(seconds=0.1).add(make_operation(caller=Caller("forum.py", 12, "show")))
+    SlowLog(seconds=0.1).add(query(caller=Caller("forum.py", 12, "show")))
     assert caplog.messages[0].endswith("at forum.py:12 in show")
 
 
 def test_the_fields_are_json_and_no_names_of_logging() -> None:
     """All fields become JSON, and none is an attribute that a log record has already."""
-    fields = log_fields(make_operation(throttling_reasons=(ThrottlingReason("KeyRange", "arn"),), key_hash=7))
+    fields = log_fields(query(throttling_reasons=(ThrottlingReason("KeyRange", "arn"),), key_hash=7))
     assert json.loads(json.dumps(fields)) == fields
     assert fields["throttling_reasons"] == [{"reason": "KeyRange", "resource": "arn"}]
     assert not fields.keys() & vars(logging.makeLogRecord({})).keys()

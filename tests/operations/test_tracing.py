@@ -26,10 +26,9 @@ from dynaflask.operations.tracing import finished_call
 from dynaflask.operations.tracing import silenced
 from dynaflask.operations.tracing import traced_modules
 from tests.support import recorder as recorders
+from tests.support.operations import make_operation
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
-
-READ: t.Any = {"app_name": "a", "bind_key": "default", "model": None, "table": "T", "tenant": None}
 
 
 class First:
@@ -72,11 +71,6 @@ def client_error(code: str, *reasons: str) -> ClientError:
     return ClientError({"Error": {"Code": code}, "CancellationReasons": details}, "PutItem")  # type: ignore[typeddict-unknown-key]
 
 
-def operation() -> Operation:
-    """A finished operation."""
-    return Operation(**READ, operation="GetItem", duration_seconds=0.1)
-
-
 def test_a_class_has_one_tracer() -> None:
     """A tracer replaces an earlier one of its class, and leaves those of others."""
     first, again, second = First(), First(), Second()
@@ -92,7 +86,7 @@ def test_each_tracer_gets_its_own_start() -> None:
     """What a tracer returns at the start of a call is passed to it at the end."""
     first, second = First(), Second()
     tracing = NO_TRACING.replace(First, first).replace(Second, second)
-    call = finished_call(operation(), place=Place("http://localhost/", "eu-west-1"))
+    call = finished_call(make_operation(), place=Place("http://localhost/", "eu-west-1"))
     tracing.finish(tracing.start(), call)
     assert first.events == [("started First", call)]
     assert second.events == [("started Second", call)]
@@ -188,7 +182,7 @@ def test_while_botocore_calls_the_tracers_are_silent() -> None:
 )
 def test_a_failed_condition_is_no_error(error: BaseException | None, code: str | None, is_error: bool) -> None:
     """A call failed if DynamoDB or the network failed it. A condition that is not met is a result."""
-    call = finished_call(operation(), place=UNKNOWN_PLACE, error=error)
+    call = finished_call(make_operation(), place=UNKNOWN_PLACE, error=error)
     assert (call.error_code, call.is_error) == (code, is_error)
 
 
@@ -197,4 +191,4 @@ def test_a_failed_condition_in_pynamodbs_error() -> None:
     reason = CancellationReason(code="ConditionalCheckFailed")
     response = client_error("TransactionCanceledException").response
     error = VerboseClientError(response, "TransactWriteItems", cancellation_reasons=[None, reason])
-    assert not finished_call(operation(), place=UNKNOWN_PLACE, error=error).is_error
+    assert not finished_call(make_operation(), place=UNKNOWN_PLACE, error=error).is_error

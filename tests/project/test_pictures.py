@@ -115,7 +115,7 @@ def recorder(recorder: recorders.Recorder) -> recorders.Recorder:
 
 def clients_of(*apps: flask.Flask) -> list[t.Any]:
     """The clients of these apps, each once. Other tests may have left clients in the process."""
-    leases = [lease for app in apps for lease in app.extensions["dynamo"].leases() if lease.host is not None]
+    leases = [lease for app in apps for lease in app.extensions["dynamo"].leases.all() if lease.host is not None]
     clients = []
     for lease in leases:
         pooled = lease.pooled_client()

@@ -9,9 +9,6 @@ import pytest
 
 import dynaflask
 from dynaflask import UnknownBind
-from dynaflask.client.lease import Lease
-from dynaflask.config.bind import Bind
-from dynaflask.registry import registry as registries
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -150,30 +147,3 @@ def test_the_repr_names_the_app_and_its_binds(make_app: MakeApp) -> None:
     app = make_app(region="us-east-1", binds={"eu": {**KEYS, "region": "eu-west-1", "host": "http://127.0.0.1:1"}})
     expected = "<Registry of 'app': default (us-east-1, AWS), eu (eu-west-1, http://127.0.0.1:1)>"
     assert repr(registry_of(app)) == expected
-
-
-def test_leases_may_be_added_while_unused_ones_are_dropped(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that needs a new destination does not disturb the one that clears the full cache of binds."""
-    registry = make_app(region="eu-west-1").extensions["dynamo"]
-    regions = (f"us-east-{number}" for number in range(1000))
-
-    def has_client(lease: Lease) -> bool:
-        # What another thread does at this moment.
-        monkeypatch.setattr(registries, "MAX_BINDS", 1000)
-        registry.lease(Bind(region=next(regions)))
-        return False
-
-    for _ in range(3):
-        registry.lease(Bind(region=next(regions)))
-    monkeypatch.setattr(Lease, "has_client", property(has_client))
-    monkeypatch.setattr(registries, "MAX_BINDS", 3)
-    lease = registry.lease(Bind(region="us-west-2"))
-    assert registry.lease(Bind(region="us-west-2")) is lease
-
-
-def test_an_app_has_its_own_leases(make_app: MakeApp) -> None:
-    """The leases are those of one app, each destination once."""
-    us, eu = (make_app(name, region="us-east-1").extensions["dynamo"] for name in ("us", "eu"))
-    leases = [us.lease(Bind(region=region)) for region in ("us-east-1", "eu-west-1", "us-east-1")]
-    assert us.leases() == leases[:2]
-    assert eu.leases() == []

@@ -114,7 +114,7 @@ def _check_destination(registry: Registry, bind: Bind) -> tuple[Client, list[Fin
             with probes.reported("identity", bind, findings):
                 findings.append(probes.bounded(functools.partial(probes.ask_identity, probing, client.endpoint_url)))
     with probes.reported("client", bind, findings):
-        registry.lease(probing).close()
+        registry.leases.get(probing).close()
     return client, findings
 
 

@@ -103,7 +103,7 @@ def reported(check: str, bind: Bind, findings: list[Finding]) -> cabc.Iterator[N
 
 def look_up_client(registry: Registry, bind: Bind) -> Client:
     """What the client of a bind knows. A factory of the program makes its client here."""
-    with registry.lease(bind).call() as client, active(registry.recorder.tracing):
+    with registry.leases.get(bind).call() as client, active(registry.recorder.tracing):
         meta = client.meta
         transport = getattr(meta, "dynaflask_transport", None)
         known = Client(

@@ -6,16 +6,16 @@ import operator
 import typing as t
 
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
-from dynaflask.client.botocore_internals import call_path
-from dynaflask.client.botocore_internals import creation_path
 from dynaflask.client.botocore_internals import event_handlers
 from dynaflask.client.botocore_internals import events_version
-from dynaflask.client.botocore_internals import find_creation_patch
-from dynaflask.client.botocore_internals import find_patch
 from dynaflask.client.botocore_internals import is_discovery_guard
 from dynaflask.client.botocore_internals import mock_is_active
-from dynaflask.client.botocore_internals import static_call_path
-from dynaflask.client.botocore_internals import static_creation_path
+from dynaflask.client.botocore_patches import call_path
+from dynaflask.client.botocore_patches import creation_path
+from dynaflask.client.botocore_patches import find_creation_patch
+from dynaflask.client.botocore_patches import find_patch
+from dynaflask.client.botocore_patches import static_call_path
+from dynaflask.client.botocore_patches import static_creation_path
 from dynaflask.client.tracer_patches import is_of
 from dynaflask.client.tracer_patches import named
 

@@ -18,7 +18,7 @@ from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import EXTENSION
 from dynaflask.tables import manage
 from dynaflask.tables.table import find_tables
-from dynaflask.tenants import UNRESTRICTED
+from dynaflask.tenants.tenant import UNRESTRICTED
 
 if t.TYPE_CHECKING:
     import flask

@@ -9,9 +9,9 @@ import typing as t
 from dynaflask.client.key import transport_of
 from dynaflask.client.key import without_password
 from dynaflask.client.transport import describe
-from dynaflask.integrations.dashboard.activity import Counts
-from dynaflask.integrations.dashboard.activity import Totals
 from dynaflask.integrations.dashboard.activity import Window
+from dynaflask.integrations.dashboard.slot import Counts
+from dynaflask.integrations.dashboard.slot import Totals
 from dynaflask.integrations.dashboard.throttling import what_to_do
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.tenant_lru import OTHERS
@@ -21,7 +21,7 @@ from dynaflask.operations.usage import summed
 
 if t.TYPE_CHECKING:
     from dynaflask.client.lease import Lease
-    from dynaflask.client.pool import PooledClient
+    from dynaflask.client.pooled_client import PooledClient
     from dynaflask.integrations.dashboard.checks import Check
     from dynaflask.operations.operation import Operation
     from dynaflask.registry.registry import Registry
@@ -227,9 +227,9 @@ def destinations(registry: Registry, checks: cabc.Iterable[Check]) -> list[Desti
     by_bind: dict[str, list[Check]] = collections.defaultdict(list)
     for check in checks:
         by_bind[check.bind.key].append(check)
-    binds = {key: registry.lease(bind) for key, bind in registry.binds.items()}
+    binds = {key: registry.leases.get(bind) for key, bind in registry.binds.items()}
     known = set(map(id, binds.values()))
-    others = [lease for lease in registry.leases() if id(lease) not in known and lease.has_client]
+    others = [lease for lease in registry.leases.all() if id(lease) not in known and lease.has_client]
     # The calls of a traced app leave out its tracers' patches of botocore.
     with active(registry.recorder.tracing):
         return [

@@ -79,7 +79,7 @@ class Accounts:
         if not _is_aws(bind.host):
             # A local server: its accounts protect nothing, and the events of tests have accounts of their own.
             return True
-        key = self._registry.lease(bind).key
+        key = self._registry.leases.get(bind).key
         if key not in self._known:
             account = self._ask(bind, table)
             if account is None:
@@ -90,7 +90,7 @@ class Accounts:
     def _ask(self, bind: Bind, table: StreamedTable) -> str | None:
         """The account of the bind's own table of this name; ``None`` if there is none."""
         try:
-            with self._registry.lease(bind).call() as client:
+            with self._registry.leases.get(bind).call() as client:
                 description = client.describe_table(TableName=table.name)["Table"]
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == TABLE_NOT_FOUND:

@@ -22,8 +22,8 @@ from dynaflask.tables.streams.record import Handler
 from dynaflask.tables.streams.record import read_record
 from dynaflask.tables.streams.shards import ShardReader
 from dynaflask.tables.table import find_one
-from dynaflask.tenants import NO_TENANT
-from dynaflask.tenants import UNRESTRICTED
+from dynaflask.tenants.tenant import NO_TENANT
+from dynaflask.tenants.tenant import UNRESTRICTED
 
 # The delay after a round in which no shard had a record.
 POLL_SECONDS = 1

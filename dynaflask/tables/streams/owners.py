@@ -28,10 +28,10 @@ from dynaflask.registry.registry import Registry
 from dynaflask.tables.schema import Json
 from dynaflask.tables.streams.accounts import Accounts
 from dynaflask.tables.streams.accounts import StreamedTable
-from dynaflask.tenants import NO_TENANT
-from dynaflask.tenants import TTL_SECONDS
-from dynaflask.tenants import UNRESTRICTED
-from dynaflask.tenants import Principal
+from dynaflask.tenants.lookup import TTL_SECONDS
+from dynaflask.tenants.tenant import NO_TENANT
+from dynaflask.tenants.tenant import UNRESTRICTED
+from dynaflask.tenants.tenant import Principal
 
 # In app.extensions: the tenants by the names of their tables, and the end of its time. An app may have thousands of
 # tenants, and a Lambda function is called for each batch.
@@ -195,7 +195,7 @@ class TableOwners:
     def _is_in_region(self, bind: Bind, region: str) -> bool:
         if bind.region is not None:
             return bind.region == region
-        with self._registry.lease(bind).call() as client:
+        with self._registry.leases.get(bind).call() as client:
             return bool(client.meta.region_name == region)
 
 

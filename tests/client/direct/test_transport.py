@@ -44,6 +44,7 @@ from dynaflask.client.direct import transport as transport_module
 from dynaflask.client.pool import pool
 from tests.support import hostile
 from tests.support import recorder as recorders
+from tests.support.clients import lease
 from tests.support.hostile import answer
 from tests.support.hostile import cut
 from tests.support.hostile import error
@@ -135,8 +136,7 @@ def outcome_of(call: Call, url: str) -> t.Any:
 
 def transport_of(app: flask.Flask) -> tuple[str, str | None]:
     """The transport of the app's next call, and the reason if it is not the configured one."""
-    registry: dynaflask.Registry = app.extensions["dynamo"]
-    with registry.lease(registry.binds["default"]).call() as client:
+    with lease(app).call() as client:
         return client.meta.dynaflask_transport.mode, client.meta.dynaflask_transport.reason
 
 
@@ -569,8 +569,7 @@ class TestConnectionErrors:
 
 
 def direct_transport_of(app: flask.Flask) -> t.Any:
-    registry: dynaflask.Registry = app.extensions["dynamo"]
-    with registry.lease(registry.binds["default"]).call() as client:
+    with lease(app).call() as client:
         return client.meta.dynaflask_transport
 
 
@@ -704,7 +703,7 @@ class TestRequests:
         self, play: Play, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """If the settings let a malformed header name pass, it is botocore's error, and never another header."""
-        monkeypatch.setattr("dynaflask.config.validators.HEADER_NAME", ".*")
+        monkeypatch.setattr("dynaflask.config.client_validators.HEADER_NAME", ".*")
         stock, direct = (
             play(transport, [say(GOOD)], is_warm=False, extra_headers={name: "x"}) for transport in TRANSPORTS
         )

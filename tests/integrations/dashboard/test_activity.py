@@ -8,20 +8,16 @@ import flask
 import pytest
 
 from dynaflask.integrations.dashboard import activity
-from dynaflask.integrations.dashboard.activity import OTHER_PLACES
-from dynaflask.integrations.dashboard.activity import OTHER_THROTTLES
 from dynaflask.integrations.dashboard.activity import SLOT_SECONDS
 from dynaflask.integrations.dashboard.activity import WINDOW_SECONDS
 from dynaflask.integrations.dashboard.activity import Activity
-from dynaflask.integrations.dashboard.activity import Place
-from dynaflask.integrations.dashboard.activity import Throttle
+from dynaflask.integrations.dashboard.slot import Place
 from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
-from dynaflask.operations.operation import ThrottlingReason
-from dynaflask.operations.tenant_lru import OTHERS
 from tests.support import forks
 from tests.support.clock import Clock
+from tests.support.operations import make_operation
 
 GET = Place("Thread", "GetItem", None)
 
@@ -46,27 +42,13 @@ def counted(app: flask.Flask, clock: Clock) -> Activity:
 
 def operation(name: str = "GetItem", **fields: t.Any) -> Operation:
     """An operation on threads."""
-    defaults = {"model": "Thread", "table": "us-Thread", "tenant": "acme", "duration_seconds": 0.01, "read_units": 0.5}
-    return Operation(**{"operation": name, "app_name": "us", "bind_key": "default", **defaults, **fields})
+    defaults = {"app_name": "us", "table": "us-Thread", "tenant": "acme", "read_units": 0.5}
+    return make_operation(name, **{**defaults, **fields})
 
 
 def receive(counted: Activity, *operations: Operation) -> None:
     for each in operations:
         counted.add(each)
-
-
-def test_calls_are_counted_by_tenant_and_by_model_and_operation(counted: Activity) -> None:
-    """Each call is counted for its tenant, and for its model and operation."""
-    receive(counted, operation(), operation(tenant=None), operation("PutItem", read_units=0.0, write_units=2.0))
-    total = counted.read().total
-    assert {name: (counts.calls, counts.units) for name, counts in total.tenants.items()} == {
-        "acme": (2, 2.5),
-        None: (1, 0.5),
-    }
-    assert {place: counts.calls for place, counts in total.places.items()} == {
-        GET: 2,
-        Place("Thread", "PutItem", None): 1,
-    }
 
 
 def test_calls_with_and_without_an_operation_are_counted_alike(clock: Clock) -> None:
@@ -112,54 +94,10 @@ def test_a_call_in_a_request_of_another_app_has_no_route(clock: Clock) -> None:
     assert {place: counts.calls for place, counts in counted.read().total.places.items()} == {GET: 2}
 
 
-def test_a_call_without_a_model_has_the_name_of_its_table_or_of_its_bind(counted: Activity) -> None:
-    """A table without a model is named by itself, and a call to several tables by its bind."""
-    receive(counted, operation(model=None), operation("BatchGetItem", model=None, table=None))
-    assert list(counted.read().total.places) == [
-        Place("us-Thread", "GetItem", None),
-        Place("default", "BatchGetItem", None),
-    ]
-
-
 def test_calls_about_tables_are_not_counted(counted: Activity) -> None:
     """The page's own DescribeTable is not in its counts."""
     receive(counted, operation("DescribeTable"))
     assert counted.read().total.tenants == {}
-
-
-def test_a_refused_call_was_not_sent(counted: Activity) -> None:
-    """A call that the tenant's limit refused is a refusal of the tenant, and no call."""
-    receive(counted, operation(is_refused=True, error="TenantLimitExceeded"))
-    total = counted.read().total
-    assert (total.tenants["acme"].refusals, total.tenants["acme"].calls, total.places) == (1, 0, {})
-
-
-def test_errors_are_counted_by_their_code(counted: Activity) -> None:
-    """Each error code has its number."""
-    receive(counted, operation(), *[operation(error="ConditionalCheckFailedException")] * 2)
-    assert counted.read().total.places[GET].errors == {"ConditionalCheckFailedException": 2}
-
-
-def test_throttles_have_dynamodbs_reason_and_resource(counted: Activity) -> None:
-    """A throttled call counts for each of DynamoDB's reasons; without one, for its code and table."""
-    reason = ThrottlingReason("TableWriteKeyRangeThroughputExceeded", "arn:aws:dynamodb:us-east-1:1:table/Thread")
-    throttled = operation(error="ThrottlingException", is_throttled=True)
-    receive(counted, throttled._replace(throttling_reasons=(reason,)), throttled, throttled._replace(table=None))
-    assert counted.read().total.throttles == {
-        Throttle(*reason): 1,
-        Throttle("ThrottlingException", "us-Thread"): 1,
-        Throttle("ThrottlingException", "default"): 1,
-    }
-    assert counted.read().total.tenants["acme"].throttles == 3
-
-
-def test_percentiles(counted: Activity) -> None:
-    """A percentile is right to a tenth, also for durations of zero; without calls it is 0."""
-    receive(counted, operation(duration_seconds=0.0), *[operation(duration_seconds=n / 1000) for n in range(1, 100)])
-    counts = counted.read().total.places[GET]
-    assert counts.percentile(0.5) == pytest.approx(0.05, rel=0.1)
-    assert counts.percentile(0.95) == pytest.approx(0.095, rel=0.1)
-    assert activity.Counts().percentile(0.5) == 0
 
 
 def test_what_is_older_than_five_minutes_is_gone(counted: Activity, clock: Clock) -> None:
@@ -199,24 +137,6 @@ def test_a_series_is_of_all_or_of_some_tenants(counted: Activity) -> None:
     assert [window.series(*names)[-1] for names in ((), ("globex",), (None, "acme"))] == [10.5, 2, 8.5]
 
 
-def test_the_worst_operation_of_each_route_is_kept_with_its_line(counted: Activity) -> None:
-    """Of each model, operation and route, the slowest and the costliest are kept, with the line that made the call."""
-    caller = Caller("views.py", 7, "show")
-    receive(
-        counted,
-        operation(duration_seconds=0.2, request_id="slow"),
-        operation(read_units=7.0, request_id="costly"),
-        operation(request_id="neither"),
-        operation(route="show", caller=caller, request_id="elsewhere"),
-    )
-    total = counted.read().total
-    slowest = [t.cast("Operation", counts.slowest) for counts in total.places.values()]
-    costliest = [t.cast("Operation", counts.costliest) for counts in total.places.values()]
-    assert [each.request_id for each in slowest] == ["slow", "elsewhere"]
-    assert [each.request_id for each in costliest] == ["costly", "elsewhere"]
-    assert [each.caller and each.caller.function for each in slowest] == ["receive", "show"]
-
-
 def test_the_worst_operation_of_all_slots(counted: Activity, clock: Clock) -> None:
     """The window has the worst operation of all its slots."""
     for seconds, units in ((0.1, 1.0), (0.9, 3.0), (0.5, 2.0), (0.4, 0.0)):
@@ -226,18 +146,6 @@ def test_the_worst_operation_of_all_slots(counted: Activity, clock: Clock) -> No
     assert counts.slowest
     assert counts.costliest
     assert (counts.slowest.duration_seconds, counts.costliest.units) == (0.9, 3)
-
-
-def test_the_memory_is_bounded(counted: Activity, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond a number of tenants, models, reasons and routes, they are counted together."""
-    monkeypatch.setattr(activity, "MAX_KEYS", 2)
-    for number in range(5):
-        each = operation(tenant=f"tenant {number}", model=f"Model {number}", error="ThrottlingException")
-        receive(counted, each._replace(is_throttled=True, table=f"table {number}"))
-    total = counted.read().total
-    assert {name: counts.calls for name, counts in total.tenants.items()} == {"tenant 0": 1, "tenant 1": 1, OTHERS: 3}
-    assert total.places[OTHER_PLACES].calls == 3
-    assert total.throttles[OTHER_THROTTLES] == 3
 
 
 def test_a_forked_child_counts_for_itself(counted: Activity) -> None:

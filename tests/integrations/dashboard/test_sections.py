@@ -12,9 +12,9 @@ from dynaflask.integrations import opentelemetry
 from dynaflask.integrations.dashboard import sections
 from dynaflask.integrations.dashboard.activity import Activity
 from dynaflask.integrations.dashboard.activity import Window
-from dynaflask.operations.operation import Operation
 from dynaflask.operations.tenant_lru import OTHERS
 from tests.support import recorder as recorders
+from tests.support.operations import make_operation
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 from tests.support.tracing import Telemetry
@@ -23,10 +23,8 @@ from tests.support.tracing import Telemetry
 def window(*fields: dict[str, t.Any]) -> Window:
     """The window of operations with these fields."""
     activity = Activity(flask.Flask("us"))
-    defaults = {"operation": "GetItem", "model": "Thread", "table": "Thread", "tenant": None, "duration_seconds": 0.1}
     for each in fields:
-        operation = Operation(**{"app_name": "us", "bind_key": "default", **defaults, **each})
-        activity.add(operation)
+        activity.add(make_operation(**{"app_name": "us", "duration_seconds": 0.1, **each}))
     return activity.read()
 
 
