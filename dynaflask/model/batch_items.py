@@ -64,8 +64,10 @@ class BatchItems:
         """
         items, scope = [], self._scope
         has_tenant = scope is not None and scope.known_tenant is not None
-        keys = [serialized_keys(operation["item"]) for operation in operations if operation["action"] != PUT]
-        for instance in [operation["item"] for operation in operations if operation["action"] == PUT]:
+        saved = [operation["item"] for operation in operations if operation["action"] == PUT]
+        # Most batches delete nothing.
+        deleted = [] if len(saved) == len(operations) else [one["item"] for one in operations if one["action"] != PUT]
+        for instance in saved:
             serialize = self._serializer_of(instance)
             if serialize is None:
                 self.are_plain = self._are_usual = False
@@ -75,12 +77,12 @@ class BatchItems:
                 tenant = require_own_tenant(instance, scope)
                 item, is_plain = serialize(instance)
                 require_unchanged(instance, tenant, scope)
-                if not is_plain:
-                    self.are_plain = False
+                self.are_plain &= is_plain
             if has_tenant:
                 # Before the write: DynamoDB may have done it although the call fails.
                 claim(instance, scope)
             items.append(item)
+        keys = list(map(serialized_keys, deleted))
         require_same_scope(self._model, scope)
         return items, keys
 
