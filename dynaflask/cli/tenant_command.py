@@ -58,7 +58,17 @@ class TenantCommand(click.Command):
         ]
 
     def invoke(self, ctx: click.Context) -> t.Any:
-        """Run the command for the tenants of its options."""
+        """Run the command for the tenants of its options.
+
+        Args:
+            ctx: The context of click.
+
+        Returns:
+            What the command returns.
+
+        Raises:
+            UsageError: The options contradict each other.
+        """
         names, for_all, for_none = (
             ctx.meta.get(f"{META_KEY}.{option}") for option in ("tenant", "all_tenants", "without_tenant")
         )

@@ -148,7 +148,13 @@ class ClientPool:
         return pooled
 
     def set_limits(self, app: object, *, max_clients: int | None, idle_seconds: float | None) -> None:
-        """Set the limits that one app asks for. The lowest limit of all living apps applies to the process."""
+        """Set the limits that one app asks for. The lowest limit of all living apps applies to the process.
+
+        Args:
+            app: The app or its registry. Its limits end when it is garbage collected.
+            max_clients: Largest number of clients, or None for no wish.
+            idle_seconds: Time without a call after which a client is closed, in seconds, or None for no wish.
+        """
         if max_clients is None and idle_seconds is None:
             return
         self._limits[id(app)] = (max_clients, idle_seconds)

@@ -84,7 +84,11 @@ class Tables:
         self._wait("table_not_exists", table_name)
 
     def create_all(self, wait: bool = False) -> None:
-        """Create the tables that do not exist; see `Dynamo.create_all`."""
+        """Create the tables that do not exist; see `Dynamo.create_all`.
+
+        Args:
+            wait: Return when the tables are active.
+        """
         connection = self._registry.connection
         for table in self._table_configs:
             real_name = self._registry.table_name(table["TableName"])
@@ -96,7 +100,11 @@ class Tables:
             self.wait_exists(name)
 
     def destroy_all(self, wait: bool = False) -> None:
-        """Delete the tables; see `Dynamo.destroy_all`."""
+        """Delete the tables; see `Dynamo.destroy_all`.
+
+        Args:
+            wait: Return when the tables no longer exist.
+        """
         for name in self.keys():
             self[name].delete()
         for name in self.keys() if wait else ():

@@ -31,7 +31,11 @@ class ContextFilter(logging.Filter):
         self._absent = absent
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add the values of the current context. The filter accepts every record."""
+        """Add the values of the current context. The filter accepts every record.
+
+        Args:
+            record: The record of a message.
+        """
         for name, value in _context_fields().items():
             vars(record).setdefault(name, value or self._absent)
         return True

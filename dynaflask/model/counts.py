@@ -31,7 +31,11 @@ class CountMixin:
 
     @classmethod
     def count(cls, *args: t.Any, **options: t.Any) -> int:
-        """Number of items; see `TenantGuardMixin.count`."""
+        """Number of items; see `TenantGuardMixin.count`.
+
+        Raises:
+            ValueError: A range key condition, an index or a limit comes without a hash key.
+        """
         arguments = {**dict(zip(COUNT_ARGUMENTS, args, strict=False)), **options}
         has_hash_key = arguments.get("hash_key") is not None
         for name in ("range_key_condition", "index_name", "limit"):

@@ -61,7 +61,11 @@ class TenantKey(UnicodeAttribute):
     def serialize(self, value: t.Any) -> str:
         """The stored key.
 
+        Args:
+            value: The key without the tenant; in a ``db.without_tenant`` block, the stored key.
+
         Raises:
+            TypeError: The value is no string.
             TenantRequired: There is no tenant.
             TenantMismatch: The value comes from another tenant's item.
         """
@@ -82,6 +86,9 @@ class TenantKey(UnicodeAttribute):
 
     def deserialize(self, value: t.Any) -> TenantKeyValue:
         """The key without the tenant.
+
+        Args:
+            value: The stored key.
 
         Raises:
             TenantRequired: There is no tenant.
@@ -126,6 +133,9 @@ class TenantKey(UnicodeAttribute):
 
     def contains(self, item: t.Any) -> t.NoReturn:
         """Not supported: the search would cover the tenant's name as well.
+
+        Args:
+            item: Has no effect.
 
         Raises:
             TypeError: Always.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
-from dynaflask.operations.operation import Line
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
-from dynaflask.operations.operation import finished_operation
+from dynaflask.operations.outcome import Line
+from dynaflask.operations.outcome import finished_operation
 
 # The operations that can be kept: their request and their result are for one item of one table.
 ONE_ITEM = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem"})

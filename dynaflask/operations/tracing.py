@@ -16,11 +16,11 @@ import typing as t
 from dynaflask.operations.error_codes import CONDITION_FAILED
 from dynaflask.operations.error_codes import code_of
 from dynaflask.operations.error_codes import reason_codes
-from dynaflask.operations.operation import NOTHING
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
-from dynaflask.operations.operation import consumed_units
-from dynaflask.operations.operation import item_count
+from dynaflask.operations.outcome import NOTHING
+from dynaflask.operations.outcome import consumed_units
+from dynaflask.operations.outcome import item_count
 from dynaflask.operations.requests import Json
 
 

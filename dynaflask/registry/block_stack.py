@@ -16,7 +16,7 @@ import sys
 import types
 import typing as t
 
-from dynaflask.registry.generators import homes
+from dynaflask.registry.generators import entered_contexts
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
@@ -49,7 +49,7 @@ class BlockStack:
             if block.generators:
                 # One list for all threads of the context: a generator may be resumed in another thread.
                 vars(root).setdefault("generator_blocks", []).append(block)
-                homes.add(block)
+                entered_contexts.add(block)
         # Blocks of contexts that have ended stay behind where a generator was never finished.
         others = tuple(other for other in blocks if other.root.pushes) if blocks else ()
         block.token = self._blocks.set((*others, block))
@@ -77,7 +77,7 @@ class BlockStack:
         block.is_left = True
         if block.generators:
             block.root.generator_blocks.remove(block)
-            homes.remove(block)
+            entered_contexts.remove(block)
             # A frame refers to its variables, and may refer to the block.
             block.generators = ()
         is_innermost = bool(blocks) and blocks[-1] is block
@@ -90,7 +90,7 @@ class BlockStack:
     def discard(self, block: Scope) -> None:
         """Leave a block whose :meth:`push` or :meth:`remove` was interrupted, perhaps halfway."""
         block.is_left = True
-        homes.remove(block)
+        entered_contexts.remove(block)
         with contextlib.suppress(ValueError, AttributeError):
             block.root.generator_blocks.remove(block)
         block.generators = ()

@@ -11,7 +11,7 @@ from flask.globals import app_ctx as _app_ctx
 from flask.globals import request_ctx as _request_ctx
 
 from dynaflask.registry.block_stack import block_stack
-from dynaflask.registry.generators import homes
+from dynaflask.registry.generators import entered_contexts
 from dynaflask.registry.generators import is_in_other_request
 from dynaflask.registry.generators import require_own_context
 
@@ -67,7 +67,7 @@ def current_scope(dynamo: Dynamo | None = None) -> Scope | None:
         root = context.__dict__.get(SCOPE) or _open_scope(context)
         if root is not None and root.owner_request is not None:
             root = _scope_of_request(root)
-    if root is None or homes.by_frame:
+    if root is None or entered_contexts.by_frame:
         return root and _scope_among_generators(root, context)
     # BlockStack.innermost, written out: this function runs for each item that becomes an object.
     for block in reversed(block_stack.entered()):

@@ -38,7 +38,7 @@ PUSHING: t.Final = frozenset({"blinker.base", "flask.ctx"})
 _PUSHES: t.Final = "_dynamo_pushes"
 
 
-class Home(t.Protocol):
+class EnteredContext(t.Protocol):
     """A block that a generator has entered, or an app context that it has pushed."""
 
     generators: tuple[types.FrameType, ...]
@@ -111,7 +111,7 @@ class Push:
         return context is not None and self.depth == _depth(context)
 
 
-class Homes:
+class EnteredContexts:
     """The blocks and contexts of all generators of the process: any thread may resume any generator.
 
     Attributes:
@@ -120,29 +120,29 @@ class Homes:
 
     def __init__(self) -> None:
         # Ids and weak references: a frame refers to its variables, and the generator might never end.
-        self.by_frame: dict[int, list[weakref.ref[Home]]] = {}
+        self.by_frame: dict[int, list[weakref.ref[EnteredContext]]] = {}
 
-    def add(self, home: Home) -> None:
+    def add(self, entered: EnteredContext) -> None:
         """Add a block or a context, which keeps the frames of its generators."""
-        for frame in home.generators:
+        for frame in entered.generators:
             forget = functools.partial(self._forget, id(frame))
-            self.by_frame.setdefault(id(frame), []).append(weakref.ref(home, forget))
+            self.by_frame.setdefault(id(frame), []).append(weakref.ref(entered, forget))
 
-    def remove(self, home: Home) -> None:
+    def remove(self, entered: EnteredContext) -> None:
         """Remove a block that was left."""
-        for frame in home.generators:
-            self._forget(id(frame), weakref.ref(home))
+        for frame in entered.generators:
+            self._forget(id(frame), weakref.ref(entered))
 
-    def innermost(self, frame: types.FrameType) -> Home | None:
+    def innermost(self, frame: types.FrameType) -> EnteredContext | None:
         """What a generator entered or pushed last, and has not left."""
         references = self.by_frame.get(id(frame), ())
-        homes = (reference() for reference in reversed(references))
-        return next((home for home in homes if home is not None and home.is_current), None)
+        entered = (reference() for reference in reversed(references))
+        return next((each for each in entered if each is not None and each.is_current), None)
 
     def stream(self, frame: types.FrameType) -> Push | None:
         """The context that a generator of ``flask.stream_with_context`` has pushed; None for another generator."""
-        homes = (reference() for reference in self.by_frame.get(id(frame), ()))
-        return next((home for home in homes if isinstance(home, Push) and home.is_of_stream), None)
+        entered = (reference() for reference in self.by_frame.get(id(frame), ()))
+        return next((each for each in entered if isinstance(each, Push) and each.is_of_stream), None)
 
     def running(self) -> cabc.Iterator[types.FrameType]:
         """The frames of the running generators that are in force, the innermost first."""
@@ -152,7 +152,7 @@ class Homes:
                 yield frame
             frame = frame.f_back
 
-    def _forget(self, key: int, reference: weakref.ref[Home]) -> None:
+    def _forget(self, key: int, reference: weakref.ref[EnteredContext]) -> None:
         references = self.by_frame.get(key, [])
         # The garbage collector may call this in the middle of itself.
         with contextlib.suppress(ValueError):
@@ -161,7 +161,7 @@ class Homes:
             self.by_frame.pop(key, None)
 
 
-homes: t.Final = Homes()
+entered_contexts: t.Final = EnteredContexts()
 
 
 def note_push(app: flask.Flask, **_: t.Any) -> None:
@@ -173,14 +173,14 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
         app: The app.
     """
     generators = _pushing_generators(sys._getframe(1))
-    if generators or homes.by_frame:
+    if generators or entered_contexts.by_frame:
         context = app_ctx._get_current_object()
         streamed = _streamed_request(generators)
         request_context = streamed or _pushed_request(sys._getframe(1))
         push = Push(
             context,
             generators=generators,
-            inside=frozenset(map(id, homes.running())),
+            inside=frozenset(map(id, entered_contexts.running())),
             request=request_context and request_context.request,
             is_of_stream=streamed is not None,
         )
@@ -189,7 +189,7 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
         # the end, because contexts that are popped in the wrong order take those of others off the stack.
         kept = (other for other in pushes if other.depth < push.depth or other.is_of_stream)
         pushes[:] = [*kept, push]
-        homes.add(push)
+        entered_contexts.add(push)
 
 
 def require_own_context(context: AppContext) -> None:
@@ -202,12 +202,12 @@ def require_own_context(context: AppContext) -> None:
         RuntimeError: The running generator stands in a block of another context, or pushed another one, and the current
             one was not pushed inside of that.
     """
-    for frame in homes.running():
-        home = homes.innermost(frame)
-        if home is not None:
-            if not home.is_of(context) and id(frame) not in _pushed_inside(context):
+    for frame in entered_contexts.running():
+        entered = entered_contexts.innermost(frame)
+        if entered is not None:
+            if not entered.is_of(context) and id(frame) not in _pushed_inside(context):
                 raise RuntimeError(
-                    f"{frame.f_code.co_name}() was begun in an app context of {home.app_name!r}, and goes on while"
+                    f"{frame.f_code.co_name}() was begun in an app context of {entered.app_name!r}, and goes on while"
                     f" another one, of {context.app.name!r}, is current: its calls would go there. Leave that context"
                     " before you resume the generator, or read the generator to its end before you push the context."
                 )
@@ -230,10 +230,14 @@ def is_in_other_request(context: AppContext, root: t.Any, request: object) -> bo
     while frame is not None:
         if frame.f_code is flask.Flask.wsgi_app.__code__:
             return False  # A request that the generator makes itself.
-        home = (homes.innermost(frame) or homes.stream(frame)) if id(frame) in homes.by_frame else None
-        if home is not None:
+        entered = (
+            (entered_contexts.innermost(frame) or entered_contexts.stream(frame))
+            if id(frame) in entered_contexts.by_frame
+            else None
+        )
+        if entered is not None:
             is_inside = last is not None and id(frame) in last.inside and last.is_in(root, request)
-            return not (is_inside or home.is_in(root, request))
+            return not (is_inside or entered.is_in(root, request))
         frame = frame.f_back
     return False
 

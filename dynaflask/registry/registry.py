@@ -187,7 +187,11 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
         return scope
 
     def is_of(self, app: flask.Flask) -> bool:
-        """True if this is the app's registry."""
+        """True if this is the registry of an app.
+
+        Args:
+            app: The app.
+        """
         return app.extensions.get(EXTENSION) is self
 
     def open_scope(self) -> Scope:
@@ -196,6 +200,11 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
 
     def bind(self, bind_key: str | None, context: cabc.Sequence[Values] = (), tenant: Tenant | None = None) -> Bind:
         """A bind, with the changes of a context and a tenant.
+
+        Args:
+            bind_key: A key of ``DYNAMODB_BINDS``; ``None`` for the default bind.
+            context: What the context set and entered, the innermost last.
+            tenant: The tenant of the context.
 
         Raises:
             UnknownBind: The app has no such bind.
@@ -210,6 +219,11 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
         self, declaration: DeclaredMeta, context: cabc.Sequence[Values] = (), tenant: Tenant | None = None
     ) -> EffectiveSettings:
         """A model's settings in this app, with the changes of a context and a tenant.
+
+        Args:
+            declaration: What the model declares.
+            context: As of `bind`.
+            tenant: As of `bind`.
 
         Raises:
             UnknownBind: The app does not have the bind that wins.

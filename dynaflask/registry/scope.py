@@ -103,7 +103,7 @@ class Scope(ScopeConnections):
         """The scope around a block."""
         return self._outer
 
-    # What a generator's block tells of itself: generators.Home.
+    # What a generator's block tells of itself: generators.EnteredContext.
 
     @property
     def app_name(self) -> str:

@@ -100,6 +100,7 @@ class TenantMethodsMixin:
             name: The tenant's name.
 
         Raises:
+            TypeError: The name is no string.
             UnknownTenant: The app has no such tenant.
             ConfigurationError: The tenant's settings are wrong.
         """
@@ -112,6 +113,9 @@ class TenantMethodsMixin:
 
         Args:
             reason: Why, for the log.
+
+        Raises:
+            TypeError: The reason is no string, or empty.
         """
         if not isinstance(reason, str) or not reason.strip():
             raise TypeError("db.without_tenant(reason=...) takes the reason, for the log.")

@@ -69,6 +69,13 @@ class Table:
     def call(self, operation: str, **request: t.Any) -> Json:
         """Make one call.
 
+        Args:
+            operation: Name of the operation.
+            **request: The members of its request.
+
+        Returns:
+            The response.
+
         Raises:
             TableError: DynamoDB refused the call, or did not answer.
         """

@@ -57,10 +57,19 @@ class Fault:
         return is_due
 
     def on_attempt(self, request: t.Any, client: t.Any) -> AWSResponse | None:
-        """The response to an attempt in place of the server's; ``None`` to send the request."""
+        """The response to an attempt in place of the server's; ``None`` to send the request.
+
+        Args:
+            request: botocore's request.
+            client: botocore's client that sends it.
+        """
 
     def hold_back(self, params: Json) -> tuple[Json, dict[str, t.Any]]:
-        """The parameters to send, and the part of ``RequestItems`` to leave unprocessed."""
+        """The parameters to send, and the part of ``RequestItems`` to leave unprocessed.
+
+        Args:
+            params: The parameters of the call.
+        """
         return params, {}
 
 

@@ -121,7 +121,17 @@ class Recorder:
             raise self._errors[0]
 
     def respond(self, request: Request) -> tuple[int, Json | str]:
-        """Record the request and return the status and body of its answer."""
+        """Record a request.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The status and the body of the answer.
+
+        Raises:
+            ConnectionError: The answer closes the connection.
+        """
         self.requests.append(request)
         try:
             answer = self.answer(request)
@@ -135,7 +145,11 @@ class Recorder:
 
 
 def plain_answer(request: Request) -> Answer:
-    """The smallest valid answer: a read of a key returns an item of that key alone, a query returns no items."""
+    """The smallest valid answer: a read of a key returns an item of that key alone, a query returns no items.
+
+    Args:
+        request: The request.
+    """
     answer = _ANSWERS.get(request.operation)
     if answer is None:
         return 400, {"__type": "com.amazon.coral.service#UnknownOperationException"}

@@ -96,6 +96,10 @@ class JSONProvider(DefaultJSONProvider):
     def loads(self, s: str | bytes, **options: t.Any) -> t.Any:
         """The value of a JSON text; see Flask.
 
+        Args:
+            s: The text.
+            **options: Those of `json.loads`.
+
         Raises:
             ValueError: It is no JSON, or nested too deep. For the body of a request, a view answers 400.
         """

@@ -43,10 +43,7 @@ def app(request: pytest.FixtureRequest, make_app: MakeApp, recorder: recorders.R
 
 def refuse(recorder: recorders.Recorder, code: str, *reasons: str, times: int = 1) -> None:
     """Let the first calls fail with a code."""
-    body: dict[str, t.Any] = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
-    if reasons:
-        body["CancellationReasons"] = [{"Code": reason} for reason in reasons]
-    recorder.answer = lambda request: (400, body) if len(recorder.requests) <= times else {}
+    recorder.answer = lambda request: recorders.refusal(code, *reasons) if len(recorder.requests) <= times else {}
 
 
 def save(db: dynaflask.Dynamo, thread: t.Any, **options: t.Any) -> None:

@@ -155,7 +155,7 @@ REFUSED = ["ExpiredTokenException", "InvalidSignatureException", "UnrecognizedCl
 
 def refuse(recorder: recorders.Recorder, code: str) -> None:
     """Answer every call with an error."""
-    recorder.answer = lambda request: (400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"})
+    recorder.answer = lambda request: recorders.refusal(code)
 
 
 @pytest.mark.parametrize("transport", ["direct", "botocore", "stock"])

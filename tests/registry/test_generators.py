@@ -306,11 +306,11 @@ class TestContextOfAGenerator:
 
         gc.collect()
         # Other code of this process may keep a generator.
-        before = set(generators.homes.by_frame)
+        before = set(generators.entered_contexts.by_frame)
         with world.two.app_context():
             list(reads())
         assert world.sent() == ["one Thread", "two Thread"]
-        assert set(generators.homes.by_frame) <= before
+        assert set(generators.entered_contexts.by_frame) <= before
 
     def test_a_context_that_is_pushed_again_by_other_code(self, world: World) -> None:
         """A generator that has popped its context stands in none, although other code pushes the same object again."""

@@ -1,6 +1,8 @@
-"""The recording server, under the name that the tests use."""
+"""The recording server, under the name that the tests use, and its responses."""
 
 from __future__ import annotations
+
+import typing as t
 
 from dynaflask.testing.recorder import Answer
 from dynaflask.testing.recorder import Json
@@ -9,4 +11,16 @@ from dynaflask.testing.recorder import Request
 from dynaflask.testing.recorder import plain_answer
 from dynaflask.testing.recorder import read_request
 
-__all__ = ["Answer", "Json", "Recorder", "Request", "plain_answer", "read_request"]
+__all__ = ["Answer", "Json", "Recorder", "Request", "plain_answer", "read_request", "refusal"]
+
+
+def refusal(code: str, *reasons: str, **more: t.Any) -> tuple[int, Json]:
+    """DynamoDB's response to a call that it refuses.
+
+    Args:
+        code: The error code.
+        *reasons: For a transaction, the code of each of its actions.
+        **more: Further members of the body.
+    """
+    reported = {"CancellationReasons": [{"Code": reason} for reason in reasons]} if reasons else {}
+    return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no", **reported, **more}

@@ -45,10 +45,7 @@ def make(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) -
 
 def refuse(recorder: recorders.Recorder, code: str, *reasons: str) -> None:
     """Answer every call with this error code."""
-    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
-    if reasons:
-        body["CancellationReasons"] = [{"Code": reason} for reason in reasons]  # type: ignore[assignment]
-    recorder.answer = lambda request: (400, body)
+    recorder.answer = lambda request: recorders.refusal(code, *reasons)
 
 
 def get(app: flask.Flask, view: t.Callable[[], object] | None = None) -> t.Any:
