@@ -438,6 +438,11 @@ class TestEncodedItems:
         with mock.patch.object(OperationCodec, "serialize", serialize):
             yield seen
 
+    @pytest.fixture
+    def app(self, make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
+        """An app with the direct transport."""
+        return direct_app(make_app, recorder.url, "direct")
+
     def test_after_some(
         self, app: flask.Flask, note_model: t.Any, encoded: list[bool], monkeypatch: pytest.MonkeyPatch
     ) -> None:
