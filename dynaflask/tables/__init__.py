@@ -1,4 +1,4 @@
-"""The tables of an app's models: create, drop, compare and change them. Only a call does any of that."""
+"""The tables of an app's models: create, drop, compare and change them. The import does none of that."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def create(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     tables = list(tables)
     # All requests before the first is sent: one of them may be refused.
     requests = [(table, table.create_request()) for table in tables if table.describe() is None]
-    # Another process may create the same table after the look above: its error is no failure here.
+    # Another process may create the same table after the check above: that error is no failure.
     created = [table for table, request in requests if _call_unless(TABLE_EXISTS, table, "CreateTable", request)]
     for table in created:
         # These operations refuse a table that is still being created.
@@ -147,7 +147,7 @@ def drop(tables: cabc.Iterable[Table], *, wait: bool = False) -> list[Table]:
     for table in tables:
         table.check_not_shared()
     existing = [table for table in tables if table.describe() is not None]
-    # Another process may delete the same table after the look above: its error is no failure here.
+    # Another process may delete the same table after the check above: that error is no failure.
     deleted = [
         table for table in existing if _call_unless(TABLE_NOT_FOUND, table, "DeleteTable", {"TableName": table.name})
     ]

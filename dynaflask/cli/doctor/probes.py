@@ -46,7 +46,7 @@ FATAL: t.Final = frozenset({"client", "endpoint", CREDENTIALS})
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
-# More than one attempt of a call takes. It limits what has no timeout of its own: a process that provides credentials,
+# Longer than one attempt of a call. It limits what has no timeout of its own: a process that provides credentials,
 # a client of the program's, or the start of the local server.
 DEADLINE_SECONDS = 30
 # AWS refuses a signature whose time differs by more than five minutes:
