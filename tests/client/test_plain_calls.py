@@ -378,7 +378,7 @@ class TestPatches:
         ids=lambda value: f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else value,
     )
     def test_on_its_class(self, owner: t.Any, name: str, thread_model: t.Any) -> None:
-        """The patch sees the calls."""
+        """A patch of a class sees the calls, with dicts of parameters that it may change."""
         original = getattr(owner, name)
         calls = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")
         with mock.patch.object(owner, name, autospec=True, side_effect=original) as patched:
