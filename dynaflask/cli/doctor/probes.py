@@ -35,7 +35,7 @@ from dynaflask.operations.error_codes import code_of
 from dynaflask.operations.tracing import active
 from dynaflask.registry import health
 from dynaflask.registry.registry import Registry
-from dynaflask.tables import manage
+from dynaflask.tables import drift
 from dynaflask.tables.table import Table
 
 T = t.TypeVar("T")
@@ -201,7 +201,7 @@ def check_table(table: Table) -> Finding:
 
 
 def _compared(table: Table, name: str) -> Finding:
-    status = manage.status_of(table)
+    status = drift.status_of(table)
     if status.state is None:
         return Finding(name, ERROR, f"It does not exist. {status.differences[0].blocked_reason}")
     if status.state not in health.USABLE_STATES:
