@@ -121,7 +121,7 @@ _CREATION_NAMES = tuple(name for _, name in _CREATION_PATH)
 def creation_path() -> tuple[t.Any, ...] | None:
     """The methods that make a client and its calls, to compare with those of an earlier call; ``None`` if one is gone.
 
-    With them, the number of the event handlers that each new client has.
+    The number of the event handlers of each new client comes first.
     """
     try:
         return (len(BUILTIN_HANDLERS), botocore.session.Session, *_creation_methods(_creators_by_name))

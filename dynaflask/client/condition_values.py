@@ -9,7 +9,7 @@ from dynaflask.operations.block_value import BlockVariable
 
 OPTION: t.Final = "return_values_on_condition_failure"
 
-# PynamoDB's methods of an object pass on no such option, so that it takes this way to the request.
+# PynamoDB's methods of an object do not pass such an option on: the request reads it from this variable.
 _values: t.Final[BlockVariable[str | None]] = BlockVariable(f"dynaflask_{OPTION}", None)
 
 

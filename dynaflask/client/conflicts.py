@@ -1,8 +1,8 @@
 """Calls that DynamoDB refuses because of another transaction, made again: ``DYNAMODB_RETRY_CONFLICTS``.
 
-DynamoDB does not wait for a transaction that is changing an item: it refuses each other write of the item, and each
-transaction with it. Nothing has been written then, so that the call can be made again. botocore makes no further
-attempt, except after TransactionInProgressException.
+DynamoDB does not wait for a transaction that is changing an item: it refuses any other write of the item, and any other
+transaction that has the item. A refused call has written nothing, and can be made again. botocore does not repeat it,
+except after TransactionInProgressException.
 """
 
 from __future__ import annotations

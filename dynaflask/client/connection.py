@@ -5,7 +5,7 @@ Connection            what a context and a program need of a connection, and the
     RecordedCalls         the record of each call: counted, limited, logged and traced
       LeasedCalls           one call, on a client that the app leases
         TableCalls            parameters that the keys of a table change
-          PlainCalls            a shorter way for plain calls
+          PlainCalls            a shorter path for plain calls
             PynamoDB's Connection
 
 Each class is the base of the one above it, in a module of its name.

@@ -29,7 +29,7 @@ _INIT = original(pynamodb.connection.Connection, "__init__")
 
 
 class ConnectionTemplate:
-    """A connection without a context and a tenant. It makes no calls: it makes connections, in a third of the time.
+    """A connection without a context and a tenant. It makes connections, in a third of PynamoDB's time, and no calls.
 
     Args:
         connection_type: The class of the connections.

@@ -67,7 +67,7 @@ KNOWN_RETRIES = {"total_max_attempts", "mode"}
 KNOWN_RETRY_MODES = frozenset({"standard", "legacy"})
 # The headers of a request that are signed, or that differ in each request.
 RESERVED_HEADERS = frozenset({"host", "content-type", "x-amz-target", "accept-encoding"}) | PER_REQUEST_HEADERS
-# botocore's record of the options that its caller named. It decides nothing but the merging of two Configs.
+# botocore's record of the options that its caller named. It only matters where two Configs are merged.
 USER_OPTIONS = "_user_provided_options"
 
 

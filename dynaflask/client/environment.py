@@ -1,8 +1,8 @@
 """What botocore may read of the environment when it makes a client: variables and files.
 
-A client whose settings are all known can be made later than its first call only if nothing else decides how its
-requests look. So the lists below name what is known to change nothing, or to be read by dynaflask itself. Any other
-variable, and any configuration file, makes the client at once.
+A client can be made later than its first call only if its settings alone decide how its requests look. The lists below
+name the variables that change nothing, and those that dynaflask reads itself. With any other variable, and with a
+configuration file, the client is made at once.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def environment_keys() -> tuple[str, str, str | None] | None:
 def environment_verify() -> str | bool:
     """botocore's option ``verify``: path of the CA bundle of the variables, or True for botocore's own bundle.
 
-    Like botocore, it takes an empty path for a path.
+    As in botocore, an empty string counts as a path.
     """
     return next((os.environ[name] for name in CA_BUNDLE_VARIABLES if name in os.environ), True)
 

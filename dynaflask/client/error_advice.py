@@ -118,7 +118,7 @@ def find_advice(error: Exception, bind: Bind, operation: str, *, client: t.Any, 
     if bind.host == LOCAL and isinstance(error, CONNECTION_ERRORS) and (failure := local.failure()):
         return f"(The bind is {bind.key!r}. {failure})"
     if setting == CREDENTIALS and bind.host is not None:
-        # botocore does not name the endpoint. It may be one that a program of before has left in a Meta.
+        # botocore does not name the endpoint. It may come from the Meta of a model that was written before.
         return f"({_destination(bind, client)} {_own_endpoint_advice()})"
     if setting is not None:
         meta = ", or the host in the model's Meta" if bind.host is not None and "DYNAMODB_HOST" in setting else ""

@@ -21,8 +21,8 @@ def log_fallback(logger: logging.Logger, mode: str, *, instead: str, reason: str
         mode: The value of ``DYNAMODB_TRANSPORT``.
         instead: The transport that the calls take.
         reason: Why they take it, as the end of a sentence.
-        level: Level of the record. By default, ``INFO`` if the program's own doing is the reason, because that may be
-            meant, and ``WARNING`` if the reason says what to do.
+        level: Level of the record. By default, ``INFO`` if the program has caused it, perhaps on purpose, and
+            ``WARNING`` if the reason says what to do.
     """
     if (mode, reason) in _logged:
         return

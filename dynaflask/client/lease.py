@@ -117,7 +117,7 @@ class Lease:
         if pooled.has_credentials:
             clients[key.owner is None] = pooled
             pooled.add_lease(self)
-            # Another thread has closed this lease meanwhile, and the client may have the credentials of before.
+            # Another thread has closed this lease meanwhile, and the client may have the former credentials.
             if clients is not self._clients:
                 pooled.remove_lease(self)
         return pooled

@@ -95,7 +95,7 @@ class PooledClient:
     @property
     def is_usable(self) -> bool:
         """True if the client may serve the next call of this process."""
-        # A child must not write to a socket of its parent, which a Lease of before the fork still refers to.
+        # A child must not write to a socket of its parent. A lease from before the fork still refers to that.
         if self._pid != getpid():
             return False
         if self._handler_count != len(BUILTIN_HANDLERS):

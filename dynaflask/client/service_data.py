@@ -10,8 +10,8 @@ from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 
 SERVICE = "dynamodb"
-# Headers of each request, by the one version of DynamoDB's API. A request that needs no more of its description is sent
-# without it.
+# Headers of each request, by the one version of DynamoDB's API. A request that needs
+# nothing else of the description is sent without it.
 TARGET_PREFIX = "DynamoDB_20120810"
 CONTENT_TYPE = "application/x-amz-json-1.0"
 MAX_REGIONS = 100

@@ -91,7 +91,7 @@ def _wrapped(layer: t.Any) -> t.Any:
         return layer.__wrapped__
     if type(layer) is not types.FunctionType:
         return None
-    # A function in place of the method, which refers to it by a variable of the function around.
+    # A function in place of the method, which has the method in its closure.
     functions = [cell.cell_contents for cell in layer.__closure__ or () if callable(cell.cell_contents)]
     return functions[0] if len(functions) == 1 else None
 

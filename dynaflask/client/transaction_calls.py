@@ -19,7 +19,7 @@ FACTORY_BIND: t.Final = "the bind, by which DYNAMODB_CLIENT_FACTORY may choose t
 
 
 class TransactionCalls(RecordedCalls):
-    """PynamoDB's connection with transactions that refuse a model of another place than its own."""
+    """PynamoDB's connection, whose transactions refuse a model with another destination."""
 
     def transact_get_items(self, get_items: t.Any, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
         """Read several items in a transaction; see PynamoDB.

@@ -65,7 +65,7 @@ def attach_transport(client: t.Any, *, mode: str, caller: t.Any = None) -> None:
     else:
         attached = DirectTransport(client)
     client.meta.dynaflask_transport = attached
-    # Hooks of tracers stand in the way of some apps' calls, and not of others'. Each call looks for them.
+    # Hooks of tracers block the calls of some apps, and not of others. Each call looks for them.
     reason = attached.reason if isinstance(attached, Transport) else attached.unsupported_reason
     if reason is not None:
         log_fallback(logger, mode, instead=attached.mode, reason=reason)
@@ -81,7 +81,7 @@ def mark_unmanaged(client: t.Any, *, reason: str, mode: str | None = None) -> No
     """
     with contextlib.suppress(AttributeError):
         client.meta.dynaflask_transport = Transport(STOCK, reason)
-    # Without a value, nothing was asked for that is not in use.
+    # Without a value, the program has not asked for another transport.
     if mode is not None and mode != STOCK:
         log_fallback(logger, mode, instead=STOCK, reason=reason, level=logging.WARNING)
 

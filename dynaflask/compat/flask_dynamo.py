@@ -25,7 +25,7 @@ from dynaflask.exceptions import ConfigurationError
 from dynaflask.model.typed import Model
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import apply_prefix
-from dynaflask.tables.manage import POLL_SECONDS
+from dynaflask.tables.ready import POLL_SECONDS
 
 __all__ = ["ConfigurationError", "Dynamo", "Tables"]
 

@@ -1,17 +1,17 @@
-"""The tables of an app's models: create, drop, compare and change them. Only a call does any of that."""
+"""The tables of an app's models: create, drop, compare and change them. The import does none of that."""
 
 from __future__ import annotations
 
 from dynaflask.tables.difference import Difference
-from dynaflask.tables.manage import Status
-from dynaflask.tables.manage import apply
+from dynaflask.tables.drift import Status
+from dynaflask.tables.drift import apply
+from dynaflask.tables.drift import diff
+from dynaflask.tables.drift import status
+from dynaflask.tables.drift import sync
 from dynaflask.tables.manage import create
 from dynaflask.tables.manage import create_all
-from dynaflask.tables.manage import diff
 from dynaflask.tables.manage import drop
 from dynaflask.tables.manage import drop_all
-from dynaflask.tables.manage import status
-from dynaflask.tables.manage import sync
 from dynaflask.tables.table import Models
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import find_tables

@@ -14,7 +14,7 @@ from dynaflask.tables.export_table import INSIGHTS
 from dynaflask.tables.export_table import ExportedTable
 from dynaflask.tables.schema import Json
 
-# key_schema of an index is of 6.29. Up to 6.36, the provider deletes all indexes where one is removed.
+# An index has key_schema from 6.29 on. Up to 6.36, the provider deletes all indexes where one is removed.
 PROVIDER_VERSION = ">= 6.37"
 
 # Members whose own members stand beside them.

@@ -76,7 +76,7 @@ class PartialDump:
 
     def __exit__(self, exception_type: object, *details: object) -> None:
         if exception_type is not None:
-            # On a full disk, close() fails as the write before it did, whose error is on its way to the program.
+            # On a full disk, close() fails like the write before it. The program gets the error of the write.
             with contextlib.suppress(OSError):
                 self._file.close()
             return

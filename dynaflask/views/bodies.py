@@ -55,7 +55,7 @@ def load_item(
         partial: Return the actions of an update, for PATCH: SET for a value and REMOVE for null. A map or a list is
             replaced as a whole.
         only: Names of the fields that the body may have; by default all. Name them where clients must not set others.
-        exclude: Names of the fields that the body may not have, and need not have. The view sets them.
+        exclude: Names of the fields that the body may not have, also required ones. The view sets them.
 
     Returns:
         The item, in which an optional field with null is omitted. Or a list of actions with at least one.

@@ -77,7 +77,7 @@ class TestDocuments:
     DOCUMENT: t.ClassVar = {"Resources": {"ThreadTable": {"Type": "AWS::DynamoDB::Table"}}}
 
     def test_a_document_is_json(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """The names keep their order."""
+        """A document is printed as JSON, with its names in their order."""
         assert output.print_document({"b": 1, "a": 2})
         assert capsys.readouterr().out == '{\n  "b": 1,\n  "a": 2\n}\n'
 

@@ -44,7 +44,7 @@ def test_each_function_has_a_safe_result_without_its_name(ask: t.Callable[[t.Any
 
 
 def test_a_user_agent_without_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore 1.35 has no such names."""
+    """botocore 1.35 has no names of features. The user agent then has no such part."""
     expected = botocore.useragent.UserAgentString.from_environment().with_client_config(Config()).to_string()
     has_features = hasattr(botocore.useragent, "register_feature_id")
     assert (" m/N" in botocore_internals.user_agent(Config(), ["ENDPOINT_OVERRIDE"])) == has_features

@@ -130,7 +130,7 @@ def test_the_users_session_stays_as_it_is(make_app: MakeApp, recorder: recorders
 
 
 def test_a_factorys_client_stays_as_it_is(make_app: MakeApp, recorder: recorders.Recorder) -> None:
-    """It is the user's affair."""
+    """A client that a factory made keeps its serializer: the program may have set it up."""
     session = botocore.session.Session()
     client = session.create_client(
         "dynamodb", "us-east-1", endpoint_url=recorder.url, config=Config(parameter_validation=False)

@@ -173,6 +173,6 @@ def test_a_task_of_the_middle_of_a_call_may_retry(
 
 
 def test_the_error_can_be_pickled() -> None:
-    """Its text stays."""
+    """An unpickled error has the same text."""
     error = CallTimeoutError(operation="GetItem", seconds=2)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - it was made here

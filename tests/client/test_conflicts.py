@@ -105,7 +105,7 @@ def test_a_write_of_one_item_is_made_again(app: flask.Flask, thread_model: t.Any
 def test_a_read_transaction_is_made_again(
     app: flask.Flask, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
 ) -> None:
-    """It has no token: it writes nothing."""
+    """A read transaction is repeated without a token: it writes nothing."""
     refuse(recorder, CANCELED, "TransactionConflict", times=3)
     with app.app_context(), pytest.raises(TransactGetError), db.transact_get() as transaction:
         transaction.get(thread_model, "forum", "one")

@@ -245,12 +245,12 @@ def test_other_settings_make_the_client_at_once(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_its_repr_shows_no_secret() -> None:
-    """It stands in tracebacks."""
+    """The repr may stand in a traceback."""
     assert repr(find({"host": HOST, "aws_session_token": "token"})) == f"<Destination '{HOST}/' region='eu-west-1'>"
 
 
 def test_a_session_a_profile_and_a_factory_make_the_client_at_once() -> None:
-    """What they decide is not known before."""
+    """Their region and credentials are not known before there is a client."""
     assert find({"session": botocore.session.Session(), **NO_KEYS}) is None
     assert find({"profile": "a", **NO_KEYS}) is None
     assert find({"client_factory": lambda _: None}) is None

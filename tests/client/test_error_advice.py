@@ -158,7 +158,7 @@ class TestRequests:
         )
 
     def test_an_index_that_is_missing_has_the_command(self) -> None:
-        """The command adds it."""
+        """The advice names the command that adds the index."""
         with pytest.raises(QueryError, match=r"does not have the specified index.*run `flask dynamo sync`"):
             list(Thread.view_index.query(1))
 
@@ -173,7 +173,7 @@ class TestRequests:
             list(Thread.query("flask", Thread.views == 1))
 
     def test_a_value_of_another_type_is_explained(self) -> None:
-        """A number in an attribute for text."""
+        """A value of another type than its attribute, such as a number for text, is named as the cause."""
         with pytest.raises(PutError, match="A value has another type than its attribute"):
             Thread("flask", t.cast("t.Any", 7)).save()
 

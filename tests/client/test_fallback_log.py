@@ -26,7 +26,7 @@ def test_each_reason_is_logged_once_per_mode(caplog: pytest.LogCaptureFixture, m
 
 
 def test_a_line_has_the_level_of_its_caller(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``INFO`` without one."""
+    """The level is the one that the caller asks for; by default it is ``INFO``."""
     monkeypatch.setattr(fallback_log, "_logged", set())
     caplog.set_level("INFO", logger=LOGGER.name)
     log_fallback(LOGGER, "direct", instead="botocore", reason="a")

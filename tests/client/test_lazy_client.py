@@ -30,7 +30,7 @@ def bind(recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_threads_make_one_client(bind: Bind, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They wait for the one that makes it."""
+    """Threads wait for the one that makes the client."""
     client, together, made, make = LazyClient(client_key(bind), bind), threading.Barrier(8), [], lazy_client.make_client
     monkeypatch.setattr(lazy_client, "make_client", lambda *args, **options: made.append(1) or make(*args, **options))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
 import re
@@ -35,6 +34,7 @@ from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.table_calls import TableCalls
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.operations.requests import requests_by_table
+from tests.support import random_models
 from tests.support import recorder as recorders
 from tests.support import strategies
 from tests.support.comparing import outcome
@@ -109,24 +109,15 @@ def app(make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any) ->
 @pytest.fixture
 def random_app() -> t.Iterator[tuple[flask.Flask, recorders.Recorder]]:
     """An app for the models of ``strategies``, whose client has the templates of all operations; and its server."""
-    with recorders.Recorder() as server:
-        app = flask.Flask("random")
-        options = {"host": server.url, "region": "us-east-1", "transport": "direct", "max_retry_attempts": 0, **KEYS}
-        app.config.from_mapping({f"DYNAMODB_{key.upper()}": value for key, value in options.items()})
-        strategies.db.init_app(app)
-        yield app, server
+    with random_models.app_and_server(transport="direct") as pair:
+        yield pair
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_requests_of_any_model(data: st.DataObject, random_app: tuple[flask.Flask, recorders.Recorder]) -> None:
     """A plain call sends the bytes of PynamoDB's own code, and has its result or error and its effect on the object."""
-    types = data.draw(st.sampled_from([["S"], ["N"], ["B"], ["S", "S"], ["S", "N"]]))
-    keys = {
-        f"key{place}": strategies.ATTRIBUTES[key_type](hash_key=place == 0, range_key=place == 1)
-        for place, key_type in enumerate(types)
-    }
-    model = data.draw(strategies.schemas(**{name: functools.partial(identity, key) for name, key in keys.items()}))
+    model, keys = data.draw(strategies.keyed_schemas())
     item = data.draw(strategies.objects(model))
     values = [item.attribute_values.get(name) for name in keys]
     app, server = random_app
@@ -143,11 +134,6 @@ def test_requests_of_any_model(data: st.DataObject, random_app: tuple[flask.Flas
                     result = REQUEST_ID.sub("ID", repr(outcome(calls_of(model, other, *values)[name])))
                 found.append((result, [sent(request) for request in server.requests], shape(other)))
             assert found[0] == found[1], name
-
-
-def identity(value: t.Any) -> t.Any:
-    """The value itself."""
-    return value
 
 
 def none(*_: object) -> None:
@@ -392,7 +378,7 @@ class TestPatches:
         ids=lambda value: f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else value,
     )
     def test_on_its_class(self, owner: t.Any, name: str, thread_model: t.Any) -> None:
-        """The patch sees the calls."""
+        """A patch of a class sees the calls, with dicts of parameters that it may change."""
         original = getattr(owner, name)
         calls = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")
         with mock.patch.object(owner, name, autospec=True, side_effect=original) as patched:

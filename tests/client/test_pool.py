@@ -392,7 +392,7 @@ class TestLog:
         caplog: pytest.LogCaptureFixture,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """One line for each."""
+        """There is one line for each abandoned client."""
         ping(make_app(host=recorder.url, region="us-east-1", **KEYS))
         clients = pool.stats().clients
         monkeypatch.setattr("dynaflask.client.process.getpid", lambda: -1)

@@ -38,7 +38,7 @@ def test_the_constant_headers_are_botocores() -> None:
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1"])
 def test_a_regions_url_is_that_of_a_client(region: str) -> None:
-    """In each partition of AWS."""
+    """In each partition of AWS, the URL is the one that botocore's client has."""
     client = botocore.session.Session().create_client(
         "dynamodb", region, aws_access_key_id="AKIA", aws_secret_access_key="hush"
     )
@@ -53,7 +53,7 @@ def test_the_loader_keeps_what_it_loads() -> None:
 def test_a_data_path_of_the_program_has_a_loader_of_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    """Sessions share the loader otherwise."""
+    """A session with a data path has a loader of its own. All other sessions share one."""
     key = client_key(Bind(region="us-east-1", **KEYS))
 
     def loader() -> t.Any:

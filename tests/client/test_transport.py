@@ -98,7 +98,7 @@ def test_a_listener_is_logged_at_the_first_call_that_it_sees(
 def test_a_botocore_that_differs_is_a_warning(
     client: t.Any, monkeypatch: pytest.MonkeyPatch, lines: t.Callable[[], list[tuple[str, str]]]
 ) -> None:
-    """The program cannot know of it."""
+    """A warning says that this release of botocore has other names: the program cannot know it."""
     monkeypatch.setattr(transport, "DirectTransport", ImportError("no 'create_serializer' (a path)"))
     transport.attach_transport(client, mode="direct")
     ((level, line),) = lines()

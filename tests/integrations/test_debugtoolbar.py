@@ -104,7 +104,7 @@ def test_it_shows_the_advice(make: t.Callable[..., flask.Flask]) -> None:
 
 
 def test_a_request_without_operations(make: t.Callable[..., flask.Flask]) -> None:
-    """The panel says so."""
+    """The panel says that there were no operations."""
     app = make()
     assert "The request has made no call to DynamoDB." in panel_of(app, "/idle")
     assert subtitle_of(app, "/idle") == "DynamoDB 0 calls, 0.0 ms, 0 units"
@@ -112,7 +112,7 @@ def test_a_request_without_operations(make: t.Callable[..., flask.Flask]) -> Non
 
 @pytest.mark.parametrize("settings", [{"record_operations": False}, {"record_operations": False, "meter": True}])
 def test_an_app_that_records_nothing(make: t.Callable[..., flask.Flask], settings: dict[str, t.Any]) -> None:
-    """The panel names the setting."""
+    """The panel names the setting that records operations."""
     app = make(**settings)
     assert "Set DYNAMODB_RECORD_OPERATIONS = True before db.init_app(app)" in panel_of(app)
     assert subtitle_of(app) == "DynamoDB not recorded"

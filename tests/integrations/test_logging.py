@@ -87,7 +87,7 @@ def test_nested_apps_have_each_their_own(make_app: MakeApp, db: dynaflask.Dynamo
 
 
 def test_another_app_has_a_name_too(lines: list[str]) -> None:
-    """Though it has no database."""
+    """A line of an app without dynaflask has the name of that app, and no tenant and no bind."""
     with flask.Flask("plain").app_context():
         log("hello")
     assert lines == ["plain - - hello"]

@@ -116,7 +116,7 @@ def test_the_days_of_recovery_are_ignored(client: t.Any) -> None:
 
 @needs_member("UpdateContributorInsightsInput", "ContributorInsightsMode")
 def test_the_mode_of_insights_is_ignored(client: t.Any) -> None:
-    """DynamoDB shows the mode that is set."""
+    """DynamoDB shows the mode that was set. The local server does not."""
     create_table(client, "insights")
     client.update_contributor_insights(
         TableName="insights", ContributorInsightsAction="ENABLE", ContributorInsightsMode="THROTTLED_KEYS"

@@ -106,7 +106,7 @@ class TestOverrides:
     """A step that a program overrides or patches is taken for each object."""
 
     def test_of_a_model(self, thread_model: t.Any, recorder: recorders.Recorder) -> None:
-        """A subclass overrides serialize."""
+        """The method of a subclass runs for objects of that class alone."""
 
         class Answer(thread_model):
             def serialize(self, null_check: bool = True) -> dict[str, t.Any]:
@@ -116,7 +116,7 @@ class TestOverrides:
         assert ["kind" in item for item in items_of(recorder)] == [True, False]
 
     def test_of_one_object(self, thread_model: t.Any, recorder: recorders.Recorder) -> None:
-        """An object has a method of its own."""
+        """A method that is set on one object runs for it."""
         item = thread_model("f", "1")
         vars(item)["serialize"] = lambda: {"forum_name": {"S": "own"}, "subject": {"S": "1"}}
         saved(thread_model, item)
@@ -316,7 +316,7 @@ class TestEncoded:
     def test_an_attempt_fails(
         self, status: int, app: flask.Flask, recorder: recorders.Recorder, note_model: t.Any, encoded: list[bool]
     ) -> None:
-        """botocore sends the same items again."""
+        """If the first attempt fails, botocore sends the same items again."""
         answers = iter([(status, {"__type": "ThrottlingException", "message": "slower"}), {}, {}])
         recorder.answer = lambda _: next(answers)
         with mock.patch("time.sleep"):

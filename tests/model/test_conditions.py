@@ -199,7 +199,7 @@ class TestSetting:
         assert bodies() == [None, "ALL_OLD", "NONE"]
 
     def test_another_value_is_refused(self, make_app: MakeApp) -> None:
-        """DynamoDB knows two values."""
+        """Any other value of the setting than ``ALL_OLD`` and ``NONE`` is an error of ``init_app``."""
         with pytest.raises(dynaflask.ConfigurationError, match='must be "ALL_OLD" or "NONE"'):
             make_app(return_values_on_condition_failure="ALL_NEW")
 

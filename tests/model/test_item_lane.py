@@ -10,14 +10,11 @@ import typing as t
 from unittest import mock
 
 import flask
-import pynamodb.connection.table
-import pynamodb.models
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
-from pynamodb.attributes import AttributeContainer
 from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import TTLAttribute
 from pynamodb.attributes import UnicodeAttribute
@@ -30,23 +27,18 @@ import dynaflask
 from dynaflask.client.codec import json_codec
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.plain_requests import PlainRequest
-from dynaflask.client.table_connection import TableConnection
-from dynaflask.model import base
 from dynaflask.model import item_lane
 from dynaflask.model.codec import responses
 from dynaflask.model.item_lane import ItemLane
-from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.lane_steps import STEPS
-from dynaflask.model.tenant_guard import TenantGuardMixin
-from dynaflask.model.versions import VersionMixin
 from dynaflask.testing import fail_next
 from tests.client.test_plain_calls import ERRORS
 from tests.client.test_plain_calls import dataclasses_without_duration
 from tests.client.test_plain_calls import direct_app
 from tests.client.test_plain_calls import failure
-from tests.client.test_plain_calls import identity
 from tests.client.test_plain_calls import sent
 from tests.client.test_plain_calls import warm_up
+from tests.support import random_models
 from tests.support import recorder as recorders
 from tests.support import strategies
 from tests.support.comparing import outcome
@@ -55,16 +47,6 @@ from tests.support.lanes import calls_of
 from tests.support.settings import MakeApp
 
 pytestmark = pytest.mark.unmeasured
-
-TABLES = (pynamodb.connection.table.TableConnection, TableConnection)
-OWNERS = (base.Model, TenantGuardMixin, VersionMixin, ItemTenantMixin, pynamodb.models.Model, AttributeContainer)
-METHODS = {
-    f"{owner.__module__}.{owner.__name__}.{name}": (owner, name)
-    for owner in OWNERS
-    for operation, names in STEPS.items()
-    for name in (operation, *names)
-    if name in vars(owner)
-}
 
 
 @pytest.fixture(autouse=True)
@@ -76,25 +58,15 @@ def encoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def random_app() -> cabc.Iterator[tuple[flask.Flask, recorders.Recorder]]:
     """An app for the models of ``strategies``, and its server."""
-    with recorders.Recorder() as server:
-        app = flask.Flask("random")
-        options = {"host": server.url, "region": "us-east-1", "max_retry_attempts": 0}
-        keys = {"aws_access_key_id": "id", "aws_secret_access_key": "hush"}
-        app.config.from_mapping({f"DYNAMODB_{key.upper()}": value for key, value in {**options, **keys}.items()})
-        strategies.db.init_app(app)
-        yield app, server
+    with random_models.app_and_server() as pair:
+        yield pair
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_model(data: st.DataObject, random_app: tuple[flask.Flask, recorders.Recorder]) -> None:
     """With a lane, a call sends PynamoDB's bytes, and has its result or error and its effect on the object."""
-    types = data.draw(st.sampled_from([["S"], ["N"], ["B"], ["S", "S"], ["S", "N"]]))
-    keys = {
-        f"key{place}": strategies.ATTRIBUTES[key_type](hash_key=place == 0, range_key=place == 1)
-        for place, key_type in enumerate(types)
-    }
-    model = data.draw(strategies.schemas(**{name: functools.partial(identity, key) for name, key in keys.items()}))
+    model, keys = data.draw(strategies.keyed_schemas())
     item = data.draw(strategies.objects(model))
     # Without undeclared attributes, which a struct skips: botocore refuses a malformed one.
     declared = {attribute.attr_name for attribute in model.get_attributes().values()}

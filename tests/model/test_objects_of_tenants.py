@@ -155,7 +155,7 @@ class TestTwoApps:
 
     @pytest.mark.parametrize("how", COPIES)
     def test_copies(self, world: World, how: str) -> None:
-        """So are its copies."""
+        """A copy of an object belongs to the tenant and the app of the original."""
         with world.one.app_context(), world.db.tenant("acme"):
             item = COPIES[how](Article.get("forum", "subject"))
             item.save()

@@ -77,12 +77,12 @@ class TestScanInRequest:
     """A scan in a request."""
 
     def test_a_scan(self) -> None:
-        """One scan is enough."""
+        """One scan of a table or of an index in a request gives the advice."""
         assert "Thread.Scan reads the whole table in a request." in str(only([operation("Scan")]))
         assert "the whole index" in str(only([operation("Scan", index_name="by_views")]))
 
     def test_outside_of_a_request(self) -> None:
-        """A command may scan."""
+        """A scan outside of a request, as in a command, gives none."""
         assert rules([operation("Scan", route=None)]) == []
 
 
@@ -90,7 +90,7 @@ class TestWastefulFilter:
     """A filter that drops nearly all that was read."""
 
     def test_less_than_a_tenth(self) -> None:
-        """The numbers of all pages are added."""
+        """A filter that keeps less than a tenth of the items of all pages gives the advice."""
         pages = [operation("Query", scanned_count=50, item_count=number) for number in (9, 0)]
         assert "Thread.Query read 100 items, and its filter kept 9." in str(only(pages))
 
@@ -150,7 +150,7 @@ class TestManyPages:
         return [operation("Query", is_next_page=number > 0, **values) for number in range(count)]
 
     def test_five_pages(self) -> None:
-        """The first page counts."""
+        """A query of five pages in a request gives the advice."""
         assert "read 4 further pages in a request. Return one page at a time" in str(only(self.pages(5)))
 
     def test_others(self) -> None:
@@ -174,7 +174,7 @@ class TestNeedlessConsistency:
     """A strongly consistent read without a write."""
 
     def test_without_a_write(self) -> None:
-        """The advice counts the reads."""
+        """Strongly consistent reads of a table that is not written to give the advice, with their number."""
         reads = [operation("Query", is_consistent=True) for _ in range(2)]
         other = operation("PutItem", table="Forum")
         assert "Thread.Query read strongly consistently 2 times" in only([*reads, other]).problem

@@ -181,7 +181,7 @@ class TestGenerators:
     def test_one_that_is_closed_in_another_thread_while_a_block_is_around_it(
         self, variable: BlockVariable[str]
     ) -> None:
-        """The block around it goes on."""
+        """The block around the generator stays in force."""
         with variable.block("outer"):
             generator = self.read(variable)
             assert next(generator) == "one"

@@ -125,7 +125,7 @@ class TestFacts:
         assert [operation.is_consistent for operation in finished] == [True] * 3 + [False] * 3
 
     def test_an_index(self, db: dynaflask.Dynamo, finished: list[Operation]) -> None:
-        """A query of an index has its name."""
+        """The operation of a query of an index has the name of the index."""
 
         class ByViews(GlobalSecondaryIndex[t.Any]):
             class Meta:

@@ -307,7 +307,7 @@ class TestInterrupted:
     def test_a_generators_block(
         self, world: World, monkeypatch: pytest.MonkeyPatch, *, name: str, is_late: bool
     ) -> None:
-        """Nothing is kept of a generator."""
+        """If a signal interrupts a block of a generator, the context keeps nothing of the generator."""
         with world.one.app_context():
             with interrupted(monkeypatch, name, is_late=is_late):
                 list(save_in(world.db.tenant("acme"), world))

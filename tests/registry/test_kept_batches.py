@@ -171,7 +171,7 @@ class TestBatches:
         assert world.sent() == []
 
     def test_an_object_of_another_tenant(self, world: World) -> None:
-        """It is refused when the batch is sent."""
+        """An object of another tenant is refused when the batch is sent."""
         with world.one.app_context():
             with world.db.tenant("acme"):
                 item = world.Thread.get("forum", "subject")

@@ -11,7 +11,7 @@ from dynaflask.testing.recorder import Request
 from dynaflask.testing.recorder import plain_answer
 from dynaflask.testing.recorder import read_request
 
-__all__ = ["Answer", "Json", "Recorder", "Request", "plain_answer", "read_request", "refusal"]
+__all__ = ["Answer", "Json", "Recorder", "Request", "no_table", "plain_answer", "read_request", "refusal"]
 
 
 def refusal(code: str, *reasons: str, **more: t.Any) -> tuple[int, Json]:
@@ -24,3 +24,12 @@ def refusal(code: str, *reasons: str, **more: t.Any) -> tuple[int, Json]:
     """
     reported = {"CancellationReasons": [{"Code": reason} for reason in reasons]} if reasons else {}
     return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no", **reported, **more}
+
+
+def no_table(request: Request) -> Answer:
+    """An answer function by which no table exists.
+
+    Args:
+        request: The request.
+    """
+    return refusal("ResourceNotFoundException") if request.operation == "DescribeTable" else None

@@ -214,6 +214,17 @@ def schemas(draw: st.DrawFn, **keys: t.Callable[[], Attribute[t.Any]]) -> t.Any:
     return thing(**namespace)
 
 
+@st.composite
+def keyed_schemas(draw: st.DrawFn) -> tuple[t.Any, list[str]]:
+    """A model with a key of any form and a few attributes of any type, and the names of its keys."""
+    types = draw(st.sampled_from([["S"], ["N"], ["B"], ["S", "S"], ["S", "N"]]))
+    keys = {
+        f"key{place}": ATTRIBUTES[key_type](hash_key=place == 0, range_key=place == 1)
+        for place, key_type in enumerate(types)
+    }
+    return draw(schemas(**{name: lambda key=key: key for name, key in keys.items()})), list(keys)
+
+
 STORED_BY_CLASS = {
     JSONAttribute: st.sampled_from(['{"a": [1, null, 2.5]}', '"\x01"', "1e400", "NaN", '"\\ud800"']),
     UTCDateTimeAttribute: good_moments,

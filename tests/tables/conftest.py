@@ -1,4 +1,4 @@
-"""What the tests of dumps and loads share."""
+"""What the tests of tables share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import typing as t
 import flask
 import pytest
 
+import dynaflask
+from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -18,6 +20,13 @@ def fake(make_app: MakeApp, recorder: recorders.Recorder) -> t.Iterator[flask.Fl
     """An app in whose context all calls go to the recorder."""
     with make_app(host=recorder.url, region="us-east-1", **KEYS).app_context() as context:
         yield context.app
+
+
+@pytest.fixture
+def engine_app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
+    """An app on a real engine, in its context, with a second bind in another region."""
+    with engine.app(account, db, DYNAMODB_BINDS={"eu": {"region": "eu-west-1"}}) as app:
+        yield app
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dynaflask.tables.capacity import described_warm
 
 
 def test_unspecified_units_come_from_the_other() -> None:
-    """0 units are specified."""
+    """``None`` is filled in from the other capacity, and 0 is not."""
     assert Capacity(0).with_defaults(Capacity(1, 2)) == (0, 2)
 
 

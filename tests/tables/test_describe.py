@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 
-import flask
 import pytest
 from pynamodb.exceptions import TableError
 
@@ -53,19 +52,12 @@ INDEX_SETTINGS: dict[str, dict[str, t.Any]] = {
 }
 
 
-@pytest.fixture
-def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
-    """An app on a real engine, in a context."""
-    with engine.app(account, db) as app:
-        yield app
-
-
 def what(drift: t.Mapping[tables.Table, t.Sequence[tables.Difference]]) -> list[str]:
     return [difference.what for differences in drift.values() for difference in differences]
 
 
 @needs_member("PointInTimeRecoverySpecification", "RecoveryPeriodInDays")
-@pytest.mark.usefixtures("app")
+@pytest.mark.usefixtures("engine_app")
 class TestRealTables:
     """Tables of real engines."""
 
@@ -256,7 +248,7 @@ def test_a_disabled_stream_is_none() -> None:
     assert from_description({**DESCRIBED, "StreamSpecification": stream}).stream_view_type is None
 
 
-@pytest.mark.usefixtures("app")
+@pytest.mark.usefixtures("engine_app")
 def test_the_order_of_a_projection_is_no_difference(db: dynaflask.Dynamo) -> None:
     """The attributes that an index includes are compared without their order."""
     (index,) = from_models([boards.declare_board(db, attributes=boards.everything())]).global_indexes

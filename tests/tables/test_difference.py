@@ -22,6 +22,6 @@ def test_the_request_is_not_in_the_repr() -> None:
 
 
 def test_an_index_is_named() -> None:
-    """In the text and in the request."""
+    """A difference of an index has its name in the text and in the request."""
     assert label(Index("byName", (Key("name", "HASH", "S"),), ("ALL",))) == "global index 'byName'"
     assert index_update("byName", WarmThroughput={}) == {"Update": {"IndexName": "byName", "WarmThroughput": {}}}

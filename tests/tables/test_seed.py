@@ -27,14 +27,7 @@ NOTES = {"Note": [{"id": "1", "title": "One", "views": 1}, {"id": "2", "title": 
 
 
 @pytest.fixture
-def app(engine: engines.Engine, account: engines.Account, db: dynaflask.Dynamo) -> t.Iterator[flask.Flask]:
-    """An app on a real engine, in its context."""
-    with engine.app(account, db) as app:
-        yield app
-
-
-@pytest.fixture
-def note(app: flask.Flask, db: dynaflask.Dynamo) -> t.Any:
+def note(engine_app: flask.Flask, db: dynaflask.Dynamo) -> t.Any:
     """A model whose table exists."""
     note = migrations.declare_versioned_note(db)
     db.create_all(wait=True)

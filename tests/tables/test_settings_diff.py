@@ -56,7 +56,7 @@ def test_what_is_unspecified_is_no_difference() -> None:
 
 
 def test_the_table_class_can_be_changed() -> None:
-    """In a request of its own."""
+    """The table class is changed in a request of its own."""
     difference = only(with_(BARE, table_class="STANDARD_INFREQUENT_ACCESS"), ACTUAL)
     assert difference.request == {"TableClass": "STANDARD_INFREQUENT_ACCESS"}
     assert compare(with_(BARE, table_class="STANDARD"), ACTUAL) == []
@@ -208,7 +208,7 @@ class TestInsights:
         assert (difference.operation, difference.request) == ("UpdateContributorInsights", request_)
 
     def test_those_of_an_index_can_be_changed(self) -> None:
-        """A missing index is created before."""
+        """The insights of an existing index are changed. A missing index is created before."""
         declared = with_index(BARE, INDEX, insights="THROTTLED_KEYS")
         assert only(declared, with_index(ACTUAL, ACTUAL_INDEX)).request["IndexName"] == "byViews"
         creation, insights = compare(declared, ACTUAL)

@@ -129,7 +129,7 @@ class TestNewItems:
         assert list(errors_of(lambda: load_item(note, {"version": 7}, partial=True))) == ["body"]
 
     def test_a_key_with_a_default_may_be_missing(self, db: dynaflask.Dynamo) -> None:
-        """The default fills it in."""
+        """A body may leave out a key that has a default."""
 
         class Job(db.Model):  # type: ignore[name-defined]
             class Meta:

@@ -119,7 +119,7 @@ def _check_destination(registry: Registry, bind: Bind) -> tuple[Client, list[Fin
 
 
 def _check_tables(registry: Registry, bind: Bind, models: list[t.Any], findings: list[Finding]) -> None:
-    # A table without a result in time ends it: the others would take as long.
+    # After a table without a result in time, the others are left out: each would take as long.
     with probes.reported("tables", bind, findings):
         for table in find_tables(registry, models=models):
             findings.append(probes.bounded(functools.partial(probes.check_table, table)))  # noqa: PERF401 - see above

@@ -35,7 +35,7 @@ from dynaflask.operations.error_codes import code_of
 from dynaflask.operations.tracing import active
 from dynaflask.registry import health
 from dynaflask.registry.registry import Registry
-from dynaflask.tables import manage
+from dynaflask.tables import drift
 from dynaflask.tables.table import Table
 
 T = t.TypeVar("T")
@@ -46,7 +46,7 @@ FATAL: t.Final = frozenset({"client", "endpoint", CREDENTIALS})
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
-# More than one attempt of a call takes. It limits what has no timeout of its own: a process that provides credentials,
+# Longer than one attempt of a call. It limits what has no timeout of its own: a process that provides credentials,
 # a client of the program's, or the start of the local server.
 DEADLINE_SECONDS = 30
 # AWS refuses a signature whose time differs by more than five minutes:
@@ -201,7 +201,7 @@ def check_table(table: Table) -> Finding:
 
 
 def _compared(table: Table, name: str) -> Finding:
-    status = manage.status_of(table)
+    status = drift.status_of(table)
     if status.state is None:
         return Finding(name, ERROR, f"It does not exist. {status.differences[0].blocked_reason}")
     if status.state not in health.USABLE_STATES:

@@ -22,7 +22,7 @@ from dynaflask.registry.registry import Registry
 IDENTITY: t.Final = ("client_factory", "role_arn", "aws_access_key_id", "profile", "session")
 REGION_VARIABLE = "AWS_DEFAULT_REGION"
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
-# What botocore calls the ways to find credentials.
+# botocore's names of its credential providers.
 METHODS: t.Final = {
     "env": "environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "shared-credentials-file": "shared credentials file",

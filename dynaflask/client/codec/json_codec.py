@@ -6,7 +6,7 @@ import json
 import typing as t
 
 # The one accelerator, which `dynaflask[fast]` installs. Code that uses it looks it up here at each use, so that a
-# program without it, and a test that takes it away, run the standard library's way everywhere.
+# program without it, and a test that removes it, use the standard library everywhere.
 msgspec: t.Any
 try:
     import msgspec

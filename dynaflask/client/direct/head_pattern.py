@@ -1,7 +1,7 @@
 """The head of a server's usual response as one pattern, learnt from a response that the strict parser has read.
 
 The responses of one server have the same headers in the same order. One match then takes the place of a parser. The
-pattern accepts no head that the strict parser reads in another way: it fixes the names, their order and their case, and
+pattern accepts no head that the strict parser reads differently: it fixes the names, their order and their case, and
 each header that frames the response. Only values differ, and they have the characters that the strict parser allows.
 """
 

@@ -158,7 +158,7 @@ class FutureHooks:
 
     @staticmethod
     def handlers(_: str) -> tuple[t.Any, ...]:
-        """No handler: what botocore's own handlers keep count of begins with the first failed attempt."""
+        """No handler: botocore's own handlers count from the first failed attempt on."""
         return ()
 
     @staticmethod

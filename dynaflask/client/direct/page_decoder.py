@@ -1,7 +1,8 @@
 """Items of a response that become objects while it is decoded.
 
-A model gives the transport a :class:`PageDecoder`. :func:`decode_page` is the standard library's way: a page of 1 MB is
-tens of thousands of dicts, and to build them all before the first is used means waiting for memory.
+A model gives the transport a :class:`PageDecoder`. :func:`decode_page` uses the standard library. It makes
+each object as soon as its item is decoded: a page of 1 MB would be tens of thousands of dicts, which do not fit in the
+CPU cache.
 """
 
 from __future__ import annotations

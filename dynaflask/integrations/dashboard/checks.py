@@ -16,7 +16,7 @@ from dynaflask.config.bind import Bind
 from dynaflask.registry import health
 from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import EXTENSION
-from dynaflask.tables import manage
+from dynaflask.tables import drift
 from dynaflask.tables.table import find_tables
 from dynaflask.tenants.tenant import UNRESTRICTED
 
@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     import flask
 
     from dynaflask.registry.registry import Registry
-    from dynaflask.tables.manage import Status
+    from dynaflask.tables.drift import Status
     from dynaflask.tables.table import Table
 
 DEADLINE_SECONDS = 4.0
@@ -160,7 +160,7 @@ def _find(registry: Registry, *, tenant: str | None) -> cabc.Iterator[Check]:
     keys = set()
     for table in find_tables(registry):
         keys.add(table.bind.key)
-        yield Check(table.bind, table, functools.partial(manage.status_of, table))
+        yield Check(table.bind, table, functools.partial(drift.status_of, table))
     # A tenant has one destination.
     binds = registry.binds.values() if tenant is None else [registry.scope.bind()]
     for bind in binds:

@@ -46,7 +46,7 @@ class Deserializer:
 
     Args:
         make: See below.
-        compile_fill: Compiles the function of that name, from the source that was generated with the other one.
+        compile_fill: Compiles `fill`, from source that was generated together with that of `make`.
 
     Attributes:
         make: Makes an object from an item, as PynamoDB's ``_instantiate`` does.
@@ -91,7 +91,7 @@ class Construction(t.NamedTuple):
         new_instance: Source that makes the object, ``instance``.
         start_values: Source that gives it its defaults, ``values``.
         set_values: Source that gives it ``values``, as part of ``start_values`` or in its place.
-        default_keys: The keys of the defaults in ``attribute_values``, in their order. If PynamoDB must set them, none.
+        default_keys: The keys of the defaults in ``attribute_values``, in their order. Empty if PynamoDB must set them.
         namespace: The globals of that source.
         runs_no_user_code: True if neither runs code of the program.
     """

@@ -72,7 +72,7 @@ class StructDecoder:
 
 
 class UpdateDecoder:
-    """As :class:`StructDecoder`, for the responses whose item the program gets as an object and as it is.
+    """As :class:`StructDecoder`, for the responses whose item the program gets as an object and as a dict.
 
     Args:
         item: The struct of the model's items. It refuses attributes that the model does not declare, so that botocore
@@ -136,7 +136,7 @@ class ResponseDecoder:
         if structs is not None:
             try:
                 return structs.page(body)
-            except MALFORMED:  # the plain way finds the fault again, and raises the right error
+            except MALFORMED:  # the slow path finds the fault again, and raises the right error
                 pass
         return decode_page(body, self.make)
 

@@ -44,7 +44,7 @@ class Functions(t.NamedTuple):
     Attributes:
         serialize: Serializes any object.
         usual_item: Serializes the usual object, and raises a KeyError for any other; see ``usual_items.py``. None if
-            an attribute of the class may run code of the program, or has a value that takes a walk.
+            an attribute of the class may run code of the program, or has a value that must be examined part by part.
         usual_values: What :attr:`usual_item` makes the item of; None if there is none.
         namespace: Globals of the functions.
     """

@@ -26,7 +26,7 @@ def execute(source: str, namespace: dict[str, t.Any], *, title: str, cls: type) 
         source: The source. Names and values stand in it as their repr alone.
         namespace: The globals of the functions.
         title: Purpose of the functions, for the file name in a traceback.
-        cls: The class that the functions serve. Its end removes the source.
+        cls: The class that the functions serve. The source is removed when the class is garbage collected.
     """
     filename = _register(source, f"dynaflask {title} of {cls.__module__}.{cls.__qualname__}")
     # Some programs declare classes in functions: without this, each call would leave a source behind.

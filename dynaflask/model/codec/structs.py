@@ -2,7 +2,7 @@
 
 msgspec checks and decodes a body of bytes in one pass, without a dict for each attribute. Each type is strict: an item
 that does not have exactly one value of the declared DynamoDB type per attribute is refused. So are NULLs and binary
-values. The plain way then decodes the response, with PynamoDB's values and PynamoDB's errors.
+values. The slow path then decodes the response, with PynamoDB's values and PynamoDB's errors.
 """
 
 from __future__ import annotations

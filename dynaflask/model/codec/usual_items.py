@@ -69,7 +69,7 @@ class UsualValue(t.NamedTuple):
 def usual_values(
     fields: list[FieldWriter], maps: list[Functions | None], namespace: Namespace
 ) -> list[UsualValue] | None:
-    """The usual values of all attributes; None if a value of an attribute may need the careful way.
+    """The usual values of all attributes; None if a value of an attribute may need the serializer.
 
     Args:
         fields: The attributes of a model or a map.

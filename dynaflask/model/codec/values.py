@@ -24,7 +24,7 @@ from dynaflask.client.codec import json_codec
 from dynaflask.model.pynamodb_internals import attribute_for
 from dynaflask.model.pynamodb_internals import parse_utc
 
-# Looked up at each call: freezegun and its like put another clock into PynamoDB's module.
+# Looked up at each call: libraries such as freezegun put another clock into PynamoDB's module.
 _pynamodb: t.Any = attributes
 
 Convert = t.Callable[[t.Any], t.Any]

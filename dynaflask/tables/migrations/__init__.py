@@ -1,4 +1,4 @@
-"""Migrations of items: numbered Python files that are applied once per table and tenant. Only a call applies any."""
+"""Migrations of items: numbered Python files that are applied once per table and tenant. The import applies none."""
 
 from __future__ import annotations
 

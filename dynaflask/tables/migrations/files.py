@@ -43,7 +43,7 @@ def read_migrations(registry: Registry, directory: str | os.PathLike[str] = "mig
 
     Raises:
         MigrationError: There is no such directory, or a file has no number, another one's number, no ``forwards``
-            or a ``model`` that is none.
+            or a ``model`` that is no model.
         UnknownModel: The app does not have a model that a file names.
     """
     directory = pathlib.Path(directory)

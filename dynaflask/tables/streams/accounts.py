@@ -1,4 +1,4 @@
-"""``Accounts``: whether a bind's credentials are of the account of a stream's table.
+"""``Accounts``: whether a bind's credentials belong to the AWS account of a stream's table.
 
 Two accounts may have a table of one name in one region, and a Lambda function may get the streams of both. A role names
 its account. Other credentials do not: DynamoDB is asked for the ARN of the table, once for each of them.
@@ -65,7 +65,7 @@ class Accounts:
         self._known: dict[t.Any, str] = app.extensions.setdefault(ACCOUNTS, {})
 
     def has_table(self, bind: Bind, table: StreamedTable) -> bool:
-        """True if the table is one of the account that the bind's credentials are of.
+        """True if the table belongs to the account of the bind's credentials.
 
         Args:
             bind: A bind that reaches the region of the table, and has a table of this name.

@@ -1,4 +1,4 @@
-"""``follow``: handle the records of a table's stream in a process of one's own, from checkpoint to checkpoint."""
+"""``follow``: handle the records of a table's stream in a process of its own, from checkpoint to checkpoint."""
 
 from __future__ import annotations
 

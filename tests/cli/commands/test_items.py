@@ -43,7 +43,7 @@ class TestFiles:
             assert [item.subject for item in board.scan()] == ["hello"]
 
     def test_load_of_a_missing_file_asks_nothing(self, on_engine: flask.Flask, db: dynaflask.Dynamo) -> None:
-        """It exits with 2, and names the file."""
+        """The command exits with 2 and names the file."""
         board = boards.declare_board(db)
         done = run(on_engine, "load", board.__name__, "missing.jsonl")
         assert (done.exit_code, "Continue?" in done.output) == (2, False)

@@ -36,7 +36,7 @@ def test_a_call_runs_in_the_context() -> None:
 
 
 def test_an_error_is_a_finding() -> None:
-    """It has the type and the text."""
+    """The finding has the type and the text of the error."""
     findings: list[Finding] = []
     with probes.reported("endpoint", bind(), findings):
         raise KeyError("Table")
@@ -61,7 +61,7 @@ def test_the_clock_is_compared_with_the_header(skew: int, level: str, words: str
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Feb 99999999999 00:00:00 GMT", "1 Jan 2026 00:00:00"])
 def test_a_header_that_is_no_time_is_a_warning(date: str | None) -> None:
-    """A server may send anything."""
+    """A server may send anything as its ``Date``; the doctor goes on."""
     assert probes.check_clock(date).level == "warning"
 
 

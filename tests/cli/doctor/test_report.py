@@ -24,7 +24,7 @@ def test_a_text_has_no_secret_and_one_line() -> None:
 
 @pytest.mark.parametrize(("value", "expected"), [("AKIAIOSFODNN7EXAMPLE", "AKIA…MPLE"), ("short", "…"), ("", "…")])
 def test_a_key_id_shows_its_ends(value: str, expected: str) -> None:
-    """A short value is hidden as a whole."""
+    """The first and the last characters are shown. A short value is hidden as a whole."""
     assert report.masked(value) == expected
 
 

@@ -141,7 +141,7 @@ def test_a_session_is_a_source_of_the_region(make_app: MakeApp) -> None:
 
 
 def test_pynamodbs_file_is_a_source(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its path is named."""
+    """A value from PynamoDB's settings file has the path of that file as its source."""
 
     class File:
         region = "eu-west-1"

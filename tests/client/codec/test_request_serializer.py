@@ -74,7 +74,7 @@ def test_any_request_is_written_as_botocore_does(operation: str, data: st.DataOb
     ],
 )
 def test_an_odd_item_is_written_as_botocore_does(item: t.Any) -> None:
-    """What random items seldom hold."""
+    """A malformed item, of a form that random items seldom have, has botocore's bytes or botocore's error."""
     assert_same({"TableName": "Thread", "Item": item})
 
 

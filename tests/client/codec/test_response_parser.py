@@ -19,21 +19,11 @@ from dynaflask.client.codec.passthrough import TEXT_TYPES
 from dynaflask.client.codec.response_parser import OUTPUTS
 from dynaflask.client.codec.response_parser import ParserFactory
 from dynaflask.exceptions import DamagedResponse
+from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from tests.support.strategies import ANSWERED
 from tests.support.strategies import json_names
 
-OPERATIONS = (
-    "GetItem",
-    "PutItem",
-    "UpdateItem",
-    "DeleteItem",
-    "Query",
-    "Scan",
-    "BatchGetItem",
-    "BatchWriteItem",
-    "TransactGetItems",
-    "TransactWriteItems",
-)
+OPERATIONS = sorted(DATA_PLANE_OPERATIONS)
 MODEL = botocore.session.Session().get_service_model("dynamodb")
 HEADERS = HeadersDict({"x-amzn-RequestId": "7", "Content-Type": "application/x-amz-json-1.0", "x-amz-crc32": "1"})
 BINARY = {"B": "AAEC/w=="}

@@ -48,7 +48,7 @@ def test_tenants_are_sorted_by_their_units(make_app: MakeApp) -> None:
 
 
 def test_tenants_without_units(make_app: MakeApp) -> None:
-    """A share of nothing is nothing."""
+    """Without any units, the share of each tenant is 0."""
     assert [row.share for row in sections.tenants(registry(make_app(**KEYS)), window({}))] == [0]
 
 

@@ -108,7 +108,7 @@ def test_the_schema_of_some_fields(note: t.Any) -> None:
 
 
 def test_a_discriminator_is_a_string(db: dynaflask.Dynamo) -> None:
-    """It stands in responses."""
+    """The schema has the discriminator as a string, because responses contain it."""
 
     class Post(db.Model):  # type: ignore[name-defined]
         class Meta:

@@ -141,7 +141,7 @@ def test_another_source_is_an_error(arn: str) -> None:
 
 
 def test_the_arn_of_another_partition_is_one() -> None:
-    """Such as that of China."""
+    """An ARN of another partition of AWS, such as China's, is one of a stream."""
     arn = "arn:aws-cn:dynamodb:cn-north-1:111122223333:table/Note/stream/2026-01-02T03:04:05.678"
     table = StreamedTable.of_arn(arn)
     assert table == ("cn-north-1", "111122223333", "Note")

@@ -42,7 +42,7 @@ def test_a_process_that_was_replaced_cannot_save(app: flask.Flask, db: dynaflask
 
 
 def test_another_error_is_not_taken_for_a_new_owner(app: flask.Flask, db: dynaflask.Dynamo) -> None:
-    """Such as a missing table."""
+    """Any other error, such as a missing table, is raised as it is."""
     made = checkpoints(db)
     db.client.delete_table(TableName=made._table.name)
     with pytest.raises(TableError):

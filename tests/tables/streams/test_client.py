@@ -37,7 +37,7 @@ def test_the_credentials_and_options_are_those_of_the_bind() -> None:
 
 
 def test_a_factory_of_clients_is_an_error() -> None:
-    """It makes clients of another service."""
+    """The clients of a factory are for another service, so a bind with one is refused."""
     with pytest.raises(dynaflask.ConfigurationError, match="DYNAMODB_CLIENT_FACTORY of the bind 'default'"):
         with streams_client(bind(client_factory=lambda _: object())):
             pass

@@ -122,7 +122,7 @@ def test_a_table_that_may_be_of_a_tenant_or_of_none_is_refused(
 def test_a_block_for_a_tenant_refuses_the_records_of_others(
     make_app: MakeApp, db: dynaflask.Dynamo, note: t.Any, pooled: t.Any
 ) -> None:
-    """Neither by the table nor by the key."""
+    """A record of another tenant is refused, whether its table or its key names that tenant."""
     app = make_app(**LOCAL, tenants={"acme": {}, "globex": {"table_prefix": "globex-"}})
     with app.app_context(), db.tenant("acme"):
         with pytest.raises(dynaflask.StreamError, match="is none of the tables"):
