@@ -413,7 +413,7 @@ class TestEncodedItems:
     @pytest.fixture
     def app(self, make_app: MakeApp, recorder: recorders.Recorder) -> flask.Flask:
         """An app with the direct transport."""
-        return direct_app(make_app, recorder.url, "direct")
+        return direct_app(make_app, recorder.url, "direct", max_retry_attempts=1)
 
     def test_after_some(
         self, app: flask.Flask, note_model: t.Any, encoded: list[bool], monkeypatch: pytest.MonkeyPatch
