@@ -20,13 +20,13 @@ from pynamodb.constants import RETURN_CONSUMED_CAPACITY
 from pynamodb.constants import TOTAL
 
 from dynaflask.client.conflicts import call_until_free
+from dynaflask.client.connection_context import ConnectionContext
 from dynaflask.client.connection_template import init_upstream
 from dynaflask.client.direct.page_decoder import PageDecoder
 from dynaflask.client.key import DIRECT
 from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
-from dynaflask.client.leased_calls import ConnectionContext
 from dynaflask.client.patches import Originals
 from dynaflask.client.patches import original
 from dynaflask.client.plain_calls import OPERATIONS

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from dynaflask.client.call_watch import CallWatch
     from dynaflask.client.connection import Connection
-    from dynaflask.client.leased_calls import ConnectionContext
+    from dynaflask.client.connection_context import ConnectionContext
 
 # The attributes that PynamoDB's __init__ makes for each connection. All others are values of the bind. Connections to
 # one bind can share `_local`: PynamoDB keeps a session there, which `Connection.session` replaces.

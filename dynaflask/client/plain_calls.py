@@ -45,7 +45,7 @@ from dynaflask.operations.operation import operation_finished
 
 if t.TYPE_CHECKING:
     from dynaflask.client.call_watch import CallWatch
-    from dynaflask.client.leased_calls import ConnectionContext
+    from dynaflask.client.connection_context import ConnectionContext
 
 # PynamoDB logs each call there at DEBUG level.
 _log = logging.getLogger("pynamodb.connection.base")

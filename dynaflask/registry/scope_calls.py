@@ -25,7 +25,7 @@ class ScopeCalls(ScopeTenant):
         def root(self) -> Scope:
             """Of Scope."""
 
-    # Of a connection: client.leased_calls.ConnectionContext.
+    # Of a connection: client.connection_context.ConnectionContext.
 
     def require_open(self) -> None:
         """Refuse further use of an object whose context has ended.

@@ -13,7 +13,6 @@ from dynaflask.operations.block_value import BlockVariable
 
 if t.TYPE_CHECKING:
     from dynaflask.client.direct.operation_codec import OperationCodec
-    from dynaflask.client.direct.transport import DirectTransport
 
 FIRST_REDIRECT = 300
 
@@ -39,7 +38,7 @@ class PendingCall:
 
     def __init__(
         self,
-        transport: DirectTransport,
+        transport: object,
         operation: OperationCodec,
         params: dict[str, t.Any],
         invocation_id: str,
