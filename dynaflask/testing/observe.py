@@ -37,7 +37,7 @@ def observe_calls(path: pathlib.Path) -> cabc.Iterator[None]:
     Args:
         path: The file. Several processes may write to it.
     """
-    make_api_call = Connection._make_api_call
+    make_call = Connection._make_call
     written: set[ObservedCall] = set()
 
     def observe(self: Connection, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -47,9 +47,10 @@ def observe_calls(path: pathlib.Path) -> cabc.Iterator[None]:
                 # One write of a line at the end of the file: processes do not mix their lines.
                 with path.open("a", encoding="utf-8") as file:
                     file.write(format_call(call))
-        return make_api_call(self, operation_name, operation_kwargs)
+        return make_call(self, operation_name, operation_kwargs)
 
-    with unittest.mock.patch.object(Connection, "_make_api_call", observe):
+    # Not _make_api_call: a plain call that nothing watches skips it.
+    with unittest.mock.patch.object(Connection, "_make_call", observe):
         yield
 
 
