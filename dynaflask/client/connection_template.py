@@ -85,19 +85,17 @@ class ConnectionTemplate:
         """
         connection: Connection = object.__new__(self._type)
         tables = {self._table.table_name: self._table}
-        connection.__dict__ = {**self._common, **self._own, "_owner": owner, "_tables": tables}
-        if tenant is not None or self._is_watched_otherwise():
+        common = self._common
+        connection.__dict__ = {**common, **self._own, "_owner": owner, "_tables": tables}
+        recorder = common["_recorder"]
+        if (
+            tenant is not None
+            # An app may get or lose a tracer or a counter at any time.
+            or bool(recorder.tracing.tracers) is not common["_is_traced"]
+            or recorder.keeps_calls is not common["_keeps_calls"]
+        ):
             connection._act_for(tenant, own_capacity)
         return connection
-
-    def _is_watched_otherwise(self) -> bool:
-        # An app may get or lose a tracer or a counter at any time.
-        common = self._common
-        recorder = common["_recorder"]
-        return (
-            bool(recorder.tracing.tracers) is not common["_is_traced"]
-            or recorder.keeps_calls is not common["_keeps_calls"]
-        )
 
 
 def can_be_kept(bind: Bind) -> bool:
