@@ -20,7 +20,6 @@ from dynaflask.model import item_lane as _item_lane
 from dynaflask.model import pages as _pages
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.context import EXTENSION
-from dynaflask.registry.context import close_request_scopes
 from dynaflask.registry.context import close_scope
 from dynaflask.registry.generators import note_push
 from dynaflask.registry.registry import Registry
@@ -71,7 +70,6 @@ def _refuse_second(app: flask.Flask) -> None:
 
 def _install_teardown(app: flask.Flask, settings: Settings, recorder: OperationRecorder) -> None:
     flask.appcontext_pushed.connect(note_push, app)
-    app.teardown_request(close_request_scopes)
     app.teardown_appcontext(close_scope)
     if "client_idle_seconds" in settings.plain:
         app.teardown_appcontext(pool.evict_idle)

@@ -146,8 +146,11 @@ def close_scope(_: BaseException | None = None) -> None:
                 nested_scope.close()
 
 
-def close_request_scopes(_: BaseException | None = None) -> None:
-    """Close the scopes that the current request had in app contexts that were pushed before it."""
+def close_request_scopes(_: flask.Flask, **__: t.Any) -> None:
+    """Close the scopes that the current request had in app contexts that were pushed before it.
+
+    It receives ``flask.request_tearing_down`` of an app that had such a request.
+    """
     # A copy: a thread that shares the request may use it in another context meanwhile.
     for scope in vars(request._get_current_object()).get(SCOPE, {}).copy().values():
         scope.close()
@@ -227,6 +230,8 @@ def _scope_of_request(root: Scope) -> Scope:
         opened.pushes, opened.around = (), root
         nested_scope = scopes.setdefault(root, opened)
         root.nested_scopes[id(nested_scope)] = nested_scope
+        # Not in init_app: few programs have such requests, and all would pay for a call at the end of each request.
+        flask.request_tearing_down.connect(close_request_scopes, request_ctx.app)
     scope = scopes[root]
     if not scope.pushes:
         # Copies of a request context have the same request.

@@ -188,7 +188,8 @@ def full_name(model: type) -> str:
 
 def has_own_declaration(model: t.Any) -> bool:
     """True if the model's declaration was made from the ``Meta`` that the class has now."""
-    return getattr(own_attribute(model, "Meta"), "declaration", None) is model.__declaration__
+    meta = vars(model).get("Meta") or own_attribute(model, "Meta")
+    return getattr(meta, "declaration", None) is model.__declaration__
 
 
 def own_attribute(model: type, name: str) -> t.Any:

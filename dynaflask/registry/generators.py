@@ -34,6 +34,7 @@ WITH: t.Final = frozenset(opcode.opmap.get(name) for name in ("SETUP_WITH", "BEF
 
 # Modules whose functions push a context, and send the signal of that.
 PUSHING: t.Final = frozenset({"blinker.base", "flask.ctx"})
+FLASK_CONTEXTS: t.Final = vars(flask.ctx)
 
 _PUSHES: t.Final = "_dynamo_pushes"
 
@@ -172,6 +173,8 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
     Args:
         app: The app.
     """
+    if not entered_contexts.by_frame and _is_usual_request():
+        return
     generators = _pushing_generators(sys._getframe(1))
     if generators or entered_contexts.by_frame:
         context = app_ctx._get_current_object()
@@ -278,8 +281,22 @@ def _pushing_generators(frame: types.FrameType | None) -> tuple[types.FrameType,
     while frame is not None and frame.f_globals.get("__name__") in PUSHING:
         frame = frame.f_back
     # It pops the context before it returns: the usual request needs no look at more frames.
-    is_request = frame is not None and frame.f_code is flask.Flask.wsgi_app.__code__
-    return () if is_request else entering_generators(frame)
+    return () if _is_wsgi_app(frame) else entering_generators(frame)
+
+
+def _is_usual_request() -> bool:
+    """True if a receiver of the signal runs for a request: a short form of what `_pushing_generators` finds.
+
+    Every request sends the signal.
+    """
+    # The receiver, Signal.send and AppContext.push are called by RequestContext.push, or by any code; or by none, if a
+    # thread begins with the push.
+    pusher = sys._getframe(3).f_back
+    return pusher is not None and pusher.f_globals is FLASK_CONTEXTS and _is_wsgi_app(pusher.f_back)
+
+
+def _is_wsgi_app(frame: types.FrameType | None) -> bool:
+    return frame is not None and frame.f_code is flask.Flask.wsgi_app.__code__
 
 
 def entering_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:

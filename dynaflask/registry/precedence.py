@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import typing as t
+import weakref
 
 from dynaflask.client.connection_template import ConnectionTemplate
 from dynaflask.config.bind import Bind
@@ -52,10 +53,15 @@ class EffectiveSettings:
 
     Attributes:
         template: Makes the connections to the table, from the first use on, if the settings are static.
+        opened_for: The model that a context without a tenant and changes has opened the table for, as a weak reference:
+            the next such context need not check again that the app has the model. None if each must.
         unshared_among: Number of models that were declared when no model with a ``TenantKey`` had this table.
     """
 
-    __slots__ = ("_layer", "_settings", "_values", "bind", "is_static", "table_name", "template", "unshared_among")
+    __slots__ = (
+        *("_layer", "_settings", "_values", "bind", "is_static", "opened_for"),
+        *("table_name", "template", "unshared_among"),
+    )
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class EffectiveSettings:
         self.table_name: t.Final = table_name
         self.is_static: t.Final = is_static
         self.template: ConnectionTemplate | None = None
+        self.opened_for: weakref.ref[t.Any] | None = None
         self.unshared_among = -1
         self._layer = values
         self._settings = settings

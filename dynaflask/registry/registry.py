@@ -66,6 +66,8 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
         tenants: The app's tenants.
         leases: The app's claims on clients.
         pool: The clients of this process.
+        own_settings: What `resolve` has returned for contexts without changes and without settings of a tenant, as far
+            as it is no computed name.
         connection_templates: The first template of a connection to each of the binds, by bind key.
         id: Tells it from the registry of another app with the same name, in a pickle.
     """
@@ -99,8 +101,8 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
         self.tenants = Tenants(
             settings, dynamo._tenant_callbacks, registry=weakref.ref(self), on_look_up=tenant_tables.compare
         )
-        # Of the app itself, and of its tenants. A weak key lets Python collect a model of a function.
-        self._own_settings: weakref.WeakKeyDictionary[DeclaredMeta, EffectiveSettings] = weakref.WeakKeyDictionary()
+        # A weak key lets Python collect a model of a function.
+        self.own_settings: weakref.WeakKeyDictionary[DeclaredMeta, EffectiveSettings] = weakref.WeakKeyDictionary()
         self._tenant_settings: weakref.WeakKeyDictionary[DeclaredMeta, dict[Tenant, EffectiveSettings]] = (
             weakref.WeakKeyDictionary()
         )
@@ -232,7 +234,7 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
         """
         tenant = tenant if tenant and tenant.changes else None
         if tenant is None:
-            kept = self._own_settings.get(declaration)
+            kept = self.own_settings.get(declaration)
         else:
             kept = self._tenant_settings.get(declaration, {}).get(tenant)
         settings = None if context else kept
@@ -267,7 +269,7 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
 
     def _keep_settings(self, declaration: DeclaredMeta, tenant: Tenant | None, settings: EffectiveSettings) -> None:
         if tenant is None:
-            self._own_settings[declaration] = settings
+            self.own_settings[declaration] = settings
             self._static_binds.add(settings.bind)
             return
         by_tenant = self._tenant_settings.setdefault(declaration, {})

@@ -19,6 +19,9 @@ if t.TYPE_CHECKING:
 class ScopeCalls(ScopeTenant):
     """The part of a scope that calls use: they have its app's clients, and are refused in another context."""
 
+    # Of Scope.
+    pushes: t.Any
+
     if t.TYPE_CHECKING:
 
         @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+import weakref
 
 from dynaflask.client.connection import Connection
 from dynaflask.client.connection_template import ConnectionTemplate
@@ -18,6 +19,7 @@ from dynaflask.exceptions import DynaflaskError
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.declaration import has_own_declaration
 from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.registry.scope_settings import ScopeSettings
@@ -25,6 +27,7 @@ from dynaflask.registry.shared_tables import TenantKeyTables
 from dynaflask.registry.shared_tables import find_shared_tables
 from dynaflask.registry.shared_tables import require_table_of_tenant
 from dynaflask.registry.shared_tables import require_table_without_tenants
+from dynaflask.tenants.tenant import NO_TENANT
 
 
 class ScopeConnections(ScopeSettings):
@@ -60,7 +63,38 @@ class ScopeConnections(ScopeSettings):
             table = cache.tables.setdefault(key, self._make_table(declaration, settings))
         if settings.is_static:
             cache.model_tables[model] = table
+            is_usual = settings.template is not None and not declaration.is_shared and self._is_plain()
+            if is_usual and transport_of(settings.bind) != STOCK:
+                settings.opened_for = weakref.ref(model)
         return table
+
+    def _open_as_before(self, model: t.Any) -> bool:
+        """Open a model's table, and return True, if the app has opened it before and this context differs in nothing.
+
+        Most contexts have no tenant, no block and no change, and need not look for each in turn.
+        """
+        cache, declaration = self._cache, model.__declaration__
+        settings: t.Any = None  # mypy cannot know that there is a template
+        if declaration is not None and self._is_plain():
+            settings = self.registry.own_settings.get(declaration)
+        if settings is None or settings.opened_for is None or settings.opened_for() is not model:
+            return False
+        # The program or a test may have changed one of these since.
+        if not has_own_declaration(model) or is_init_patched() or not self.pushes:
+            return False
+        declaration.schema.read_models()
+        table = TableConnection(settings.table_name, connection=settings.template.connect(self))
+        cache.effective_settings[declaration] = settings
+        cache.model_tables[model] = cache.tables.setdefault(declaration, table)
+        return True
+
+    def _is_plain(self) -> bool:
+        """True for the scope of a context that has nothing of its own: no tenant, and no changes."""
+        if self._outer is not None or self._changes or self.registry.tenants.may_concern_all:
+            return False
+        if self._principal is None:
+            self._principal = NO_TENANT
+        return self._principal is NO_TENANT
 
     def _make_table(self, declaration: DeclaredMeta, settings: EffectiveSettings) -> TableConnection:
         tenant = None if declaration.is_shared else self.tenant
@@ -156,7 +190,7 @@ class ScopeConnections(ScopeSettings):
         codecs = self._cache.codecs
         if model in codecs:
             return codecs[model]
-        return codecs.setdefault(model, find(model, self))
+        return codecs.setdefault(model, find(model, None if self._open_as_before(model) else self))
 
     def wants_stock(self, declaration: DeclaredMeta) -> bool:
         """True if a model's calls are made by PynamoDB and botocore alone: ``DYNAMODB_TRANSPORT = "stock"``."""

@@ -51,6 +51,9 @@ class Tenants:
         callbacks: Functions that the program registered.
         registry: Returns the app's registry, for the names.
         on_look_up: Called with each tenant that was looked up.
+
+    Attributes:
+        is_required: True if any use without a tenant is an error: ``DYNAMODB_REQUIRE_TENANT``.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Tenants:
         self._registry = registry
         self._on_look_up = on_look_up
         self._callbacks = callbacks
+        self.is_required = bool(settings.plain.get("require_tenant"))
         self._ttl_seconds: float = settings.plain.get("tenant_ttl_seconds", TTL_SECONDS)
         # By name, with the time of expiry on the monotonic clock; the oldest look-up comes first.
         self._cache: dict[str, tuple[Tenant, float]] = {}
@@ -90,9 +94,9 @@ class Tenants:
         return self._settings.tenants is not None or self._callbacks.settings is not None
 
     @property
-    def is_required(self) -> bool:
-        """True if any use without a tenant is an error: ``DYNAMODB_REQUIRE_TENANT``."""
-        return bool(self._settings.plain.get("require_tenant"))
+    def may_concern_all(self) -> bool:
+        """True if a context that names no tenant may have one, or may need one."""
+        return self.is_required or self._callbacks.loader is not None
 
     def load(self, guard: LookupGuard) -> Principal:
         """The current tenant, as the program's loader names it.

@@ -239,3 +239,22 @@ def test_a_cycle_is_found(app: flask.Flask) -> None:
 
     with app.app_context():
         assert left_by(leave_a_cycle) == {"dict": REPEATS}
+
+
+def test_requests_in_a_context(app: flask.Flask) -> None:
+    """Flask's test client leaves the request, but no connection of a request that had a tenant of its own."""
+    own_db = dynaflask.Dynamo()
+    own_thread = declare_thread(own_db)
+    inner = flask.Flask("inner")
+    inner.config.update({name: value for name, value in app.config.items() if name.startswith("DYNAMODB_")})
+    own_db.init_app(inner)
+    own_db.tenant_loader(lambda: flask.request.args.get("tenant") if flask.has_request_context() else None)
+    inner.add_url_rule("/", view_func=lambda: own_thread.get("f", "s").subject)
+
+    def requests() -> None:
+        for name in ("acme", "globex"):
+            assert inner.test_client().get("/", query_string={"tenant": name}).status_code == 200
+
+    with inner.app_context():
+        own_thread.get("f", "s")
+        assert {"Scope", "ScopeCache", "Connection"}.isdisjoint(left_by(requests))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import collections.abc as cabc
 import concurrent.futures
@@ -9,6 +10,7 @@ import contextlib
 import contextvars
 import gc
 import itertools
+import operator
 import sys
 import threading
 import typing as t
@@ -520,3 +522,11 @@ def pop_all(*suspended: t.Generator[None] | t.Iterator[None]) -> None:
             t.cast("t.Generator[None]", generator).close()
     while flask.has_app_context():
         flask.globals.app_ctx._get_current_object().pop()
+
+
+def test_a_thread_may_begin_with_the_push_of_a_context(world: World) -> None:
+    """Where no Python code pushes a context, no generator does."""
+    pushed = threading.Event()
+    steps = [world.one.app_context().push, pushed.set]
+    _thread.start_new_thread(list, (map(operator.methodcaller("__call__"), steps),))
+    assert pushed.wait(30)
