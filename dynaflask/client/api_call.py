@@ -22,3 +22,7 @@ class ApiCall(pynamodb.connection.Connection):
     # super().__init__() prepares what only a whole connection needs.
     def __init__(self, client: t.Any) -> None:
         self.client = client  # type: ignore[misc]  # the slot replaces PynamoDB's property
+
+    def __repr__(self) -> str:
+        """Its client. PynamoDB's shows the URL of a client, which a transport does not have."""
+        return f"<ApiCall {self.client!r}>"

@@ -10,6 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 from pynamodb.exceptions import VerboseClientError
 
 from dynaflask.client.api_call import ApiCall
+from dynaflask.client.direct.transport import DirectTransport
 
 
 def client(outcome: object) -> types.SimpleNamespace:
@@ -41,3 +42,10 @@ def test_another_error_stays_as_it_is() -> None:
     """A call that DynamoDB did not answer raises botocore's error."""
     with pytest.raises(ReadTimeoutError):
         ApiCall(client(ReadTimeoutError(endpoint_url="http://a")))._make_api_call("GetItem", {})
+
+
+def test_it_can_be_shown() -> None:
+    """A debugger, or an assertion of ``mock`` that fails, shows the transport, which makes no client for that."""
+    transports = [DirectTransport(make_client=pytest.fail, destination=None) for _ in range(2)]
+    for transport in transports:
+        assert repr(ApiCall(transport)) == f"<ApiCall {transport!r}>"

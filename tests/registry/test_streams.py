@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
@@ -324,3 +325,44 @@ class TestTwoThreads:
                 error = pool.submit(go_on, lines, app).exception(60)
             assert message in messages(error)
         assert streaming.sent() == ["one acme-Thread"] * 2
+
+
+class TestRequestInsideAnother:
+    """A generator or a coroutine that enters a second request inside of its first one, of another tenant."""
+
+    @staticmethod
+    def request(app: flask.Flask, tenant: str) -> t.Any:
+        """A request of a tenant."""
+        return app.test_request_context(headers={"X-Tenant": tenant})
+
+    def test_in_a_context_of_its_own(self, streaming: World) -> None:
+        """With an app context of its own, each call is for the tenant of the request that it stands in."""
+
+        def lines(app: flask.Flask) -> t.Iterator[str]:
+            with self.request(app, "acme"):
+                streaming.Thread("forum", "a").save()
+                with app.app_context(), self.request(app, "globex"):
+                    streaming.Thread("forum", "b").save()
+                    yield "b"
+                streaming.Thread("forum", "c").save()
+
+        for app in (streaming.one, streaming.two):
+            assert list(lines(app)) == ["b"]
+        tables = ["acme-Thread", "globex-Thread", "acme-Thread"]
+        assert streaming.sent() == [f"{app} {table}" for app in ("one", "two") for table in tables]
+
+    def test_in_the_same_context(self, streaming: World) -> None:
+        """Otherwise it is not known who entered the request: a call is for the tenant that it names, or refused."""
+
+        async def work(app: flask.Flask) -> None:
+            with self.request(app, "acme"):
+                streaming.Thread("forum", "a").save()
+                with self.request(app, "globex"):
+                    with pytest.raises(RuntimeError, match="Name the tenant here"):
+                        streaming.Thread("forum", "b").save()
+                    with streaming.db.tenant("globex"):
+                        streaming.Thread("forum", "b").save()
+
+        for app in (streaming.one, streaming.two):
+            asyncio.run(work(app))
+        assert streaming.sent() == [f"{app} {tenant}-Thread" for app in ("one", "two") for tenant in ("acme", "globex")]
