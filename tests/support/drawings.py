@@ -71,7 +71,7 @@ class Step(t.NamedTuple):
     @property
     def is_first_use(self) -> bool:
         """True if a context that has used the model before skips the step, as the page says."""
-        return self.number in {4, 5, 6, 9, 14}
+        return self.number in {4, 5, 6, 9, 13}
 
 
 def steps_of_a_call() -> list[Step]:
