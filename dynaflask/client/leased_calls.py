@@ -59,12 +59,10 @@ class LeasedCalls(TableCalls):
             raise
 
     def _open_lease(self) -> Lease:
-        """The claim on the client, if the context has not ended."""
+        """The app's claim on the client, if the context has not ended."""
         self._owner.require_open()
-        lease = self._lease
-        if lease is None:
-            lease = self._lease = self._owner.lease(self.bind)
-        return lease
+        self._lease = self._owner.lease(self.bind)
+        return self._lease
 
     def _annotate(self, error: Exception, operation_name: str, pooled: PooledClient | None) -> None:
         client = None if pooled is None else pooled.made_client

@@ -8,6 +8,8 @@ from unittest import mock
 import pytest
 from pynamodb.exceptions import GetError
 
+from dynaflask.client.lease import Lease
+from dynaflask.client.pooled_client import PooledClient
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -78,3 +80,25 @@ def test_two_apps_call_their_own_servers(make_app: MakeApp, thread_model: t.Any)
             ended.get_item("forum", range_key="late")
         subjects = [[request.body["Key"]["subject"]["S"] for request in each.requests] for each in (us, eu)]
     assert subjects == [["0"], ["1"]]
+
+
+def test_a_client_that_was_evicted_before_the_call_is_replaced(
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may close the client that two apps share, before it can see the call: each gets another one."""
+    pooled_client, closed = Lease.pooled_client, []
+
+    def closed_at_first(lease: Lease) -> PooledClient:
+        pooled = pooled_client(lease)
+        if pooled not in closed and len(closed) < 2:
+            closed.append(pooled)
+            pooled.close()
+        return pooled
+
+    monkeypatch.setattr(Lease, "pooled_client", closed_at_first)
+    for name in ("one", "two"):
+        with make_app(name, host=recorder.url, region="us-east-1", **KEYS).app_context():
+            assert thread_model.get("forum", "subject").subject == "subject"
+    assert len(closed) == 2
+    assert all(pooled.is_idle for pooled in closed)
+    assert len(recorder.requests) == 2
