@@ -49,6 +49,16 @@ def possible_place(bind: Bind, table_name: str | None) -> tuple[t.Any, ...]:
     return region, host, bind.client_factory, _account(bind), table_name
 
 
+def plain_name(table_name: str | None) -> str | None:
+    """The name of a table without the rest of its ARN.
+
+    Args:
+        table_name: The real name or the ARN.
+    """
+    arn = TABLE_ARN.fullmatch(table_name or "")
+    return table_name if arn is None else arn["name"]
+
+
 def _endpoint(url: str | None) -> tuple[t.Any, str | None]:
     """The endpoint, which is ``None`` for AWS's own, and the region that it names."""
     if url is None:

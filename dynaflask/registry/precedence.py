@@ -34,6 +34,7 @@ from dynaflask.config.validators import Values
 from dynaflask.config.validators import is_arn
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.places import plain_name
 from dynaflask.registry.places import possible_place
 from dynaflask.tenants.tenant import Tenant
 
@@ -100,6 +101,16 @@ class EffectiveSettings:
     def possible_place(self) -> tuple[t.Any, ...]:
         """Equal for two models whose items may be in one table; see :func:`.possible_place`."""
         return possible_place(self.bind, self.table_name)
+
+    def may_share_table(self, other: EffectiveSettings) -> bool:
+        """True if the items of two models may be in one table.
+
+        Args:
+            other: The settings of the other model.
+        """
+        # First the names, most of which differ: the rest of a place takes much longer to find.
+        is_same_name = plain_name(self.table_name) == plain_name(other.table_name)
+        return is_same_name and self.possible_place == other.possible_place
 
     def __repr__(self) -> str:
         return f"<EffectiveSettings {self.table_name!r} on {self.bind!r}>"

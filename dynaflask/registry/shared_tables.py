@@ -63,7 +63,7 @@ def require_table_without_tenants(scope: ScopeConnections, model: t.Any, setting
     is_known = principal is not None and not scope.looks_up_tenant
     of_scope = _resolvers(scope) if is_known else []
     for other, theirs in _settings_with_tenant_key(scope, [scope.registry.resolve, *of_scope]):
-        if theirs.possible_place == settings.possible_place:
+        if theirs.may_share_table(settings):
             raise TenantMismatch(
                 f"{model.__name__} belongs to no tenant, and {other}, which has a TenantKey, has the same table"
                 f" {settings.table_name!r}: {model.__name__} would reach the items of all tenants. Give it another"
