@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
 import contextlib
-import contextvars
 import logging
 import typing as t
 import weakref
@@ -16,6 +14,8 @@ from dynaflask.exceptions import TenantMismatch
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownBind
 from dynaflask.exceptions import UnknownTenant
+from dynaflask.operations.block_value import BlockValue
+from dynaflask.operations.block_value import BlockVariable
 from dynaflask.registry.places import possible_place
 from dynaflask.tenants.tenant import MAX_TENANTS
 from dynaflask.tenants.tenant import UNRESTRICTED
@@ -35,10 +35,9 @@ NO_TABLE: t.Final = (ConfigurationError, TenantMismatch, TenantRequired, Unknown
 
 logger = logging.getLogger("dynaflask.tenants")
 
+ListedTenants = dict[t.Any, dict[t.Any, set[str]]]
 # By registry and declaration, while a command runs for all tenants.
-_listed_tenants: contextvars.ContextVar[dict[t.Any, dict[t.Any, set[str]]] | None] = contextvars.ContextVar(
-    "dynaflask_listed_tenants", default=None
-)
+_listed_tenants: t.Final[BlockVariable[ListedTenants | None]] = BlockVariable("dynaflask_listed_tenants", None)
 
 
 class TenantTables:
@@ -96,14 +95,9 @@ class TenantTables:
         return None
 
 
-@contextlib.contextmanager
-def tenants_listed_once() -> cabc.Iterator[None]:
-    """While a command runs for all tenants: :func:`has_own_table` looks them up for the first of them alone."""
-    token = _listed_tenants.set({})
-    try:
-        yield
-    finally:
-        _listed_tenants.reset(token)
+def tenants_listed_once() -> BlockValue[ListedTenants | None]:
+    """A block for a command that runs for all tenants: :func:`has_own_table` looks them up for the first of them."""
+    return _listed_tenants.block({})
 
 
 def has_own_table(scope: Scope, model: t.Any, table: TableConnection) -> bool:
