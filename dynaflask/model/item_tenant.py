@@ -102,7 +102,7 @@ def _is_called_by_batch(frame: types.FrameType | None) -> bool:
 
 def _scope_with_tenant(item: t.Any) -> Scope | None:
     scope = scope_of(item)
-    # The batch may be the first use in this context, which looks up the tenant. A model without one is used for that.
+    # The write may be the first use in this context, which looks up the tenant. A model without one is used for that.
     if scope is not None and not item.__declaration__.is_shared:
         scope.principal  # noqa: B018 - looked up by it
     return scope

@@ -183,6 +183,8 @@ class ScopeConnections(ScopeSettings):
     def codec_for(self, model: t.Any, find: t.Callable[[t.Any, t.Any], t.Any]) -> t.Any:
         """The codec that converts a model's items in this scope, or None if PynamoDB does. It is found once per scope.
 
+        It opens the model's table if that needs no check: the codec depends on the same settings.
+
         Args:
             model: The model's class.
             find: Finds the codec.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import threading
 import typing as t
+from unittest import mock
 
 import flask
+import pynamodb.connection
 import pytest
 
 import dynaflask
 from dynaflask.exceptions import TenantRequired
+from dynaflask.model.codec_lookup import find_codec
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -210,6 +214,35 @@ def test_a_first_call_outlives_no_context(apps: list[flask.Flask], thread_model:
     for table in tables:
         with pytest.raises(RuntimeError, match="has ended"):
             table.get_item("forum", "subject")
+
+
+def test_a_first_call_passes_an_init_that_is_patched_later(
+    apps: list[flask.Flask], thread_model: t.Any, recorder: recorders.Recorder
+) -> None:
+    """PynamoDB's ``__init__`` may be patched after the table was opened: each app's connection passes it."""
+    init, seen = pynamodb.connection.Connection.__init__, []
+
+    def patched(connection: t.Any, *args: t.Any, **options: t.Any) -> None:
+        seen.append(options["region"])
+        init(connection, *args, **options)
+
+    for app in apps:
+        with app.app_context(), mock.patch.object(pynamodb.connection.Connection, "__init__", patched):
+            thread_model.get("forum", "subject")
+    assert seen == [*REGIONS]
+    assert places(recorder) == [(region, "Thread") for region in REGIONS]
+
+
+def test_a_first_call_of_a_kept_scope_is_refused_after_its_context(
+    apps: list[flask.Flask], thread_model: t.Any
+) -> None:
+    """A scope that the program keeps opens no table later, neither outside of contexts nor in another app's."""
+    with apps[0].app_context():
+        kept = apps[0].extensions["dynamo"].scope
+    for context in (contextlib.nullcontext(), apps[1].app_context()):
+        with context, pytest.raises(RuntimeError, match="that has ended"):
+            kept.codec_for(thread_model, find_codec)
+            kept.model_table(thread_model)
 
 
 def test_a_model_whose_meta_was_replaced_is_refused_at_its_next_first_call(

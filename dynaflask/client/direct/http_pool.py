@@ -79,7 +79,6 @@ class ConnectionPool:
         self._idle: list[HTTPConnection] = []
         self._reader = ResponseReader()
         self._is_open = True
-        self._max_idle = origin.max_idle
 
     def __len__(self) -> int:
         return len(self._idle)
@@ -112,7 +111,7 @@ class ConnectionPool:
             else:
                 self._drop(connection, drop_reason)
         # Another thread may have closed the pool during this call, before the connection was back in the list.
-        if len(idle) > self._max_idle or not self._is_open:
+        if len(idle) > self.origin.max_idle or not self._is_open:
             self._close_surplus()
         return response
 
@@ -140,7 +139,7 @@ class ConnectionPool:
     def _close_surplus(self) -> None:
         # Other threads may pop, too. An empty list ends the loop, not a length that was read before.
         with contextlib.suppress(IndexError):
-            while len(self._idle) > self._max_idle or not self._is_open:
+            while len(self._idle) > self.origin.max_idle or not self._is_open:
                 self._drop(self._idle.pop(0), "the pool is full or closed")
 
 
