@@ -16,13 +16,14 @@ from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.httpsession import URLLib3Session
 
-from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.tracer_patches import is_left_out
 from dynaflask.client.tracer_patches import patched_by
 
+#: The method that a patch of one client replaces.
+CALL_METHOD: t.Final = "_make_api_call"
 # Methods that tracers, mocks and tests replace to see each call.
 _CALL_PATH: tuple[tuple[type, str], ...] = (
-    (BaseClient, "_make_api_call"),
+    (BaseClient, CALL_METHOD),
     (Endpoint, "make_request"),
     (Endpoint, "prepare_request"),
     (Endpoint, "_send"),
@@ -30,7 +31,10 @@ _CALL_PATH: tuple[tuple[type, str], ...] = (
 )
 
 
-# Separate tuples for `map`: `call_path` runs at each call.
+#: The classes of these methods.
+CALL_CLASSES: t.Final = tuple(dict.fromkeys(owner for owner, _ in _CALL_PATH))
+
+# Separate tuples for `map`.
 _CALL_PATH_DICTS = tuple(vars(owner) for owner, _ in _CALL_PATH)
 
 
@@ -42,7 +46,7 @@ def call_path(client: t.Any) -> tuple[t.Any, ...]:
 
     A method that is gone is ``None``, and ``find_patch`` names it.
     """
-    own = vars(client).get("_make_api_call"), getattr(type(client), "_make_api_call", None)
+    own = vars(client).get(CALL_METHOD), getattr(type(client), CALL_METHOD, None)
     return (*own, *map(types.MappingProxyType.get, _CALL_PATH_DICTS, _CALL_PATH_NAMES))
 
 
@@ -51,7 +55,7 @@ def static_call_path(client: t.Any) -> tuple[t.Any, ...]:
 
     A wrapper of wrapt, which tracers use, is another object each time that it is read as an attribute of its class.
     """
-    own = [vars(cls).get("_make_api_call") for cls in type(client).__mro__]
+    own = [vars(cls).get(CALL_METHOD) for cls in type(client).__mro__]
     return (*own, *map(types.MappingProxyType.get, _CALL_PATH_DICTS, _CALL_PATH_NAMES))
 
 
@@ -64,8 +68,8 @@ def find_patch(client: t.Any, modules: frozenset[str]) -> str | None:
         client: The client.
         modules: Modules whose patches the call leaves out.
     """
-    owners = [cls for cls in type(client).__mro__ if "_make_api_call" in vars(cls)]
-    if "_make_api_call" in vars(client) or owners[:1] not in ([BaseClient], []):
+    owners = [cls for cls in type(client).__mro__ if CALL_METHOD in vars(cls)]
+    if CALL_METHOD in vars(client) or owners[:1] not in ([BaseClient], []):
         return "the client's _make_api_call is patched"
     for owner, name in _CALL_PATH:
         method = vars(owner).get(name)
@@ -93,7 +97,10 @@ _CREATORS: dict[str, t.Any] = {
 }
 
 
-# The methods that known tracers patch, compared at each call. All others are examined after a change.
+#: The classes whose methods make a client and its calls.
+CREATORS: t.Final = tuple(cls for cls in _CREATORS.values() if cls is not None)
+
+# The methods that known tracers patch, compared to find a change. All others are examined after one.
 # `attrgetter` reads all of them in a third of the time of separate look-ups.
 _creators_by_name = types.SimpleNamespace(**_CREATORS)
 
@@ -119,20 +126,16 @@ _CREATION_NAMES = tuple(name for _, name in _CREATION_PATH)
 
 
 def creation_path() -> tuple[t.Any, ...] | None:
-    """The methods that make a client and its calls, to compare with those of an earlier call; ``None`` if one is gone.
-
-    The number of the event handlers of each new client comes first.
-    """
+    """The methods that make a client and its calls, to compare with those of an earlier call; None if one is gone."""
     try:
-        return (len(BUILTIN_HANDLERS), botocore.session.Session, *_creation_methods(_creators_by_name))
+        return _creation_methods(_creators_by_name)
     except AttributeError:
         return None
 
 
 def static_creation_path() -> tuple[t.Any, ...]:
     """The same methods as they stand in their classes; see :func:`static_call_path`."""
-    methods = map(types.MappingProxyType.get, _CREATION_DICTS, _CREATION_NAMES)
-    return (len(BUILTIN_HANDLERS), botocore.session.Session, *methods)
+    return tuple(map(types.MappingProxyType.get, _CREATION_DICTS, _CREATION_NAMES))
 
 
 def find_creation_patch(modules: frozenset[str]) -> str | None:

@@ -8,6 +8,8 @@ import operator
 import types
 import typing as t
 
+from dynaflask.client.class_check import ClassCheck
+
 # The attributes of the classes that `remember` was called with.
 _remembered: dict[type, dict[str, t.Any]] = {}
 
@@ -48,11 +50,11 @@ class Originals:
     def __init__(self, methods: cabc.Mapping[type, cabc.Iterable[str]]) -> None:
         self.classes = frozenset(methods)
         self.names: frozenset[str] = frozenset(name for names in methods.values() for name in names)
-        found = {cls: _originals(cls, names) for cls, names in methods.items()}
-        self._paths = [(cls, path) for cls, originals in found.items() for path in originals]
-        self._methods = tuple(method for originals in found.values() for method in originals.values())
-        # Made at the first use: a program uses the methods of a few models only.
-        self._find: t.Callable[[], tuple[t.Any, ...]] | None = None
+        self._methods = [(cls, *item) for cls, names in methods.items() for item in _originals(cls, names).items()]
+        # Models have a metaclass.
+        self._of_models = _Comparison([method for method in self._methods if type(method[0]) is not type])
+        others = _Comparison([method for method in self._methods if type(method[0]) is type])
+        self._others = ClassCheck(others.are_same, [cls for cls in methods if type(cls) is type])
 
     def and_inherited(self, cls: type, inherited: Originals) -> Originals:
         """These methods, and others that a subclass must have as its base does.
@@ -60,13 +62,14 @@ class Originals:
         Neither the subclass nor a base in between may override them, and no patch.
 
         Args:
-            cls: The subclass.
+            cls: The subclass, a model.
             inherited: The methods of the base.
         """
         both = object.__new__(Originals)
         both.classes, both.names = self.classes, self.names | inherited.names
-        both._paths = [*((cls, path) for _, path in inherited._paths), *self._paths]
-        both._methods, both._find = (*inherited._methods, *self._methods), None
+        of_base = [(cls, path, method) for _, path, method in inherited._methods]
+        both._methods = [*of_base, *self._methods]
+        both._of_models, both._others = _Comparison([*of_base, *self._of_models.methods]), self._others
         return both
 
     def are_in_place(self, instance: t.Any = None) -> bool:
@@ -75,16 +78,7 @@ class Originals:
         Args:
             instance: An object of one of the classes.
         """
-        # A call compares all of them, of all classes at once. To look them up one by one would take longer than what
-        # the call saves. Two threads may each make the same function.
-        find = self._find
-        if find is None:
-            find = self._find = _getter(self._paths)
-        try:
-            # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
-            if not all(map(operator.is_, find(), self._methods)):
-                return False
-        except AttributeError:  # a class no longer has it, or something else than a class method is in its place
+        if not (self._others.passes() and self._of_models.are_same()):
             return False
         return instance is None or self.are_of_class(instance)
 
@@ -98,6 +92,34 @@ class Originals:
         return own_names.isdisjoint(self.names)
 
 
+class _Comparison:
+    """Compares methods of classes with what they were.
+
+    All at once: to look them up one by one would take longer than what a call saves that skips them.
+
+    Args:
+        methods: Class, path and original of each method.
+    """
+
+    def __init__(self, methods: cabc.Sequence[tuple[type, str, t.Any]]) -> None:
+        self.methods = methods
+        self._originals = tuple(original for *_, original in methods)
+        # Made at the first use: a program uses the methods of a few models only.
+        self._find: t.Callable[[], tuple[t.Any, ...]] | None = None
+
+    def are_same(self) -> bool:
+        """True if each method is the same object still."""
+        # Two threads may each make the same function.
+        find = self._find
+        if find is None:
+            find = self._find = _getter([(cls, path) for cls, path, _ in self.methods])
+        try:
+            # `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
+            return all(map(operator.is_, find(), self._originals))
+        except AttributeError:  # a class no longer has it, or something else than a class method is in its place
+            return False
+
+
 def _originals(cls: type, names: cabc.Iterable[str]) -> dict[str, t.Any]:
     """The methods of a class, by what ``attrgetter`` reads of it."""
     # Each look-up of a class method makes another bound method of one function.
@@ -109,6 +131,8 @@ def _originals(cls: type, names: cabc.Iterable[str]) -> dict[str, t.Any]:
 
 
 def _getter(paths: list[tuple[type, str]]) -> t.Callable[[], tuple[t.Any, ...]]:
+    if not paths:
+        return tuple
     names = {cls: f"owner{number}" for number, cls in enumerate(dict.fromkeys(cls for cls, _ in paths))}
     owners = types.SimpleNamespace(**{name: cls for cls, name in names.items()})
     found = [f"{names[cls]}.{path}" for cls, path in paths]

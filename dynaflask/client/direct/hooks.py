@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import operator
 import typing as t
 
 from dynaflask.client.botocore_internals import BUILTIN_HANDLERS
 from dynaflask.client.botocore_internals import event_handlers
-from dynaflask.client.botocore_internals import events_version
 from dynaflask.client.botocore_internals import is_discovery_guard
 from dynaflask.client.botocore_internals import mock_is_active
-from dynaflask.client.botocore_patches import call_path
-from dynaflask.client.botocore_patches import creation_path
 from dynaflask.client.botocore_patches import find_creation_patch
 from dynaflask.client.botocore_patches import find_patch
-from dynaflask.client.botocore_patches import static_call_path
-from dynaflask.client.botocore_patches import static_creation_path
+from dynaflask.client.direct.examined_hooks import ExaminedClasses
+from dynaflask.client.direct.examined_hooks import ExaminedClient
+from dynaflask.client.direct.examined_hooks import is_mock
+from dynaflask.client.direct.examined_hooks import module_of
 from dynaflask.client.tracer_patches import is_of
 from dynaflask.client.tracer_patches import named
 
@@ -29,7 +27,6 @@ REPLACED_MODULES = (
     "botocore.useragent",
 )
 OWN_PREFIX = "dynaflask."
-MOTO_PREFIX = "moto."
 
 EVENTS = (
     "provide-client-params",
@@ -48,27 +45,6 @@ EVENTS = (
 )
 
 
-class _Examined:
-    """The hooks that a call found, and what follows from them, until one of them changes.
-
-    Args:
-        version: Version of the client's event handlers.
-        methods: Methods on the path of a call.
-        static_methods: The same, as they stand in their classes.
-    """
-
-    def __init__(
-        self, version: object = None, methods: tuple[t.Any, ...] = (), static_methods: tuple[t.Any, ...] = ()
-    ) -> None:
-        self.version = version
-        self.methods = methods
-        self.static_methods = static_methods
-        # By the modules whose hooks a call leaves out: apps with and without a tracer share a client.
-        self.reasons: dict[frozenset[str], str | None] = {}
-        self.mocks: tuple[t.Any, ...] = ()
-        self.handlers: dict[str, tuple[t.Any, ...]] = {}
-
-
 class ClientHooks:
     """The hooks of one client: its event handlers and the patches of its methods.
 
@@ -83,7 +59,7 @@ class ClientHooks:
         self._client = client
         service = client.meta.service_model.service_id.hyphenize()
         self._events = [f"{event}.{service}.{operation}" for event in EVENTS for operation in operations]
-        self._examined = _Examined()
+        self._examined = ExaminedClient(client)
 
     def blocking_reason(self, modules: frozenset[str] = frozenset()) -> str | None:
         """Reason why a call must go through botocore, or ``None`` if no hook needs it.
@@ -91,15 +67,9 @@ class ClientHooks:
         Args:
             modules: Modules whose hooks the call leaves out.
         """
-        version, methods, examined = events_version(self._client), call_path(self._client), self._examined
-        if version is None or version is not examined.version or not _are_same(methods, examined.methods):
-            static_methods = static_call_path(self._client)
-            if (
-                version is None
-                or version is not examined.version
-                or not _are_same(static_methods, examined.static_methods)
-            ):
-                examined = self._examined = _Examined(version, methods, static_methods)
+        examined = self._examined
+        if not examined.is_current(self._client):
+            examined = self._examined = ExaminedClient(self._client)
         if modules not in examined.reasons:
             examined.reasons[modules] = self._scan(examined, modules)
         # moto enables and disables its handler without registering it again.
@@ -119,14 +89,14 @@ class ClientHooks:
             handlers = cache[event] = event_handlers(self._client, event)
         return handlers
 
-    def _scan(self, examined: _Examined, modules: frozenset[str]) -> str | None:
+    def _scan(self, examined: ExaminedClient, modules: frozenset[str]) -> str | None:
         patch = find_patch(self._client, modules)
         if patch is not None or examined.version is None:
             return patch or "this botocore version does not expose its event handlers"
         handlers = {id(handler): handler for event in self._events for handler in event_handlers(self._client, event)}
-        examined.mocks = tuple(filter(_is_mock, handlers.values()))
+        examined.mocks = tuple(filter(is_mock, handlers.values()))
         for handler in handlers.values():
-            if not (_is_replaced(handler) or _is_mock(handler) or is_of(_module(handler), modules)):
+            if not (_is_replaced(handler) or is_mock(handler) or is_of(module_of(handler), modules)):
                 return f"{_qualified_name(handler)} listens to the client's events{_origin(handler)}"
         return None
 
@@ -138,7 +108,7 @@ class FutureHooks:
     """
 
     def __init__(self) -> None:
-        self._examined = _Examined()
+        self._examined = ExaminedClasses()
 
     def blocking_reason(self, modules: frozenset[str] = frozenset()) -> str | None:
         """Reason why the client must be made now, or ``None`` if no hook needs it.
@@ -146,15 +116,12 @@ class FutureHooks:
         Args:
             modules: Modules whose hooks the call leaves out.
         """
-        methods, examined = creation_path(), self._examined
-        # What an earlier call found has as many methods, or none.
-        if not (methods and examined.methods and all(map(operator.is_, methods, examined.methods))):
-            static_methods = static_creation_path()
-            if methods is None or not _are_same(static_methods, examined.static_methods):
-                examined = self._examined = _Examined(None, methods or (), static_methods)
+        examined = self._examined
+        if not examined.is_current():
+            examined = self._examined = ExaminedClasses()
         if modules not in examined.reasons:
             examined.reasons[modules] = find_creation_patch(modules) or self._foreign_handler(modules)
-        return "moto's mock is active" if mock_is_active() else examined.reasons[modules]
+        return "moto's mock is active" if examined.mocks and mock_is_active() else examined.reasons[modules]
 
     @staticmethod
     def handlers(_: str) -> tuple[t.Any, ...]:
@@ -164,41 +131,27 @@ class FutureHooks:
     @staticmethod
     def _foreign_handler(modules: frozenset[str]) -> str | None:
         for _, handler, *_ in BUILTIN_HANDLERS:
-            if not (_is_builtin(handler) or _is_mock(handler) or is_of(_module(handler), modules)):
+            if not (_is_builtin(handler) or is_mock(handler) or is_of(module_of(handler), modules)):
                 return f"{_qualified_name(handler)} listens to the events of every client{_origin(handler)}"
         return None
 
 
-future_hooks = FutureHooks()
-
-
-def _are_same(methods: tuple[t.Any, ...], others: tuple[t.Any, ...]) -> bool:
-    # Compare with `is`: wrapt, which tracers use, makes a wrapper equal to the function that it wraps.
-    return len(methods) == len(others) and all(map(operator.is_, methods, others))
-
-
 def _is_builtin(handler: t.Any) -> bool:
-    return _module(handler).startswith("botocore.")
+    return module_of(handler).startswith("botocore.")
 
 
 def _is_replaced(handler: t.Any) -> bool:
-    module = _module(handler)
+    module = module_of(handler)
     return module in REPLACED_MODULES or module.startswith(OWN_PREFIX) or is_discovery_guard(handler)
 
 
-def _is_mock(handler: t.Any) -> bool:
-    # Once moto is imported, every new client has its handler, which does nothing until it is enabled.
-    return _module(handler).startswith(MOTO_PREFIX) and hasattr(handler, "enabled")
-
-
 def _origin(handler: t.Any) -> str:
-    origin = named(_module(handler))
+    origin = named(module_of(handler))
     return f": it is installed{origin}" if origin else ""
 
 
-def _module(handler: t.Any) -> str:
-    return getattr(handler, "__module__", None) or type(handler).__module__
-
-
 def _qualified_name(handler: t.Any) -> str:
-    return f"{_module(handler)}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"
+    return f"{module_of(handler)}.{getattr(handler, '__qualname__', type(handler).__qualname__)}"
+
+
+future_hooks = FutureHooks()
