@@ -21,7 +21,7 @@ from dynaflask.model import pages as _pages
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import close_scope
-from dynaflask.registry.generators import note_push
+from dynaflask.registry.pushes import note_push
 from dynaflask.registry.registry import Registry
 
 if t.TYPE_CHECKING:

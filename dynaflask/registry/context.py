@@ -12,8 +12,8 @@ from flask.globals import request_ctx as _request_ctx
 
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.generators import entered_contexts
-from dynaflask.registry.generators import is_in_other_request
-from dynaflask.registry.generators import require_own_context
+from dynaflask.registry.pushes import is_in_other_request
+from dynaflask.registry.pushes import require_own_context
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo

@@ -114,7 +114,7 @@ class Scope(ScopeConnections):
         """True if the block belongs to an app context."""
         return (self.root.around or self.root) is vars(context).get(SCOPE)
 
-    def is_in(self, root: t.Any, request: object) -> bool:
+    def is_of_request(self, root: t.Any, request: object) -> bool:
         """True if the block was entered in a scope of a request."""
         return self.root is root
 
