@@ -53,6 +53,13 @@ class ItemTenantMixin:
         claim(self, _scope_with_tenant(self))
         return save_args
 
+    def get_update_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of an update in a transaction; see PynamoDB."""
+        request = t.cast("t.Any", super()).get_update_kwargs_from_instance(*args, **options)
+        # Its response has no values that would claim the object.
+        claim(self, _scope_with_tenant(self))
+        return t.cast("dict[str, t.Any]", request)
+
     def _get_hash_range_key_serialized_values(self) -> tuple[t.Any, t.Any]:
         read = t.cast("t.Any", super())._get_hash_range_key_serialized_values
         return t.cast("tuple[t.Any, t.Any]", read_in_one_scope(self, read))
@@ -68,11 +75,6 @@ class ItemTenantMixin:
         """
         claim(self, scope_of(self))
         t.cast("t.Any", super()).deserialize(attribute_values)
-
-    def update_local_version_attribute(self) -> None:
-        """Count the version after a write; see PynamoDB."""
-        t.cast("t.Any", super()).update_local_version_attribute()
-        remember_tenant(self, scope_of(self))
 
 
 # Threads may share an object, each for a tenant of its own. An object gets its tenant before it gets values of that
@@ -109,7 +111,7 @@ def _scope_with_tenant(item: t.Any) -> Scope | None:
 
 
 def remember_tenant(item: t.Any, scope: Scope | None) -> None:
-    """Give an object the tenant of a scope, after a write. If it has one with another table by now, it keeps that."""
+    """Give an object the tenant of a scope, after it was read. If it has one with another table, it keeps that."""
     tenant = None if scope is None else scope.known_tenant
     if tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
         with contextlib.suppress(TenantMismatch):
