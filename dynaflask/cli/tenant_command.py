@@ -13,11 +13,11 @@ from pynamodb.exceptions import PynamoDBException
 
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownTenant
-from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import registry_of
 from dynaflask.registry.tenant_tables import tenants_listed_once
 
 if t.TYPE_CHECKING:
-    from dynaflask.registry.registry import Registry
+    pass
 
 META_KEY = "dynaflask.tenants"
 
@@ -78,7 +78,10 @@ class TenantCommand(click.Command):
             raise click.UsageError("Use one of --tenant, --all-tenants and --without-tenant, not both.", ctx=ctx)
         app = ctx.ensure_object(ScriptInfo).load_app()
         if for_none:
-            with app.app_context(), _registry(app).dynamo.without_tenant(reason=f"{ctx.command_path} --without-tenant"):
+            with (
+                app.app_context(),
+                registry_of(app).dynamo.without_tenant(reason=f"{ctx.command_path} --without-tenant"),
+            ):
                 return super().invoke(ctx)
         if names and len(names) == 1:
             return self._invoke_for(names[0], app, ctx)
@@ -104,7 +107,7 @@ class TenantCommand(click.Command):
     def _invoke_for(self, name: str, app: flask.Flask, ctx: click.Context) -> t.Any:
         with app.app_context():
             try:
-                block = _registry(app).scope.for_tenant(name)
+                block = registry_of(app).scope.for_tenant(name)
             except UnknownTenant as error:
                 raise click.UsageError(str(error), ctx=ctx) from error
             with block:
@@ -141,14 +144,9 @@ def _store_option(ctx: click.Context, option: click.Parameter, value: t.Any) -> 
     return value
 
 
-def _registry(app: flask.Flask) -> Registry:
-    registry: Registry = app.extensions[EXTENSION]
-    return registry
-
-
 def _tenant_names(app: flask.Flask) -> list[str]:
     with app.app_context():
-        scope = _registry(app).scope
+        scope = registry_of(app).scope
         try:
             names = scope.registry.tenants.names(scope.lookup_scope)
         except PynamoDBException as error:
