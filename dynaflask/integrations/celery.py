@@ -8,18 +8,14 @@ import typing as t
 import flask
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import current_app
 from dynaflask.registry.context import registry_of
 from dynaflask.tenants.tenant import NO_TENANT
 
-try:
+with required_extra("celery", reason="dynaflask.integrations.celery is for Celery"):
     import celery
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.celery is for Celery, and {install_hint(error, extra='celery')}", name=error.name
-    ) from error
 
 __all__ = ["TenantTask", "tenant_task"]
 

@@ -21,7 +21,7 @@ import weakref
 import flask
 
 from dynaflask.client.pool import pool
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 from dynaflask.operations.counters import counters_of
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import TRANSACTION_CANCELED
@@ -29,13 +29,8 @@ from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
 from dynaflask.operations.tenant_lru import OTHERS
 
-try:
+with required_extra("prometheus", reason="dynaflask.integrations.prometheus is for Prometheus"):
     import prometheus_client
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.prometheus is for Prometheus, and {install_hint(error, extra='prometheus')}",
-        name=error.name,
-    ) from error
 
 __all__ = ["instrument", "uninstrument"]
 
