@@ -16,7 +16,7 @@ from dynaflask.registry.context import current_scope
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.declaration import DeclaredMeta
-    from dynaflask.registry.precedence import EffectiveSettings
+    from dynaflask.registry.effective_settings import EffectiveSettings
     from dynaflask.registry.registry import Registry
     from dynaflask.registry.scope import Scope
 

@@ -23,6 +23,7 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.effective_settings import EffectiveSettings
 from dynaflask.registry.health_methods import HealthMethodsMixin
 from dynaflask.registry.lazy_mapping import LazyMapping
 from dynaflask.registry.leases import MAX_BINDS
@@ -30,7 +31,6 @@ from dynaflask.registry.leases import Leases
 from dynaflask.registry.meta import AppMetaBackend
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.models import AppModels
-from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import resolve
 from dynaflask.registry.precedence import resolve_bind
 from dynaflask.registry.scope import Scope
