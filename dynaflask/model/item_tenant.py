@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import types
 import typing as t
@@ -89,7 +88,7 @@ def claim(item: t.Any, scope: Scope | None) -> None:
         TenantMismatch: The object has another tenant by now, with another table.
     """
     tenant = None if scope is None else scope.known_tenant
-    if scope is not None and tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
+    if tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
         require_own_tenant(item, scope)
         vars(item)[NAME] = tenant
 
@@ -108,14 +107,6 @@ def _scope_with_tenant(item: t.Any) -> Scope | None:
     if scope is not None and not item.__declaration__.is_shared:
         scope.principal  # noqa: B018 - looked up by it
     return scope
-
-
-def remember_tenant(item: t.Any, scope: Scope | None) -> None:
-    """Give an object the tenant of a scope, after it was read. If it has one with another table, it keeps that."""
-    tenant = None if scope is None else scope.known_tenant
-    if tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
-        with contextlib.suppress(TenantMismatch):
-            claim(item, scope)
 
 
 def read_in_one_scope(item: t.Any, read: t.Callable[[], T]) -> T:
