@@ -42,9 +42,10 @@ if t.TYPE_CHECKING:
 else:
     # Hidden from type checkers, which would accept any name.
     def __getattr__(name: str) -> t.Any:
-        if name not in _MODULES:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return globals().setdefault(name, getattr(importlib.import_module(_MODULES[name]), name))
+        module = importlib.import_module(_MODULES.get(name, "dynaflask.exceptions"))
+        return globals().setdefault(name, getattr(module, name))
 
 
 __all__ = [
@@ -83,39 +84,21 @@ __all__ = [
     "operation_finished",
 ]
 
-# The modules of the names. Each is imported when a name of it is used: pytest imports this package in each run, to find
-# the plugin in dynaflask.integrations.
+# The modules of the names that are no exceptions. Each is imported when a name of it is used: pytest imports this
+# package in each run, to find the plugin in dynaflask.integrations.
 _MODULES = {
-    "AmbiguousModel": "dynaflask.exceptions",
-    "BadCursor": "dynaflask.exceptions",
-    "BatchWriteError": "dynaflask.exceptions",
     "Bind": "dynaflask.config.bind",
     "ClientPool": "dynaflask.client.pool",
-    "ConditionFailed": "dynaflask.exceptions",
-    "ConfigurationError": "dynaflask.exceptions",
-    "DamagedResponse": "dynaflask.exceptions",
-    "DynaflaskError": "dynaflask.exceptions",
     "Dynamo": "dynaflask.extension",
     "GlobalSecondaryIndex": "dynaflask.model.indexes",
     "Health": "dynaflask.registry.health",
-    "InvalidBody": "dynaflask.exceptions",
     "JSONProvider": "dynaflask.views.json_provider",
-    "LocalServerError": "dynaflask.exceptions",
-    "MigrationError": "dynaflask.exceptions",
     "Model": "dynaflask.model.typed",
     "Operation": "dynaflask.operations.operation",
     "Page": "dynaflask.views.pagination",
     "PoolStats": "dynaflask.client.pool",
     "Registry": "dynaflask.registry.registry",
     "TenantKey": "dynaflask.model.tenant_key",
-    "StreamError": "dynaflask.exceptions",
-    "TenantLimitExceeded": "dynaflask.exceptions",
-    "TenantMismatch": "dynaflask.exceptions",
-    "TenantRequired": "dynaflask.exceptions",
-    "TransferError": "dynaflask.exceptions",
-    "UnknownBind": "dynaflask.exceptions",
-    "UnknownModel": "dynaflask.exceptions",
-    "UnknownTenant": "dynaflask.exceptions",
     "Usage": "dynaflask.operations.usage",
     "UsageKey": "dynaflask.operations.usage",
     "operation_finished": "dynaflask.operations.operation",

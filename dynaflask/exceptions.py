@@ -23,6 +23,7 @@ DynaflaskError
 from __future__ import annotations
 
 import collections.abc as cabc
+import contextlib
 import json
 import math
 import pathlib
@@ -33,15 +34,24 @@ import pynamodb.exceptions
 import werkzeug.exceptions
 
 
-def install_hint(error: ModuleNotFoundError, *, extra: str) -> str:
-    """The command that installs a missing package.
+@contextlib.contextmanager
+def required_extra(extra: str, *, reason: str) -> cabc.Iterator[None]:
+    """A block that imports an optional package.
 
     Args:
-        error: Error of the import.
-        extra: Extra of dynaflask that installs the package.
+        extra: The extra of dynaflask that installs the package.
+        reason: What the package is needed for, as the beginning of a sentence.
+
+    Raises:
+        ModuleNotFoundError: The package is not installed. The message has the command that installs it.
     """
-    # The quotes are for zsh, which reads brackets as a pattern.
-    return f'{error.name} is not installed: pip install "dynaflask[{extra}]"'
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        # The quotes are for zsh, which reads brackets as a pattern.
+        raise ModuleNotFoundError(
+            f'{reason}, and {error.name} is not installed: pip install "dynaflask[{extra}]"', name=error.name
+        ) from error
 
 
 class DynaflaskError(Exception):

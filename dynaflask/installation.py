@@ -21,7 +21,7 @@ from dynaflask.model import pages as _pages
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import close_scope
-from dynaflask.registry.generators import note_push
+from dynaflask.registry.pushes import note_push
 from dynaflask.registry.registry import Registry
 
 if t.TYPE_CHECKING:
@@ -44,7 +44,7 @@ def install(dynamo: Dynamo, app: flask.Flask, *, models: cabc.Iterable[type[Mode
     if isinstance(models, type):
         raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
     settings = read_settings(app.name, dynamo._config(app))
-    allowed_models = None if models is None else [dynamo._require_own(model) for model in models]
+    allowed_models = None if models is None else [_require_own(model, dynamo) for model in models]
     recorder = OperationRecorder(app, settings.plain)
     registry = dynamo._make_registry(app, settings, recorder=recorder, allowed_models=allowed_models)
     registry.models.check_table_names()
@@ -55,6 +55,15 @@ def install(dynamo: Dynamo, app: flask.Flask, *, models: cabc.Iterable[type[Mode
     app.extensions[EXTENSION] = registry
     # First in the list, so that the user's own processors override its names.
     app.shell_context_processors.insert(0, registry.shell_context)
+
+
+def _require_own(model: type[Model], dynamo: Dynamo) -> type[Model]:
+    if getattr(model, "__dynamo__", model) not in (None, dynamo):
+        raise TypeError(
+            f"init_app(models=...) takes subclasses of dynaflask.Model or db.Model, and registered models, not"
+            f" {model!r}."
+        )
+    return model
 
 
 def _refuse_second(app: flask.Flask) -> None:

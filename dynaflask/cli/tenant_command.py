@@ -13,11 +13,8 @@ from pynamodb.exceptions import PynamoDBException
 
 from dynaflask.exceptions import TenantRequired
 from dynaflask.exceptions import UnknownTenant
-from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import registry_of
 from dynaflask.registry.tenant_tables import tenants_listed_once
-
-if t.TYPE_CHECKING:
-    from dynaflask.registry.registry import Registry
 
 META_KEY = "dynaflask.tenants"
 
@@ -37,24 +34,9 @@ class TenantCommand(click.Command):
     def __init__(self, *args: t.Any, **options: t.Any) -> None:
         super().__init__(*args, **options)
         self.params += [
-            click.Option(
-                ["--tenant"],
-                multiple=True,
-                metavar="NAME",
-                expose_value=False,
-                callback=_store_option,
-                help="For this tenant. May be repeated.",
-            ),
-            click.Option(
-                ["--all-tenants"], is_flag=True, expose_value=False, callback=_store_option, help="For each tenant."
-            ),
-            click.Option(
-                ["--without-tenant"],
-                is_flag=True,
-                expose_value=False,
-                callback=_store_option,
-                help="For data that belongs to no tenant, or to all.",
-            ),
+            _option("--tenant", multiple=True, metavar="NAME", help="For this tenant. May be repeated."),
+            _option("--all-tenants", is_flag=True, help="For each tenant."),
+            _option("--without-tenant", is_flag=True, help="For data that belongs to no tenant, or to all."),
         ]
 
     def invoke(self, ctx: click.Context) -> t.Any:
@@ -72,13 +54,15 @@ class TenantCommand(click.Command):
         names, for_all, for_none = (
             ctx.meta.get(f"{META_KEY}.{option}") for option in ("tenant", "all_tenants", "without_tenant")
         )
-        if not (names or for_all or for_none):
+        used = [option for option in (names, for_all, for_none) if option]
+        if not used:
             return self._invoke_without_options(ctx)
-        if bool(names) + bool(for_all) + bool(for_none) > 1:
+        if len(used) > 1:
             raise click.UsageError("Use one of --tenant, --all-tenants and --without-tenant, not both.", ctx=ctx)
         app = ctx.ensure_object(ScriptInfo).load_app()
         if for_none:
-            with app.app_context(), _registry(app).dynamo.without_tenant(reason=f"{ctx.command_path} --without-tenant"):
+            reason = f"{ctx.command_path} --without-tenant"
+            with app.app_context(), registry_of(app).dynamo.without_tenant(reason=reason):
                 return super().invoke(ctx)
         if names and len(names) == 1:
             return self._invoke_for(names[0], app, ctx)
@@ -104,7 +88,7 @@ class TenantCommand(click.Command):
     def _invoke_for(self, name: str, app: flask.Flask, ctx: click.Context) -> t.Any:
         with app.app_context():
             try:
-                block = _registry(app).scope.for_tenant(name)
+                block = registry_of(app).scope.for_tenant(name)
             except UnknownTenant as error:
                 raise click.UsageError(str(error), ctx=ctx) from error
             with block:
@@ -136,19 +120,19 @@ def runs_for_several_tenants(ctx: click.Context) -> bool:
     return bool(ctx.meta.get(f"{META_KEY}.all_tenants")) or len(ctx.meta.get(f"{META_KEY}.tenant") or ()) > 1
 
 
+def _option(name: str, **options: t.Any) -> click.Option:
+    """An option that is no argument of the command's function."""
+    return click.Option([name], expose_value=False, callback=_store_option, **options)
+
+
 def _store_option(ctx: click.Context, option: click.Parameter, value: t.Any) -> t.Any:
     ctx.meta[f"{META_KEY}.{option.name}"] = value
     return value
 
 
-def _registry(app: flask.Flask) -> Registry:
-    registry: Registry = app.extensions[EXTENSION]
-    return registry
-
-
 def _tenant_names(app: flask.Flask) -> list[str]:
     with app.app_context():
-        scope = _registry(app).scope
+        scope = registry_of(app).scope
         try:
             names = scope.registry.tenants.names(scope.lookup_scope)
         except PynamoDBException as error:

@@ -61,11 +61,7 @@ class TransactionCalls(RecordedCalls):
             self._own_items, (condition_check_items, delete_items, put_items, update_items)
         )
         with propagate_advice(TransactWriteError):
-            data = super().transact_write_items(checks, deletions, puts, updates, *args, **options)
-        for item in (*put_items, *update_items):
-            if isinstance(item, TransactionItem):
-                item.on_written()
-        return data
+            return super().transact_write_items(checks, deletions, puts, updates, *args, **options)
 
     def _own_items(self, items: t.Any) -> list[t.Any]:
         return [item.unwrapped_for(self) if isinstance(item, TransactionItem) else item for item in items]

@@ -25,7 +25,6 @@ class TransactionItem(dict[str, t.Any]):
         request: The parameters of the operation.
         connection: The model's own connection.
         scope: The scope that the operation was added in; ``None`` if its model belongs to no tenant.
-        on_written: Called when the operation has written its object.
     """
 
     def __init__(
@@ -34,12 +33,10 @@ class TransactionItem(dict[str, t.Any]):
         connection: TransactionCalls,
         *,
         scope: TransactionScope | None = None,
-        on_written: t.Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(request)
         self._connection = connection
         self._scope = scope
-        self.on_written: t.Final = on_written
 
     def unwrapped_for(self, connection: TransactionCalls) -> dict[str, t.Any]:
         """The parameters, for a connection to the same place.

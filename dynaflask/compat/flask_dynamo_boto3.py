@@ -14,7 +14,7 @@ from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import new_session
 from dynaflask.config.bind import Bind
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 
 # One lock for each process, by process id. boto3's sessions are not thread-safe, and apps may share one:
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
@@ -32,12 +32,8 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
     Raises:
         ModuleNotFoundError: boto3 is not installed.
     """
-    try:
+    with required_extra("boto3", reason="The tables of Flask-Dynamo are boto3's"):
         import boto3.session  # noqa: PLC0415 - optional: this module can be imported without it
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"The tables of Flask-Dynamo are boto3's, and {install_hint(error, extra='boto3')}", name=error.name
-        ) from error
 
     key = client_key(bind)
     # PynamoDB switches the validation off for its own calls.

@@ -11,9 +11,8 @@ import flask
 
 import dynaflask.model.typed
 from dynaflask.compat.fallback import OneAppDynamo
-from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import registry_of
 from dynaflask.registry.lazy_mapping import LazyMapping
-from dynaflask.registry.registry import Registry
 
 __all__ = ["PynamoDB"]
 
@@ -76,7 +75,7 @@ class PynamoDB(OneAppDynamo):
         if not isinstance(app, flask.Flask):
             raise TypeError("Invalid Flask app instance.")
         super().init_app(app, models=models)
-        registry: Registry = app.extensions[EXTENSION]
+        registry = registry_of(app)
         getters: dict[str, t.Callable[[], t.Any]] = {"db": lambda: self, "connection": lambda: registry.connection}
         app.extensions["pynamodb"] = LazyMapping(lambda: getters, lambda name: getters[name]())
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import flask
 
 from dynaflask.operations.tracing import CallTracer
-from dynaflask.registry.context import EXTENSION
-
-if t.TYPE_CHECKING:
-    from dynaflask.operations.recorder import OperationRecorder
+from dynaflask.registry.context import registry_of
 
 
 def set_tracer(app: flask.Flask, tracer: CallTracer) -> None:
@@ -23,7 +18,7 @@ def set_tracer(app: flask.Flask, tracer: CallTracer) -> None:
     Raises:
         RuntimeError: The app is not initialised.
     """
-    recorder = _recorder(app)
+    recorder = registry_of(app).recorder
     recorder.tracing = recorder.tracing.replace(type(tracer), tracer)
 
 
@@ -37,11 +32,5 @@ def remove_tracer(app: flask.Flask, kind: type[CallTracer]) -> None:
     Raises:
         RuntimeError: The app is not initialised.
     """
-    recorder = _recorder(app)
+    recorder = registry_of(app).recorder
     recorder.tracing = recorder.tracing.replace(kind, None)
-
-
-def _recorder(app: flask.Flask) -> OperationRecorder:
-    if EXTENSION not in app.extensions:
-        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
-    return t.cast("OperationRecorder", app.extensions[EXTENSION].recorder)

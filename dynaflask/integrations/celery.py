@@ -8,18 +8,14 @@ import typing as t
 import flask
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 from dynaflask.registry.blocks import app_context_for
-from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_app
+from dynaflask.registry.context import registry_of
 from dynaflask.tenants.tenant import NO_TENANT
 
-try:
+with required_extra("celery", reason="dynaflask.integrations.celery is for Celery"):
     import celery
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.celery is for Celery, and {install_hint(error, extra='celery')}", name=error.name
-    ) from error
 
 __all__ = ["TenantTask", "tenant_task"]
 
@@ -68,11 +64,8 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
         app = self.flask_apps.get(t.cast("str", origin["app"]))
         if app is None:
             raise RuntimeError(f"{self.name} was sent from the app {origin['app']!r}. {self._known_apps()}")
-        with app_context_for(_initialised(app), NO_TENANT):
-            if origin["tenant"] is None:
-                return self.run(*args, **kwargs)
-            with app.extensions[EXTENSION].scope.for_tenant(origin["tenant"]):
-                return self.run(*args, **kwargs)
+        with app_context_for(app, NO_TENANT, tenant=origin["tenant"]):
+            return self.run(*args, **kwargs)
 
     def _with_origin(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         headers = options.get("headers") or {}
@@ -83,7 +76,7 @@ class TenantTask(celery.Task):  # type: ignore[misc]  # Celery has no types
             app = current_app()
             for name, flask_app in self.flask_apps.items():
                 if flask_app is app:
-                    return {"app": name, "tenant": _initialised(app).extensions[EXTENSION].scope.tenant}
+                    return {"app": name, "tenant": registry_of(app).scope.tenant}
             raise RuntimeError(f"{self.name} is sent from the app {app.name!r}. {self._known_apps()}")
         task = self.app.current_worker_task
         # The worker sends the next task of a chain, or a callback, after the task's app context has ended.
@@ -115,10 +108,3 @@ def tenant_task(apps: flask.Flask | cabc.Mapping[str, flask.Flask]) -> type[Tena
                 f"tenant_task takes a Flask app, or a dict of Flask apps by name, not {type(app).__name__}."
             )
     return type("TenantTask", (TenantTask,), {"flask_apps": ImmutableDict(flask_apps), "abstract": True})
-
-
-def _initialised(app: flask.Flask) -> flask.Flask:
-    # Checked here and not in tenant_task, which programs may call before init_app.
-    if EXTENSION not in app.extensions:
-        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
-    return app

@@ -10,21 +10,15 @@ import typing as t
 import flask
 import jinja2
 
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 from dynaflask.operations.advisor import advise
 from dynaflask.operations.operation import Operation
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_app
 
-try:
+with required_extra("debugtoolbar", reason="dynaflask.integrations.debugtoolbar is for Flask-DebugToolbar"):
     from flask_debugtoolbar import panels
     from flask_debugtoolbar import utils
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.debugtoolbar is for Flask-DebugToolbar, and"
-        f" {install_hint(error, extra='debugtoolbar')}",
-        name=error.name,
-    ) from error
 
 __all__ = ["DynamoPanel", "add_panel"]
 

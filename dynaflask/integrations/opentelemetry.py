@@ -14,7 +14,7 @@ import typing as t
 
 import flask
 
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 from dynaflask.integrations.app_tracers import remove_tracer
 from dynaflask.integrations.app_tracers import set_tracer
 from dynaflask.operations.span_attributes import describe
@@ -22,16 +22,11 @@ from dynaflask.operations.span_attributes import error_attributes
 from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
 
-try:
+with required_extra("opentelemetry", reason="dynaflask.integrations.opentelemetry is for OpenTelemetry"):
     from opentelemetry import context
     from opentelemetry import metrics
     from opentelemetry import trace
     from opentelemetry.instrumentation.utils import suppress_instrumentation
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.opentelemetry is for OpenTelemetry, and {install_hint(error, extra='opentelemetry')}",
-        name=error.name,
-    ) from error
 
 __all__ = ["instrument", "uninstrument"]
 

@@ -14,7 +14,7 @@ import typing as t
 
 import flask
 
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 from dynaflask.integrations.app_tracers import remove_tracer
 from dynaflask.integrations.app_tracers import set_tracer
 from dynaflask.operations.span_attributes import describe
@@ -22,13 +22,9 @@ from dynaflask.operations.span_attributes import error_attributes
 from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
 
-try:
+with required_extra("sentry", reason="dynaflask.integrations.sentry is for Sentry"):
     import sentry_sdk
     import sentry_sdk.traces
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.sentry is for Sentry, and {install_hint(error, extra='sentry')}", name=error.name
-    ) from error
 
 __all__ = ["instrument", "uninstrument"]
 

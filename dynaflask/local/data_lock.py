@@ -17,7 +17,7 @@ import typing as t
 
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import LocalServerError
-from dynaflask.local.server import url_of
+from dynaflask.local.ministack import url_of
 
 if sys.platform != "win32":  # pragma: no branch - Windows has no fcntl
     import fcntl

@@ -21,11 +21,11 @@ from dynaflask.local.data_lock import SHARE
 from dynaflask.local.data_lock import PathInUse
 from dynaflask.local.data_lock import locked
 from dynaflask.local.data_lock import unlock_memory
-from dynaflask.local.server import ADDRESS
+from dynaflask.local.ministack import ADDRESS
+from dynaflask.local.ministack import url_of
 from dynaflask.local.server import PortTaken
 from dynaflask.local.server import ServerProcess
 from dynaflask.local.server import free_port
-from dynaflask.local.server import url_of
 
 logger = logging.getLogger("dynaflask.local")
 

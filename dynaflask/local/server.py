@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import collections.abc as cabc
-import contextlib
-import encodings.idna  # noqa: F401 - imported by each connection: a fork amid that import would deadlock the child
-import http
-import http.client
-import json
 import logging
 import os
 import pathlib
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,24 +15,26 @@ import time
 import typing as t
 
 from dynaflask.exceptions import LocalServerError
+from dynaflask.local import watcher
+from dynaflask.local.ministack import ADDRESS
+from dynaflask.local.ministack import ask_version
+from dynaflask.local.ministack import check_guard
+from dynaflask.local.ministack import check_version
+from dynaflask.local.ministack import environment_of
+from dynaflask.local.ministack import find_ministack
+from dynaflask.local.ministack import find_python
 
 logger = logging.getLogger("dynaflask.local")
 
-ADDRESS = "127.0.0.1"
-OLDEST_VERSION = "1.5.33"
 START_SECONDS = 30.0
 # STOP_SECONDS: the longest time that a server may take to end if its data is in memory.
 # STALL_SECONDS: the longest time without progress for a server that writes its data.
 STOP_SECONDS = 10.0
 STALL_SECONDS = 120.0
 REPORT_SECONDS = 10.0
-DAMAGED = 65  # the watcher's exit code; it has printed the names of the files
 # What ministack logs of data that it did not load or did not write. It goes on all the same, with exit code 0.
 LOAD_FAILURES = re.compile("failed to load|refusing to load|failed to restore", re.IGNORECASE)
 SAVE_FAILURES = re.compile("failed to save|error getting state", re.IGNORECASE)
-WATCHER = pathlib.Path(__file__).with_name("watcher.py")
-GUARD = pathlib.Path(__file__).with_name("guard")
-INSTALL = 'pip install "dynaflask[local]"'
 
 
 class PortTaken(LocalServerError):
@@ -82,19 +78,19 @@ class ServerProcess:
         self.port = port
         self.path = path
         self.is_ready = False
-        ministack = _find_ministack()
+        ministack = find_ministack()
         seconds = STALL_SECONDS if path else STOP_SECONDS
-        watcher = [_find_python(), "-I", "-S", str(WATCHER), str(os.getpid()), str(seconds), path or ""]
+        command = [find_python(), "-I", "-S", watcher.__file__, str(os.getpid()), str(seconds), path or ""]
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         self._process = subprocess.Popen(  # noqa: S603 - found by name, as a shell would
-            [*watcher, ministack],
+            [*command, ministack],
             # The lifeline: this process alone writes to it, so it closes however the process ends.
             stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=subprocess.STDOUT,
             bufsize=0,
             pass_fds=keep_open,
-            env=os.environ | _environment(port, path=path),
+            env=os.environ | environment_of(port, path=path),
             start_new_session=True,  # Ctrl-C in the terminal is for this process alone
         )
         self._lifeline = t.cast("t.IO[bytes]", self._process.stdin)
@@ -116,9 +112,9 @@ class ServerProcess:
             if time.monotonic() > deadline:
                 raise LocalServerError(f"ministack did not answer within {seconds:g} seconds.{self._log_tail()}")
             time.sleep(0.02)
-        _check_version(version)
+        check_version(version)
         self.check()
-        _check_guard(self.port)
+        check_guard(self.port)
         self._check_data()
         self.is_ready = True
         logger.debug("ministack %s answers on port %d.", version, self.port)
@@ -181,7 +177,7 @@ class ServerProcess:
 
     def _failure_to_start(self) -> LocalServerError:
         log_tail = self._log_tail()
-        if self._process.returncode == DAMAGED:
+        if self._process.returncode == watcher.DAMAGED:
             return DamagedData(self._read_log().splitlines())
         if "already in use" in log_tail:
             return PortTaken(self.port, reason="already in use")
@@ -216,11 +212,6 @@ class ServerProcess:
         return "\n".join([" Last lines of its log:", *lines[-10:]]) if lines else " It logged nothing."
 
 
-def url_of(port: int) -> str:
-    """The URL of the server on a port."""
-    return f"http://{ADDRESS}:{port}"
-
-
 def free_port(port: int = 0) -> int:
     """A port that is free to listen on.
 
@@ -239,83 +230,5 @@ def free_port(port: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
-def ask_version(port: int) -> str | None:
-    """The version of the ministack that answers on a port, or None if none answers yet."""
-    try:
-        with _ask_health(port) as response:
-            return str(json.load(response)["version"])
-    except (OSError, http.client.HTTPException, ValueError, LookupError):
-        return None
-
-
-@contextlib.contextmanager
-def _ask_health(port: int, **headers: str) -> cabc.Iterator[http.client.HTTPResponse]:
-    # Not urllib, which would use the proxy of the environment.
-    connection = http.client.HTTPConnection(ADDRESS, port, timeout=1)
-    try:
-        connection.request("GET", "/_ministack/health", headers=headers)
-        yield connection.getresponse()
-    finally:
-        connection.close()
-
-
-def _find_ministack() -> str:
-    # A virtual environment need not be on PATH: look beside Python, too.
-    path = shutil.which("ministack") or shutil.which("ministack", path=os.path.dirname(_find_python()))
-    if path is None:
-        raise LocalServerError(
-            f"The local server, ministack, is not installed. Run: {INSTALL}\n"
-            "Or put a `ministack` on PATH, for example from a virtual environment of its own."
-        )
-    return path
-
-
-def _find_python() -> str:
-    # Where a program embeds Python, sys.executable is that program: under uWSGI it is uwsgi.
-    if os.path.basename(sys.executable or "").startswith(("python", "pypy")):
-        return sys.executable
-    return os.path.join(sys.prefix, "bin", "python3")
-
-
-def _environment(port: int, *, path: str | None) -> dict[str, str]:
-    return {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(GUARD), os.environ.get("PYTHONPATH")])),
-        "BIND_HOST": ADDRESS,
-        "GATEWAY_PORT": str(port),
-        "SERVICES": "dynamodb,dynamodbstreams,sts",
-        "LOG_LEVEL": "WARNING",
-        "USE_SSL": "0",
-        # Listeners of other services. They are on by default where cryptography is installed, and on all interfaces.
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "PERSIST_STATE": "1" if path else "0",
-        "STATE_DIR": path or "",
-    }
-
-
 def _megabytes(path: str | None, *, pattern: str = "*.json") -> int:
     return sum(file.stat().st_size for file in pathlib.Path(path).glob(pattern)) // 1_000_000 if path else 0
-
-
-def _check_version(version: str) -> None:
-    if _numbers(version) < _numbers(OLDEST_VERSION):
-        raise LocalServerError(
-            f"{_find_ministack()} is ministack {version}, which is too old. It must be {OLDEST_VERSION} or newer."
-            f" Run: {INSTALL}"
-        )
-
-
-def _check_guard(port: int) -> None:
-    # Asked rather than assumed: an executable that starts Python with -I or -E does not read PYTHONPATH.
-    with _ask_health(port, Origin="http://web.page") as response:
-        if response.status == http.HTTPStatus.FORBIDDEN:
-            return
-    raise LocalServerError(
-        f"{_find_ministack()} would let any web page in your browser read and delete the data: it ignores PYTHONPATH,"
-        " which dynaflask needs to protect it. Start its Python without -I and -E."
-        f" To install ministack, run: {INSTALL}"
-    )
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version)[:3]]

@@ -26,7 +26,7 @@ import threading
 import time
 
 POLL_SECONDS = 0.5
-DAMAGED = 65  # EX_DATAERR of sysexits.h
+DAMAGED = 65  # EX_DATAERR of sysexits.h; the names of the files are printed
 WATCHER_FD = "DYNAFLASK_WATCHER_FD"
 
 

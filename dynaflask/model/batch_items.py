@@ -19,7 +19,6 @@ from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.pynamodb_internals import count_version
 from dynaflask.model.pynamodb_internals import serialized_keys
-from dynaflask.model.running_calls import in_call
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.scope import Scope
 
@@ -113,8 +112,7 @@ class BatchItems:
             return
         for instance in instances:
             if self._serializer_of(instance) is None:
-                with in_call(self._scope, instance):
-                    instance.update_local_version_attribute()
+                instance.update_local_version_attribute()
 
     def _serializer_of(self, instance: t.Any) -> CheckedSerializer | None:
         """The serializer of an object; None if it has a version, or if something overrides a step."""

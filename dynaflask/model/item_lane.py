@@ -36,7 +36,6 @@ from dynaflask.model.codec.responses import UpdatedItem
 from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec_lookup import FROM_RAW_DATA
 from dynaflask.model.item_tenant import claim
-from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.item_tenant import require_same_tenant
@@ -166,7 +165,7 @@ class ItemLane:
         item = data.get(ITEM) if data else None
         if type(item) is not model:
             return self._made_from(item, scope, responses)
-        remember_tenant(item, scope)
+        claim(item, scope)
         return item
 
     def save(
@@ -258,7 +257,7 @@ class ItemLane:
             require_same_tenant(self.model, scope)
         else:
             made = responses.make(item)
-            remember_tenant(made, scope)
+            claim(made, scope)
         return made
 
     def _check_actions(self, instance: t.Any, actions: t.Any) -> None:

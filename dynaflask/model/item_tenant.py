@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import types
 import typing as t
@@ -16,7 +15,7 @@ from dynaflask.registry.context import current_scope
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.declaration import DeclaredMeta
-    from dynaflask.registry.precedence import EffectiveSettings
+    from dynaflask.registry.effective_settings import EffectiveSettings
     from dynaflask.registry.registry import Registry
     from dynaflask.registry.scope import Scope
 
@@ -53,6 +52,13 @@ class ItemTenantMixin:
         claim(self, _scope_with_tenant(self))
         return save_args
 
+    def get_update_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
+        """Parameters of an update in a transaction; see PynamoDB."""
+        request = t.cast("t.Any", super()).get_update_kwargs_from_instance(*args, **options)
+        # Its response has no values that would claim the object.
+        claim(self, _scope_with_tenant(self))
+        return t.cast("dict[str, t.Any]", request)
+
     def _get_hash_range_key_serialized_values(self) -> tuple[t.Any, t.Any]:
         read = t.cast("t.Any", super())._get_hash_range_key_serialized_values
         return t.cast("tuple[t.Any, t.Any]", read_in_one_scope(self, read))
@@ -69,11 +75,6 @@ class ItemTenantMixin:
         claim(self, scope_of(self))
         t.cast("t.Any", super()).deserialize(attribute_values)
 
-    def update_local_version_attribute(self) -> None:
-        """Count the version after a write; see PynamoDB."""
-        t.cast("t.Any", super()).update_local_version_attribute()
-        remember_tenant(self, scope_of(self))
-
 
 # Threads may share an object, each for a tenant of its own. An object gets its tenant before it gets values of that
 # tenant, in one atomic step, and keeps it. After the values were read, the tenant is checked again. So no thread sends
@@ -87,7 +88,7 @@ def claim(item: t.Any, scope: Scope | None) -> None:
         TenantMismatch: The object has another tenant by now, with another table.
     """
     tenant = None if scope is None else scope.known_tenant
-    if scope is not None and tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
+    if tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
         require_own_tenant(item, scope)
         vars(item)[NAME] = tenant
 
@@ -106,14 +107,6 @@ def _scope_with_tenant(item: t.Any) -> Scope | None:
     if scope is not None and not item.__declaration__.is_shared:
         scope.principal  # noqa: B018 - looked up by it
     return scope
-
-
-def remember_tenant(item: t.Any, scope: Scope | None) -> None:
-    """Give an object the tenant of a scope, after a write. If it has one with another table by now, it keeps that."""
-    tenant = None if scope is None else scope.known_tenant
-    if tenant is not None and vars(item).setdefault(NAME, tenant) is not tenant:
-        with contextlib.suppress(TenantMismatch):
-            claim(item, scope)
 
 
 def read_in_one_scope(item: t.Any, read: t.Callable[[], T]) -> T:

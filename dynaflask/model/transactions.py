@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
-import functools
 import typing as t
 
 import pynamodb.models
@@ -14,9 +12,7 @@ from dynaflask.client.condition_values import asking_for
 from dynaflask.client.connection import Connection
 from dynaflask.client.transaction_item import TransactionItem
 from dynaflask.model.conditions import raise_for_conditions
-from dynaflask.model.item_tenant import remember_tenant
 from dynaflask.model.pynamodb_internals import set_transaction_connection
-from dynaflask.model.running_calls import in_call
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.context import require_scope
 from dynaflask.registry.scope import Scope
@@ -36,7 +32,6 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
     _first_model: t.Any = None
     _scope: Scope
     _first_connection: Connection
-    _written: cabc.Sequence[t.Any] = ()
 
     def _require_same_destination(self, model: t.Any) -> None:
         connection = model._get_connection().connection
@@ -55,7 +50,7 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
         if self._first_model is None:
             return t.cast("t.Any", super())._commit()
         # The block of the models may have ended, but the items belong to the tenant of that block.
-        with self._scope.reentered(), in_call(self._scope, *self._written):
+        with self._scope.reentered():
             return t.cast("t.Any", super())._commit()
 
 
@@ -139,7 +134,6 @@ class TransactWrite(SingleDestinationMixin, pynamodb.transactions.TransactWrite)
         self._updated.append(model)
 
     def _commit(self) -> t.Any:
-        self._written = [*self._saved, *self._updated]
         try:
             return super()._commit()
         except TransactWriteError as error:
@@ -163,10 +157,7 @@ def transaction_item(model: t.Any, request: dict[str, t.Any]) -> dict[str, t.Any
     declaration = model.__declaration__
     is_shared = declaration is not None and declaration.is_shared
     scope = None if is_shared else current_scope(model.__dynamo__)
-    # When the transaction has been sent, a receiver of a signal may have entered another tenant's block.
-    return TransactionItem(
-        request, connection, scope=scope, on_written=functools.partial(remember_tenant, model, scope)
-    )
+    return TransactionItem(request, connection, scope=scope)
 
 
 def _class_name(model: t.Any) -> str:

@@ -16,6 +16,7 @@ import sys
 import types
 import typing as t
 
+from dynaflask.registry.generators import calling_frames
 from dynaflask.registry.generators import entered_contexts
 
 if t.TYPE_CHECKING:
@@ -149,9 +150,7 @@ class BlockStack:
             return None
         # By generator: its innermost block.
         running_in = {generator: block for block in generator_blocks for generator in block.generators}
-        frame: types.FrameType | None = sys._getframe(1)
-        while frame is not None and frame not in running_in:
-            frame = frame.f_back
+        frame = next((frame for frame in calling_frames(sys._getframe(1)) if frame in running_in), None)
         if frame is None:
             return None
         own_block = running_in[frame]
@@ -211,28 +210,19 @@ def _suspended_generators(root: Scope) -> cabc.Mapping[int, int]:
     """The generators that are suspended inside a block of the context: where they are, by the id of the frame."""
     # Ids, not frames: the variables of one generator may refer to another, which would then never end. A new frame may
     # have the id of an ended one, but its blocks are entered later, and never compared with these.
-    generators = {id(frame): frame.f_lasti for block in tuple(root.generator_blocks) for frame in block.generators}
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and generators:
-        generators.pop(id(frame), None)
-        frame = frame.f_back
-    return generators
+    generators = [frame for block in tuple(root.generator_blocks) for frame in block.generators]
+    running = set(map(id, calling_frames(sys._getframe(1))))
+    return {id(frame): frame.f_lasti for frame in generators if id(frame) not in running}
 
 
 def _is_in_generator(root: Scope) -> bool:
     """True if a generator that stands in a block of the context has called the running code."""
-    generators = {id(frame) for block in tuple(root.generator_blocks) for frame in block.generators}
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and id(frame) not in generators:
-        frame = frame.f_back
-    return frame is not None
+    return _is_running(frame for block in tuple(root.generator_blocks) for frame in block.generators)
 
 
-def _is_running(generators: tuple[types.FrameType, ...]) -> bool:
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and frame not in generators:
-        frame = frame.f_back
-    return frame is not None
+def _is_running(generators: cabc.Iterable[types.FrameType]) -> bool:
+    """True if one of these generators has called the running code, or is the running code itself."""
+    return not set(generators).isdisjoint(calling_frames(sys._getframe(1)))
 
 
 def _is_inside(block: Scope | None, own_block: Scope, frame: types.FrameType) -> bool:

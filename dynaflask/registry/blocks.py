@@ -13,7 +13,7 @@ import flask
 import werkzeug.wrappers
 
 from dynaflask.registry.block_stack import block_stack
-from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import registry_of
 from dynaflask.registry.generators import entering_generators
 from dynaflask.tenants.tenant import Principal
 
@@ -110,7 +110,7 @@ def app_context_for(app: flask.Flask, principal: Principal, *, tenant: str | Non
         UnknownTenant: The app has no such tenant.
     """
     with app.app_context():
-        scope = app.extensions[EXTENSION].scope
+        scope = registry_of(app).scope
         with scope.using({}, principal=principal) if tenant is None else scope.for_tenant(tenant):
             yield
 

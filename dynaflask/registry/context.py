@@ -12,11 +12,12 @@ from flask.globals import request_ctx as _request_ctx
 
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.generators import entered_contexts
-from dynaflask.registry.generators import is_in_other_request
-from dynaflask.registry.generators import require_own_context
+from dynaflask.registry.pushes import is_in_other_request
+from dynaflask.registry.pushes import require_own_context
 
 if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
+    from dynaflask.registry.registry import Registry
     from dynaflask.registry.scope import Scope
 
 EXTENSION = "dynamo"
@@ -133,6 +134,18 @@ def current_app() -> flask.Flask:
     """The current app itself, for use after the context has ended; ``flask.current_app`` is a proxy."""
     app: flask.Flask = app_ctx._get_current_object().app
     return app
+
+
+def registry_of(app: flask.Flask) -> Registry:
+    """The registry of an app.
+
+    Raises:
+        RuntimeError: The app was not initialised.
+    """
+    if EXTENSION not in app.extensions:
+        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
+    registry: Registry = app.extensions[EXTENSION]
+    return registry
 
 
 def close_scope(_: BaseException | None = None) -> None:

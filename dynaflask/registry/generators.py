@@ -1,7 +1,7 @@
-"""Generators and coroutines that stand in a block, or have pushed an app context, and may be suspended there.
+"""Generators and coroutines that enter blocks: which ones run, and what each has entered.
 
-A suspended generator leaves its app context pushed, as Flask's ``stream_with_context`` does. If another one then pushes
-its own, and the first is resumed, Flask's current app is the wrong one for its code. Such code is refused.
+A generator may be suspended inside a block, and be resumed by any code, in any thread. The frames of the call stack
+tell which generators run.
 """
 
 from __future__ import annotations
@@ -16,13 +16,8 @@ import types
 import typing as t
 import weakref
 
-import flask
-from flask.globals import app_ctx as _app_ctx
-
 if t.TYPE_CHECKING:
     from flask.ctx import AppContext
-
-app_ctx: t.Any = _app_ctx
 
 # Code whose frame may be suspended, and resumed later: generators, asynchronous generators and coroutines.
 SUSPENDABLE: t.Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
@@ -31,12 +26,6 @@ ENTERING: t.Final = frozenset({"__enter__", "__aenter__", "enter_context", "ente
 # The instruction of a `with` statement that enters its block, by the version of Python: 3.10, up to 3.13, and from 3.14
 # on the one before the call. With another one, a `with` statement counts as a call of __enter__, which takes longer.
 WITH: t.Final = frozenset(opcode.opmap.get(name) for name in ("SETUP_WITH", "BEFORE_WITH", "LOAD_SPECIAL"))
-
-# Modules whose functions push a context, and send the signal of that.
-PUSHING: t.Final = frozenset({"blinker.base", "flask.ctx"})
-FLASK_CONTEXTS: t.Final = vars(flask.ctx)
-
-_PUSHES: t.Final = "_dynamo_pushes"
 
 
 class EnteredContext(t.Protocol):
@@ -51,65 +40,12 @@ class EnteredContext(t.Protocol):
     def is_of(self, context: AppContext) -> bool:
         """True if it belongs to an app context."""
 
-    def is_in(self, root: t.Any, request: object) -> bool:
+    def is_of_request(self, root: t.Any, request: object) -> bool:
         """True if it was entered in the request of a scope, which is the current request."""
 
     @property
     def is_current(self) -> bool:
         """False once the context was popped."""
-
-
-class Push:
-    """An app context that was pushed while generators were in force.
-
-    Args:
-        context: The app context.
-        generators: The generators that pushed it, if any.
-        inside: The ids of the generators that were running: what they do in the context is right.
-        request: The request that it was pushed for, or None.
-        is_of_stream: True for a push of ``flask.stream_with_context``.
-
-    Attributes:
-        depth: How many times the context was pushed then, with this push.
-    """
-
-    def __init__(
-        self,
-        context: AppContext,
-        *,
-        generators: tuple[types.FrameType, ...],
-        inside: frozenset[int],
-        request: t.Any = None,
-        is_of_stream: bool = False,
-    ) -> None:
-        # A weak reference: the context owns this.
-        self._context = weakref.ref(context)
-        self._request = None if request is None else weakref.ref(request)
-        self.is_of_stream = is_of_stream
-        self.generators = generators
-        self.inside = inside
-        self.app_name = context.app.name
-        self.depth = _depth(context)
-
-    def is_of(self, context: AppContext) -> bool:
-        """True if this context was pushed."""
-        return self._context() is context
-
-    def is_in(self, root: t.Any, request: object) -> bool:
-        """True if a request is the one that it was pushed for, or if it was pushed for none."""
-        return self._request is None or self._request() is request
-
-    @property
-    def is_current(self) -> bool:
-        """False once the context was popped."""
-        context = self._context()
-        return context is not None and self.depth <= _depth(context)
-
-    @property
-    def is_last(self) -> bool:
-        """True if the context was not pushed again since."""
-        context = self._context()
-        return context is not None and self.depth == _depth(context)
 
 
 class EnteredContexts:
@@ -136,22 +72,16 @@ class EnteredContexts:
 
     def innermost(self, frame: types.FrameType) -> EnteredContext | None:
         """What a generator entered or pushed last, and has not left."""
-        references = self.by_frame.get(id(frame), ())
-        entered = (reference() for reference in reversed(references))
-        return next((each for each in entered if each is not None and each.is_current), None)
+        return next((entered for entered in reversed(self.of(frame)) if entered.is_current), None)
 
-    def stream(self, frame: types.FrameType) -> Push | None:
-        """The context that a generator of ``flask.stream_with_context`` has pushed; None for another generator."""
-        entered = (reference() for reference in self.by_frame.get(id(frame), ()))
-        return next((each for each in entered if isinstance(each, Push) and each.is_of_stream), None)
+    def of(self, frame: types.FrameType) -> list[EnteredContext]:
+        """What a generator has entered or pushed, the innermost last."""
+        references = self.by_frame.get(id(frame), ())
+        return [entered for entered in (reference() for reference in references) if entered is not None]
 
     def running(self) -> cabc.Iterator[types.FrameType]:
         """The frames of the running generators that are in force, the innermost first."""
-        frame: types.FrameType | None = sys._getframe(1)
-        while frame is not None:
-            if id(frame) in self.by_frame:
-                yield frame
-            frame = frame.f_back
+        return (frame for frame in calling_frames(sys._getframe(1)) if id(frame) in self.by_frame)
 
     def _forget(self, key: int, reference: weakref.ref[EnteredContext]) -> None:
         references = self.by_frame.get(key, [])
@@ -163,140 +93,6 @@ class EnteredContexts:
 
 
 entered_contexts: t.Final = EnteredContexts()
-
-
-def note_push(app: flask.Flask, **_: t.Any) -> None:
-    """Note an app context that a generator pushes, or that is pushed while generators are in force.
-
-    It receives ``flask.appcontext_pushed``.
-
-    Args:
-        app: The app.
-    """
-    if not entered_contexts.by_frame and _is_usual_request():
-        return
-    generators = _pushing_generators(sys._getframe(1))
-    if generators or entered_contexts.by_frame:
-        context = app_ctx._get_current_object()
-        streamed = _streamed_request(generators)
-        request_context = streamed or _pushed_request(sys._getframe(1))
-        push = Push(
-            context,
-            generators=generators,
-            inside=frozenset(map(id, entered_contexts.running())),
-            request=request_context and request_context.request,
-            is_of_stream=streamed is not None,
-        )
-        pushes: list[Push] = vars(context).setdefault(_PUSHES, [])
-        # Those that were as deep have been popped, and would seem to be current while this one is. A stream is known to
-        # the end, because contexts that are popped in the wrong order take those of others off the stack.
-        kept = (other for other in pushes if other.depth < push.depth or other.is_of_stream)
-        pushes[:] = [*kept, push]
-        entered_contexts.add(push)
-
-
-def require_own_context(context: AppContext) -> None:
-    """Refuse the code of a generator that was resumed in an app context which is not its own.
-
-    Args:
-        context: The current app context.
-
-    Raises:
-        RuntimeError: The running generator stands in a block of another context, or pushed another one, and the current
-            one was not pushed inside of that.
-    """
-    for frame in entered_contexts.running():
-        entered = entered_contexts.innermost(frame)
-        if entered is not None:
-            if not entered.is_of(context) and id(frame) not in _pushed_inside(context):
-                raise RuntimeError(
-                    f"{frame.f_code.co_name}() was begun in an app context of {entered.app_name!r}, and goes on while"
-                    f" another one, of {context.app.name!r}, is current: its calls would go there. Leave that context"
-                    " before you resume the generator, or read the generator to its end before you push the context."
-                )
-            return
-
-
-def is_in_other_request(context: AppContext, root: t.Any, request: object) -> bool:
-    """True if a running generator was resumed in another request than that which it stands in.
-
-    Requests of one app may share its context: one that begins while the generator is suspended joins that. And Flask
-    pops what is last on the stack, so that a request may be gone that a generator stands in.
-
-    Args:
-        context: The current app context.
-        root: The scope of the current request.
-        request: The current request, or None. Copies of its context have the same one.
-    """
-    last = _last_push(context)
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code is flask.Flask.wsgi_app.__code__:
-            return False  # A request that the generator makes itself.
-        entered = (
-            (entered_contexts.innermost(frame) or entered_contexts.stream(frame))
-            if id(frame) in entered_contexts.by_frame
-            else None
-        )
-        if entered is not None:
-            is_inside = last is not None and id(frame) in last.inside and last.is_in(root, request)
-            return not (is_inside or entered.is_in(root, request))
-        frame = frame.f_back
-    return False
-
-
-def _last_push(context: AppContext) -> Push | None:
-    pushes: list[Push] = vars(context).get(_PUSHES, [])
-    return next((push for push in reversed(pushes) if push.is_last), None)
-
-
-def _pushed_inside(context: AppContext) -> frozenset[int]:
-    last = _last_push(context)
-    return frozenset() if last is None else last.inside
-
-
-def _streamed_request(generators: tuple[types.FrameType, ...]) -> t.Any:
-    """The request context that a generator of ``flask.stream_with_context`` pushes next, or None."""
-    module = flask.stream_with_context.__module__
-    frames = (frame for frame in generators if frame.f_globals.get("__name__") == module)
-    # From Flask 3.2 on there is none, and the app context is that of one request.
-    contexts = (value for frame in frames for value in frame.f_locals.values() if _is_request_context(value))
-    return next(contexts, None)
-
-
-def _pushed_request(frame: types.FrameType | None) -> t.Any:
-    """The request context whose ``push`` pushes an app context, or None."""
-    while frame is not None and frame.f_globals.get("__name__") in PUSHING:
-        if _is_request_context(frame.f_locals.get("self")):
-            return frame.f_locals["self"]
-        frame = frame.f_back
-    return None
-
-
-def _is_request_context(value: object) -> bool:
-    return type(value).__name__ == "RequestContext"
-
-
-def _pushing_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
-    while frame is not None and frame.f_globals.get("__name__") in PUSHING:
-        frame = frame.f_back
-    # It pops the context before it returns: the usual request needs no look at more frames.
-    return () if _is_wsgi_app(frame) else entering_generators(frame)
-
-
-def _is_usual_request() -> bool:
-    """True if a receiver of the signal runs for a request: a short form of what `_pushing_generators` finds.
-
-    Every request sends the signal.
-    """
-    # The receiver, Signal.send and AppContext.push are called by RequestContext.push, or by any code; or by none, if a
-    # thread begins with the push.
-    pusher = sys._getframe(3).f_back
-    return pusher is not None and pusher.f_globals is FLASK_CONTEXTS and _is_wsgi_app(pusher.f_back)
-
-
-def _is_wsgi_app(frame: types.FrameType | None) -> bool:
-    return frame is not None and frame.f_code is flask.Flask.wsgi_app.__code__
 
 
 def entering_generators(frame: types.FrameType | None) -> tuple[types.FrameType, ...]:
@@ -329,13 +125,18 @@ def entering_generators(frame: types.FrameType | None) -> tuple[types.FrameType,
     return tuple(generators)
 
 
+def calling_frames(frame: types.FrameType | None) -> cabc.Iterator[types.FrameType]:
+    """A frame and its callers, the innermost first.
+
+    Args:
+        frame: The innermost frame, such as ``sys._getframe()``.
+    """
+    # Not traceback.walk_stack: it computes the line of each frame.
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
 def _is_at_with(frame: types.FrameType) -> bool:
     code, position = frame.f_code.co_code, frame.f_lasti
     return code[position] in WITH or code[position - 2] in WITH
-
-
-def _depth(context: t.Any) -> int:
-    """How many times an app context is pushed now."""
-    # Flask's private name; from 3.2 on it has another one.
-    tokens = getattr(context, "_cv_tokens", None)
-    return getattr(context, "_push_count", 1) if tokens is None else len(tokens)

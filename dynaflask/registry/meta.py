@@ -18,7 +18,7 @@ from dynaflask.config.fields import MODEL_VALIDATORS
 from dynaflask.registry.declaration import DeclaredMeta
 
 if t.TYPE_CHECKING:
-    from dynaflask.registry.precedence import EffectiveSettings
+    from dynaflask.registry.effective_settings import EffectiveSettings
     from dynaflask.registry.registry import Registry
 
 # Settings with other values, such as a botocore session, are shared on purpose.

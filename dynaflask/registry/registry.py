@@ -23,6 +23,7 @@ from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.effective_settings import EffectiveSettings
 from dynaflask.registry.health_methods import HealthMethodsMixin
 from dynaflask.registry.lazy_mapping import LazyMapping
 from dynaflask.registry.leases import MAX_BINDS
@@ -30,7 +31,6 @@ from dynaflask.registry.leases import Leases
 from dynaflask.registry.meta import AppMetaBackend
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.models import AppModels
-from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import resolve
 from dynaflask.registry.precedence import resolve_bind
 from dynaflask.registry.scope import Scope
@@ -233,11 +233,7 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
             ConfigurationError: The values that win do not fit together.
         """
         tenant = tenant if tenant and tenant.changes else None
-        if tenant is None:
-            kept = self.own_settings.get(declaration)
-        else:
-            kept = self._tenant_settings.get(declaration, {}).get(tenant)
-        settings = None if context else kept
+        settings = None if context else self._kept_settings(declaration, tenant)
         if settings is None:
             settings = resolve(
                 declaration,
@@ -266,6 +262,11 @@ class Registry(HealthMethodsMixin, UsageMethodsMixin):
 
     def _registry(self, what: str) -> Registry:
         return self
+
+    def _kept_settings(self, declaration: DeclaredMeta, tenant: Tenant | None) -> EffectiveSettings | None:
+        if tenant is None:
+            return self.own_settings.get(declaration)
+        return self._tenant_settings.get(declaration, {}).get(tenant)
 
     def _keep_settings(self, declaration: DeclaredMeta, tenant: Tenant | None, settings: EffectiveSettings) -> None:
         if tenant is None:

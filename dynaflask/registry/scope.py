@@ -22,8 +22,8 @@ from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.context import SCOPE
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.effective_settings import EffectiveSettings
 from dynaflask.registry.meta import Meta
-from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.scope_cache import ScopeCache
 from dynaflask.registry.scope_connections import ScopeConnections
 from dynaflask.tenants.tenant import Principal
@@ -114,7 +114,7 @@ class Scope(ScopeConnections):
         """True if the block belongs to an app context."""
         return (self.root.around or self.root) is vars(context).get(SCOPE)
 
-    def is_in(self, root: t.Any, request: object) -> bool:
+    def is_of_request(self, root: t.Any, request: object) -> bool:
         """True if the block was entered in a scope of a request."""
         return self.root is root
 

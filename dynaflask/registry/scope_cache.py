@@ -7,7 +7,7 @@ import typing as t
 from dynaflask.client.connection import Connection
 from dynaflask.client.table_connection import TableConnection
 from dynaflask.registry.declaration import DeclaredMeta
-from dynaflask.registry.precedence import EffectiveSettings
+from dynaflask.registry.effective_settings import EffectiveSettings
 from dynaflask.registry.shared_tables import TenantKeyTables
 
 

@@ -20,7 +20,7 @@ from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.declaration import has_own_declaration
-from dynaflask.registry.precedence import EffectiveSettings
+from dynaflask.registry.effective_settings import EffectiveSettings
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.registry.scope_settings import ScopeSettings
 from dynaflask.registry.shared_tables import TenantKeyTables

@@ -9,9 +9,9 @@ from dynaflask.config.bind import Bind
 from dynaflask.config.validators import Values
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.registry.declaration import DeclaredMeta
+from dynaflask.registry.effective_settings import EffectiveSettings
 from dynaflask.registry.meta import Meta
 from dynaflask.registry.meta import own_copy
-from dynaflask.registry.precedence import EffectiveSettings
 from dynaflask.registry.precedence import select_bind_key
 from dynaflask.registry.scope_cache import ScopeCache
 from dynaflask.registry.scope_calls import ScopeCalls

@@ -15,7 +15,7 @@ from dynaflask.registry.tenant_tables import SEPARATING_SETTINGS
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.declaration import DeclaredMeta
-    from dynaflask.registry.precedence import EffectiveSettings
+    from dynaflask.registry.effective_settings import EffectiveSettings
     from dynaflask.registry.scope_connections import ScopeConnections
 
 Resolver = t.Callable[["DeclaredMeta"], "EffectiveSettings"]

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 
-try:
+with required_extra("yaml", reason="A seed in YAML needs PyYAML"):
     import yaml
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"A seed in YAML needs PyYAML, and {install_hint(error, extra='yaml')}", name=error.name
-    ) from error
 
 TIMESTAMP = "tag:yaml.org,2002:timestamp"
 

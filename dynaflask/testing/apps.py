@@ -1,13 +1,11 @@
-"""The app that a helper works on, and its registry."""
+"""The app that a helper works on."""
 
 from __future__ import annotations
 
-import typing as t
-
 import flask
 
-from dynaflask.registry.context import EXTENSION
-from dynaflask.registry.registry import Registry
+from dynaflask.registry.context import current_app
+from dynaflask.registry.context import registry_of
 
 
 def find_app(app: flask.Flask | None = None) -> flask.Flask:
@@ -22,12 +20,6 @@ def find_app(app: flask.Flask | None = None) -> flask.Flask:
     if app is None:
         if not flask.has_app_context():
             raise RuntimeError("There is no current app here. Name the app under test: `app=app`.")
-        app = t.cast("t.Any", flask.current_app)._get_current_object()
-    if EXTENSION not in app.extensions:
-        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
+        app = current_app()
+    registry_of(app)
     return app
-
-
-def registry_of(app: flask.Flask) -> Registry:
-    """The registry of an app."""
-    return t.cast("Registry", app.extensions[EXTENSION])

@@ -15,8 +15,8 @@ from dynaflask.operations.caller import Caller
 from dynaflask.operations.context_record import record_of
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import operation_finished
+from dynaflask.registry.context import registry_of
 from dynaflask.testing.apps import find_app
-from dynaflask.testing.apps import registry_of
 
 Key = tuple[t.Optional[str], str]  # noqa: UP045 - evaluated at run time, on Python 3.10
 

@@ -20,8 +20,8 @@ from dynaflask.client.attempt_hook import run_attempt_hook
 from dynaflask.config.bind import Bind
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.requests import Json
+from dynaflask.registry.context import registry_of
 from dynaflask.testing.apps import find_app
-from dynaflask.testing.apps import registry_of
 
 # The status of every other error is 400.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html

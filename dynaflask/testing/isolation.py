@@ -13,7 +13,7 @@ import flask
 
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import indexes
-from dynaflask.testing.apps import registry_of
+from dynaflask.registry.context import registry_of
 from dynaflask.testing.intercept import acting
 from dynaflask.testing.intercept import recorded
 from dynaflask.testing.recorder import Answer

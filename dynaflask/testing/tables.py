@@ -10,12 +10,12 @@ import typing as t
 import flask
 
 from dynaflask.operations.requests import Json
+from dynaflask.registry.context import registry_of
 from dynaflask.registry.registry import Registry
 from dynaflask.tables.manage import create
 from dynaflask.tables.table import Table
 from dynaflask.tables.table import find_tables
 from dynaflask.testing.apps import find_app
-from dynaflask.testing.apps import registry_of
 
 #: The items of each table, by tenant (``None`` for no tenant) and by the table's real name.
 Snapshot = dict[t.Optional[str], dict[str, list[Json]]]  # noqa: UP045 - evaluated at run time, on Python 3.10

@@ -14,7 +14,7 @@ from itsdangerous.exc import BadData
 
 from dynaflask.exceptions import BadCursor
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 
 if t.TYPE_CHECKING:
     import flask
@@ -40,7 +40,7 @@ class CursorCodec:
 
     Raises:
         ConfigurationError: The app has no secret key.
-        RuntimeError: cryptography is not installed.
+        ModuleNotFoundError: cryptography is not installed.
     """
 
     def __init__(self, app: flask.Flask, *, context: t.Any) -> None:
@@ -92,10 +92,8 @@ def _secrets(app: flask.Flask) -> list[bytes]:
 
 
 def _import_fernet() -> t.Any:
-    try:
-        from cryptography import fernet  # noqa: PLC0415 - an extra that only pages need
-    except ModuleNotFoundError as error:
-        raise RuntimeError(f"db.paginate encrypts its cursors, and {install_hint(error, extra='pages')}") from error
+    with required_extra("pages", reason="db.paginate encrypts its cursors"):
+        from cryptography import fernet  # noqa: PLC0415 - only pages need it
     return fernet
 
 

@@ -25,8 +25,8 @@ from pynamodb.exceptions import TableDoesNotExist
 import dynaflask
 from dynaflask.exceptions import TenantLimitExceeded
 from dynaflask.integrations.prometheus import instrument
-from dynaflask.integrations.prometheus import outcome_of
 from dynaflask.integrations.prometheus import uninstrument
+from dynaflask.integrations.prometheus.app_metrics import outcome_of
 from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.registry.context import EXTENSION

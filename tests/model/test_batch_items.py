@@ -27,16 +27,11 @@ from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.model import batch_items
-from dynaflask.model.base import Model
-from dynaflask.model.item_tenant import ItemTenantMixin
 from dynaflask.model.lane_steps import STEPS
-from dynaflask.model.versions import VersionMixin
 from dynaflask.testing import fail_next
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
-
-OWNERS = {"serialize": ItemTenantMixin, "_container_serialize": Model}
 
 
 @pytest.fixture
@@ -126,7 +121,7 @@ class TestOverrides:
     @pytest.mark.parametrize("is_own", [True, False], ids=["of the model", "of its base"])
     def test_a_patch(self, name: str, is_own: bool, thread_model: t.Any) -> None:
         """A patch is seen, also if the batch has been committed once before."""
-        owner = thread_model if is_own else OWNERS.get(name, VersionMixin if "handle" in name else ItemTenantMixin)
+        owner = thread_model if is_own else next(base for base in thread_model.__mro__ if name in vars(base))
         with thread_model.batch_write() as batch:
             batch.save(thread_model("f", "1"))
             batch.commit()

@@ -10,6 +10,7 @@ import typing as t
 import flask
 import pytest
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.models import BatchWrite
 from pynamodb.transactions import TransactWrite
 
@@ -149,6 +150,9 @@ SOURCES: dict[str, cabc.Callable[[t.Any, t.Any], t.Any]] = {
         TransactWrite(connection=db.connection), thread("forum", "subject")
     ),
     "transact_write update": lambda db, thread: updated_by(db.transact_write(), thread("forum", "subject")),
+    "PynamoDB's transaction update": lambda db, thread: updated_by(
+        TransactWrite(connection=db.connection), thread("forum", "subject")
+    ),
     "refresh": lambda db, thread: refreshed(thread("forum", "subject")),
     "update": lambda db, thread: updated(thread("forum", "subject")),
     "copy": lambda db, thread: copy.copy(thread.get("forum", "subject")),
@@ -259,6 +263,25 @@ class TestObjects:
             assert table(recorder.requests[-1]) == "acme-Thread"
             with pytest.raises(TenantMismatch):
                 future.get().save()
+
+    @pytest.mark.parametrize(
+        "add",
+        [
+            pytest.param(lambda transaction, item: transaction.save(item), id="save"),
+            pytest.param(lambda transaction, item: transaction.update(item, [type(item).views.set(1)]), id="update"),
+        ],
+    )
+    def test_a_transaction_that_fails_may_have_written_its_objects(
+        self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder, add: t.Any
+    ) -> None:
+        """An object that a transaction was to write is its tenant's, whatever the response says."""
+        recorder.answer = lambda request: (400, {"__type": "ValidationException", "message": "no"})
+        item = thread_model("forum", "subject")
+        with db.tenant("acme"), pytest.raises(TransactWriteError), db.transact_write() as transaction:
+            add(transaction, item)
+        assert recorder.requests
+        with db.tenant("globex"), pytest.raises(TenantMismatch):
+            item.save()
 
     def test_an_object_is_copied_by_its_values(
         self, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder

@@ -61,8 +61,9 @@ def test_a_name_is_imported_when_it_is_used() -> None:
         if isinstance(node, ast.ImportFrom) and node.module != "__future__"
         for alias in node.names
     }
-    assert imports == dynaflask._MODULES
-    assert dynaflask.__all__ == sorted(dynaflask._MODULES)
+    assert imports == {name: dynaflask._MODULES.get(name, "dynaflask.exceptions") for name in dynaflask.__all__}
+    assert dynaflask.__all__ == sorted(dynaflask.__all__)
+    assert dynaflask._MODULES.keys() <= set(dynaflask.__all__)
 
 
 PACKAGES = ["dynaflask", "dynaflask.cli", "dynaflask.local", "dynaflask.views"]

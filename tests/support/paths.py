@@ -34,6 +34,7 @@ SLOW_FILES = tuple(
         "local/test_watcher.py",
         "local/test_differences.py",
         "local/test_main.py",
+        "local/test_ministack.py",
         "local/test_guard.py",
         "project/test_forum_operations.py",
         "local/test_data_lock.py",

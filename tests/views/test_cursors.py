@@ -143,7 +143,7 @@ def test_an_app_without_a_secret_key_is_an_error(secret: str | None) -> None:
 def test_without_cryptography_the_error_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says how to install the extra."""
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(RuntimeError, match=r'cryptography is not installed: pip install "dynaflask\[pages\]"'):
+    with pytest.raises(ModuleNotFoundError, match=r'cryptography is not installed: pip install "dynaflask\[pages\]"'):
         make_codec()
 
 

@@ -8,6 +8,10 @@ import json
 import click
 
 from dynaflask.cli.doctor.diagnosis import diagnose
+from dynaflask.cli.doctor.report import Diagnosis
+from dynaflask.cli.doctor.report import Finding
+from dynaflask.cli.doctor.report import Value
+from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_records
 from dynaflask.registry.registry import Registry
 
@@ -27,19 +31,11 @@ def show(registry: Registry, *, bind_key: str | None = None, as_json: bool = Fal
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(diagnosis) for diagnosis in diagnoses], indent=2))
     else:
-        print_records(
-            [
-                {"bind": diagnosis.label, **dataclasses.asdict(value)}
-                for diagnosis in diagnoses
-                for value in diagnosis.values
-            ]
-        )
+        print_records([_record(diagnosis, value) for diagnosis in diagnoses for value in diagnosis.values])
         click.echo()
-        print_records(
-            [
-                {"bind": diagnosis.label, **dataclasses.asdict(finding)}
-                for diagnosis in diagnoses
-                for finding in diagnosis.findings
-            ]
-        )
+        print_records([_record(diagnosis, finding) for diagnosis in diagnoses for finding in diagnosis.findings])
     return all(diagnosis.is_ok for diagnosis in diagnoses)
+
+
+def _record(diagnosis: Diagnosis, part: Value | Finding) -> Record:
+    return {"bind": diagnosis.label, **dataclasses.asdict(part)}

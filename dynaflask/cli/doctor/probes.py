@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as cabc
+import concurrent.futures
 import contextlib
 import contextvars
 import datetime as dt
@@ -73,23 +74,21 @@ def bounded(call: cabc.Callable[[], T], *, seconds: float = DEADLINE_SECONDS) ->
     Raises:
         TimeoutError: The call takes longer. It goes on in its thread, which does not keep the process alive.
     """
-    results: list[tuple[T | None, BaseException | None]] = []
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
     def run() -> None:
         try:
-            results.append((call(), None))
+            future.set_result(call())
         except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
-            results.append((None, error))
+            future.set_exception(error)
 
+    # Not an executor: Python waits for its threads at the end of the process.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
     thread.start()
     thread.join(seconds)
-    if not results:
+    if not future.done():
         raise TimeoutError(f"There was no result in {seconds:g} s.")
-    [(result, failure)] = results
-    if failure is not None:
-        raise failure
-    return t.cast("T", result)
+    return future.result()
 
 
 @contextlib.contextmanager

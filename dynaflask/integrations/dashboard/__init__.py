@@ -25,8 +25,8 @@ from dynaflask.integrations.dashboard.activity import WINDOW_SECONDS
 from dynaflask.integrations.dashboard.activity import Activity
 from dynaflask.integrations.dashboard.checks import Checks
 from dynaflask.operations.counters import counters_of
-from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import current_app
+from dynaflask.registry.context import registry_of
 
 if t.TYPE_CHECKING:
     from dynaflask.registry.registry import Registry
@@ -104,9 +104,7 @@ def _watch(app: flask.Flask) -> None:
 
 def _values(app: flask.Flask, *, nonce: str) -> dict[str, t.Any]:
     state: State = app.extensions[STATE]
-    registry: Registry | None = app.extensions.get(EXTENSION)
-    if registry is None:
-        raise RuntimeError(f"The app {app.name!r} is not initialised. Call db.init_app(app) first.")
+    registry = registry_of(app)
     window = state.activity.read()
     tenant = flask.request.args.get("tenant") or None
     result = state.checks.run(app, tenant=tenant)

@@ -15,7 +15,7 @@ from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
 from dynaflask.registry import health
 from dynaflask.registry.blocks import app_context_for
-from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import registry_of
 from dynaflask.tables import drift
 from dynaflask.tables.table import find_tables
 from dynaflask.tenants.tenant import UNRESTRICTED
@@ -102,7 +102,7 @@ class Checks:
             try:
                 # Only descriptions of tables are read, and no items: no tenant is needed.
                 with app_context_for(app, UNRESTRICTED, tenant=tenant):
-                    checks.extend(_find(app.extensions[EXTENSION], tenant=tenant))
+                    checks.extend(_find(registry_of(app), tenant=tenant))
                     errors.extend(self._run_all(checks, deadline))
             except Exception as error:  # noqa: BLE001 - the settings of a tenant are the program's own
                 errors.append(safe_text(f"{type(error).__name__}: {error}", Bind()))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 
 # Before the imports of modules that need Flask-Admin, so that the error names the extra.
-try:
+with required_extra("admin", reason="dynaflask.integrations.flask_admin is for Flask-Admin"):
     import flask_admin  # noqa: F401
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.flask_admin is for Flask-Admin, and {install_hint(error, extra='admin')}",
-        name=error.name,
-    ) from error
 
 from dynaflask.integrations.flask_admin.filters import AttributeFilter
 from dynaflask.integrations.flask_admin.forms import ItemForm

@@ -6,16 +6,11 @@ import collections.abc as cabc
 import operator
 import typing as t
 
-from dynaflask.exceptions import install_hint
+from dynaflask.exceptions import required_extra
 
 # Before the imports of modules that need Flask-RESTX, so that the error names the extra.
-try:
+with required_extra("restx", reason="dynaflask.integrations.flask_restx is for Flask-RESTX"):
     import flask_restx
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.flask_restx is for Flask-RESTX, and {install_hint(error, extra='restx')}",
-        name=error.name,
-    ) from error
 
 import pynamodb.models
 from flask_restx import fields

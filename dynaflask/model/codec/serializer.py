@@ -174,9 +174,9 @@ def _write_field(
     branches += _set_branch(number, field, put, namespace, is_checked=is_checked)
     if is_map:
         branches.append(_map_branch(number, field, put, is_checked=is_checked))
-    if not branches:
-        return [f"value = get({field.key!r})", "value_type = type(value)", *general]
     lines = [f"value = get({field.key!r})", "value_type = type(value)"]
+    if not branches:
+        return [*lines, *general]
     for place, (condition, block) in enumerate(branches):
         lines += [f"{'elif' if place else 'if'} {condition}:", *indented(block)]
     return [*lines, "else:", *indented(general)]

@@ -111,11 +111,11 @@ class History:
 
     def read(self, migration: str) -> Record | None:
         """The record of a migration; ``None`` if no run has begun it."""
-        return self._read(self._key(migration))
+        return self._read(self._key(migration, self.tenant))
 
     def read_without_tenant(self, migration: str) -> Record | None:
         """The record of a run without a tenant, over the items of all tenants."""
-        return self._read(self._key(migration, tenant=None))
+        return self._read(self._key(migration, None))
 
     def tenants_of(self, migration: str) -> list[str]:
         """The tenants that a run of a migration has begun for, on the same table."""
@@ -152,7 +152,7 @@ class History:
             response = self._table.call(
                 "UpdateItem",
                 TableName=self._table.name,
-                Key=self._key(migration),
+                Key=self._key(migration, self.tenant),
                 ConditionExpression=condition(placeholders),
                 UpdateExpression=action(placeholders),
                 ReturnValues="ALL_NEW",
@@ -177,7 +177,6 @@ class History:
                 raise
             return {}
 
-    def _key(self, migration: str, **tenant: str | None) -> Json:
-        name = tenant.get("tenant", self.tenant)
-        entry = migration if name is None else f"{migration}{SEPARATOR}{name}"
+    def _key(self, migration: str, tenant: str | None) -> Json:
+        entry = migration if tenant is None else f"{migration}{SEPARATOR}{tenant}"
         return {TARGET: {"S": self.target}, MIGRATION: {"S": entry}}

@@ -16,8 +16,7 @@ from botocore.exceptions import ClientError
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import StreamError
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
-from dynaflask.registry.context import EXTENSION
-from dynaflask.registry.registry import Registry
+from dynaflask.registry.context import registry_of
 from dynaflask.tables.table import account_of
 
 # In app.extensions: the account of each client's credentials. A Lambda function is called for each batch.
@@ -61,7 +60,7 @@ class Accounts:
     """
 
     def __init__(self, app: flask.Flask) -> None:
-        self._registry: Registry = app.extensions[EXTENSION]
+        self._registry = registry_of(app)
         self._known: dict[t.Any, str] = app.extensions.setdefault(ACCOUNTS, {})
 
     def has_table(self, bind: Bind, table: StreamedTable) -> bool:

@@ -22,9 +22,8 @@ from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.tenant_key import SEPARATOR
 from dynaflask.model.typed import Model
 from dynaflask.registry.blocks import app_context_for
-from dynaflask.registry.context import EXTENSION
+from dynaflask.registry.context import registry_of
 from dynaflask.registry.declaration import full_name
-from dynaflask.registry.registry import Registry
 from dynaflask.tables.schema import Json
 from dynaflask.tables.streams.accounts import Accounts
 from dynaflask.tables.streams.accounts import StreamedTable
@@ -52,7 +51,7 @@ class TableOwners:
 
     def __init__(self, app: flask.Flask, *, models: cabc.Sequence[type[Model]] | None, principal: Principal | None):
         self._app = app
-        self._registry: Registry = app.extensions[EXTENSION]
+        self._registry = registry_of(app)
         self._models = models
         # A context that has no tenant so far acts for none in particular.
         self._principal = None if principal == NO_TENANT else principal

@@ -14,6 +14,7 @@ import pytest
 
 from dynaflask.cli.commands import dynamo
 from tests.support.paths import measured_environment
+from tests.support.servers import eventually
 
 URL = "http://127.0.0.1:"
 
@@ -123,8 +124,7 @@ def test_a_killed_local_command_ends_its_server(tmp_path: pathlib.Path) -> None:
     port = read_port(process)
     process.kill()
     process.communicate(timeout=60)
-    while answers(port):
-        pass
+    assert eventually(lambda: not answers(port))
 
 
 def test_an_error_is_one_line_and_no_traceback(app: flask.Flask) -> None:

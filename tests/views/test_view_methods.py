@@ -1,4 +1,4 @@
-"""The look-ups of a model as methods of ``db``, as in Flask-SQLAlchemy."""
+"""What views read, as methods of ``db``, as in Flask-SQLAlchemy."""
 
 from __future__ import annotations
 

@@ -1,125 +1,26 @@
-"""Prometheus (``pip install "dynaflask[prometheus]"``): metrics of an app's operations.
-
-instrument(app)
-
-AppMetrics    counts the operations of one app
-  Successes     successful calls with the same labels
-  Metrics       the metrics of one Prometheus registry; apps share them, told apart by the label `app`
-    Children      the children of one metric, by their labels
-"""
+"""The metrics of one app: what counts its operations."""
 
 from __future__ import annotations
 
 import functools
 import logging
-import os
-import threading
-import time
 import typing as t
-import weakref
 
-import flask
+import prometheus_client
 
-from dynaflask.client.pool import pool
-from dynaflask.exceptions import install_hint
-from dynaflask.operations.counters import counters_of
+from dynaflask.integrations.prometheus.metrics import Children
+from dynaflask.integrations.prometheus.metrics import Metrics
 from dynaflask.operations.error_codes import CONFLICTS
 from dynaflask.operations.error_codes import TRANSACTION_CANCELED
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
 from dynaflask.operations.tenant_lru import OTHERS
 
-try:
-    import prometheus_client
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"dynaflask.integrations.prometheus is for Prometheus, and {install_hint(error, extra='prometheus')}",
-        name=error.name,
-    ) from error
-
-__all__ = ["instrument", "uninstrument"]
-
-M = t.TypeVar("M", prometheus_client.Counter, prometheus_client.Histogram)
-
-# Upper bounds in seconds. DynamoDB answers most calls in a few milliseconds; botocore's retries take seconds.
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-
 # Reason of a throttled call for which DynamoDB gave none. botocore passes them on since August 2025.
 UNKNOWN = "unknown"
 SUCCESS = "success"
 
-_EXTENSION = "dynaflask_prometheus"
-
 logger = logging.getLogger("dynaflask.prometheus")
-
-
-class Children(t.Generic[M]):
-    """The children of one metric, by the values of their labels. The metric's own look-up takes a lock and more time.
-
-    Args:
-        metric: The metric.
-    """
-
-    def __init__(self, metric: M) -> None:
-        self._metric: M = metric
-        self._children: dict[tuple[str, ...], M] = {}
-
-    def of(self, *labels: str) -> M:
-        """The child with these values. Threads that make it at once get the same one."""
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._metric.labels(*labels)
-        return child
-
-
-class Metrics:
-    """The metrics of one Prometheus registry. It takes each name once, so that all apps of the registry share them.
-
-    Args:
-        registry: The registry.
-    """
-
-    def __init__(self, registry: prometheus_client.CollectorRegistry) -> None:
-        def counter(name: str, documentation: str, *labels: str) -> Children[prometheus_client.Counter]:
-            return Children(prometheus_client.Counter(f"dynaflask_{name}", documentation, labels, registry=registry))
-
-        def gauge(name: str, documentation: str) -> prometheus_client.Gauge:
-            # The sum over the processes that live, if there are several.
-            return prometheus_client.Gauge(
-                f"dynaflask_{name}", documentation, registry=registry, multiprocess_mode="livesum"
-            )
-
-        call = ("app", "bind", "model", "operation")
-        seconds = prometheus_client.Histogram(
-            "dynaflask_operation_seconds",
-            "Duration of calls to DynamoDB with all their attempts.",
-            (*call, "outcome"),
-            buckets=BUCKETS,
-            registry=registry,
-        )
-        self.seconds = Children(seconds)
-        self.units = counter("consumed_units", "Capacity units that DynamoDB reported.", *call, "unit")
-        self.retries = counter("retries", "Attempts after the first one of a call.", *call)
-        self.throttles = counter("throttles", "Calls that DynamoDB throttled, by its reasons.", *call, "reason")
-        self.refusals = counter("refusals", "Calls that a tenant's limit refused. Nothing was sent.", *call)
-        self.tenant_calls = counter("tenant_calls", "Calls of a tenant.", "app", "tenant", "outcome")
-        self.tenant_units = counter("tenant_consumed_units", "Capacity units of a tenant.", "app", "tenant", "unit")
-        self._clients = gauge("pool_clients", "botocore's clients in the pool.")
-        self._sockets = gauge("pool_open_sockets", "Open connections of the clients in the pool.")
-        self._sampled: tuple[int, int] | None = None
-
-    def sample_pool(self) -> None:
-        """Set the gauges of the pool, at most once a second in each process.
-
-        They are set by calls, because a function of a gauge does not run where several processes share their metrics.
-        """
-        # With the process: a worker that was forked in this second has a pool of its own.
-        second = (os.getpid(), int(time.monotonic()))
-        if second != self._sampled:
-            self._sampled = second
-            stats = pool.stats()
-            self._clients.set(stats.clients)
-            self._sockets.set(stats.open_sockets)
 
 
 class Successes:
@@ -257,46 +158,6 @@ class AppMetrics:
                 return OTHERS
             self._tenants.add(tenant)
         return tenant
-
-
-# By registry, and not by app: prometheus_client has no public look-up of the metrics of a registry.
-_all_metrics: weakref.WeakKeyDictionary[prometheus_client.CollectorRegistry, Metrics] = weakref.WeakKeyDictionary()
-# Lets one thread at a time register metrics: a registry refuses a name that it has.
-_lock = threading.Lock()
-
-
-def instrument(
-    app: flask.Flask, *, registry: prometheus_client.CollectorRegistry | None = None, max_tenants: int = 0
-) -> None:
-    """Count the operations of an app in metrics of Prometheus, from its next app context on.
-
-    A further call for the app replaces the first.
-
-    Args:
-        app: The app. Its name is the value of the label ``app``.
-        registry: The registry of the metrics; by default that of prometheus_client.
-        max_tenants: Number of tenants that each process counts separately, by the order of their first calls. It counts
-            all others together, as ``"*"``. With 0, the default, no metric names a tenant.
-    """
-    uninstrument(app)
-    registry = prometheus_client.REGISTRY if registry is None else registry
-    with _lock:
-        metrics = _all_metrics.get(registry)
-        if metrics is None:
-            metrics = _all_metrics[registry] = Metrics(registry)
-    app_metrics = app.extensions[_EXTENSION] = AppMetrics(app.name, metrics, max_tenants=max_tenants)
-    counters_of(app).append(app_metrics)
-
-
-def uninstrument(app: flask.Flask) -> None:
-    """Stop counting the operations of an app. What was counted so far stays in the metrics.
-
-    Args:
-        app: The app.
-    """
-    app_metrics = app.extensions.pop(_EXTENSION, None)
-    if app_metrics is not None:
-        counters_of(app).remove(app_metrics)
 
 
 def outcome_of(operation: Operation) -> str:

@@ -1,0 +1,175 @@
+"""App contexts that generators push: their code is refused while another context is current."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import gc
+import operator
+import threading
+import typing as t
+
+import flask
+import pytest
+
+from dynaflask.registry import generators
+from dynaflask.registry import pushes
+from tests.support.two_apps import World
+
+ASTRAY = "was begun in an app context of 'one', and goes on while another one, of 'two', is current"
+
+
+def saves_in_context(world: World, app: flask.Flask) -> t.Iterator[None]:
+    """Saves an item in a context of an app at each step."""
+    with app.app_context():
+        for _ in range(3):
+            world.Thread("forum", app.name).save()
+            yield
+
+
+class TestContextOfAGenerator:
+    """The code of a generator that pushed an app context is refused while another context is current."""
+
+    def test_two_generators_in_turns(self, world: World) -> None:
+        """The first is refused while the second has its context pushed, and sends nothing to the other app."""
+        first, second = saves_in_context(world, world.one), saves_in_context(world, world.two)
+        next(first)
+        next(second)
+        # Flask adds its own error, because the contexts then end in the wrong order.
+        with pytest.raises((RuntimeError, AssertionError)) as caught:
+            next(first)
+        assert ASTRAY in str(caught.getrepr(style="short", chain=True))
+        pop_all(second)
+        assert world.sent() == ["one Thread", "two Thread"]
+
+    def test_nested_generators(self, world: World) -> None:
+        """A generator that reads another to its end, in a context of its own each, is right at each step."""
+
+        def outer() -> t.Iterator[None]:
+            with world.one.app_context():
+                for _ in saves_in_context(world, world.two):
+                    yield
+                world.Thread("forum", "outer").save()
+
+        assert len(list(outer())) == 3
+        assert world.sent() == [*["two Thread"] * 3, "one Thread"]
+
+    def test_yield_from(self, world: World) -> None:
+        """A generator that delegates is not in force before the inner one ends."""
+
+        def outer() -> t.Iterator[None]:
+            with world.one.app_context(), world.db.tenant("acme"):
+                yield from saves_in_context(world, world.two)
+                world.Thread("forum", "outer").save()
+
+        assert len(list(outer())) == 3
+        assert world.sent() == [*["two Thread"] * 3, "one acme-Thread"]
+
+    def test_pushed_by_hand_in_a_helper(self, world: World) -> None:
+        """A context that a helper pushes for a generator is the generator's, until it is popped."""
+
+        def reads() -> t.Iterator[None]:
+            context = pushed(world.one)
+            yield
+            with pytest.raises(RuntimeError, match=ASTRAY):
+                world.Thread("forum", "subject").save()
+            yield
+            context.pop()
+            world.Thread("forum", "after").save()
+
+        with world.two.app_context():
+            first = reads()
+            next(first)
+            with world.two.app_context():
+                next(first)
+            next(first, None)
+        assert world.sent() == ["two Thread"]
+
+    def test_after_its_context_it_is_in_the_current_one(self, world: World) -> None:
+        """Nothing is left of a context that was popped."""
+
+        def reads() -> t.Iterator[None]:
+            with world.one.app_context():
+                world.Thread("forum", "inside").save()
+            yield
+            world.Thread("forum", "after").save()
+
+        gc.collect()
+        # Other code of this process may keep a generator.
+        before = set(generators.entered_contexts.by_frame)
+        with world.two.app_context():
+            list(reads())
+        assert world.sent() == ["one Thread", "two Thread"]
+        assert set(generators.entered_contexts.by_frame) <= before
+
+    def test_a_context_that_is_pushed_again_by_other_code(self, world: World) -> None:
+        """A generator that has popped its context stands in none, although other code pushes the same object again."""
+        context = world.one.app_context()
+
+        def reads() -> t.Iterator[None]:
+            with context:
+                world.Thread("forum", "inside").save()
+            yield
+            world.Thread("forum", "after").save()
+
+        reading = reads()
+        next(reading)
+        with context, world.two.app_context():
+            list(reading)
+        assert world.sent() == ["one Thread", "two Thread"]
+
+    def test_fixtures(self, world: World) -> None:
+        """The code after a fixture, and that of the fixture when it ends, is in the context that the fixture pushed."""
+
+        @contextlib.contextmanager
+        def fixture(app: flask.Flask) -> t.Iterator[None]:
+            with app.app_context():
+                yield
+                world.Thread("forum", "teardown").save()
+
+        with fixture(world.one):
+            world.Thread("forum", "test").save()
+            with fixture(world.two):
+                world.Thread("forum", "test").save()
+            world.Thread("forum", "test").save()
+        assert world.sent() == ["one Thread", "two Thread", "two Thread", "one Thread", "one Thread"]
+
+    def test_comparing_the_items_of_two_apps(self, world: World) -> None:
+        """Results may be read in turns: they need no current context. The generators around them end in any order."""
+
+        def items(app: flask.Flask) -> t.Any:
+            with app.app_context():
+                return list(world.Thread.query("forum"))
+
+        assert [[item.subject for item in pair] for pair in zip(items(world.one), items(world.two), strict=True)]
+        assert world.sent() == ["one Thread", "two Thread"]
+
+
+def test_a_flask_without_the_private_name() -> None:
+    """Flask 3.2 counts the pushes by another name. Without both, a context counts as pushed once."""
+    assert pushes._depth(type("Context", (), {"_push_count": 2})()) == 2
+    assert pushes._depth(type("Context", (), {})()) == 1
+
+
+def test_a_thread_may_begin_with_the_push_of_a_context(world: World) -> None:
+    """Where no Python code pushes a context, no generator does."""
+    pushed = threading.Event()
+    steps = [world.one.app_context().push, pushed.set]
+    _thread.start_new_thread(list, (map(operator.methodcaller("__call__"), steps),))
+    assert pushed.wait(30)
+
+
+def pushed(app: flask.Flask) -> t.Any:
+    """A context of an app, which is pushed."""
+    context = app.app_context()
+    context.push()
+    return context
+
+
+def pop_all(*suspended: t.Generator[None] | t.Iterator[None]) -> None:
+    """Close generators and pop contexts that ended in the wrong order, which Flask reports."""
+    for generator in suspended:
+        with contextlib.suppress(AssertionError, LookupError):
+            t.cast("t.Generator[None]", generator).close()
+    while flask.has_app_context():
+        flask.globals.app_ctx._get_current_object().pop()
