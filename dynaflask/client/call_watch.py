@@ -20,7 +20,7 @@ class CallWatch:
         is_limited: The tenant has a limit.
         light_seconds: As of :class:`.OperationRecorder`; 0 for a limit, which needs the operation of each call.
         is_single: A call is one request with its response, and nothing else is done with it.
-        is_light: Nothing but the start of its time comes before a call, and no tracer and no retry of a conflict after.
+        is_light: A call is timed, and told to those that watch it. There is no limit, and no repetition.
     """
 
     is_traced: bool
@@ -49,7 +49,7 @@ class CallWatch:
             is_limited=is_limited,
             light_seconds=0.0 if is_limited else recorder.light_seconds,
             is_single=not (is_recorded or retries_conflicts),
-            is_light=is_recorded and not (is_traced or retries_conflicts),
+            is_light=is_recorded and not (is_limited or retries_conflicts),
         )
 
     def is_of(self, recorder: OperationRecorder) -> bool:

@@ -64,5 +64,5 @@ def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
             return None
         holder = context.g
     # setdefault: threads that share the holder and come here at once get the same record.
-    record: collections.deque[Entry] | None = vars(holder).get(_RECORD)
+    record: collections.deque[Entry] | None = holder.__dict__.get(_RECORD)
     return vars(holder).setdefault(_RECORD, collections.deque(maxlen=MAX_OPERATIONS)) if record is None else record

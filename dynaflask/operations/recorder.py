@@ -24,6 +24,7 @@ from dynaflask.operations.outcome import NOTHING
 from dynaflask.operations.outcome import Line
 from dynaflask.operations.outcome import consumed_units
 from dynaflask.operations.outcome import finished_operation
+from dynaflask.operations.outcome import response_facts
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.rate_limits import TenantRateLimits
@@ -110,7 +111,9 @@ class OperationRecorder:
         """The receivers of ``operation_finished`` that are connected to this app, or to all apps."""
         return () if operation_finished.is_muted else tuple(operation_finished.receivers_for(self._app()))
 
-    def keep(self, name: str, params: Json, result: Json, source: Source, seconds: float) -> None:
+    def keep(  # noqa: PLR0917 - names take twice the time
+        self, name: str, params: Json, result: Json, source: Source, host: str | None, seconds: float
+    ) -> None:
         """Count a successful call, and keep it for a reader of the context's operations, as the app asks for.
 
         Args:
@@ -118,16 +121,17 @@ class OperationRecorder:
             params: Parameters of the operation.
             result: Result of the call.
             source: Where the call comes from.
+            host: Host of the client's endpoint.
             seconds: The field ``duration_seconds``.
         """
         if name not in ONE_ITEM:
-            self.record(self.operation(name, params, result, source, seconds), receivers=())
+            self.record(self.operation(name, params, result, source, seconds, host=host), receivers=())
             return
         if self.counters:
-            self._count(name, params, result, source, seconds)
+            self._count(name, params, result, source, host, seconds)
         if self.keeps_operations and (record := record_of(self._app())) is not None:
             line = _find_line(name, params) if self.line_readers else NO_LINE
-            metadata = result.get("ResponseMetadata", NOTHING)
+            request_id, retries = response_facts(params, result)
             # A `KeptCall`, made here: a function would add a tenth to what the record takes.
             record.append(
                 (
@@ -136,9 +140,10 @@ class OperationRecorder:
                     params.get("ConsistentRead"),
                     "Item" in result,
                     result.get("ConsumedCapacity"),
-                    metadata.get("RequestId"),
-                    metadata.get("RetryAttempts", 0),
+                    request_id,
+                    retries,
                     source,
+                    host,
                     seconds,
                     time.time(),
                     line,
@@ -146,7 +151,14 @@ class OperationRecorder:
             )
 
     def operation(
-        self, name: str, params: Json, outcome: Json | BaseException, source: Source, seconds: float
+        self,
+        name: str,
+        params: Json,
+        outcome: Json | BaseException,
+        source: Source,
+        seconds: float,
+        *,
+        host: str | None = None,
     ) -> Operation:
         """The operation of a call that has ended.
 
@@ -156,6 +168,7 @@ class OperationRecorder:
             outcome: Result of the call, or its error.
             source: Where the call comes from.
             seconds: The field ``duration_seconds``.
+            host: Host of the client's endpoint; ``None`` if there was no client yet.
         """
         line = _find_line(name, params) if self.line_readers else NO_LINE
         request = current_request(self._app())
@@ -165,6 +178,7 @@ class OperationRecorder:
             params,
             outcome,
             source,
+            host=host,
             route=route,
             seconds=seconds,
             ended_at=time.time(),
@@ -220,13 +234,15 @@ class OperationRecorder:
         if self._sends_timing:
             app.after_request(self._add_server_timing)
 
-    def _count(self, name: str, params: Json, result: Json, source: Source, seconds: float) -> None:
+    def _count(  # noqa: PLR0917 - names take twice the time
+        self, name: str, params: Json, result: Json, source: Source, host: str | None, seconds: float
+    ) -> None:
         _, read_units, write_units = consumed_units(name, result)
         retries = result.get("ResponseMetadata", NOTHING).get("RetryAttempts", 0)
         operation = None
         for counter in tuple(self.counters):  # another thread may remove one
             if not counter.add_success(source, name, seconds, read_units, write_units, retries):
-                operation = operation or self.operation(name, params, result, source, seconds)
+                operation = operation or self.operation(name, params, result, source, seconds, host=host)
                 counter.add(operation)
 
     def _add_server_timing(self, response: flask.Response) -> flask.Response:
@@ -237,8 +253,9 @@ class OperationRecorder:
 
 
 def _find_line(name: str, params: Json) -> Line:
-    # The frames of this function and of its callers in this class and in `RecordedCalls` are passed over.
-    return find_caller(4), _key_hash(params) if name == "GetItem" else None
+    # The frames of this function, of its callers in this class and in `RecordedCalls`, and of their caller are passed
+    # over.
+    return find_caller(5), _key_hash(params) if name == "GetItem" else None
 
 
 def _key_hash(params: Json) -> int | None:
