@@ -70,7 +70,8 @@ class RecordedCalls(LeasedCalls):
             self._record(operation_name, operation_kwargs, result, started, traced=traced)
             return result
         if watch.keeps_calls:
-            self._recorder.keep(operation_name, operation_kwargs, result, self._source, self._host, seconds)
+            host = None if self._lease is None else self._lease.host
+            self._recorder.keep(operation_name, operation_kwargs, result, self._source, host, seconds)
         if traced:
             call = finished_success(operation_name, operation_kwargs, result, self._source, seconds, self._place)
             Tracing.finish(traced, call)
@@ -86,14 +87,9 @@ class RecordedCalls(LeasedCalls):
         receivers: Receivers = (),
         traced: Traced,
     ) -> None:
-        seconds = time.perf_counter() - started
-        operation = self._recorder.operation(name, params, outcome, self._source, seconds, host=self._host)
+        seconds, host = time.perf_counter() - started, None if self._lease is None else self._lease.host
+        operation = self._recorder.operation(name, params, outcome, self._source, seconds, host=host)
         self._recorder.record(operation, own_capacity=self._own_capacity, receivers=receivers)
         if traced:
             error = outcome if isinstance(outcome, BaseException) else None
             Tracing.finish(traced, finished_call(operation, place=self._place, error=error))
-
-    @property
-    def _host(self) -> str | None:
-        """Host of the client's endpoint; None if there was no client yet."""
-        return None if self._lease is None else self._lease.host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import time
 import types
@@ -48,7 +49,7 @@ Interceptor = t.Callable[[str, t.Any, t.Any], t.Any]
 Receivers = tuple[t.Callable[..., t.Any], ...]
 
 # Makes the hash of a key useless outside of this process, whatever PYTHONHASHSEED is.
-_SALT = os.urandom(16).hex()
+_SALT = os.urandom(16)
 
 
 class OperationRecorder:
@@ -128,7 +129,11 @@ class OperationRecorder:
             self.record(self.operation(name, params, result, source, seconds, host=host), receivers=())
             return
         if self.counters:
-            self._count(name, params, result, source, host, seconds)
+            _, read_units, write_units = consumed_units(name, result)
+            retries = result.get("ResponseMetadata", NOTHING).get("RetryAttempts", 0)
+            for counter in tuple(self.counters):  # another thread may remove one
+                if not counter.add_success(source, name, seconds, read_units, write_units, retries):
+                    counter.add(self.operation(name, params, result, source, seconds, host=host))
         if self.keeps_operations and (record := record_of(self._app())) is not None:
             line = _find_line(name, params) if self.line_readers else NO_LINE
             request_id, retries = response_facts(params, result)
@@ -234,17 +239,6 @@ class OperationRecorder:
         if self._sends_timing:
             app.after_request(self._add_server_timing)
 
-    def _count(  # noqa: PLR0917 - names take twice the time
-        self, name: str, params: Json, result: Json, source: Source, host: str | None, seconds: float
-    ) -> None:
-        _, read_units, write_units = consumed_units(name, result)
-        retries = result.get("ResponseMetadata", NOTHING).get("RetryAttempts", 0)
-        operation = None
-        for counter in tuple(self.counters):  # another thread may remove one
-            if not counter.add_success(source, name, seconds, read_units, write_units, retries):
-                operation = operation or self.operation(name, params, result, source, seconds, host=host)
-                counter.add(operation)
-
     def _add_server_timing(self, response: flask.Response) -> flask.Response:
         value = header_value(self.recorded_operations())
         if value:
@@ -259,16 +253,14 @@ def _find_line(name: str, params: Json) -> Line:
 
 
 def _key_hash(params: Json) -> int | None:
-    # The values alone: the representation of the whole key takes three times as long.
-    text = _SALT
+    key = params.get("Key")
+    if key is None:
+        return None  # The program has called the connection without a key, and got an error.
     try:
-        for value in params["Key"].values():
-            for content in value.values():
-                text += f"{content!r},"
-    except (AttributeError, KeyError):
-        # The program has called the connection without a key, and got an error.
-        return None
-    return hash(text)
+        return hash(_SALT + marshal.dumps(key, 0))  # 0: equal keys are equal bytes
+    except ValueError:
+        # A value is of a class of the program, such as an enumeration. This takes three times as long.
+        return hash(_SALT + repr(key).encode())
 
 
 def _make_meter(settings: Values) -> Meter:
