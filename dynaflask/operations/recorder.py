@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
-import os
 import time
 import types
 import typing as t
@@ -30,6 +28,7 @@ from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.rate_limits import TenantRateLimits
 from dynaflask.operations.requests import Json
+from dynaflask.operations.requests import key_hash
 from dynaflask.operations.server_timing import header_value
 from dynaflask.operations.slow_log import SlowLog
 from dynaflask.operations.tenant_lru import MAX_TENANTS
@@ -47,9 +46,6 @@ Interceptor = t.Callable[[str, t.Any, t.Any], t.Any]
 
 #: Functions that are called with an app and ``operation``.
 Receivers = tuple[t.Callable[..., t.Any], ...]
-
-# Makes the hash of a key useless outside of this process, whatever PYTHONHASHSEED is.
-_SALT = os.urandom(16)
 
 
 class OperationRecorder:
@@ -249,18 +245,7 @@ class OperationRecorder:
 def _find_line(name: str, params: Json) -> Line:
     # The frames of this function, of its callers in this class and in `RecordedCalls`, and of their caller are passed
     # over.
-    return find_caller(5), _key_hash(params) if name == "GetItem" else None
-
-
-def _key_hash(params: Json) -> int | None:
-    key = params.get("Key")
-    if key is None:
-        return None  # The program has called the connection without a key, and got an error.
-    try:
-        return hash(_SALT + marshal.dumps(key, 0))  # 0: equal keys are equal bytes
-    except ValueError:
-        # A value is of a class of the program, such as an enumeration. This takes three times as long.
-        return hash(_SALT + repr(key).encode())
+    return find_caller(5), key_hash(params) if name == "GetItem" else None
 
 
 def _make_meter(settings: Values) -> Meter:
