@@ -15,7 +15,9 @@ class CallWatch:
 
     Attributes:
         is_traced: The app has a tracer.
-        keeps_calls: The app counts calls, or keeps those of a context.
+        counts_calls: The app has counters.
+        keeps_operations: The app keeps the operations of a context.
+        tells_calls: One of these three: a call on several items needs its operation.
         is_recorded: Each call ends in the recorder or a tracer, even if the signal has no receivers.
         is_limited: The tenant has a limit.
         light_seconds: As of :class:`.OperationRecorder`; 0 for a limit, which needs the operation of each call.
@@ -24,7 +26,9 @@ class CallWatch:
     """
 
     is_traced: bool
-    keeps_calls: bool
+    counts_calls: bool
+    keeps_operations: bool
+    tells_calls: bool
     is_recorded: bool
     is_limited: bool
     light_seconds: float
@@ -41,10 +45,13 @@ class CallWatch:
             retries_conflicts: A call is repeated after a conflict.
         """
         is_traced = bool(recorder.tracing.tracers)
+        counts_calls, keeps_operations = bool(recorder.counters), recorder.keeps_operations
         is_recorded = recorder.is_enabled or is_traced or is_limited
         return cls(
             is_traced=is_traced,
-            keeps_calls=recorder.keeps_calls,
+            counts_calls=counts_calls,
+            keeps_operations=keeps_operations,
+            tells_calls=is_traced or counts_calls or keeps_operations,
             is_recorded=is_recorded,
             is_limited=is_limited,
             light_seconds=0.0 if is_limited else recorder.light_seconds,
@@ -58,4 +65,4 @@ class CallWatch:
         Args:
             recorder: The app's recorder.
         """
-        return bool(recorder.tracing.tracers) is self.is_traced and recorder.keeps_calls is self.keeps_calls
+        return bool(recorder.tracing.tracers) is self.is_traced and bool(recorder.counters) is self.counts_calls

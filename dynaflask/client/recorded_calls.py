@@ -57,8 +57,8 @@ class RecordedCalls(LeasedCalls):
 
     def _make_light_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         """As `_make_recorded_call`, without receivers and limits: most successful calls need no `Operation`."""
-        watch = self._watch
-        traced = self._recorder.tracing.start() if watch.is_traced else []
+        watch, recorder = self._watch, self._recorder
+        traced = recorder.tracing.start() if watch.is_traced else []
         started = time.perf_counter()
         try:
             result = self._make_call(operation_name, operation_kwargs)
@@ -66,15 +66,19 @@ class RecordedCalls(LeasedCalls):
             self._record(operation_name, operation_kwargs, error, started, traced=traced)
             raise
         seconds = time.perf_counter() - started
-        if seconds >= watch.light_seconds or (traced and operation_name not in ONE_ITEM):
+        if seconds >= watch.light_seconds or (watch.tells_calls and operation_name not in ONE_ITEM):
             self._record(operation_name, operation_kwargs, result, started, traced=traced)
             return result
-        if watch.keeps_calls:
+        if watch.counts_calls or watch.keeps_operations:
             host = None if self._lease is None else self._lease.host
-            self._recorder.keep(operation_name, operation_kwargs, result, self._source, host, seconds)
+            if watch.counts_calls:
+                recorder.count(operation_name, operation_kwargs, result, self._source, host, seconds)
+            if watch.keeps_operations:
+                recorder.keep(operation_name, operation_kwargs, result, self._source, host, seconds)
         if traced:
-            call = finished_success(operation_name, operation_kwargs, result, self._source, seconds, self._place)
-            Tracing.finish(traced, call)
+            Tracing.finish(
+                traced, finished_success(operation_name, operation_kwargs, result, self._source, seconds, self._place)
+            )
         return result
 
     def _record(
