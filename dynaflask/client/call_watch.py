@@ -20,7 +20,7 @@ class CallWatch:
         tells_calls: One of these three: a call on several items needs its operation.
         is_recorded: Each call ends in the recorder or a tracer, even if the signal has no receivers.
         is_limited: The tenant has a limit.
-        light_seconds: As of :class:`.OperationRecorder`; 0 for a limit, which needs the operation of each call.
+        light_seconds: As of :class:`.OperationRecorder`.
         is_single: A call is one request with its response, and nothing else is done with it.
         is_light: A call is timed, and told to those that watch it. There is no limit, and no repetition.
     """
@@ -54,7 +54,7 @@ class CallWatch:
             tells_calls=is_traced or counts_calls or keeps_operations,
             is_recorded=is_recorded,
             is_limited=is_limited,
-            light_seconds=0.0 if is_limited else recorder.light_seconds,
+            light_seconds=recorder.light_seconds,
             is_single=not (is_recorded or retries_conflicts),
             is_light=is_recorded and not (is_limited or retries_conflicts),
         )

@@ -215,8 +215,11 @@ class Slot:
         Returns:
             False if nothing was counted: the slot keeps the operation, or has no entry for it.
         """
-        totals, counts = self.tenants.get(tenant), self.places.get(place)
-        if totals is None or counts is None or seconds > counts.most_seconds or units > counts.most_units:
+        try:
+            totals, counts = self.tenants[tenant], self.places[place]
+        except KeyError:
+            return False
+        if seconds > counts.most_seconds or units > counts.most_units:
             return False
         totals.calls += 1
         totals.units += units
