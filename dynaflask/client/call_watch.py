@@ -15,16 +15,20 @@ class CallWatch:
 
     Attributes:
         is_traced: The app has a tracer.
-        keeps_calls: The app counts calls, or keeps those of a context.
+        counts_calls: The app has counters.
+        keeps_operations: The app keeps the operations of a context.
+        tells_calls: One of these three: a call on several items needs its operation.
         is_recorded: Each call ends in the recorder or a tracer, even if the signal has no receivers.
         is_limited: The tenant has a limit.
-        light_seconds: As of :class:`.OperationRecorder`; 0 for a limit, which needs the operation of each call.
+        light_seconds: As of :class:`.OperationRecorder`.
         is_single: A call is one request with its response, and nothing else is done with it.
-        is_light: Nothing but the start of its time comes before a call, and no tracer and no retry of a conflict after.
+        is_light: A call is timed, and told to those that watch it. There is no limit, and no repetition.
     """
 
     is_traced: bool
-    keeps_calls: bool
+    counts_calls: bool
+    keeps_operations: bool
+    tells_calls: bool
     is_recorded: bool
     is_limited: bool
     light_seconds: float
@@ -41,15 +45,18 @@ class CallWatch:
             retries_conflicts: A call is repeated after a conflict.
         """
         is_traced = bool(recorder.tracing.tracers)
+        counts_calls, keeps_operations = bool(recorder.counters), recorder.keeps_operations
         is_recorded = recorder.is_enabled or is_traced or is_limited
         return cls(
             is_traced=is_traced,
-            keeps_calls=recorder.keeps_calls,
+            counts_calls=counts_calls,
+            keeps_operations=keeps_operations,
+            tells_calls=is_traced or counts_calls or keeps_operations,
             is_recorded=is_recorded,
             is_limited=is_limited,
-            light_seconds=0.0 if is_limited else recorder.light_seconds,
+            light_seconds=recorder.light_seconds,
             is_single=not (is_recorded or retries_conflicts),
-            is_light=is_recorded and not (is_traced or retries_conflicts),
+            is_light=is_recorded and not (is_limited or retries_conflicts),
         )
 
     def is_of(self, recorder: OperationRecorder) -> bool:
@@ -58,4 +65,4 @@ class CallWatch:
         Args:
             recorder: The app's recorder.
         """
-        return bool(recorder.tracing.tracers) is self.is_traced and recorder.keeps_calls is self.keeps_calls
+        return bool(recorder.tracing.tracers) is self.is_traced and bool(recorder.counters) is self.counts_calls

@@ -121,7 +121,7 @@ class Connection(TransactionCalls):
             if self._watch.is_single:
                 return self._make_call(operation_name, operation_kwargs)
             if self._watch.is_light:
-                return self._make_timed_call(operation_name, operation_kwargs, (), None)
+                return self._make_light_call(operation_name, operation_kwargs)
         if self.bind.retry_conflicts:
             return call_until_free(
                 self._make_recorded_call,

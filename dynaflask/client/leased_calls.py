@@ -15,6 +15,7 @@ from dynaflask.client.plain_requests import decoded
 from dynaflask.client.pooled_client import PooledClient
 from dynaflask.client.table_calls import TableCalls
 from dynaflask.client.traced_caller import TracedCaller
+from dynaflask.client.traced_caller import make_traced_call
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.operations.tracing import Place
 
@@ -45,18 +46,30 @@ class LeasedCalls(TableCalls):
                 pooled = lease.pooled_client()
                 try:
                     pooled.active_calls.append(None)
-                    is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
                     # If it is not open, another thread evicted the client before it could see this call.
-                    if pooled.is_open and is_bare and pooled.is_direct:
-                        return pooled.api_call._make_api_call(operation_name, operation_kwargs)
                     if pooled.is_open:
-                        call = pooled.api_call if is_bare else ApiCall(self._api_caller(operation_name, pooled))
-                        return call._make_api_call(operation_name, decoded(operation_kwargs))
+                        is_bare = self._is_bare and recorder.interceptor is None and not recorder.tracing.tracers
+                        if is_bare and pooled.is_direct:
+                            return pooled.api_call._make_api_call(operation_name, operation_kwargs)
+                        return self._make_call_on(pooled, operation_name, operation_kwargs)
                 finally:
                     pooled.active_calls.pop()
         except CALL_ERRORS as error:
             self._annotate(error, operation_name, pooled)
             raise
+
+    def _make_call_on(
+        self, pooled: PooledClient, operation_name: str, operation_kwargs: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
+        """Make a call with what the connection and the app add to it, or for botocore's client."""
+        recorder, api_call = self._recorder, pooled.api_call
+        is_bare = self._is_bare and recorder.interceptor is None
+        if is_bare and pooled.is_direct:
+            self._remember_place(pooled)
+            return make_traced_call(api_call, recorder.tracing, operation_name, operation_kwargs)
+        if not is_bare or recorder.tracing.tracers:
+            api_call = ApiCall(self._api_caller(operation_name, pooled))
+        return api_call._make_api_call(operation_name, decoded(operation_kwargs))
 
     def _open_lease(self) -> Lease:
         """The app's claim on the client, if the context has not ended."""
@@ -80,8 +93,11 @@ class LeasedCalls(TableCalls):
         if self.bind.call_timeout_seconds is not None:
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
         if recorder.tracing.tracers:
-            if pooled is not self._placed:
-                # In this order: a thread that shares the connection must not find the place of an earlier client.
-                self._place, self._placed = pooled.place, pooled
+            self._remember_place(pooled)
             api_caller = TracedCaller(api_caller, recorder.tracing, is_direct=is_direct)
         return api_caller
+
+    def _remember_place(self, pooled: PooledClient) -> None:
+        if pooled is not self._placed:
+            # In this order: a thread that shares the connection must not find the place of an earlier client.
+            self._place, self._placed = pooled.place, pooled

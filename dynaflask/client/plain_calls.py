@@ -94,6 +94,7 @@ class PlainCalls(pynamodb.connection.Connection):
     _attribute_count: int = 0
     _watch: CallWatch
     _make_call: t.Callable[[str, dict[str, t.Any]], dict[str, t.Any]]
+    _make_light_call: t.Callable[[str, dict[str, t.Any]], dict[str, t.Any]]
 
     def get_item(
         self,
@@ -245,9 +246,11 @@ class PlainCalls(pynamodb.connection.Connection):
                 request.is_result_kept = True
                 return self.dispatch(operation_name, decoded(request))
             request[RETURN_CONSUMED_CAPACITY] = TOTAL
-            if self._watch.is_single and not operation_finished.receivers:
-                return self._make_call(operation_name, request)
-            request.is_result_kept = True
+            if not operation_finished.receivers:
+                if self._watch.is_single:
+                    return self._make_call(operation_name, request)
+                if self._watch.is_light:
+                    return self._make_light_call(operation_name, request)
             return self._make_api_call(operation_name, request)
         except BOTOCORE_EXCEPTIONS as error:
             error_type, message = ERRORS[operation_name]

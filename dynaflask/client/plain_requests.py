@@ -48,12 +48,14 @@ class PlainRequest(dict[str, t.Any]):
             a result of plain items. Only a call that the direct transport makes at its first attempt uses it. It must
             not run code of the program.
         is_result_kept: False if nothing sees the result but the lane, which needs no ``ResponseMetadata``.
+        response: The response that the direct transport has taken the result from, at its first attempt; else None.
         has_encoded_items: True if the item, or items of a batch write, may be JSON already. Only the direct transport
             can read them: see :func:`decoded`.
     """
 
     decode: t.Callable[[bytes], Json | None] | None = None
     is_result_kept: bool = True
+    response: t.Any = None
     has_encoded_items: bool = False
 
 

@@ -39,35 +39,46 @@ class RecordedCalls(LeasedCalls):
         self._placed, self._place = None, UNKNOWN_PLACE
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
-        recorder = self._recorder
+        recorder, watch = self._recorder, self._watch
         receivers = recorder.receivers() if operation_finished.receivers else ()
-        if not (self._watch.is_recorded or receivers):
-            return self._make_call(operation_name, operation_kwargs)
-        traced = recorder.tracing.start() if recorder.tracing.tracers else None
-        return self._make_timed_call(operation_name, operation_kwargs, receivers, traced)
-
-    def _make_timed_call(
-        self, operation_name: str, operation_kwargs: dict[str, t.Any], receivers: Receivers, traced: Traced | None
-    ) -> dict[str, t.Any]:
-        watch, started = self._watch, time.perf_counter()
+        if not (receivers or watch.is_limited):
+            make_call = self._make_light_call if watch.is_recorded else self._make_call
+            return make_call(operation_name, operation_kwargs)
+        traced, started = recorder.tracing.start(), time.perf_counter()
         try:
             if watch.is_limited:
-                self._recorder.limits.check_limit(self.tenant, self._own_capacity)
+                recorder.limits.check_limit(self.tenant, self._own_capacity)
             result = self._make_call(operation_name, operation_kwargs)
         except BaseException as error:
-            seconds = time.perf_counter() - started
-            self._record(operation_name, operation_kwargs, error, seconds, receivers=receivers, traced=traced)
+            self._record(operation_name, operation_kwargs, error, started, receivers=receivers, traced=traced)
+            raise
+        self._record(operation_name, operation_kwargs, result, started, receivers=receivers, traced=traced)
+        return result
+
+    def _make_light_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
+        """As `_make_recorded_call`, without receivers and limits: most successful calls need no `Operation`."""
+        watch, recorder = self._watch, self._recorder
+        traced = recorder.tracing.start() if watch.is_traced else []
+        started = time.perf_counter()
+        try:
+            result = self._make_call(operation_name, operation_kwargs)
+        except BaseException as error:
+            self._record(operation_name, operation_kwargs, error, started, traced=traced)
             raise
         seconds = time.perf_counter() - started
-        if receivers or seconds >= watch.light_seconds or (traced and operation_name not in ONE_ITEM):
-            self._record(operation_name, operation_kwargs, result, seconds, receivers=receivers, traced=traced)
+        if seconds >= watch.light_seconds or (watch.tells_calls and operation_name not in ONE_ITEM):
+            self._record(operation_name, operation_kwargs, result, started, traced=traced)
             return result
-        if watch.keeps_calls:
-            self._recorder.keep(operation_name, operation_kwargs, result, self._current_source(), seconds)
+        if watch.counts_calls or watch.keeps_operations:
+            host = None if self._lease is None else self._lease.host
+            if watch.counts_calls:
+                recorder.count(operation_name, operation_kwargs, result, self._source, host, seconds)
+            if watch.keeps_operations:
+                recorder.keep(operation_name, operation_kwargs, result, self._source, host, seconds)
         if traced:
-            source = self._current_source()
-            call = finished_success(operation_name, operation_kwargs, result, source, seconds, self._place)
-            Tracing.finish(traced, call)
+            Tracing.finish(
+                traced, finished_success(operation_name, operation_kwargs, result, self._source, seconds, self._place)
+            )
         return result
 
     def _record(
@@ -75,19 +86,14 @@ class RecordedCalls(LeasedCalls):
         name: str,
         params: dict[str, t.Any],
         outcome: t.Any,
-        seconds: float,
+        started: float,
         *,
-        receivers: Receivers,
-        traced: Traced | None,
+        receivers: Receivers = (),
+        traced: Traced,
     ) -> None:
-        operation = self._recorder.operation(name, params, outcome, self._current_source(), seconds)
+        seconds, host = time.perf_counter() - started, None if self._lease is None else self._lease.host
+        operation = self._recorder.operation(name, params, outcome, self._source, seconds, host=host)
         self._recorder.record(operation, own_capacity=self._own_capacity, receivers=receivers)
         if traced:
             error = outcome if isinstance(outcome, BaseException) else None
             Tracing.finish(traced, finished_call(operation, place=self._place, error=error))
-
-    def _current_source(self) -> Source:
-        host = None if self._lease is None else self._lease.host
-        if host is not self._source.host:
-            self._source = self._source._replace(host=host)
-        return self._source

@@ -1,4 +1,4 @@
-"""Makes a call that the tracers of its app see."""
+"""Makes calls that the tracers of their app see."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import typing as t
 
 from dynaflask.operations.tracing import TracedBlock
 from dynaflask.operations.tracing import Tracing
+from dynaflask.operations.tracing import active
 from dynaflask.operations.tracing import current_tracing
 from dynaflask.operations.tracing import silenced
 
@@ -26,14 +27,29 @@ class TracedCaller:
 
     # PynamoDB calls a client by this name.
     def _make_api_call(self, operation_name: str, params: dict[str, t.Any]) -> t.Any:
-        # Not a context manager, which would take as long as all else that a traced call adds here.
-        block = TracedBlock(self._tracing)
-        token = current_tracing.set(block)
-        try:
-            if self._is_direct:
-                return self._api_caller._make_api_call(operation_name, params)
-            with silenced():
-                return self._api_caller._make_api_call(operation_name, params)
-        finally:
-            block.end()
-            current_tracing.reset(token)
+        if self._is_direct:
+            return make_traced_call(self._api_caller, self._tracing, operation_name, params)
+        with active(self._tracing), silenced():
+            return self._api_caller._make_api_call(operation_name, params)
+
+
+def make_traced_call(
+    api_caller: t.Any, tracing: Tracing, operation_name: str, params: dict[str, t.Any]
+) -> dict[str, t.Any]:
+    """Make a call on the direct transport, which gives it to botocore only if it must.
+
+    Args:
+        api_caller: The transport, or what makes its calls.
+        tracing: The tracers of the app.
+        operation_name: Name of the operation.
+        params: Parameters of the operation.
+    """
+    # Not a context manager, which would take as long as all else that a traced call adds here.
+    block = TracedBlock(tracing)
+    token = current_tracing.set(block)
+    try:
+        result: dict[str, t.Any] = api_caller._make_api_call(operation_name, params)
+    finally:
+        block.end()
+        current_tracing.reset(token)
+    return result

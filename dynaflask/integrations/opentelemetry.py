@@ -67,29 +67,25 @@ class OpenTelemetryTracer:
             started: Result of `start`.
             call: The call.
         """
-        described, errors, seconds = describe(call), error_attributes(call), call.duration_seconds
+        name, common, attributes = describe(call)
+        errors, seconds = error_attributes(call), call.duration_seconds
         # Found once: the SDK would look for it five times.
         parent = context.get_current()
-        parent_context = trace.get_current_span(parent).get_span_context()
-        # Samplers follow the parent, with few exceptions: the attributes of the result are not needed then.
-        is_left_out = parent_context.is_valid and not parent_context.trace_flags.sampled
         span = self._tracer.start_span(
-            described.name,
+            name,
             context=parent,
             kind=trace.SpanKind.CLIENT,
             # A copy, because a sampler may be the program's.
-            attributes={**described.span, **({} if is_left_out else {**errors, **result_attributes(call)})},
+            attributes={**attributes, **errors, **result_attributes(call)},
             start_time=started,
         )
-        if is_left_out and span.is_recording():
-            span.set_attributes({**errors, **result_attributes(call)})
         if call.is_error:
             # Without the message of the error, which may have values of items.
             span.set_status(trace.StatusCode.ERROR)
         span.end(end_time=started + int(seconds * 1e9))
         # With its span, so that an exemplar refers to it.
-        common = {**described.common, **errors} if errors else described.common
-        self._durations.record(seconds, common, context=trace.set_span_in_context(span, parent))
+        measured = {**common, **errors} if errors else common
+        self._durations.record(seconds, measured, context=trace.set_span_in_context(span, parent))
 
     @contextlib.contextmanager
     def silence(self) -> cabc.Iterator[None]:

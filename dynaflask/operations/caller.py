@@ -40,9 +40,6 @@ _library_files: set[str] = set()
 # Files whose code belongs to the program. Their lines end the search.
 _program_files: set[str] = set()
 
-# A named tuple without the function that takes its fields, which takes twice the time.
-_new_tuple = tuple.__new__
-
 
 def find_caller(depth: int = 1) -> Caller | None:
     """The innermost line of the current stack that does not belong to dynaflask or to the libraries below it.
@@ -60,7 +57,7 @@ def find_caller(depth: int = 1) -> Caller | None:
         code = frame.f_code
         file = code.co_filename
         if file not in files:
-            line = _new_tuple(Caller, (file, frame.f_lineno, code.co_name))
+            line = _line(file, frame.f_lineno, code.co_name)
             if file in _program_files:
                 return line
             package = _package(frame.f_globals.get("__name__", ""))
@@ -78,6 +75,10 @@ def find_caller(depth: int = 1) -> Caller | None:
 
 # To find the line of a class, Python parses its file.
 _class_lines: weakref.WeakKeyDictionary[type, Caller] = weakref.WeakKeyDictionary()
+
+
+# Records keep a line thousands of times. They share it.
+_line = functools.lru_cache(1000)(Caller)
 
 
 @functools.lru_cache(1000)

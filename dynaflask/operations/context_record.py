@@ -19,9 +19,7 @@ MAX_OPERATIONS = 1000
 # Flask types these proxies as the objects that they stand for.
 app_ctx: t.Any = _app_ctx
 # The ContextVar behind the proxy: each call of a recorded app looks here, and the proxy takes three times as long.
-_request_context: contextvars.ContextVar[t.Any] = t.cast("t.Any", _request_ctx).__wrapped__
-
-_RECORD = "_dynamo_operations"
+request_context: contextvars.ContextVar[t.Any] = t.cast("t.Any", _request_ctx).__wrapped__
 
 # From Flask 3.2 on, one kind of context is with and without a request. Before, a request context has one.
 _HAS_ONE_CONTEXT = hasattr(flask.ctx.AppContext, "has_request")
@@ -33,11 +31,20 @@ def current_request(app: flask.Flask | None) -> flask.Request | None:
     Args:
         app: The app; ``None`` for one that no longer exists.
     """
-    context = _request_context.get(None)
+    context = request_context.get(None)
     if context is None or context.app is not app:
         return None
     request: flask.Request | None = None if _HAS_ONE_CONTEXT and not context.has_request else context.request
     return request
+
+
+def record_key(app: flask.Flask | None) -> str:
+    """The name of the app's record in the dict of a request or of ``flask.g``, which no other app finds there.
+
+    Args:
+        app: The app.
+    """
+    return f"_dynamo_operations_{id(app)}"
 
 
 def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
@@ -52,17 +59,13 @@ def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
     Returns:
         The record, which is made at first use; ``None`` if the current context is not one of the app.
     """
-    # current_request, written out: each call of an app that keeps its operations comes here.
-    context = _request_context.get(None)
-    if context is not None and context.app is app and not (_HAS_ONE_CONTEXT and not context.has_request):
-        holder = context.request
-    else:
-        if not flask.has_app_context():
+    holder: t.Any = current_request(app)
+    if holder is None:
+        if not flask.has_app_context() or app_ctx.app is not app:
             return None
-        context = app_ctx._get_current_object()
-        if context.app is not app:
-            return None
-        holder = context.g
+        holder = app_ctx.g
+    record: collections.deque[Entry] | None = vars(holder).get(record_key(app))
     # setdefault: threads that share the holder and come here at once get the same record.
-    record: collections.deque[Entry] | None = vars(holder).get(_RECORD)
-    return vars(holder).setdefault(_RECORD, collections.deque(maxlen=MAX_OPERATIONS)) if record is None else record
+    return (
+        vars(holder).setdefault(record_key(app), collections.deque(maxlen=MAX_OPERATIONS)) if record is None else record
+    )

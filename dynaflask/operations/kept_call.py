@@ -15,8 +15,8 @@ ONE_ITEM = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem"})
 
 # What `OperationRecorder.keep` keeps: neither a key nor an item. It is a plain tuple: a class would take as long again
 # to make. The parts: operation, table, ConsistentRead, whether there is an item, ConsumedCapacity, request id, retries,
-# and source, seconds, end and line as `finished_operation` takes them.
-KeptCall = tuple[str, str, t.Any, bool, t.Any, str | None, int, Source, float, float, Line]
+# and source, host, seconds, end and line as `finished_operation` takes them.
+KeptCall = tuple[str, str, t.Any, bool, t.Any, str | None, int, Source, str | None, float, float, Line]
 Entry = Operation | KeptCall
 
 
@@ -30,8 +30,10 @@ def operation_of(entry: Entry, *, route: str | None) -> Operation:
     if type(entry) is Operation:
         return entry
     call = t.cast("KeptCall", entry)
-    name, table, is_consistent, has_item, consumed, request_id, retries, source, seconds, ended_at, line = call
+    name, table, is_consistent, has_item, consumed, request_id, retries, source, host, seconds, ended_at, line = call
     metadata = {"RequestId": request_id, "RetryAttempts": retries}
     params = {"TableName": table, "ConsistentRead": is_consistent}
     result = {"ConsumedCapacity": consumed, "ResponseMetadata": metadata, **({"Item": None} if has_item else {})}
-    return finished_operation(name, params, result, source, route=route, seconds=seconds, ended_at=ended_at, line=line)
+    return finished_operation(
+        name, params, result, source, host=host, route=route, seconds=seconds, ended_at=ended_at, line=line
+    )

@@ -47,14 +47,12 @@ class Source(t.NamedTuple):
         bind_key: Key of the bind.
         model: Name of the model, or ``None``.
         tenant: The tenant, or ``None``.
-        host: Host of the client's endpoint, or ``None``.
     """
 
     app_name: str
     bind_key: str
     model: str | None
     tenant: str | None
-    host: str | None = None
 
 
 class Operation(t.NamedTuple):

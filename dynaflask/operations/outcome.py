@@ -30,6 +30,7 @@ def finished_operation(
     outcome: Json | BaseException,
     source: Source,
     *,
+    host: str | None,
     route: str | None,
     seconds: float,
     ended_at: float,
@@ -42,6 +43,7 @@ def finished_operation(
         params: Parameters of the operation.
         outcome: Result as botocore returns it, or the error as PynamoDB's connection raises it.
         source: Where the call comes from.
+        host: The field of :class:`Operation`, like the next.
         route: The field of :class:`Operation`.
         seconds: The field ``duration_seconds``.
         ended_at: End of the call, in seconds since 1970.
@@ -56,10 +58,11 @@ def finished_operation(
         is_consistent = any(part.get("ConsistentRead") for parts in tables.values() for part in parts)
     if isinstance(outcome, BaseException):
         failure, result, items = _failure_of(outcome), NOTHING, 0
+        request_id, retries = _facts_of(failure.metadata)
     else:
         failure, result, items = NO_FAILURE, outcome, item_count(name, params, outcome)
+        request_id, retries = response_facts(params, outcome)
     consumed, read_units, write_units = consumed_units(name, result)
-    metadata = failure.metadata or result.get("ResponseMetadata") or NOTHING
     # By position: names take twice the time, and an app may ask for the operation of each call.
     return Operation(
         name,
@@ -71,7 +74,7 @@ def finished_operation(
         seconds,
         read_units,
         write_units,
-        metadata.get("RetryAttempts", 0),
+        retries,
         failure.error,
         failure.is_throttled,
         failure.is_refused,
@@ -82,8 +85,8 @@ def finished_operation(
         result.get("ScannedCount", 0),
         is_consistent,
         "ExclusiveStartKey" in params,
-        metadata.get("RequestId"),
-        source.host,
+        request_id,
+        host,
         route,
         *line,
         consumed,
@@ -127,6 +130,22 @@ def _failure_of(error: BaseException) -> Failure:
         ),
         metadata=response.get("ResponseMetadata", NOTHING),
     )
+
+
+def response_facts(params: t.Any, result: Json) -> tuple[str | None, int]:
+    """AWS's id of a request that succeeded, or None; and the number of attempts after the first.
+
+    Args:
+        params: Parameters of the operation. The direct transport may have left the response there, see
+            :class:`dynaflask.client.plain_requests.PlainRequest`: to decode all headers takes five times as long.
+        result: Result as botocore returns it, or without ``ResponseMetadata`` if the response is with the parameters.
+    """
+    response = getattr(params, "response", None)
+    return _facts_of(result.get("ResponseMetadata") or NOTHING) if response is None else (response.request_id, 0)
+
+
+def _facts_of(metadata: Json) -> tuple[str | None, int]:
+    return metadata.get("RequestId"), metadata.get("RetryAttempts", 0)
 
 
 def consumed_units(name: str, result: Json) -> tuple[tuple[Json, ...], float, float]:

@@ -1,11 +1,16 @@
-"""The tables that a request to DynamoDB names."""
+"""The tables and keys that a request to DynamoDB names."""
 
 from __future__ import annotations
 
 import collections.abc as cabc
+import marshal
+import os
 import typing as t
 
 Json = cabc.Mapping[str, t.Any]
+
+# Makes the hash of a key useless outside of this process, whatever PYTHONHASHSEED is.
+_SALT = os.urandom(16)
 
 
 def requests_by_table(params: Json) -> dict[str, list[Json]]:
@@ -44,3 +49,22 @@ def items_of(request: Json) -> list[Json]:
     # A write of a batch is one level deeper than an action of a transaction.
     parts = (request, request.get("PutRequest", {}), request.get("DeleteRequest", {}))
     return [part[name] for part in parts for name in ("Key", "Item") if name in part]
+
+
+def key_hash(params: Json) -> int | None:
+    """The hash of the key in a request, which tells it apart from other keys in this process alone.
+
+    Args:
+        params: The parameters of an operation on one item.
+
+    Returns:
+        The hash; ``None`` if the program has called the connection without a key, and got an error.
+    """
+    key = params.get("Key")
+    if key is None:
+        return None
+    try:
+        return hash(_SALT + marshal.dumps(key, 0))  # 0: equal keys are equal bytes
+    except ValueError:
+        # A value is of a class of the program, such as an enumeration. This takes three times as long.
+        return hash(_SALT + repr(key).encode())

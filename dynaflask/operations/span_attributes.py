@@ -13,13 +13,15 @@ import json
 import typing as t
 import urllib.parse
 
+from dynaflask.operations.operation import Source
 from dynaflask.operations.requests import Json
+from dynaflask.operations.tracing import PAGED
 from dynaflask.operations.tracing import FinishedCall
+from dynaflask.operations.tracing import Place
 
 Attributes = cabc.Mapping[str, t.Any]
 
 HTTPS_PORT = 443
-PAGED = frozenset({"Query", "Scan"})
 # The consumed capacity of a call that asks for no indexes.
 TOTAL = {"TableName", "CapacityUnits"}
 # What many calls share: in each of the caches below, that of the last calls that differ.
@@ -43,18 +45,7 @@ class Described(t.NamedTuple):
 
 def describe(call: FinishedCall) -> Described:
     """What is known of a call without its result."""
-    return _describe(
-        call.operation,
-        call.app_name,
-        call.bind_key,
-        call.model,
-        call.table,
-        call.tenant,
-        call.index_name,
-        call.is_consistent,
-        call.endpoint_url,
-        call.region,
-    )
+    return _describe(call.operation, call.source, call.table, call.index_name, call.is_consistent, call.place)
 
 
 def error_attributes(call: FinishedCall) -> Attributes:
@@ -89,28 +80,24 @@ def result_attributes(call: FinishedCall) -> dict[str, t.Any]:
 @functools.lru_cache(MAX_KEPT)
 def _describe(  # noqa: PLR0917 - the cache takes longer with names
     operation: str,
-    app_name: str,
-    bind_key: str,
-    model: str | None,
+    source: Source,
     table: str | None,
-    tenant: str | None,
     index_name: str | None,
     is_consistent: bool,
-    url: str | None,
-    region: str | None,
+    place: Place,
 ) -> Described:
     common = {
         "db.system.name": "aws.dynamodb",
         "db.operation.name": operation,
-        "dynaflask.app": app_name,
-        "dynaflask.bind": bind_key,
+        "dynaflask.app": source.app_name,
+        "dynaflask.bind": source.bind_key,
         "db.collection.name": table,
-        **({} if url is None else _server(url)),
+        **({} if place.endpoint_url is None else _server(place.endpoint_url)),
     }
     span = {
-        "cloud.region": region,
-        "dynaflask.model": model,
-        "dynaflask.tenant": tenant,
+        "cloud.region": place.region,
+        "dynaflask.model": source.model,
+        "dynaflask.tenant": source.tenant,
         "aws.dynamodb.index_name": index_name,
         "aws.dynamodb.consistent_read": is_consistent or None,
         "aws.dynamodb.table_names": None if table is None else (table,),

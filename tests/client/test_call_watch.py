@@ -23,7 +23,7 @@ def watch_of(app: t.Any, **options: bool) -> CallWatch:
         ({}, {}, True, False),
         ({"meter": True}, {}, False, True),
         ({}, {"retries_conflicts": True}, False, False),
-        ({}, {"is_limited": True}, False, True),
+        ({}, {"is_limited": True}, False, False),
         ({"meter": True}, {"retries_conflicts": True}, False, False),
     ],
     ids=["nothing", "a meter", "retries", "a limit", "a meter and retries"],

@@ -137,7 +137,7 @@ class TestConnectionTemplate:
                         for model, name in ((board, "Board"), (audit, "Audit")):
                             connection = model._get_connection().connection
                             assert list(connection._tables) == [name]
-                            source = connection._current_source()
+                            source = connection._source
                             assert (source.app_name, source.model, source.tenant) == (app.name, name, tenant)
                             assert (connection._model, connection.tenant) == (name, tenant)
         registries = [app.extensions["dynamo"] for app in apps]
@@ -160,7 +160,7 @@ class TestConnectionTemplate:
 
             def finish(self, _: None, call: t.Any) -> None:
                 """Called after it."""
-                heard.append(call.app_name)
+                heard.append(call.source.app_name)
 
         for app in apps:
             with app.app_context():

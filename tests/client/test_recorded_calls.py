@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import typing as t
+from unittest import mock
 
 import dynaflask
+from dynaflask.client.direct.head_pattern import HeadPattern
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -47,3 +49,24 @@ def test_a_limit_holds_for_its_own_app_and_tenant(
             except dynaflask.TenantLimitExceeded:
                 refused.add((name, tenant))
     assert refused == {("us", "blue"), ("eu", "red")}
+
+
+def test_a_record_of_a_read_decodes_no_headers(
+    make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
+) -> None:
+    """The record takes the request id alone. A write, whose whole result the program gets, has the headers."""
+    settings = {"host": recorder.url, "region": "us-east-1", "transport": "direct", "server_timing": True, **KEYS}
+    apps = [make_app(name, **settings) for name in ("us", "eu")]
+    ids: list[str | None] = []
+    for app in apps:
+        with app.app_context():
+            for _ in range(2):
+                thread_model.get("forum", "subject")
+            with mock.patch.object(HeadPattern, "headers", autospec=True, return_value={}) as headers:
+                thread_model.get("forum", "subject")
+                assert headers.call_count == 0
+                thread_model("forum", "subject").save()
+                assert headers.call_count == 1
+            ids += [operation.request_id for operation in db.recorded_operations()]
+    assert len(set(ids)) == len(ids) == 8
+    assert None not in ids

@@ -27,6 +27,7 @@ import dynaflask
 from dynaflask.client.codec import json_codec
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.plain_requests import PlainRequest
+from dynaflask.integrations import app_tracers
 from dynaflask.model import item_lane
 from dynaflask.model.codec import responses
 from dynaflask.model.item_lane import ItemLane
@@ -436,6 +437,20 @@ class TestEncodedItems:
         items = [request.body["Item"] for request in recorder.requests]
         assert items == [items[0]] * 4
         assert encoded == [json_codec.msgspec is not None] * 2
+
+    def test_a_traced_app(
+        self, make_app: MakeApp, recorder: recorders.Recorder, note_model: t.Any, encoded: list[bool]
+    ) -> None:
+        """A tracer sees the call, and changes nothing of it. The other app has none."""
+        apps = [direct_app(make_app, recorder.url, name) for name in ("traced", "plain")]
+        tracer = mock.Mock(modules=frozenset())
+        app_tracers.set_tracer(apps[0], tracer)
+        for app in apps:
+            with app.app_context():
+                note_model("ada", likes=3).save()
+        assert len({json.dumps(request.body, sort_keys=True) for request in recorder.requests}) == 1
+        assert encoded == [json_codec.msgspec is not None] * 2
+        assert [call.args[1].source.app_name for call in tracer.finish.call_args_list] == ["traced"]
 
     def test_numbers_in_keys(self, app: flask.Flask, db: dynaflask.Dynamo, encoded: list[bool]) -> None:
         """A number in a key may have to change, and is not encoded before that."""

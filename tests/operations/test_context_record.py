@@ -143,6 +143,7 @@ def test_an_object_that_is_used_in_another_app(make: MakeApp, db: dynaflask.Dyna
         connection = db.connection
         with eu.app_context():
             connection.list_tables()
+            connection.dispatch("GetItem", {"TableName": "Thread", "Key": {"id": {"S": "1"}}})
             assert names(db) == []
         assert names(db) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import typing as t
 
 import flask
@@ -198,20 +199,27 @@ def test_keys_are_told_apart_and_not_shown(
     assert "secret" not in repr(first)
 
 
-@pytest.mark.parametrize("params", [{"TableName": "Thread"}, {"TableName": "Thread", "Key": ["forum"]}])
-def test_a_call_without_a_key_has_no_hash(make: MakeApp, params: dict[str, t.Any]) -> None:
+def test_a_call_without_a_key_has_no_hash(make: MakeApp) -> None:
     """A program may call a connection with anything. The record of the error is made without a key."""
     app = make(record_operations=True)
     recorder = app.extensions["dynamo"].recorder
     with app.app_context():
         source = Source("app", "default", None, None)
-        operation = recorder.operation("GetItem", params, ValueError("no key"), source, 0.1)
+        operation = recorder.operation("GetItem", {"TableName": "Thread"}, ValueError("no key"), source, 0.1)
     assert (operation.key_hash, operation.error) == (None, "ValueError")
 
 
-@pytest.mark.parametrize("key", [{"id": {"B": b"1"}}, {"id": {"S": "1,2"}, "at": {"N": "3"}}])
+class Forum(str, enum.Enum):
+    """A text of the program's own class."""
+
+    FLASK = "flask"
+
+
+@pytest.mark.parametrize(
+    "key", [{"id": {"B": b"1"}}, {"id": {"S": Forum.FLASK}}, {"id": {"S": "1,2"}, "at": {"N": "3"}}]
+)
 def test_keys_of_all_types_have_a_hash(make: MakeApp, key: dict[str, t.Any]) -> None:
-    """Equal keys have one hash, also binary ones, and keys that only look alike in a row have two."""
+    """Equal keys have one hash, also with bytes or an enumeration. Keys that only look alike in a row have two."""
     app = make(record_operations=True)
     recorder = app.extensions["dynamo"].recorder
 

@@ -6,34 +6,32 @@ import typing as t
 
 import pytest
 
+from dynaflask.operations.operation import Source
 from dynaflask.operations.span_attributes import describe
 from dynaflask.operations.span_attributes import error_attributes
 from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
+from dynaflask.operations.tracing import Place
+
+SOURCE = Source(app_name="forum", bind_key="default", model=None, tenant=None)
 
 
-def call(url: str | None = None, **fields: t.Any) -> FinishedCall:
+def call(url: str | None = None, *, source: Source = SOURCE, **fields: t.Any) -> FinishedCall:
     """A finished call."""
     values = {
         "operation": "Query",
-        "app_name": "forum",
-        "bind_key": "default",
-        "model": None,
+        "source": source,
         "table": None,
-        "tenant": None,
         "duration_seconds": 0.1,
         "read_units": 0.0,
         "write_units": 0.0,
         "retries": 0,
-        "error": None,
         "request_id": None,
         "index_name": None,
-        "item_count": 0,
-        "scanned_count": 0,
         "is_consistent": False,
         "consumed_capacity": (),
     }
-    return FinishedCall(**{**values, **fields, "endpoint_url": url, "region": None})
+    return FinishedCall(**{**values, **fields, "place": Place(url)})
 
 
 def span_attributes(finished: FinishedCall) -> dict[str, t.Any]:
@@ -92,7 +90,7 @@ def test_the_consumed_capacity_is_that_of_each_table() -> None:
 def test_two_apps_and_two_tenants_share_no_attributes() -> None:
     """What is kept of a call is found again for the same app, bind, place, model, table and tenant alone."""
     calls = [
-        call(url, app_name=app, bind_key=bind, tenant=tenant, model=model, table=table, index_name=index)
+        call(url, source=Source(app, bind, model, tenant), table=table, index_name=index)
         for url in ("https://one.example.com", "https://two.example.com")
         for app in ("us", "eu")
         for bind in ("default", "other")
@@ -106,10 +104,10 @@ def test_two_apps_and_two_tenants_share_no_attributes() -> None:
     assert len({repr(attributes) for attributes in first}) == len(calls)
     for each, (_, common, more) in zip(calls, first, strict=True):
         assert common.items() <= more.items()
-        assert (common["dynaflask.app"], common["dynaflask.bind"]) == (each.app_name, each.bind_key)
-        assert common["server.address"] in str(each.endpoint_url)
+        assert (common["dynaflask.app"], common["dynaflask.bind"]) == (each.source.app_name, each.source.bind_key)
+        assert common["server.address"] in str(each.place.endpoint_url)
         assert common["db.collection.name"] == each.table
-        assert (more.get("dynaflask.tenant"), more["dynaflask.model"]) == (each.tenant, each.model)
+        assert (more.get("dynaflask.tenant"), more["dynaflask.model"]) == (each.source.tenant, each.source.model)
         assert more.get("aws.dynamodb.index_name") == each.index_name
 
 

@@ -133,7 +133,7 @@ def test_calls_with_and_without_an_operation_are_told_alike(
         received = tracers["us"].take_calls()
     assert alone == received
     assert len(alone) == 8
-    assert {(call.app_name, call.tenant, call.table, call.region) for call in alone} == {
+    assert {(call.source.app_name, call.source.tenant, call.table, call.place.region) for call in alone} == {
         ("us", "acme", "us-Thread", "us-east-1")
     }
     assert not tracers["eu"].events

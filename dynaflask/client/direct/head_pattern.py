@@ -16,6 +16,7 @@ OK = 200
 HEAD_END = b"\r\n\r\n"
 LENGTH = "content-length"
 CHECKSUM = "x-amz-crc32"
+REQUEST_ID = "x-amzn-requestid"
 # A hostile server could send names that take a tenth of a second to compile. DynamoDB's heads have 300 bytes.
 MAX_LEARNT_BYTES = 4096
 # Its value decides whether the connection is kept, so it is fixed, too.
@@ -36,16 +37,19 @@ class HeadPattern:
     Attributes:
         length: The group of the content length.
         checksum: The group of DynamoDB's checksum of the body; 0 if the head has none.
+        request_id: The group of AWS's id of the request; 0 if the head has none.
     """
 
-    __slots__ = ("_match", "_names", "checksum", "length")
+    __slots__ = ("_match", "_names", "checksum", "length", "request_id")
 
     def __init__(self, pattern: str, names: tuple[str, ...]) -> None:
         # Further clients of the same server find the compiled expression in the cache of `re`.
         self._match = re.compile(f"{pattern}\r\n\r\n").match
         self._names = names
         self.length = names.index(LENGTH) + 1
-        self.checksum = names.index(CHECKSUM) + 1 if CHECKSUM in names else 0
+        self.checksum, self.request_id = (
+            names.index(name) + 1 if name in names else 0 for name in (CHECKSUM, REQUEST_ID)
+        )
 
     @classmethod
     def learn(cls, head: Head) -> HeadPattern | None:

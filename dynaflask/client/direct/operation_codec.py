@@ -107,6 +107,7 @@ class OperationCodec:
         parsed, is_kept = None, True
         if type(params) is PlainRequest:
             is_kept = params.is_result_kept
+            params.response = response
             parsed = None if params.decode is None else params.decode(response.body)
         if parsed is None:
             parsed = parse_plain(response.body, f"{self.name}Output", decoder)

@@ -9,6 +9,7 @@ import zlib
 
 from dynaflask.client.direct.head_pattern import CHECKSUM
 from dynaflask.client.direct.head_pattern import OK
+from dynaflask.client.direct.head_pattern import REQUEST_ID
 from dynaflask.client.direct.head_pattern import HeadPattern
 from dynaflask.client.direct.lenient_reader import FIRST_FINAL_STATUS
 
@@ -59,6 +60,11 @@ class Response:
         return self._headers
 
     @property
+    def request_id(self) -> str | None:
+        """AWS's id of the request, or ``None``."""
+        return self.headers.get(REQUEST_ID)
+
+    @property
     def is_intact(self) -> bool:
         """True for a final response whose body matches the checksum or, without a checksum, is JSON."""
         checksum = self.headers.get(CHECKSUM)
@@ -102,6 +108,12 @@ class UsualResponse(Response):
     def headers(self) -> dict[str, str]:
         """Headers by lower-case name."""
         return self._pattern.headers(self._found)
+
+    @property
+    def request_id(self) -> str | None:
+        """See :class:`Response`."""
+        group = self._pattern.request_id
+        return self._found[group] if group else None
 
     @property
     def is_intact(self) -> bool:

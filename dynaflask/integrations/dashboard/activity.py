@@ -32,13 +32,16 @@ class _Slots:
         # Protects the last slot. Those before it do not change any more.
         self.lock = threading.Lock()
         self.slots: collections.deque[Slot] = collections.deque(maxlen=SLOTS)
+        self._last = Slot()
+        self._last_ends_at = float("-inf")
 
     def slot_at(self, seconds: float) -> Slot:
         """The slot of a time on the clock, or a later one. Hold the lock."""
-        number = int(seconds // SLOT_SECONDS)
-        if not self.slots or self.slots[-1].number < number:
-            self.slots.append(Slot(number))
-        return self.slots[-1]
+        if seconds >= self._last_ends_at:
+            number = int(seconds // SLOT_SECONDS)
+            self._last, self._last_ends_at = Slot(number), (number + 1) * SLOT_SECONDS
+            self.slots.append(self._last)
+        return self._last
 
 
 class Window(t.NamedTuple):
@@ -62,10 +65,6 @@ class Window(t.NamedTuple):
         ]
 
 
-def _now() -> float:
-    return time.monotonic()
-
-
 class Activity:
     """The operations on items of one app in the last five minutes. A forked child starts with none.
 
@@ -77,7 +76,7 @@ class Activity:
     def __init__(self, app: flask.Flask, *, clock: Clock | None = None) -> None:
         # Not the app, which holds this object.
         self._app = weakref.ref(app)
-        clock = _now if clock is None else clock
+        clock = time.monotonic if clock is None else clock
         self._clock = clock
         self._state = ProcessLocal(lambda: _Slots(clock()))
         # The time starts here, not at the first operation.

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import dataclasses
-import math
 import typing as t
+from math import exp
+from math import floor
+from math import log
 
 from dynaflask.operations.caller import find_caller
 from dynaflask.operations.operation import Operation
@@ -133,8 +135,10 @@ class Counts:
         """
         self.calls += 1
         self.units += units
-        bucket = math.floor(math.log(max(seconds, SHORTEST_SECONDS)) * BUCKETS_PER_E)
-        self.durations[bucket] = self.durations.get(bucket, 0) + 1
+        # Not `max()`, which takes longer than the logarithm.
+        shown = seconds if seconds > SHORTEST_SECONDS else SHORTEST_SECONDS
+        bucket, durations = floor(log(shown) * BUCKETS_PER_E), self.durations
+        durations[bucket] = durations.get(bucket, 0) + 1
 
     def merge(self, other: Counts) -> None:
         """Add what other operations have."""
@@ -157,7 +161,7 @@ class Counts:
         for bucket, count in sorted(self.durations.items()):
             rest -= count
             if rest <= 0:
-                return math.exp((bucket + 0.5) / BUCKETS_PER_E)
+                return exp((bucket + 0.5) / BUCKETS_PER_E)
         return 0.0
 
 
@@ -199,7 +203,7 @@ class Slot:
             for reason in reasons:
                 self._count_throttle(Throttle(*reason), 1)
 
-    def add_success(self, tenant: str | None, place: tuple[str, str, str | None], seconds: float, units: float) -> bool:
+    def add_success(self, tenant: str | None, place: t.Any, seconds: float, units: float) -> bool:
         """Count a successful call.
 
         Args:
@@ -211,8 +215,11 @@ class Slot:
         Returns:
             False if nothing was counted: the slot keeps the operation, or has no entry for it.
         """
-        totals, counts = self.tenants.get(tenant), self.places.get(t.cast("Place", place))
-        if totals is None or counts is None or seconds > counts.most_seconds or units > counts.most_units:
+        try:
+            totals, counts = self.tenants[tenant], self.places[place]
+        except KeyError:
+            return False
+        if seconds > counts.most_seconds or units > counts.most_units:
             return False
         totals.calls += 1
         totals.units += units

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
@@ -69,17 +68,16 @@ class Metrics:
         self.tenant_units = counter("tenant_consumed_units", "Capacity units of a tenant.", "app", "tenant", "unit")
         self._clients = gauge("pool_clients", "botocore's clients in the pool.")
         self._sockets = gauge("pool_open_sockets", "Open connections of the clients in the pool.")
-        self._sampled: tuple[int, int] | None = None
+        self._next_sample = 0.0
 
     def sample_pool(self) -> None:
-        """Set the gauges of the pool, at most once a second in each process.
+        """Set the gauges of the pool, at most once a second. A worker that has just been forked may wait as long.
 
         They are set by calls, because a function of a gauge does not run where several processes share their metrics.
         """
-        # With the process: a worker that was forked in this second has a pool of its own.
-        second = (os.getpid(), int(time.monotonic()))
-        if second != self._sampled:
-            self._sampled = second
+        now = time.monotonic()
+        if now >= self._next_sample:
+            self._next_sample = now + 1
             stats = pool.stats()
             self._clients.set(stats.clients)
             self._sockets.set(stats.open_sockets)

@@ -77,9 +77,16 @@ class TestUsual:
         """Status, headers, body, and whether the connection can be used again."""
         first, usual = (read(answer(BODY, headers=KEPT), times=times) for times in (1, 2))
         assert (type(first), type(usual)) == (Response, UsualResponse)
-        names = ("status_code", "headers", "body", "is_complete", "is_intact", "keeps_alive")
+        names = ("status_code", "headers", "body", "is_complete", "is_intact", "keeps_alive", "request_id")
         assert [getattr(usual, name) for name in names] == [getattr(first, name) for name in names]
-        assert usual.headers["x-amzn-requestid"] == "R1"
+        assert usual.headers["x-amzn-requestid"] == usual.request_id == "R1"
+
+    @pytest.mark.parametrize("times", [1, 2], ids=["first", "usual"])
+    def test_a_server_without_request_ids(self, times: int) -> None:
+        """A proxy or a stand-in may send none."""
+        data = answer(BODY, headers={"Connection": "keep-alive"}).replace(b"x-amzn-RequestId", b"x-other")
+        response = read(data, times=times)
+        assert (type(response), response.request_id) == ((Response, UsualResponse)[times - 1], None)
 
     def test_two_servers(self) -> None:
         """Two apps have readers of their own, and each sees the headers of its own server."""
