@@ -12,6 +12,7 @@ import functools
 import inspect
 import opcode
 import sys
+import threading
 import types
 import typing as t
 import weakref
@@ -23,6 +24,7 @@ if t.TYPE_CHECKING:
     from flask.ctx import AppContext
 
 app_ctx: t.Any = _app_ctx
+request: t.Any = flask.request
 
 # Code whose frame may be suspended, and resumed later: generators, asynchronous generators and coroutines.
 SUSPENDABLE: t.Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
@@ -68,6 +70,8 @@ class Push:
         inside: The ids of the generators that were running: what they do in the context is right.
         request: The request that it was pushed for, or None.
         is_of_stream: True for a push of ``flask.stream_with_context``.
+        covers_context: True if it covers another app context, or none.
+        covers_request: True if it covers another request, or none.
 
     Attributes:
         depth: How many times the context was pushed then, with this push.
@@ -81,11 +85,16 @@ class Push:
         inside: frozenset[int],
         request: t.Any = None,
         is_of_stream: bool = False,
+        covers_context: bool = False,
+        covers_request: bool = False,
     ) -> None:
         # A weak reference: the context owns this.
         self._context = weakref.ref(context)
         self._request = None if request is None else weakref.ref(request)
         self.is_of_stream = is_of_stream
+        self.covers_context = covers_context
+        self.covers_request = covers_request
+        self._thread = threading.get_ident()
         self.generators = generators
         self.inside = inside
         self.app_name = context.app.name
@@ -104,6 +113,17 @@ class Push:
         """False once the context was popped."""
         context = self._context()
         return context is not None and self.depth <= _depth(context)
+
+    @property
+    def is_beside(self) -> bool:
+        """True if the running code has read a part of the stream, and goes on beside it, in the stream's request.
+
+        A thread that the stream has begun is of the stream, too, and has a copy of its context.
+        """
+        if not self.is_of_stream or self._thread != threading.get_ident():
+            return False
+        running = set(map(id, entered_contexts.running()))
+        return self.is_in(None, _current_request()) and running.isdisjoint(map(id, self.generators))
 
     @property
     def is_last(self) -> bool:
@@ -180,12 +200,15 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
         context = app_ctx._get_current_object()
         streamed = _streamed_request(generators)
         request_context = streamed or _pushed_request(sys._getframe(1))
+        pushed_request = request_context and request_context.request
         push = Push(
             context,
             generators=generators,
             inside=frozenset(map(id, entered_contexts.running())),
-            request=request_context and request_context.request,
+            request=pushed_request,
             is_of_stream=streamed is not None,
+            covers_context=_covered_context(context) is not context,
+            covers_request=_current_request() is not pushed_request,
         )
         pushes: list[Push] = vars(context).setdefault(_PUSHES, [])
         # Those that were as deep have been popped, and would seem to be current while this one is. A stream is known to
@@ -203,7 +226,7 @@ def require_own_context(context: AppContext) -> None:
 
     Raises:
         RuntimeError: The running generator stands in a block of another context, or pushed another one, and the current
-            one was not pushed inside of that.
+            one was not pushed inside of that. Or the context is that of a stream, and the running code is not.
     """
     for frame in entered_contexts.running():
         entered = entered_contexts.innermost(frame)
@@ -214,7 +237,14 @@ def require_own_context(context: AppContext) -> None:
                     f" another one, of {context.app.name!r}, is current: its calls would go there. Leave that context"
                     " before you resume the generator, or read the generator to its end before you push the context."
                 )
-            return
+            break
+    last = _last_push(context)
+    if last is not None and last.covers_context and last.is_beside:
+        raise RuntimeError(
+            f"A streamed response of {context.app.name!r} has been read in part, and Flask's current context is that of"
+            " the response: calls beside it would go to its app and tenant. Read the response to its end, or close it"
+            " with response.close(), before the next call."
+        )
 
 
 def is_in_other_request(context: AppContext, root: t.Any, request: object) -> bool:
@@ -229,6 +259,8 @@ def is_in_other_request(context: AppContext, root: t.Any, request: object) -> bo
         request: The current request, or None. Copies of its context have the same one.
     """
     last = _last_push(context)
+    if last is not None and last.covers_request and last.is_beside:
+        return True
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code is flask.Flask.wsgi_app.__code__:
@@ -253,6 +285,17 @@ def _last_push(context: AppContext) -> Push | None:
 def _pushed_inside(context: AppContext) -> frozenset[int]:
     last = _last_push(context)
     return frozenset() if last is None else last.inside
+
+
+def _covered_context(context: AppContext) -> t.Any:
+    """The app context that was current before the last push of this one."""
+    # Flask's private name. Without it, as from 3.2 on, no push is known to be of a stream.
+    tokens = getattr(context, "_cv_tokens", None)
+    return tokens[-1].old_value if tokens else None
+
+
+def _current_request() -> t.Any:
+    return request._get_current_object() if flask.has_request_context() else None
 
 
 def _streamed_request(generators: tuple[types.FrameType, ...]) -> t.Any:
