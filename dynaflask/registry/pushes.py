@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import threading
 import types
 import typing as t
 import weakref
@@ -23,6 +24,7 @@ if t.TYPE_CHECKING:
     from flask.ctx import AppContext
 
 app_ctx: t.Any = _app_ctx
+request: t.Any = flask.request
 
 # Modules whose functions push a context, and send the signal of that.
 PUSHING: t.Final = frozenset({"blinker.base", "flask.ctx"})
@@ -40,6 +42,8 @@ class Push:
         inside: The ids of the generators that were running: what they do in the context is right.
         request: The request that it was pushed for, or None.
         is_of_stream: True for a push of ``flask.stream_with_context``.
+        covers_context: True if it covers another app context, or none.
+        covers_request: True if it covers another request, or none.
 
     Attributes:
         depth: How many times the context was pushed then, with this push.
@@ -53,11 +57,16 @@ class Push:
         inside: frozenset[int],
         request: t.Any = None,
         is_of_stream: bool = False,
+        covers_context: bool = False,
+        covers_request: bool = False,
     ) -> None:
         # A weak reference: the context owns this.
         self._context = weakref.ref(context)
         self._request = None if request is None else weakref.ref(request)
         self.is_of_stream = is_of_stream
+        self.covers_context = covers_context
+        self.covers_request = covers_request
+        self._thread = threading.get_ident()
         self.generators = generators
         self.inside = inside
         self.app_name = context.app.name
@@ -76,6 +85,17 @@ class Push:
         """False once the context was popped."""
         context = self._context()
         return context is not None and self.depth <= _depth(context)
+
+    @property
+    def is_beside(self) -> bool:
+        """True if the running code has read a part of the stream, and goes on beside it, in the stream's request.
+
+        A thread that the stream has begun is of the stream, too, and has a copy of its context.
+        """
+        if not self.is_of_stream or self._thread != threading.get_ident():
+            return False
+        running = set(map(id, entered_contexts.running()))
+        return self.is_of_request(None, _current_request()) and running.isdisjoint(map(id, self.generators))
 
     @property
     def is_last(self) -> bool:
@@ -99,12 +119,15 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
         context = app_ctx._get_current_object()
         streamed = _streamed_request(generators)
         request_context = streamed or _pushed_request(sys._getframe(1))
+        pushed_request = request_context and request_context.request
         push = Push(
             context,
             generators=generators,
             inside=frozenset(map(id, entered_contexts.running())),
-            request=request_context and request_context.request,
+            request=pushed_request,
             is_of_stream=streamed is not None,
+            covers_context=_covered_context(context) is not context,
+            covers_request=_current_request() is not pushed_request,
         )
         pushes: list[Push] = vars(context).setdefault(_PUSHES, [])
         # Those that were as deep have been popped, and would seem to be current while this one is. A stream is known to
@@ -122,7 +145,7 @@ def require_own_context(context: AppContext) -> None:
 
     Raises:
         RuntimeError: The running generator stands in a block of another context, or pushed another one, and the current
-            one was not pushed inside of that.
+            one was not pushed inside of that. Or the context is that of a stream, and the running code is not.
     """
     for frame in entered_contexts.running():
         entered = entered_contexts.innermost(frame)
@@ -133,7 +156,14 @@ def require_own_context(context: AppContext) -> None:
                     f" another one, of {context.app.name!r}, is current: its calls would go there. Leave that context"
                     " before you resume the generator, or read the generator to its end before you push the context."
                 )
-            return
+            break
+    last = _last_push(context)
+    if last is not None and last.covers_context and last.is_beside:
+        raise RuntimeError(
+            f"A streamed response of {context.app.name!r} has been read in part, and Flask's current context is that of"
+            " the response: calls beside it would go to its app and tenant. Read the response to its end, or close it"
+            " with response.close(), before the next call."
+        )
 
 
 def is_in_other_request(context: AppContext, root: t.Any, request: object) -> bool:
@@ -148,6 +178,8 @@ def is_in_other_request(context: AppContext, root: t.Any, request: object) -> bo
         request: The current request, or None. Copies of its context have the same one.
     """
     last = _last_push(context)
+    if last is not None and last.covers_request and last.is_beside:
+        return True
     for frame in calling_frames(sys._getframe(1)):
         if _is_wsgi_app(frame):
             return False  # A request that the generator makes itself.
@@ -172,6 +204,17 @@ def _pushed_stream(frame: types.FrameType) -> Push | None:
     """The context that a generator of ``flask.stream_with_context`` has pushed; None for another generator."""
     pushes = (entered for entered in entered_contexts.of(frame) if isinstance(entered, Push))
     return next((push for push in pushes if push.is_of_stream), None)
+
+
+def _covered_context(context: AppContext) -> t.Any:
+    """The app context that was current before the last push of this one."""
+    # Flask's private name. Without it, as from 3.2 on, no push is known to be of a stream.
+    tokens = getattr(context, "_cv_tokens", None)
+    return tokens[-1].old_value if tokens else None
+
+
+def _current_request() -> t.Any:
+    return request._get_current_object() if flask.has_request_context() else None
 
 
 def _streamed_request(generators: tuple[types.FrameType, ...]) -> t.Any:

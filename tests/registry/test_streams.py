@@ -289,6 +289,105 @@ class TestRequestsOfOneContext:
         assert world.sent() == ["one Thread"] * 2
 
 
+@since_flask_3_1_2
+class TestBesideAStream:
+    """Code that has read a streamed response in part is left in its context, and its calls are refused."""
+
+    @pytest.mark.parametrize(
+        ("inner", "message"), [("two", "has been read in part"), ("one", "Name the tenant here")], ids=["two", "one"]
+    )
+    def test_a_view_that_reads_a_part(self, streaming: World, inner: str, message: str) -> None:
+        """The calls of a view go to its own app and tenant, or nowhere, until it closes the other response."""
+        apps, errors = {"one": streaming.one, "two": streaming.two}, list[str]()
+
+        def view() -> str:
+            response = apps[inner].test_client().get("/", headers={"X-Tenant": "globex"}, buffered=False)
+            try:
+                streaming.Thread("forum", "beside").save()
+            except RuntimeError as error:
+                errors.append(str(error))
+            response.close()
+            streaming.Thread("forum", "after").save()
+            return ""
+
+        streaming.one.add_url_rule("/view", "view", view)
+        assert streaming.one.test_client().get("/view", headers={"X-Tenant": "acme"}).status_code == 200
+        assert streaming.sent() == [f"{inner} globex-Thread", "one acme-Thread"]
+        assert [message in error for error in errors] == [True]
+
+    @pytest.mark.parametrize("inner", ["one", "two"])
+    def test_a_job_that_reads_a_part(self, streaming: World, inner: str) -> None:
+        """So do the calls of a block in a context without a request."""
+        apps = {"one": streaming.one, "two": streaming.two}
+        with streaming.one.app_context(), streaming.db.tenant("acme"):
+            response = apps[inner].test_client().get("/", headers={"X-Tenant": "globex"}, buffered=False)
+            with pytest.raises(RuntimeError, match="read in part|Name the tenant here"):
+                streaming.Thread("forum", "beside").save()
+            response.close()
+            streaming.Thread("forum", "after").save()
+        assert streaming.sent() == [f"{inner} globex-Thread", "one acme-Thread"]
+
+    def test_a_generator_that_reads_a_part(self, streaming: World) -> None:
+        """So do the calls of a coroutine in a context of its own."""
+
+        async def job() -> None:
+            with streaming.one.app_context(), streaming.db.tenant("acme"):
+                response = streaming.two.test_client().get("/", headers={"X-Tenant": "globex"}, buffered=False)
+                with pytest.raises(RuntimeError, match="read in part"):
+                    streaming.Thread("forum", "beside").save()
+                response.close()
+                streaming.Thread("forum", "after").save()
+
+        asyncio.run(job())
+        assert streaming.sent() == ["two globex-Thread", "one acme-Thread"]
+
+    def test_its_own_request(self, streaming: World) -> None:
+        """A view may read the first line of its own response: the context is the same."""
+
+        def view() -> flask.Response:
+            lines = flask.stream_with_context(map(str, range(2)))
+            first = next(lines)
+            streaming.Thread("forum", first).save()
+            lines.close()
+            return flask.Response(first)
+
+        for app in (streaming.one, streaming.two):
+            app.add_url_rule("/view", "view", view)
+            assert app.test_client().get("/view", headers={"X-Tenant": "acme"}).data == b"0"
+        assert streaming.sent() == ["one acme-Thread", "two acme-Thread"]
+
+    def test_its_own_request_in_a_context_of_the_other_app(self, streaming: World) -> None:
+        """In a context of another app, the first line brings back the request's own."""
+
+        def view() -> str:
+            lines = flask.stream_with_context(map(str, range(2)))
+            with streaming.two.app_context(), streaming.db.tenant("globex"):
+                next(lines)
+                with pytest.raises(RuntimeError, match="read in part"):
+                    streaming.Thread("forum", "beside").save()
+                lines.close()
+                streaming.Thread("forum", "after").save()
+            return ""
+
+        streaming.one.add_url_rule("/view", "view", view)
+        assert streaming.one.test_client().get("/view", headers={"X-Tenant": "acme"}).status_code == 200
+        assert streaming.sent() == ["two globex-Thread"]
+
+    def test_a_thread_of_the_stream(self, streaming: World) -> None:
+        """A thread that a stream begins with a copy of its context makes calls for the stream's tenant."""
+
+        def lines() -> t.Iterator[str]:
+            run = contextvars.copy_context().run
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                pool.submit(run, streaming.Thread("forum", "thread").save).result(60)
+            yield "line"
+
+        for app in (streaming.one, streaming.two):
+            app.add_url_rule("/thread", "thread", lambda: flask.Response(flask.stream_with_context(lines())))
+            assert app.test_client().get("/thread", headers={"X-Tenant": "acme"}).data == b"line"
+        assert streaming.sent() == ["one acme-Thread", "two acme-Thread"]
+
+
 class TestTwoThreads:
     """Threads that each read a response do so for its own app and tenant, also in turns."""
 
