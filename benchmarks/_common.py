@@ -160,6 +160,7 @@ def main(
     report: cabc.Callable[[Runs], cabc.Iterable[HasCells]],
     columns: cabc.Sequence[str] = COLUMNS,
     packages: cabc.Iterable[str] = PACKAGES,
+    is_awake: bool = False,
 ) -> None:
     """Print a script's report or, in a process that the script started, run one variant.
 
@@ -169,6 +170,7 @@ def main(
         report: Function that starts the variants and returns the rows.
         columns: Columns of the table.
         packages: Packages whose versions the report names.
+        is_awake: True for a server that does not sleep, so that its client need not wake it.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument(
@@ -182,7 +184,7 @@ def main(
         called = next(function for function in variants if function.__name__ == name)
         print(json.dumps(called(**json.loads(arguments))))
         return
-    with _serving() as server, tempfile.TemporaryDirectory() as pycache:
+    with _serving(is_awake=is_awake) as server, tempfile.TemporaryDirectory() as pycache:
         rows = report(Runs(script, server=server, pycache=pycache, is_quick=options.quick))
     text = _render(rows, columns=columns, packages=packages)
     print(text)
@@ -255,15 +257,15 @@ def _short(value: float) -> str:
 
 
 @contextlib.contextmanager
-def _serving() -> cabc.Iterator[dict[str, str]]:
+def _serving(*, is_awake: bool) -> cabc.Iterator[dict[str, str]]:
     """The environment variables that lead to a server."""
     with tempfile.NamedTemporaryFile(suffix=".pem") as authority:
-        command = [sys.executable, str(HERE / "_canned.py"), authority.name]
+        command = [sys.executable, str(HERE / "_canned.py"), authority.name, *(["--awake"] if is_awake else [])]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
             stdin, stdout = t.cast("t.IO[str]", server.stdin), t.cast("t.IO[str]", server.stdout)
             try:
-                url, tls_url = (stdout.readline().strip() for _ in range(2))
-                yield {"BENCHMARK_URL": url, "BENCHMARK_TLS_URL": tls_url, "BENCHMARK_AUTHORITY": authority.name}
+                names = ("BENCHMARK_URL", "BENCHMARK_TLS_URL", "BENCHMARK_LATE_URL")
+                yield {name: stdout.readline().strip() for name in names} | {"BENCHMARK_AUTHORITY": authority.name}
             finally:
                 stdin.close()
 

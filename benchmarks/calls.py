@@ -31,6 +31,8 @@ from _common import main
 from dynaflask import ConfigurationError
 
 OVER_TLS = ", over TLS"
+LATE = ", response after 1 ms"
+LATE_OPERATIONS = (_peers.GET, _peers.PUT)
 TLS_OPERATIONS = (_peers.GET, _peers.PUT, _peers.QUERY)
 # Targets: maximum share of PynamoDB's CPU time, with the transports "botocore" and "direct".
 TO_REACH = {
@@ -97,7 +99,7 @@ class Row(t.NamedTuple):
             return ""
         if peer == THEIRS:
             return f"1 ({figure.show('us')})" if figure.low == figure.high else f"1: {figure.show('us')}"
-        bounds = dict(zip((BOTOCORE, DIRECT), TO_REACH[self.operation], strict=True))
+        bounds = dict(zip((BOTOCORE, DIRECT), TO_REACH.get(self.operation, (None, None)), strict=True))
         bound = bounds.get(peer)
         shown = share(figure)
         if bound is None:
@@ -121,10 +123,11 @@ def share(figure: Figure) -> str:
 def report(runs: Runs) -> list[Row]:
     """A row for each operation."""
     rounds = {"rounds": runs.size(15, quick=1)}
-    figures, tls_figures = runs.of({"all_peers": rounds, "over_tls": rounds}, count=3)
+    figures, tls_figures, late_figures = runs.of(dict.fromkeys(("all_peers", "over_tls", "late"), rounds), count=3)
     return [
         *(Row(operation, figures) for operation in _peers.OPERATIONS),
         *(Row(operation + OVER_TLS, tls_figures) for operation in TLS_OPERATIONS),
+        *(Row(operation + LATE, late_figures) for operation in LATE_OPERATIONS),
     ]
 
 
@@ -142,6 +145,13 @@ def over_tls(rounds: int) -> Figures:
     peers = {name: make for name, make in PEERS.items() if name in {THEIRS, BOTOCORE, DIRECT}}
     figures = shares_of(peers, TLS_OPERATIONS, rounds=rounds)
     return {key.replace("/", f"{OVER_TLS}/", 1): figure for key, figure in figures.items()}
+
+
+def late(rounds: int) -> Figures:
+    """The same with a wait: what the CPU caches have of a client, they lose while it sleeps."""
+    os.environ["BENCHMARK_URL"] = os.environ["BENCHMARK_LATE_URL"]
+    figures = shares_of(PEERS, LATE_OPERATIONS, rounds=rounds)
+    return {key.replace("/", f"{LATE}/", 1): figure for key, figure in figures.items()}
 
 
 def shares_of(
@@ -213,8 +223,9 @@ def installed(names: cabc.Iterable[str]) -> list[str]:
 if __name__ == "__main__":
     main(
         __file__,
-        variants=[all_peers, over_tls],
+        variants=[all_peers, over_tls, late],
         report=report,
         columns=COLUMNS,
         packages=[*PACKAGES, *installed(OPTIONAL)],
+        is_awake=True,
     )
