@@ -10,7 +10,6 @@ Nothing here knows a destination: a request goes where the connection goes that 
 from __future__ import annotations
 
 import collections.abc as cabc
-import json
 import typing as t
 import weakref
 
@@ -49,8 +48,8 @@ class PlainRequest(dict[str, t.Any]):
             not run code of the program.
         is_result_kept: False if nothing sees the result but the lane, which needs no ``ResponseMetadata``.
         response: The response that the direct transport has taken the result from, at its first attempt; else None.
-        has_encoded_items: True if the item, or items of a batch write, may be JSON already. Only the direct transport
-            can read them: see :func:`decoded`.
+        has_encoded_items: True if the item, or items of a batch write, may be structs. Only the direct transport can
+            read them: see :func:`decoded`.
     """
 
     decode: t.Callable[[bytes], Json | None] | None = None
@@ -68,7 +67,7 @@ class PlainItem(dict[str, t.Any]):
 class PlainItems(list[t.Any]):
     """Items that botocore sends unchanged, for one batch write. Neither the list nor the items leave dynaflask.
 
-    With msgspec, an item may be a ``msgspec.Raw``: its JSON.
+    With msgspec, an item may be a struct, which msgspec encodes as the item.
     """
 
     __slots__ = ()
@@ -92,9 +91,9 @@ def decoded_items(items: cabc.Iterable[t.Any]) -> list[Json]:
     """The items of a batch write as dicts.
 
     Args:
-        items: The items, of which some may be encoded.
+        items: The items, of which some may be structs.
     """
-    return [item if isinstance(item, dict) else json.loads(bytes(item)) for item in items]
+    return [item if isinstance(item, dict) else json_codec.msgspec.to_builtins(item) for item in items]
 
 
 def _decoded_put(request: Json) -> Json:
@@ -161,7 +160,7 @@ class PlainRequests:
         """The parameters of a PutItem; None if :attr:`take_encoded_items` is false.
 
         Args:
-            item: The item, as a ``msgspec.Raw``.
+            item: The item, as a struct.
         """
         if not self.take_encoded_items:
             return None
@@ -215,7 +214,7 @@ class PlainRequests:
 
     @property
     def take_encoded_items(self) -> bool:
-        """True if an item may be JSON already. A number in a key may have to change."""
+        """True if an item may be a struct. A number in a key may have to change."""
         return json_codec.msgspec is not None and not self._table.number_keys()
 
     def _key(self, hash_key: t.Any, range_key: t.Any) -> Json | None:

@@ -23,7 +23,7 @@ from dynaflask.model.codec.serializer import Functions
 from dynaflask.model.codec.serializer import Serializer
 from dynaflask.model.codec.serializer import compile_checked_serializer
 from dynaflask.model.codec.serializer import compile_serializer
-from dynaflask.model.codec.usual_bodies import checked_encoder
+from dynaflask.model.codec.usual_structs import checked_encoder
 
 
 class CompiledCodec:

@@ -36,7 +36,7 @@ RENAMED = {
     ),
 }
 # One name for each place that only such a program reaches.
-MEASURED = {"JSONParser", "create_serializer", "_proxy_config", "substitute_names"}
+MEASURED = {"JSONParser", "create_serializer", "_proxy_config", "DeleteAction"}
 
 
 def copy_renamed(package: str, name: str, folder: pathlib.Path) -> None:
@@ -97,14 +97,14 @@ def test_a_renamed_name_of_botocore(
         )
 
 
-@pytest.mark.parametrize("name", ["substitute_names", "send_pre_boto_callback", "_get_table_name_for_error_context"])
+@pytest.mark.parametrize("name", ["DeleteAction", "send_pre_boto_callback", "_get_table_name_for_error_context"])
 def test_a_renamed_name_of_pynamodb(recorder: recorders.Recorder, tmp_path: pathlib.Path, name: str) -> None:
     """The import works, and each call gets its response. PynamoDB serializes the updates if it must."""
     results, errors = run("pynamodb", name, tmp_path, recorder.url)
     for requested in ("stock", "botocore", "direct"):
         assert results[requested] == [[f"{requested}-0", f"{requested}-1"], requested, requested, []]
     is_about_updates = "An update is serialized by PynamoDB" in errors
-    assert is_about_updates == (name == "substitute_names")
+    assert is_about_updates == (name == "DeleteAction")
 
 
 def test_a_transport_without_a_name_falls_back(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
+from unittest import mock
 
 import flask
 import pynamodb.connection
@@ -18,6 +20,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import SetAction
 from pynamodb.expressions.update import Update
 
+from dynaflask.client.codec import update_expression
 from dynaflask.client.codec.update_expression import serialize_update
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
@@ -79,6 +82,11 @@ ACTIONS = st.lists(
 )
 
 
+def forget_forms() -> None:
+    """As in a new process."""
+    update_expression._forms.clear()
+
+
 def theirs(actions: t.Any) -> dict[str, t.Any]:
     """PynamoDB's parameters of an update."""
     names: dict[str, str] = {}
@@ -91,19 +99,82 @@ def theirs(actions: t.Any) -> dict[str, t.Any]:
     return request
 
 
-@given(ACTIONS)
-@example([Path("a").set(Path("b") + 1), Path("a").set(2), Path(["a", "b"]).remove(), Path("c").add(1)])
-def test_any_update_is_pynamodbs(actions: list[t.Any]) -> None:
-    """Text, names, values, order and errors equal PynamoDB's, or the result is None."""
-    ours = outcome(lambda: serialize_update(actions))
-    is_left = ours == outcome(lambda: None)
-    assert is_left or ours == outcome(lambda: theirs(actions))
-    assert is_left == any(type(one) is Other for one in actions) or ours[0] is ValueError
+@given(st.lists(ACTIONS, min_size=1, max_size=3))
+@example([[Path("a").set(Path("b") + 1), Path("a").set(2), Path(["a", "b"]).remove(), Path("c").add(1)]])
+@example([[Path("a").set(1)], [Path("a[").set(1)], [Path("]").set(1)], [Path(["a", ""]).set(1)]])
+@example([[Path("a[0]").set(Path("b"))], [Path("a[1]").set(Path("b"))], [Path("[0]").set(Path("b"))]])
+@example([[Path("a").set(Path("b"))], [Path("a").set(Path("a"))], [Path(["a", "b"]).set(Path("a"))]])
+@example([[Path("a").remove(), Path("a").set(1)], [Path("a").remove(), Path("b").set(2)]])
+def test_any_updates_are_pynamodbs(updates: list[list[t.Any]]) -> None:
+    """Text, names, values, order and errors equal PynamoDB's, also after other updates, or the result is None."""
+    forget_forms()
+    for actions in [*updates, *updates]:
+        ours = outcome(functools.partial(serialize_update, actions))
+        expected = outcome(functools.partial(theirs, actions))
+        is_refused = not actions or expected[0] is ValueError or any(type(one) is Other for one in actions)
+        assert ours == expected or (is_refused and ours == outcome(lambda: None))
 
 
-def test_no_actions_are_an_empty_update() -> None:
-    """Without an action there are neither names nor values, as from PynamoDB."""
-    assert serialize_update([]) == theirs([])
+def test_one_form_for_all_names_and_values() -> None:
+    """What is kept of an update has no names and no values. PynamoDB writes another one of its form no more."""
+    forget_forms()
+    serialize_update([Path(["a", "b"]).set(Path("c") + 1), Path("a").remove()])
+    actions = [Path(["x", "y"]).set(Path("z") + 2.5), Path("x").remove()]
+    with mock.patch.object(Update, "serialize", side_effect=AssertionError):
+        ours = serialize_update(actions)
+    assert ours == theirs(actions)
+    [form] = update_expression._forms.values()
+    assert form == ("SET #0.#1 = #2 + :0 REMOVE #0", ("#0", "#1", "#2"), (":0",))
+    assert not {"a", "b", "c"}.intersection(*update_expression._forms)
+
+
+def test_the_number_of_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths with any number of indexes do not fill the memory."""
+    monkeypatch.setattr(update_expression, "MAX_FORMS", 3)
+    forget_forms()
+    for index in range(10):
+        actions = [Path(f"a[{index}]").set(1)]
+        assert serialize_update(actions) == theirs(actions)
+        assert 1 <= len(update_expression._forms) <= 3
+
+
+def test_another_order_of_placeholders() -> None:
+    """If a release of PynamoDB numbers names or values in another order, it writes the updates."""
+
+    def serialize(_: t.Any, names: dict[str, str], values: dict[str, t.Any]) -> str:
+        names |= {"b": "#0", "a": "#1"}
+        values |= {":0": {"N": "1"}}
+        return "SET #1 = #0 + :0"
+
+    forget_forms()
+    with mock.patch.object(Update, "serialize", serialize):
+        assert serialize_update([Path("a").set(Path("b") + 1)]) is None
+    assert not update_expression._forms
+
+
+def test_names_that_are_no_texts() -> None:
+    """PynamoDB writes or refuses a path of other types. A form that is known does not hide them."""
+
+    class Name(str):
+        """The program's own text."""
+
+    forget_forms()
+    assert serialize_update([Path(["a", "b"]).set(1)]) is not None
+    for segment in (Name("b"), b"b", 1, True, ["b"], None):
+        assert serialize_update([Path(["a", segment]).set(1)]) is None
+
+
+def test_an_update_without_values() -> None:
+    """It has no parameter for values, as from PynamoDB."""
+    actions = [Path("a").remove(), Path("b").remove()]
+    assert serialize_update(actions) == theirs(actions)
+    assert "ExpressionAttributeValues" not in theirs(actions)
+
+
+def test_actions_in_any_order() -> None:
+    """PynamoDB sorts the actions by their clauses, and numbers the names and values after that."""
+    actions = [Path("a").add(1), Path("b").remove(), Path("c").set(2), Path("d").remove(), Path("b").set(3)]
+    assert outcome(lambda: serialize_update(actions)) == outcome(lambda: theirs(actions))
 
 
 def test_a_path_of_several_parts() -> None:
@@ -113,7 +184,7 @@ def test_a_path_of_several_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    "actions", [None, (), "actions", [1], iter([])], ids=["none", "tuple", "text", "numbers", "iterator"]
+    "actions", [None, (), [], "actions", [1], iter([])], ids=["none", "tuple", "empty", "text", "numbers", "iterator"]
 )
 def test_what_is_no_list_of_actions_is_left(actions: t.Any) -> None:
     """Anything but a list of actions gives None, so that PynamoDB raises its error."""

@@ -89,7 +89,7 @@ def test_it_prints_the_encoder_of_usual_objects() -> None:
     """A model without lists has a function that encodes an object."""
     parts = list(report(thing("Thread", name=UnicodeAttribute(hash_key=True))))
     assert "# objects to JSON, for a batch write: generated" in parts
-    assert "def usual_body_of_Thread(" in "\n".join(parts)
+    assert "def usual_struct_of_Thread(" in "\n".join(parts)
 
 
 def test_it_names_the_methods_that_a_model_overrides(monkeypatch: pytest.MonkeyPatch) -> None:

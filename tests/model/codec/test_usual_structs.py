@@ -1,9 +1,8 @@
-"""The JSON of usual objects is what msgspec makes of the items of ``usual_items.py``; other objects have none."""
+"""The JSON of the structs of usual objects is what msgspec makes of the items of ``usual_items.py``."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import typing as t
 
 import pytest
@@ -17,13 +16,16 @@ from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.attributes import UnicodeSetAttribute
 from pynamodb.attributes import UTCDateTimeAttribute
+from pynamodb.exceptions import AttributeNullError
 
 from dynaflask.client.codec import json_codec
 from dynaflask.client.codec.passthrough import is_plain
+from dynaflask.client.plain_requests import decoded_items
 from dynaflask.model.base import Model
+from dynaflask.model.codec import usual_structs
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.serializer import compile_checked_serializer
-from dynaflask.model.codec.usual_bodies import compile_usual_body
+from dynaflask.model.codec.usual_structs import compile_usual_struct
 from tests.support import strategies
 from tests.support.comparing import shape
 from tests.support.strategies import UTC
@@ -39,18 +41,25 @@ class Inner(MapAttribute[t.Any, t.Any]):
     number = NumberAttribute(attr_name="100%")
 
 
+class Quoted(MapAttribute[t.Any, t.Any]):
+    """A map with a name that no struct has."""
+
+    label = UnicodeAttribute(attr_name='"')
+
+
 class Optional(MapAttribute[t.Any, t.Any]):
     """A map that may be empty."""
 
     label = UnicodeAttribute(null=True)
 
 
-KEY = UnicodeAttribute(hash_key=True, attr_name='the "name" \N{SNOWMAN} %s')
+KEY = UnicodeAttribute(hash_key=True, attr_name="the 'name' \N{SNOWMAN} %s")
 
 
 def encoder_of(model: t.Any) -> t.Any:
-    """The function for usual objects of a model; None if there is none."""
-    return compile_usual_body(model, compile_checked_serializer(model, is_plain=is_plain))
+    """A function that returns the JSON of a usual object of a model, or None; None if there is none."""
+    usual_struct = compile_usual_struct(model, compile_checked_serializer(model, is_plain=is_plain))
+    return usual_struct and (lambda instance: json_codec.dump(usual_struct(instance)))
 
 
 def result(function: t.Any, instance: t.Any) -> t.Any:
@@ -64,25 +73,26 @@ def result(function: t.Any, instance: t.Any) -> t.Any:
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_object(data: st.DataObject) -> None:
-    """The bytes are those of the item. An object that has no item, or none that JSON can have, has no bytes."""
+    """The struct is encoded as the item, and read as the item. An object that has no item has no struct."""
     types = data.draw(st.lists(st.sampled_from(["S", "N", "BOOL", "SS", "NS"]), max_size=4))
     attributes = {
         f"value{place}": strategies.ATTRIBUTES[kind](null=data.draw(st.booleans())) for place, kind in enumerate(types)
     }
-    place = {"place": Inner(null=data.draw(st.booleans()))} if data.draw(st.booleans()) else {}
+    place_type = data.draw(st.sampled_from([None, Inner, Optional]))
+    place = {} if place_type is None else {"place": place_type(null=data.draw(st.booleans()))}
     model = thing(name=UnicodeAttribute(hash_key=True), **attributes, **place)
     functions = compile_checked_serializer(model, is_plain=is_plain)
-    encode = compile_usual_body(model, functions)
+    usual_struct = compile_usual_struct(model, functions)
     instance = data.draw(strategies.objects(model))
     assert functions is not None
-    assert encode is not None
-    item, body = result(functions.usual_item, instance), result(encode, instance)
-    # JSON does not have every text.
-    expected = json_codec.dump(item) if type(item) is dict else None
-    if expected is None:
-        assert body[0] in {KeyError, UnicodeEncodeError}
+    assert usual_struct is not None
+    item, struct = result(functions.usual_item, instance), result(usual_struct, instance)
+    if type(item) is dict:
+        # JSON does not have every text.
+        assert json_codec.dump(struct) == json_codec.dump(item)
+        assert shape(decoded_items([struct])) == shape([item])
     else:
-        assert body == expected
+        assert struct[0] is item[0] is KeyError
 
 
 @settings(max_examples=60, deadline=None)
@@ -95,14 +105,15 @@ def test_any_model(data: st.DataObject) -> None:
     if codec.checked_encoder is None or codec.checked_serializer is None:
         return
     plain, encoded = result(codec.checked_serializer, instance), result(codec.checked_encoder, instance)
-    if type(encoded[0]) is json_codec.msgspec.Raw:
-        encoded = json.loads(bytes(encoded[0])), encoded[1]
+    if isinstance(encoded[0], json_codec.msgspec.Struct):
+        encoded = *decoded_items(encoded[:1]), encoded[1]
     assert shape(encoded) == shape(plain)
 
 
 @pytest.mark.parametrize("absent", [(), ("first",), ("last",), ("first", "last", "inner")], ids=str)
 def test_names_and_absent_values(absent: tuple[str, ...]) -> None:
-    """A name may have any characters. An absent value leaves no comma behind."""
+    """A name may have nearly any characters. An absent value leaves no member behind."""
+    usual_structs._typed_value.cache_clear()
     model = thing(
         first=UnicodeAttribute(null=True, attr_name="%b"),
         inner=Inner(null=True),
@@ -124,27 +135,43 @@ def test_names_and_absent_values(absent: tuple[str, ...]) -> None:
 
 
 def test_a_lone_surrogate() -> None:
-    """JSON has no lone surrogate: the checked encoder returns the item, which botocore writes."""
+    """JSON has no lone surrogate: what is sent is the item, which botocore writes."""
     model = thing(key=KEY)
     instance = model("\ud800")
-    with pytest.raises(UnicodeEncodeError):
-        encoder_of(model)(instance)
+    assert encoder_of(model)(instance) is None
     codec = CompiledCodec(model, base=Model)
     assert codec.checked_encoder is not None
-    assert codec.checked_encoder(instance) == (instance.serialize(), True)
+    struct, is_plain = codec.checked_encoder(instance)
+    assert (decoded_items([struct]), is_plain) == ([instance.serialize()], True)
+
+
+def test_other_objects() -> None:
+    """An object with a value of another type is an item. One that has no item raises an error, and no KeyError."""
+
+    class Text(str):
+        """The program's own text."""
+
+    model = thing(key=KEY)
+    codec: t.Any = CompiledCodec(model, base=Model)
+    item, is_plain = codec.checked_encoder(model(Text("k")))
+    assert (type(item), item, is_plain) == (dict, {KEY.attr_name: {"S": "k"}}, False)
+    with pytest.raises(AttributeNullError) as caught:
+        codec.checked_encoder(model())
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(
     "attributes",
     [
         {"many": ListAttribute()},
-        {"place": Optional()},
+        {"quoted": UnicodeAttribute(attr_name='a "name"')},
+        {"quoted": Quoted()},
         {"one": UnicodeAttribute(attr_name="same"), "two": UnicodeAttribute(attr_name="same")},
     ],
-    ids=["a list", "a map of nullable values", "one name twice"],
+    ids=["a list", "a name in quotation marks", "such a name in a map", "one name twice"],
 )
 def test_some_models_have_none(attributes: dict[str, t.Any]) -> None:
-    """A model without usual objects has no encoder. Nor has one whose JSON might have a comma or a name too many."""
+    """A model without usual objects has no encoder. Nor has one with names that no struct has."""
     model = thing(key=KEY, **attributes)
     assert encoder_of(model) is None
     assert CompiledCodec(model, base=Model).checked_encoder is None
