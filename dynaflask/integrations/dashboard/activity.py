@@ -65,6 +65,11 @@ class Window(t.NamedTuple):
         ]
 
 
+def _now() -> float:
+    # freezegun replaces the functions of the module alone.
+    return time.monotonic()
+
+
 class Activity:
     """The operations on items of one app in the last five minutes. A forked child starts with none.
 
@@ -76,7 +81,7 @@ class Activity:
     def __init__(self, app: flask.Flask, *, clock: Clock | None = None) -> None:
         # Not the app, which holds this object.
         self._app = weakref.ref(app)
-        clock = time.monotonic if clock is None else clock
+        clock = _now if clock is None else clock
         self._clock = clock
         self._state = ProcessLocal(lambda: _Slots(clock()))
         # The time starts here, not at the first operation.
