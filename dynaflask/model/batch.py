@@ -96,7 +96,7 @@ class BatchWrite(pynamodb.models.BatchWrite[M]):
                 raise self._exhausted_error()
 
     def _write_pending(self) -> None:
-        operations, items = self.pending_operations, BatchItems(self.model, self.model._get_connection())
+        operations, items = self.pending_operations, BatchItems(self.model)
         first_attempt = [items.serialize(operations)]
         # First the operations, then the requests that DynamoDB's response names as unprocessed.
         unprocessed = list(operations)

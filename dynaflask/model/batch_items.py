@@ -31,17 +31,17 @@ class BatchItems:
 
     Args:
         model: The model whose items are written.
-        table: The connection of its table.
 
     Attributes:
         are_plain: True if botocore would send each item unchanged.
     """
 
-    def __init__(self, model: t.Any, table: t.Any) -> None:
+    def __init__(self, model: t.Any) -> None:
         self.are_plain = True
         self._model = model
-        self._table = table
+        # Before the table: `serialize` compares the scope, so that the items are for the table's tenant.
         self._scope: Scope | None = current_scope(model.__dynamo__)
+        self._table = table = model._get_connection()
         codec = codec_in(self._scope, model)
         # None if the connection must build the request.
         self._requests = None if codec is None else codec.lane.batch_requests(table)

@@ -51,7 +51,6 @@ from dynaflask.model.pynamodb_internals import range_key_attribute
 from dynaflask.model.pynamodb_internals import value_key
 from dynaflask.model.pynamodb_internals import version_attribute
 from dynaflask.model.tenant_guard import check_actions
-from dynaflask.model.tenant_key import TenantKey
 from dynaflask.registry.scope import Scope
 
 # Items that a model saves as dicts before it compiles what encodes them, which takes as long as so many calls.
@@ -59,8 +58,8 @@ MIN_PUTS: t.Final = 20
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
 CALL_NAMES: t.Final = frozenset(CALLS.values())
 _from_raw_data: t.Final = itertools.repeat("from_raw_data")
-# Attributes that enter no block. Those of the program may.
-KNOWN_ATTRIBUTES: t.Final = frozenset({*PYNAMODB_CLASSES, TenantKey})
+# Attributes that depend on no block. Those of the program may enter one, and a TenantKey asks for the current tenant.
+KNOWN_ATTRIBUTES: t.Final = frozenset(PYNAMODB_CLASSES)
 
 
 class ItemLane:
@@ -313,7 +312,7 @@ def _plain_requests_of(table: TableConnection) -> PlainRequests | None:
 
 
 def _runs_program(container: t.Any, *, inside: tuple[t.Any, ...] = ()) -> bool:
-    """True if an attribute of a model or a map is of a class of the program, which may do anything in ``serialize``."""
+    """True if an attribute of a model or a map is a ``TenantKey``, or the program's, which may do anything."""
     for attribute in container.get_attributes().values():
         for cls in filter(None, (type(attribute), getattr(attribute, "element_type", None))):
             is_map = issubclass(cls, MapAttribute) and is_unmodified(cls, CONTAINER_SERIALIZE_METHODS)
