@@ -44,7 +44,10 @@ else:
     def __getattr__(name: str) -> t.Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return globals().setdefault(name, getattr(importlib.import_module(_MODULES[name]), name))
+        from dynaflask.collector import paused_to_import  # noqa: PLC0415 - an import of the package loads one module
+
+        with paused_to_import(_MODULES[name]):
+            return globals().setdefault(name, getattr(importlib.import_module(_MODULES[name]), name))
 
 
 __all__ = [
