@@ -39,7 +39,7 @@ class LeasedCalls(TableCalls):
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         recorder, lease, pooled = self._recorder, self._lease, None
         if lease is None or not self._owner.pushes:
-            lease = self._open_lease()
+            lease = self._lease = self._owner.lease(self.bind)
         try:
             while True:
                 pooled = lease.pooled_client()
@@ -57,12 +57,6 @@ class LeasedCalls(TableCalls):
         except CALL_ERRORS as error:
             self._annotate(error, operation_name, pooled)
             raise
-
-    def _open_lease(self) -> Lease:
-        """The app's claim on the client, if the context has not ended."""
-        self._owner.require_open()
-        self._lease = self._owner.lease(self.bind)
-        return self._lease
 
     def _annotate(self, error: Exception, operation_name: str, pooled: PooledClient | None) -> None:
         client = None if pooled is None else pooled.made_client
