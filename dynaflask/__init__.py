@@ -44,8 +44,11 @@ else:
     def __getattr__(name: str) -> t.Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = importlib.import_module(_MODULES.get(name, "dynaflask.exceptions"))
-        return globals().setdefault(name, getattr(module, name))
+        from dynaflask.collector import paused_to_import  # noqa: PLC0415 - an import of the package loads one module
+
+        module = _MODULES.get(name, "dynaflask.exceptions")
+        with paused_to_import(module):
+            return globals().setdefault(name, getattr(importlib.import_module(module), name))
 
 
 __all__ = [

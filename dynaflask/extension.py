@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import gc
-import sys
 import typing as t
 
 import flask
 
+from dynaflask.collector import paused_to_import
 from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.settings import check_values
 from dynaflask.config.validators import Values
@@ -83,7 +82,7 @@ class Dynamo(TenantMethodsMixin, UsageMethodsMixin, ViewMethodsMixin):
             ConfigurationError: A setting is wrong, or the table name of a model that is declared by now.
             RuntimeError: The app already has an extension of that name.
         """
-        with _import_without_full_collection():
+        with paused_to_import("dynaflask.installation"):
             from dynaflask.installation import install  # noqa: PLC0415 - a declaration of models does not need it
 
         install(self, app, models=models)
@@ -328,22 +327,3 @@ class Dynamo(TenantMethodsMixin, UsageMethodsMixin, ViewMethodsMixin):
                 " initialised with. Make one `db = Dynamo()` in the program, and import it everywhere."
             )
         return scope
-
-
-@contextlib.contextmanager
-def _import_without_full_collection() -> cabc.Iterator[None]:
-    """A block in which the garbage collector leaves out the objects that exist already, if it imports the installation.
-
-    The imports create thousands of objects, so in a small program a full collection falls due. It would look at each
-    object that Flask and PynamoDB have created, and find no garbage: 6 % of the time from start to the first response.
-    Other threads, and a child process that one of them forks, go on collecting what is created from now on.
-    """
-    # PyPy has no freeze(). unfreeze() would also undo a freeze() of the program, so such a program is left alone.
-    if "dynaflask.installation" in sys.modules or not hasattr(gc, "freeze") or gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

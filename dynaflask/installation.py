@@ -78,7 +78,7 @@ def _refuse_second(app: flask.Flask) -> None:
 
 
 def _install_teardown(app: flask.Flask, settings: Settings, recorder: OperationRecorder) -> None:
-    flask.appcontext_pushed.connect(note_push, app)
+    flask.appcontext_pushed.connect(note_push, app, weak=False)  # a weak reference is resolved at each push
     app.teardown_appcontext(close_scope)
     if "client_idle_seconds" in settings.plain:
         app.teardown_appcontext(pool.evict_idle)

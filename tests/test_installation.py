@@ -14,7 +14,6 @@ from tests.support import engines
 from tests.support.models import declare_thread
 from tests.support.paths import PROJECT
 from tests.support.paths import environment
-from tests.support.paths import measured_environment
 
 DECLARE = """
 import json, os, sys
@@ -68,20 +67,6 @@ for owner, name in ((dynaflask.Model, "_get_connection"), (pynamodb.connection.C
 print(json.dumps(seen))
 """
 
-FROZEN = """
-import gc
-from unittest import mock
-seen = []
-sys.addaudithook(lambda event, _: seen.append(gc.get_freeze_count()) if event == "import" else None)
-if IS_FROZEN:
-    gc.freeze()
-seen.clear()
-db.init_app(app)
-with mock.patch.object(gc, "freeze", side_effect=ZeroDivisionError):
-    db.init_app(other)
-print(json.dumps([min(seen), gc.get_freeze_count()]))
-"""
-
 # A model is declared without them.
 FOR_CALLS = (
     "dynaflask.cli",
@@ -110,7 +95,7 @@ FOR_CALLS = (
 )
 
 
-def run(program: str, settings: dict[str, t.Any], make_environment: t.Callable[..., t.Any] = environment) -> t.Any:
+def run(program: str, settings: dict[str, t.Any]) -> t.Any:
     """What a program prints in a process of its own."""
     process = subprocess.run(
         [sys.executable, "-c", DECLARE + program],
@@ -118,7 +103,7 @@ def run(program: str, settings: dict[str, t.Any], make_environment: t.Callable[.
         text=True,
         check=False,
         cwd=PROJECT,
-        env=make_environment(TEST_SETTINGS=json.dumps(settings)),
+        env=environment(TEST_SETTINGS=json.dumps(settings)),
     )
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout)
@@ -145,17 +130,3 @@ def test_a_patch_that_is_older_than_the_modules_of_calls() -> None:
     settings = {"DYNAMODB_HOST": "http://127.0.0.1:9", "DYNAMODB_REGION": "eu-west-1", "DYNAMODB_MAX_RETRY_ATTEMPTS": 0}
     keys = {"DYNAMODB_AWS_ACCESS_KEY_ID": "key", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "secret"}
     assert run(PATCHED, settings | keys) == [*["_get_connection"] * 2, *["dispatch"] * 2]
-
-
-def test_the_imports_leave_old_objects_to_later_collections() -> None:
-    """While the first init_app imports, the garbage collector looks at new objects alone."""
-    meanwhile, afterwards = run(f"IS_FROZEN = False{FROZEN}", {}, measured_environment)
-    assert meanwhile > 10_000  # those of Flask and PynamoDB
-    assert afterwards == 0
-
-
-def test_a_program_that_has_frozen_its_objects_keeps_them_frozen() -> None:
-    """gc.unfreeze() would undo the gc.freeze() of a server that is about to fork its workers."""
-    meanwhile, afterwards = run(f"IS_FROZEN = True{FROZEN}", {})
-    assert meanwhile > 10_000
-    assert afterwards > 10_000

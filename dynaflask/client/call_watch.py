@@ -9,7 +9,7 @@ if t.TYPE_CHECKING:
     from dynaflask.operations.recorder import OperationRecorder
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False, repr=False)
 class CallWatch:
     """What is done with the calls of a connection. Connections of an app share it, and it must not be changed.
 

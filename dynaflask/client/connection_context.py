@@ -30,7 +30,7 @@ class ConnectionContext(t.Protocol):
         """Raise if the running code is in another scope."""
 
     def lease(self, bind: Bind) -> Lease:
-        """The app's claim on the client of a destination."""
+        """The app's claim on the client of a destination. Raise if the scope has ended."""
 
     def dedicated_client(self, bind: Bind) -> t.Any:
         """A client for a destination that serves this app alone."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
-import types
 import typing as t
 
-import pynamodb.connection
+from pynamodb.connection import Connection as Upstream
 
 from dynaflask.client.patches import original
 from dynaflask.config.bind import Bind
@@ -25,7 +23,7 @@ if t.TYPE_CHECKING:
 OWN_ATTRIBUTES: t.Final = frozenset({"_tables", "_local"})
 
 # As it is before a test patches it.
-_INIT = original(pynamodb.connection.Connection, "__init__")
+_INIT = original(Upstream, "__init__")
 
 
 class ConnectionTemplate:
@@ -39,19 +37,20 @@ class ConnectionTemplate:
         own: The attributes that differ from the common ones.
     """
 
-    __slots__ = ("_common", "_own", "_table", "_type")
+    __slots__ = ("_common", "_own", "_table", "_table_name", "_type")
 
     def __init__(
         self,
         connection_type: type[Connection],
         common: dict[str, t.Any],
         table: MetaTable,
-        own: cabc.Mapping[str, t.Any] = types.MappingProxyType({}),
+        own: dict[str, t.Any] | None = None,
     ) -> None:
         self._type = connection_type
         self._common = common
         self._table = table
-        self._own = own
+        self._table_name = table.table_name
+        self._own = own or {}
 
     @classmethod
     def of(cls, connection: Connection, table: MetaTable) -> ConnectionTemplate:
@@ -61,8 +60,8 @@ class ConnectionTemplate:
             connection: The connection.
             table: The keys of its table.
         """
-        common = {name: value for name, value in vars(connection).items() if name != "_owner"}
-        return cls(type(connection), common, table)
+        # A copy that has all names is faster than one that grows.
+        return cls(type(connection), {**vars(connection), "_owner": None, "_tables": None}, table)
 
     def for_table(self, table: MetaTable, *, model: str) -> ConnectionTemplate:
         """The template of another table on the same bind. Both keep what they have in common once.
@@ -85,7 +84,7 @@ class ConnectionTemplate:
             own_capacity: As of :class:`.Connection`.
         """
         connection: Connection = object.__new__(self._type)
-        tables = {self._table.table_name: self._table}
+        tables = {self._table_name: self._table}
         connection.__dict__ = {**self._common, **self._own, "_owner": owner, "_tables": tables}
         # An app may get or lose a tracer or a counter at any time.
         watch: CallWatch = self._common["_watch"]
@@ -100,24 +99,24 @@ def can_be_kept(bind: Bind) -> bool:
     Args:
         bind: The bind.
     """
-    one, other = (vars(init_upstream(object.__new__(pynamodb.connection.Connection), bind)) for _ in range(2))
+    one, other = (vars(init_upstream(object.__new__(Upstream), bind)) for _ in range(2))
     # A release may add an attribute. What it makes for each connection is another object the second time.
     return {name for name, value in one.items() if other.get(name) is not value} == OWN_ATTRIBUTES
 
 
 def is_init_patched() -> bool:
     """True if a test has patched PynamoDB's ``__init__``, which then runs for each connection."""
-    return vars(pynamodb.connection.Connection).get("__init__") is not _INIT
+    return Upstream.__init__ is not _INIT
 
 
-def init_upstream(connection: pynamodb.connection.Connection, bind: Bind) -> pynamodb.connection.Connection:
+def init_upstream(connection: Upstream, bind: Bind) -> Upstream:
     """A connection after PynamoDB's ``__init__``.
 
     Args:
         connection: The connection.
         bind: Its bind.
     """
-    pynamodb.connection.Connection.__init__(
+    Upstream.__init__(
         connection,
         region=bind.region,
         host=bind.host,

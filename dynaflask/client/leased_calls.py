@@ -40,7 +40,7 @@ class LeasedCalls(TableCalls):
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         recorder, lease, pooled = self._recorder, self._lease, None
         if lease is None or not self._owner.pushes:
-            lease = self._open_lease()
+            lease = self._lease = self._owner.lease(self.bind)
         try:
             while True:
                 pooled = lease.pooled_client()
@@ -70,12 +70,6 @@ class LeasedCalls(TableCalls):
         if not is_bare or recorder.tracing.tracers:
             api_call = ApiCall(self._api_caller(operation_name, pooled))
         return api_call._make_api_call(operation_name, decoded(operation_kwargs))
-
-    def _open_lease(self) -> Lease:
-        """The app's claim on the client, if the context has not ended."""
-        self._owner.require_open()
-        self._lease = self._owner.lease(self.bind)
-        return self._lease
 
     def _annotate(self, error: Exception, operation_name: str, pooled: PooledClient | None) -> None:
         client = None if pooled is None else pooled.made_client

@@ -104,9 +104,11 @@ class Bind:
     def __hash__(self) -> int:
         # Each context looks binds up in dicts, and a hash over all fields is slow. Two threads may compute it at once:
         # they store the same value.
-        if self._hash is None:
-            object.__setattr__(self, "_hash", hash((self.key, *(getattr(self, name) for name in BIND_FIELDS))))
-        return t.cast("int", self._hash)
+        kept = self._hash
+        if kept is None:
+            kept = hash((self.key, *(getattr(self, name) for name in BIND_FIELDS)))
+            object.__setattr__(self, "_hash", kept)
+        return kept
 
     def __reduce__(self) -> tuple[t.Any, ...]:
         # Without the hash: another process hashes strings with another seed.

@@ -248,7 +248,7 @@ SETTINGS: t.Final = (
 
 
 def _validators(place: Place) -> cabc.Mapping[str, Validator]:
-    return {setting.name: setting.validator for setting in SETTINGS if setting.places & place}
+    return {setting.name: setting.validator for setting in SETTINGS if place in setting.places}
 
 
 def _names(*groups: Group) -> frozenset[str]:

@@ -12,14 +12,16 @@ import json
 import os
 import re
 import typing as t
+import unicodedata
 
 from pynamodb.constants import RETURN_VALUES_ON_CONDITION_FAILURE_VALUES
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.exceptions import ConfigurationError
 
-# Surrogates stand for bytes that are no text. They cannot be encoded.
-UNPRINTABLE: t.Final = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
+# Unicode's categories of control characters, and of surrogates, which stand for bytes that are no text and cannot be
+# encoded. A pattern of them takes half a millisecond to compile.
+UNPRINTABLE: t.Final = frozenset({"Cc", "Cs"})
 
 # Types that Flask reads from an environment variable if it is valid JSON, which Python's True is not.
 JSON_TYPES = ("True", "a number", "a whole number", "a dict")
@@ -49,7 +51,7 @@ def string(label: str, value: t.Any) -> str:
         raise wrong_type(label, "a string", value)
     if not value:
         raise ConfigurationError(f"{label} is empty. Remove it to leave it unset.")
-    if re.search(UNPRINTABLE, value):
+    if not UNPRINTABLE.isdisjoint(map(unicodedata.category, value)):
         # Such as the line break at the end of a file. botocore raises another error for each place that it goes to.
         raise ConfigurationError(f"{label} must not contain a control character or half of a surrogate pair.")
     return plain_text(value)

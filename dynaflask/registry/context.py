@@ -150,7 +150,7 @@ def registry_of(app: flask.Flask) -> Registry:
 
 def close_scope(_: BaseException | None = None) -> None:
     """Close the scope of the current app context, if it has one, and those of requests that ran in the context."""
-    scope: Scope | None = vars(app_ctx._get_current_object()).get(SCOPE)
+    scope: Scope | None = getattr(app_ctx._get_current_object(), SCOPE, None)
     if scope is not None:
         scope.close()
         if scope.nested_scopes:

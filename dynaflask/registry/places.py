@@ -16,18 +16,20 @@ from dynaflask.client.environment import REGION_VARIABLES
 if t.TYPE_CHECKING:
     from dynaflask.config.bind import Bind
 
+# Patterns are compiled when they are used: most programs ask for no place.
+
 # AWS's endpoints of a region are one place: the usual one, those for IPv6 and FIPS, of an account, and of a VPC.
 # https://docs.aws.amazon.com/general/latest/gr/ddb.html
-AWS_HOST: t.Final = re.compile(
+AWS_HOST: t.Final = (
     r"(^|\.)(dynamodb|dynamodb-fips|ddb)\.(?P<region>[a-z0-9-]+)\.([a-z0-9-]+\.)*"
     r"(amazonaws\.(com|com\.cn|eu)|api\.aws|amazonwebservices\.(com\.cn|eu)|ic\.gov|sgov\.gov|scloud|adc-e\.uk)$"
 )
 ENDPOINT_VARIABLES: t.Final = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
 DEFAULT_PORTS: t.Final = {"http": ":80", "https": ":443"}
-TABLE_ARN: t.Final = re.compile(r"arn:[^:]*:dynamodb:(?P<region>[^:]*):(?P<account>[^:]*):table/(?P<name>.+)")
+TABLE_ARN: t.Final = r"arn:[^:]*:dynamodb:(?P<region>[^:]*):(?P<account>[^:]*):table/(?P<name>.+)"
 # Keys of users and roles. The first letters after the prefix hold the number of the account:
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
-AWS_KEY: t.Final = re.compile(r"A[KS]IA[A-Z2-7]{16}")
+AWS_KEY: t.Final = r"A[KS]IA[A-Z2-7]{16}"
 
 
 def possible_place(bind: Bind, table_name: str | None) -> tuple[t.Any, ...]:
@@ -41,7 +43,7 @@ def possible_place(bind: Bind, table_name: str | None) -> tuple[t.Any, ...]:
         table_name: The real name or the ARN, or a prefix of names.
     """
     host, region = _endpoint(bind.host or get_settings_value("host") or _variable(*ENDPOINT_VARIABLES))
-    arn = TABLE_ARN.fullmatch(table_name or "")
+    arn = re.fullmatch(TABLE_ARN, table_name or "")
     if arn is not None:
         # It decides all but the endpoint.
         return arn["region"], host, None, arn["account"], arn["name"]
@@ -55,7 +57,7 @@ def plain_name(table_name: str | None) -> str | None:
     Args:
         table_name: The real name or the ARN.
     """
-    arn = TABLE_ARN.fullmatch(table_name or "")
+    arn = re.fullmatch(TABLE_ARN, table_name or "")
     return table_name if arn is None else arn["name"]
 
 
@@ -65,7 +67,7 @@ def _endpoint(url: str | None) -> tuple[t.Any, str | None]:
         return None, None
     # One endpoint may be spelled in capitals, with the usual port, or with a slash at its end.
     parts = urllib.parse.urlsplit(url.lower())
-    aws = AWS_HOST.search((parts.hostname or "").rstrip("."))
+    aws = re.search(AWS_HOST, (parts.hostname or "").rstrip("."))
     if aws is not None:
         return None, aws["region"]
     host = parts.netloc.rpartition("@")[2].removesuffix(DEFAULT_PORTS.get(parts.scheme, ""))
@@ -80,7 +82,7 @@ def _account(bind: Bind) -> t.Any:
     if bind.profile is not None or bind.session is not None:
         return bind.profile, bind.session
     key = bind.aws_access_key_id or _variable(KEY_VARIABLES[0])
-    if key is None or not AWS_KEY.fullmatch(key):
+    if key is None or not re.fullmatch(AWS_KEY, key):
         return key
     number = int.from_bytes(base64.b32decode(key[4:])[:6], "big") >> 7
     return f"{number & 0xFFFFFFFFFF:012d}"

@@ -62,7 +62,12 @@ class ScopeCalls(ScopeTenant):
             raise block_error(model)
 
     def lease(self, bind: Bind) -> Lease:
-        """The app's claim on the client of a destination."""
+        """The app's claim on the client of a destination.
+
+        Raises:
+            RuntimeError: The context has ended.
+        """
+        self.require_open()
         return self.registry.leases.get(bind)
 
     def dedicated_client(self, bind: Bind) -> t.Any:

@@ -74,9 +74,9 @@ class ScopeConnections(ScopeSettings):
         Most contexts have no tenant, no block and no change, and need not look for each in turn.
         """
         cache, declaration = self._cache, model.__declaration__
-        settings: t.Any = None  # mypy cannot know that there is a template
-        if declaration is not None and self._is_plain():
-            settings = self.registry.own_settings.get(declaration)
+        if declaration is None or not self._is_plain():
+            return False
+        settings: t.Any = self.registry.own_settings.get(declaration)  # mypy cannot know that there is a template
         if settings is None or settings.opened_for is None or settings.opened_for() is not model:
             return False
         # The program or a test may have changed one of these since.

@@ -55,12 +55,8 @@ def test_a_name_is_imported_when_it_is_used() -> None:
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)
     assert not {"flask", "pynamodb", "botocore", "dynaflask.extension"} & set(process.stdout.split())
     tree = ast.parse(pathlib.Path(dynaflask.__file__).read_text(encoding="utf-8"))
-    imports = {
-        alias.name: node.module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
-        for alias in node.names
-    }
+    (for_type_checkers,) = (node.body for node in tree.body if isinstance(node, ast.If))
+    imports = {alias.name: node.module for node in for_type_checkers for alias in node.names}
     assert imports == {name: dynaflask._MODULES.get(name, "dynaflask.exceptions") for name in dynaflask.__all__}
     assert dynaflask.__all__ == sorted(dynaflask.__all__)
     assert dynaflask._MODULES.keys() <= set(dynaflask.__all__)

@@ -46,7 +46,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TRACE_SAFE = "-=;:+&[]{}\"',"
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False, repr=False)
 class SigningParts:
     """What all requests of one template that are signed in one second have in common. It does not change.
 

@@ -1,0 +1,37 @@
+"""The garbage collector of Python, while dynaflask and PynamoDB are imported."""
+
+from __future__ import annotations
+
+import collections.abc as cabc
+import contextlib
+import gc
+import sys
+import threading
+
+
+@contextlib.contextmanager
+def paused_to_import(module: str) -> cabc.Iterator[None]:
+    """A block that imports a module while the garbage collector does not run, if that is the first import.
+
+    The modules and what they import create tens of thousands of objects, and no garbage. The collector would look at
+    all of them, some several times: 5 % of the time from start to the first response.
+
+    In a program with several threads, the collector goes on: another thread may fork, and the child process would never
+    collect anything.
+
+    Args:
+        module: Name of the module.
+    """
+    if module in sys.modules or not gc.isenabled() or threading.active_count() > 1:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        # This moves all objects to the oldest generation. The next collection of the youngest would look at the new
+        # ones at once. PyPy has no freeze(). unfreeze() would also undo a freeze() of the program.
+        if hasattr(gc, "freeze") and not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
+        gc.enable()
