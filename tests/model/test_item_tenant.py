@@ -20,6 +20,7 @@ from dynaflask.client.codec import json_codec
 from dynaflask.model.codec import responses
 from dynaflask.operations.requests import requests_by_table
 from tests.support import recorder as recorders
+from tests.support.measuring import TRANSPORTS
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
 
@@ -41,7 +42,7 @@ def answer(request: recorders.Request) -> recorders.Answer | None:
     return recorders.plain_answer(request)
 
 
-@pytest.fixture(params=["botocore", "direct", "direct without msgspec", "stock"])
+@pytest.fixture(params=[*TRANSPORTS, "direct without msgspec"])
 def app(
     request: pytest.FixtureRequest,
     make_app: MakeApp,

@@ -24,11 +24,11 @@ from dynaflask import ConditionFailed
 from dynaflask import TenantMismatch
 from dynaflask.operations.operation import operation_finished
 from tests.support import two_apps
+from tests.support.measuring import TRANSPORTS
 from tests.support.recorder import Answer
 from tests.support.recorder import Request
 from tests.support.two_apps import World
 
-TRANSPORTS = ("direct", "botocore", "stock")
 KEYS = {"forum_name": {"S": "forum"}, "subject": {"S": "subject"}}
 
 

@@ -21,10 +21,9 @@ from dynaflask import TenantMismatch
 from dynaflask import TenantRequired
 from tests.support import engines
 from tests.support import recorder as recorders
+from tests.support.measuring import TRANSPORTS
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
-
-TRANSPORTS = ["botocore", "direct", "stock"]
 
 
 class ByAuthor(GlobalSecondaryIndex[t.Any]):

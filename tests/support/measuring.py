@@ -19,8 +19,12 @@ import typing as t
 import pytest
 
 import dynaflask
+from dynaflask.testing import recorder
+from tests.support.paths import TESTS
 
 MEASURED_ENGINE = "ministack"
+# The transports of a test that is about models, and not about them: the tests of ``client`` measure the other two.
+TRANSPORTS: t.Final = ("direct", *(pytest.param(name, marks=pytest.mark.unmeasured) for name in ("botocore", "stock")))
 CACHED = type(functools.cache(lambda: None))
 
 Hook = cabc.Generator[None, object, object]
@@ -36,6 +40,7 @@ _NONE: t.Final = _Tracers(None, None)
 _measured = _current = _NONE
 # The file of an unmeasured test that may have called cached functions first.
 _filled_by: pathlib.Path | None = None
+_measures_recorders = False
 
 
 def is_unmeasured(item: pytest.Item) -> bool:
@@ -46,6 +51,13 @@ def is_unmeasured(item: pytest.Item) -> bool:
         or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         or parameters.get("engine", MEASURED_ENGINE) != MEASURED_ENGINE
     )
+
+
+def serve_connection(server: t.Any, request: t.Any, address: t.Any) -> None:
+    """Answer the requests of a connection to a recorder, in its thread. Only the tests of ``testing`` measure that."""
+    if not _measures_recorders:
+        sys.settrace(None)
+    super(recorder._Server, server).process_request_thread(request, address)
 
 
 def forget_results() -> None:
@@ -71,7 +83,8 @@ def pytest_collection() -> Hook:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop() -> Hook:
-    """Put the tracers of coverage aside between the tests."""
+    """Put the tracers of coverage aside between the tests, and in the threads of recorders."""
+    recorder._Server.process_request_thread = serve_connection  # type: ignore[method-assign]
     global _measured  # noqa: PLW0603 - one process runs one loop
     _measured = _Tracers(sys.gettrace(), threading.gettrace())
     with _traced_by(_NONE):
@@ -85,7 +98,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Hook:
     The marker of pytest-cov would start coverage again after each test that is not measured. A start puts the variables
     back that measure programs, and lets ``os._exit`` write the data of a fork once more.
     """
-    global _current, _filled_by  # noqa: PLW0603 - one test runs at a time
+    global _current, _filled_by, _measures_recorders  # noqa: PLW0603 - one test runs at a time
+    _measures_recorders = item.path.is_relative_to(TESTS / "testing")
     _current = _NONE if is_unmeasured(item) else _measured
     if is_unmeasured(item):
         _filled_by = item.path

@@ -10,7 +10,9 @@ import pytest
 
 from dynaflask.client.direct.signature import timestamp
 from tests.support import measuring
+from tests.support import servers
 from tests.support.paths import environment
+from tests.support.recorder import Recorder
 
 
 def tracers() -> tuple[object, object]:
@@ -42,6 +44,18 @@ def test_a_test_and_its_fixtures_are_followed(followed: tuple[object, object]) -
 def test_an_unmeasured_test_is_not_followed(followed: tuple[object, object]) -> None:
     """Nothing follows the lines of a test that is marked, nor those of its fixtures and threads."""
     assert tracers() == followed == (None, None)
+
+
+@pytest.mark.parametrize("measures", [False, True])
+def test_the_threads_of_a_recorder_are_followed_where_it_is_tested(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, measures: bool
+) -> None:
+    """Nothing follows the server of a test, unless the test is about it."""
+    monkeypatch.setattr(measuring, "_measures_recorders", measures)
+    found: list[bool] = []
+    recorder.answer = lambda request: found.append(sys.gettrace() is not None)
+    servers.status(recorder.url, "/", method="POST")
+    assert found == [measures and measuring._measured.mine is not None]
 
 
 def test_a_program_is_not_measured_after_an_unmeasured_test() -> None:
