@@ -307,6 +307,7 @@ def test_two_apps_have_their_own_destination_in_the_error(
                 thread_model.get("forum", "subject")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("code", REFUSED)
 @pytest.mark.parametrize(("call", "error"), CALLS.values(), ids=CALLS)
 def test_rejected_credentials_name_the_settings(  # noqa: PLR0917 - fixtures

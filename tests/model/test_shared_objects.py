@@ -158,6 +158,7 @@ def saved_in(writer: t.Any, item: t.Any) -> None:
 class TestSharedByThreads:
     """An object that no tenant owns is that of the first tenant whose values it gets, whatever other threads do."""
 
+    @pytest.mark.unmeasured
     @pytest.mark.parametrize("read", READS)
     @pytest.mark.parametrize("write", WRITES)
     @pytest.mark.parametrize("place", PLACES, ids=str)
