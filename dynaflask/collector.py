@@ -25,8 +25,9 @@ def paused_to_import(module: str) -> cabc.Iterator[None]:
     if module in sys.modules or not gc.isenabled() or threading.active_count() > 1:
         yield
         return
-    gc.disable()
     try:
+        # In here: the handler of a signal may raise as soon as the collector is disabled.
+        gc.disable()
         yield
     finally:
         # This moves all objects to the oldest generation. The next collection of the youngest would look at the new

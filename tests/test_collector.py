@@ -100,6 +100,24 @@ def test_a_program_that_has_frozen_its_objects_keeps_them_frozen() -> None:
     assert [seen[module] for module in SHOWN] == [False, False]
 
 
+def test_it_runs_again_after_a_signal() -> None:
+    """The handler of a signal may raise as soon as the collector is disabled. It does not stay so."""
+    program = """
+disable = gc.disable
+
+def interrupted():
+    disable()
+    raise KeyboardInterrupt
+
+gc.disable = interrupted
+try:
+    from dynaflask import Dynamo
+except KeyboardInterrupt:
+    print(json.dumps(["pynamodb.models" in sys.modules, gc.isenabled()]))
+"""
+    assert run(program) == [False, True]
+
+
 def test_it_runs_again_after_an_import_that_fails() -> None:
     """A module that cannot be imported does not leave the program without a collector."""
     program = """

@@ -24,6 +24,10 @@ def _witness_of(classes: cabc.Iterable[type]) -> type:
     return witness
 
 
+def _is_plain(cls: type) -> bool:
+    return type(cls) is type and not any("__init_subclass__" in vars(base) for base in cls.__mro__[:-1])
+
+
 def _has_flag() -> bool:
     base = type("Base", (), {})
     witness = _witness_of([base])
@@ -41,13 +45,14 @@ class ClassCheck:
 
     Args:
         check: The check. It reads nothing else than attributes of the classes.
-        classes: The classes, without those of a metaclass: a witness of such a class would run the program's code.
+        classes: The classes. If one has a metaclass or ``__init_subclass__``, each call makes the check: to make a
+            witness would run the program's code.
     """
 
     def __init__(self, check: cabc.Callable[[], bool], classes: cabc.Iterable[type]) -> None:
         self._check = check
         self._classes = list(dict.fromkeys(classes))
-        self._can_watch = HAS_FLAG and all(type(cls) is type for cls in self._classes)
+        self._can_watch = HAS_FLAG and all(map(_is_plain, self._classes))
         # Never looked up again: the flag would be set for attributes that the check has not seen.
         self._witness: type | None = None
 

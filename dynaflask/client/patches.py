@@ -43,12 +43,10 @@ class Originals:
         methods: Names of methods by class. A name that a class neither defines nor inherits is left out.
 
     Attributes:
-        classes: The classes.
         names: The names.
     """
 
     def __init__(self, methods: cabc.Mapping[type, cabc.Iterable[str]]) -> None:
-        self.classes = frozenset(methods)
         self.names: frozenset[str] = frozenset(name for names in methods.values() for name in names)
         self._methods = [(cls, *item) for cls, names in methods.items() for item in _originals(cls, names).items()]
         # Models have a metaclass.
@@ -66,7 +64,7 @@ class Originals:
             inherited: The methods of the base.
         """
         both = object.__new__(Originals)
-        both.classes, both.names = self.classes, self.names | inherited.names
+        both.names = self.names | inherited.names
         of_base = [(cls, path, method) for _, path, method in inherited._methods]
         both._methods = [*of_base, *self._methods]
         both._of_models, both._others = _Comparison([*of_base, *self._of_models.methods]), self._others

@@ -52,7 +52,7 @@ class BatchItems:
     def serialize(self, operations: cabc.Sequence[Json]) -> tuple[list[t.Any], list[Json]]:
         """The items of the objects to save, with their next versions, and the keys of the objects to delete.
 
-        An item may be encoded, for :meth:`send` alone.
+        An item may be a struct, for :meth:`send` alone.
 
         Args:
             operations: The pending operations of PynamoDB's batch.

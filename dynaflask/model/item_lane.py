@@ -53,7 +53,7 @@ from dynaflask.model.pynamodb_internals import version_attribute
 from dynaflask.model.tenant_guard import check_actions
 from dynaflask.registry.scope import Scope
 
-# Items that a model saves as dicts before it compiles what encodes them, which takes as long as so many calls.
+# Items that a model saves as dicts before it compiles what makes structs of them, which takes as long as so many calls.
 MIN_PUTS: t.Final = 20
 NO_VALUE: t.Final[dict[str, t.Any]] = {}
 CALL_NAMES: t.Final = frozenset(CALLS.values())
@@ -117,7 +117,7 @@ class ItemLane:
         """The serializer of the objects that a batch saves; None if the program or a patch defines a step of it.
 
         Args:
-            encodes: True if an item may be encoded; see :attr:`.PlainRequests.take_encoded_items`.
+            encodes: True if an item may be a struct; see :attr:`.PlainRequests.take_encoded_items`.
         """
         skipped = self._skipped.get("batch_write")
         if skipped is None or not skipped.are_in_place():
@@ -189,7 +189,7 @@ class ItemLane:
     ) -> t.Any:
         """Write an item as a dict."""
         if type(item) is not dict:
-            # The table or the transport of this app takes none that is JSON.
+            # The table or the transport of this app takes no struct.
             (item,), self._plain_puts = decoded_items([item]), 0
         (hash_name, hash_type), (range_name, range_type) = self._key_names
         hash_key = item.pop(hash_name, NO_VALUE).get(hash_type)

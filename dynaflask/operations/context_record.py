@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import contextvars
+import itertools
 import typing as t
+import weakref
 
 import flask
 from flask.globals import app_ctx as _app_ctx
@@ -38,13 +40,18 @@ def current_request(app: flask.Flask | None) -> flask.Request | None:
     return request
 
 
-def record_key(app: flask.Flask | None) -> str:
+_numbers: t.Final = itertools.count()
+# Not by the app's id, which an app that is made later may get: a program may copy all that flask.g has.
+_keys: t.Final[weakref.WeakKeyDictionary[flask.Flask, str]] = weakref.WeakKeyDictionary()
+
+
+def record_key(app: flask.Flask) -> str:
     """The name of the app's record in the dict of a request or of ``flask.g``, which no other app finds there.
 
     Args:
         app: The app.
     """
-    return f"_dynamo_operations_{id(app)}"
+    return _keys.get(app) or _keys.setdefault(app, f"_dynamo_operations_{next(_numbers)}")
 
 
 def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
@@ -54,11 +61,13 @@ def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
     of its own. Threads that copy a request or a context share its record, and a streamed response continues it.
 
     Args:
-        app: The app.
+        app: The app; ``None`` for one that no longer exists.
 
     Returns:
         The record, which is made at first use; ``None`` if the current context is not one of the app.
     """
+    if app is None:
+        return None
     holder: t.Any = current_request(app)
     if holder is None:
         if not flask.has_app_context() or app_ctx.app is not app:

@@ -62,6 +62,22 @@ def test_a_patch_is_found_at_the_next_check(check: ClassCheck, cls: type) -> Non
         assert check.passes()
 
 
+def test_a_class_that_registers_its_subclasses() -> None:
+    """A class of the program with ``__init_subclass__`` gets no subclass by the check, which is made at each call."""
+    registered: list[type] = []
+
+    class Registering(Base):
+        """A class of a program, as a mixin of botocore's clients."""
+
+        def __init_subclass__(cls) -> None:
+            registered.append(cls)
+
+    counted = Counted()
+    check = ClassCheck(counted, [Child, Registering])
+    assert [check.passes(), check.passes()] == [True, True]
+    assert (registered, counted.count) == ([], 2)
+
+
 def test_a_change_that_concerns_no_check(check: ClassCheck, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another attribute may change as often as it likes: the check is made again, and is true."""
     for number in range(2000):

@@ -14,6 +14,7 @@ import weakref
 from unittest import mock
 
 import flask
+import freezegun
 import prometheus_client
 import pytest
 import urllib3
@@ -27,6 +28,7 @@ from dynaflask.exceptions import TenantLimitExceeded
 from dynaflask.integrations.prometheus import instrument
 from dynaflask.integrations.prometheus import uninstrument
 from dynaflask.integrations.prometheus.app_metrics import outcome_of
+from dynaflask.integrations.prometheus.metrics import Metrics
 from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.registry.context import EXTENSION
@@ -378,6 +380,18 @@ def test_the_pool(make: t.Callable[..., flask.Flask], thread_model: t.Any, scrap
         return sampled == (stats.clients, stats.open_sockets) != (0, 0)
 
     assert servers.eventually(is_sampled)
+
+
+def test_the_pool_after_a_test_with_a_frozen_clock() -> None:
+    """A clock that was frozen in the future does not end the samples, and while it stands there is one."""
+    metrics = Metrics(prometheus_client.CollectorRegistry())
+    with mock.patch.object(dynaflask.ClientPool, "stats", side_effect=dynaflask.Registry.pool.stats) as stats:
+        with freezegun.freeze_time("2100-01-01"):
+            metrics.sample_pool()
+            metrics.sample_pool()
+        assert stats.call_count == 1
+        metrics.sample_pool()
+        assert stats.call_count == 2
 
 
 def test_no_secret_and_no_key_value_is_shown(

@@ -148,6 +148,22 @@ def test_an_object_that_is_used_in_another_app(make: MakeApp, db: dynaflask.Dyna
         assert names(db) == []
 
 
+def test_an_app_with_the_id_of_one_that_is_gone(
+    make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app does not find the record of an earlier one, also where a program copies ``flask.g`` from a context."""
+    # Python gives the id of an object that is gone to a new one.
+    monkeypatch.setattr(context_record, "id", lambda _: 1, raising=False)
+    us, eu = make("us"), make("eu")
+    with us.app_context():
+        thread_model.get("forum", "subject")
+        copied = dict(vars(flask.g))
+        assert names(db) == ["GetItem"]
+    with eu.app_context():
+        vars(flask.g).update(copied)
+        assert names(db) == []
+
+
 def test_outside_of_contexts_there_is_no_record(make: MakeApp) -> None:
     """Without a context there is no request and no record."""
     app = make()

@@ -66,7 +66,7 @@ class Window(t.NamedTuple):
 
 
 def _now() -> float:
-    # freezegun replaces the functions of the module alone.
+    # A function, because freezegun replaces time.monotonic in its module alone, and not where it is kept.
     return time.monotonic()
 
 

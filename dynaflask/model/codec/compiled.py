@@ -67,7 +67,7 @@ class CompiledCodec:
 
     @cached_property
     def checked_encoder(self) -> CheckedSerializer | None:
-        """The same with encoded items, with msgspec; None if the model has no usual object."""
+        """The same, with msgspec, but the item of a usual object is a struct; None if there is no usual object."""
         return checked_encoder(self.model, self._checked_functions)
 
     @cached_property
