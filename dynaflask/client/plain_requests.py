@@ -48,14 +48,14 @@ class PlainRequest(dict[str, t.Any]):
             not run code of the program.
         is_result_kept: False if nothing sees the result but the lane, which needs no ``ResponseMetadata``.
         response: The response that the direct transport has taken the result from, at its first attempt; else None.
-        has_encoded_items: True if the item, or items of a batch write, may be structs. Only the direct transport can
+        has_structs: True if the item, or items of a batch write, may be structs. Only the direct transport can
             read them: see :func:`decoded`.
     """
 
     decode: t.Callable[[bytes], Json | None] | None = None
     is_result_kept: bool = True
     response: t.Any = None
-    has_encoded_items: bool = False
+    has_structs: bool = False
 
 
 class PlainItem(dict[str, t.Any]):
@@ -79,7 +79,7 @@ def decoded(request: Json) -> Json:
     Args:
         request: Parameters of a call.
     """
-    if type(request) is not PlainRequest or not request.has_encoded_items:
+    if type(request) is not PlainRequest or not request.has_structs:
         return request
     if ITEM in request:
         return PlainRequest({**request, ITEM: decoded_items([request[ITEM]])[0]})
@@ -156,16 +156,16 @@ class PlainRequests:
         item = None if key is None else self._item(attributes, start=key)
         return None if item is None else PlainRequest({TABLE_NAME: self._name, ITEM: item})
 
-    def put_encoded(self, item: t.Any) -> PlainRequest | None:
-        """The parameters of a PutItem; None if :attr:`take_encoded_items` is false.
+    def put_struct(self, item: t.Any) -> PlainRequest | None:
+        """The parameters of a PutItem; None if :attr:`take_structs` is false.
 
         Args:
             item: The item, as a struct.
         """
-        if not self.take_encoded_items:
+        if not self.take_structs:
             return None
         request = PlainRequest({TABLE_NAME: self._name, ITEM: item})
-        request.has_encoded_items = True
+        request.has_structs = True
         return request
 
     def update(self, hash_key: t.Any, range_key: t.Any, update: Json) -> PlainRequest | None:
@@ -209,11 +209,11 @@ class PlainRequests:
         puts = [{PUT_REQUEST: {ITEM: item}} for item in items]
         requests = [*({DELETE_REQUEST: {KEY: key}} for key in deletions), *puts]
         request = PlainRequest({REQUEST_ITEMS: {self._name: requests}})
-        request.has_encoded_items = type(put_items) is PlainItems
+        request.has_structs = type(put_items) is PlainItems
         return request
 
     @property
-    def take_encoded_items(self) -> bool:
+    def take_structs(self) -> bool:
         """True if an item may be a struct. A number in a key may have to change."""
         return json_codec.msgspec is not None and not self._table.number_keys()
 

@@ -45,7 +45,7 @@ class BatchItems:
         codec = codec_in(self._scope, model)
         # None if the connection must build the request.
         self._requests = None if codec is None else codec.lane.batch_requests(table)
-        self._encodes = self._requests is not None and self._requests.take_encoded_items
+        self._takes_structs = self._requests is not None and self._requests.take_structs
         self._serializers: dict[type, CheckedSerializer | None] = {}
         self._are_usual = True
 
@@ -122,6 +122,6 @@ class BatchItems:
         except KeyError:
             codec = codec_in(self._scope, model)
             serialize = self._serializers[model] = (
-                None if codec is None else codec.lane.batch_serializer(encodes=self._encodes)
+                None if codec is None else codec.lane.batch_serializer(takes_structs=self._takes_structs)
             )
         return serialize if STEP_NAMES.isdisjoint(instance.__dict__) else None

@@ -113,16 +113,16 @@ class ItemLane:
             return False  # The model overrides what they would call.
         return instance is None or skipped.are_of_class(instance)
 
-    def batch_serializer(self, *, encodes: bool) -> CheckedSerializer | None:
+    def batch_serializer(self, *, takes_structs: bool) -> CheckedSerializer | None:
         """The serializer of the objects that a batch saves; None if the program or a patch defines a step of it.
 
         Args:
-            encodes: True if an item may be a struct; see :attr:`.PlainRequests.take_encoded_items`.
+            takes_structs: True if an item may be a struct; see :attr:`.PlainRequests.take_structs`.
         """
         skipped = self._skipped.get("batch_write")
         if skipped is None or not skipped.are_in_place():
             return None
-        return (encodes and self.codec.checked_encoder) or self.codec.checked_serializer
+        return (takes_structs and self.codec.struct_serializer) or self.codec.checked_serializer
 
     def batch_requests(self, table: t.Any) -> PlainRequests | None:
         """What builds the batch writes over the connection of a table; None if the connection must.
@@ -173,13 +173,13 @@ class ItemLane:
         """Write an object."""
         tenant = require_own_tenant(instance, scope)
         codec: t.Any = self.codec
-        serialize = codec.checked_encoder if self._plain_puts >= MIN_PUTS and condition is None else None
+        serialize = codec.struct_serializer if self._plain_puts >= MIN_PUTS and condition is None else None
         item, is_plain = (serialize or codec.checked_serializer)(instance)
         require_unchanged(instance, tenant, scope)
         table, requests = self._connect(scope)
         # Before the write: DynamoDB may have done it although the call fails.
         claim(instance, scope)
-        request = None if requests is None or type(item) is dict else requests.put_encoded(item)
+        request = None if requests is None or type(item) is dict else requests.put_struct(item)
         if request is None:
             return self._put(table, requests, item, condition, is_plain=is_plain)
         return table.connection.send_plain(PUT_ITEM, request)

@@ -405,7 +405,7 @@ class TestEncodedItems:
         stock = OperationCodec.serialize
 
         def serialize(codec: OperationCodec, params: dict[str, t.Any]) -> bytes | None:
-            seen.append(type(params) is PlainRequest and params.has_encoded_items)
+            seen.append(type(params) is PlainRequest and params.has_structs)
             return stock(codec, params)
 
         with mock.patch.object(OperationCodec, "serialize", serialize):

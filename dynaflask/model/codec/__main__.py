@@ -46,7 +46,7 @@ def report(model: t.Any) -> cabc.Iterator[str]:
         _ = codec.deserializer.fill  # compiled at its first use
     yield f"# items to objects: {'generated' if codec.deserializer else 'PynamoDB'}"
     yield f"# objects to items: {'generated' if codec.serializer else 'PynamoDB'}"
-    encoder = None if json_codec.msgspec is None else codec.checked_encoder
+    encoder = None if json_codec.msgspec is None else codec.struct_serializer
     yield f"# objects to JSON, for a batch write: {'generated' if encoder else 'from their items'}"
     yield f"# responses to objects: {reason or 'generated'}"
     yield from (f"# {override} overrides PynamoDB's" for override in overrides_of(model))

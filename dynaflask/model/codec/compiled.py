@@ -23,7 +23,7 @@ from dynaflask.model.codec.serializer import Functions
 from dynaflask.model.codec.serializer import Serializer
 from dynaflask.model.codec.serializer import compile_checked_serializer
 from dynaflask.model.codec.serializer import compile_serializer
-from dynaflask.model.codec.usual_structs import checked_encoder
+from dynaflask.model.codec.usual_structs import struct_serializer
 
 
 class CompiledCodec:
@@ -66,9 +66,9 @@ class CompiledCodec:
         return None if functions is None else t.cast("CheckedSerializer", functions.serialize)
 
     @cached_property
-    def checked_encoder(self) -> CheckedSerializer | None:
+    def struct_serializer(self) -> CheckedSerializer | None:
         """The same, with msgspec, but the item of a usual object is a struct; None if there is no usual object."""
-        return checked_encoder(self.model, self._checked_functions)
+        return struct_serializer(self.model, self._checked_functions)
 
     @cached_property
     def _checked_functions(self) -> Functions | None:

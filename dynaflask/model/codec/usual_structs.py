@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 Make = t.Callable[[t.Any], t.Any]
 
 
-def checked_encoder(cls: t.Any, functions: Functions | None) -> CheckedSerializer | None:
+def struct_serializer(cls: t.Any, functions: Functions | None) -> CheckedSerializer | None:
     """As a checked serializer, but the item of a usual object is a struct; None if there is no usual object.
 
     Args:

@@ -102,9 +102,9 @@ def test_any_model(data: st.DataObject) -> None:
     model = data.draw(strategies.schemas())
     codec = CompiledCodec(model, base=Model)
     instance = data.draw(strategies.objects(model))
-    if codec.checked_encoder is None or codec.checked_serializer is None:
+    if codec.struct_serializer is None or codec.checked_serializer is None:
         return
-    plain, encoded = result(codec.checked_serializer, instance), result(codec.checked_encoder, instance)
+    plain, encoded = result(codec.checked_serializer, instance), result(codec.struct_serializer, instance)
     if isinstance(encoded[0], json_codec.msgspec.Struct):
         encoded = *decoded_items(encoded[:1]), encoded[1]
     assert shape(encoded) == shape(plain)
@@ -140,8 +140,8 @@ def test_a_lone_surrogate() -> None:
     instance = model("\ud800")
     assert encoder_of(model)(instance) is None
     codec = CompiledCodec(model, base=Model)
-    assert codec.checked_encoder is not None
-    struct, is_plain = codec.checked_encoder(instance)
+    assert codec.struct_serializer is not None
+    struct, is_plain = codec.struct_serializer(instance)
     assert (decoded_items([struct]), is_plain) == ([instance.serialize()], True)
 
 
@@ -153,10 +153,10 @@ def test_other_objects() -> None:
 
     model = thing(key=KEY)
     codec: t.Any = CompiledCodec(model, base=Model)
-    item, is_plain = codec.checked_encoder(model(Text("k")))
+    item, is_plain = codec.struct_serializer(model(Text("k")))
     assert (type(item), item, is_plain) == (dict, {KEY.attr_name: {"S": "k"}}, False)
     with pytest.raises(AttributeNullError) as caught:
-        codec.checked_encoder(model())
+        codec.struct_serializer(model())
     assert caught.value.__context__ is None
 
 
@@ -174,7 +174,7 @@ def test_some_models_have_none(attributes: dict[str, t.Any]) -> None:
     """A model without usual objects has no encoder. Nor has one with names that no struct has."""
     model = thing(key=KEY, **attributes)
     assert encoder_of(model) is None
-    assert CompiledCodec(model, base=Model).checked_encoder is None
+    assert CompiledCodec(model, base=Model).struct_serializer is None
 
 
 def test_two_models_of_one_name() -> None:
@@ -188,4 +188,4 @@ def test_two_models_of_one_name() -> None:
 def test_a_model_that_pynamodb_serializes() -> None:
     """A model that overrides a method that the serializer would skip has no encoder."""
     model = thing(key=KEY, validate=lambda *_, **__: True)
-    assert CompiledCodec(model, base=Model).checked_encoder is None
+    assert CompiledCodec(model, base=Model).struct_serializer is None
