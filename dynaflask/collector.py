@@ -7,6 +7,11 @@ import contextlib
 import gc
 import sys
 import threading
+import typing as t
+
+# Python 3.12 starts with 375 frozen objects, other versions with none. A freeze() of a program also freezes the objects
+# of all modules, which are thousands.
+FROZEN_BY_PYTHON: t.Final = 1_000
 
 
 @contextlib.contextmanager
@@ -32,7 +37,7 @@ def paused_to_import(module: str) -> cabc.Iterator[None]:
     finally:
         # This moves all objects to the oldest generation. The next collection of the youngest would look at the new
         # ones at once. PyPy has no freeze(). unfreeze() would also undo a freeze() of the program.
-        if hasattr(gc, "freeze") and not gc.get_freeze_count():
+        if hasattr(gc, "freeze") and gc.get_freeze_count() < FROZEN_BY_PYTHON:
             gc.freeze()
             gc.unfreeze()
         gc.enable()
