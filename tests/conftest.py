@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import typing as t
 import weakref
 
@@ -224,8 +225,17 @@ def _running(threads: cabc.Iterable[threading.Thread]) -> list[threading.Thread]
     if any(thread.is_alive() for thread in threads):
         gc.collect()
     for thread in threads:
-        thread.join(timeout=20)
+        _join(thread)
     return [thread for thread in threads if thread.is_alive()]
+
+
+def _join(thread: threading.Thread) -> None:
+    # `enumerate` also has a thread that another one is starting at this moment. `join` refuses it until it runs.
+    for _ in range(2000):
+        with contextlib.suppress(RuntimeError):
+            thread.join(timeout=20)
+            return
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module", autouse=True)
