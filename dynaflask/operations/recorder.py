@@ -120,9 +120,12 @@ class OperationRecorder:
         """
         _, read_units, write_units = consumed_units(name, result)
         retries = result.get("ResponseMetadata", NOTHING).get("RetryAttempts", 0)
+        operation = None
         for counter in tuple(self.counters):  # another thread may remove one
             if not counter.add_success(source, name, seconds, read_units, write_units, retries):
-                counter.add(self.operation(name, params, result, source, seconds, host=host))
+                # Once for all counters: it may look for the line of the program.
+                operation = operation or self.operation(name, params, result, source, seconds, host=host)
+                counter.add(operation)
 
     def keep(  # noqa: PLR0917 - as of `count`
         self, name: str, params: Json, result: Json, source: Source, host: str | None, seconds: float

@@ -64,6 +64,19 @@ def test_each_call_reaches_each_counter_of_its_app_once(make: MakeApp, thread_mo
     assert not other.operations
 
 
+def test_counters_that_need_an_operation_get_the_same_one(make: MakeApp, thread_model: t.Any) -> None:
+    """The operation of a call is made once, however many counters of the app take no numbers of it."""
+    us, eu = make("us"), make("eu")
+    first, second, other = Counted("PutItem"), Counted("PutItem"), Counted("PutItem")
+    counters_of(us).extend([first, second])
+    counters_of(eu).append(other)
+    for app in (us, eu):
+        with app.app_context():
+            thread_model.get("forum", "subject")
+    assert first.operations[0] is second.operations[0]
+    assert [each.app_name for each in (*first.operations, *other.operations)] == ["us", "eu"]
+
+
 def test_a_failed_and_a_refused_call_have_an_operation(
     make: MakeApp, thread_model: t.Any, db: dynaflask.Dynamo, recorder: recorders.Recorder
 ) -> None:
