@@ -42,12 +42,12 @@ _CALL_PATH_NAMES = tuple(name for _, name in _CALL_PATH)
 
 
 def call_path(client: t.Any) -> tuple[t.Any, ...]:
-    """The methods that a call of a client goes through, to compare with those of an earlier call.
+    """The methods of classes that a call of a client goes through, to compare with those of an earlier call.
 
     A method that is gone is ``None``, and ``find_patch`` names it.
     """
-    own = vars(client).get(CALL_METHOD), getattr(type(client), CALL_METHOD, None)
-    return (*own, *map(types.MappingProxyType.get, _CALL_PATH_DICTS, _CALL_PATH_NAMES))
+    own = getattr(type(client), CALL_METHOD, None)
+    return (own, *map(types.MappingProxyType.get, _CALL_PATH_DICTS, _CALL_PATH_NAMES))
 
 
 def static_call_path(client: t.Any) -> tuple[t.Any, ...]:
