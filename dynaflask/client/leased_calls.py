@@ -61,7 +61,7 @@ class LeasedCalls(TableCalls):
     def _make_call_on(
         self, pooled: PooledClient, operation_name: str, operation_kwargs: dict[str, t.Any]
     ) -> dict[str, t.Any]:
-        """Make a call with what the connection and the app add to it, or for botocore's client."""
+        """Make a call that has a tracer, a time limit, a page decoder or an interceptor, or that botocore makes."""
         recorder, api_call = self._recorder, pooled.api_call
         is_bare = self._is_bare and recorder.interceptor is None
         if is_bare and pooled.is_direct:

@@ -1,4 +1,4 @@
-"""The function that makes a struct of the usual object of a class, which msgspec encodes as the object's item.
+"""The function that makes a struct of a usual object of a class. msgspec encodes the struct as the object's item.
 
 A batch write has hundreds of dicts, which take longer to make, to encode and to free than structs. The objects are
 those that ``usual_items.py`` serializes, and the JSON is what msgspec makes of the same item. For any other object it
@@ -36,7 +36,7 @@ def struct_serializer(cls: t.Any, functions: Functions | None) -> CheckedSeriali
         return None
     serialize = t.cast("CheckedSerializer", functions.serialize)
 
-    def encode(instance: t.Any) -> tuple[t.Any, bool]:
+    def make_struct(instance: t.Any) -> tuple[t.Any, bool]:
         try:
             return usual_struct(instance), True
         except KeyError:
@@ -44,7 +44,7 @@ def struct_serializer(cls: t.Any, functions: Functions | None) -> CheckedSeriali
         # Outside of the handler, so that the error of a wrong value does not begin with a KeyError.
         return serialize(instance)
 
-    return encode
+    return make_struct
 
 
 def compile_usual_struct(cls: t.Any, functions: Functions | None) -> Make | None:
