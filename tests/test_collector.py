@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import typing as t
 
 import pytest
 
-from tests.support.paths import PROJECT
+from tests.support import servers
 from tests.support.paths import measured_environment
 
 PROGRAM = """
@@ -37,16 +34,7 @@ SHOWN = "pynamodb.models", "dynaflask.client.pool"
 
 def run(program: str) -> t.Any:
     """What a program prints in a process of its own."""
-    process = subprocess.run(
-        [sys.executable, "-c", PROGRAM + program],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=PROJECT,
-        env=measured_environment(),
-    )
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout)
+    return servers.printed(PROGRAM + program, measured_environment())
 
 
 def test_it_does_not_run_during_the_imports_of_a_start() -> None:

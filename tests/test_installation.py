@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import typing as t
 
 import flask
 
 import dynaflask
 from tests.support import engines
+from tests.support import servers
 from tests.support.models import declare_thread
-from tests.support.paths import PROJECT
 from tests.support.paths import environment
 
 DECLARE = """
@@ -97,16 +95,7 @@ FOR_CALLS = (
 
 def run(program: str, settings: dict[str, t.Any]) -> t.Any:
     """What a program prints in a process of its own."""
-    process = subprocess.run(
-        [sys.executable, "-c", DECLARE + program],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=PROJECT,
-        env=environment(TEST_SETTINGS=json.dumps(settings)),
-    )
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout)
+    return servers.printed(DECLARE + program, environment(TEST_SETTINGS=json.dumps(settings)))
 
 
 def test_a_declaration_loads_no_module_of_calls_and_calls_load_none(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import socket
@@ -16,6 +17,7 @@ import typing as t
 
 import botocore.session
 
+from tests.support.paths import PROJECT
 from tests.support.paths import measured_environment
 
 START = "from dynaflask import local; print(local.endpoint(), flush=True);"
@@ -32,6 +34,15 @@ def python(code: str, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def printed(program: str, environment: cabc.Mapping[str, str]) -> t.Any:
+    """The JSON that a program prints in a process of its own."""
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT, env=environment
+    )
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
 def finish(process: subprocess.Popen[str]) -> str:
