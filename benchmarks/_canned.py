@@ -140,6 +140,8 @@ class AwakeSelector(selectors.DefaultSelector):
                 return ready
             if now > self._awake_until:
                 return super().select(None if end is None else end - now)
+            # Another process on this core may be awake, too: the source of the requests of `throughput.py`.
+            os.sched_yield()
         self._awake_until = time.monotonic() + AWAKE_SECONDS
         return ready
 

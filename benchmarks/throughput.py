@@ -20,6 +20,7 @@ import sys
 import time
 import typing as t
 
+from _canned import AwakeSelector
 from _canned import take_core
 from _common import HERE
 from _common import PACKAGES
@@ -145,7 +146,8 @@ def workers_of(process: int) -> list[int]:
 def turn(server: Server, *, requests: int) -> Measured:
     """Send requests over kept connections, each as soon as the last response is there."""
     cpu, started = server.cpu(), time.perf_counter()
-    asyncio.run(ask(server.port, times=requests // CONNECTIONS))
+    with contextlib.closing(asyncio.SelectorEventLoop(AwakeSelector())) as loop:
+        loop.run_until_complete(ask(server.port, times=requests // CONNECTIONS))
     wall, asked = time.perf_counter() - started, requests // CONNECTIONS * CONNECTIONS
     return Measured(asked / wall, (server.cpu() - cpu) / asked)
 
@@ -204,4 +206,5 @@ if __name__ == "__main__":
         report=report,
         columns=COLUMNS,
         packages=[*PACKAGES, "gunicorn", "msgspec"],
+        is_awake=True,
     )
