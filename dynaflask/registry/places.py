@@ -12,6 +12,7 @@ from pynamodb.settings import get_settings_value
 
 from dynaflask.client.environment import KEY_VARIABLES
 from dynaflask.client.environment import REGION_VARIABLES
+from dynaflask.client.service_data import is_of_aws
 
 if t.TYPE_CHECKING:
     from dynaflask.config.bind import Bind
@@ -20,10 +21,7 @@ if t.TYPE_CHECKING:
 
 # AWS's endpoints of a region are one place: the usual one, those for IPv6 and FIPS, of an account, and of a VPC.
 # https://docs.aws.amazon.com/general/latest/gr/ddb.html
-AWS_HOST: t.Final = (
-    r"(^|\.)(dynamodb|dynamodb-fips|ddb)\.(?P<region>[a-z0-9-]+)\.([a-z0-9-]+\.)*"
-    r"(amazonaws\.(com|com\.cn|eu)|api\.aws|amazonwebservices\.(com\.cn|eu)|ic\.gov|sgov\.gov|scloud|adc-e\.uk)$"
-)
+AWS_HOST: t.Final = r"(^|\.)(dynamodb|dynamodb-fips|ddb)\.(?P<region>[a-z0-9-]+)\.(?P<domain>.+)"
 ENDPOINT_VARIABLES: t.Final = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
 DEFAULT_PORTS: t.Final = {"http": ":80", "https": ":443"}
 TABLE_ARN: t.Final = r"arn:[^:]*:dynamodb:(?P<region>[^:]*):(?P<account>[^:]*):table/(?P<name>.+)"
@@ -68,7 +66,7 @@ def _endpoint(url: str | None) -> tuple[t.Any, str | None]:
     # One endpoint may be spelled in capitals, with the usual port, or with a slash at its end.
     parts = urllib.parse.urlsplit(url.lower())
     aws = re.search(AWS_HOST, (parts.hostname or "").rstrip("."))
-    if aws is not None:
+    if aws is not None and is_of_aws(aws["domain"]):
         return None, aws["region"]
     host = parts.netloc.rpartition("@")[2].removesuffix(DEFAULT_PORTS.get(parts.scheme, ""))
     return (parts.scheme, host, parts.path.rstrip("/")), None

@@ -13,6 +13,7 @@ import flask
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from dynaflask.client.service_data import is_of_aws
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import StreamError
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
@@ -21,8 +22,6 @@ from dynaflask.tables.table import account_of
 
 # In app.extensions: the account of each client's credentials. A Lambda function is called for each batch.
 ACCOUNTS: t.Final = "dynamo.stream_accounts"
-
-AWS_DOMAINS: t.Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 class StreamedTable(t.NamedTuple):
@@ -104,4 +103,4 @@ class Accounts:
 def _is_aws(host: str | None) -> bool:
     """True for AWS. An endpoint of an unknown name with TLS may be one, such as that of a VPC."""
     parts = urlsplit(host or "https:")
-    return parts.scheme == "https" or (parts.hostname or "").endswith(AWS_DOMAINS)
+    return parts.scheme == "https" or is_of_aws(parts.hostname or "")
