@@ -15,7 +15,6 @@ from pynamodb.exceptions import VerboseClientError
 
 import dynaflask
 from dynaflask import operation_finished
-from dynaflask.integrations import app_tracers
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.tracing import NO_TRACING
 from dynaflask.operations.tracing import UNKNOWN_PLACE
@@ -25,6 +24,7 @@ from dynaflask.operations.tracing import active
 from dynaflask.operations.tracing import finished_call
 from dynaflask.operations.tracing import silenced
 from dynaflask.operations.tracing import traced_modules
+from dynaflask.registry.context import registry_of
 from tests.support import recorder as recorders
 from tests.support.operations import make_operation
 from tests.support.settings import KEYS
@@ -123,7 +123,7 @@ def test_calls_with_and_without_an_operation_are_told_alike(
     us, eu = (make_app(name, table_prefix=f"{name}-", **settings) for name in ("us", "eu"))
     tracers = {app.name: First() for app in (us, eu)}
     for app in (us, eu):
-        app_tracers.set_tracer(app, tracers[app.name])
+        registry_of(app).recorder.set_tracer(tracers[app.name])
 
     with us.test_request_context("/"), db.tenant("acme"):
         call_all(thread_model, recorder)
