@@ -103,10 +103,10 @@ class Activity:
             # The operation has its table.
             return False
         request = current_request(self._app())
-        place = (source.model, operation, None if request is None else request.endpoint)
+        key = (source.model, operation, None if request is None else request.endpoint)
         state = self._state.get()
         with state.lock:
-            return state.slot_at(self._clock()).add_success(source.tenant, place, seconds, read_units + write_units)
+            return state.slot_at(self._clock()).add_success(source.tenant, key, seconds, read_units + write_units)
 
     def read(self) -> Window:
         """The last minutes."""
