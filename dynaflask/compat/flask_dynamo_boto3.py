@@ -14,7 +14,7 @@ from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import new_session
 from dynaflask.config.bind import Bind
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 
 # One lock for each process, by process id. boto3's sessions are not thread-safe, and apps may share one:
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html

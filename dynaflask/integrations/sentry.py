@@ -14,7 +14,7 @@ import typing as t
 
 import flask
 
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 from dynaflask.operations.span_attributes import describe
 from dynaflask.operations.span_attributes import error_attributes
 from dynaflask.operations.span_attributes import result_attributes

@@ -10,7 +10,7 @@ import weakref
 
 import flask
 
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 
 # Before the imports of modules that need prometheus_client, so that the error names the extra.
 with required_extra("prometheus", reason="dynaflask.integrations.prometheus is for Prometheus"):
