@@ -47,13 +47,13 @@ class Page(t.Generic[T]):
         items: The items.
         per_page: The most items that a page has.
         next_cursor: The cursor of the next page; ``None`` on the last page.
-        consumed_capacity: Capacity units that the page's requests consumed.
+        read_units: Read capacity units that the page's requests consumed.
     """
 
     items: list[T]
     per_page: int
     next_cursor: str | None
-    consumed_capacity: float
+    read_units: float
 
     @property
     def has_next(self) -> bool:
