@@ -13,6 +13,7 @@ from dynaflask.model.codec.sets import sort_sets
     ("one", "other"),
     [
         ({"SS": ["b", "a"]}, {"SS": ["a", "b"]}),
+        ({"SS": ["a", 1]}, {"SS": [1, "a"]}),
         (
             {"tags": {"M": {"all": {"L": [{"NS": ["10", "2"]}]}}}},
             {"tags": {"M": {"all": {"L": [{"NS": ["2", "10"]}]}}}},
