@@ -35,7 +35,7 @@ class Caller(t.NamedTuple):
         return f"{self.file}:{self.line} in {self.function}"
 
 
-# Files whose code belongs to LIBRARIES. Each call looks at some ten frames, and most are found here.
+# Files whose code belongs to LIBRARIES. Each call looks at about ten frames, and finds most of them here.
 _library_files: set[str] = set()
 # Files whose code belongs to the program. Their lines end the search.
 _program_files: set[str] = set()

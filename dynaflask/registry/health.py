@@ -72,7 +72,7 @@ def check(registry: Registry, *bind_keys: str, tables: bool) -> list[Health]:
         for table, models in (_tables(registry) if tables else ())
         if table.connection.bind.key in selected
     ]
-    # A bind without a table is checked all the same: the program may use it in a block.
+    # A bind without a table is checked, too: the program may use it in a block.
     with_tables = {result.bind_key for result in results}
     return results + [
         _check(registry, functools.partial(_ping, registry, bind), bind)

@@ -214,7 +214,7 @@ def _compared(table: Table, name: str) -> Finding:
 
 def _refusal(error: ClientError, bind: Bind) -> Finding:
     if code_of(error) == NOT_ALLOWED:
-        # The tables may be allowed all the same.
+        # The tables may still be allowed.
         return Finding(CREDENTIALS, WARNING, safe_text(error, bind))
     return Finding(CREDENTIALS, ERROR, safe_text(error, bind))
 

@@ -115,7 +115,7 @@ def _compile(
     compilation.in_progress.discard(cls)
     usual = usual_values(fields, maps, namespace)
     usual_item = None if usual is None else usual_item_source(cls, usual)
-    # A block for each attribute: a loop over the attributes takes half as long again.
+    # A block for each attribute: a loop over the attributes takes one and a half times as long.
     blocks: list[str] = []
     for number, (field, functions) in enumerate(zip(fields, maps, strict=True)):
         namespace |= {f"convert{number}": field.convert, f"map_class{number}": field.map_class}
