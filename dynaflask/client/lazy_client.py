@@ -10,11 +10,11 @@ from dynaflask.client.botocore_internals import count_idle_sockets
 from dynaflask.client.botocore_internals import has_credentials
 from dynaflask.client.factory import make_client
 from dynaflask.client.key import ClientKey
-from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.fields import BIND_FIELDS
 from dynaflask.operations.tracing import Endpoint
+from dynaflask.process_local import ProcessLocal
 
 if t.TYPE_CHECKING:
     from dynaflask.client.sessions import LockedSession

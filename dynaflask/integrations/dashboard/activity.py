@@ -10,12 +10,12 @@ import weakref
 
 import flask
 
-from dynaflask.client.process import ProcessLocal
 from dynaflask.integrations.dashboard.slot import Slot
 from dynaflask.operations.context_record import current_request
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
+from dynaflask.process_local import ProcessLocal
 
 SLOTS = 30
 SLOT_SECONDS = 10
