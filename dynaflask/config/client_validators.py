@@ -20,6 +20,7 @@ from dynaflask.config.validators import string
 from dynaflask.config.validators import wrong_type
 from dynaflask.exceptions import ConfigurationError
 
+# The values of DYNAMODB_TRANSPORT.
 TRANSPORTS = ("direct", "botocore", "stock")
 # Headers that say where a request goes and where it ends (RFC 9112), or that are for one connection (RFC 9110, 7.6.1).
 FRAMING_HEADERS = frozenset(
