@@ -86,7 +86,6 @@ REGION_IS_OFF: t.Final = " They are unknown, too, in a region that the account h
 
 CONNECTION_ERRORS = (botocore.ConnectionError, botocore.HTTPClientError)
 
-
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

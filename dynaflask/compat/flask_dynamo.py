@@ -31,7 +31,6 @@ from dynaflask.tables.ready import POLL_SECONDS
 
 __all__ = ["ConfigurationError", "Dynamo", "Tables"]
 
-
 TableConfig = cabc.Mapping[str, t.Any]
 
 

@@ -76,7 +76,6 @@ def find_caller(depth: int = 1) -> Caller | None:
 # To find the line of a class, Python parses its file.
 _class_lines: weakref.WeakKeyDictionary[type, Caller] = weakref.WeakKeyDictionary()
 
-
 # Records keep a line thousands of times. They share it.
 _line = functools.lru_cache(1000)(Caller)
 

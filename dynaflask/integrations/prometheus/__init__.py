@@ -24,7 +24,6 @@ __all__ = ["instrument", "uninstrument"]
 
 _EXTENSION = "dynaflask_prometheus"
 
-
 # By registry, and not by app: prometheus_client has no public look-up of the metrics of a registry.
 _all_metrics: weakref.WeakKeyDictionary[prometheus_client.CollectorRegistry, Metrics] = weakref.WeakKeyDictionary()
 # Lets one thread at a time register metrics: a registry refuses a name that it has.
