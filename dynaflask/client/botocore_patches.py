@@ -30,13 +30,11 @@ _CALL_PATH: tuple[tuple[type, str], ...] = (
     (URLLib3Session, "send"),
 )
 
-
 #: The classes of these methods.
 CALL_CLASSES: t.Final = tuple(dict.fromkeys(owner for owner, _ in _CALL_PATH))
 
 # Separate tuples for `map`.
 _CALL_PATH_DICTS = tuple(vars(owner) for owner, _ in _CALL_PATH)
-
 
 _CALL_PATH_NAMES = tuple(name for _, name in _CALL_PATH)
 
@@ -96,14 +94,12 @@ _CREATORS: dict[str, t.Any] = {
     )
 }
 
-
 #: The classes whose methods make a client and its calls.
 CREATORS: t.Final = tuple(cls for cls in _CREATORS.values() if cls is not None)
 
 # The methods that known tracers patch, compared to find a change. All others are examined after one.
 # `attrgetter` reads all of them in a third of the time of separate look-ups.
 _creators_by_name = types.SimpleNamespace(**_CREATORS)
-
 
 _CREATION_PATH: tuple[tuple[str, str], ...] = (
     *((owner.__name__, name) for owner, name in _CALL_PATH),
@@ -115,12 +111,9 @@ _CREATION_PATH: tuple[tuple[str, str], ...] = (
     ("SigV4Auth", "add_auth"),
 )
 
-
 _creation_methods = operator.attrgetter(*map(".".join, _CREATION_PATH))
 
-
 _CREATION_DICTS = tuple(vars(_CREATORS[name] or object) for name, _ in _CREATION_PATH)
-
 
 _CREATION_NAMES = tuple(name for _, name in _CREATION_PATH)
 

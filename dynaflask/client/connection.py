@@ -28,7 +28,6 @@ from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.patches import Originals
-from dynaflask.client.patches import original
 from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import has_pynamodb_listeners
@@ -41,11 +40,9 @@ from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.rate_limits import UNSET
 from dynaflask.operations.rate_limits import OwnCapacity
 
-# Methods that :meth:`Connection.dispatch` passes by, as they are before a test patches them.
-_base_method = vars(pynamodb.connection.Connection).get
-_DISPATCH, _SEND_PRE, _SEND_POST = (
-    original(pynamodb.connection.Connection, name)
-    for name in ("dispatch", "send_pre_boto_callback", "send_post_boto_callback")
+# Methods of PynamoDB that :meth:`Connection.dispatch` skips.
+SKIPPED_BY_DISPATCH: t.Final = Originals(
+    {pynamodb.connection.Connection: ("dispatch", "send_pre_boto_callback", "send_post_boto_callback")}
 )
 
 
@@ -111,7 +108,8 @@ class Connection(TransactionCalls):
 
         Its signals and its debug log take time, and are skipped if they have no receiver, and no test patches them.
         """
-        if operation_name not in DATA_PLANE_OPERATIONS or has_pynamodb_listeners() or _is_patched():
+        is_watched = has_pynamodb_listeners() or not SKIPPED_BY_DISPATCH.are_in_place()
+        if operation_name not in DATA_PLANE_OPERATIONS or is_watched:
             return super().dispatch(operation_name, operation_kwargs)
         operation_kwargs.setdefault(RETURN_CONSUMED_CAPACITY, TOTAL)
         return self._make_api_call(operation_name, operation_kwargs)
@@ -171,11 +169,3 @@ def skipped_methods(*operations: str) -> dict[type, tuple[str, ...]]:
 
 
 Connection.skipped = Originals(skipped_methods(*OPERATIONS))
-
-
-def _is_patched() -> bool:
-    return (
-        _base_method("dispatch") is not _DISPATCH
-        or _base_method("send_pre_boto_callback") is not _SEND_PRE
-        or _base_method("send_post_boto_callback") is not _SEND_POST
-    )

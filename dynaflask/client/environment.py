@@ -30,6 +30,8 @@ OTHER_VARIABLES = frozenset(
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 # botocore reads the first one, and other AWS SDKs the second one.
 REGION_VARIABLES = ("AWS_DEFAULT_REGION", "AWS_REGION")
+# botocore reads the one of the service first.
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
 # The paths of a CA bundle. botocore takes the first one.
 CA_BUNDLE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 # Variables that do not change a request, and those that the code of destinations reads. Proxies are looked up.

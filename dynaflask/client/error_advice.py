@@ -73,7 +73,7 @@ ADVICE_BY_MESSAGE: t.Final = {
 
 # The IAM actions of the operations that need others than the one of their name.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
-TRANSACTION_ACTIONS: t.Final = {
+ACTIONS_BY_OPERATION: t.Final = {
     "TransactGetItems": "dynamodb:GetItem",
     "TransactWriteItems": "dynamodb:PutItem, UpdateItem, DeleteItem or ConditionCheckItem",
 }
@@ -85,7 +85,6 @@ WRONG_CLOCK: t.Final = ("Signature expired", "Signature not yet current")
 REGION_IS_OFF: t.Final = " They are unknown, too, in a region that the account has not enabled."
 
 CONNECTION_ERRORS = (botocore.ConnectionError, botocore.HTTPClientError)
-
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -175,7 +174,7 @@ def _missing_table_advice(bind: Bind, create: CreateOptions) -> str:
 
 def _code_advice(error: Exception, code: str | None, operation: str) -> str:
     if code == NOT_ALLOWED:
-        action = TRANSACTION_ACTIONS.get(operation, f"dynamodb:{operation}")
+        action = ACTIONS_BY_OPERATION.get(operation, f"dynamodb:{operation}")
         return f"The IAM policy of the credentials must allow {action} on the table, and on its indexes."
     if code in THROTTLED:
         return (

@@ -20,7 +20,6 @@ from dynaflask.client.codec import parts
 from dynaflask.client.key import STOCK
 from dynaflask.client.key import ClientKey
 from dynaflask.client.key import client_config
-from dynaflask.client.process import ProcessLocal
 from dynaflask.client.service_data import SERVICE
 from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import SessionCache
@@ -28,6 +27,7 @@ from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import isolated_session
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.process_local import ProcessLocal
 
 if t.TYPE_CHECKING:
     from dynaflask.client.destination import Destination

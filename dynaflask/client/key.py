@@ -12,14 +12,12 @@ from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.client.environment import environment_digest
 from dynaflask.config.bind import Bind
+from dynaflask.config.client_validators import TRANSPORTS
 from dynaflask.config.client_validators import extra_headers
 from dynaflask.config.fields import BIND_FIELDS
 
 LOCAL = "local"
-# The values of DYNAMODB_TRANSPORT.
-DIRECT = "direct"
-BOTOCORE = "botocore"
-STOCK = "stock"
+DIRECT, BOTOCORE, STOCK = TRANSPORTS
 DEFAULT_TRANSPORT = DIRECT
 
 MAX_OPTIONS = 1000

@@ -10,14 +10,13 @@ from dynaflask.client.botocore_internals import count_idle_sockets
 from dynaflask.client.botocore_internals import has_credentials
 from dynaflask.client.factory import make_client
 from dynaflask.client.key import ClientKey
-from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
 from dynaflask.config.bind import make_bind
 from dynaflask.config.fields import BIND_FIELDS
-from dynaflask.operations.tracing import Place
+from dynaflask.operations.tracing import Endpoint
+from dynaflask.process_local import ProcessLocal
 
 if t.TYPE_CHECKING:
-    from dynaflask.client.destination import Destination
     from dynaflask.client.sessions import LockedSession
 
 
@@ -60,20 +59,13 @@ class LazyClient:
         return self.made is None or has_credentials(self.made)
 
     @property
-    def place(self) -> Place:
+    def endpoint(self) -> Endpoint:
         """Where the client sends its calls to, known without making it."""
         if self._destination is not None:
-            return Place(self._destination.url, self._destination.region)
+            return Endpoint(self._destination.url, self._destination.region)
         # A factory's client may be any object.
         meta = getattr(self.made, "meta", None)
-        return Place(getattr(meta, "endpoint_url", None), getattr(meta, "region_name", None))
-
-    @property
-    def endpoint_url(self) -> str | None:
-        """The URL of the calls; ``None`` if a factory's client names none."""
-        if self.made is None:
-            return t.cast("Destination", self._destination).url
-        return getattr(getattr(self.made, "meta", None), "endpoint_url", None)
+        return Endpoint(getattr(meta, "endpoint_url", None), getattr(meta, "region_name", None))
 
     def get(self) -> t.Any:
         """The client. One thread makes it, while others wait."""

@@ -45,9 +45,9 @@ class Lease:
     def pooled_client(self) -> PooledClient:
         """The client for the next call, without the cost of a ``with`` block.
 
-        It may be evicted at any moment. The caller adds the call to its ``active_calls``, looks if ``is_open`` is true
-        still, and removes the call at its end. The call is added inside of the ``try`` block that removes it: a signal
-        may raise between two statements, and the client would be in use for ever.
+        It may be evicted at any moment. The caller adds the call to its ``active_calls``, checks that ``is_open`` is
+        still true, and removes the call at its end. The call is added inside of the ``try`` block that removes it: a
+        signal may raise between two statements, and the client would be in use for ever.
         """
         pooled = self._clients.get(self.key.owner is None)
         if pooled is None or not pooled.is_usable:

@@ -17,7 +17,7 @@ from dynaflask.client.table_calls import TableCalls
 from dynaflask.client.traced_caller import TracedCaller
 from dynaflask.client.traced_caller import make_traced_call
 from dynaflask.operations.recorder import OperationRecorder
-from dynaflask.operations.tracing import Place
+from dynaflask.operations.tracing import Endpoint
 
 
 class LeasedCalls(TableCalls):
@@ -34,8 +34,8 @@ class LeasedCalls(TableCalls):
     # The client or its transport makes the calls, and nothing around it.
     _is_bare: bool
     # URL and region of the client, once a traced call has got it.
-    _place: Place
-    _placed: PooledClient | None
+    _endpoint: Endpoint
+    _endpoint_of: PooledClient | None
 
     def _make_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         recorder, lease, pooled = self._recorder, self._lease, None
@@ -65,7 +65,7 @@ class LeasedCalls(TableCalls):
         recorder, api_call = self._recorder, pooled.api_call
         is_bare = self._is_bare and recorder.interceptor is None
         if is_bare and pooled.is_direct:
-            self._remember_place(pooled)
+            self._remember_endpoint(pooled)
             return make_traced_call(api_call, recorder.tracing, operation_name, operation_kwargs)
         if not is_bare or recorder.tracing.tracers:
             api_call = ApiCall(self._api_caller(operation_name, pooled))
@@ -87,11 +87,11 @@ class LeasedCalls(TableCalls):
         if self.bind.call_timeout_seconds is not None:
             api_caller = TimedCaller(api_caller, self.bind.call_timeout_seconds)
         if recorder.tracing.tracers:
-            self._remember_place(pooled)
+            self._remember_endpoint(pooled)
             api_caller = TracedCaller(api_caller, recorder.tracing, is_direct=is_direct)
         return api_caller
 
-    def _remember_place(self, pooled: PooledClient) -> None:
-        if pooled is not self._placed:
-            # In this order: a thread that shares the connection must not find the place of an earlier client.
-            self._place, self._placed = pooled.place, pooled
+    def _remember_endpoint(self, pooled: PooledClient) -> None:
+        if pooled is not self._endpoint_of:
+            # In this order: a thread that shares the connection must not find the endpoint of an earlier client.
+            self._endpoint, self._endpoint_of = pooled.endpoint, pooled

@@ -70,15 +70,9 @@ class Originals:
         both._of_models, both._others = _Comparison([*of_base, *self._of_models.methods]), self._others
         return both
 
-    def are_in_place(self, instance: t.Any = None) -> bool:
-        """True if no method is patched, neither on its class nor on the instance.
-
-        Args:
-            instance: An object of one of the classes.
-        """
-        if not (self._others.passes() and self._of_models.are_same()):
-            return False
-        return instance is None or self.are_of_class(instance)
+    def are_in_place(self) -> bool:
+        """True if no method is patched on its class."""
+        return self._others.passes() and self._of_models.are_same()
 
     def are_of_class(self, instance: t.Any) -> bool:
         """True if an object has none of the names in its own dict, where a patch of one object would stand.

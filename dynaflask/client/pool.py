@@ -13,8 +13,8 @@ import weakref
 from dynaflask.client.key import ClientKey
 from dynaflask.client.lazy_client import LazyClient
 from dynaflask.client.pooled_client import PooledClient
-from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
+from dynaflask.process_local import ProcessLocal
 
 MAX_CLIENTS = 1000
 FOREVER = float("inf")

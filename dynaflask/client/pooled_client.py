@@ -15,8 +15,8 @@ from dynaflask.client.botocore_internals import mock_is_active
 from dynaflask.client.botocore_internals import session_credentials
 from dynaflask.client.key import ClientKey
 from dynaflask.client.lazy_client import LazyClient
-from dynaflask.operations.tracing import UNKNOWN_PLACE
-from dynaflask.operations.tracing import Place
+from dynaflask.operations.tracing import UNKNOWN_ENDPOINT
+from dynaflask.operations.tracing import Endpoint
 
 logger = logging.getLogger("dynaflask.pool")
 
@@ -48,7 +48,7 @@ class PooledClient:
         self.api_caller = lazy_client.api_caller
         self.api_call = ApiCall(self.api_caller)
         self.is_direct = lazy_client.is_direct
-        self.host = _host_of(lazy_client.endpoint_url)
+        self.host = _host_of(lazy_client.endpoint.url)
         self.is_pinned = False
         self.last_used = time.monotonic()
         self.active_calls: list[None] = []
@@ -76,10 +76,10 @@ class PooledClient:
         return None if lazy_client is None else lazy_client.made
 
     @property
-    def place(self) -> Place:
+    def endpoint(self) -> Endpoint:
         """Where the client sends its calls to, known without making it."""
         lazy_client = self._lazy_client
-        return UNKNOWN_PLACE if lazy_client is None else lazy_client.place
+        return UNKNOWN_ENDPOINT if lazy_client is None else lazy_client.endpoint
 
     @property
     def has_credentials(self) -> bool:

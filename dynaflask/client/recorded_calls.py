@@ -12,7 +12,7 @@ from dynaflask.operations.operation import Source
 from dynaflask.operations.operation import operation_finished
 from dynaflask.operations.rate_limits import OwnCapacity
 from dynaflask.operations.recorder import Receivers
-from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import UNKNOWN_ENDPOINT
 from dynaflask.operations.tracing import Traced
 from dynaflask.operations.tracing import Tracing
 from dynaflask.operations.tracing import finished_call
@@ -36,7 +36,7 @@ class RecordedCalls(LeasedCalls):
             watch = CallWatch.of(recorder, is_limited=is_limited, retries_conflicts=bool(self.bind.retry_conflicts))
         self._watch = watch
         self._source = Source(recorder.app_name, self.bind.key, self._model, tenant)
-        self._placed, self._place = None, UNKNOWN_PLACE
+        self._endpoint_of, self._endpoint = None, UNKNOWN_ENDPOINT
 
     def _make_recorded_call(self, operation_name: str, operation_kwargs: dict[str, t.Any]) -> dict[str, t.Any]:
         recorder, watch = self._recorder, self._watch
@@ -77,7 +77,8 @@ class RecordedCalls(LeasedCalls):
                 recorder.keep(operation_name, operation_kwargs, result, self._source, host, seconds)
         if traced:
             Tracing.finish(
-                traced, finished_success(operation_name, operation_kwargs, result, self._source, seconds, self._place)
+                traced,
+                finished_success(operation_name, operation_kwargs, result, self._source, seconds, self._endpoint),
             )
         return result
 
@@ -96,4 +97,4 @@ class RecordedCalls(LeasedCalls):
         self._recorder.record(operation, own_capacity=self._own_capacity, receivers=receivers)
         if traced:
             error = outcome if isinstance(outcome, BaseException) else None
-            Tracing.finish(traced, finished_call(operation, place=self._place, error=error))
+            Tracing.finish(traced, finished_call(operation, endpoint=self._endpoint, error=error))

@@ -42,9 +42,28 @@ def regional_url(region: str) -> str:
     return _rules().resolve_endpoint(Region=region, UseDualStack=False, UseFIPS=False).url
 
 
+def is_of_aws(host: str) -> bool:
+    """True if a host is in one of AWS's domains, such as ``amazonaws.com``, in any partition that botocore knows.
+
+    Args:
+        host: Name of the host, in lower case.
+    """
+    return f".{host}".endswith(_aws_domains())
+
+
+@functools.lru_cache(maxsize=1)
+def _aws_domains() -> tuple[str, ...]:
+    outputs = (partition["outputs"] for partition in _partitions()["partitions"])
+    return tuple(f".{output[name]}" for output in outputs for name in ("dnsSuffix", "dualStackDnsSuffix"))
+
+
 @functools.lru_cache(maxsize=1)
 def _rules() -> EndpointProvider:
-    return EndpointProvider(_load("endpoint-rule-set-1"), default_loader().load_data("partitions"))
+    return EndpointProvider(_load("endpoint-rule-set-1"), _partitions())
+
+
+def _partitions() -> t.Any:
+    return default_loader().load_data("partitions")
 
 
 def _load(type_name: str) -> t.Any:

@@ -231,7 +231,7 @@ def client_options(key: ClientKey, session: LockedSession) -> dict[str, t.Any]:
 
 def _new_botocore_session(profile: str | None, *, has_keys: bool) -> botocore.session.Session:
     session = botocore.session.Session(profile=profile)
-    # Keys in the settings need no profile. botocore would fail all the same if AWS_PROFILE names one that is missing.
+    # Keys in the settings need no profile. botocore would still fail if AWS_PROFILE names one that is missing.
     if has_keys and profile is None and session.profile not in {None, *session.available_profiles}:
         return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     return session

@@ -10,7 +10,7 @@ from dynaflask.client.botocore_internals import ca_bundle_path
 from dynaflask.client.botocore_internals import new_tls_context
 from dynaflask.client.botocore_internals import use_tls_context
 from dynaflask.client.botocore_internals import verify_option
-from dynaflask.client.process import ProcessLocal
+from dynaflask.process_local import ProcessLocal
 
 # Held while a bundle is read, so that threads that need the same bundle read it once. Connections do not need it. A
 # forked child has its own lock, and keeps the contexts that its parent had read.

@@ -25,8 +25,8 @@ class TransactionCalls(RecordedCalls):
         """Read several items in a transaction; see PynamoDB.
 
         Raises:
-            RuntimeError: As of :meth:`require_same_place`, for each item. Or a receiver of a signal has entered the
-                block of another tenant, whose objects the items would become.
+            RuntimeError: As of :meth:`require_same_destination`, for each item. Or a receiver of a signal has entered
+                the block of another tenant, whose objects the items would become.
         """
         items = list(get_items)
         own_items = self._own_items(items)
@@ -55,7 +55,7 @@ class TransactionCalls(RecordedCalls):
         """Write several items in a transaction; see PynamoDB.
 
         Raises:
-            RuntimeError: As of :meth:`require_same_place`, for each item.
+            RuntimeError: As of :meth:`require_same_destination`, for each item.
         """
         checks, deletions, puts, updates = map(
             self._own_items, (condition_check_items, delete_items, put_items, update_items)
@@ -66,7 +66,7 @@ class TransactionCalls(RecordedCalls):
     def _own_items(self, items: t.Any) -> list[t.Any]:
         return [item.unwrapped_for(self) if isinstance(item, TransactionItem) else item for item in items]
 
-    def require_same_place(self, other: TransactionCalls, *, model: str, first: str = "the connection") -> None:
+    def require_same_destination(self, other: TransactionCalls, *, model: str, first: str = "the connection") -> None:
         """Refuse a model whose own connection has another destination, tenant or context than this one.
 
         Args:

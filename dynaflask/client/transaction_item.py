@@ -16,7 +16,7 @@ class TransactionScope(t.Protocol):
 
 
 class TransactionItem(dict[str, t.Any]):
-    """One operation of a transaction, which only a connection to the place of its model can read.
+    """One operation of a transaction, which only a connection to the destination of its model can read.
 
     PynamoDB's transactions send what a model returns over the connection that the program passed to them. This may be
     any connection, so that the operation of a model brings its own along. It can be changed, compared and printed.
@@ -39,15 +39,15 @@ class TransactionItem(dict[str, t.Any]):
         self._scope = scope
 
     def unwrapped_for(self, connection: TransactionCalls) -> dict[str, t.Any]:
-        """The parameters, for a connection to the same place.
+        """The parameters, for a connection to the same destination.
 
         Raises:
-            RuntimeError: As of :meth:`.TransactionCalls.require_same_place`. Or the transaction is sent in another
-                context or for another tenant than the operation was added for: its objects would then belong to that
-                tenant.
+            RuntimeError: As of :meth:`.TransactionCalls.require_same_destination`. Or the transaction is sent in
+                another context or for another tenant than the operation was added for: its objects would then belong to
+                that tenant.
         """
         self.require_current()
-        connection.require_same_place(self._connection, model=str(self._connection._model))
+        connection.require_same_destination(self._connection, model=str(self._connection._model))
         return dict(super().items())
 
     def require_current(self) -> None:

@@ -6,6 +6,7 @@ The session, the connection and the tables are boto3's, as in Flask-Dynamo: run 
 from __future__ import annotations
 
 import collections.abc as cabc
+import functools
 import os
 import typing as t
 
@@ -23,12 +24,12 @@ from dynaflask.config.settings import Settings
 from dynaflask.config.settings import merge_settings
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.model.typed import Model
+from dynaflask.process_local import ProcessLocal
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.precedence import apply_prefix
 from dynaflask.tables.ready import POLL_SECONDS
 
 __all__ = ["ConfigurationError", "Dynamo", "Tables"]
-
 
 TableConfig = cabc.Mapping[str, t.Any]
 
@@ -135,9 +136,11 @@ class Registry(DefaultAppRegistry):
         super().__init__(*args, **options)
         self.table_configs = table_configs
         self.tables: t.Any = Tables(self, table_configs)
-        # By process id: a forked child must not share its parent's sockets. It keeps the parent's objects without using
-        # them, because closing them could end the parent's connections.
-        self._boto3_objects: dict[int, tuple[t.Any, t.Any]] = {}
+        # A forked child keeps its parent's objects without using them: closing them could end the parent's connections.
+        self._parents_objects: list[tuple[t.Any, t.Any]] = []
+        self._boto3_objects = ProcessLocal(
+            functools.partial(make_boto3, self.binds[DEFAULT_BIND]), abandon=self._parents_objects.append
+        )
 
     @property
     def session(self) -> t.Any:
@@ -169,11 +172,7 @@ class Registry(DefaultAppRegistry):
         bind = self._current_bind()
         if bind != self.bind(DEFAULT_BIND):
             return make_boto3(bind)
-        pid = os.getpid()
-        if pid not in self._boto3_objects:
-            # Threads may come here at once: setdefault gives all of them the objects of the first.
-            self._boto3_objects.setdefault(pid, make_boto3(bind))
-        return self._boto3_objects[pid]
+        return self._boto3_objects.get()
 
 
 class Dynamo(OneAppDynamo):

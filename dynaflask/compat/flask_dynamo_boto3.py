@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import typing as t
 
@@ -14,13 +13,13 @@ from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import new_session
 from dynaflask.config.bind import Bind
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
+from dynaflask.process_local import ProcessLocal
 
-# One lock for each process, by process id. boto3's sessions are not thread-safe, and apps may share one:
+# boto3's sessions are not thread-safe, and apps may share one:
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
-# Making a client sends nothing, so that no thread waits for the network. A forked child makes a lock of its own: the
-# thread that holds the parent's does not exist there.
-_session_locks: dict[int, threading.Lock] = {}
+# Making a client sends nothing, so that no thread waits for the network.
+_session_lock: t.Final = ProcessLocal(threading.Lock)
 
 
 def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
@@ -38,7 +37,7 @@ def make_boto3(bind: Bind) -> tuple[t.Any, t.Any]:
     key = client_key(bind)
     # PynamoDB switches the validation off for its own calls.
     config = client_config(bind).merge(Config(parameter_validation=True))
-    with _session_locks.setdefault(os.getpid(), threading.Lock()):
+    with _session_lock.get():
         session = new_session(key)
         if not hasattr(session, "resource"):
             session = boto3.session.Session(botocore_session=session, region_name=bind.region)

@@ -12,7 +12,6 @@ DEFAULT_REGION = "us-east-1"
 KEY_ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 LOCAL, LOCAL_HOST, LOCAL_PORT = "DYNAMO_ENABLE_LOCAL", "DYNAMO_LOCAL_HOST", "DYNAMO_LOCAL_PORT"
 
-
 # The names of a bind's settings in Flask-Dynamo, for messages.
 LABELS: t.Final = {
     "region": "AWS_REGION",

@@ -31,7 +31,21 @@ M = t.TypeVar("M", bound="Model")
 
 
 class Model(dynaflask.model.typed.Model):
-    """``db.Model``, with Flask-PynamoDB's ``first_or_404``."""
+    """``db.Model``, with Flask-PynamoDB's ``get_or_404`` and ``first_or_404``."""
+
+    @classmethod
+    def get_or_404(cls: type[M], *args: t.Any, message: str = "", **options: t.Any) -> M:
+        """The item with these keys, or a 404.
+
+        Args:
+            *args: Those of ``get``.
+            message: The description of the 404.
+            **options: Those of ``get``.
+
+        Raises:
+            NotFound: There is no such item.
+        """
+        return super().get_or_404(*args, description=message or None, **options)
 
     @classmethod
     def first_or_404(cls: type[M], message: str = "") -> M:  # type: ignore[override]  # Flask-PynamoDB's argument
@@ -43,7 +57,7 @@ class Model(dynaflask.model.typed.Model):
         Raises:
             NotFound: The table is empty.
         """
-        return super().first_or_404(message=message or None)
+        return super().first_or_404(description=message or None)
 
 
 class PynamoDB(OneAppDynamo):

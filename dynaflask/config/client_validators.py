@@ -13,12 +13,14 @@ import botocore.utils
 from werkzeug.datastructures import ImmutableDict
 
 from dynaflask.config.validators import callable_with
-from dynaflask.config.validators import headers
+from dynaflask.config.validators import dict_of_strings
+from dynaflask.config.validators import one_of
 from dynaflask.config.validators import seconds
 from dynaflask.config.validators import string
 from dynaflask.config.validators import wrong_type
 from dynaflask.exceptions import ConfigurationError
 
+# The values of DYNAMODB_TRANSPORT.
 TRANSPORTS = ("direct", "botocore", "stock")
 # Headers that say where a request goes and where it ends (RFC 9112), or that are for one connection (RFC 9110, 7.6.1).
 FRAMING_HEADERS = frozenset(
@@ -91,7 +93,7 @@ def timeout(label: str, value: t.Any) -> float:
 
 def extra_headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
     """A dict of HTTP headers that leaves the framing of a request and its destination to the HTTP client."""
-    checked = headers(label, value)
+    checked = dict_of_strings(label, value)
     for name, content in checked.items():
         if re.fullmatch(HEADER_NAME, name) is None or re.fullmatch(HEADER_VALUE, content) is None:
             # The HTTP client raises another error for each at the first call.
@@ -123,9 +125,7 @@ def retries(label: str, value: t.Any) -> str | ImmutableDict[str, t.Any]:
 
 def transport(label: str, value: t.Any) -> str:
     """The name of a transport."""
-    if value not in TRANSPORTS:
-        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, TRANSPORTS))}, not {value!r}.")
-    return t.cast(str, value)
+    return one_of(label, value, TRANSPORTS)
 
 
 def client_factory(label: str, value: t.Any) -> t.Callable[..., t.Any]:

@@ -8,7 +8,7 @@ import typing as t
 
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.config.validators import headers
+from dynaflask.config.validators import dict_of_strings
 from dynaflask.config.validators import is_arn
 from dynaflask.config.validators import is_tag_text
 from dynaflask.config.validators import policy_json
@@ -68,7 +68,7 @@ def session(label: str, value: t.Any) -> t.Any:
 
 def session_tags(label: str, value: t.Any) -> ImmutableDict[str, str]:
     """The tags of a role session, within the limits of STS."""
-    checked = headers(label, value)
+    checked = dict_of_strings(label, value)
     if len(checked) > MAX_SESSION_TAGS:
         raise ConfigurationError(f"{label} must be at most {MAX_SESSION_TAGS} tags, not {len(checked)}.")
     for name, content in checked.items():

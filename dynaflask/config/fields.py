@@ -1,4 +1,4 @@
-"""One table of all settings: name, validator, group, places where it may stand, and its line of documentation.
+"""One table of all settings: name, validator, group, levels at which it may stand, and its line of documentation.
 
 A new setting is one row of :data:`SETTINGS`. Validation, the groups of the precedence rules and the key of a cursor are
 derived from the rows. The fields of a bind, the key of a client and the reference page are compared with the rows by
@@ -23,7 +23,7 @@ from dynaflask.config.validators import Validator
 class Group(enum.Enum):
     """Settings that belong together."""
 
-    PLACE = "region and endpoint"
+    ENDPOINT = "region and endpoint"
     CREDENTIALS = "credentials"
     ROLE = "role to assume"
     OVERRIDES = "can change the destination or the identity of a request on their own"
@@ -34,7 +34,7 @@ class Group(enum.Enum):
     NESTED = "dicts of the settings above, by name"
 
 
-class Place(enum.Flag):
+class Level(enum.Flag):
     """Where a setting may stand. The arguments of ``db.using`` are the settings of a bind."""
 
     APP = enum.auto()
@@ -52,7 +52,7 @@ class Setting(t.NamedTuple):
         validator: Checks, copies and freezes a value.
         group: The settings that it belongs to.
         doc: Line of documentation, the first sentence of its entry in the reference.
-        places: Where it may stand.
+        levels: Where it may stand.
         is_bind_field: True if a :class:`~dynaflask.Bind` has it.
         is_in_cursor: True if a cursor of ``db.paginate`` is valid for one value of it only.
         has_upstream_default: True if PynamoDB fills its default into each ``Meta`` that does not declare the setting.
@@ -62,27 +62,27 @@ class Setting(t.NamedTuple):
     validator: Validator
     group: Group
     doc: str
-    places: Place = Place.ANY
+    levels: Level = Level.ANY
     is_bind_field: bool = True
     is_in_cursor: bool = False
     has_upstream_default: bool = False
 
 
-def _app(name: str, validator: Validator, doc: str, group: Group = Group.APP, places: Place = Place.APP) -> Setting:
-    places = Place(0) if group is Group.NESTED else places
-    return Setting(name, validator, group, doc, places, is_bind_field=False)
+def _app(name: str, validator: Validator, doc: str, group: Group = Group.APP, levels: Level = Level.APP) -> Setting:
+    levels = Level(0) if group is Group.NESTED else levels
+    return Setting(name, validator, group, doc, levels, is_bind_field=False)
 
 
-def _model(name: str, validator: Validator, group: Group, doc: str, places: Place = Place.MODEL) -> Setting:
-    return Setting(name, validator, group, doc, places, is_bind_field=False)
+def _model(name: str, validator: Validator, group: Group, doc: str, levels: Level = Level.MODEL) -> Setting:
+    return Setting(name, validator, group, doc, levels, is_bind_field=False)
 
 
 SETTINGS: t.Final = (
-    Setting("region", client.region, Group.PLACE, "AWS region.", is_in_cursor=True, has_upstream_default=True),
+    Setting("region", client.region, Group.ENDPOINT, "AWS region.", is_in_cursor=True, has_upstream_default=True),
     Setting(
         "host",
         client.host,
-        Group.PLACE,
+        Group.ENDPOINT,
         'URL of the endpoint, or ``"local"`` for the local server.',
         is_in_cursor=True,
         has_upstream_default=True,
@@ -209,9 +209,11 @@ SETTINGS: t.Final = (
         Group.NEW_TABLES,
         "If true, CloudWatch shows the keys that are used most.",
     ),
-    Setting("local_path", v.path, Group.CLIENT, "Directory where the local server stores its data.", Place.APP),
+    Setting("local_path", v.path, Group.CLIENT, "Directory where the local server stores its data.", Level.APP),
     _model("table_name", table.table_name, Group.TABLE_NAME, "Name of the table."),
-    _model("bind_key", v.string, Group.PLACE, "Bind to use, a key of ``DYNAMODB_BINDS``.", Place.MODEL | Place.TENANT),
+    _model(
+        "bind_key", v.string, Group.ENDPOINT, "Bind to use, a key of ``DYNAMODB_BINDS``.", Level.MODEL | Level.TENANT
+    ),
     _model("stream_view_type", v.string, Group.NEW_TABLES, "View type of the stream of a new table."),
     _model("tags", table.tags, Group.NEW_TABLES, "Tags of a new table."),
     _model("deletion_protection", v.boolean, Group.NEW_TABLES, "If true, DynamoDB refuses to delete the new table."),
@@ -234,7 +236,7 @@ SETTINGS: t.Final = (
         "tenant_capacity",
         v.capacity,
         "Capacity units per second that one tenant may use in each process.",
-        places=Place.APP | Place.TENANT,
+        levels=Level.APP | Level.TENANT,
     ),
     _app("error_handlers", v.boolean, "If true, DynamoDB errors that leave a view become 404, 409 or 503 responses."),
     _app("conflict_items", v.boolean, "If true, a 409 response for a failed condition contains the item."),
@@ -247,19 +249,19 @@ SETTINGS: t.Final = (
 )
 
 
-def _validators(place: Place) -> cabc.Mapping[str, Validator]:
-    return {setting.name: setting.validator for setting in SETTINGS if place in setting.places}
+def _validators(level: Level) -> cabc.Mapping[str, Validator]:
+    return {setting.name: setting.validator for setting in SETTINGS if level in setting.levels}
 
 
 def _names(*groups: Group) -> frozenset[str]:
     return frozenset(setting.name for setting in SETTINGS if setting.group in groups)
 
 
-APP_VALIDATORS: t.Final = _validators(Place.APP)
-BIND_VALIDATORS: t.Final = _validators(Place.BIND)
-MODEL_VALIDATORS: t.Final = _validators(Place.MODEL)
+APP_VALIDATORS: t.Final = _validators(Level.APP)
+BIND_VALIDATORS: t.Final = _validators(Level.BIND)
+MODEL_VALIDATORS: t.Final = _validators(Level.MODEL)
 # A tenant's own limit is a number: a dict of all tenants belongs to the app.
-TENANT_VALIDATORS: t.Final = {**_validators(Place.TENANT), "tenant_capacity": v.units}
+TENANT_VALIDATORS: t.Final = {**_validators(Level.TENANT), "tenant_capacity": v.units}
 
 # What the Meta of a global index may declare as well.
 INDEX_VALIDATORS: t.Final[cabc.Mapping[str, Validator]] = {
@@ -274,13 +276,13 @@ CREDENTIAL_SETTINGS: t.Final = _names(Group.CREDENTIALS)
 ROLE_SETTINGS: t.Final = _names(Group.ROLE)
 IDENTITY_SETTINGS: t.Final = CREDENTIAL_SETTINGS | ROLE_SETTINGS
 # The fields of a bind that decide where a request goes, and with which identity.
-DESTINATION_SETTINGS: t.Final = (IDENTITY_SETTINGS | _names(Group.PLACE, Group.OVERRIDES)) & set(BIND_FIELDS)
+DESTINATION_SETTINGS: t.Final = (IDENTITY_SETTINGS | _names(Group.ENDPOINT, Group.OVERRIDES)) & set(BIND_FIELDS)
 # What a tenant may override of the app rather than of a bind.
 TENANT_LIMITS: t.Final = TENANT_VALIDATORS.keys() & _names(Group.APP)
-# A tenant that decides one setting of a group decides the whole group. A client factory may choose any place and any
+# A tenant that decides one setting of a group decides the whole group. A client factory may choose any endpoint and any
 # identity.
 TENANT_GROUPS: t.Final = (
-    _names(Group.PLACE) | {"client_factory"},
+    _names(Group.ENDPOINT) | {"client_factory"},
     _names(Group.TABLE_NAME),
     IDENTITY_SETTINGS | {"client_factory"},
 )

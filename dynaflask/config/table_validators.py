@@ -12,8 +12,9 @@ from werkzeug.datastructures import ImmutableDict
 from dynaflask.config.validators import TablePrefix
 from dynaflask.config.validators import Validator
 from dynaflask.config.validators import callable_with
-from dynaflask.config.validators import headers
+from dynaflask.config.validators import dict_of_strings
 from dynaflask.config.validators import is_arn
+from dynaflask.config.validators import one_of
 from dynaflask.config.validators import policy_json
 from dynaflask.config.validators import string
 from dynaflask.config.validators import whole_number
@@ -65,16 +66,12 @@ def _check_table_name(label: str, name: str) -> str:
 
 def billing_mode(label: str, value: t.Any) -> str:
     """One of DynamoDB's billing modes."""
-    if value not in AVAILABLE_BILLING_MODES:
-        raise ConfigurationError(
-            f"{label} must be one of {', '.join(map(repr, AVAILABLE_BILLING_MODES))}, not {value!r}."
-        )
-    return t.cast(str, value)
+    return one_of(label, value, AVAILABLE_BILLING_MODES)
 
 
 def table_class(label: str, value: t.Any) -> str:
     """One of DynamoDB's table classes."""
-    return _one_of(label, value, TABLE_CLASSES)
+    return one_of(label, value, TABLE_CLASSES)
 
 
 def sse(label: str, value: t.Any) -> str:
@@ -111,7 +108,7 @@ def contributor_insights(label: str, value: t.Any) -> str:
     """A mode of Contributor Insights: True is the default mode, and False is ``"DISABLED"``."""
     if isinstance(value, bool):
         return DEFAULT_INSIGHTS_MODE if value else INSIGHTS_DISABLED
-    return _one_of(label, value, (INSIGHTS_DISABLED, *INSIGHTS_MODES))
+    return one_of(label, value, (INSIGHTS_DISABLED, *INSIGHTS_MODES))
 
 
 def resource_policy(label: str, value: t.Any) -> str:
@@ -126,7 +123,7 @@ def resource_policy(label: str, value: t.Any) -> str:
 
 def tags(label: str, value: t.Any) -> dict[str, str]:
     """The tags of a new table."""
-    return dict(headers(label, value))
+    return dict(dict_of_strings(label, value))
 
 
 _positive: t.Final = whole_number(1)
@@ -138,9 +135,3 @@ def _throughput(label: str, value: t.Any, check: Validator) -> ImmutableDict[str
     if not value or not value.keys() <= {"read", "write"}:
         raise ConfigurationError(f"{label} must have the keys 'read' and 'write', or one of them.")
     return ImmutableDict({name: check(f"{label}[{name!r}]", units) for name, units in value.items()})
-
-
-def _one_of(label: str, value: t.Any, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, choices))}, not {value!r}.")
-    return t.cast("str", value)

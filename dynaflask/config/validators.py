@@ -81,8 +81,8 @@ def whole_number(minimum: int, maximum: int | None = None) -> Validator:
     return check
 
 
-def headers(label: str, value: t.Any) -> ImmutableDict[str, str]:
-    """A dict of HTTP header names and values."""
+def dict_of_strings(label: str, value: t.Any) -> ImmutableDict[str, str]:
+    """A dict of strings, such as of headers or tags."""
     if not isinstance(value, cabc.Mapping):
         raise wrong_type(label, "a dict of strings", value)
     for name, content in value.items():
@@ -179,6 +179,19 @@ def capacity(label: str, value: t.Any) -> float | ImmutableDict[str, float | Non
     )
 
 
+def one_of(label: str, value: t.Any, choices: cabc.Collection[str]) -> str:
+    """One of some strings.
+
+    Args:
+        label: Name of the setting.
+        value: The value.
+        choices: The strings.
+    """
+    if value not in choices:
+        raise ConfigurationError(f"{label} must be one of {', '.join(map(repr, choices))}, not {value!r}.")
+    return t.cast("str", value)
+
+
 def dict_of_dicts(label: str, value: t.Any) -> cabc.Mapping[t.Any, t.Any]:
     """A dict whose values are dicts of settings. These are checked setting by setting."""
     if not isinstance(value, cabc.Mapping):
@@ -193,6 +206,18 @@ def is_arn(name: str) -> bool:
         name: The name, as a setting or a request has it.
     """
     return name.startswith("arn:")
+
+
+def account_of_arn(arn: str) -> str | None:
+    """Number of the AWS account in an ARN; ``None`` if it has none.
+
+    Args:
+        arn: The ARN: ``arn:partition:service:region:account:resource``.
+    """
+    match arn.split(":", 5):
+        case [_, _, _, _, account, _] if account:
+            return account
+    return None
 
 
 def is_tenant_name(name: str) -> bool:

@@ -8,7 +8,7 @@ import typing as t
 import flask
 from werkzeug.datastructures import ImmutableDict
 
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import current_app
 from dynaflask.registry.context import registry_of

@@ -10,7 +10,7 @@ import typing as t
 import flask
 import jinja2
 
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 from dynaflask.operations.advisor import advise
 from dynaflask.operations.operation import Operation
 from dynaflask.registry.context import EXTENSION

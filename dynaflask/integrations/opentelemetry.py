@@ -14,13 +14,12 @@ import typing as t
 
 import flask
 
-from dynaflask.exceptions import required_extra
-from dynaflask.integrations.app_tracers import remove_tracer
-from dynaflask.integrations.app_tracers import set_tracer
+from dynaflask.extras import required_extra
 from dynaflask.operations.span_attributes import describe
 from dynaflask.operations.span_attributes import error_attributes
 from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
+from dynaflask.registry.context import registry_of
 
 with required_extra("opentelemetry", reason="dynaflask.integrations.opentelemetry is for OpenTelemetry"):
     from opentelemetry import context
@@ -122,7 +121,7 @@ def instrument(
         trace.get_tracer(SCOPE, tracer_provider=tracer_provider),
         metrics.get_meter(SCOPE, meter_provider=meter_provider),
     )
-    set_tracer(app, tracer)
+    registry_of(app).recorder.set_tracer(tracer)
 
 
 def uninstrument(app: flask.Flask) -> None:
@@ -131,4 +130,4 @@ def uninstrument(app: flask.Flask) -> None:
     Args:
         app: The app.
     """
-    remove_tracer(app, OpenTelemetryTracer)
+    registry_of(app).recorder.remove_tracer(OpenTelemetryTracer)

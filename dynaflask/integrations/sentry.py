@@ -14,13 +14,12 @@ import typing as t
 
 import flask
 
-from dynaflask.exceptions import required_extra
-from dynaflask.integrations.app_tracers import remove_tracer
-from dynaflask.integrations.app_tracers import set_tracer
+from dynaflask.extras import required_extra
 from dynaflask.operations.span_attributes import describe
 from dynaflask.operations.span_attributes import error_attributes
 from dynaflask.operations.span_attributes import result_attributes
 from dynaflask.operations.tracing import FinishedCall
+from dynaflask.registry.context import registry_of
 
 with required_extra("sentry", reason="dynaflask.integrations.sentry is for Sentry"):
     import sentry_sdk
@@ -128,7 +127,7 @@ def instrument(app: flask.Flask) -> None:
     Raises:
         RuntimeError: The app is not initialised.
     """
-    set_tracer(app, SentryTracer())
+    registry_of(app).recorder.set_tracer(SentryTracer())
 
 
 def uninstrument(app: flask.Flask) -> None:
@@ -137,7 +136,7 @@ def uninstrument(app: flask.Flask) -> None:
     Args:
         app: The app.
     """
-    remove_tracer(app, SentryTracer)
+    registry_of(app).recorder.remove_tracer(SentryTracer)
 
 
 def _finish_streamed(span: t.Any, call: FinishedCall, name: str, attributes: dict[str, t.Any]) -> None:

@@ -32,7 +32,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 STALL_SECONDS = 120.0
 REPORT_SECONDS = 10.0
-# What ministack logs of data that it did not load or did not write. It goes on all the same, with exit code 0.
+# What ministack logs of data that it did not load or did not write. It goes on anyway, and its exit code is 0.
 LOAD_FAILURES = re.compile("failed to load|refusing to load|failed to restore", re.IGNORECASE)
 SAVE_FAILURES = re.compile("failed to save|error getting state", re.IGNORECASE)
 

@@ -168,7 +168,10 @@ class Model(
     # PynamoDB's transactions call these four, and send the result over the connection that they were given.
 
     def get_save_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:
-        """Parameters of a write in a transaction; see PynamoDB. Only a connection to the same place can read them."""
+        """Parameters of a write in a transaction; see PynamoDB.
+
+        Only a connection to the same destination can read them.
+        """
         return _transaction_item(self, super().get_save_kwargs_from_instance(*args, **options))
 
     def get_update_kwargs_from_instance(self, *args: t.Any, **options: t.Any) -> dict[str, t.Any]:

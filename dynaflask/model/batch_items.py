@@ -47,7 +47,7 @@ class BatchItems:
         self._requests = None if codec is None else codec.lane.batch_requests(table)
         self._takes_structs = self._requests is not None and self._requests.take_structs
         self._serializers: dict[type, CheckedSerializer | None] = {}
-        self._are_usual = True
+        self._may_have_versions = False
 
     def serialize(self, operations: cabc.Sequence[Json]) -> tuple[list[t.Any], list[Json]]:
         """The items of the objects to save, with their next versions, and the keys of the objects to delete.
@@ -69,7 +69,7 @@ class BatchItems:
         for instance in saved:
             serialize = self._serializer_of(instance)
             if serialize is None:
-                self.are_plain = self._are_usual = False
+                self.are_plain, self._may_have_versions = False, True
                 item = instance.serialize()
                 count_version(instance, item)
             else:
@@ -108,7 +108,7 @@ class BatchItems:
 
     def count_versions(self, instances: cabc.Iterable[t.Any]) -> None:
         """Give saved objects the versions of their items, as after a save."""
-        if self._are_usual:
+        if not self._may_have_versions:
             return
         for instance in instances:
             if self._serializer_of(instance) is None:

@@ -30,7 +30,6 @@ class GetOr404Mixin:
         *,
         consistent_read: bool = False,
         attributes_to_get: cabc.Sequence[str] | None = None,
-        message: str | None = None,
         description: str | None = None,
     ) -> L:
         """The item with these keys.
@@ -40,8 +39,7 @@ class GetOr404Mixin:
             range_key: The range key, where the table has one.
             consistent_read: True to read what the last write left, for twice the capacity units.
             attributes_to_get: Names of the attributes to read; by default all.
-            message: Description of the 404 response.
-            description: The same, with the name that Flask-SQLAlchemy gives it.
+            description: Description of the 404 response, as of ``flask.abort``.
 
         Raises:
             NotFound: There is no such item.
@@ -51,7 +49,7 @@ class GetOr404Mixin:
         try:
             return t.cast("L", model.get(hash_key, range_key, **options))
         except model.DoesNotExist:
-            flask.abort(404, message or description)
+            flask.abort(404, description)
 
     @classmethod
     def first_or_404(
@@ -66,7 +64,6 @@ class GetOr404Mixin:
         attributes_to_get: cabc.Sequence[str] | None = None,
         page_size: int | None = None,
         rate_limit: float | None = None,
-        message: str | None = None,
         description: str | None = None,
     ) -> L:
         """The first item of a Query with ``limit=1``, or of a Scan if there is no hash key.
@@ -85,8 +82,7 @@ class GetOr404Mixin:
             attributes_to_get: Names of the attributes to read; by default all.
             page_size: Items that DynamoDB evaluates per request; by default 1, and 100 with a filter.
             rate_limit: The most capacity units per second to consume; by default no limit.
-            message: Description of the 404 response.
-            description: The same, with the name that Flask-SQLAlchemy gives it.
+            description: Description of the 404 response, as of ``flask.abort``.
 
         Raises:
             NotFound: No item matches.
@@ -101,7 +97,7 @@ class GetOr404Mixin:
             rate_limit=rate_limit,
         )
         items: list[L] = _find(cls, hash_key, range_key_condition, filter_condition, limit=1, **options)
-        return items[0] if items else flask.abort(404, message or description)
+        return items[0] if items else flask.abort(404, description)
 
     @classmethod
     def one_or_404(
@@ -115,7 +111,6 @@ class GetOr404Mixin:
         attributes_to_get: cabc.Sequence[str] | None = None,
         page_size: int | None = None,
         rate_limit: float | None = None,
-        message: str | None = None,
         description: str | None = None,
     ) -> L:
         """The only item that matches. Two or more are a 404 as well.
@@ -129,8 +124,7 @@ class GetOr404Mixin:
             attributes_to_get: See `first_or_404`.
             page_size: See `first_or_404`; by default 2, and 100 with a filter.
             rate_limit: See `first_or_404`.
-            message: Description of the 404 response.
-            description: The same, with the name that Flask-SQLAlchemy gives it.
+            description: Description of the 404 response, as of ``flask.abort``.
 
         Raises:
             NotFound: No item matches, or more than one.
@@ -144,7 +138,7 @@ class GetOr404Mixin:
             rate_limit=rate_limit,
         )
         items: list[L] = _find(cls, hash_key, range_key_condition, filter_condition, limit=2, **options)
-        return items[0] if len(items) == 1 else flask.abort(404, message or description)
+        return items[0] if len(items) == 1 else flask.abort(404, description)
 
 
 def passed(**options: t.Any) -> dict[str, t.Any]:

@@ -54,7 +54,7 @@ class TenantKey(UnicodeAttribute):
     """A key attribute that stores ``<tenant>#<value>`` for the current tenant, and returns ``<value>``.
 
     It must be the table's hash key, and may be any key of its indexes. Another tenant's item is not found; if a read
-    returns one all the same, it raises ``TenantMismatch``. In a ``db.without_tenant`` block, the program reads and
+    returns one anyway, it raises ``TenantMismatch``. In a ``db.without_tenant`` block, the program reads and
     writes the stored key.
     """
 

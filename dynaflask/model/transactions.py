@@ -42,7 +42,7 @@ class SingleDestinationMixin(pynamodb.transactions.Transaction):
             self._scope = require_scope(_class_name(model), model.__dynamo__)
             set_transaction_connection(self, connection)
             return
-        self._first_connection.require_same_place(
+        self._first_connection.require_same_destination(
             connection, model=_class_name(model), first=_class_name(self._first_model)
         )
 

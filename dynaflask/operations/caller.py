@@ -35,7 +35,7 @@ class Caller(t.NamedTuple):
         return f"{self.file}:{self.line} in {self.function}"
 
 
-# Files whose code belongs to LIBRARIES. Each call looks at some ten frames, and most are found here.
+# Files whose code belongs to LIBRARIES. Each call looks at about ten frames, and finds most of them here.
 _library_files: set[str] = set()
 # Files whose code belongs to the program. Their lines end the search.
 _program_files: set[str] = set()
@@ -75,7 +75,6 @@ def find_caller(depth: int = 1) -> Caller | None:
 
 # To find the line of a class, Python parses its file.
 _class_lines: weakref.WeakKeyDictionary[type, Caller] = weakref.WeakKeyDictionary()
-
 
 # Records keep a line thousands of times. They share it.
 _line = functools.lru_cache(1000)(Caller)

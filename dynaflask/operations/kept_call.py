@@ -12,10 +12,9 @@ from dynaflask.operations.outcome import finished_operation
 # The operations that can be kept: their request and their result are for one item of one table.
 ONE_ITEM = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem"})
 
-
-# What `OperationRecorder.keep` keeps: neither a key nor an item. It is a plain tuple: a class would take as long again
-# to make. The parts: operation, table, ConsistentRead, whether there is an item, ConsumedCapacity, request id, retries,
-# and source, host, seconds, end and line as `finished_operation` takes them.
+# What `OperationRecorder.keep` keeps: neither a key nor an item. It is a plain tuple: an object of a class would take
+# twice as long to make. The parts: operation, table, ConsistentRead, whether there is an item, ConsumedCapacity,
+# request id, retries, and source, host, seconds, end and line as `finished_operation` takes them.
 KeptCall = tuple[str, str, t.Any, bool, t.Any, str | None, int, Source, str | None, float, float, Line]
 Entry = Operation | KeptCall
 

@@ -39,6 +39,7 @@ if t.TYPE_CHECKING:
     import flask
 
     from dynaflask.operations.advice_log import AdviceLog
+    from dynaflask.operations.tracing import CallTracer
     from dynaflask.operations.usage import Meter
 
 #: Called with the name of each operation, its client and its bind. It returns the object that makes the call, or
@@ -226,6 +227,22 @@ class OperationRecorder:
         route = None if request is None else request.endpoint
         # A copy in one step: a thread that shares the context may add an operation meanwhile.
         return [operation_of(entry, route=route) for entry in list(record_of(app) or ())]
+
+    def set_tracer(self, tracer: CallTracer) -> None:
+        """Let a tracer see the calls of the app, in place of an earlier one of its class.
+
+        Args:
+            tracer: The tracer.
+        """
+        self.tracing = self.tracing.replace(type(tracer), tracer)
+
+    def remove_tracer(self, kind: type[CallTracer]) -> None:
+        """Remove the tracer of a class, if the app has one.
+
+        Args:
+            kind: The class.
+        """
+        self.tracing = self.tracing.replace(kind, None)
 
     def install(self, app: flask.Flask) -> None:
         """Connect the app's counters, and register what the settings ask for at the end of a request or context.

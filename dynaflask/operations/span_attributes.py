@@ -16,8 +16,8 @@ import urllib.parse
 from dynaflask.operations.operation import Source
 from dynaflask.operations.requests import Json
 from dynaflask.operations.tracing import PAGED
+from dynaflask.operations.tracing import Endpoint
 from dynaflask.operations.tracing import FinishedCall
-from dynaflask.operations.tracing import Place
 
 Attributes = cabc.Mapping[str, t.Any]
 
@@ -45,7 +45,7 @@ class Described(t.NamedTuple):
 
 def describe(call: FinishedCall) -> Described:
     """What is known of a call without its result."""
-    return _describe(call.operation, call.source, call.table, call.index_name, call.is_consistent, call.place)
+    return _describe(call.operation, call.source, call.table, call.index_name, call.is_consistent, call.endpoint)
 
 
 def error_attributes(call: FinishedCall) -> Attributes:
@@ -84,7 +84,7 @@ def _describe(  # noqa: PLR0917 - the cache takes longer with names
     table: str | None,
     index_name: str | None,
     is_consistent: bool,
-    place: Place,
+    endpoint: Endpoint,
 ) -> Described:
     common = {
         "db.system.name": "aws.dynamodb",
@@ -92,10 +92,10 @@ def _describe(  # noqa: PLR0917 - the cache takes longer with names
         "dynaflask.app": source.app_name,
         "dynaflask.bind": source.bind_key,
         "db.collection.name": table,
-        **({} if place.endpoint_url is None else _server(place.endpoint_url)),
+        **({} if endpoint.url is None else _server(endpoint.url)),
     }
     span = {
-        "cloud.region": place.region,
+        "cloud.region": endpoint.region,
         "dynaflask.model": source.model,
         "dynaflask.tenant": source.tenant,
         "aws.dynamodb.index_name": index_name,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
-import os
 import threading
 import typing as t
+
+from dynaflask.process_local import ProcessLocal
 
 V = t.TypeVar("V")
 
@@ -31,11 +32,13 @@ class TenantLRU(t.Generic[V]):
         self._make = make
         self._max_tenants = max_tenants
         self._on_evict = on_evict
-        # By process id, with one entry. The lock protects the dict beside it.
-        self._states: dict[int, tuple[threading.Lock, collections.OrderedDict[str | None, V]]] = {}
+        # The lock protects the dict beside it.
+        self._state: ProcessLocal[tuple[threading.Lock, collections.OrderedDict[str | None, V]]] = ProcessLocal(
+            lambda: (threading.Lock(), collections.OrderedDict())
+        )
 
     def __getitem__(self, tenant: str | None) -> V:
-        lock, values = self._state()
+        lock, values = self._state.get()
         evicted = None
         with lock:
             value = values.get(tenant)
@@ -52,26 +55,14 @@ class TenantLRU(t.Generic[V]):
 
     def values(self) -> list[V]:
         """All values."""
-        lock, values = self._state()
+        lock, values = self._state.get()
         with lock:
             return list(values.values())
 
     def pop_all(self) -> list[V]:
         """Remove and return all values."""
-        lock, values = self._state()
+        lock, values = self._state.get()
         with lock:
             removed = list(values.values())
             values.clear()
         return removed
-
-    def _state(self) -> tuple[threading.Lock, collections.OrderedDict[str | None, V]]:
-        # The child of a fork has one thread. A lock that another thread of the parent held stays locked there for
-        # ever, so that the process is checked before the lock is taken. A hook of os.register_at_fork would not do:
-        # uWSGI forks in C and runs none by default.
-        pid = os.getpid()
-        state = self._states.get(pid)
-        if state is None:
-            # Two threads of a child may come here at once: setdefault() is atomic, and both get the same state.
-            state = self._states.setdefault(pid, (threading.Lock(), collections.OrderedDict()))
-            self._states = {pid: state}
-        return state

@@ -22,19 +22,19 @@ from dynaflask.operations.outcome import response_facts
 from dynaflask.operations.requests import Json
 
 
-class Place(t.NamedTuple):
+class Endpoint(t.NamedTuple):
     """Where a client sends its calls to.
 
     Attributes:
-        endpoint_url: The URL; ``None`` if it is not known, or there was no client yet.
+        url: The URL; ``None`` if it is not known, or there was no client yet.
         region: The region; ``None`` if it is not known.
     """
 
-    endpoint_url: str | None = None
+    url: str | None = None
     region: str | None = None
 
 
-UNKNOWN_PLACE: t.Final = Place()
+UNKNOWN_ENDPOINT: t.Final = Endpoint()
 # The operations that read pages.
 PAGED = frozenset({"Query", "Scan"})
 
@@ -45,7 +45,7 @@ class FinishedCall(t.NamedTuple):
     Attributes:
         operation: Name of the operation. All fields that :class:`Operation` has are as there.
         source: Where the call comes from.
-        place: Where the client sends to.
+        endpoint: Where the client sends to.
         item_count: As of :class:`Operation` for a query or a scan; 0 for other operations.
         error_code: DynamoDB's error code; ``None`` on success, and for an error of another kind.
         is_error: True if the call failed. A condition that is not met is a result, and no error.
@@ -56,7 +56,7 @@ class FinishedCall(t.NamedTuple):
     table: str | None
     index_name: str | None
     is_consistent: bool
-    place: Place
+    endpoint: Endpoint
     duration_seconds: float
     read_units: float
     write_units: float
@@ -203,12 +203,12 @@ def silenced() -> cabc.Iterator[None]:
         yield
 
 
-def finished_call(operation: Operation, *, place: Place, error: BaseException | None = None) -> FinishedCall:
+def finished_call(operation: Operation, *, endpoint: Endpoint, error: BaseException | None = None) -> FinishedCall:
     """What tracers learn of a call.
 
     Args:
         operation: The operation.
-        place: Where the client sends to.
+        endpoint: Where the client sends to.
         error: Error as PynamoDB's connection raises it; ``None`` on success.
     """
     reasons = frozenset() if error is None else reason_codes(error)
@@ -218,7 +218,7 @@ def finished_call(operation: Operation, *, place: Place, error: BaseException | 
         operation.table,
         operation.index_name,
         operation.is_consistent,
-        place,
+        endpoint,
         operation.duration_seconds,
         operation.read_units,
         operation.write_units,
@@ -234,7 +234,7 @@ def finished_call(operation: Operation, *, place: Place, error: BaseException | 
 
 
 def finished_success(  # noqa: PLR0917 - names take twice the time
-    name: str, params: Json, result: Json, source: Source, seconds: float, place: Place
+    name: str, params: Json, result: Json, source: Source, seconds: float, endpoint: Endpoint
 ) -> FinishedCall:
     """What tracers learn of a successful call on one item, which needs no `Operation`.
 
@@ -244,11 +244,11 @@ def finished_success(  # noqa: PLR0917 - names take twice the time
         result: Result as botocore returns it.
         source: Where the call comes from.
         seconds: The field ``duration_seconds``.
-        place: Where the client sends to.
+        endpoint: Where the client sends to.
     """
     request_id, retries = response_facts(params, result)
     consumed, read_units, write_units = consumed_units(name, result)
     is_consistent = bool(params.get("ConsistentRead"))
-    described = (name, source, params["TableName"], None, is_consistent, place)
+    described = (name, source, params["TableName"], None, is_consistent, endpoint)
     facts = (seconds, read_units, write_units, retries, request_id, consumed)
     return _new_tuple(FinishedCall, described + facts + _SUCCESS)

@@ -140,7 +140,7 @@ def _require_done(result: T) -> T:
 def _late_result_advice(result: object) -> str | None:
     # A wrapper around a coroutine function or a generator function looks like a plain function.
     if inspect.isawaitable(result):
-        return "put the block round the `async def` itself"
+        return "put the block around the `async def` itself"
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         return "enter the block inside of the generator"
     if isinstance(result, LAZY) or type(result).__module__ == "itertools":

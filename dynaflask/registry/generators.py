@@ -105,7 +105,7 @@ def entering_generators(frame: types.FrameType | None) -> tuple[types.FrameType,
         frame: The code that enters the block.
     """
     generators: list[types.FrameType] = []
-    # Who calls __enter__ by hand may do so for its caller.
+    # Code that calls __enter__ itself may do so for its caller.
     is_entered_for_caller = frame is not None and not _is_at_with(frame)
     while frame is not None:
         code = frame.f_code

@@ -33,7 +33,7 @@ class Health:
     """The result of one check.
 
     Attributes:
-        bind: Key of the bind.
+        bind_key: Key of the bind.
         table: Name of the table; ``None`` if the bind alone was checked.
         models: Class names of the table's models.
         seconds: Duration of the call.
@@ -43,7 +43,7 @@ class Health:
             ``"botocore: moto's mock is active"``; ``None`` if the bind or the table cannot be used.
     """
 
-    bind: str
+    bind_key: str
     table: str | None
     models: tuple[str, ...]
     seconds: float
@@ -72,8 +72,8 @@ def check(registry: Registry, *bind_keys: str, tables: bool) -> list[Health]:
         for table, models in (_tables(registry) if tables else ())
         if table.connection.bind.key in selected
     ]
-    # A bind without a table is checked all the same: the program may use it in a block.
-    with_tables = {result.bind for result in results}
+    # A bind without a table is checked, too: the program may use it in a block.
+    with_tables = {result.bind_key for result in results}
     return results + [
         _check(registry, functools.partial(_ping, registry, bind), bind)
         for bind in binds

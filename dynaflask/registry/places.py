@@ -10,8 +10,11 @@ import urllib.parse
 
 from pynamodb.settings import get_settings_value
 
+from dynaflask.client.environment import ENDPOINT_VARIABLES
 from dynaflask.client.environment import KEY_VARIABLES
 from dynaflask.client.environment import REGION_VARIABLES
+from dynaflask.client.service_data import is_of_aws
+from dynaflask.config.validators import account_of_arn
 
 if t.TYPE_CHECKING:
     from dynaflask.config.bind import Bind
@@ -20,11 +23,7 @@ if t.TYPE_CHECKING:
 
 # AWS's endpoints of a region are one place: the usual one, those for IPv6 and FIPS, of an account, and of a VPC.
 # https://docs.aws.amazon.com/general/latest/gr/ddb.html
-AWS_HOST: t.Final = (
-    r"(^|\.)(dynamodb|dynamodb-fips|ddb)\.(?P<region>[a-z0-9-]+)\.([a-z0-9-]+\.)*"
-    r"(amazonaws\.(com|com\.cn|eu)|api\.aws|amazonwebservices\.(com\.cn|eu)|ic\.gov|sgov\.gov|scloud|adc-e\.uk)$"
-)
-ENDPOINT_VARIABLES: t.Final = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
+AWS_HOST: t.Final = r"(^|\.)(dynamodb|dynamodb-fips|ddb)\.(?P<region>[a-z0-9-]+)\.(?P<domain>.+)"
 DEFAULT_PORTS: t.Final = {"http": ":80", "https": ":443"}
 TABLE_ARN: t.Final = r"arn:[^:]*:dynamodb:(?P<region>[^:]*):(?P<account>[^:]*):table/(?P<name>.+)"
 # Keys of users and roles. The first letters after the prefix hold the number of the account:
@@ -68,7 +67,7 @@ def _endpoint(url: str | None) -> tuple[t.Any, str | None]:
     # One endpoint may be spelled in capitals, with the usual port, or with a slash at its end.
     parts = urllib.parse.urlsplit(url.lower())
     aws = re.search(AWS_HOST, (parts.hostname or "").rstrip("."))
-    if aws is not None:
+    if aws is not None and is_of_aws(aws["domain"]):
         return None, aws["region"]
     host = parts.netloc.rpartition("@")[2].removesuffix(DEFAULT_PORTS.get(parts.scheme, ""))
     return (parts.scheme, host, parts.path.rstrip("/")), None
@@ -77,8 +76,8 @@ def _endpoint(url: str | None) -> tuple[t.Any, str | None]:
 def _account(bind: Bind) -> t.Any:
     """The account, or what stands for it as far as it is not known."""
     if bind.role_arn is not None:
-        # arn:aws:iam::123456789012:role/name. AWS refuses any other form, and only when it is used.
-        return bind.role_arn.partition("::")[2].partition(":")[0] or bind.role_arn
+        # AWS refuses a role without an account, and only when it is used.
+        return account_of_arn(bind.role_arn) or bind.role_arn
     if bind.profile is not None or bind.session is not None:
         return bind.profile, bind.session
     key = bind.aws_access_key_id or _variable(KEY_VARIABLES[0])

@@ -109,7 +109,7 @@ def _settings_with_tenant_key(
     for model in models.with_tenant_key():
         for resolve in resolvers:
             # A model that this app cannot resolve, for example because it lacks the bind, is on none of its tables.
-            # What a function that computes the name raises says nothing, and is passed on.
+            # An error of a function that computes the name does not tell that, and propagates.
             with contextlib.suppress(DynaflaskError):
                 yield model.__name__, resolve(models.declaration_of(model))
 

@@ -16,6 +16,7 @@ from botocore.exceptions import UnknownRegionError
 from dynaflask.client.key import client_key
 from dynaflask.client.sessions import SessionCache
 from dynaflask.config.bind import Bind
+from dynaflask.config.validators import account_of_arn
 from dynaflask.exceptions import ConfigurationError
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import indexes
@@ -157,7 +158,7 @@ def _arns(tables: cabc.Iterable[Table], account: str | None) -> dict[Table, str]
 def _arn_prefix(bind: Bind, account: str | None) -> str:
     """The ARN of a table on the bind, without the table."""
     region = _region(bind)
-    account = account or (bind.role_arn.split(":")[4] if bind.role_arn else ANY_ACCOUNT)
+    account = account or account_of_arn(bind.role_arn or "") or ANY_ACCOUNT
     return f"arn:{_partition(region)}:dynamodb:{region}:{account}:table/"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 
 with required_extra("yaml", reason="A seed in YAML needs PyYAML"):
     import yaml

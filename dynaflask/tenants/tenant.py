@@ -114,5 +114,4 @@ class Principal(t.NamedTuple):
 
 NO_TENANT: t.Final = Principal()
 
-
 UNRESTRICTED: t.Final = Principal(is_unrestricted=True)

@@ -13,6 +13,7 @@ import flask
 
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import indexes
+from dynaflask.model.tenant_key import SEPARATOR
 from dynaflask.registry.context import registry_of
 from dynaflask.testing.intercept import acting
 from dynaflask.testing.intercept import recorded
@@ -24,7 +25,6 @@ from dynaflask.testing.targets import Target
 from dynaflask.testing.targets import observe
 
 MAX_REPORTED = 10
-SEPARATOR = "#"
 
 Apps = flask.Flask | cabc.Mapping[str, flask.Flask]
 Exercise = t.Callable[[str], object]

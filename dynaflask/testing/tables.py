@@ -9,6 +9,7 @@ import typing as t
 
 import flask
 
+from dynaflask.client.key import LOCAL
 from dynaflask.operations.requests import Json
 from dynaflask.registry.context import registry_of
 from dynaflask.registry.registry import Registry
@@ -19,8 +20,6 @@ from dynaflask.testing.apps import find_app
 
 #: The items of each table, by tenant (``None`` for no tenant) and by the table's real name.
 Snapshot = dict[t.Optional[str], dict[str, list[Json]]]  # noqa: UP045 - evaluated at run time, on Python 3.10
-
-LOCAL = "local"
 
 
 class AppTables:

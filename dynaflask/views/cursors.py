@@ -14,7 +14,7 @@ from itsdangerous.exc import BadData
 
 from dynaflask.exceptions import BadCursor
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 
 if t.TYPE_CHECKING:
     import flask

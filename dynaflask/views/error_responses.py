@@ -59,7 +59,6 @@ UNREACHABLE_MESSAGE: t.Final = "The database does not answer. Try again later."
 RETRY_AFTER_SECONDS = 1
 UNKNOWN_CONTEXT: t.Final = ErrorContext("unknown", "a call")
 
-
 CONFLICT_ITEMS: t.Final = "conflict_items"
 
 

@@ -19,6 +19,7 @@ from dynaflask.client.patches import original
 from dynaflask.client.table_connection import TableConnection
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import CURSOR_SETTINGS
+from dynaflask.model.codec.sets import sort_sets
 from dynaflask.model.pynamodb_internals import model_of_index
 from dynaflask.model.pynamodb_internals import page_request
 from dynaflask.registry.declaration import full_name
@@ -47,13 +48,13 @@ class Page(t.Generic[T]):
         items: The items.
         per_page: The most items that a page has.
         next_cursor: The cursor of the next page; ``None`` on the last page.
-        consumed_capacity: Capacity units that the page's requests consumed.
+        read_units: Read capacity units that the page's requests consumed.
     """
 
     items: list[T]
     per_page: int
     next_cursor: str | None
-    consumed_capacity: float
+    read_units: float
 
     @property
     def has_next(self) -> bool:
@@ -214,22 +215,6 @@ def _cursor_context(scope: Scope, model: t.Any, query: PreparedQuery[t.Any]) -> 
         "tenant": scope.tenant,
         "model": full_name(model),
         "request": {name: sort_sets(value) for name, value in query.request.items() if name not in UNBOUND_PARAMETERS},
-    }
-
-
-def sort_sets(value: t.Any) -> t.Any:
-    """The value with each of DynamoDB's sets sorted: Python's order of a set differs between processes.
-
-    Args:
-        value: A value in DynamoDB's format.
-    """
-    if isinstance(value, list):
-        return [sort_sets(content) for content in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: sorted(content) if name in {"SS", "NS", "BS"} and isinstance(content, list) else sort_sets(content)
-        for name, content in value.items()
     }
 
 

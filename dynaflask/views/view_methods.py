@@ -33,7 +33,6 @@ class ViewMethodsMixin:
         *,
         consistent_read: bool = False,
         attributes_to_get: cabc.Sequence[str] | None = None,
-        message: str | None = None,
         description: str | None = None,
     ) -> L:
         """The item of a model with these keys: ``db.get_or_404(Thread, "flask")``.
@@ -44,8 +43,7 @@ class ViewMethodsMixin:
             range_key: The range key, where the table has one.
             consistent_read: True to read what the last write left, for twice the capacity units.
             attributes_to_get: Names of the attributes to read; by default all.
-            message: Description of the 404 response.
-            description: The same, with the name that Flask-SQLAlchemy gives it.
+            description: Description of the 404 response, as of ``flask.abort``.
 
         Raises:
             NotFound: There is no such item.
@@ -55,7 +53,6 @@ class ViewMethodsMixin:
             range_key,
             consistent_read=consistent_read,
             attributes_to_get=attributes_to_get,
-            message=message,
             description=description,
         )
 
@@ -72,7 +69,6 @@ class ViewMethodsMixin:
         attributes_to_get: cabc.Sequence[str] | None = None,
         page_size: int | None = None,
         rate_limit: float | None = None,
-        message: str | None = None,
         description: str | None = None,
     ) -> L:
         """The first item of a query of a model, or of a scan if there is no hash key.
@@ -88,8 +84,7 @@ class ViewMethodsMixin:
             attributes_to_get: Names of the attributes to read; by default all.
             page_size: Items that DynamoDB evaluates per request; by default 1, and 100 with a filter.
             rate_limit: The most capacity units per second to consume; by default no limit.
-            message: Description of the 404 response.
-            description: The same, with the name that Flask-SQLAlchemy gives it.
+            description: Description of the 404 response, as of ``flask.abort``.
 
         Raises:
             NotFound: No item matches.
@@ -105,7 +100,6 @@ class ViewMethodsMixin:
             attributes_to_get=attributes_to_get,
             page_size=page_size,
             rate_limit=rate_limit,
-            message=message,
             description=description,
         )
 
@@ -121,7 +115,6 @@ class ViewMethodsMixin:
         attributes_to_get: cabc.Sequence[str] | None = None,
         page_size: int | None = None,
         rate_limit: float | None = None,
-        message: str | None = None,
         description: str | None = None,
     ) -> L:
         """The only item of a model that matches. Two or more are a 404 as well.
@@ -136,8 +129,7 @@ class ViewMethodsMixin:
             attributes_to_get: See `first_or_404`.
             page_size: See `first_or_404`; by default 2, and 100 with a filter.
             rate_limit: See `first_or_404`.
-            message: Description of the 404 response.
-            description: The same, with the name that Flask-SQLAlchemy gives it.
+            description: Description of the 404 response, as of ``flask.abort``.
 
         Raises:
             NotFound: No item matches, or more than one.
@@ -152,7 +144,6 @@ class ViewMethodsMixin:
             attributes_to_get=attributes_to_get,
             page_size=page_size,
             rate_limit=rate_limit,
-            message=message,
             description=description,
         )
 

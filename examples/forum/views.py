@@ -71,7 +71,7 @@ class OneThread(Resource):
     @forum.marshal_with(thread)
     def get(self, forum_name: str, subject: str) -> Thread:
         """A thread."""
-        return Thread.get_or_404(forum_name, subject, message="There is no such thread.")
+        return Thread.get_or_404(forum_name, subject, description="There is no such thread.")
 
     @forum.response(204, "The thread is deleted.")
     def delete(self, forum_name: str, subject: str) -> Response:

@@ -66,9 +66,9 @@ def test_a_patch_of_one_object() -> None:
     """A method of an instance counts for that instance alone."""
     originals, patched = Originals({Base: ["send"]}), Base()
     with mock.patch.object(patched, "send"):
-        assert not originals.are_in_place(patched)
-        assert originals.are_in_place(Base())
-    assert originals.are_in_place(patched)
+        assert not originals.are_of_class(patched)
+        assert originals.are_of_class(Base())
+    assert originals.are_of_class(patched)
 
 
 def test_a_class_method() -> None:

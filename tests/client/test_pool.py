@@ -355,8 +355,8 @@ class TestFork:
         with lease(app).call() as client:
             closings: list[int] = []
             monkeypatch.setattr(client, "close", lambda: closings.append(1))
-        for module in ("pooled_client", "process"):
-            monkeypatch.setattr(f"dynaflask.client.{module}.getpid", lambda: -1)
+        for module in ("client.pooled_client", "process_local"):
+            monkeypatch.setattr(f"dynaflask.{module}.getpid", lambda: -1)
         assert pool.stats() == PoolStats(0, 0, 0, 0, 0)
         ping(app)
         with lease(app).call() as other:
@@ -395,7 +395,7 @@ class TestLog:
         """There is one line for each abandoned client."""
         ping(make_app(host=recorder.url, region="us-east-1", **KEYS))
         clients = pool.stats().clients
-        monkeypatch.setattr("dynaflask.client.process.getpid", lambda: -1)
+        monkeypatch.setattr("dynaflask.process_local.getpid", lambda: -1)
         with caplog.at_level("DEBUG", "dynaflask.pool"):
             pool.stats()
         assert caplog.text.count("Abandoned in a forked child") == clients

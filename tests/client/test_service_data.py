@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import typing as t
+from urllib.parse import urlsplit
 
 import botocore.session
 import pytest
@@ -13,6 +14,7 @@ from dynaflask.client.service_data import CONTENT_TYPE
 from dynaflask.client.service_data import SERVICE
 from dynaflask.client.service_data import TARGET_PREFIX
 from dynaflask.client.service_data import default_loader
+from dynaflask.client.service_data import is_of_aws
 from dynaflask.client.service_data import regional_url
 from dynaflask.client.service_data import service_model
 from dynaflask.client.sessions import SessionCache
@@ -43,6 +45,19 @@ def test_a_regions_url_is_that_of_a_client(region: str) -> None:
         "dynamodb", region, aws_access_key_id="AKIA", aws_secret_access_key="hush"
     )
     assert regional_url(region) == client.meta.endpoint_url
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-eusc"])
+def test_the_endpoints_of_each_partition_are_aws(partition: str) -> None:
+    """The domains are those of botocore's partitions. One that this botocore does not know has no region here."""
+    for region in botocore.session.Session().get_available_regions("dynamodb", partition):
+        assert is_of_aws(urlsplit(regional_url(region)).hostname or "")
+
+
+@pytest.mark.parametrize("host", ["localhost", "amazonaws.com.example", "dynamodb.eu-west-1.notamazonaws.com", ""])
+def test_other_hosts_are_not_aws(host: str) -> None:
+    """A name that only looks like one of AWS is none."""
+    assert not is_of_aws(host)
 
 
 def test_the_loader_keeps_what_it_loads() -> None:

@@ -19,7 +19,7 @@ from tests.support.settings import MakeApp
         ("archive", None, ValueError, "A transaction goes to one destination"),
     ],
 )
-def test_a_transaction_refuses_the_model_of_another_place(
+def test_a_transaction_refuses_the_model_of_another_destination(
     *,
     first: str,
     second: str | None,
@@ -47,8 +47,8 @@ def test_a_transaction_refuses_the_model_of_another_place(
                 with block:
                     connections.append(thread_model._get_connection().connection)
             with pytest.raises(error, match=message):
-                connections[0].require_same_place(connections[1], model="Thread")
-            connections[0].require_same_place(connections[0], model="Thread")
+                connections[0].require_same_destination(connections[1], model="Thread")
+            connections[0].require_same_destination(connections[0], model="Thread")
     assert recorder.requests == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 
 import flask
 import pytest
@@ -39,5 +38,5 @@ def test_without_boto3_the_error_names_the_extra(peer_app: flask.Flask, monkeypa
 def test_a_fork_does_not_wait_for_the_lock_of_its_parent(peer_app: flask.Flask) -> None:
     """A child that is forked while a thread of the parent makes a session makes a session itself."""
     registry = peer_app.extensions["dynamo"]
-    with flask_dynamo_boto3._session_locks.setdefault(os.getpid(), threading.Lock()):
+    with flask_dynamo_boto3._session_lock.get():
         assert forks.exit_code_of(lambda: registry.session.region_name == "us-east-1") == 0

@@ -17,7 +17,7 @@ from dynaflask.config import fields
 from dynaflask.config.bind import Bind
 from dynaflask.config.fields import SETTINGS
 from dynaflask.config.fields import Group
-from dynaflask.config.fields import Place
+from dynaflask.config.fields import Level
 from dynaflask.config.fields import Setting
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs/reference/settings.md").read_text()
@@ -88,14 +88,14 @@ def test_the_groups_are_disjoint_and_fields_of_a_bind_where_they_must_be() -> No
     assert set(fields.CURSOR_SETTINGS) <= fields.DESTINATION_SETTINGS <= set(fields.BIND_FIELDS)
 
 
-@pytest.mark.parametrize("place", [Place.APP, Place.BIND, Place.MODEL, Place.TENANT])
-def test_a_setting_is_accepted_where_the_table_says(place: Place) -> None:
+@pytest.mark.parametrize("level", [Level.APP, Level.BIND, Level.MODEL, Level.TENANT])
+def test_a_setting_is_accepted_where_the_table_says(level: Level) -> None:
     """A dict of settings rejects the names of all other rows."""
     accepted = {
-        Place.APP: fields.APP_VALIDATORS,
-        Place.BIND: fields.BIND_VALIDATORS,
-        Place.MODEL: fields.MODEL_VALIDATORS,
-        Place.TENANT: fields.TENANT_VALIDATORS,
-    }[place]
-    assert accepted.keys() == {setting.name for setting in SETTINGS if place in setting.places}
-    assert all(setting.group is Group.NESTED for setting in SETTINGS if not setting.places)
+        Level.APP: fields.APP_VALIDATORS,
+        Level.BIND: fields.BIND_VALIDATORS,
+        Level.MODEL: fields.MODEL_VALIDATORS,
+        Level.TENANT: fields.TENANT_VALIDATORS,
+    }[level]
+    assert accepted.keys() == {setting.name for setting in SETTINGS if level in setting.levels}
+    assert all(setting.group is Group.NESTED for setting in SETTINGS if not setting.levels)

@@ -12,6 +12,7 @@ import pytest
 from dynaflask import ConfigurationError
 from dynaflask.config.fields import BIND_VALIDATORS
 from dynaflask.config.fields import ROLE_SETTINGS
+from dynaflask.config.validators import account_of_arn
 from tests.support.settings import KEYS
 from tests.support.settings import bind
 from tests.support.settings import read
@@ -153,6 +154,21 @@ def test_text_in_place_of_json_names_the_way_out(name: str, value: str) -> None:
     """Text that Flask could not read as JSON from an environment variable is refused with a word on JSON."""
     with pytest.raises(ConfigurationError, match="not str. In an environment variable, write JSON"):
         read(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("arn", "account"),
+    [
+        ("arn:aws:iam::123456789012:role/app", "123456789012"),
+        ("arn:aws:dynamodb:eu-west-1:123456789012:table/Thread/stream/2026-01-01T00:00:00.000", "123456789012"),
+        ("arn:aws:s3:::bucket", None),
+        ("arn:other", None),
+        ("", None),
+    ],
+)
+def test_an_arn_may_have_an_account(arn: str, account: str | None) -> None:
+    """A text of another form has none, and is no error: AWS refuses it when it is used."""
+    assert account_of_arn(arn) == account
 
 
 def test_another_type_gets_no_word_on_the_environment() -> None:

@@ -590,7 +590,7 @@ def test_a_lazy_result_is_refused(note: t.Any, make: t.Callable[[t.Any], t.Any],
 
 def test_a_page_is_not_an_item(note: t.Any) -> None:
     """The model of an item does not marshal a page; the message names the model that does."""
-    page = dynaflask.Page([note("hello")], per_page=1, next_cursor=None, consumed_capacity=1)
+    page = dynaflask.Page([note("hello")], per_page=1, next_cursor=None, read_units=1)
     with pytest.raises(TypeError, match="page_of"):
         flask_restx.marshal(page, restx.model_of(flask_restx.Api(), note))
 

@@ -27,11 +27,11 @@ import dynaflask
 from dynaflask.client.codec import json_codec
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.plain_requests import PlainRequest
-from dynaflask.integrations import app_tracers
 from dynaflask.model import item_lane
 from dynaflask.model.codec import responses
 from dynaflask.model.item_lane import ItemLane
 from dynaflask.model.lane_steps import STEPS
+from dynaflask.registry.context import registry_of
 from dynaflask.testing import fail_next
 from tests.client.test_plain_calls import ERRORS
 from tests.client.test_plain_calls import dataclasses_without_duration
@@ -444,7 +444,7 @@ class TestEncodedItems:
         """A tracer sees the call, and changes nothing of it. The other app has none."""
         apps = [direct_app(make_app, recorder.url, name) for name in ("traced", "plain")]
         tracer = mock.Mock(modules=frozenset())
-        app_tracers.set_tracer(apps[0], tracer)
+        registry_of(apps[0]).recorder.set_tracer(tracer)
         for app in apps:
             with app.app_context():
                 note_model("ada", likes=3).save()

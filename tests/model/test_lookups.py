@@ -67,8 +67,8 @@ def test_one_or_404_returns_the_only_item(thread: t.Any) -> None:
     assert thread.one_or_404(filter_condition=thread.views == 4).subject == "d"
 
 
-def test_the_response_is_404_with_the_message(thread: t.Any) -> None:
-    """No item, or several for one_or_404, raise NotFound with the message as its description."""
+def test_the_response_is_404_with_the_description(thread: t.Any) -> None:
+    """No item, or several for one_or_404, raise NotFound with the description."""
     for look_up, keys, views in (
         (thread.get_or_404, ["flask", "z"], None),
         (thread.first_or_404, ["django"], None),
@@ -80,12 +80,12 @@ def test_the_response_is_404_with_the_message(thread: t.Any) -> None:
     ):
         options = {} if views is None else {"filter_condition": thread.views == views}
         with pytest.raises(NotFound) as caught:
-            look_up(*keys, message="No such thread.", **options)
+            look_up(*keys, description="No such thread.", **options)
         assert caught.value.description == "No such thread."
 
 
-def test_the_default_message_is_werkzeugs(thread: t.Any) -> None:
-    """Without a message, the description is Werkzeug's for 404."""
+def test_the_default_description_is_werkzeugs(thread: t.Any) -> None:
+    """Without one, the description is Werkzeug's for 404."""
     with pytest.raises(NotFound) as caught:
         thread.get_or_404("flask", "z")
     assert caught.value.description == NotFound.description
@@ -98,7 +98,7 @@ def test_a_view_ends_with_the_apps_own_404(
     recorder.answer = lambda request: {}
     app = make_app(host=recorder.url, region="us-east-1", **KEYS)
     app.register_error_handler(404, lambda error: (f"<h1>{error.description}</h1>", 404))
-    app.add_url_rule("/", view_func=lambda: thread_model.get_or_404("flask", "z", message="Gone.").subject)
+    app.add_url_rule("/", view_func=lambda: thread_model.get_or_404("flask", "z", description="Gone.").subject)
     answer = app.test_client().get("/")
     assert (answer.status_code, answer.text) == (404, "<h1>Gone.</h1>")
 

@@ -12,6 +12,7 @@ import dynaflask
 from dynaflask import Operation
 from dynaflask import TenantLimitExceeded
 from dynaflask import operation_finished
+from dynaflask.integrations.sentry import SentryTracer
 from dynaflask.operations.operation import Source
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
@@ -48,6 +49,17 @@ def test_calls_are_counted_by_tenant(make: MakeApp) -> None:
         assert visit(app, tenant).status_code == 200
     usage = app.extensions["dynamo"].usage(by="tenant")
     assert {tenant: counts.calls for tenant, counts in usage.items()} == {"acme": 2, "globex": 1}
+
+
+def test_an_app_keeps_its_own_tracers(make_app: MakeApp) -> None:
+    """A tracer belongs to one app, until it is replaced or removed."""
+    own = [make_app(name).extensions["dynamo"].recorder for name in ("first", "second")]
+    for _ in range(2):
+        own[0].set_tracer(SentryTracer())
+    assert [len(recorder.tracing.tracers) for recorder in own] == [1, 0]
+    for recorder in own:
+        recorder.remove_tracer(SentryTracer)
+    assert [len(recorder.tracing.tracers) for recorder in own] == [0, 0]
 
 
 def test_an_operation_has_the_tenant(make: MakeApp) -> None:

@@ -10,8 +10,8 @@ from dynaflask.operations.operation import Source
 from dynaflask.operations.span_attributes import describe
 from dynaflask.operations.span_attributes import error_attributes
 from dynaflask.operations.span_attributes import result_attributes
+from dynaflask.operations.tracing import Endpoint
 from dynaflask.operations.tracing import FinishedCall
-from dynaflask.operations.tracing import Place
 
 SOURCE = Source(app_name="forum", bind_key="default", model=None, tenant=None)
 
@@ -31,7 +31,7 @@ def call(url: str | None = None, *, source: Source = SOURCE, **fields: t.Any) ->
         "is_consistent": False,
         "consumed_capacity": (),
     }
-    return FinishedCall(**{**values, **fields, "place": Place(url)})
+    return FinishedCall(**{**values, **fields, "endpoint": Endpoint(url)})
 
 
 def span_attributes(finished: FinishedCall) -> dict[str, t.Any]:
@@ -88,7 +88,7 @@ def test_the_consumed_capacity_is_that_of_each_table() -> None:
 
 
 def test_two_apps_and_two_tenants_share_no_attributes() -> None:
-    """What is kept of a call is found again for the same app, bind, place, model, table and tenant alone."""
+    """What is kept of a call is found again for the same app, bind, endpoint, model, table and tenant alone."""
     calls = [
         call(url, source=Source(app, bind, model, tenant), table=table, index_name=index)
         for url in ("https://one.example.com", "https://two.example.com")
@@ -105,7 +105,7 @@ def test_two_apps_and_two_tenants_share_no_attributes() -> None:
     for each, (_, common, more) in zip(calls, first, strict=True):
         assert common.items() <= more.items()
         assert (common["dynaflask.app"], common["dynaflask.bind"]) == (each.source.app_name, each.source.bind_key)
-        assert common["server.address"] in str(each.place.endpoint_url)
+        assert common["server.address"] in str(each.endpoint.url)
         assert common["db.collection.name"] == each.table
         assert (more.get("dynaflask.tenant"), more["dynaflask.model"]) == (each.source.tenant, each.source.model)
         assert more.get("aws.dynamodb.index_name") == each.index_name

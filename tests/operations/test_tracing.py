@@ -15,16 +15,16 @@ from pynamodb.exceptions import VerboseClientError
 
 import dynaflask
 from dynaflask import operation_finished
-from dynaflask.integrations import app_tracers
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.tracing import NO_TRACING
-from dynaflask.operations.tracing import UNKNOWN_PLACE
+from dynaflask.operations.tracing import UNKNOWN_ENDPOINT
+from dynaflask.operations.tracing import Endpoint
 from dynaflask.operations.tracing import FinishedCall
-from dynaflask.operations.tracing import Place
 from dynaflask.operations.tracing import active
 from dynaflask.operations.tracing import finished_call
 from dynaflask.operations.tracing import silenced
 from dynaflask.operations.tracing import traced_modules
+from dynaflask.registry.context import registry_of
 from tests.support import recorder as recorders
 from tests.support.operations import make_operation
 from tests.support.settings import KEYS
@@ -86,7 +86,7 @@ def test_each_tracer_gets_its_own_start() -> None:
     """What a tracer returns at the start of a call is passed to it at the end."""
     first, second = First(), Second()
     tracing = NO_TRACING.replace(First, first).replace(Second, second)
-    call = finished_call(make_operation(), place=Place("http://localhost/", "eu-west-1"))
+    call = finished_call(make_operation(), endpoint=Endpoint("http://localhost/", "eu-west-1"))
     tracing.finish(tracing.start(), call)
     assert first.events == [("started First", call)]
     assert second.events == [("started Second", call)]
@@ -123,7 +123,7 @@ def test_calls_with_and_without_an_operation_are_told_alike(
     us, eu = (make_app(name, table_prefix=f"{name}-", **settings) for name in ("us", "eu"))
     tracers = {app.name: First() for app in (us, eu)}
     for app in (us, eu):
-        app_tracers.set_tracer(app, tracers[app.name])
+        registry_of(app).recorder.set_tracer(tracers[app.name])
 
     with us.test_request_context("/"), db.tenant("acme"):
         call_all(thread_model, recorder)
@@ -133,7 +133,7 @@ def test_calls_with_and_without_an_operation_are_told_alike(
         received = tracers["us"].take_calls()
     assert alone == received
     assert len(alone) == 8
-    assert {(call.source.app_name, call.source.tenant, call.table, call.place.region) for call in alone} == {
+    assert {(call.source.app_name, call.source.tenant, call.table, call.endpoint.region) for call in alone} == {
         ("us", "acme", "us-Thread", "us-east-1")
     }
     assert not tracers["eu"].events
@@ -182,7 +182,7 @@ def test_while_botocore_calls_the_tracers_are_silent() -> None:
 )
 def test_a_failed_condition_is_no_error(error: BaseException | None, code: str | None, is_error: bool) -> None:
     """A call failed if DynamoDB or the network failed it. A condition that is not met is a result."""
-    call = finished_call(make_operation(), place=UNKNOWN_PLACE, error=error)
+    call = finished_call(make_operation(), endpoint=UNKNOWN_ENDPOINT, error=error)
     assert (call.error_code, call.is_error) == (code, is_error)
 
 
@@ -191,4 +191,4 @@ def test_a_failed_condition_in_pynamodbs_error() -> None:
     reason = CancellationReason(code="ConditionalCheckFailed")
     response = client_error("TransactionCanceledException").response
     error = VerboseClientError(response, "TransactWriteItems", cancellation_reasons=[None, reason])
-    assert not finished_call(make_operation(), place=UNKNOWN_PLACE, error=error).is_error
+    assert not finished_call(make_operation(), endpoint=UNKNOWN_ENDPOINT, error=error).is_error

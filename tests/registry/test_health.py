@@ -79,11 +79,11 @@ class TestCheck:
         far = {"host": "http://127.0.0.1:1", "max_retry_attempts": 0}
         app = make_app(host=recorder.url, region="us-east-1", binds={"far": far}, **KEYS)
         good, bad = app.extensions["dynamo"].check()
-        assert (good.bind, good.table, good.models, good.error, good.is_ok) == ("default", None, (), None, True)
-        assert (bad.bind, bad.is_ok) == ("far", False)
+        assert (good.bind_key, good.table, good.models, good.error, good.is_ok) == ("default", None, (), None, True)
+        assert (bad.bind_key, bad.is_ok) == ("far", False)
         assert good.seconds > 0
         assert "The bind is 'far'. Check DYNAMODB_HOST" in bad.error
-        assert [result.bind for result in app.extensions["dynamo"].check("default")] == ["default"]
+        assert [result.bind_key for result in app.extensions["dynamo"].check("default")] == ["default"]
 
     def test_a_result_names_the_transport_of_the_bind(
         self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo
@@ -142,7 +142,7 @@ class TestCheck:
         registry = app.extensions["dynamo"]
         with app.app_context():
             results = registry.check(tables=True)
-            assert [(result.bind, result.table, result.is_ok) for result in results] == [
+            assert [(result.bind_key, result.table, result.is_ok) for result in results] == [
                 ("default", "Thread", True),
                 ("eu", "Far", True),
                 ("spare", None, True),

@@ -84,7 +84,7 @@ class TestBlock:
         async def find(name: str) -> str | None:
             return f"{name} for {db.current_tenant}"
 
-        with app.app_context(), pytest.raises(TypeError, match="put the block round the `async def` itself"):
+        with app.app_context(), pytest.raises(TypeError, match="put the block around the `async def` itself"):
             db.tenant("acme")(lambda: find("name"))()
 
     @pytest.mark.parametrize("decorator", [flask.stream_with_context, functools.partial])

@@ -78,7 +78,7 @@ def reads() -> None:
 
 
 def lookups() -> None:
-    assert_type(Thread.get_or_404("flask", "hello", message="There is no such thread."), Thread)
+    assert_type(Thread.get_or_404("flask", "hello", description="There is no such thread."), Thread)
     assert_type(Thread.first_or_404("flask", scan_index_forward=False), Thread)
     assert_type(Thread.one_or_404("flask", Thread.subject == "hello"), Thread)
     assert_type(db.get_or_404(Thread, "flask", "hello", consistent_read=True), Thread)

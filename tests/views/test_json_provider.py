@@ -182,7 +182,7 @@ def test_a_polymorphic_model_has_its_discriminator(db: dynaflask.Dynamo) -> None
 def test_a_page_is_an_object(db: dynaflask.Dynamo) -> None:
     """A page has its items, its size and the cursor of the next page."""
     thread = models.declare_thread(db)
-    page = dynaflask.Page([thread("flask", "a")], per_page=1, next_cursor="cursor", consumed_capacity=0.5)
+    page = dynaflask.Page([thread("flask", "a")], per_page=1, next_cursor="cursor", read_units=0.5)
     items = [{"forum_name": "flask", "subject": "a", "views": 0}]
     assert flask.jsonify(page).json == {"items": items, "per_page": 1, "next_cursor": "cursor"}
 

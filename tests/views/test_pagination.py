@@ -173,7 +173,7 @@ class TestPages:
         page = db.paginate(visit.query, 1, per_page=22)
         assert list(page) == page.items
         assert (len(page.items), page.per_page, page.has_next) == (22, 22, True)
-        assert page.consumed_capacity > 0
+        assert page.read_units > 0
         assert repr(page) == "<Page of 22 items, has_next=True>"
 
 
@@ -195,7 +195,7 @@ class TestReads:
         """After a response that ends at 1 MB, the next request reads the missing items and one more."""
         page = db.paginate(thread_model.query, "flask", per_page=4)
         assert [request.body["Limit"] for request in server.requests] == [5, 4, 3, 2]
-        assert (len(page.items), page.consumed_capacity) == (4, 2.0)
+        assert (len(page.items), page.read_units) == (4, 2.0)
 
     def test_a_filter_doubles_the_limit(
         self, db: dynaflask.Dynamo, server: recorders.Recorder, thread_model: t.Any

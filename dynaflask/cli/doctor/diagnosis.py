@@ -21,12 +21,12 @@ from dynaflask.tables.table import find_tables
 
 @dataclasses.dataclass(slots=True)
 class Destination:
-    """A place that calls go to.
+    """A destination of calls.
 
     Attributes:
-        bind: A bind of the place.
+        bind: A bind of the destination.
         models: The models whose tables are there.
-        declared_by: The model that declares the place; ``None`` for a bind of the app.
+        declared_by: The model that declares the destination; ``None`` for a bind of the app.
     """
 
     bind: Bind
@@ -68,11 +68,11 @@ def diagnose(registry: Registry, *, bind_key: str | None = None) -> list[Diagnos
 def _destinations(registry: Registry, unresolved: list[Finding]) -> list[Destination]:
     """The destinations of the binds, then those that models declare. A model without one becomes a finding."""
     binds = _plain_binds(registry)
-    destinations = {_place(bind): Destination(bind) for bind in binds}
+    destinations = {_destination_key(bind): Destination(bind) for bind in binds}
     for model in registry.models.classes():
         with probes.reported(f"model {model.__name__}", binds[0], unresolved):
             bind = registry.scope.resolve(registry.models.declaration_of(model)).bind
-            destination = destinations.setdefault(_place(bind), Destination(bind, declared_by=model))
+            destination = destinations.setdefault(_destination_key(bind), Destination(bind, declared_by=model))
             destination.models.append(model)
     return list(destinations.values())
 
@@ -83,7 +83,7 @@ def _plain_binds(registry: Registry) -> list[Bind]:
     return [scope.bind()] if scope.tenant is not None else [scope.bind(key) for key in registry.binds]
 
 
-def _place(bind: Bind) -> tuple[t.Any, ...]:
+def _destination_key(bind: Bind) -> tuple[t.Any, ...]:
     return bind.key, bind.destination, bind.table_prefix, bind.transport
 
 

@@ -25,6 +25,7 @@ from dynaflask.cli.doctor.report import safe_text
 from dynaflask.cli.doctor.sources import Client
 from dynaflask.client.key import LOCAL
 from dynaflask.client.key import client_key
+from dynaflask.client.service_data import is_of_aws
 from dynaflask.client.sessions import LOCAL_REGION
 from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import new_session
@@ -53,7 +54,6 @@ DEADLINE_SECONDS = 30
 # AWS refuses a signature whose time differs by more than five minutes:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 MAX_SKEW_SECONDS = 300
-AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 NOTABLE_SKEW_SECONDS = 30
 
 
@@ -163,7 +163,7 @@ def ask_identity(bind: Bind, endpoint_url: str | None) -> Finding:
     """
     key = client_key(bind)
     is_local = key.endpoint_url == LOCAL
-    is_aws = (urllib.parse.urlsplit(endpoint_url or "").hostname or "").endswith(AWS_DOMAINS)
+    is_aws = is_of_aws(urllib.parse.urlsplit(endpoint_url or "").hostname or "")
     if bind.client_factory is not None or not (is_local or is_aws):
         # The keys are for that endpoint: AWS's STS must not see them.
         return Finding("identity", OK, "Not asked: this endpoint has no STS that is known.")
@@ -214,7 +214,7 @@ def _compared(table: Table, name: str) -> Finding:
 
 def _refusal(error: ClientError, bind: Bind) -> Finding:
     if code_of(error) == NOT_ALLOWED:
-        # The tables may be allowed all the same.
+        # The tables may still be allowed.
         return Finding(CREDENTIALS, WARNING, safe_text(error, bind))
     return Finding(CREDENTIALS, ERROR, safe_text(error, bind))
 

@@ -53,7 +53,7 @@ class Diagnosis:
     """What the doctor found at one destination.
 
     Attributes:
-        bind: Key of the bind.
+        bind_key: Key of the bind.
         tenant: Name of the tenant; ``None`` for no tenant.
         models: Class names of the models whose tables are there.
         values: The settings that decide the destination.
@@ -61,7 +61,7 @@ class Diagnosis:
         declared_by: Name of the model whose ``Meta`` names the destination; ``None`` if the settings of the app do.
     """
 
-    bind: str
+    bind_key: str
     tenant: str | None
     models: tuple[str, ...]
     values: tuple[Value, ...]
@@ -71,7 +71,7 @@ class Diagnosis:
     @property
     def label(self) -> str:
         """The key of the bind, with the model that names another destination for it: ``default (Thread)``."""
-        return self.bind if self.declared_by is None else f"{self.bind} ({self.declared_by})"
+        return self.bind_key if self.declared_by is None else f"{self.bind_key} ({self.declared_by})"
 
     @property
     def is_ok(self) -> bool:

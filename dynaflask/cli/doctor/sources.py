@@ -10,6 +10,8 @@ from pynamodb import settings as pynamodb_settings
 
 from dynaflask.cli.doctor.report import Value
 from dynaflask.cli.doctor.report import masked
+from dynaflask.client.environment import ENDPOINT_VARIABLES
+from dynaflask.client.environment import REGION_VARIABLES
 from dynaflask.client.key import LOCAL
 from dynaflask.client.key import client_key
 from dynaflask.client.key import without_password
@@ -20,8 +22,7 @@ from dynaflask.registry.registry import Registry
 
 # The settings that name an identity, the ones that win first.
 IDENTITY: t.Final = ("client_factory", "role_arn", "aws_access_key_id", "profile", "session")
-REGION_VARIABLE = "AWS_DEFAULT_REGION"
-ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
+REGION_VARIABLE: t.Final = REGION_VARIABLES[0]
 # botocore's names of its credential providers.
 METHODS: t.Final = {
     "env": "environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",

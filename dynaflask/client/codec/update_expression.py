@@ -19,7 +19,7 @@ from pynamodb.expressions.update import Update
 
 # In PynamoDB's order, which numbers the placeholders of names and values.
 CLAUSES = (updates.SetAction, updates.RemoveAction, updates.AddAction, updates.DeleteAction)
-PLACES: dict[t.Any, int] = {action_type: place for place, action_type in enumerate(CLAUSES)}
+POSITIONS: dict[t.Any, int] = {action_type: position for position, action_type in enumerate(CLAUSES)}
 # Private classes of PynamoDB, which operators such as `+` return. If one is gone, PynamoDB writes updates that use it.
 COMPOSED = ("_Increment", "_Decrement", "_ListAppend", "_IfNotExists")
 FORMATS: dict[t.Any, str] = {
@@ -65,13 +65,13 @@ def serialize_update(actions: t.Any) -> dict[str, t.Any] | None:
     key: list[t.Any] = []
     names: dict[str, int] = {}
     values: list[t.Any] = []
-    place = 0
+    position = 0
     try:
         for action in actions:
-            action_type, previous = type(action), place
-            place = PLACES[action_type]
-            if place < previous:
-                return serialize_update(sorted(actions, key=lambda action: PLACES[type(action)]))
+            action_type, previous = type(action), position
+            position = POSITIONS[action_type]
+            if position < previous:
+                return serialize_update(sorted(actions, key=lambda action: POSITIONS[type(action)]))
             key.append(action_type)
             _read(action.values, key, names, values)
     except (AttributeError, LookupError, TypeError):  # another type of action or operand, or a path of no texts

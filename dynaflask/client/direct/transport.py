@@ -50,11 +50,11 @@ from dynaflask.client.fallback_log import log_fallback
 from dynaflask.client.key import BOTOCORE
 from dynaflask.client.key import DIRECT
 from dynaflask.client.plain_requests import decoded
-from dynaflask.client.process import ProcessLocal
 from dynaflask.client.service_data import service_model
 from dynaflask.client.tls import hostname_checking_context
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.tracing import traced_modules
+from dynaflask.process_local import ProcessLocal
 
 if t.TYPE_CHECKING:
     import ssl

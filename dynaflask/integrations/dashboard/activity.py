@@ -10,12 +10,12 @@ import weakref
 
 import flask
 
-from dynaflask.client.process import ProcessLocal
 from dynaflask.integrations.dashboard.slot import Slot
 from dynaflask.operations.context_record import current_request
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
+from dynaflask.process_local import ProcessLocal
 
 SLOTS = 30
 SLOT_SECONDS = 10
@@ -103,10 +103,10 @@ class Activity:
             # The operation has its table.
             return False
         request = current_request(self._app())
-        place = (source.model, operation, None if request is None else request.endpoint)
+        key = (source.model, operation, None if request is None else request.endpoint)
         state = self._state.get()
         with state.lock:
-            return state.slot_at(self._clock()).add_success(source.tenant, place, seconds, read_units + write_units)
+            return state.slot_at(self._clock()).add_success(source.tenant, key, seconds, read_units + write_units)
 
     def read(self) -> Window:
         """The last minutes."""

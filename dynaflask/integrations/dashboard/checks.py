@@ -11,8 +11,8 @@ import time
 import typing as t
 
 from dynaflask.cli.doctor.report import safe_text
-from dynaflask.client.process import ProcessLocal
 from dynaflask.config.bind import Bind
+from dynaflask.process_local import ProcessLocal
 from dynaflask.registry import health
 from dynaflask.registry.blocks import app_context_for
 from dynaflask.registry.context import registry_of

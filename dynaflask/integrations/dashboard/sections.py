@@ -124,8 +124,8 @@ class ModelCall(t.NamedTuple):
 def model_calls(window: Window) -> list[ModelCall]:
     """The models and operations with the most calls."""
     by_operation: dict[tuple[str, str], Counts] = collections.defaultdict(Counts)
-    for place, counts in window.total.places.items():
-        by_operation[place.model, place.operation].merge(counts)
+    for key, counts in window.total.counts.items():
+        by_operation[key.model, key.operation].merge(counts)
     return [
         ModelCall(
             *key,
@@ -177,9 +177,9 @@ class Worst(t.NamedTuple):
 
 def worst(window: Window) -> Worst:
     """The slowest and the costliest operations, one of each model, operation and route."""
-    places = window.total.places.values()
-    slowest = [counts.slowest for counts in places if counts.slowest is not None]
-    costliest = [counts.costliest for counts in places if counts.costliest is not None]
+    all_counts = window.total.counts.values()
+    slowest = [counts.slowest for counts in all_counts if counts.slowest is not None]
+    costliest = [counts.costliest for counts in all_counts if counts.costliest is not None]
     return Worst(
         sorted(slowest, key=lambda operation: -operation.duration_seconds)[:MAX_OPERATIONS],
         sorted(costliest, key=lambda operation: -operation.units)[:MAX_OPERATIONS],

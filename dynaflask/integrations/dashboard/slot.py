@@ -18,7 +18,7 @@ from dynaflask.operations.caller import find_caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.tenant_lru import OTHERS
 
-# Of tenants, of places and of throttled resources, in each slot. What comes after that is counted together.
+# Of tenants, of calls and of throttled resources, in each slot. What comes after that is counted together.
 MAX_KEYS = 500
 # Each bucket of durations is about a tenth longer than the one before.
 BUCKETS_PER_E = 10
@@ -27,8 +27,8 @@ K = t.TypeVar("K")
 V = t.TypeVar("V")
 
 
-class Place(t.NamedTuple):
-    """The operations that are counted together.
+class CallKey(t.NamedTuple):
+    """The calls that are counted together.
 
     Attributes:
         model: Name of the model, or of the table or the bind for a call without a model.
@@ -53,7 +53,7 @@ class Throttle(t.NamedTuple):
     resource: str
 
 
-OTHER_PLACES: t.Final = Place(OTHERS, OTHERS, None)
+OTHER_CALLS: t.Final = CallKey(OTHERS, OTHERS, None)
 OTHER_THROTTLES: t.Final = Throttle(OTHERS, OTHERS)
 
 
@@ -83,7 +83,7 @@ class Totals:
 
 @dataclasses.dataclass(slots=True)
 class Counts:
-    """The operations of one place: sums, how many took how long, and the worst.
+    """The operations of one key: sums, how many took how long, and the worst.
 
     Attributes:
         calls: Number of calls that were sent.
@@ -174,14 +174,14 @@ class Slot:
     Attributes:
         number: Number of the slot on the clock.
         tenants: Sums by tenant.
-        places: Counts by model, operation and route.
+        counts: Counts by model, operation and route.
         throttles: Number of throttled calls by reason and resource.
     """
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
         self.tenants: dict[str | None, Totals] = {}
-        self.places: dict[Place, Counts] = {}
+        self.counts: dict[CallKey, Counts] = {}
         self.throttles: dict[Throttle, int] = {}
 
     def add(self, operation: Operation) -> None:
@@ -193,9 +193,9 @@ class Slot:
         units = operation.read_units + operation.write_units
         tenant.calls += 1
         tenant.units += units
-        # Equal to its Place, and made in half the time.
-        place: t.Any = (operation.model or operation.table or operation.bind_key, operation.operation, operation.route)
-        counts = self.places.get(place) or _entry(self.places, Place(*place), Counts, others=OTHER_PLACES)
+        # Equal to its CallKey, and made in half the time.
+        key: t.Any = (operation.model or operation.table or operation.bind_key, operation.operation, operation.route)
+        counts = self.counts.get(key) or _entry(self.counts, CallKey(*key), Counts, others=OTHER_CALLS)
         counts.add(operation, units)
         if operation.is_throttled:
             tenant.throttles += 1
@@ -203,12 +203,12 @@ class Slot:
             for reason in reasons:
                 self._count_throttle(Throttle(*reason), 1)
 
-    def add_success(self, tenant: str | None, place: t.Any, seconds: float, units: float) -> bool:
+    def add_success(self, tenant: str | None, key: t.Any, seconds: float, units: float) -> bool:
         """Count a successful call.
 
         Args:
             tenant: The tenant.
-            place: A `Place`, or its fields.
+            key: A `CallKey`, or its fields.
             seconds: The duration.
             units: The units.
 
@@ -216,7 +216,7 @@ class Slot:
             False if nothing was counted: the slot keeps the operation, or has no entry for it.
         """
         try:
-            totals, counts = self.tenants[tenant], self.places[place]
+            totals, counts = self.tenants[tenant], self.counts[key]
         except KeyError:
             return False
         if seconds > counts.most_seconds or units > counts.most_units:
@@ -230,8 +230,8 @@ class Slot:
         """Add what another slot has."""
         for tenant, totals in other.tenants.items():
             _entry(self.tenants, tenant, Totals, others=OTHERS).merge(totals)
-        for place, counts in other.places.items():
-            _entry(self.places, place, Counts, others=OTHER_PLACES).merge(counts)
+        for key, counts in other.counts.items():
+            _entry(self.counts, key, Counts, others=OTHER_CALLS).merge(counts)
         for throttle, count in other.throttles.items():
             self._count_throttle(throttle, count)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 
 # Before the imports of modules that need Flask-Admin, so that the error names the extra.
 with required_extra("admin", reason="dynaflask.integrations.flask_admin is for Flask-Admin"):

@@ -149,7 +149,7 @@ def _is_of_one_tenant(index: t.Any) -> bool:
 
 
 def _query_of(owner: t.Any, selections: cabc.Sequence[Selection]) -> Request | None:
-    hash_key, range_key = hash_key_attribute(owner), range_key_attribute(owner)
+    hash_key, range_key = hash_key_attribute(owner), range_key_of(owner)
     on_hash_key = [selection for selection in selections if selection.is_on(hash_key)]
     on_range_key = [selection for selection in selections if selection.is_on(range_key)]
     # DynamoDB takes one condition on each key, and none of the keys in a filter.
@@ -161,7 +161,7 @@ def _query_of(owner: t.Any, selections: cabc.Sequence[Selection]) -> Request | N
     return Request(owner.query, args, _combined(others))
 
 
-def range_key_attribute(owner: t.Any) -> t.Any:
+def range_key_of(owner: t.Any) -> t.Any:
     """The range key of a model or of an index, or None.
 
     Args:

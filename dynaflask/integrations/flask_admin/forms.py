@@ -20,8 +20,8 @@ from dynaflask.integrations.flask_admin.values import from_text
 from dynaflask.integrations.flask_admin.values import json_kind
 from dynaflask.integrations.flask_admin.values import to_text
 from dynaflask.model.bodies.fields import Field
+from dynaflask.model.codec.sets import sort_sets
 from dynaflask.registry.context import require_scope
-from dynaflask.views.pagination import sort_sets
 
 PURPOSE: t.Final = "dynaflask admin 1"
 # By the kind of an attribute's JSON.

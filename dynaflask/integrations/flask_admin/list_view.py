@@ -17,7 +17,7 @@ from dynaflask.integrations.flask_admin.filters import AttributeFilter
 from dynaflask.integrations.flask_admin.filters import Request
 from dynaflask.integrations.flask_admin.filters import Selection
 from dynaflask.integrations.flask_admin.filters import filters_of
-from dynaflask.integrations.flask_admin.filters import range_key_attribute
+from dynaflask.integrations.flask_admin.filters import range_key_of
 from dynaflask.integrations.flask_admin.filters import request_of
 from dynaflask.integrations.flask_admin.values import item_id
 from dynaflask.integrations.flask_admin.values import key_names
@@ -142,7 +142,7 @@ class ListView(BaseModelView):  # type: ignore[misc]  # Flask-Admin comes withou
     def _all_key_names(self) -> list[str]:
         """The keys of the table and of its indexes, by their names in the class."""
         owners = [self.model, *indexes(self.model).values()]
-        keys = [key for owner in owners for key in (hash_key_attribute(owner), range_key_attribute(owner)) if key]
+        keys = [key for owner in owners for key in (hash_key_attribute(owner), range_key_of(owner)) if key]
         stored = {key.attr_name for key in keys}
         return [name for name, field in fields_of(self.model).items() if field.attribute.attr_name in stored]
 

@@ -6,7 +6,7 @@ import collections.abc as cabc
 import operator
 import typing as t
 
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 
 # Before the imports of modules that need Flask-RESTX, so that the error names the extra.
 with required_extra("restx", reason="dynaflask.integrations.flask_restx is for Flask-RESTX"):

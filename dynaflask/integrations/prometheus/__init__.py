@@ -10,7 +10,7 @@ import weakref
 
 import flask
 
-from dynaflask.exceptions import required_extra
+from dynaflask.extras import required_extra
 
 # Before the imports of modules that need prometheus_client, so that the error names the extra.
 with required_extra("prometheus", reason="dynaflask.integrations.prometheus is for Prometheus"):
@@ -23,7 +23,6 @@ from dynaflask.operations.counters import counters_of
 __all__ = ["instrument", "uninstrument"]
 
 _EXTENSION = "dynaflask_prometheus"
-
 
 # By registry, and not by app: prometheus_client has no public look-up of the metrics of a registry.
 _all_metrics: weakref.WeakKeyDictionary[prometheus_client.CollectorRegistry, Metrics] = weakref.WeakKeyDictionary()

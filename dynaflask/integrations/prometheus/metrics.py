@@ -1,4 +1,4 @@
-"""The metrics of one Prometheus registry. Apps share them, told apart by the label ``app``."""
+"""The metrics of one Prometheus registry. Apps share them: each value has the label ``app``."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from dynaflask.model.codec.serializer import Functions
 from dynaflask.model.codec.serializer import Serializer
 from dynaflask.model.codec.serializer import compile_checked_serializer
 from dynaflask.model.codec.serializer import compile_serializer
-from dynaflask.model.codec.usual_structs import struct_serializer
+from dynaflask.model.codec.struct_serializer import struct_serializer
 
 
 class CompiledCodec:
@@ -67,7 +67,7 @@ class CompiledCodec:
 
     @cached_property
     def struct_serializer(self) -> CheckedSerializer | None:
-        """The same, with msgspec, but the item of a usual object is a struct; None if there is no usual object."""
+        """The same, with msgspec, but an item of the fast path is a struct; None if there is no fast path."""
         return struct_serializer(self.model, self._checked_functions)
 
     @cached_property

@@ -19,15 +19,15 @@ from pynamodb.exceptions import AttributeNullError
 
 from dynaflask.model.codec import guards
 from dynaflask.model.codec import values
+from dynaflask.model.codec.fast_path import PLAIN_SETS
+from dynaflask.model.codec.fast_path import FieldSource
+from dynaflask.model.codec.fast_path import fast_path_source
+from dynaflask.model.codec.fast_path import field_sources
 from dynaflask.model.codec.guards import Compilation
 from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.source import execute
 from dynaflask.model.codec.source import function_suffix
 from dynaflask.model.codec.source import indented
-from dynaflask.model.codec.usual_items import PLAIN_SETS
-from dynaflask.model.codec.usual_items import UsualValue
-from dynaflask.model.codec.usual_items import usual_item_source
-from dynaflask.model.codec.usual_items import usual_values
 from dynaflask.model.codec.values import Convert
 from dynaflask.model.pynamodb_internals import element_attribute_for
 from dynaflask.model.pynamodb_internals import value_key
@@ -43,15 +43,16 @@ class Functions(t.NamedTuple):
 
     Attributes:
         serialize: Serializes any object.
-        usual_item: Serializes the usual object, and raises a KeyError for any other; see ``usual_items.py``. None if
-            an attribute of the class may run code of the program, or has a value that must be examined part by part.
-        usual_values: What :attr:`usual_item` makes the item of; None if there is none.
+        fast_path: Serializes an object whose values have the types of their attributes, and raises a KeyError for any
+            other; see ``fast_path.py``. None if an attribute of the class may run code of the program, or has a value
+            that must be examined part by part.
+        field_sources: The source of :attr:`fast_path` for each attribute; None if there is none.
         namespace: Globals of the functions.
     """
 
     serialize: Serializer
-    usual_item: Serializer | None
-    usual_values: list[UsualValue] | None
+    fast_path: Serializer | None
+    field_sources: list[FieldSource] | None
     namespace: dict[str, t.Any]
 
 
@@ -113,9 +114,9 @@ def _compile(
     fields = [_field_writer(cls, name, attribute, compilation) for name, attribute in cls.get_attributes().items()]
     maps = [_compile(field.map_class, compilation, is_plain=is_plain) if field.map_class else None for field in fields]
     compilation.in_progress.discard(cls)
-    usual = usual_values(fields, maps, namespace)
-    usual_item = None if usual is None else usual_item_source(cls, usual)
-    # A block for each attribute: a loop over the attributes takes half as long again.
+    sources = field_sources(fields, maps, namespace)
+    fast_path = None if sources is None else fast_path_source(cls, sources)
+    # A block for each attribute: a loop over the attributes takes one and a half times as long.
     blocks: list[str] = []
     for number, (field, functions) in enumerate(zip(fields, maps, strict=True)):
         namespace |= {f"convert{number}": field.convert, f"map_class{number}": field.map_class}
@@ -125,20 +126,20 @@ def _compile(
     function_name = f"serialize{'' if is_plain is None else '_checked'}_{suffix}"
     start, result = ([], "item") if is_plain is None else (["is_plain = True"], "item, is_plain")
     lines = [
-        *([] if usual_item is None else [*usual_item, "", ""]),
+        *([] if fast_path is None else [*fast_path, "", ""]),
         f"def {function_name}(instance):",
-        *([] if usual_item is None else indented(_try_usual_item(suffix, is_checked=is_plain is not None))),
+        *([] if fast_path is None else indented(_try_fast_path(suffix, is_checked=is_plain is not None))),
         *indented(["get, item = instance.attribute_values.get, {}", *start, *blocks, f"return {result}"]),
     ]
     source = "\n".join(lines)
     execute(f"{source}\n", namespace, title="serializer", cls=cls)
-    return Functions(namespace[function_name], namespace.get(f"usual_item_of_{suffix}"), usual, namespace)
+    return Functions(namespace[function_name], namespace.get(f"fast_path_of_{suffix}"), sources, namespace)
 
 
-def _try_usual_item(suffix: str, *, is_checked: bool) -> list[str]:
+def _try_fast_path(suffix: str, *, is_checked: bool) -> list[str]:
     return [
         "try:",
-        f"    return usual_item_of_{suffix}(instance){', True' if is_checked else ''}",
+        f"    return fast_path_of_{suffix}(instance){', True' if is_checked else ''}",
         "except KeyError:  # a value is absent, or of another type",
         "    pass",
     ]

@@ -7,6 +7,7 @@ import typing as t
 
 from dynaflask.exceptions import DynaflaskError
 from dynaflask.exceptions import MigrationError
+from dynaflask.model.codec.sets import sort_sets
 from dynaflask.model.pynamodb_internals import value_key
 from dynaflask.model.pynamodb_internals import version_attribute
 from dynaflask.tables.migrations.expressions import Placeholders
@@ -16,7 +17,6 @@ from dynaflask.tables.schema import Json
 # A condition has at most 300 operators, and n attributes take 2n - 1 of them.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-expression-parameters
 MAX_ATTRIBUTES = 150
-SETS = frozenset({"SS", "NS", "BS"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -144,7 +144,9 @@ def _apply(migration: Migration, item: Json, keys: tuple[str, ...]) -> tuple[t.A
             " return nothing."
         )
     changed = {
-        name: value for name, value in after.items() if name not in before or _plain(before[name]) != _plain(value)
+        name: value
+        for name, value in after.items()
+        if name not in before or sort_sets(before[name]) != sort_sets(value)
     }
     return instance, changed, before.keys() - after.keys()
 
@@ -165,16 +167,6 @@ def _with_next_version(instance: t.Any, item: Json, new_item: Json) -> Json:
     # A program that read the item before must not save its copy over the change.
     version = int(item.get(attribute.attr_name, {"N": "0"})["N"]) + 1
     return {**new_item, attribute.attr_name: {"N": str(version)}}
-
-
-def _plain(value: t.Any) -> t.Any:
-    """A value to compare: the order of a set does not matter."""
-    if isinstance(value, dict):
-        return {
-            name: frozenset(entry) if name in SETS and isinstance(entry, list) else _plain(entry)
-            for name, entry in value.items()
-        }
-    return [_plain(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _label(item: Json, keys: tuple[str, ...]) -> str:

@@ -13,16 +13,17 @@ import flask
 from botocore.exceptions import BotoCoreError
 from botocore.exceptions import ClientError
 
+from dynaflask.client.service_data import is_of_aws
 from dynaflask.config.bind import Bind
+from dynaflask.config.validators import account_of_arn
 from dynaflask.exceptions import StreamError
 from dynaflask.operations.error_codes import TABLE_NOT_FOUND
+from dynaflask.operations.error_codes import code_of
 from dynaflask.registry.context import registry_of
 from dynaflask.tables.table import account_of
 
 # In app.extensions: the account of each client's credentials. A Lambda function is called for each batch.
 ACCOUNTS: t.Final = "dynamo.stream_accounts"
-
-AWS_DOMAINS: t.Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 class StreamedTable(t.NamedTuple):
@@ -74,7 +75,7 @@ class Accounts:
             StreamError: DynamoDB did not say which account it is.
         """
         if bind.role_arn is not None:
-            return bind.role_arn.split(":")[4] == table.account
+            return account_of_arn(bind.role_arn) == table.account
         if not _is_aws(bind.host):
             # A local server: its accounts protect nothing, and the events of tests have accounts of their own.
             return True
@@ -92,7 +93,7 @@ class Accounts:
             with self._registry.leases.get(bind).call() as client:
                 description = client.describe_table(TableName=table.name)["Table"]
         except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == TABLE_NOT_FOUND:
+            if code_of(error) == TABLE_NOT_FOUND:
                 return None
             raise StreamError(
                 f"It is not known if the {table} is one of the bind {bind.key!r}, because DescribeTable failed: {error}"
@@ -104,4 +105,4 @@ class Accounts:
 def _is_aws(host: str | None) -> bool:
     """True for AWS. An endpoint of an unknown name with TLS may be one, such as that of a VPC."""
     parts = urlsplit(host or "https:")
-    return parts.scheme == "https" or (parts.hostname or "").endswith(AWS_DOMAINS)
+    return parts.scheme == "https" or is_of_aws(parts.hostname or "")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
-import re
 import typing as t
+import urllib.parse
 
 from dynaflask.client.key import client_config
 from dynaflask.client.key import client_key
+from dynaflask.client.service_data import is_of_aws
 from dynaflask.client.sessions import LockedSession
 from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import new_session
@@ -43,4 +44,8 @@ def streams_client(bind: Bind) -> cabc.Iterator[t.Any]:
 
 def _endpoint(url: str | None) -> str | None:
     # https://docs.aws.amazon.com/general/latest/gr/ddb.html
-    return url and re.sub(r"^(https?://)(dynamodb\.[^/]*\.amazonaws\.com)", r"\1streams.\2", url)
+    host = urllib.parse.urlsplit(url or "").hostname or ""
+    if not (host.startswith(("dynamodb.", "dynamodb-fips.")) and is_of_aws(host)):
+        return url
+    # The domains of the endpoints for both versions of IP begin with `api`.
+    return t.cast("str", url).replace("//", "//streams-" if ".api." in host else "//streams.", 1)

@@ -54,7 +54,7 @@ def test_two_apps_with_their_tables(
             "identity": "ok",
             "table one-Thread": "ok",
         }, diagnosis.findings
-        assert (diagnosis.bind, diagnosis.tenant, diagnosis.models, diagnosis.is_ok) == (
+        assert (diagnosis.bind_key, diagnosis.tenant, diagnosis.models, diagnosis.is_ok) == (
             "default",
             None,
             ("Thread",),
@@ -214,10 +214,10 @@ def test_models_elsewhere_have_a_diagnosis_of_their_own(
     app = make_app(host=recorder.url, region="us-east-1", binds={"eu": {"host": "http://127.0.0.1:1"}}, **KEYS)
     with app.app_context():
         found = diagnose(db.registry)
-        assert [(one.bind, one.models) for one in found] == [("default", ()), ("eu", ()), ("default", ("Thread",))]
+        assert [(one.bind_key, one.models) for one in found] == [("default", ()), ("eu", ()), ("default", ("Thread",))]
         assert [one.label for one in found] == ["default", "eu", "default (Thread)"]
         assert "mars" in message(found[0], "model Lost")
-        assert [one.bind for one in diagnose(db.registry, bind_key="eu")] == ["eu"]
+        assert [one.bind_key for one in diagnose(db.registry, bind_key="eu")] == ["eu"]
         with pytest.raises(dynaflask.UnknownBind):
             diagnose(db.registry, bind_key="mars")
     assert (thread, lost) is not None

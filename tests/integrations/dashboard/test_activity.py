@@ -11,7 +11,7 @@ from dynaflask.integrations.dashboard import activity
 from dynaflask.integrations.dashboard.activity import SLOT_SECONDS
 from dynaflask.integrations.dashboard.activity import WINDOW_SECONDS
 from dynaflask.integrations.dashboard.activity import Activity
-from dynaflask.integrations.dashboard.slot import Place
+from dynaflask.integrations.dashboard.slot import CallKey
 from dynaflask.operations.caller import Caller
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
@@ -19,7 +19,7 @@ from tests.support import forks
 from tests.support.clock import Clock
 from tests.support.operations import make_operation
 
-GET = Place("Thread", "GetItem", None)
+GET = CallKey("Thread", "GetItem", None)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_calls_with_and_without_an_operation_are_counted_alike(clock: Clock) -> 
     assert not light.add_success(Source("us", "default", None, None), "GetItem", 0.01, 0.5, 0.0, 0)
     totals = [activity.read().total for activity in (full, light)]
     assert totals[1].tenants == totals[0].tenants
-    assert totals[1].places == totals[0].places
+    assert totals[1].counts == totals[0].counts
 
 
 def test_a_call_in_a_request_of_another_app_has_no_route(clock: Clock) -> None:
@@ -91,7 +91,7 @@ def test_a_call_in_a_request_of_another_app_has_no_route(clock: Clock) -> None:
     counted.add(operation())
     with eu.test_request_context("/"):
         assert counted.add_success(Source("us", "default", "Thread", "acme"), "GetItem", 0.001, 0.5, 0.0, 0)
-    assert {place: counts.calls for place, counts in counted.read().total.places.items()} == {GET: 2}
+    assert {key: counts.calls for key, counts in counted.read().total.counts.items()} == {GET: 2}
 
 
 def test_calls_about_tables_are_not_counted(counted: Activity) -> None:
@@ -142,7 +142,7 @@ def test_the_worst_operation_of_all_slots(counted: Activity, clock: Clock) -> No
     for seconds, units in ((0.1, 1.0), (0.9, 3.0), (0.5, 2.0), (0.4, 0.0)):
         receive(counted, operation(duration_seconds=seconds, read_units=units))
         clock.now += SLOT_SECONDS
-    [counts] = counted.read().total.places.values()
+    [counts] = counted.read().total.counts.values()
     assert counts.slowest
     assert counts.costliest
     assert (counts.slowest.duration_seconds, counts.costliest.units) == (0.9, 3)

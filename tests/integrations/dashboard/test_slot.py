@@ -7,10 +7,10 @@ import typing as t
 import pytest
 
 from dynaflask.integrations.dashboard import slot
-from dynaflask.integrations.dashboard.slot import OTHER_PLACES
+from dynaflask.integrations.dashboard.slot import OTHER_CALLS
 from dynaflask.integrations.dashboard.slot import OTHER_THROTTLES
+from dynaflask.integrations.dashboard.slot import CallKey
 from dynaflask.integrations.dashboard.slot import Counts
-from dynaflask.integrations.dashboard.slot import Place
 from dynaflask.integrations.dashboard.slot import Slot
 from dynaflask.integrations.dashboard.slot import Throttle
 from dynaflask.operations.caller import Caller
@@ -19,7 +19,7 @@ from dynaflask.operations.operation import ThrottlingReason
 from dynaflask.operations.tenant_lru import OTHERS
 from tests.support.operations import make_operation
 
-GET = Place("Thread", "GetItem", None)
+GET = CallKey("Thread", "GetItem", None)
 
 
 @pytest.fixture
@@ -46,31 +46,31 @@ def test_calls_are_counted_by_tenant_and_by_model_and_operation(counted: Slot) -
         "acme": (2, 2.5),
         None: (1, 0.5),
     }
-    assert {place: counts.calls for place, counts in counted.places.items()} == {
+    assert {key: counts.calls for key, counts in counted.counts.items()} == {
         GET: 2,
-        Place("Thread", "PutItem", None): 1,
+        CallKey("Thread", "PutItem", None): 1,
     }
 
 
 def test_a_call_without_a_model_has_the_name_of_its_table_or_of_its_bind(counted: Slot) -> None:
     """A table without a model is named by itself, and a call to several tables by its bind."""
     receive(counted, operation(model=None), operation("BatchGetItem", model=None, table=None))
-    assert list(counted.places) == [
-        Place("us-Thread", "GetItem", None),
-        Place("default", "BatchGetItem", None),
+    assert list(counted.counts) == [
+        CallKey("us-Thread", "GetItem", None),
+        CallKey("default", "BatchGetItem", None),
     ]
 
 
 def test_a_refused_call_was_not_sent(counted: Slot) -> None:
     """A call that the tenant's limit refused is a refusal of the tenant, and no call."""
     receive(counted, operation(is_refused=True, error="TenantLimitExceeded"))
-    assert (counted.tenants["acme"].refusals, counted.tenants["acme"].calls, counted.places) == (1, 0, {})
+    assert (counted.tenants["acme"].refusals, counted.tenants["acme"].calls, counted.counts) == (1, 0, {})
 
 
 def test_errors_are_counted_by_their_code(counted: Slot) -> None:
     """Each error code has its number."""
     receive(counted, operation(), *[operation(error="ConditionalCheckFailedException")] * 2)
-    assert counted.places[GET].errors == {"ConditionalCheckFailedException": 2}
+    assert counted.counts[GET].errors == {"ConditionalCheckFailedException": 2}
 
 
 def test_throttles_have_dynamodbs_reason_and_resource(counted: Slot) -> None:
@@ -89,7 +89,7 @@ def test_throttles_have_dynamodbs_reason_and_resource(counted: Slot) -> None:
 def test_percentiles(counted: Slot) -> None:
     """A percentile is right to a tenth, also for durations of zero; without calls it is 0."""
     receive(counted, operation(duration_seconds=0.0), *[operation(duration_seconds=n / 1000) for n in range(1, 100)])
-    counts = counted.places[GET]
+    counts = counted.counts[GET]
     assert counts.percentile(0.5) == pytest.approx(0.05, rel=0.1)
     assert counts.percentile(0.95) == pytest.approx(0.095, rel=0.1)
     assert Counts().percentile(0.5) == 0
@@ -105,8 +105,8 @@ def test_the_worst_operation_of_each_route_is_kept_with_its_line(counted: Slot) 
         operation(request_id="neither"),
         operation(route="show", caller=caller, request_id="elsewhere"),
     )
-    slowest = [t.cast("Operation", counts.slowest) for counts in counted.places.values()]
-    costliest = [t.cast("Operation", counts.costliest) for counts in counted.places.values()]
+    slowest = [t.cast("Operation", counts.slowest) for counts in counted.counts.values()]
+    costliest = [t.cast("Operation", counts.costliest) for counts in counted.counts.values()]
     assert [each.request_id for each in slowest] == ["slow", "elsewhere"]
     assert [each.request_id for each in costliest] == ["costly", "elsewhere"]
     assert [each.caller and each.caller.function for each in slowest] == ["receive", "show"]
@@ -119,5 +119,5 @@ def test_the_memory_is_bounded(counted: Slot, monkeypatch: pytest.MonkeyPatch) -
         each = operation(tenant=f"tenant {number}", model=f"Model {number}", error="ThrottlingException")
         receive(counted, each._replace(is_throttled=True, table=f"table {number}"))
     assert {name: counts.calls for name, counts in counted.tenants.items()} == {"tenant 0": 1, "tenant 1": 1, OTHERS: 3}
-    assert counted.places[OTHER_PLACES].calls == 3
+    assert counted.counts[OTHER_CALLS].calls == 3
     assert counted.throttles[OTHER_THROTTLES] == 3

@@ -85,11 +85,11 @@ def test_it_prints_the_functions_and_the_struct() -> None:
     }
 
 
-def test_it_prints_the_encoder_of_usual_objects() -> None:
-    """A model without lists has a function that encodes an object."""
+def test_it_prints_the_function_that_makes_structs() -> None:
+    """A model without lists has a fast path, and structs for a batch write."""
     parts = list(report(thing("Thread", name=UnicodeAttribute(hash_key=True))))
     assert "# objects to JSON, for a batch write: generated" in parts
-    assert "def usual_struct_of_Thread(" in "\n".join(parts)
+    assert "def make_struct_of_Thread(" in "\n".join(parts)
 
 
 def test_it_names_the_methods_that_a_model_overrides(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The function that serializes the usual object of a class: each value is present and has the usual type.
+"""The fast path of a serializer: it takes an object whose values are all present and of the types of their attributes.
 
 It checks all types, and then writes the item in one step. Its items are those that botocore sends unchanged. For any
 other object it raises a KeyError, and the serializer looks at each attribute. It runs no code of the program.
@@ -26,20 +26,20 @@ PLAIN_SETS = (STRING_SET, NUMBER_SET)
 are_texts = frozenset({str}).issuperset
 
 
-class UsualValue(t.NamedTuple):
-    """Source that checks and writes a value of the usual type.
+class FieldSource(t.NamedTuple):
+    """Source of the fast path that checks and writes one value.
 
     Attributes:
         field: The attribute.
         name: Name of the variable that has the value.
-        is_usual: A condition, true for a value of the usual type.
+        type_check: A condition, true for a value that the fast path takes.
         content: What stands under DynamoDB's type.
         map_functions: The functions of a map with attributes of its own; None for another attribute.
     """
 
     field: FieldWriter
     name: str
-    is_usual: str
+    type_check: str
     content: str
     map_functions: Functions | None = None
 
@@ -52,7 +52,7 @@ class UsualValue(t.NamedTuple):
     @property
     def condition(self) -> str:
         """Source that checks the value."""
-        return f"({self.name} is None or {self.is_usual})" if self.field.is_nullable else self.is_usual
+        return f"({self.name} is None or {self.type_check})" if self.field.is_nullable else self.type_check
 
     @property
     def typed(self) -> str:
@@ -66,46 +66,46 @@ class UsualValue(t.NamedTuple):
         return [f"if {self.name} is not None:", f"    {put}"] if self.field.is_nullable else [put]
 
 
-def usual_values(
+def field_sources(
     fields: list[FieldWriter], maps: list[Functions | None], namespace: Namespace
-) -> list[UsualValue] | None:
-    """The usual values of all attributes; None if a value of an attribute may need the serializer.
+) -> list[FieldSource] | None:
+    """The source for each attribute; None if a value of one may need the serializer.
 
     Args:
         fields: The attributes of a model or a map.
         maps: The functions of each attribute that is a map with attributes of its own, else None.
         namespace: Globals of the functions that have the source. Those that it needs are added.
     """
-    found = [_usual_value(number, field, maps[number], namespace) for number, field in enumerate(fields)]
-    usual = [value for value in found if value is not None]
-    return usual if usual and len(usual) == len(found) else None
+    found = [_field_source(number, field, maps[number], namespace) for number, field in enumerate(fields)]
+    sources = [source for source in found if source is not None]
+    return sources if sources and len(sources) == len(found) else None
 
 
-def usual_item_source(cls: t.Any, usual: list[UsualValue]) -> list[str]:
-    """The lines of the function ``usual_item_of_X``.
+def fast_path_source(cls: t.Any, sources: list[FieldSource]) -> list[str]:
+    """The lines of the function ``fast_path_of_X``.
 
     Args:
         cls: A model or a map.
-        usual: The values of all attributes.
+        sources: The source for each attribute.
     """
-    first = list(itertools.takewhile(lambda value: not value.field.is_nullable, usual))
+    first = list(itertools.takewhile(lambda source: not source.field.is_nullable, sources))
     return [
-        f"def usual_item_of_{function_suffix(cls)}(instance):",
-        *indented(checked_values_source(cls, usual)),
+        f"def fast_path_of_{function_suffix(cls)}(instance):",
+        *indented(checked_values_source(cls, sources)),
         "    item = {",
-        *indented(indented([f"{value.field.dynamo_name!r}: {value.typed}," for value in first])),
+        *indented(indented([f"{source.field.dynamo_name!r}: {source.typed}," for source in first])),
         "    }",
-        *indented([line for value in usual[len(first) :] for line in value.put]),
+        *indented([line for source in sources[len(first) :] for line in source.put]),
         "    return item",
     ]
 
 
-def checked_values_source(cls: t.Any, usual: list[UsualValue]) -> list[str]:
-    """Source that reads the values of an object, and raises a KeyError if one is not usual.
+def checked_values_source(cls: t.Any, sources: list[FieldSource]) -> list[str]:
+    """Source that reads the values of an object, and raises a KeyError for one that the fast path does not take.
 
     Args:
         cls: A model or a map.
-        usual: The values of all attributes.
+        sources: The source for each attribute.
     """
     # A map that is the attribute of a class, and not a value, has no values.
     values = "instance.__dict__['attribute_values']" if issubclass(cls, MapAttribute) else "instance.attribute_values"
@@ -113,44 +113,44 @@ def checked_values_source(cls: t.Any, usual: list[UsualValue]) -> list[str]:
         f"values = {values}",
         "if type(values) is not dict:",
         "    raise KeyError",
-        *[value.load for value in usual],
+        *[source.load for source in sources],
         "if not (",
-        f"    {usual[0].condition}",
-        *indented([f"and {value.condition}" for value in usual[1:]]),
+        f"    {sources[0].condition}",
+        *indented([f"and {source.condition}" for source in sources[1:]]),
         "):",
         "    raise KeyError",
     ]
 
 
-def _usual_value(
+def _field_source(
     number: int, field: FieldWriter, functions: Functions | None, namespace: Namespace
-) -> UsualValue | None:
+) -> FieldSource | None:
     name = f"value{number}"
-    if functions is not None and functions.usual_item is not None:
-        namespace[f"usual_map{number}"] = functions.usual_item
-        return UsualValue(field, name, f"type({name}) is map_class{number}", f"usual_map{number}({name})", functions)
+    if functions is not None and functions.fast_path is not None:
+        namespace[f"fast_map{number}"] = functions.fast_path
+        return FieldSource(field, name, f"type({name}) is map_class{number}", f"fast_map{number}({name})", functions)
     if field.convert_set is not None and field.dynamo_type in PLAIN_SETS:
-        return _usual_set(number, field, namespace)
+        return _set_source(number, field, namespace)
     converters = {cls: convert for cls, convert in field.quick.items() if cls in field.plain_types}
     if len(converters) > 1:
         namespace[f"converters{number}"] = converters
-        return UsualValue(
+        return FieldSource(
             field, name, f"type({name}) in converters{number}", f"converters{number}[type({name})]({name})"
         )
     for cls, convert in converters.items():
-        namespace |= {cls.__name__: cls, f"convert_usual{number}": convert}
+        namespace |= {cls.__name__: cls, f"fast_convert{number}": convert}
         # What converts a value of its own type returns it.
-        content = name if convert is cls else f"convert_usual{number}({name})"
-        return UsualValue(field, name, f"type({name}) is {cls.__name__}", content)
+        content = name if convert is cls else f"fast_convert{number}({name})"
+        return FieldSource(field, name, f"type({name}) is {cls.__name__}", content)
     return None
 
 
-def _usual_set(number: int, field: FieldWriter, namespace: Namespace) -> UsualValue:
+def _set_source(number: int, field: FieldWriter, namespace: Namespace) -> FieldSource:
     name = f"value{number}"
     # An empty one has no value.
-    is_usual = f"type({name}) is set and {name}"
+    type_check = f"type({name}) is set and {name}"
     if field.dynamo_type == NUMBER_SET:
         namespace[f"convert_set{number}"] = field.convert_set
-        return UsualValue(field, name, is_usual, f"convert_set{number}({name})")
+        return FieldSource(field, name, type_check, f"convert_set{number}({name})")
     namespace["are_texts"] = are_texts
-    return UsualValue(field, name, f"{is_usual} and are_texts(map(type, {name}))", f"list({name})")
+    return FieldSource(field, name, f"{type_check} and are_texts(map(type, {name}))", f"list({name})")

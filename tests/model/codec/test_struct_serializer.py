@@ -1,4 +1,4 @@
-"""The JSON of the structs of usual objects is what msgspec makes of the items of ``usual_items.py``."""
+"""The JSON of the structs is what msgspec makes of the items of ``fast_path.py``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from dynaflask.client.codec import json_codec
 from dynaflask.client.codec.passthrough import is_plain
 from dynaflask.client.plain_requests import decoded_items
 from dynaflask.model.base import Model
-from dynaflask.model.codec import usual_structs
+from dynaflask.model.codec import struct_serializer
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.serializer import compile_checked_serializer
-from dynaflask.model.codec.usual_structs import compile_usual_struct
+from dynaflask.model.codec.struct_serializer import compile_struct_maker
 from tests.support import strategies
 from tests.support.comparing import shape
 from tests.support.strategies import UTC
@@ -57,9 +57,9 @@ KEY = UnicodeAttribute(hash_key=True, attr_name="the 'name' \N{SNOWMAN} %s")
 
 
 def encoder_of(model: t.Any) -> t.Any:
-    """A function that returns the JSON of a usual object of a model, or None; None if there is none."""
-    usual_struct = compile_usual_struct(model, compile_checked_serializer(model, is_plain=is_plain))
-    return usual_struct and (lambda instance: json_codec.dump(usual_struct(instance)))
+    """A function that returns the JSON of an object of a model; None if there is no fast path."""
+    make_struct = compile_struct_maker(model, compile_checked_serializer(model, is_plain=is_plain))
+    return make_struct and (lambda instance: json_codec.dump(make_struct(instance)))
 
 
 def result(function: t.Any, instance: t.Any) -> t.Any:
@@ -82,11 +82,11 @@ def test_any_object(data: st.DataObject) -> None:
     place = {} if place_type is None else {"place": place_type(null=data.draw(st.booleans()))}
     model = thing(name=UnicodeAttribute(hash_key=True), **attributes, **place)
     functions = compile_checked_serializer(model, is_plain=is_plain)
-    usual_struct = compile_usual_struct(model, functions)
+    make_struct = compile_struct_maker(model, functions)
     instance = data.draw(strategies.objects(model))
     assert functions is not None
-    assert usual_struct is not None
-    item, struct = result(functions.usual_item, instance), result(usual_struct, instance)
+    assert make_struct is not None
+    item, struct = result(functions.fast_path, instance), result(make_struct, instance)
     if type(item) is dict:
         # JSON does not have every text.
         assert json_codec.dump(struct) == json_codec.dump(item)
@@ -98,7 +98,7 @@ def test_any_object(data: st.DataObject) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_model(data: st.DataObject) -> None:
-    """A model has an encoder if it has usual objects. Its JSON is that of the item for any object."""
+    """A model has an encoder if it has a fast path. Its JSON is that of the item for any object."""
     model = data.draw(strategies.schemas())
     codec = CompiledCodec(model, base=Model)
     instance = data.draw(strategies.objects(model))
@@ -113,7 +113,7 @@ def test_any_model(data: st.DataObject) -> None:
 @pytest.mark.parametrize("absent", [(), ("first",), ("last",), ("first", "last", "inner")], ids=str)
 def test_names_and_absent_values(absent: tuple[str, ...]) -> None:
     """A name may have nearly any characters. An absent value leaves no member behind."""
-    usual_structs._typed_value.cache_clear()
+    struct_serializer._typed_value.cache_clear()
     model = thing(
         first=UnicodeAttribute(null=True, attr_name="%b"),
         inner=Inner(null=True),
@@ -171,7 +171,7 @@ def test_other_objects() -> None:
     ids=["a list", "a name in quotation marks", "such a name in a map", "one name twice"],
 )
 def test_some_models_have_none(attributes: dict[str, t.Any]) -> None:
-    """A model without usual objects has no encoder. Nor has one with names that no struct has."""
+    """A model without a fast path has no encoder. Nor has one with names that no struct has."""
     model = thing(key=KEY, **attributes)
     assert encoder_of(model) is None
     assert CompiledCodec(model, base=Model).struct_serializer is None

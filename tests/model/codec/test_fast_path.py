@@ -1,4 +1,4 @@
-"""The function for usual objects. ``test_serializer.py`` compares its items with PynamoDB's for any object."""
+"""The fast path of a serializer. ``test_serializer.py`` compares its items with PynamoDB's for any object."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Inner(MapAttribute[t.Any, t.Any]):
 
 
 class Text(str):
-    """A text of another type than the usual one."""
+    """A text of another type than str."""
 
     __slots__ = ()
 
@@ -61,17 +61,17 @@ VALUES: dict[str, t.Any] = {
 }
 
 
-def usual_item_of(model: t.Any) -> t.Any:
-    """The function for usual objects of a model; None if there is none."""
+def fast_path_of(model: t.Any) -> t.Any:
+    """The fast path of a model; None if there is none."""
     serialize = compile_serializer(model)
-    return serialize.__globals__.get("usual_item_of_Thing")
+    return serialize.__globals__.get("fast_path_of_Thing")
 
 
 @pytest.mark.parametrize("absent", [(), ("numbers",), ("note",), ("numbers", "note")], ids=str)
-def test_a_usual_object(absent: tuple[str, ...]) -> None:
+def test_values_of_the_types_of_their_attributes(absent: tuple[str, ...]) -> None:
     """The item is PynamoDB's, in its order, and botocore sends it unchanged."""
     instance = THING(**{name: value for name, value in VALUES.items() if name not in absent})
-    item = usual_item_of(THING)(instance)
+    item = fast_path_of(THING)(instance)
     assert list(item.items()) == list(instance.serialize().items())
     assert is_plain_item(item)
     assert serializes_like_pynamodb(instance)
@@ -92,7 +92,7 @@ def test_any_other_object(name: str, value: t.Any) -> None:
     instance = THING(**VALUES)
     instance.attribute_values[name] = value
     with pytest.raises(KeyError):
-        usual_item_of(THING)(instance)
+        fast_path_of(THING)(instance)
     assert serializes_like_pynamodb(instance)
 
 
@@ -100,7 +100,7 @@ def test_an_attribute_that_was_never_set() -> None:
     """An object without an entry for an attribute is left to the serializer."""
     instance = THING(name="Ada")
     with pytest.raises(KeyError):
-        usual_item_of(THING)(instance)
+        fast_path_of(THING)(instance)
 
 
 def test_a_map_that_is_no_value() -> None:
@@ -108,7 +108,7 @@ def test_a_map_that_is_no_value() -> None:
     instance = THING(**VALUES)
     instance.attribute_values["inner"] = THING.inner
     with pytest.raises(KeyError):
-        usual_item_of(THING)(instance)
+        fast_path_of(THING)(instance)
 
 
 def test_values_in_another_mapping_do_not_change() -> None:
@@ -117,7 +117,7 @@ def test_values_in_another_mapping_do_not_change() -> None:
     instance.attribute_values = collections.defaultdict(str, VALUES)
     del instance.attribute_values["note"]
     with pytest.raises(KeyError):
-        usual_item_of(THING)(instance)
+        fast_path_of(THING)(instance)
     assert serializes_like_pynamodb(instance)
     assert "note" not in instance.attribute_values
 
@@ -125,4 +125,4 @@ def test_values_in_another_mapping_do_not_change() -> None:
 @pytest.mark.parametrize("attribute", [Upper(), JSONAttribute(), ListAttribute()], ids=["override", "JSON", "list"])
 def test_some_models_have_none(attribute: t.Any) -> None:
     """An override may be the program's code, and a list may have any values: the serializer looks at each attribute."""
-    assert usual_item_of(thing(own=attribute)) is None
+    assert fast_path_of(thing(own=attribute)) is None

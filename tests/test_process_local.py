@@ -8,14 +8,14 @@ import typing as t
 
 import pytest
 
-from dynaflask.client import process
-from dynaflask.client.process import ProcessLocal
+from dynaflask import process_local
+from dynaflask.process_local import ProcessLocal
 
 
 @pytest.fixture
 def set_pid(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[int], None]:
     """Makes the test look like another process."""
-    return lambda pid: monkeypatch.setattr(process, "getpid", lambda: pid)
+    return lambda pid: monkeypatch.setattr(process_local, "getpid", lambda: pid)
 
 
 def test_a_process_has_one_object() -> None:
