@@ -195,6 +195,17 @@ def test_the_errors_page_shows_the_tree_of_errors() -> None:
     assert all(line in PAGES["docs/reference/errors.md"] for line in tree)
 
 
+def test_measurements_are_in_the_results_alone() -> None:
+    """No page of docs/ has a measured time or a ratio in its text: it includes the results of the benchmarks."""
+    measurements = set()
+    for page, text in PAGES.items():
+        prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+        measurements |= {(page, found) for found in re.findall(r"\b\d[\d.,]* ?(?:us|ms|times)\b", prose)}
+    # The lowest bound of a histogram, and the name of a row of the results.
+    names = {("docs/howto/metrics.md", "1 ms"), ("docs/performance.md", "1 ms")}
+    assert {(page, found) for page, found in measurements if page != "README.md"} == names
+
+
 def test_the_troubleshooting_page_has_every_error() -> None:
     """The troubleshooting page has an entry for each class in the tree of ``dynaflask.exceptions``."""
     entries = re.findall(r"^### (\w+)", PAGES["docs/howto/troubleshooting.md"], re.MULTILINE)

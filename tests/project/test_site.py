@@ -215,6 +215,20 @@ PAGES_BY_WORD: dict[str, set[str]] = {
     "circular import": {"howto/troubleshooting"},
     "SSLError": {"howto/troubleshooting"},
     "WORKER TIMEOUT": {"howto/troubleshooting"},
+    "ExpiredTokenException": {"howto/troubleshooting"},
+    "item too large": {"howto/troubleshooting"},
+    "import time": {"howto/troubleshooting"},
+    "Could not locate a Flask application": {"howto/troubleshooting"},
+    "404": {"howto/errors"},
+    "409": {"howto/errors"},
+    "429": {"howto/limits"},
+    "partition key": {"tutorials/build-an-api"},
+    "sort key": {"tutorials/build-an-api"},
+    "composite key": {"tutorials/build-an-api"},
+    "single-table design": {"faq"},
+    "eventual consistency": {"faq"},
+    "stale data": {"faq"},
+    "parallel tests": {"howto/testing"},
 }
 
 
