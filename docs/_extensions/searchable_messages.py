@@ -15,7 +15,7 @@ from sphinx import addnodes
 
 PAGES = {"howto/troubleshooting", "reference/messages"}
 # The search accepts a query that is half as long as the entry. A single word must not match.
-SHORTEST = 17
+SHORTEST = 11
 
 
 def setup(app: t.Any) -> dict[str, bool]:

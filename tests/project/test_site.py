@@ -286,6 +286,23 @@ def test_a_message_finds_its_explanation(site: pathlib.Path) -> None:
     assert {part: pages[:3] for part, pages in found.items() if not EXPLANATIONS & set(pages[:1])} == {}
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "DYNAMODB_READ_TIMEOUT_SECONDS must be a number of seconds, not str.",
+        "DYNAMODB_REGOIN is not a setting of dynaflask. Did you mean 'DYNAMODB_REGION'?",
+        "dynaflask.exceptions.UnknownTenant: The app 'x' has no tenant 'acmee'. Did you mean 'acme'?",
+        'Failed to get item: Could not connect to the endpoint URL: "http://127.0.0.1:8000/" (The bind …)',
+        "RuntimeError: Thread is used in the app 'z', which was not initialised.",
+        "pynamodb.exceptions.AttributeNullError: Attribute 'b' cannot be None",
+    ],
+    ids=range(6),
+)
+def test_a_message_with_its_names_and_values_finds_its_explanation(site: pathlib.Path, message: str) -> None:
+    """A message that is pasted whole leads to the page that explains it, too."""
+    assert search(site, [message])[message][0] in EXPLANATIONS
+
+
 def test_a_link_in_a_sentence_has_the_short_name_of_its_page(site: pathlib.Path) -> None:
     """It has the title up to the colon, and the navigation has the whole title."""
     page = (site / "howto/deployment.html").read_text(encoding="utf-8")
