@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "settings_table",
+    "searchable_messages",
     "short_titles",
     "type_imports",
 ]

@@ -55,7 +55,7 @@ WRONG_KEYS: t.Final = (
     " changed needs a new table: `flask dynamo diff` compares them."
 )
 WRONG_TYPE: t.Final = (
-    "A value has another type than its attribute: a UnicodeAttribute takes a str, a NumberAttribute a number."
+    "A value has another type than its attribute: a UnicodeAttribute takes a str, a NumberAttribute a finite number."
 )
 # What to do, by a part of DynamoDB's message: it has one code for all mistakes in a request.
 ADVICE_BY_MESSAGE: t.Final = {
@@ -69,6 +69,9 @@ ADVICE_BY_MESSAGE: t.Final = {
     "AttributeValue is empty": WRONG_TYPE,
     "cannot be converted to": WRONG_TYPE,
     "can not be converted to": WRONG_TYPE,
+    "exceeded the maximum allowed size": (
+        "An item has at most 400 KB, with the names of its attributes. Keep large values elsewhere, such as in S3."
+    ),
 }
 
 # The IAM actions of the operations that need others than the one of their name.

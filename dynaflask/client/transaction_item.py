@@ -67,8 +67,8 @@ class TransactionItem(dict[str, t.Any]):
         # Not an AttributeError or a LookupError, which botocore's walk over the request would swallow.
         raise RuntimeError(
             f"This operation of {self._connection._model} is for {self._connection!r} of"
-            f" {self._connection._recorder.app_name!r}, and something else tries to read or send it. Make the"
-            " transaction with db.transact_write() or db.transact_get(), or with db.connection."
+            f" {self._connection._recorder.app_name!r}, and another connection, or other code, tries to read or"
+            " send it. Make the transaction with db.transact_write() or db.transact_get(), or with db.connection."
         )
 
     __getitem__ = __iter__ = __reversed__ = __or__ = __ror__ = _refuse

@@ -42,8 +42,8 @@ class PortTaken(LocalServerError):
 
     def __init__(self, port: int, *, reason: str) -> None:
         super().__init__(
-            f"Port {port} of {ADDRESS} is not available: {reason}. End the process that uses it, or choose another:"
-            f" flask dynamo local --port {port + 1}"
+            f"Port {port} of {ADDRESS} is not available: {reason}. End the process that uses it, or choose another"
+            f" one: --port {port + 1}"
         )
 
 

@@ -48,6 +48,7 @@ class Thread(dynaflask.Model):
     forum_name = UnicodeAttribute(hash_key=True)
     subject = UnicodeAttribute(range_key=True)
     views = NumberAttribute(default=0)
+    text = UnicodeAttribute(null=True)
     view_index = ViewIndex()
 
 
@@ -176,6 +177,16 @@ class TestRequests:
         """A value of another type than its attribute, such as a number for text, is named as the cause."""
         with pytest.raises(PutError, match="A value has another type than its attribute"):
             Thread("flask", t.cast("t.Any", 7)).save()
+
+    def test_a_number_that_dynamodb_cannot_store_is_explained(self) -> None:
+        """DynamoDB has neither NaN nor infinity."""
+        with pytest.raises(PutError, match="a NumberAttribute a finite number"):
+            Thread("flask", "hello", views=float("nan")).save()
+
+    def test_an_item_that_is_too_large_has_the_limit(self) -> None:
+        """The advice names DynamoDB's limit, and where large values belong."""
+        with pytest.raises(PutError, match="An item has at most 400 KB"):
+            Thread("flask", "hello", text="x" * 410_000).save()
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "SomeOtherException"])

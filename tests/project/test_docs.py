@@ -195,6 +195,17 @@ def test_the_errors_page_shows_the_tree_of_errors() -> None:
     assert all(line in PAGES["docs/reference/errors.md"] for line in tree)
 
 
+def test_measurements_are_in_the_results_alone() -> None:
+    """No page of docs/ has a measured time or a ratio in its text: it includes the results of the benchmarks."""
+    measurements = set()
+    for page, text in PAGES.items():
+        prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+        measurements |= {(page, found) for found in re.findall(r"\b\d[\d.,]* ?(?:us|ms|times)\b", prose)}
+    # The lowest bound of a histogram, and the name of a row of the results.
+    names = {("docs/howto/metrics.md", "1 ms"), ("docs/performance.md", "1 ms")}
+    assert {(page, found) for page, found in measurements if page != "README.md"} == names
+
+
 def test_the_troubleshooting_page_has_every_error() -> None:
     """The troubleshooting page has an entry for each class in the tree of ``dynaflask.exceptions``."""
     entries = re.findall(r"^### (\w+)", PAGES["docs/howto/troubleshooting.md"], re.MULTILINE)
@@ -213,18 +224,37 @@ def test_the_troubleshooting_page_quotes_existing_messages() -> None:
     """Each quoted message of dynaflask is in the source; those of AWS, botocore and boto3 are not."""
     modules = (PROJECT / "dynaflask").glob("**/*.py")
     source = "".join(re.sub(r'"\s*f?"', "", module.read_text(encoding="utf-8")) for module in modules)
-    lines = re.findall(r"^- Message: (.+)$", PAGES["docs/howto/troubleshooting.md"], re.MULTILINE)
+    lines = re.findall(r"^- Message: (.+(?:\n  .+)*)", PAGES["docs/howto/troubleshooting.md"], re.MULTILINE)
     quoted = {message for line in lines for message in re.findall("`(.+?)`", line)}
     of_others = {
-        "Read timeout on endpoint URL",
         "Connect timeout on endpoint URL",
         "Connection in use",
-        "The conditional request failed",
+        "Could not connect to the endpoint URL",
+        "Could not import 'app'",
+        "Could not locate a Flask application",
+        "No module named 'dynaflask'",
+        "No such command 'dynamo'",
+        "One or more parameter values were invalid: Missing the key",
         "Port 5000 is in use by another program",
+        "Read timeout on endpoint URL",
+        "Requested resource not found",
+        "Supplied AttributeValue is empty",
+        "The conditional request failed",
+        "The parameter cannot be converted to a numeric value",
+        "The provided key element does not match the schema",
+        "The security token included in the request is expired",
+        "The security token included in the request is invalid",
+        "Type mismatch for key",
+        "Unable to locate credentials",
         "WORKER TIMEOUT",
+        "Working outside of application context",
+        "cannot import name 'db' from partially initialized module",
+        "is not authorized to perform: dynamodb:…",
+        "missing 1 required positional argument: 'hash_key'",
     }
     assert of_others < quoted
-    missing = [message for message in quoted - of_others if not all(part in source for part in message.split(" … "))]
+    ours = quoted - of_others
+    missing = [message for message in ours if not all(part in source for part in re.split(" ?… ?", message))]
     assert missing == []
 
 

