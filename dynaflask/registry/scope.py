@@ -20,10 +20,10 @@ import weakref
 from dynaflask.config.validators import Values
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
-from dynaflask.registry.context import SCOPE
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.effective_settings import EffectiveSettings
 from dynaflask.registry.meta import Meta
+from dynaflask.registry.pushes import SCOPE
 from dynaflask.registry.scope_cache import ScopeCache
 from dynaflask.registry.scope_connections import ScopeConnections
 from dynaflask.tenants.tenant import Principal
@@ -49,6 +49,7 @@ class Scope(ScopeConnections):
 
     Attributes:
         pushes: Of the context's own scope: true as long as its context is pushed.
+        has_ended: Of the context's own scope: true after the teardown of its context.
         owner_request: The request that the context was pushed for, or ``NO_REQUEST``; ``None`` if the program has no
             tenant loader.
         nested_scopes: The scopes of other requests that ran in the context.
@@ -64,6 +65,7 @@ class Scope(ScopeConnections):
     """
 
     pushes: t.Any = True
+    has_ended: bool = False
     owner_request: t.Any = None
     nested_scopes: t.Any = ()
     around: Scope | None = None
@@ -102,6 +104,11 @@ class Scope(ScopeConnections):
     def outer(self) -> Scope | None:
         """The scope around a block."""
         return self._outer
+
+    @property
+    def has_state(self) -> bool:
+        """True if a call of the context depends on what was done in it: its tenant is known, or a ``Meta`` changed."""
+        return bool(self._changes or self.known_tenant or self.is_pushed_again)
 
     # What a generator's block tells of itself: generators.EnteredContext.
 
