@@ -16,6 +16,7 @@ import weakref
 import flask
 from flask.globals import app_ctx as _app_ctx
 
+from dynaflask.operations.context_record import record_key
 from dynaflask.registry.generators import calling_frames
 from dynaflask.registry.generators import entered_contexts
 from dynaflask.registry.generators import entering_generators
@@ -215,7 +216,8 @@ def _end_former_use(context: AppContext, frame: types.FrameType) -> None:
     scope = vars(context).get(SCOPE)
     if scope is None or not scope.has_ended or _depth(context) > 1 or _goes_on(scope, frame):
         return
-    vars(context).pop(SCOPE, None)
+    for name in (SCOPE, record_key(context.app)):
+        vars(context).pop(name, None)
     # Also for what the program has kept of it: it would seem to be open again.
     scope.pushes = ()
     if scope.has_state:
