@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import contextvars
 import gc
 import operator
 import threading
@@ -183,7 +184,8 @@ class TestAContextThatIsPushedAgain:
             with context:
                 with pytest.raises(RuntimeError, match="was pushed again after its end. .* Push a new one"):
                     world.Thread("forum", "subject").save()
-                assert world.db.current_tenant == job[0]
+                with pytest.raises(RuntimeError, match="was pushed again after its end"):
+                    world.db.current_tenant  # noqa: B018 - the loader is not called
                 with pytest.raises(RuntimeError, match="was pushed again after its end"), world.db.tenant("north"):
                     world.Note("key").save()
         assert world.sent() == []
@@ -216,6 +218,20 @@ class TestAContextThatIsPushedAgain:
                 with pytest.raises(RuntimeError, match=r"has ended|can only continue in that context"):
                     use()
         assert world.sent() == ["one acme-Thread", "one Thread"]
+
+    def test_a_thread_that_goes_on_after_its_end(self, world: World) -> None:
+        """The thread has no tenant, which would be that of the next job."""
+        job = ["acme"]
+        world.db.tenant_loader(lambda: job[0])
+        context = world.one.app_context()
+        with context:
+            late = contextvars.copy_context()
+        with pytest.raises(RuntimeError, match="has ended"):
+            late.run(lambda: world.db.current_tenant)
+        job[0] = "globex"
+        with context:
+            world.Thread("forum", "subject").save()
+        assert world.sent() == ["one globex-Thread"]
 
     def test_before_its_end(self, world: World) -> None:
         """A context that is pushed a second time inside of itself goes on."""
