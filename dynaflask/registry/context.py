@@ -149,7 +149,6 @@ def close_scope(_: BaseException | None = None) -> None:
     scope: Scope | None = getattr(app_ctx._get_current_object(), SCOPE, None)
     if scope is not None:
         scope.close()
-        scope.has_ended = True
         if scope.nested_scopes:
             # Not values(): it fails if a thread that shares the context adds a scope meanwhile.
             for nested_scope in filter(None, [reference() for reference in scope.nested_scopes.valuerefs()]):

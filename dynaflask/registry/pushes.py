@@ -42,6 +42,8 @@ CONTINUING: t.Final = frozenset({flask.stream_with_context.__module__, "flask.te
 FLASK_CONTEXTS: t.Final = vars(flask.ctx)
 
 _PUSHES: t.Final = "_dynamo_pushes"
+# Marks a context that a program has pushed, and may push again.
+_WAS_PUSHED: t.Final = "_dynamo_was_pushed"
 
 
 class Push:
@@ -123,9 +125,11 @@ def note_push(app: flask.Flask, **_: t.Any) -> None:
     Args:
         app: The app.
     """
-    if not entered_contexts.by_frame and _is_wsgi_request():
+    is_of_server = _is_wsgi_request()
+    if is_of_server and not entered_contexts.by_frame:
         return
-    _end_former_use(app_ctx._get_current_object(), sys._getframe(1))
+    if not is_of_server:
+        _end_former_use(app_ctx._get_current_object(), sys._getframe(1))
     generators = _pushing_generators(sys._getframe(1))
     if generators or entered_contexts.by_frame:
         context = app_ctx._get_current_object()
@@ -213,8 +217,11 @@ def _end_former_use(context: AppContext, frame: types.FrameType) -> None:
         context: The context.
         frame: The code that pushes it.
     """
+    # Not a mark of the teardown: a function of the program may fail in it, and Flask then calls no other.
+    is_first = _WAS_PUSHED not in vars(context)
+    vars(context)[_WAS_PUSHED] = True
     scope = vars(context).get(SCOPE)
-    if scope is None or not scope.has_ended or _depth(context) > 1 or _goes_on(scope, frame):
+    if is_first or scope is None or _depth(context) > 1 or _goes_on(scope, frame):
         return
     for name in (SCOPE, record_key(context.app)):
         vars(context).pop(name, None)

@@ -49,7 +49,6 @@ class Scope(ScopeConnections):
 
     Attributes:
         pushes: Of the context's own scope: true as long as its context is pushed.
-        has_ended: Of the context's own scope: true after the teardown of its context.
         owner_request: The request that the context was pushed for, or ``NO_REQUEST``; ``None`` if the program has no
             tenant loader.
         nested_scopes: The scopes of other requests that ran in the context.
@@ -65,7 +64,6 @@ class Scope(ScopeConnections):
     """
 
     pushes: t.Any = True
-    has_ended: bool = False
     owner_request: t.Any = None
     nested_scopes: t.Any = ()
     around: Scope | None = None

@@ -233,6 +233,30 @@ class TestAContextThatIsPushedAgain:
             world.Thread("forum", "subject").save()
         assert world.sent() == ["one globex-Thread"]
 
+    def test_a_teardown_function_fails(self, world: World) -> None:
+        """Flask calls no further one then. The context has ended all the same."""
+        world.one.teardown_appcontext(lambda _: 1 / 0)  # type: ignore[arg-type, return-value]
+        job = ["acme"]
+        world.db.tenant_loader(lambda: job[0])
+        context = world.one.app_context()
+        with pytest.raises(ZeroDivisionError), context:
+            world.Thread("forum", "subject").save()
+        job[0] = "globex"
+        with pytest.raises(ZeroDivisionError), context:
+            with pytest.raises(RuntimeError, match="was pushed again after its end"):
+                world.Thread("forum", "subject").save()
+        assert world.sent() == ["one acme-Thread"]
+
+    def test_what_a_receiver_of_the_push_does(self, world: World) -> None:
+        """A receiver of Flask's signal may use the context before all others. That belongs to this push."""
+
+        def change(_: flask.Flask) -> None:
+            world.Thread.Meta.table_name = "Other"
+
+        with flask.appcontext_pushed.connected_to(change, world.two), world.two.app_context():
+            world.Thread("forum", "subject").save()
+        assert world.sent() == ["two Other"]
+
     def test_before_its_end(self, world: World) -> None:
         """A context that is pushed a second time inside of itself goes on."""
         world.db.tenant_loader(iter(["acme"]).__next__)
