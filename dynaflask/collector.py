@@ -1,4 +1,4 @@
-"""The garbage collector of Python, while dynaflask and PynamoDB are imported."""
+"""The garbage collector of Python: paused while modules are imported, and watched while it closes generators."""
 
 from __future__ import annotations
 
@@ -12,6 +12,28 @@ import typing as t
 # Python 3.12 starts with 375 frozen objects, other versions with none. A freeze() of a program also freezes the objects
 # of all modules, which are thousands.
 FROZEN_BY_PYTHON: t.Final = 1_000
+# Up to Python 3.11, the collector may run in the middle of a change of a ContextVar. If a generator that it closes then
+# changes one, too, CPython reads freed memory: it crashes, or a ContextVar has the value of another object. Later
+# versions run the collector between two instructions.
+RUNS_ANYWHERE: t.Final = sys.version_info < (3, 12)
+
+# The threads in which the collector runs.
+_threads: t.Final[set[int]] = set()
+
+
+def watch() -> None:
+    """Let `is_collecting` know of each run of the collector, in a Python where that matters."""
+    if RUNS_ANYWHERE and _note not in gc.callbacks:
+        gc.callbacks.append(_note)
+
+
+def is_collecting() -> bool:
+    """True for code that the collector runs, as the end of a generator: it must change no ContextVar. See `watch`."""
+    return bool(_threads) and threading.get_ident() in _threads
+
+
+def _note(phase: str, _: dict[str, int]) -> None:
+    (_threads.add if phase == "start" else _threads.discard)(threading.get_ident())
 
 
 @contextlib.contextmanager

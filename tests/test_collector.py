@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import gc
 import typing as t
 
 import pytest
 
+from dynaflask import collector
 from tests.support import servers
 from tests.support.paths import measured_environment
 
@@ -116,3 +119,23 @@ except ImportError:
     print(json.dumps([enabled.get("pynamodb.connection", False), gc.isenabled()]))
 """
     assert run(program) == [False, True]
+
+
+def test_it_tells_code_that_it_runs() -> None:
+    """In a Python where it may run in the middle of a change, a finalizer knows that; other code and threads do not."""
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            seen.append(collector.is_collecting())
+            with concurrent.futures.ThreadPoolExecutor(1) as threads:
+                seen.append(threads.submit(collector.is_collecting).result())
+
+    seen: list[bool] = []
+    collector.watch()
+    Cycle()
+    gc.collect()
+    assert seen == [collector.RUNS_ANYWHERE, False]
+    assert not collector.is_collecting()

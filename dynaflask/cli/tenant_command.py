@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import typing as t
+import weakref
 
 import click
 import flask
@@ -16,7 +17,10 @@ from dynaflask.exceptions import UnknownTenant
 from dynaflask.registry.context import registry_of
 from dynaflask.registry.tenant_tables import tenants_listed_once
 
-META_KEY = "dynaflask.tenants"
+NO_VALUES: t.Final[cabc.Mapping[str | None, t.Any]] = {}
+# The values of the options, by the context of the command. Not in `ctx.meta`, which all commands of a chain share: each
+# would run for the tenants of the last one.
+_values: t.Final[weakref.WeakKeyDictionary[click.Context, dict[str | None, t.Any]]] = weakref.WeakKeyDictionary()
 
 
 class TenantCommand(click.Command):
@@ -51,9 +55,8 @@ class TenantCommand(click.Command):
         Raises:
             UsageError: The options contradict each other.
         """
-        names, for_all, for_none = (
-            ctx.meta.get(f"{META_KEY}.{option}") for option in ("tenant", "all_tenants", "without_tenant")
-        )
+        values = _values.get(ctx, NO_VALUES)
+        names, for_all, for_none = map(values.get, ("tenant", "all_tenants", "without_tenant"))
         used = [option for option in (names, for_all, for_none) if option]
         if not used:
             return self._invoke_without_options(ctx)
@@ -117,7 +120,13 @@ class TenantCommand(click.Command):
 
 def runs_for_several_tenants(ctx: click.Context) -> bool:
     """True if the options of the current command name more than one tenant."""
-    return bool(ctx.meta.get(f"{META_KEY}.all_tenants")) or len(ctx.meta.get(f"{META_KEY}.tenant") or ()) > 1
+    values = _values_around(ctx)
+    return bool(values.get("all_tenants")) or len(values.get("tenant") or ()) > 1
+
+
+def _values_around(ctx: click.Context | None) -> cabc.Mapping[str | None, t.Any]:
+    """The values of a command, or of the command that has invoked it by ``ctx.invoke``."""
+    return NO_VALUES if ctx is None else _values.get(ctx) or _values_around(ctx.parent)
 
 
 def _option(name: str, **options: t.Any) -> click.Option:
@@ -126,7 +135,7 @@ def _option(name: str, **options: t.Any) -> click.Option:
 
 
 def _store_option(ctx: click.Context, option: click.Parameter, value: t.Any) -> t.Any:
-    ctx.meta[f"{META_KEY}.{option.name}"] = value
+    _values.setdefault(ctx, {})[option.name] = value
     return value
 
 

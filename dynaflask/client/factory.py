@@ -27,10 +27,14 @@ from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import isolated_session
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import ConfigurationError
+from dynaflask.operations.block_value import BlockVariable
 from dynaflask.process_local import ProcessLocal
 
 if t.TYPE_CHECKING:
     from dynaflask.client.destination import Destination
+
+#: True for the code of a ``DYNAMODB_CLIENT_FACTORY``.
+client_factory_runs: t.Final[BlockVariable[bool]] = BlockVariable("dynaflask_client_factory", False)
 
 # A forked child makes sessions of its own: a thread that the child does not have may hold the lock of one.
 _sessions = ProcessLocal(SessionCache)
@@ -74,7 +78,8 @@ def make_client(
 def _call_factory(bind: Bind) -> t.Any:
     factory = t.cast("t.Callable[[Bind], t.Any]", bind.client_factory)
     try:
-        client = factory(bind)
+        with client_factory_runs.block(True):
+            client = factory(bind)
     except RecursionError as error:
         raise ConfigurationError(
             f"DYNAMODB_CLIENT_FACTORY called for the client of the bind {bind.key!r}, which it must make itself."

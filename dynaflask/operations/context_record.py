@@ -41,12 +41,12 @@ def current_request(app: flask.Flask | None) -> flask.Request | None:
 
 
 _numbers: t.Final = itertools.count()
-# Not by the app's id, which an app that is made later may get: a program may copy all that flask.g has.
+# Not by the app's id, which an app that is made later may get while a request or a context is kept.
 _keys: t.Final[weakref.WeakKeyDictionary[flask.Flask, str]] = weakref.WeakKeyDictionary()
 
 
 def record_key(app: flask.Flask) -> str:
-    """The name of the app's record in the dict of a request or of ``flask.g``, which no other app finds there.
+    """The name of the app's record in the dict of a request or a context, which no other app finds there.
 
     Args:
         app: The app.
@@ -72,7 +72,8 @@ def record_of(app: flask.Flask | None) -> collections.deque[Entry] | None:
     if holder is None:
         if not flask.has_app_context() or app_ctx.app is not app:
             return None
-        holder = app_ctx.g
+        # Not flask.g: a program may copy all that it has to another context, perhaps to one of another tenant.
+        holder = app_ctx._get_current_object()
     record: collections.deque[Entry] | None = vars(holder).get(record_key(app))
     # setdefault: threads that share the holder and come here at once get the same record.
     return (

@@ -16,6 +16,8 @@ import sys
 import types
 import typing as t
 
+from dynaflask.collector import is_collecting
+from dynaflask.collector import watch
 from dynaflask.registry.generators import calling_frames
 from dynaflask.registry.generators import entered_contexts
 
@@ -51,6 +53,7 @@ class BlockStack:
                 # One list for all threads of the context: a generator may be resumed in another thread.
                 vars(root).setdefault("generator_blocks", []).append(block)
                 entered_contexts.add(block)
+                watch()
         # Blocks of contexts that have ended stay behind where a generator was never finished.
         others = tuple(other for other in blocks if other.root.pushes) if blocks else ()
         block.token = self._blocks.set((*others, block))
@@ -76,13 +79,19 @@ class BlockStack:
             # What runs from now on makes no copy of the context that is inside of the block.
             block.is_interleaved = block.is_interleaved or self._has_generator_run(block)
         block.is_left = True
-        if block.generators:
-            block.root.generator_blocks.remove(block)
+        is_of_generator = bool(block.generators)
+        if is_of_generator:
             entered_contexts.remove(block)
             # A frame refers to its variables, and may refer to the block.
             block.generators = ()
         is_innermost = bool(blocks) and blocks[-1] is block
         stack = blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block)
+        if is_collecting():
+            # The next look at the stack drops the block: see `innermost`.
+            block.is_left_elsewhere = True
+            return
+        if is_of_generator:
+            block.root.generator_blocks.remove(block)
         # The end of a step may bring the block back, see `reset`, so that it has a token for that.
         block.is_left_elsewhere = not self._replace(block, stack)
         if block.is_left_elsewhere:
@@ -103,6 +112,7 @@ class BlockStack:
             self._drop_if_entered_here(left)
         blocks = self.entered()
         if root.generator_blocks:
+            self._drop_left(root)
             around = self._innermost_by_frames(root, blocks)
             if around is not None:
                 return around
@@ -111,13 +121,22 @@ class BlockStack:
                 return block
         return root
 
+    @staticmethod
+    def _drop_left(root: Scope) -> None:
+        """Drop the blocks of generators that the garbage collector has closed."""
+        if not is_collecting():
+            for left in [block for block in root.generator_blocks if block.is_left]:
+                with contextlib.suppress(ValueError):
+                    root.generator_blocks.remove(left)
+
     def _drop_if_entered_here(self, left: Scope) -> None:
         """Drop a block that was left by other code, if it was entered here, and not in what this code is a copy of.
 
         The garbage collector ends a suspended generator in any thread, and asyncio an asynchronous one in a task of its
         own. A thread or a task that was begun in the block stays in it.
         """
-        self._replace(left, tuple(block for block in self.entered() if block is not left))
+        if not is_collecting():
+            self._replace(left, tuple(block for block in self.entered() if block is not left))
 
     def _is_entered_here(self, block: Scope) -> bool:
         """True in the thread or the task that entered a block."""

@@ -12,6 +12,8 @@ from flask.globals import request_ctx as _request_ctx
 
 from dynaflask.registry.block_stack import block_stack
 from dynaflask.registry.generators import entered_contexts
+from dynaflask.registry.pushes import NO_REQUEST
+from dynaflask.registry.pushes import SCOPE
 from dynaflask.registry.pushes import is_in_other_request
 from dynaflask.registry.pushes import require_own_context
 
@@ -21,17 +23,11 @@ if t.TYPE_CHECKING:
     from dynaflask.registry.scope import Scope
 
 EXTENSION = "dynamo"
-# The owner_request of a context that was pushed without a request.
-NO_REQUEST: t.Final = object()
 
 # Flask types these proxies as the objects that they stand for, without werkzeug's _get_current_object.
 app_ctx: t.Any = _app_ctx
 request: t.Any = flask.request
 request_ctx: t.Any = _request_ctx
-
-# The scope is an attribute of its app context: it lives and ends with it, in any thread or task that uses it. Not of
-# flask.g: a program may copy all that g has to another context, perhaps to one of another app.
-SCOPE = "_dynamo_scope"
 
 
 class UnclearBlockError(RuntimeError):

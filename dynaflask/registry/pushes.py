@@ -16,6 +16,7 @@ import weakref
 import flask
 from flask.globals import app_ctx as _app_ctx
 
+from dynaflask.operations.context_record import record_key
 from dynaflask.registry.generators import calling_frames
 from dynaflask.registry.generators import entered_contexts
 from dynaflask.registry.generators import entering_generators
@@ -23,14 +24,26 @@ from dynaflask.registry.generators import entering_generators
 if t.TYPE_CHECKING:
     from flask.ctx import AppContext
 
+    from dynaflask.registry.scope import Scope
+
 app_ctx: t.Any = _app_ctx
 request: t.Any = flask.request
 
+# The scope is an attribute of its app context: it lives and ends with it, in any thread or task that uses it. Not of
+# flask.g: a program may copy all that g has to another context, perhaps to one of another app.
+SCOPE: t.Final = "_dynamo_scope"
+# The owner_request of a context that was pushed without a request.
+NO_REQUEST: t.Final = object()
+
 # Modules whose functions push a context, and send the signal of that.
 PUSHING: t.Final = frozenset({"blinker.base", "flask.ctx"})
+# Modules that push a context again after its end, to go on with its request: streams, and the client of tests.
+CONTINUING: t.Final = frozenset({flask.stream_with_context.__module__, "flask.testing"})
 FLASK_CONTEXTS: t.Final = vars(flask.ctx)
 
 _PUSHES: t.Final = "_dynamo_pushes"
+# Marks a context that a program has pushed, and may push again.
+_WAS_PUSHED: t.Final = "_dynamo_was_pushed"
 
 
 class Push:
@@ -105,15 +118,18 @@ class Push:
 
 
 def note_push(app: flask.Flask, **_: t.Any) -> None:
-    """Note an app context that a generator pushes, or that is pushed while generators are in force.
+    """Note an app context that a generator pushes, or that is pushed while generators are in force or after its end.
 
     It receives ``flask.appcontext_pushed``.
 
     Args:
         app: The app.
     """
-    if not entered_contexts.by_frame and _is_wsgi_request():
+    is_of_server = _is_wsgi_request()
+    if is_of_server and not entered_contexts.by_frame:
         return
+    if not is_of_server:
+        _end_former_use(app_ctx._get_current_object(), sys._getframe(1))
     generators = _pushing_generators(sys._getframe(1))
     if generators or entered_contexts.by_frame:
         context = app_ctx._get_current_object()
@@ -188,6 +204,43 @@ def is_in_other_request(context: AppContext, root: t.Any, request: object) -> bo
             is_inside = last is not None and id(frame) in last.inside and last.is_of_request(root, request)
             return not (is_inside or entered.is_of_request(root, request))
     return False
+
+
+def _end_former_use(context: AppContext, frame: types.FrameType) -> None:
+    """Part a context that a program pushes again after its end from what it has been used for before.
+
+    A worker may push one object for each of its jobs. The tenant of one job, and its changes of a model's ``Meta``,
+    must not be those of the next. It is not known if the program means to go on with the first, so that such a context
+    is refused; one that had neither begins again.
+
+    Args:
+        context: The context.
+        frame: The code that pushes it.
+    """
+    # Not a mark of the teardown: a function of the program may fail in it, and Flask then calls no other.
+    is_first = _WAS_PUSHED not in vars(context)
+    vars(context)[_WAS_PUSHED] = True
+    scope = vars(context).get(SCOPE)
+    if is_first or scope is None or _depth(context) > 1 or _goes_on(scope, frame):
+        return
+    for name in (SCOPE, record_key(context.app)):
+        vars(context).pop(name, None)
+    # Also for what the program has kept of it: it would seem to be open again.
+    scope.pushes = ()
+    if scope.has_state:
+        refused = scope.registry.open_scope()
+        refused.pushes, refused.is_pushed_again = (), True
+        vars(context)[SCOPE] = refused
+
+
+def _goes_on(scope: Scope, frame: types.FrameType) -> bool:
+    """True if the context was that of a request, which is the same one still."""
+    if scope.owner_request is not None and scope.owner_request is not NO_REQUEST:
+        return True
+    # Without a tenant loader, the scope does not know its request.
+    modules = (each.f_globals.get("__name__") for each in calling_frames(frame))
+    pusher = next(itertools.dropwhile((PUSHING | {"contextlib"}).__contains__, modules), None)
+    return pusher in CONTINUING
 
 
 def _last_push(context: AppContext) -> Push | None:

@@ -20,10 +20,10 @@ import weakref
 from dynaflask.config.validators import Values
 from dynaflask.registry.block_stack import ScopeToken
 from dynaflask.registry.block_stack import block_stack
-from dynaflask.registry.context import SCOPE
 from dynaflask.registry.declaration import DeclaredMeta
 from dynaflask.registry.effective_settings import EffectiveSettings
 from dynaflask.registry.meta import Meta
+from dynaflask.registry.pushes import SCOPE
 from dynaflask.registry.scope_cache import ScopeCache
 from dynaflask.registry.scope_connections import ScopeConnections
 from dynaflask.tenants.tenant import Principal
@@ -102,6 +102,11 @@ class Scope(ScopeConnections):
     def outer(self) -> Scope | None:
         """The scope around a block."""
         return self._outer
+
+    @property
+    def has_state(self) -> bool:
+        """True if a call of the context depends on what was done in it: its tenant is known, or a ``Meta`` changed."""
+        return bool(self._changes or self.known_tenant or self.is_pushed_again)
 
     # What a generator's block tells of itself: generators.EnteredContext.
 

@@ -21,6 +21,8 @@ class ScopeCalls(ScopeTenant):
 
     # Of Scope.
     pushes: t.Any
+    # True if the program pushed the context again after its end, and it had state.
+    is_pushed_again: bool = False
 
     if t.TYPE_CHECKING:
 
@@ -36,12 +38,18 @@ class ScopeCalls(ScopeTenant):
         Raises:
             RuntimeError: The context has ended.
         """
-        if not self.root.pushes:
+        if self.root.pushes:
+            return
+        if self.root.is_pushed_again:
             raise RuntimeError(
-                f"This belongs to an application context of {self.registry.app_name!r} that has ended. Get it again"
-                " inside the context that uses it; in a streamed response, wrap the generator in"
-                " flask.stream_with_context."
+                f"This application context of {self.registry.app_name!r} was pushed again after its end. What it has"
+                " done before, for a tenant or with a changed Meta, must not go on. Push a new one: `with"
+                " app.app_context():`."
             )
+        raise RuntimeError(
+            f"This belongs to an application context of {self.registry.app_name!r} that has ended. Get it again inside"
+            " the context that uses it; in a streamed response, wrap the generator in flask.stream_with_context."
+        )
 
     @property
     def running_scope(self) -> Scope | None:

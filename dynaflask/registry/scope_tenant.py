@@ -38,6 +38,9 @@ class ScopeTenant:
         def lookup_scope(self) -> Scope:
             """Of Scope."""
 
+        def require_open(self) -> None:
+            """Of ScopeCalls."""
+
     @property
     def tenant(self) -> str | None:
         """Name of the tenant that this context acts for, or None. It is looked up once, at the first use.
@@ -74,6 +77,8 @@ class ScopeTenant:
         if not tenants.has_loader:
             self._principal = NO_TENANT
             return NO_TENANT
+        # A thread that goes on after the context's end has no tenant: the program may push it again for another.
+        self.require_open()
         self._require_own_request()
         # Threads may share a scope: one calls the loader, and the others wait for its result. The lock is reentrant,
         # because a loader that uses DynamoDB must get the error of TenantLookupScope. It is a lock of this process: in

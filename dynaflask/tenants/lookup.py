@@ -74,6 +74,8 @@ class Tenants:
         self._cache: dict[str, tuple[Tenant, float]] = {}
         # Names that db.tenant_settings does not know, with the time of expiry.
         self._unknown: dict[str, float] = {}
+        # Another object after each `forget`: a look-up that began before it may have read what was changed since.
+        self._forgotten = object()
         # By process id and name, for the time of a look-up.
         self._locks: dict[tuple[int, str], threading.RLock] = {}
 
@@ -140,6 +142,8 @@ class Tenants:
         Args:
             name: Name of a tenant that was added or changed. One that was unknown so far is cached, too.
         """
+        # First: a look-up in another thread compares this after it has cached its result.
+        self._forgotten = object()
         self._unknown.pop(name, None)
         self._cache.pop(name, None)
 
@@ -195,7 +199,8 @@ class Tenants:
         key = (os.getpid(), name)
         try:
             with self._locks.setdefault(key, threading.RLock()):
-                return self._cached(name) or self._store(self._look_up_now(name, guard))
+                forgotten = self._forgotten
+                return self._cached(name) or self._store(self._look_up_now(name, guard), forgotten)
         finally:
             self._locks.pop(key, None)
 
@@ -236,30 +241,38 @@ class Tenants:
             return {} if configured is None else None
         if time.monotonic() < self._unknown.get(name, 0.0):
             return None
+        forgotten = self._forgotten
         with guard():
             values = self._callbacks.settings(name)
         if values is None:
-            self._unknown.pop(name, None)
-            self._unknown[name] = time.monotonic() + self._ttl_seconds
-            self._unknown = _without_oldest(self._unknown)
+            self._keep(self._unknown, name, time.monotonic() + self._ttl_seconds, forgotten)
             return None
         label = f"db.tenant_settings({name!r})"
         checked = check_values(label, values, TENANT_VALIDATORS, has_role=True)
         self._settings.check_bind_key(label, checked)
         return checked
 
-    def _store(self, tenant: Tenant) -> Tenant:
+    def _store(self, tenant: Tenant, forgotten: object) -> Tenant:
         logger.debug("App %r looked up the tenant %r", self._settings.app_name, tenant.name)
-        # Removed first, so that it goes to the end of the dict and the oldest look-ups stay in front.
-        self._cache.pop(tenant.name, None)
-        self._cache[tenant.name] = (tenant, time.monotonic() + self._ttl_seconds)
-        self._cache = _without_oldest(self._cache)
+        self._keep(self._cache, tenant.name, (tenant, time.monotonic() + self._ttl_seconds), forgotten)
         self._on_look_up(tenant)
         return tenant
 
+    def _keep(self, entries: dict[str, V], name: str, entry: V, forgotten: object) -> None:
+        """Cache the result of a look-up, unless `forget` was called since.
 
-def _without_oldest(entries: dict[str, V]) -> dict[str, V]:
-    if len(entries) <= MAX_TENANTS:
-        return entries
-    # A copy, which the interpreter makes in one step: another thread may add an entry meanwhile.
-    return dict(list(entries.copy().items())[MAX_TENANTS // 10 :])
+        Args:
+            entries: The cache.
+            name: The name.
+            entry: The result.
+            forgotten: What ``_forgotten`` was before the look-up.
+        """
+        # Removed first, so that it goes to the end of the dict and the oldest look-ups stay in front.
+        entries.pop(name, None)
+        entries[name] = entry
+        if self._forgotten is not forgotten:
+            entries.pop(name, None)
+        if len(entries) > MAX_TENANTS:
+            # A copy, which the interpreter makes in one step: another thread may add or remove an entry meanwhile.
+            for oldest in list(entries.copy())[: MAX_TENANTS // 10]:
+                entries.pop(oldest, None)

@@ -14,6 +14,7 @@ import pytest
 import dynaflask
 from dynaflask.cli import TenantCommand
 from dynaflask.cli.commands import dynamo
+from dynaflask.cli.tenant_command import runs_for_several_tenants
 from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
@@ -189,6 +190,68 @@ def test_a_command_without_tenant_may_run(app: flask.Flask, db: dynaflask.Dynamo
         click.echo(str(db.current_tenant))
 
     assert (run(app, "tidy").exit_code, run(app, "tidy").stdout) == (0, "None\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("purge --tenant acme fill --tenant globex", ["acme-Thread", "globex-Thread"]),
+        ("purge --tenant acme --tenant initech fill", ["acme-Thread", "initech-Thread", "Thread"]),
+        ("purge fill --tenant globex", ["Thread", "globex-Thread"]),
+        ("purge --without-tenant fill --tenant globex", ["Thread", "globex-Thread"]),
+    ],
+    ids=["two tenants", "several and none", "none and one", "without and one"],
+)
+def test_the_commands_of_a_chain_have_their_own_options(
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any, arguments: str, expected: list[str]
+) -> None:
+    """Click reads the options of all commands of a chain before it runs the first. Each runs for its own tenants."""
+    app = make_app(host=recorder.url, region="us-east-1", tenants=TENANTS, **KEYS)
+
+    @app.cli.group("jobs", chain=True)
+    def jobs() -> None:
+        """A chain of commands."""
+
+    @jobs.command("purge", cls=TenantCommand)
+    def purge() -> None:
+        """Delete an item."""
+        for_several.append(runs_for_several_tenants(click.get_current_context()))
+        thread_model("forum", "subject").delete()
+
+    @jobs.command("fill", cls=TenantCommand)
+    def fill() -> None:
+        """Save an item."""
+        thread_model("forum", "subject").save()
+
+    for_several: list[bool] = []
+    done = run(app, "jobs", *arguments.split())
+    assert (done.exit_code, tables(recorder)) == (0, expected), done.output
+    assert [request.operation for request in recorder.requests][-1] == "PutItem"
+    assert set(for_several) == {len(expected) > 2}
+
+
+def test_a_command_that_another_one_invokes_runs_for_its_tenants(
+    make_app: MakeApp, recorder: recorders.Recorder, thread_model: t.Any
+) -> None:
+    """Click's ``ctx.invoke`` runs the function of a command inside another: for each tenant of the outer one."""
+    app = make_app(host=recorder.url, region="us-east-1", tenants=TENANTS, **KEYS)
+
+    @app.cli.command("fill", cls=TenantCommand)
+    def fill() -> None:
+        """Save an item."""
+        for_several.append(runs_for_several_tenants(click.get_current_context()))
+        thread_model("forum", "subject").save()
+
+    @app.cli.command("refill", cls=TenantCommand)
+    @click.pass_context
+    def refill(context: click.Context) -> None:
+        """Invoke the other command."""
+        context.invoke(fill)
+
+    for_several: list[bool] = []
+    done = run(app, "refill", "--tenant", "acme", "--tenant", "globex")
+    assert (done.exit_code, tables(recorder)) == (0, ["acme-Thread", "globex-Thread"]), done.output
+    assert for_several == [True, True]
 
 
 def test_all_tenants_needs_a_list_of_tenants(make_app: MakeApp, recorder: recorders.Recorder) -> None:

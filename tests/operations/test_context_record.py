@@ -148,20 +148,29 @@ def test_an_object_that_is_used_in_another_app(make: MakeApp, db: dynaflask.Dyna
         assert names(db) == []
 
 
-def test_an_app_with_the_id_of_one_that_is_gone(
-    make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An app does not find the record of an earlier one, also where a program copies ``flask.g`` from a context."""
-    # Python gives the id of an object that is gone to a new one.
-    monkeypatch.setattr(context_record, "id", lambda _: 1, raising=False)
-    us, eu = make("us"), make("eu")
-    with us.app_context():
+@pytest.mark.parametrize("other", ["us", "eu"])
+def test_a_program_copies_g(make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, other: str) -> None:
+    """A program may copy all that ``flask.g`` has. Another tenant, and another app, have a record of their own."""
+    tenants = {"acme": {}, "globex": {}}
+    apps = {name: make(name, tenants=tenants) for name in ("us", "eu")}
+    with apps["us"].app_context() as context, db.tenant("acme"):
         thread_model.get("forum", "subject")
-        copied = dict(vars(flask.g))
-        assert names(db) == ["GetItem"]
-    with eu.app_context():
-        vars(flask.g).update(copied)
-        assert names(db) == []
+        with apps[other].app_context(), db.tenant("globex"):
+            for name in context.g:
+                setattr(flask.g, name, context.g.get(name))
+            thread_model("forum", "subject").save()
+            assert [(each.tenant, each.operation) for each in db.recorded_operations()] == [("globex", "PutItem")]
+        assert [(each.tenant, each.operation) for each in db.recorded_operations()] == [("acme", "GetItem")]
+
+
+def test_a_context_that_is_pushed_again(make: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any) -> None:
+    """A worker may push one context for each of its jobs: a job does not see the operations of the one before."""
+    context = make().app_context()
+    for _ in range(2):
+        with context:
+            assert names(db) == []
+            thread_model.get("forum", "subject")
+            assert names(db) == ["GetItem"]
 
 
 def test_outside_of_contexts_there_is_no_record(make: MakeApp) -> None:

@@ -8,6 +8,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import gc
+import sys
 import typing as t
 import weakref
 
@@ -22,6 +23,7 @@ from dynaflask.registry.block_stack import block_stack
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
+from tests.support.two_apps import World
 
 NAMES = ("acme", "globex", "initech")
 
@@ -572,3 +574,39 @@ def notes_in_block(db: dynaflask.Dynamo, generator: t.Iterator[str]) -> list[t.A
     """A step of the generator in a block that a context manager entered, and the tenant after it."""
     with acting(db, "globex"):
         return [next(generator), db.current_tenant]
+
+
+def leave_behind(world: World, ended_for: list[str | None]) -> None:
+    """Begin a generator that stands in a block, and that the garbage collector ends: it refers to itself."""
+
+    def save() -> t.Iterator[None]:
+        with world.db.tenant("acme"):
+            world.Thread("forum", "subject").save()
+            try:
+                yield
+            finally:
+                ended_for.append(itself and world.db.current_tenant)
+
+    itself = save()
+    next(itself)
+
+
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11),
+    reason="Python 3.10 keeps the generator with its frame, and 3.12 runs the collector between two instructions",
+)
+@pytest.mark.parametrize("app", ["one", "two"])
+def test_the_garbage_collector_ends_a_generator(world: World, app: str) -> None:
+    """It may run in the middle of a change of the stack, which CPython does not expect to change: that comes later."""
+    ended_for: list[str | None] = []
+    with getattr(world, app).app_context(), world.db.tenant("globex"):
+        leave_behind(world, ended_for)
+        leave_behind(world, ended_for)
+        entered = block_stack.entered()
+        gc.collect()
+        assert block_stack.entered() is entered
+        assert (len(entered), ended_for) == (3, ["acme", "acme"])
+        world.Thread("forum", "subject").save()
+        (block,) = block_stack.entered()
+        assert block.root.generator_blocks == []
+    assert world.sent() == [*[f"{app} acme-Thread"] * 2, f"{app} globex-Thread"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import contextvars
 import gc
 import operator
 import threading
@@ -164,6 +165,139 @@ def pushed(app: flask.Flask) -> t.Any:
     context = app.app_context()
     context.push()
     return context
+
+
+class TestAContextThatIsPushedAgain:
+    """A program may push one context object for each of its jobs. What one job has done is not that of the next."""
+
+    @pytest.mark.parametrize("app", ["one", "two"])
+    def test_the_tenant_of_a_job(self, world: World, app: str) -> None:
+        """A context that has acted for a tenant is refused; so it is for its own tenant, and without one."""
+        job: list[str | None] = [None]
+        world.db.tenant_loader(lambda: job[0])
+        context = getattr(world, app).app_context()
+        for job[0] in (None, "acme"):
+            with context:
+                world.Thread("forum", "subject").save()
+        assert world.sent() == [f"{app} Thread", f"{app} acme-Thread"]
+        for job[0] in ("globex", None, "acme"):
+            with context:
+                with pytest.raises(RuntimeError, match="was pushed again after its end. .* Push a new one"):
+                    world.Thread("forum", "subject").save()
+                with pytest.raises(RuntimeError, match="was pushed again after its end"):
+                    world.db.current_tenant  # noqa: B018 - the loader is not called
+                with pytest.raises(RuntimeError, match="was pushed again after its end"), world.db.tenant("north"):
+                    world.Note("key").save()
+        assert world.sent() == []
+
+    @pytest.mark.parametrize("app", ["one", "two"])
+    def test_a_change_of_meta(self, world: World, app: str) -> None:
+        """A context that has changed a model's ``Meta`` is refused, and a new one has the app's settings."""
+        context = getattr(world, app).app_context()
+        with context:
+            world.Thread.Meta.table_name = "Other"
+            world.Thread("forum", "subject").save()
+        with context, pytest.raises(RuntimeError, match="was pushed again after its end"):
+            world.Thread("forum", "subject").save()
+        with getattr(world, app).app_context():
+            world.Thread("forum", "subject").save()
+        assert world.sent() == [f"{app} Other", f"{app} Thread"]
+
+    def test_without_a_tenant_it_begins_again(self, world: World) -> None:
+        """Then no block and no object of the first time is in force, which is refused also in the context itself."""
+        context = world.one.app_context()
+        with context:
+            kept, batch = world.Thread._get_connection(), world.Thread.batch_write()
+            batch.save(world.Thread("forum", "subject"))
+            results = world.Thread.query("forum")
+            world.db.tenant("acme").__enter__()
+            world.Thread("forum", "subject").save()
+        with context:
+            world.Thread("forum", "subject").save()
+            for use in (lambda: kept.get_item("forum", "subject"), batch.commit, lambda: next(results)):
+                with pytest.raises(RuntimeError, match=r"has ended|can only continue in that context"):
+                    use()
+        assert world.sent() == ["one acme-Thread", "one Thread"]
+
+    def test_a_thread_that_goes_on_after_its_end(self, world: World) -> None:
+        """The thread has no tenant, which would be that of the next job."""
+        job = ["acme"]
+        world.db.tenant_loader(lambda: job[0])
+        context = world.one.app_context()
+        with context:
+            late = contextvars.copy_context()
+        with pytest.raises(RuntimeError, match="has ended"):
+            late.run(lambda: world.db.current_tenant)
+        job[0] = "globex"
+        with context:
+            world.Thread("forum", "subject").save()
+        assert world.sent() == ["one globex-Thread"]
+
+    def test_a_teardown_function_fails(self, world: World) -> None:
+        """Flask calls no further one then. The context has ended all the same."""
+        world.one.teardown_appcontext(lambda _: 1 / 0)  # type: ignore[arg-type, return-value]
+        job = ["acme"]
+        world.db.tenant_loader(lambda: job[0])
+        context = world.one.app_context()
+        with pytest.raises(ZeroDivisionError), context:
+            world.Thread("forum", "subject").save()
+        job[0] = "globex"
+        with pytest.raises(ZeroDivisionError), context:
+            with pytest.raises(RuntimeError, match="was pushed again after its end"):
+                world.Thread("forum", "subject").save()
+        assert world.sent() == ["one acme-Thread"]
+
+    def test_what_a_receiver_of_the_push_does(self, world: World) -> None:
+        """A receiver of Flask's signal may use the context before all others. That belongs to this push."""
+
+        def change(_: flask.Flask) -> None:
+            world.Thread.Meta.table_name = "Other"
+
+        with flask.appcontext_pushed.connected_to(change, world.two), world.two.app_context():
+            world.Thread("forum", "subject").save()
+        assert world.sent() == ["two Other"]
+
+    def test_before_its_end(self, world: World) -> None:
+        """A context that is pushed a second time inside of itself goes on."""
+        world.db.tenant_loader(iter(["acme"]).__next__)
+        context = world.one.app_context()
+        with context:
+            world.Thread("forum", "subject").save()
+            with context:
+                world.Thread("forum", "subject").save()
+            world.Thread("forum", "subject").save()
+        assert world.sent() == ["one acme-Thread"] * 3
+
+    def test_the_context_of_a_request(self, world: World) -> None:
+        """It goes on for the request, as in a thread that begins after the response."""
+        world.db.tenant_loader(lambda: flask.request.headers["X-Tenant"])
+        kept: list[t.Any] = []
+
+        @world.one.get("/")
+        def view() -> str:
+            world.Thread("forum", "subject").save()
+            kept.append(flask.globals.app_ctx._get_current_object())
+            return ""
+
+        for tenant in ("acme", "globex"):
+            world.one.test_client().get("/", headers={"X-Tenant": tenant})
+        for context in kept * 2:
+            with context:
+                world.Thread("forum", "subject").save()
+        assert world.sent() == ["one acme-Thread", "one globex-Thread"] * 3
+
+    def test_the_client_of_a_test(self, world: World) -> None:
+        """After a request, ``with client:`` goes on with what the view has done."""
+
+        @world.one.get("/")
+        def view() -> str:
+            world.Thread.Meta.table_name = "Other"
+            return str(world.Thread.Meta.table_name)
+
+        with world.one.test_client() as client:
+            client.get("/")
+            world.Thread("forum", "subject").save()
+        assert world.sent() == ["one Other"]
 
 
 def pop_all(*suspended: t.Generator[None] | t.Iterator[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import pickle
 import threading
 import typing as t
@@ -135,6 +136,31 @@ def test_a_tenant_that_is_forgotten_is_looked_up_again(
     assert prefix(app, db, "abc") == "abc-"
     app.extensions["dynamo"].tenants.forget("abc")
     assert prefix(app, db, "abc") == "moved-"
+
+
+@pytest.mark.parametrize("before", [{"table_prefix": "old-"}, None], ids=["known", "unknown"])
+def test_a_tenant_is_forgotten_in_the_middle_of_its_look_up(
+    make_app: MakeApp, db: dynaflask.Dynamo, before: dict[str, str] | None
+) -> None:
+    """What the look-up has read may have changed since: it is not cached. The other app's cache is not concerned."""
+    app, other = make_app("app", region="us-east-1"), make_app("other", region="us-east-1")
+    settings, calls = {"app": before, "other": {"table_prefix": "other-"}}, []
+
+    @db.tenant_settings
+    def look_up(name: str) -> dict[str, str] | None:
+        calls.append(flask.current_app.name)
+        found = settings[flask.current_app.name]
+        if calls == ["other", "app"]:
+            # Another thread moves the tenant, and tells the app.
+            settings["app"] = {"table_prefix": "new-"}
+            app.extensions["dynamo"].tenants.forget(name)
+        return found
+
+    assert prefix(other, db, "abc") == "other-"
+    with pytest.raises(UnknownTenant) if before is None else contextlib.nullcontext():
+        assert prefix(app, db, "abc") == "old-"
+    assert [prefix(each, db, "abc") for each in (app, other, app)] == ["new-", "other-", "new-"]
+    assert calls == ["other", "app", "app"]
 
 
 def test_the_unknown_names_are_bounded(

@@ -34,6 +34,7 @@ class PendingCall:
         attempts: Number of attempts so far.
         response: Last response.
         url: URL that the last response came from.
+        other_ids: Invocation ids of calls of the client that have begun in the middle of this one.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class PendingCall:
         self.attempts = 0
         self.response: Response | None = None
         self.url = ""
+        self.other_ids: set[str] = set()
 
     @property
     def is_damaged(self) -> bool:

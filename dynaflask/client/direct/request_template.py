@@ -25,6 +25,7 @@ from dynaflask.client.direct.signature import is_root_url
 from dynaflask.client.direct.signature import signing_key
 from dynaflask.client.direct.signature import timestamp
 
+INVOCATION_ID = "amz-sdk-invocation-id"
 TRACE = "x-amzn-trace-id"
 TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a header
 # These headers have another value in each request.
@@ -34,7 +35,7 @@ PER_REQUEST_HEADERS = frozenset(
         "x-amz-date",
         TOKEN,
         "content-length",
-        "amz-sdk-invocation-id",
+        INVOCATION_ID,
         TRACE,
     }
 )
@@ -114,7 +115,7 @@ class RequestTemplate:
             invocation_id: Invocation id of its call.
         """
         # The program may have replaced a per-request header by its own value, which must not be lost.
-        expected = {"content-length": str(len(request.body)), "amz-sdk-invocation-id": invocation_id}
+        expected = {"content-length": str(len(request.body)), INVOCATION_ID: invocation_id}
         if any(headers.get(name) != value for name, value in {**expected, TOKEN: credentials.token}.items()):
             return None
         # botocore adds a trace id in a Lambda function. Any other trace id is the program's own.

@@ -43,6 +43,7 @@ from dynaflask.client.direct.pending_call import AttemptResult
 from dynaflask.client.direct.pending_call import PendingCall
 from dynaflask.client.direct.pending_call import pending_call
 from dynaflask.client.direct.process_state import ProcessState
+from dynaflask.client.direct.request_template import INVOCATION_ID
 from dynaflask.client.direct.request_template import RequestTemplate
 from dynaflask.client.direct.request_template import ascii_headers
 from dynaflask.client.direct.request_template import request_line
@@ -117,6 +118,7 @@ class DirectTransport:
         self._hooks = ClientHooks(client, operations=DATA_PLANE_OPERATIONS)
         self._attached, self._fixed_credentials = client, None
         service = client.meta.service_model.service_id.hyphenize()
+        client.meta.events.register_first(f"provide-client-params.{service}", self._tell_apart)
         client.meta.events.register_last(f"before-call.{service}", self._set_invocation_id)
         # Last, so that it gets the request as all other handlers leave it.
         client.meta.events.register_last("before-send", self._send)
@@ -254,11 +256,23 @@ class DirectTransport:
             return None
         return pending if event_name.endswith(f".{pending.operation.name}") else None
 
+    def _tell_apart(self, params: dict[str, t.Any], context: dict[str, t.Any], event_name: str, **_: t.Any) -> None:
+        """Handler of ``provide-client-params``: a call in the middle of a pending one gets an id of its own.
+
+        The handler of a signal, a finalizer, or what refreshes credentials may call the same operation of the client.
+        It must not get the response to the pending call.
+        """
+        pending = self._pending_call_for(event_name)
+        if pending is not None and params != pending.params:
+            other_id = self._state.get().invocation_ids.next()
+            pending.other_ids.add(other_id)
+            context["retries"] = {"invocation-id": other_id}
+
     def _set_invocation_id(self, context: dict[str, t.Any], event_name: str, **_: t.Any) -> None:
         """Handler of ``before-call``: give botocore's attempts the invocation id of attempt 1."""
         pending = self._pending_call_for(event_name)
         if pending is not None:
-            context["retries"] = {"invocation-id": pending.invocation_id}
+            context.setdefault("retries", {"invocation-id": pending.invocation_id})
 
     def _send(self, request: t.Any, event_name: str, **_: t.Any) -> AWSResponse | None:
         """Handler of ``before-send``: the response that botocore takes in place of one from urllib3.
@@ -268,7 +282,7 @@ class DirectTransport:
         """
         pending = self._pending_call_for(event_name)
         headers = ascii_headers(request) if pending else None
-        if pending is None or headers is None:
+        if pending is None or headers is None or headers.get(INVOCATION_ID) in pending.other_ids:
             return None  # urllib3 sends it
         pending.attempts += 1
         result, pending.first_result, pending.response = pending.first_result, None, None

@@ -1096,6 +1096,38 @@ def test_only_the_thread_of_a_call_is_part_of_it(
     assert (seen, contexts[0].run(pending)) == ([True, None], None)
 
 
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_call_that_begins_in_the_middle_of_another(
+    make_direct: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch, is_warm: bool
+) -> None:
+    """The handler of a signal may use the client in the middle of a call for another tenant. Each is sent once."""
+    transport = direct_transport_of(make_direct())
+    make_call, responses = transport_module.make_silenced_call, []
+
+    def call(client: t.Any, *args: t.Any) -> t.Any:
+        if is_warm <= len(recorder.requests) and not responses:
+            responses.append(client.put_item(TableName="Note", Item={"owner": {"S": "globex#1"}}))
+        return make_call(client, *args)
+
+    def answer(request: recorders.Request) -> recorders.Answer:
+        if "ConditionExpression" in request.body:
+            return recorders.refusal("ConditionalCheckFailedException", Item={"owner": {"S": "acme#1"}})
+        return {"Attributes": request.body["Item"]}
+
+    recorder.answer = answer
+    monkeypatch.setattr(transport_module, "make_silenced_call", call)
+    put: dict[str, t.Any] = {"TableName": "Note", "Item": {"owner": {"S": "acme#1"}}}
+    for _ in range(is_warm):
+        transport._make_api_call("PutItem", put.copy())
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        transport._make_api_call("PutItem", {**put, "ConditionExpression": "attribute_not_exists(#0)"})
+    assert refused.value.response["Item"] == {"owner": {"S": "acme#1"}}  # type: ignore[typeddict-item]
+    assert [response["Attributes"] for response in responses] == [{"owner": {"S": "globex#1"}}]
+    owners = [request.body["Item"]["owner"]["S"] for request in recorder.requests]
+    assert sorted(owners) == [*["acme#1"] * (1 + is_warm), "globex#1"]
+    assert len({request.headers["amz-sdk-invocation-id"] for request in recorder.requests}) == len(owners)
+
+
 class TestLog:
     """The logger ``dynaflask.direct`` tells at DEBUG what happens to a call."""
 
