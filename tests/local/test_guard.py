@@ -29,17 +29,18 @@ PAGES = [
 
 @pytest.fixture(scope="module", autouse=True)
 def stopped() -> cabc.Iterator[None]:
-    """End the server at the start and the end of this file alone: its tests ask one server."""
+    """End the server at the start and the end of this file, not of each test."""
     local.stop()
     yield
     local.stop()
 
 
-@pytest.fixture(scope="module")
-def url(stopped: None) -> str:
-    """The server, with one table."""
+@pytest.fixture
+def url() -> str:
+    """The server of all tests, with one table."""
     url = local.endpoint()
-    servers.create_table(url, "thread")
+    if not servers.client(url).list_tables()["TableNames"]:
+        servers.create_table(url, "thread")
     return url
 
 
