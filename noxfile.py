@@ -16,6 +16,7 @@ nox.options.sessions = [
     "docs",
     "dist",
     "proof",
+    "templates",
     "benchmarks_smoke",
     "transports",
     "tests",
@@ -158,7 +159,7 @@ def lock(session: nox.Session) -> None:
     solve = ["uv", "pip", "compile", "--quiet", f"--python-version={PYTHONS[0]}", "--extra=all", "--extra=tests"]
     session.run(*solve, "--resolution=lowest-direct", "setup.cfg", silent=True)
     # For each Python and platform, and without the server of the extra `local`, which pins botocore.
-    extras = ["--extra=docs", "--extra=typing", "--universal", "--upgrade", "--no-annotate"]
+    extras = ["--extra=docs", "--extra=typing", "--extra=templates", "--universal", "--upgrade", "--no-annotate"]
     command = "--custom-compile-command=nox --session lock"
     session.run(*solve, *extras, command, "--output-file=constraints.txt", "setup.cfg", silent=True)
 
@@ -168,6 +169,13 @@ def proof(session: nox.Session) -> None:
     """Make 50,000 calls for a hundred concurrent tenants, and check the destination of each."""
     session.install("--editable", ".[tests]")
     session.run("python", "tests/support/tenant_program.py", *session.posargs, env={"PYTHONPATH": "."})
+
+
+@nox.session
+def templates(session: nox.Session) -> None:
+    """Check exported CloudFormation templates with cfn-lint."""
+    session.install("--editable", ".[templates]", "pytest")
+    session.run("pytest", *PLAIN_PYTEST, "--noconftest", "tests/tables/test_export_cloudformation.py")
 
 
 @nox.session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import functools
 import importlib
 import json
 import subprocess
@@ -242,18 +243,21 @@ def test_the_package_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
         importlib.import_module("dynaflask.integrations.sentry")
 
 
-def run_program(url: str, transport: str, with_dynaflask: str) -> dict[str, t.Any]:
-    """What the program prints, in a process of its own, because Sentry's default configuration cannot be undone."""
-    command = [sys.executable, "-m", "tests.support.sentry_program", url, transport, with_dynaflask]
-    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+@functools.cache
+def under_default() -> dict[str, t.Any]:
+    """What the program prints for each transport with the integration, and for one without."""
+    pairs = [*(f"{transport},yes" for transport in TRANSPORTS), "direct,no"]
+    with recorders.Recorder() as recorder:
+        command = [sys.executable, "-m", "tests.support.sentry_program", recorder.url, *pairs]
+        result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
-    return t.cast("dict[str, t.Any]", json.loads(result.stdout.splitlines()[-1]))
+    return dict(zip(pairs, map(json.loads, result.stdout.splitlines()), strict=True))
 
 
 @every_transport
-def test_under_the_default_configuration(recorder: recorders.Recorder, transport: str) -> None:
+def test_under_the_default_configuration(transport: str) -> None:
     """Under ``sentry_sdk.init``, a request's spans are one for each call, and its events have the calls."""
-    found = run_program(recorder.url, transport, "yes")
+    found = under_default()[f"{transport},yes"]
     calls = [name for op, name, data in found["spans"] if "db.system.name" in data]
     assert calls == ["GetItem Thread"] * 2
     assert not [op for op, name, data in found["spans"] if op.startswith("http")]
@@ -261,9 +265,9 @@ def test_under_the_default_configuration(recorder: recorders.Recorder, transport
     assert (found["transport"], found["lines"]) == (transport, [])
 
 
-def test_without_the_integration_the_log_says_what_to_do(recorder: recorders.Recorder) -> None:
+def test_without_the_integration_the_log_says_what_to_do() -> None:
     """Under ``sentry_sdk.init`` alone, botocore makes the calls. The log says so once, and what to do."""
-    found = run_program(recorder.url, "direct", "no")
+    found = under_default()["direct,no"]
     (line,) = found["lines"]
     assert "Call dynaflask.integrations.sentry.instrument(app)" in line
     assert found["transport"].startswith("botocore: ")

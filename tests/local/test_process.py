@@ -166,7 +166,7 @@ def test_two_reloaders_have_their_own_servers() -> None:
     """The child of one reloader does not find the server of another."""
     code = "import os, subprocess, sys; os.environ['WERKZEUG_RUN_MAIN'] = 'true';"
     code += f"subprocess.run([sys.executable, '-c', {servers.START!r}], check=True); input()"
-    with servers.python(code) as one, servers.python(code) as two:
+    with servers.python(code, is_measured=True) as one, servers.python(code) as two:
         assert one.stdout
         assert two.stdout
         assert one.stdout.readline() != two.stdout.readline()
@@ -236,7 +236,7 @@ def test_a_relative_path_is_the_same_as_its_absolute_path(
 def test_a_child_process_joins_its_parents_server(tmp_path: pathlib.Path) -> None:
     """Flask's reloader loads the app in a parent and in its child: on one path, both use the parent's server."""
     url = local.endpoint(str(tmp_path))
-    assert servers.finish(servers.python(servers.START_ON, str(tmp_path))) == f"{url}\n"
+    assert servers.finish(servers.python(servers.START_ON, str(tmp_path), is_measured=True)) == f"{url}\n"
     assert servers.answers(url)
 
 
@@ -274,7 +274,7 @@ def test_the_end_of_the_parents_server_is_an_error() -> None:
         except exceptions.LocalServerError as error:
             print(f"by process {parent}," in str(error), "flask dynamo local" in str(error))
     """
-    assert servers.python(code).communicate(timeout=60) == ("True True\n", "")
+    assert servers.python(code, is_measured=True).communicate(timeout=60) == ("True True\n", "")
 
 
 def test_a_process_forked_before_the_first_use_starts_its_own_server() -> None:
@@ -305,7 +305,7 @@ def test_a_process_forked_during_a_start_starts_its_own_server(ministack_script:
         else:
             print(local.endpoint(), flush=True)
     """
-    process = servers.python(code, str(tmp_path / "started"))
+    process = servers.python(code, str(tmp_path / "started"), is_measured=True)
     output, _ = process.communicate(timeout=60)  # Python 3.12 and later warn of a fork beside a thread
     assert len({*output.split()}) == 2
 
@@ -340,7 +340,7 @@ def test_a_grandchild_uses_the_same_server() -> None:
             local.endpoint()
         print(local.endpoint() == url, flush=True)
     """
-    assert servers.finish(servers.python(code)) == "True\n" * 3
+    assert servers.finish(servers.python(code, is_measured=True)) == "True\n" * 3
 
 
 # Warning outside of development

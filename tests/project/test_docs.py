@@ -304,7 +304,9 @@ def read_extras() -> dict[str, str]:
     config = configparser.ConfigParser()
     config.read(PROJECT / "setup.cfg", encoding="utf-8")
     extras = config["options.extras_require"]
-    return {name: extras[name] for name in extras if name not in {"tests", "tracers", "docs", "typing", "dev"}}
+    return {
+        name: extras[name] for name in extras if name not in {"tests", "templates", "tracers", "docs", "typing", "dev"}
+    }
 
 
 def test_the_extras_exist() -> None:

@@ -21,7 +21,7 @@ from tests.support.paths import PROJECT
 NOXFILE = (PROJECT / "noxfile.py").read_text(encoding="utf-8")
 PYTHONS = re.findall(r'"([\d.]+)"', NOXFILE.partition("PYTHONS = [")[2].partition("]")[0])
 SESSIONS = set(re.findall(r"^def (\w+)\(session", NOXFILE, re.MULTILINE))
-FOR_DEVELOPERS = {"tests", "tracers", "docs", "typing", "dev"}
+FOR_DEVELOPERS = {"tests", "templates", "tracers", "docs", "typing", "dev"}
 BASH = shutil.which("bash")
 WORKFLOWS = PROJECT / ".github" / "workflows"
 in_a_clone = pytest.mark.skipif(not WORKFLOWS.exists(), reason="the sdist has no workflows")

@@ -1,12 +1,14 @@
 """An app under Sentry's default configuration: how its calls are made, and what Sentry gets.
 
-python -m tests.support.sentry_program URL TRANSPORT WITH_DYNAFLASK
+python -m tests.support.sentry_program URL TRANSPORT,WITH_DYNAFLASK ...
 
-It prints a line of JSON: the spans of the calls, the breadcrumbs of an error, the warnings, and the transport.
+For each pair it prints a line of JSON: the spans of the calls, the breadcrumbs of an error, the warnings, and the
+transport. Each has a process of its own, which is forked after the imports: they take most of the time.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
@@ -18,6 +20,7 @@ from sentry_sdk.transport import Transport
 
 import dynaflask
 from dynaflask.integrations import sentry
+from tests.support import forks
 from tests.support import models
 from tests.support.settings import KEYS
 
@@ -68,8 +71,8 @@ def make_app(**settings: t.Any) -> flask.Flask:
     return app
 
 
-def main(url: str, transport: str, with_dynaflask: str) -> None:
-    """Call both views, and print what Sentry got."""
+def main(url: str, transport: str, with_dynaflask: str) -> bool:
+    """Call both views, and print what Sentry got. Sentry's default configuration cannot be undone."""
     memory, log = Memory(), Lines()
     sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", transport=memory, traces_sample_rate=1.0)
     logging.getLogger("dynaflask").addHandler(log)
@@ -90,8 +93,11 @@ def main(url: str, transport: str, with_dynaflask: str) -> None:
         "transport": app.extensions["dynamo"].check()[0].transport,
     }
     sys.stdout.write(f"{json.dumps(found, default=str)}\n")
+    sys.stdout.flush()
     sentry_sdk.get_client().close()
+    return True
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    codes = [forks.exit_code_of(functools.partial(main, sys.argv[1], *pair.split(","))) for pair in sys.argv[2:]]
+    sys.exit(any(codes))

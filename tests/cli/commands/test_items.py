@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import json
 import os
 import pathlib
@@ -12,12 +13,14 @@ import typing as t
 
 import flask
 import pytest
+from pynamodb.attributes import NumberAttribute
 
 import dynaflask
 from tests.support import boards
 from tests.support import engines
 from tests.support import recorder as recorders
 from tests.support.commands import run
+from tests.support.paths import environment
 from tests.support.paths import measured_environment
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -144,15 +147,25 @@ db.init_app(app)
 
 
 @pytest.fixture
-def program(ministack: engines.Engine, account: engines.Account, tmp_path: pathlib.Path) -> t.Callable[..., list[str]]:
-    """The command line of ``flask dynamo`` for an app in a file of its own."""
+def program(
+    ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo, tmp_path: pathlib.Path
+) -> cabc.Iterator[t.Callable[..., list[str]]]:
+    """The command line of ``flask dynamo`` for an app in a file of its own, whose table exists."""
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "settings.json").write_text(json.dumps(ministack.settings(account)))
+
+    class Thing(db.Model):  # type: ignore[name-defined,misc]
+        class Meta:
+            table_name = "Thing"
+
+        number = NumberAttribute(hash_key=True)
 
     def command(*arguments: str) -> list[str]:
         return [sys.executable, "-m", "flask", "--app", str(tmp_path / "program.py"), "dynamo", *arguments]
 
-    return command
+    with ministack.app(account, db):
+        db.create_all(wait=True)
+        yield command
 
 
 def test_in_a_pipe_progress_is_lines(program: t.Callable[..., list[str]], tmp_path: pathlib.Path) -> None:
@@ -164,7 +177,6 @@ def test_in_a_pipe_progress_is_lines(program: t.Callable[..., list[str]], tmp_pa
 
     things = "".join(json.dumps({"Item": {"number": {"N": str(number)}}}) + "\n" for number in range(1100))
     (tmp_path / "file").write_text(things)
-    lines("create", "--wait")
     first, last = lines("load", "Thing", str(tmp_path / "file"), "--yes")
     assert first.endswith("Thing: 1000 items")
     assert last.startswith(f"Wrote 1100 items of {tmp_path / 'file'} to ")
@@ -180,8 +192,9 @@ def test_on_a_terminal_there_is_a_bar_and_tables_fit(
 ) -> None:
     """On a terminal, a bar counts the items, and no line of a table is wider than the terminal."""
     (tmp_path / "file").write_text(json.dumps({"Item": {"number": {"N": "1"}}}) + "\n")
-    on_terminal(program("create", "--wait"))
-    loaded = on_terminal(program("load", "Thing", str(tmp_path / "file"), "--yes"))
+    # It alone runs the lines of the bar.
+    variables = measured_environment()
+    loaded = on_terminal(program("load", "Thing", str(tmp_path / "file"), "--yes"), variables=variables)
     assert "[####################################]  1/1" in loaded
     dumped = on_terminal(program("dump", "Thing", str(tmp_path / "copy")))
     assert "Dumping" in dumped
@@ -191,11 +204,11 @@ def test_on_a_terminal_there_is_a_bar_and_tables_fit(
     assert "Thing" in table
 
 
-def on_terminal(command: list[str], *, columns: int = 80) -> str:
+def on_terminal(command: list[str], *, columns: int = 80, variables: cabc.Mapping[str, str] | None = None) -> str:
     """The output of a command on a terminal."""
     primary, secondary = pty.openpty()
-    environment = measured_environment(COLUMNS=str(columns), TERM="xterm")
-    with subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary, env=environment) as process:
+    terminal = {**(variables or environment()), "COLUMNS": str(columns), "TERM": "xterm"}
+    with subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary, env=terminal) as process:
         os.close(secondary)
         shown = b"".join(iter(lambda: read(primary), b""))
     os.close(primary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import os
@@ -39,21 +40,28 @@ RENAMED = {
 MEASURED = {"JSONParser", "create_serializer", "_proxy_config", "DeleteAction"}
 
 
+@functools.cache
+def read(package: str) -> tuple[pathlib.Path, dict[pathlib.Path, str]]:
+    """The folder of a package, and its modules."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    source = pathlib.Path(str(spec.origin)).parent
+    return source, {path: path.read_text() for path in source.rglob("*.py")}
+
+
 def copy_renamed(package: str, name: str, folder: pathlib.Path) -> None:
     """Copy the modules of a package that have a name, with another in its place, and link to all others.
 
     Python has compiled those already: it finds them as if they were in their own folder.
     """
-    spec = importlib.util.find_spec(package)
-    assert spec is not None
-    source = pathlib.Path(str(spec.origin)).parent
+    source, modules = read(package)
     word = re.compile(rf"\b{name}\b")
-    for path in source.rglob("*.py"):
+    for path, text in modules.items():
         target = folder / package / path.relative_to(source)
         (target.parent / "__pycache__").mkdir(parents=True, exist_ok=True)
-        text, count = word.subn(f"{name}_renamed", path.read_text())
-        if count:
-            target.write_text(text)
+        renamed = word.sub(f"{name}_renamed", text) if name in text else text
+        if renamed != text:
+            target.write_text(renamed)
         else:
             target.symlink_to(path)
             compiled = pathlib.Path(importlib.util.cache_from_source(path))
