@@ -1,23 +1,25 @@
 """What ``Dynamo.init_app`` gives an app: a registry, teardown and commands; and the imports that calls need.
 
-``import dynaflask`` loads what a program needs to declare models. This module loads all that a call needs, so that no
+``import dynaflask`` loads what a program needs to declare models. `install` loads all that a call needs, so that no
 request waits for an import, and a server that forks its workers after it has made the app shares the code with them.
+A function of AWS Lambda starts for one request, and loads what only some calls need at its first use.
 """
 
 from __future__ import annotations
 
 import collections.abc as cabc
+import importlib
 import typing as t
 
 import flask
 
 from dynaflask.cli import group
+from dynaflask.client.codec import json_codec
+from dynaflask.client.environment import is_lambda_function
 from dynaflask.client.pool import pool
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import read_settings
-from dynaflask.model import batch as _batch
 from dynaflask.model import item_lane as _item_lane
-from dynaflask.model import pages as _pages
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import close_scope
@@ -28,8 +30,17 @@ if t.TYPE_CHECKING:
     from dynaflask.extension import Dynamo
     from dynaflask.model.typed import Model
 
-# Imported for the calls of models, which import them where they use them.
-FOR_CALLS: t.Final = (_batch, _item_lane, _pages)
+# Imported for the calls of models, which import it where they use it.
+FOR_CALLS: t.Final = (_item_lane,)
+# Imported where they are used, too. A get of a new process needs none of them.
+FOR_SOME_CALLS: t.Final = (
+    "dynaflask.client.direct.lenient_reader",
+    "dynaflask.model.batch",
+    "dynaflask.model.codec.serializer",
+    "dynaflask.model.codec.struct_decoders",
+    "dynaflask.model.codec.struct_serializer",
+    "dynaflask.model.pages",
+)
 
 
 def install(dynamo: Dynamo, app: flask.Flask, *, models: cabc.Iterable[type[Model]] | None = None) -> None:
@@ -40,6 +51,8 @@ def install(dynamo: Dynamo, app: flask.Flask, *, models: cabc.Iterable[type[Mode
         app: The app.
         models: Limit the app to these models; by default it has those of the extension object.
     """
+    if not is_lambda_function():
+        _load_for_some_calls()
     _refuse_second(app)
     if isinstance(models, type):
         raise TypeError(f"init_app(models=...) takes a list of models: [{models.__name__}].")
@@ -55,6 +68,12 @@ def install(dynamo: Dynamo, app: flask.Flask, *, models: cabc.Iterable[type[Mode
     app.extensions[EXTENSION] = registry
     # First in the list, so that the user's own processors override its names.
     app.shell_context_processors.insert(0, registry.shell_context)
+
+
+def _load_for_some_calls() -> None:
+    for module in FOR_SOME_CALLS:
+        importlib.import_module(module)
+    json_codec.load_msgspec()
 
 
 def _require_own(model: type[Model], dynamo: Dynamo) -> type[Model]:

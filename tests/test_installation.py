@@ -48,6 +48,60 @@ with app.app_context():
 print(json.dumps([sorted(declared), sorted(loaded() - ready)]))
 """
 
+CALLS_IN_LAMBDA = """
+late = {}
+
+def note(feature):
+    # By feature, so that the order of the features does not matter: each has modules of its own.
+    new = sorted(loaded() - seen)
+    late[feature] = [name.partition(".")[2] for name in new if name.startswith("dynaflask.")]
+    seen.update(loaded())
+
+for each in (app, other):
+    db.init_app(each)
+seen = loaded()
+assert "msgspec" not in seen
+for each in (app, other):
+    with each.app_context():
+        try:
+            Thread.get("flask", "hello")
+        except Thread.DoesNotExist:
+            pass
+        note(f"get of {each.name}")
+with app.app_context():
+    thread = Thread("flask", "hello")
+    thread.save()
+    note("save")
+    thread.update([Thread.views.set(1)])
+    note("update")
+    thread.delete()
+    note("delete")
+    list(Thread.query("flask"))
+    note("pages")
+    with Thread.batch_write() as batch:
+        batch.save(thread)
+    note("batch write")
+    app.extensions["dynamo"].client
+    note("client")
+print(json.dumps([sorted(declared), late]))
+"""
+
+PATCHED_AFTER_A_READ = """
+from unittest import mock
+from dynaflask.client.connection import Connection
+seen = []
+for each in (app, other):
+    db.init_app(each)
+    with each.app_context():
+        Thread("flask", "hello").save() if each is other else None
+        with mock.patch.object(Connection, "update_item", side_effect=ZeroDivisionError):
+            try:
+                Thread("flask", "hello").update([Thread.views.set(1)])
+            except ZeroDivisionError:
+                seen.append(each.name)
+print(json.dumps(seen))
+"""
+
 PATCHED = """
 from unittest import mock
 import pynamodb.connection
@@ -93,9 +147,32 @@ FOR_CALLS = (
 )
 
 
-def run(program: str, settings: dict[str, t.Any]) -> t.Any:
+# What the first use of a feature loads in a function of Lambda.
+LATE = {
+    "get of app": [],
+    "get of other": [],
+    "save": ["model.codec.fast_path", "model.codec.serializer"],
+    "update": [],
+    "delete": [],
+    "pages": ["model.batch_keys", "model.pages", "model.results"],
+    "batch write": ["model.batch", "model.batch_items"],
+    "client": [],
+}
+
+
+def run(program: str, settings: dict[str, t.Any], **variables: str) -> t.Any:
     """What a program prints in a process of its own."""
-    return servers.printed(DECLARE + program, environment(TEST_SETTINGS=json.dumps(settings)))
+    return servers.printed(DECLARE + program, environment(TEST_SETTINGS=json.dumps(settings), **variables))
+
+
+def make_table(settings: dict[str, t.Any], db: dynaflask.Dynamo) -> None:
+    """Create the table of the programs."""
+    thread_model = declare_thread(db)
+    app = flask.Flask("app")
+    app.config.update(settings)
+    db.init_app(app)
+    with app.app_context():
+        db.create_all(models=[thread_model], wait=True)
 
 
 def test_a_declaration_loads_no_module_of_calls_and_calls_load_none(
@@ -103,15 +180,20 @@ def test_a_declaration_loads_no_module_of_calls_and_calls_load_none(
 ) -> None:
     """The import and the models load some modules. init_app loads the rest, so that no request waits for an import."""
     settings = ministack.settings(account)
-    thread_model = declare_thread(db)
-    app = flask.Flask("app")
-    app.config.update(settings)
-    db.init_app(app)
-    with app.app_context():
-        db.create_all(models=[thread_model], wait=True)
+    make_table(settings, db)
     declared, late = run(CALLS, settings)
     assert [name for name in declared if f"{name}.".startswith(tuple(f"{late}." for late in FOR_CALLS))] == []
     assert late == []
+
+
+def test_a_function_of_lambda_loads_a_feature_at_its_first_use(
+    ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+) -> None:
+    """In AWS Lambda, init_app loads what a get needs, and other features load their own modules, once."""
+    settings = ministack.settings(account)
+    make_table(settings, db)
+    _, late = run(CALLS_IN_LAMBDA, settings, AWS_LAMBDA_FUNCTION_NAME="notes")
+    assert late == LATE
 
 
 def test_a_patch_that_is_older_than_the_modules_of_calls() -> None:
@@ -119,3 +201,12 @@ def test_a_patch_that_is_older_than_the_modules_of_calls() -> None:
     settings = {"DYNAMODB_HOST": "http://127.0.0.1:9", "DYNAMODB_REGION": "eu-west-1", "DYNAMODB_MAX_RETRY_ATTEMPTS": 0}
     keys = {"DYNAMODB_AWS_ACCESS_KEY_ID": "key", "DYNAMODB_AWS_SECRET_ACCESS_KEY": "secret"}
     assert run(PATCHED, settings | keys) == [*["_get_connection"] * 2, *["dispatch"] * 2]
+
+
+def test_a_patch_that_is_older_than_the_first_use_of_an_operation(
+    ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+) -> None:
+    """A test may patch a method after the modules of calls are imported, and before the first call that skips it."""
+    settings = ministack.settings(account)
+    make_table(settings, db)
+    assert run(PATCHED_AFTER_A_READ, settings) == ["app", "other"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 if t.TYPE_CHECKING:
     from dynaflask.operations.recorder import OperationRecorder
 
 
-@dataclasses.dataclass(slots=True, eq=False, repr=False)
 class CallWatch:
     """What is done with the calls of a connection. Connections of an app share it, and it must not be changed.
+
+    Args:
+        recorder: The app's recorder.
+        is_limited: The tenant of the connection has a limit.
+        retries_conflicts: A call is repeated after a conflict.
 
     Attributes:
         is_traced: The app has a tracer.
@@ -25,39 +28,27 @@ class CallWatch:
         is_light: A call is timed, and told to those that watch it. There is no limit, and no repetition.
     """
 
-    is_traced: bool
-    counts_calls: bool
-    keeps_operations: bool
-    tells_calls: bool
-    is_recorded: bool
-    is_limited: bool
-    light_seconds: float
-    is_single: bool
-    is_light: bool
+    __slots__ = (
+        "counts_calls",
+        "is_light",
+        "is_limited",
+        "is_recorded",
+        "is_single",
+        "is_traced",
+        "keeps_operations",
+        "light_seconds",
+        "tells_calls",
+    )
 
-    @classmethod
-    def of(cls, recorder: OperationRecorder, *, is_limited: bool, retries_conflicts: bool) -> CallWatch:
-        """What an app does with the calls of a connection.
-
-        Args:
-            recorder: The app's recorder.
-            is_limited: The tenant of the connection has a limit.
-            retries_conflicts: A call is repeated after a conflict.
-        """
-        is_traced = bool(recorder.tracing.tracers)
-        counts_calls, keeps_operations = bool(recorder.counters), recorder.keeps_operations
-        is_recorded = recorder.is_enabled or is_traced or is_limited
-        return cls(
-            is_traced=is_traced,
-            counts_calls=counts_calls,
-            keeps_operations=keeps_operations,
-            tells_calls=is_traced or counts_calls or keeps_operations,
-            is_recorded=is_recorded,
-            is_limited=is_limited,
-            light_seconds=recorder.light_seconds,
-            is_single=not (is_recorded or retries_conflicts),
-            is_light=is_recorded and not (is_limited or retries_conflicts),
-        )
+    def __init__(self, recorder: OperationRecorder, *, is_limited: bool, retries_conflicts: bool) -> None:
+        self.is_traced = bool(recorder.tracing.tracers)
+        self.counts_calls, self.keeps_operations = bool(recorder.counters), recorder.keeps_operations
+        self.tells_calls = self.is_traced or self.counts_calls or self.keeps_operations
+        self.is_recorded = recorder.is_enabled or self.is_traced or is_limited
+        self.is_limited = is_limited
+        self.light_seconds = recorder.light_seconds
+        self.is_single = not (self.is_recorded or retries_conflicts)
+        self.is_light = self.is_recorded and not (is_limited or retries_conflicts)
 
     def is_of(self, recorder: OperationRecorder) -> bool:
         """False if the app has got or lost its tracers or counters since.

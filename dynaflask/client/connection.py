@@ -28,11 +28,13 @@ from dynaflask.client.key import client_key
 from dynaflask.client.key import transport_of
 from dynaflask.client.lease import Lease
 from dynaflask.client.patches import Originals
+from dynaflask.client.patches import remember
 from dynaflask.client.plain_calls import OPERATIONS
 from dynaflask.client.plain_calls import SKIPPED_METHODS
 from dynaflask.client.plain_calls import has_pynamodb_listeners
 from dynaflask.client.sessions import new_session
 from dynaflask.client.table_connection import TableConnection
+from dynaflask.client.table_keys import KeyTable
 from dynaflask.client.transaction_calls import TransactionCalls
 from dynaflask.config.bind import Bind
 from dynaflask.operations.operation import DATA_PLANE_OPERATIONS
@@ -168,4 +170,5 @@ def skipped_methods(*operations: str) -> dict[type, tuple[str, ...]]:
     }
 
 
+remember(*Connection.__mro__, *TableConnection.__mro__, *KeyTable.__mro__)
 Connection.skipped = Originals(skipped_methods(*OPERATIONS))

@@ -27,6 +27,8 @@ OTHER_VARIABLES = frozenset(
     {"HOME", "USERPROFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 )
 
+# AWS sets it in each function of Lambda, and botocore looks for it, too.
+LAMBDA_VARIABLE: t.Final = "AWS_LAMBDA_FUNCTION_NAME"
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 # botocore reads the first one, and other AWS SDKs the second one.
 REGION_VARIABLES = ("AWS_DEFAULT_REGION", "AWS_REGION")
@@ -60,6 +62,11 @@ KNOWN_VARIABLES = frozenset(
 # A Lambda function describes itself by the first two. botocore reads its name for the trace id of each request. The
 # third are for the credentials of a container.
 KNOWN_PREFIXES = ("AWS_LAMBDA_", "AWS_XRAY_", "AWS_CONTAINER_")
+
+
+def is_lambda_function() -> bool:
+    """True in a function of AWS Lambda."""
+    return LAMBDA_VARIABLE in os.environ
 
 
 def environment_digest() -> str:

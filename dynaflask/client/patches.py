@@ -15,14 +15,15 @@ _remembered: dict[type, dict[str, t.Any]] = {}
 
 
 def remember(*classes: type) -> None:
-    """Remember the methods of classes as they are now, for modules that are imported when an app is initialised.
+    """Remember the methods of classes as they are now, for code that looks for a patch later: at the first call.
 
-    A test may patch a method before that. The patch must not count as the original.
+    A test may patch a method before that. The patch must not count as the original, so that what is remembered stays.
 
     Args:
         *classes: The classes.
     """
-    _remembered.update((cls, dict(vars(cls))) for cls in classes)
+    for cls in classes:
+        _remembered.setdefault(cls, dict(vars(cls)))
 
 
 def original(cls: type, name: str) -> t.Any:

@@ -33,7 +33,7 @@ class RecordedCalls(LeasedCalls):
         self.tenant, self._own_capacity, recorder = tenant, own_capacity, self._recorder
         is_limited = tenant is not None and recorder.limits.units_per_second(tenant, own_capacity) is not None
         if watch is None or is_limited or not watch.is_of(recorder):
-            watch = CallWatch.of(recorder, is_limited=is_limited, retries_conflicts=bool(self.bind.retry_conflicts))
+            watch = CallWatch(recorder, is_limited=is_limited, retries_conflicts=bool(self.bind.retry_conflicts))
         self._watch = watch
         self._source = Source(recorder.app_name, self.bind.key, self._model, tenant)
         self._endpoint_of, self._endpoint = None, UNKNOWN_ENDPOINT

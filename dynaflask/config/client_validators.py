@@ -40,6 +40,8 @@ FRAMING_HEADERS = frozenset(
 # Characters of a header's name and value: https://www.rfc-editor.org/rfc/rfc9110#section-5
 HEADER_NAME: t.Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 HEADER_VALUE: t.Final = r"[\t -~\xa0-\xff]*"
+# The longest name of a host, and of each of its parts.
+MAX_NAME, MAX_LABEL = 255, 63
 # urllib3 makes one entry for each connection when it makes the pool. More than the ports of a client cannot be open.
 MAX_POOL_CONNECTIONS = 65_535
 # poll() takes its timeout as a C int of milliseconds. A longer one ends at once, or never.
@@ -75,12 +77,21 @@ def host(label: str, value: t.Any) -> str:
 
 
 def _check_host_name(label: str, url: str) -> str:
-    # botocore raises a ValueError at the first call. A name with an underscore, as Docker Compose makes, is one.
+    # botocore raises a ValueError at the first call. A name with an underscore, as Docker Compose makes, is one. Its
+    # pattern takes a millisecond to compile, which the usual names do not need.
+    if _is_plain_name(urllib.parse.urlsplit(url).hostname or ""):
+        return url
     if botocore.utils.is_valid_endpoint_url(url) or botocore.utils.is_valid_ipv6_endpoint_url(url):
         return url
     raise ConfigurationError(
         f"{label} must have a host name of ASCII letters, digits, '-' and '.', as botocore requires; not {url!r}."
     )
+
+
+def _is_plain_name(name: str) -> bool:
+    labels = name.split(".")
+    are_plain = all(label.strip("-") == label and label.replace("-", "x").isalnum() for label in labels)
+    return are_plain and name.isascii() and len(name) <= MAX_NAME and max(map(len, labels)) <= MAX_LABEL
 
 
 def timeout(label: str, value: t.Any) -> float:

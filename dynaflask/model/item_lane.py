@@ -8,6 +8,7 @@ result. If a model, a patch or an argument could make a difference, PynamoDB mak
 from __future__ import annotations
 
 import collections.abc as cabc
+import functools
 import itertools
 import operator
 import typing as t
@@ -33,7 +34,6 @@ from dynaflask.model.codec.guards import CONTAINER_SERIALIZE_METHODS
 from dynaflask.model.codec.guards import PYNAMODB_CLASSES
 from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.responses import UpdatedItem
-from dynaflask.model.codec.serializer import CheckedSerializer
 from dynaflask.model.codec_lookup import FROM_RAW_DATA
 from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import require_own_tenant
@@ -43,6 +43,7 @@ from dynaflask.model.item_tenant import require_unchanged
 from dynaflask.model.lane_steps import CALLS
 from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.lane_steps import LaneSteps
+from dynaflask.model.lane_steps import ModelSteps
 from dynaflask.model.lane_steps import steps_of
 from dynaflask.model.lanes import ItemLanesMixin
 from dynaflask.model.pynamodb_internals import has_discriminator
@@ -52,6 +53,9 @@ from dynaflask.model.pynamodb_internals import value_key
 from dynaflask.model.pynamodb_internals import version_attribute
 from dynaflask.model.tenant_guard import check_actions
 from dynaflask.registry.scope import Scope
+
+if t.TYPE_CHECKING:
+    from dynaflask.model.codec.serializer import CheckedSerializer
 
 # Items that a model saves as dicts before it compiles what makes structs of them, which takes as long as so many calls.
 MIN_PUTS: t.Final = 20
@@ -68,7 +72,7 @@ class ItemLane:
     Args:
         model: The model's class.
         codec: Its codec.
-        steps: The methods that each lane skips, by the operation.
+        steps: Returns the methods that the lane of an operation skips.
 
     Attributes:
         model: The class.
@@ -77,7 +81,7 @@ class ItemLane:
         range_key: Its range key, or None.
     """
 
-    def __init__(self, model: t.Any, *, codec: CompiledCodec, steps: dict[str, LaneSteps]) -> None:
+    def __init__(self, model: t.Any, *, codec: CompiledCodec, steps: cabc.Callable[[str], LaneSteps]) -> None:
         self.model = model
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
@@ -96,7 +100,7 @@ class ItemLane:
             operations = operations & {"get"}
         elif has_discriminator(model):
             operations = operations & {"get", "batch_write"}
-        self._skipped = {name: steps[name].of(model) for name in operations if not steps[name].has_other_base(model)}
+        self._skipped = ModelSteps(model, steps, operations=operations)
 
     def is_usual(self, operation: str, instance: t.Any = None) -> bool:
         """True if the lane of an operation skips nothing that the program or a patch defines.
@@ -105,7 +109,7 @@ class ItemLane:
             operation: Name of the model's method.
             instance: The object, for an operation on one.
         """
-        skipped = self._skipped.get(operation)
+        skipped = self._skipped[operation]
         if skipped is None or not skipped.are_in_place():
             return False
         # Not before: a model that is only read needs no serializer, and each takes a millisecond to compile.
@@ -119,7 +123,7 @@ class ItemLane:
         Args:
             takes_structs: True if an item may be a struct; see :attr:`.PlainRequests.take_structs`.
         """
-        skipped = self._skipped.get("batch_write")
+        skipped = self._skipped["batch_write"]
         if skipped is None or not skipped.are_in_place():
             return None
         return (takes_structs and self.codec.struct_serializer) or self.codec.checked_serializer
@@ -130,7 +134,7 @@ class ItemLane:
         Args:
             table: The model's table. A program may put another connection in its place.
         """
-        skipped = self._skipped.get("batch_write")
+        skipped = self._skipped["batch_write"]
         is_usual = skipped is not None and skipped.are_in_place() and type(table) is TableConnection
         return _plain_requests_of(table) if is_usual else None
 
@@ -299,7 +303,7 @@ def codec_with_lane(model: t.Any, *, base: type) -> CompiledCodec:
         base: The base class of all models.
     """
     codec = CompiledCodec(model, base=base)
-    codec.lane = ItemLane(model, codec=codec, steps=steps_of(base, ItemLanesMixin))
+    codec.lane = ItemLane(model, codec=codec, steps=functools.partial(steps_of, base, ItemLanesMixin))
     return codec
 
 

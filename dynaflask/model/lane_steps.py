@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as cabc
 import functools
 
 import pynamodb.models
@@ -97,11 +98,37 @@ class LaneSteps:
 
 
 @functools.cache
-def steps_of(base: type, lanes: type) -> dict[str, LaneSteps]:
-    """The methods that each lane skips, by the operation; see :class:`LaneSteps`.
+def steps_of(base: type, lanes: type, operation: str) -> LaneSteps:
+    """The methods that the lane of an operation skips.
 
     Args:
         base: The base class of all models.
         lanes: The base of it that has the lanes.
+        operation: As of :class:`LaneSteps`.
     """
-    return {operation: LaneSteps(base, operation, lanes=lanes) for operation in STEPS}
+    return LaneSteps(base, operation, lanes=lanes)
+
+
+class ModelSteps(dict[str, Originals | None]):
+    """The methods that the lanes of a model skip, by the operation; ``None`` for an operation without a lane.
+
+    They are found at the first use of an operation. The classes are those that were remembered before.
+
+    Args:
+        model: The model's class.
+        steps: Returns the steps of an operation.
+        operations: The operations that have lanes.
+    """
+
+    def __init__(self, model: type, steps: cabc.Callable[[str], LaneSteps], *, operations: cabc.Container[str]) -> None:
+        super().__init__()
+        self._model = model
+        self._steps = steps
+        self._operations = operations
+
+    def __missing__(self, operation: str) -> Originals | None:
+        steps = self._steps(operation) if operation in self._operations else None
+        skipped = None if steps is None or steps.has_other_base(self._model) else steps.of(self._model)
+        # Two threads may find the same.
+        self[operation] = skipped
+        return skipped

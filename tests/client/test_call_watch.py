@@ -12,9 +12,7 @@ from tests.support.settings import MakeApp
 
 def watch_of(app: t.Any, **options: bool) -> CallWatch:
     """The watch of an app's connections."""
-    return CallWatch.of(
-        app.extensions["dynamo"].recorder, **{"is_limited": False, "retries_conflicts": False} | options
-    )
+    return CallWatch(app.extensions["dynamo"].recorder, **{"is_limited": False, "retries_conflicts": False} | options)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import botocore.utils
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from dynaflask import ConfigurationError
 from tests.support.settings import bind
@@ -89,6 +92,19 @@ def test_no_message_shows_the_password_of_a_url(url: str) -> None:
 def test_a_host_may_be_an_address(url: str) -> None:
     """DYNAMODB_HOST accepts a name and an address of either version of IP."""
     assert bind(host=url).host == url
+
+
+@hypothesis.given(
+    st.lists(st.text("aZ09-._\xe9\u0663") | st.sampled_from(["a" * 63, "a" * 64]), max_size=6).map(".".join)
+)
+def test_a_host_name_is_valid_if_botocore_accepts_it(name: str) -> None:
+    """The names that are not compared with botocore's pattern are those that it matches."""
+    url = f"http://{name}:8000"
+    try:
+        is_valid = bind(host=url).host == url
+    except ConfigurationError:
+        is_valid = False
+    assert is_valid is bool(botocore.utils.is_valid_endpoint_url(url))
 
 
 def test_a_callable_without_a_signature_is_valid() -> None:

@@ -10,15 +10,16 @@ import typing as t
 
 from dynaflask.client.direct.head_pattern import HEAD_END
 from dynaflask.client.direct.head_pattern import HeadPattern
-from dynaflask.client.direct.lenient_reader import FIRST_FINAL_STATUS
-from dynaflask.client.direct.lenient_reader import read_leniently
 from dynaflask.client.direct.response import Response
 from dynaflask.client.direct.response import UsualResponse
+from dynaflask.client.direct.strict_parser import FIRST_FINAL_STATUS
 from dynaflask.client.direct.strict_parser import NotStrict
 from dynaflask.client.direct.strict_parser import StrictParser
 
 if t.TYPE_CHECKING:
     import re
+
+    from dynaflask.client.direct.strict_parser import Head
 
 # Heads that a reader learns. More than one form comes from a server with several back ends, or from a hostile one.
 MAX_PATTERNS = 8
@@ -34,6 +35,7 @@ class ResponseReader:
     def __init__(self) -> None:
         self._pattern: HeadPattern | None = None
         self._patterns_left = MAX_PATTERNS
+        self._has_read = False
 
     def read(self, receive: cabc.Callable[[int], bytes], *, size: int) -> Response:
         """Read until the response is complete or the connection ends.
@@ -61,14 +63,20 @@ class ResponseReader:
         try:
             head, body, keeps_alive = parser.read()
         except NotStrict:
-            return Response(*read_leniently(parser.received, receive), is_complete=False)
+            return _read_leniently(parser.received, receive)
+        self._learn(head)
+        is_final = head.status >= FIRST_FINAL_STATUS
+        return Response(head.status, head.headers, body, is_complete=is_final, keeps_alive=keeps_alive)
+
+    def _learn(self, head: Head) -> None:
+        # Not from the first response: a pattern takes a millisecond to compile, and a process may make one call.
+        if not self._has_read:
+            self._has_read = True
         # A server that changes its heads all the time must not make each call compile a pattern.
-        if self._patterns_left and (self._pattern is None or self._pattern.find(head.data + HEAD_END) is None):
+        elif self._patterns_left and (self._pattern is None or self._pattern.find(head.data + HEAD_END) is None):
             learnt = HeadPattern.learn(head)
             if learnt is not None:
                 self._pattern, self._patterns_left = learnt, self._patterns_left - 1
-        is_final = head.status >= FIRST_FINAL_STATUS
-        return Response(head.status, head.headers, body, is_complete=is_final, keeps_alive=keeps_alive)
 
 
 def _read_body(
@@ -93,6 +101,12 @@ def _read_body(
         missing -= len(data)
     received = b"".join(parts)
     if missing > 0:
-        return Response(*read_leniently(received, receive), is_complete=False)
+        return _read_leniently(received, receive)
     # RFC 9112, section 9.2: bytes without an outstanding request are not a valid response.
     return UsualResponse(pattern, found, received[start : start + length], missing == 0)
+
+
+def _read_leniently(received: bytes, receive: cabc.Callable[[int], bytes]) -> Response:
+    from dynaflask.client.direct.lenient_reader import read_leniently  # noqa: PLC0415 - DynamoDB's own are valid
+
+    return Response(*read_leniently(received, receive), is_complete=False)

@@ -16,7 +16,8 @@ import typing as t
 from urllib3 import HTTPHeaderDict
 from urllib3 import HTTPResponse
 
-FIRST_FINAL_STATUS = 200
+from dynaflask.client.direct.strict_parser import FIRST_FINAL_STATUS
+
 SWITCHING_PROTOCOLS = 101
 # http.client accepts 100 headers of 64 KiB, but any number of interim responses. This is the limit of all together.
 MAX_HEAD_BYTES = 100 * 65536

@@ -11,7 +11,6 @@ import collections.abc as cabc
 import json
 import typing as t
 
-from dynaflask.client.codec.json_codec import MsgspecError
 from dynaflask.client.codec.passthrough import is_plain_item
 
 # Errors of malformed content. User code may raise others at any moment, such as a task's time limit; those propagate.
@@ -23,7 +22,6 @@ MALFORMED = (
     StopIteration,
     TypeError,
     ValueError,
-    MsgspecError,
 )
 # The dicts of a smaller page stay in the CPU cache until they become objects, and decoding it as a whole is faster.
 MIN_BYTES = 262_144

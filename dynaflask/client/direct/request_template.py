@@ -24,6 +24,7 @@ from dynaflask.client.direct.signature import host_of
 from dynaflask.client.direct.signature import is_root_url
 from dynaflask.client.direct.signature import signing_key
 from dynaflask.client.direct.signature import timestamp
+from dynaflask.client.environment import is_lambda_function
 
 INVOCATION_ID = "amz-sdk-invocation-id"
 TRACE = "x-amzn-trace-id"
@@ -94,7 +95,7 @@ class RequestTemplate:
     def __init__(self, url: str, headers: t.Mapping[str, str], *, destination: tuple[str, str]) -> None:
         self.url = url
         self.destination = destination
-        self._is_traced = _is_traced()
+        self._is_traced = is_lambda_function()
         host = host_of(url)
         constant = {name: value for name, value in headers.items() if name not in PER_REQUEST_HEADERS}
         self._head = request_line(url, constant)
@@ -271,9 +272,5 @@ def keyed_hashes(secret: str, date: str, region_name: str, service_name: str) ->
 
 def _trace_line() -> str:
     # Same as botocore's handler. A Lambda function has another trace id in each invocation.
-    trace = os.environ.get("_X_AMZN_TRACE_ID") if _is_traced() else None
+    trace = os.environ.get("_X_AMZN_TRACE_ID") if is_lambda_function() else None
     return f"{TRACE}: {quote(trace, safe=_TRACE_SAFE)}\r\n" if trace else ""
-
-
-def _is_traced() -> bool:
-    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ

@@ -11,7 +11,7 @@ from dynaflask.client.direct.head_pattern import CHECKSUM
 from dynaflask.client.direct.head_pattern import OK
 from dynaflask.client.direct.head_pattern import REQUEST_ID
 from dynaflask.client.direct.head_pattern import HeadPattern
-from dynaflask.client.direct.lenient_reader import FIRST_FINAL_STATUS
+from dynaflask.client.direct.strict_parser import FIRST_FINAL_STATUS
 
 if t.TYPE_CHECKING:
     import re

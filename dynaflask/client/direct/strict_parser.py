@@ -13,8 +13,7 @@ import collections.abc as cabc
 import re
 import typing as t
 
-from dynaflask.client.direct.lenient_reader import FIRST_FINAL_STATUS
-
+FIRST_FINAL_STATUS = 200
 # Limits of http.client. No response of DynamoDB reaches them.
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65536

@@ -18,16 +18,17 @@ from dynaflask.model.codec.deserializer import compile_deserializer
 from dynaflask.model.codec.guards import MODEL_HOOKS
 from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.responses import ResponseDecoder
-from dynaflask.model.codec.serializer import CheckedSerializer
-from dynaflask.model.codec.serializer import Functions
-from dynaflask.model.codec.serializer import Serializer
-from dynaflask.model.codec.serializer import compile_checked_serializer
-from dynaflask.model.codec.serializer import compile_serializer
-from dynaflask.model.codec.struct_serializer import struct_serializer
+
+if t.TYPE_CHECKING:
+    from dynaflask.model.codec.serializer import CheckedSerializer
+    from dynaflask.model.codec.serializer import Functions
+    from dynaflask.model.codec.serializer import Serializer
 
 
 class CompiledCodec:
     """The deserializer and the serializer of one model, compiled on first use.
+
+    What compiles a serializer is imported then, too: a function of AWS Lambda that only reads does not need it.
 
     They are compiled once, as by attrs and cattrs. An override or a patch that is in place by then takes effect; a
     later patch of PynamoDB does not. A program that patches PynamoDB later sets ``transport = "stock"``.
@@ -57,6 +58,8 @@ class CompiledCodec:
     @cached_property
     def serializer(self) -> Serializer | None:
         """The serializer, or None if PynamoDB must serialize this model itself."""
+        from dynaflask.model.codec.serializer import compile_serializer  # noqa: PLC0415 - see the class
+
         return compile_serializer(self.model) if self._calls_pynamodb else None
 
     @cached_property
@@ -68,10 +71,14 @@ class CompiledCodec:
     @cached_property
     def struct_serializer(self) -> CheckedSerializer | None:
         """The same, with msgspec, but an item of the fast path is a struct; None if there is no fast path."""
+        from dynaflask.model.codec.struct_serializer import struct_serializer  # noqa: PLC0415 - see the class
+
         return struct_serializer(self.model, self._checked_functions)
 
     @cached_property
     def _checked_functions(self) -> Functions | None:
+        from dynaflask.model.codec.serializer import compile_checked_serializer  # noqa: PLC0415 - see the class
+
         return compile_checked_serializer(self.model, is_plain=is_plain) if self._calls_pynamodb else None
 
     @cached_property

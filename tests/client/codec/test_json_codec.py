@@ -8,6 +8,10 @@ import uuid
 import pytest
 
 from dynaflask.client.codec import json_codec
+from tests.support import servers
+from tests.support.paths import measured_environment
+
+IMPORTS = "import json, sys\nfrom dynaflask.client.codec import json_codec\n"
 
 
 @pytest.mark.usefixtures("json_library")
@@ -43,3 +47,44 @@ def test_a_lone_surrogate_is_left_to_botocore() -> None:
 def test_what_is_no_json_is_left_to_botocore() -> None:
     """msgspec also writes a UUID, so requests are checked before they are written."""
     assert json_codec.dump({"id": uuid.UUID(int=7)}) is not None
+
+
+def test_msgspec_is_imported_after_some_bodies() -> None:
+    """The standard library reads and writes the first bodies of a process, with the same results."""
+    program = """
+loaded = []
+texts, values = [], []
+for _ in range(json_codec.FIRST_BODIES):
+    loaded.append("msgspec" in sys.modules)
+    texts.append(json_codec.dump({"S": "a"}).decode())
+    values.append(json_codec.load(b'{"S": "b"}'))
+print(json.dumps([loaded.count(False), sorted(set(texts)), values.count({"S": "b"}), json_codec.msgspec is None]))
+"""
+    seldom, texts, reads, is_missing = servers.printed(IMPORTS + program, measured_environment())
+    first = json_codec.FIRST_BODIES if is_missing else json_codec.FIRST_BODIES // 2
+    assert (seldom, texts, reads) == (first, ['{"S":"a"}'], json_codec.FIRST_BODIES)
+
+
+def test_code_that_needs_msgspec_imports_it() -> None:
+    """The first use of msgspec imports it, and the bodies take it from then on. Another name is an error."""
+    program = """
+before = "msgspec" in sys.modules
+used = json_codec.msgspec
+is_used = used is None or json_codec._decode is used.json.decode
+try:
+    json_codec.msgpack
+except AttributeError as error:
+    print(json.dumps([before, is_used, str(error)]))
+"""
+    message = "module 'dynaflask.client.codec.json_codec' has no attribute 'msgpack'"
+    assert servers.printed(IMPORTS + program, measured_environment()) == [False, True, message]
+
+
+def test_an_old_msgspec_is_not_used() -> None:
+    """What an old version raises for a malformed text is no ValueError, which callers expect."""
+    program = """
+import types
+sys.modules["msgspec"] = types.SimpleNamespace(DecodeError=Exception)
+print(json.dumps([json_codec.msgspec is None, json_codec.load(b"[1]")]))
+"""
+    assert servers.printed(IMPORTS + program, measured_environment()) == [True, [1]]

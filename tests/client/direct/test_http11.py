@@ -207,15 +207,15 @@ def outcome(reader: ResponseReader, pieces: list[bytes]) -> t.Any:
 
 
 def warm_reader(*first: bytes) -> ResponseReader:
-    """A reader that has read these responses."""
+    """A reader that has read these responses twice: it learns nothing from the first one of all."""
     reader = ResponseReader()
-    for data in first or (USUAL,):
+    for data in (first or (USUAL,)) * 2:
         outcome(reader, [data])
     return reader
 
 
 class TestLearntHead:
-    """After the first response of a server, a pattern reads the usual ones. It changes no result."""
+    """After two responses of a server, a pattern reads the usual ones. It changes no result."""
 
     @settings(max_examples=300, deadline=None)
     @hypothesis.given(
@@ -276,6 +276,13 @@ class TestLearntHead:
         for pieces in ([USUAL + second], [USUAL[:-3], USUAL[-3:] + second], [USUAL + second[:1]]):
             response, _ = outcome(warm_reader(), pieces)
             assert (response.body, response.is_complete, response.keeps_alive) == (BODY, True, False)
+
+    def test_one_response_teaches_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A process that makes one call compiles no pattern. The second response is learnt."""
+        learnt, learn = [], HeadPattern.learn
+        monkeypatch.setattr(HeadPattern, "learn", lambda head: learnt.append(head) or learn(head))
+        reader = ResponseReader()
+        assert [outcome(reader, [USUAL])[0] and len(learnt) for _ in range(3)] == [0, 1, 1]
 
     def test_patterns_are_limited(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A server with a new form each time costs a few patterns, not one for each response."""

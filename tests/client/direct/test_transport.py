@@ -39,11 +39,11 @@ from pynamodb.transactions import TransactGet
 from pynamodb.transactions import TransactWrite
 
 import dynaflask
-from dynaflask.client.codec import json_codec
 from dynaflask.client.direct import transport as transport_module
 from dynaflask.client.pool import pool
 from tests.support import hostile
 from tests.support import recorder as recorders
+from tests.support.accelerators import remove_msgspec
 from tests.support.clients import lease
 from tests.support.hostile import answer
 from tests.support.hostile import cut
@@ -800,7 +800,7 @@ class TestRequests:
         self, make_direct: MakeApp, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Without msgspec, the standard library writes the same body."""
-        monkeypatch.setattr(json_codec, "msgspec", None)
+        remove_msgspec(monkeypatch)
         pool.close()
         transport = direct_transport_of(make_direct())
         for _ in range(2):

@@ -17,9 +17,9 @@ from pynamodb.attributes import NumberAttribute
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.attributes import UnicodeSetAttribute
 
-from dynaflask.client.codec import json_codec
 from dynaflask.model.codec.__main__ import main
 from dynaflask.model.codec.__main__ import report
+from tests.support.accelerators import remove_msgspec
 from tests.support.paths import measured_environment
 from tests.support.strategies import Upper
 from tests.support.strategies import thing
@@ -123,7 +123,7 @@ def test_it_says_why_a_model_has_no_structs(monkeypatch: pytest.MonkeyPatch) -> 
     """Without structs, the output says what they need."""
     binary = thing("Thread", data=BinaryAttribute(legacy_encoding=False))
     assert "# responses to objects: item by item, because Thread's 'data' is binary" in lines_of(binary)
-    monkeypatch.setattr(json_codec, "msgspec", None)
+    remove_msgspec(monkeypatch)
     assert "# responses to objects: item by item, because msgspec is not installed" in lines_of(THREAD)
 
 

@@ -29,7 +29,6 @@ from pynamodb.attributes import UTCDateTimeAttribute
 from pynamodb.attributes import VersionAttribute
 
 from dynaflask import DamagedResponse
-from dynaflask.client.codec import json_codec
 from dynaflask.client.codec.response_parser import PassthroughParser
 from dynaflask.client.codec.response_parser import parse_plain
 from dynaflask.client.direct.page_decoder import DecodedPage
@@ -38,6 +37,7 @@ from dynaflask.model.codec import responses
 from dynaflask.model.codec.compiled import CompiledCodec
 from dynaflask.model.codec.responses import ResponseDecoder
 from tests.support import strategies
+from tests.support.accelerators import remove_msgspec
 from tests.support.codecs import pynamodb_deserialize
 from tests.support.comparing import outcome
 from tests.support.comparing import shape
@@ -412,7 +412,7 @@ class TestStructs:
 
     def test_without_msgspec_there_are_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without msgspec, small responses are left to the caller."""
-        monkeypatch.setattr(json_codec, "msgspec", None)
+        remove_msgspec(monkeypatch)
         decoder: t.Any = decoder_of(THING)
         assert (decoder.decode(page_of(ITEM)), decoder.decode_item(dump({"Item": ITEM}))) == (None, None)
         agrees(THING, "Query", page_of(ITEM))

@@ -18,8 +18,8 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.attributes import UTCDateTimeAttribute
 from pynamodb.attributes import VersionAttribute
 
-from dynaflask.client.codec import json_codec
 from dynaflask.model.codec import values
+from tests.support.accelerators import remove_msgspec
 from tests.support.codecs import deserializes_like_pynamodb
 from tests.support.codecs import serializes_like_pynamodb
 from tests.support.strategies import ATTRIBUTES
@@ -141,7 +141,7 @@ def test_a_datetime_is_serialized(
 ) -> None:
     """A datetime gives PynamoDB's text with msgspec and without: in UTC, in another time zone and in none."""
     if not has_msgspec:
-        monkeypatch.setattr(json_codec, "msgspec", None)
+        remove_msgspec(monkeypatch)
     zones = [UTC, None, dt.timezone(dt.timedelta(hours=5, minutes=30)), dt.timezone(dt.timedelta(seconds=-12345))]
     for zone in zones:
         value = dt.datetime(year, 6, 7, 8, 9, 10, microsecond, tzinfo=zone)
