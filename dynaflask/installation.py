@@ -19,7 +19,7 @@ from dynaflask.client.environment import is_lambda_function
 from dynaflask.client.pool import pool
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import read_settings
-from dynaflask.model import item_lane as _item_lane
+from dynaflask.model import item_fast_path as _item_fast_path
 from dynaflask.operations.recorder import OperationRecorder
 from dynaflask.registry.context import EXTENSION
 from dynaflask.registry.context import close_scope
@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
     from dynaflask.model.typed import Model
 
 # Imported for the calls of models, which import it where they use it.
-FOR_CALLS: t.Final = (_item_lane,)
+FOR_CALLS: t.Final = (_item_fast_path,)
 # Imported where they are used, too. A get of a new process needs none of them.
 FOR_SOME_CALLS: t.Final = (
     "dynaflask.client.direct.lenient_reader",

@@ -131,7 +131,7 @@ FOR_CALLS = (
     "dynaflask.model.batch",
     "dynaflask.model.bodies",
     "dynaflask.model.codec",
-    "dynaflask.model.item_lane",
+    "dynaflask.model.item_fast_path",
     "dynaflask.model.pages",
     "dynaflask.model.transactions",
     "dynaflask.operations.operation",

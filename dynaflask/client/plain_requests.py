@@ -46,7 +46,7 @@ class PlainRequest(dict[str, t.Any]):
         decode: Decodes the body of a response to the result, and returns None if it is not of the usual form; None for
             a result of plain items. Only a call that the direct transport makes at its first attempt uses it. It must
             not run code of the program.
-        is_result_kept: False if nothing sees the result but the lane, which needs no ``ResponseMetadata``.
+        is_result_kept: False if nothing sees the result but the fast path, which needs no ``ResponseMetadata``.
         response: The response that the direct transport has taken the result from, at its first attempt; else None.
         has_structs: True if the item, or items of a batch write, may be structs. Only the direct transport can
             read them: see :func:`decoded`.

@@ -15,9 +15,9 @@ from dynaflask.model.codec_lookup import codec_of
 from dynaflask.model.conditions import ConditionMixin
 from dynaflask.model.counts import CountMixin
 from dynaflask.model.creation import GetOrCreateMixin
+from dynaflask.model.fast_paths import FastPathMixin
 from dynaflask.model.index_keys import IndexKeysMixin
 from dynaflask.model.item_tenant import ItemTenantMixin
-from dynaflask.model.lanes import ItemLanesMixin
 from dynaflask.model.lookups import GetOr404Mixin
 from dynaflask.model.metaclass import ModelMeta
 from dynaflask.model.pynamodb_internals import BATCH_WRITE
@@ -40,7 +40,7 @@ class Model(
     GetOr404Mixin,
     GetOrCreateMixin,
     ConditionMixin,
-    ItemLanesMixin,
+    FastPathMixin,
     TenantGuardMixin,
     CountMixin,
     IndexKeysMixin,

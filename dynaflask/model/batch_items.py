@@ -16,9 +16,9 @@ from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.item_tenant import require_unchanged
-from dynaflask.model.lane_steps import STEPS
 from dynaflask.model.pynamodb_internals import count_version
 from dynaflask.model.pynamodb_internals import serialized_keys
+from dynaflask.model.skipped_methods import STEPS
 from dynaflask.registry.context import current_scope
 from dynaflask.registry.scope import Scope
 
@@ -44,7 +44,7 @@ class BatchItems:
         self._table = table = model._get_connection()
         codec = codec_in(self._scope, model)
         # None if the connection must build the request.
-        self._requests = None if codec is None else codec.lane.batch_requests(table)
+        self._requests = None if codec is None else codec.item_fast_path.batch_requests(table)
         self._takes_structs = self._requests is not None and self._requests.take_structs
         self._serializers: dict[type, CheckedSerializer | None] = {}
         self._may_have_versions = False
@@ -122,6 +122,6 @@ class BatchItems:
         except KeyError:
             codec = codec_in(self._scope, model)
             serialize = self._serializers[model] = (
-                None if codec is None else codec.lane.batch_serializer(takes_structs=self._takes_structs)
+                None if codec is None else codec.item_fast_path.batch_serializer(takes_structs=self._takes_structs)
             )
         return serialize if STEP_NAMES.isdisjoint(instance.__dict__) else None

@@ -72,9 +72,9 @@ def find_codec(model: t.Any, scope: Scope | None) -> CompiledCodec | None:
     codec: CompiledCodec | None = model.__codec__
     # Two threads may each make a codec here. The two are equal, and the later one stays.
     if codec is None or codec.model is not model:
-        from dynaflask.model.item_lane import codec_with_lane  # noqa: PLC0415 - a declaration does not need it
+        from dynaflask.model.item_fast_path import codec_with_fast_path  # noqa: PLC0415 - a declaration does not need it
 
-        codec = model.__codec__ = codec_with_lane(model, base=FROM_RAW_DATA.base)
+        codec = model.__codec__ = codec_with_fast_path(model, base=FROM_RAW_DATA.base)
     return codec
 
 

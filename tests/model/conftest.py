@@ -1,4 +1,4 @@
-"""An app with warm lanes, and the lanes that its calls take."""
+"""An app that has used its fast paths, and the operations that take them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unittest import mock
 import flask
 import pytest
 
-from dynaflask.model.item_lane import ItemLane
+from dynaflask.model.item_fast_path import ItemFastPath
 from tests.client.test_plain_calls import direct_app
 from tests.client.test_plain_calls import warm_up
 from tests.support import recorder as recorders
@@ -18,17 +18,17 @@ from tests.support.settings import MakeApp
 
 @pytest.fixture
 def taken() -> cabc.Iterator[list[str]]:
-    """The lanes that were taken since the test last cleared the list."""
-    lanes: list[str] = []
-    is_usual = ItemLane.is_usual
+    """The operations that took the fast path since the test last cleared the list."""
+    fast_paths: list[str] = []
+    applies_to = ItemFastPath.applies_to
 
-    def spy(lane: ItemLane, operation: str, *args: t.Any) -> bool:
-        result = is_usual(lane, operation, *args)
-        lanes.extend([operation] if result else [])
+    def spy(fast_path: ItemFastPath, operation: str, *args: t.Any) -> bool:
+        result = applies_to(fast_path, operation, *args)
+        fast_paths.extend([operation] if result else [])
         return result
 
-    with mock.patch.object(ItemLane, "is_usual", spy):
-        yield lanes
+    with mock.patch.object(ItemFastPath, "applies_to", spy):
+        yield fast_paths
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.plain_requests import PlainRequests
 from dynaflask.client.table_keys import KeyTable
 from dynaflask.model import batch_items
-from dynaflask.model.lane_steps import STEPS
+from dynaflask.model.skipped_methods import STEPS
 from dynaflask.testing import fail_next
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS

@@ -93,7 +93,7 @@ def unpickled(pickled: bytes) -> t.Any:
 
 
 class Versioned(dynaflask.Model):
-    """A model that takes no lane to be saved."""
+    """A model that takes no fast path to be saved."""
 
     class Meta:
         """Its table."""
@@ -291,7 +291,7 @@ class TestTwoApps:
 
 
 @pytest.mark.parametrize("way", SAVES)
-@pytest.mark.parametrize("model", [Article, Versioned], ids=["lane", "PynamoDB"])
+@pytest.mark.parametrize("model", [Article, Versioned], ids=["fast path", "PynamoDB"])
 def test_a_save_that_failed(world: World, model: t.Any, way: str) -> None:
     """DynamoDB may have done the write, so that the object is that of its tenant: no other tenant and app saves it."""
     item = model("forum", "subject")

@@ -275,7 +275,7 @@ CALLED = {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}
 
 
 def calls(world: World) -> list[cabc.Callable[[], t.Any]]:
-    """A call of each lane, and some without one."""
+    """A call of each operation with a fast path, and some without one."""
     thread = world.Thread
 
     def write() -> None:

@@ -40,10 +40,10 @@ class CompiledCodec:
     Attributes:
         model: The model's class.
         base: That base class.
-        lane: The model's ``ItemLane``.
+        item_fast_path: The model's ``ItemFastPath``.
     """
 
-    lane: t.Any = None
+    item_fast_path: t.Any = None
 
     def __init__(self, model: t.Any, *, base: type) -> None:
         self.model = model

@@ -1,4 +1,4 @@
-"""The calls that lanes are for."""
+"""The calls that have a fast path."""
 
 from __future__ import annotations
 

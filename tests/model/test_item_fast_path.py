@@ -1,4 +1,4 @@
-"""Lanes: an operation on one item has the request, the result and the errors of PynamoDB's own code."""
+"""The fast path: an operation on one item has the request, the result and the errors of PynamoDB's own code."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ import dynaflask
 from dynaflask.client.codec import json_codec
 from dynaflask.client.direct.operation_codec import OperationCodec
 from dynaflask.client.plain_requests import PlainRequest
-from dynaflask.model import item_lane
+from dynaflask.model import item_fast_path
 from dynaflask.model.codec import responses
-from dynaflask.model.item_lane import ItemLane
-from dynaflask.model.lane_steps import STEPS
+from dynaflask.model.item_fast_path import ItemFastPath
+from dynaflask.model.skipped_methods import STEPS
 from dynaflask.registry.context import registry_of
 from dynaflask.testing import fail_next
 from tests.client.test_plain_calls import ERRORS
@@ -44,7 +44,7 @@ from tests.support import recorder as recorders
 from tests.support import strategies
 from tests.support.comparing import outcome
 from tests.support.comparing import shape
-from tests.support.lanes import calls_of
+from tests.support.fast_paths import calls_of
 from tests.support.settings import MakeApp
 
 pytestmark = pytest.mark.unmeasured
@@ -52,8 +52,8 @@ pytestmark = pytest.mark.unmeasured
 
 @pytest.fixture(autouse=True)
 def encoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lane encodes the first object that it saves."""
-    monkeypatch.setattr(item_lane, "MIN_PUTS", 0)
+    """The fast path encodes the first object that it saves."""
+    monkeypatch.setattr(item_fast_path, "MIN_PUTS", 0)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def random_app() -> cabc.Iterator[tuple[flask.Flask, recorders.Recorder]]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_model(data: st.DataObject, random_app: tuple[flask.Flask, recorders.Recorder]) -> None:
-    """With a lane, a call sends PynamoDB's bytes, and has its result or error and its effect on the object."""
+    """With the fast path, a call sends PynamoDB's bytes, and has its result or error and its effect on the object."""
     model, keys = data.draw(strategies.keyed_schemas())
     item = data.draw(strategies.objects(model))
     # Without undeclared attributes, which a struct skips: botocore refuses a malformed one.
@@ -79,7 +79,7 @@ def test_any_model(data: st.DataObject, random_app: tuple[flask.Flask, recorders
         server.answer = lambda _: (200, answer)
         for name in calls_of(model, item, *values):
             found = []
-            for patch in (mock.MagicMock(), mock.patch.object(ItemLane, "is_usual", return_value=False)):
+            for patch in (mock.MagicMock(), mock.patch.object(ItemFastPath, "applies_to", return_value=False)):
                 other = model()
                 other.attribute_values.update(item.attribute_values)
                 server.requests.clear()
@@ -91,7 +91,7 @@ def test_any_model(data: st.DataObject, random_app: tuple[flask.Flask, recorders
 
 @pytest.mark.usefixtures("warm_app")
 class TestErrors:
-    """A lane raises PynamoDB's error, after as many attempts."""
+    """The fast path raises PynamoDB's error, after as many attempts."""
 
     @pytest.mark.parametrize("name", ERRORS)
     def test_a_response_that_is_no_success(
@@ -101,7 +101,7 @@ class TestErrors:
         recorder.answer = lambda _: ERRORS[name]
         for operation in calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject"):
             found = []
-            for patch in (mock.MagicMock(), mock.patch.object(ItemLane, "is_usual", return_value=False)):
+            for patch in (mock.MagicMock(), mock.patch.object(ItemFastPath, "applies_to", return_value=False)):
                 recorder.requests.clear()
                 call = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")[operation]
                 with patch:
@@ -135,7 +135,7 @@ class TestErrors:
 
 
 class TestSettings:
-    """What an app sets for its calls holds for those of a lane."""
+    """What an app sets for its calls holds for those of the fast path."""
 
     @pytest.mark.parametrize("error", ["ConditionalCheckFailedException", "TransactionConflictException"])
     @pytest.mark.parametrize(
@@ -170,7 +170,10 @@ class TestSettings:
                     recorder.answer = lambda _, answer=answer: answer  # type: ignore[misc]
                     for name in names:
                         found = []
-                        for patch in (mock.MagicMock(), mock.patch.object(ItemLane, "is_usual", return_value=False)):
+                        for patch in (
+                            mock.MagicMock(),
+                            mock.patch.object(ItemFastPath, "applies_to", return_value=False),
+                        ):
                             recorder.requests.clear()
                             call = calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject")[name]
                             with patch:
@@ -221,22 +224,22 @@ class TestSettings:
     def test_stock(
         self, make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, taken: list[str]
     ) -> None:
-        """With PynamoDB alone, a late patch of PynamoDB takes effect; an app beside it keeps its lanes."""
+        """With PynamoDB alone, a late patch of PynamoDB takes effect; an app beside it keeps its fast paths."""
         stock = direct_app(make_app, recorder.url, "stock", transport="stock")
         direct = direct_app(make_app, recorder.url, "direct")
         serialize = UnicodeAttribute.serialize
-        for app, lanes, calls in ((stock, [], 2), (direct, ["save"], 0)):
+        for app, fast_paths, calls in ((stock, [], 2), (direct, ["save"], 0)):
             with app.app_context():
                 warm_up(thread_model, "forum", "subject")
                 taken.clear()
                 with mock.patch.object(UnicodeAttribute, "serialize", autospec=True, side_effect=serialize) as patched:
                     thread_model("forum", "subject").save()
-            assert (taken, patched.call_count) == (lanes, calls)
+            assert (taken, patched.call_count) == (fast_paths, calls)
 
 
 @pytest.mark.usefixtures("warm_app")
 class TestListeners:
-    """Everything that follows PynamoDB's calls follows those of a lane."""
+    """Everything that follows PynamoDB's calls follows those of the fast path."""
 
     def test_signals(self, thread_model: t.Any, taken: list[str]) -> None:
         """PynamoDB's signals are sent, also to a receiver that comes in the middle of a context."""
@@ -260,7 +263,7 @@ class TestListeners:
         assert "Calling PutItem" in caplog.text
 
     def test_planned_faults(self, warm_app: flask.Flask, thread_model: t.Any, recorder: recorders.Recorder) -> None:
-        """A fault of a test meets the call of a lane, and no later one."""
+        """A fault of a test meets the call of the fast path, and no later one."""
         with fail_next("GetItem", "ThrottlingException", app=warm_app):
             with pytest.raises(GetError, match="ThrottlingException"):
                 thread_model.get("forum", "subject")
@@ -270,7 +273,7 @@ class TestListeners:
 
 
 class TestIsolation:
-    """A lane goes where the context of the call says."""
+    """The fast path goes where the context of the call says."""
 
     def test_two_apps_and_two_tenants(
         self, make_app: MakeApp, db: dynaflask.Dynamo, thread_model: t.Any, recorder: recorders.Recorder
@@ -357,10 +360,10 @@ class TestIsolation:
         assert not recorder.requests
 
 
-def test_a_meter_counts_lanes(
+def test_a_meter_counts_fast_paths(
     make_app: MakeApp, thread_model: t.Any, recorder: recorders.Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Operations have the same fields, whether a call takes a lane or not."""
+    """Operations have the same fields, whether a call takes the fast path or not."""
     monkeypatch.setattr(responses, "MIN_BYTES", 0)
     heard: list[dynaflask.Operation] = []
 
@@ -370,7 +373,7 @@ def test_a_meter_counts_lanes(
     with direct_app(make_app, recorder.url, meter=True).app_context(), dynaflask.operation_finished.connected_to(hear):
         warm_up(thread_model, "forum", "subject")
         found = []
-        for patch in (mock.MagicMock(), mock.patch.object(ItemLane, "is_usual", return_value=False)):
+        for patch in (mock.MagicMock(), mock.patch.object(ItemFastPath, "applies_to", return_value=False)):
             heard.clear()
             with patch:
                 for call in calls_of(thread_model, thread_model("forum", "subject"), "forum", "subject").values():
@@ -420,7 +423,7 @@ class TestEncodedItems:
         self, app: flask.Flask, note_model: t.Any, encoded: list[bool], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The first ones are dicts: to compile the encoder takes as long as to save them."""
-        monkeypatch.setattr(item_lane, "MIN_PUTS", 3)
+        monkeypatch.setattr(item_fast_path, "MIN_PUTS", 3)
         with app.app_context():
             for number in range(5):
                 note_model(str(number)).save()

@@ -1,4 +1,4 @@
-"""Which calls take a lane: those whose result no method of the program and no patch could change."""
+"""Which calls take the fast path: those whose result no method of the program and no patch could change."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from dynaflask.client.plain_requests import PlainRequest
 from dynaflask.client.table_connection import TableConnection
 from dynaflask.model import base
 from dynaflask.model.codec import responses
-from dynaflask.model.item_lane import ItemLane
+from dynaflask.model.item_fast_path import ItemFastPath
 from dynaflask.model.item_tenant import ItemTenantMixin
-from dynaflask.model.lane_steps import STEPS
+from dynaflask.model.skipped_methods import STEPS
 from dynaflask.model.tenant_guard import TenantGuardMixin
 from dynaflask.model.versions import VersionMixin
 from tests.client.test_plain_calls import direct_app
 from tests.support import models
 from tests.support import recorder as recorders
 from tests.support.comparing import outcome
-from tests.support.lanes import calls_of
+from tests.support.fast_paths import calls_of
 from tests.support.settings import MakeApp
 
 TABLES = (pynamodb.connection.table.TableConnection, TableConnection)
@@ -45,11 +45,11 @@ METHODS = {
 
 
 @pytest.mark.usefixtures("warm_app")
-class TestWhichCallsTakeALane:
-    """A lane skips nothing that a program defines."""
+class TestWhichCallsTakeTheFastPath:
+    """The fast path skips nothing that a program defines."""
 
     def test_all_operations(self, thread_model: t.Any, taken: list[str]) -> None:
-        """The operations of a plain model take a lane, each with a plain request."""
+        """The operations of a plain model take the fast path, each with a plain request."""
         plain = []
         send = Connection.send_plain
 
@@ -132,7 +132,7 @@ class TestWhichCallsTakeALane:
 
     @pytest.mark.parametrize(("owner", "name"), METHODS.values(), ids=METHODS)
     def test_a_patch(self, owner: t.Any, name: str, thread_model: t.Any) -> None:
-        """A patch of a method that a lane would skip is called as without lanes, also if it comes after a call."""
+        """A patch of a method that the fast path would skip is called as without it, also if it comes after a call."""
         original = getattr(owner, name)
         called: list[str] = []
 
@@ -149,7 +149,7 @@ class TestWhichCallsTakeALane:
         call_all()
         replacement = classmethod(patched) if isinstance(vars(owner)[name], classmethod) else patched
         with mock.patch.object(owner, name, replacement):
-            with mock.patch.object(ItemLane, "is_usual", return_value=False):
+            with mock.patch.object(ItemFastPath, "applies_to", return_value=False):
                 expected = call_all()
             assert call_all() == expected
 
@@ -167,7 +167,7 @@ class TestWhichCallsTakeALane:
                 outcome(call)
             ours = [(*call.args[1:], call.kwargs) for call in patched.call_args_list]
             patched.reset_mock()
-            with mock.patch.object(ItemLane, "is_usual", return_value=False):
+            with mock.patch.object(ItemFastPath, "applies_to", return_value=False):
                 for call in calls.values():
                     outcome(call)
             theirs = [(*call.args[1:], call.kwargs) for call in patched.call_args_list]

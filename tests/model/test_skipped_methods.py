@@ -1,4 +1,4 @@
-"""Which methods a lane skips, and whether they are PynamoDB's and ours."""
+"""Which methods the fast path skips, and whether they are PynamoDB's and ours."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import dynaflask
 from dynaflask.client.connection import Connection
 from dynaflask.client.table_connection import TableConnection
 from dynaflask.model.base import Model
-from dynaflask.model.lane_steps import CALLS
-from dynaflask.model.lane_steps import STEPS
-from dynaflask.model.lane_steps import LaneSteps
-from dynaflask.model.lanes import ItemLanesMixin
+from dynaflask.model.fast_paths import FastPathMixin
+from dynaflask.model.skipped_methods import CALLS
+from dynaflask.model.skipped_methods import STEPS
+from dynaflask.model.skipped_methods import SkippedMethods
 
 
-def steps(operation: str) -> LaneSteps:
+def steps(operation: str) -> SkippedMethods:
     """The steps of one operation, as they are now."""
-    return LaneSteps(Model, operation, lanes=ItemLanesMixin)
+    return SkippedMethods(Model, operation, mixin=FastPathMixin)
 
 
 @pytest.mark.parametrize("operation", STEPS)
@@ -50,8 +50,8 @@ def test_a_patch_on_any_floor(operation: str, db: dynaflask.Dynamo, thread_model
     assert usual.are_in_place()
 
 
-def test_bases_before_and_after_the_lanes(db: dynaflask.Dynamo) -> None:
-    """A base that comes before the lanes wraps them. One that comes after them would be skipped."""
+def test_bases_before_and_after_the_mixin(db: dynaflask.Dynamo) -> None:
+    """A base that comes before the mixin wraps its methods. One that comes after it would be skipped."""
 
     class Mixin:
         def save(self, *args: t.Any, **options: t.Any) -> t.Any:

@@ -1,8 +1,8 @@
-"""The lane of a model: operations on one item, without the steps to its connection that change nothing.
+"""The fast path of a model: operations on one item, without the steps to its connection that change nothing.
 
-PynamoDB passes a call through a dozen methods, each of which a program may override. A lane sends the same request over
-the model's own connection, built as one of the table's plain requests (``client/plain_requests.py``), and has the same
-result. If a model, a patch or an argument could make a difference, PynamoDB makes the call.
+PynamoDB passes a call through a dozen methods, each of which a program may override. The fast path sends the same
+request over the model's own connection, built as one of the table's plain requests (``client/plain_requests.py``), and
+has the same result. If a model, a patch or an argument could make a difference, PynamoDB makes the call.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from dynaflask.model.codec.guards import PYNAMODB_CLASSES
 from dynaflask.model.codec.guards import is_unmodified
 from dynaflask.model.codec.responses import UpdatedItem
 from dynaflask.model.codec_lookup import FROM_RAW_DATA
+from dynaflask.model.fast_paths import FastPathMixin
 from dynaflask.model.item_tenant import claim
 from dynaflask.model.item_tenant import require_own_tenant
 from dynaflask.model.item_tenant import require_same_scope
 from dynaflask.model.item_tenant import require_same_tenant
 from dynaflask.model.item_tenant import require_unchanged
-from dynaflask.model.lane_steps import CALLS
-from dynaflask.model.lane_steps import STEPS
-from dynaflask.model.lane_steps import LaneSteps
-from dynaflask.model.lane_steps import ModelSteps
-from dynaflask.model.lane_steps import steps_of
-from dynaflask.model.lanes import ItemLanesMixin
 from dynaflask.model.pynamodb_internals import has_discriminator
 from dynaflask.model.pynamodb_internals import hash_key_attribute
 from dynaflask.model.pynamodb_internals import range_key_attribute
 from dynaflask.model.pynamodb_internals import value_key
 from dynaflask.model.pynamodb_internals import version_attribute
+from dynaflask.model.skipped_methods import CALLS
+from dynaflask.model.skipped_methods import STEPS
+from dynaflask.model.skipped_methods import SkippedByOperation
+from dynaflask.model.skipped_methods import SkippedMethods
+from dynaflask.model.skipped_methods import methods_skipped_by
 from dynaflask.model.tenant_guard import check_actions
 from dynaflask.registry.scope import Scope
 
@@ -66,13 +66,13 @@ _from_raw_data: t.Final = itertools.repeat("from_raw_data")
 KNOWN_ATTRIBUTES: t.Final = frozenset(PYNAMODB_CLASSES)
 
 
-class ItemLane:
-    """What the lanes know of one model.
+class ItemFastPath:
+    """What the fast path knows of one model.
 
     Args:
         model: The model's class.
         codec: Its codec.
-        steps: Returns the methods that the lane of an operation skips.
+        steps: Returns the methods that the fast path of an operation skips.
 
     Attributes:
         model: The class.
@@ -81,7 +81,7 @@ class ItemLane:
         range_key: Its range key, or None.
     """
 
-    def __init__(self, model: t.Any, *, codec: CompiledCodec, steps: cabc.Callable[[str], LaneSteps]) -> None:
+    def __init__(self, model: t.Any, *, codec: CompiledCodec, steps: cabc.Callable[[str], SkippedMethods]) -> None:
         self.model = model
         self.codec = codec
         self.hash_key, self.range_key = hash_key_attribute(model), range_key_attribute(model)
@@ -100,10 +100,10 @@ class ItemLane:
             operations = operations & {"get"}
         elif has_discriminator(model):
             operations = operations & {"get", "batch_write"}
-        self._skipped = ModelSteps(model, steps, operations=operations)
+        self._skipped = SkippedByOperation(model, steps, operations=operations)
 
-    def is_usual(self, operation: str, instance: t.Any = None) -> bool:
-        """True if the lane of an operation skips nothing that the program or a patch defines.
+    def applies_to(self, operation: str, instance: t.Any = None) -> bool:
+        """True if the fast path of an operation skips nothing that the program or a patch defines.
 
         Args:
             operation: Name of the model's method.
@@ -290,20 +290,22 @@ class ItemLane:
         return table, _plain_requests_of(table)
 
 
-# A wrong argument is refused by the lane. The program has called its model.
-for _name in STEPS.keys() & vars(ItemLane).keys():
-    getattr(ItemLane, _name).__qualname__ = f"Model.{_name}"
+# A wrong argument is refused by the fast path. The program has called its model.
+for _name in STEPS.keys() & vars(ItemFastPath).keys():
+    getattr(ItemFastPath, _name).__qualname__ = f"Model.{_name}"
 
 
-def codec_with_lane(model: t.Any, *, base: type) -> CompiledCodec:
-    """The codec of a model, and its lane.
+def codec_with_fast_path(model: t.Any, *, base: type) -> CompiledCodec:
+    """The codec of a model, and its fast path.
 
     Args:
         model: The model's class.
         base: The base class of all models.
     """
     codec = CompiledCodec(model, base=base)
-    codec.lane = ItemLane(model, codec=codec, steps=functools.partial(steps_of, base, ItemLanesMixin))
+    codec.item_fast_path = ItemFastPath(
+        model, codec=codec, steps=functools.partial(methods_skipped_by, base, FastPathMixin)
+    )
     return codec
 
 

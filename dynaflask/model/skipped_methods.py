@@ -1,4 +1,4 @@
-"""The methods that a lane skips. If the program or a test has put another in the place of one, no lane is taken."""
+"""The methods that the fast path skips. If the program or a test has replaced one, PynamoDB makes the call."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ CALLS = {
 }
 
 
-class LaneSteps:
-    """The methods that the lane of one operation skips, as they are before a test patches them.
+class SkippedMethods:
+    """The methods that the fast path of one operation skips, as they are before a test patches them.
 
     Args:
         base: The base class of all models.
         operation: Name of the operation's method of a model.
-        lanes: The base of it that has the lanes. The bases after it are skipped.
+        mixin: The base of it that takes the fast path. The bases after it are skipped.
 
     Attributes:
         names: Names of the model's methods.
     """
 
-    def __init__(self, base: type, operation: str, *, lanes: type) -> None:
+    def __init__(self, base: type, operation: str, *, mixin: type) -> None:
         self.names = frozenset((operation, *STEPS[operation]))
         self._owners = (
             base,
@@ -77,7 +77,7 @@ class LaneSteps:
             AttributeContainer,
         )
         # A model is compared with its base, which finds a patch of the first owner of a method. The further ones are
-        # compared themselves, as is the operation: a base that comes before the lanes may override it.
+        # compared themselves, as is the operation: a base that comes before the mixin may override it.
         owned, found = {}, {operation}
         for owner in self._owners:
             names = self.names & vars(owner).keys()
@@ -85,11 +85,11 @@ class LaneSteps:
             found |= names
         self._owned = Originals({**owned, **skipped_methods(CALLS[operation])})
         self._inherited = Originals({base: STEPS[operation]})
-        self._lanes = lanes
+        self._mixin = mixin
 
     def has_other_base(self, model: type) -> bool:
-        """True if a base that is not ours comes after the lanes and overrides one of the methods."""
-        bases = model.__mro__[model.__mro__.index(self._lanes) + 1 :]
+        """True if a base that is not ours comes after the mixin and overrides one of the methods."""
+        bases = model.__mro__[model.__mro__.index(self._mixin) + 1 :]
         return any(self.names & vars(cls).keys() for cls in bases if cls not in self._owners)
 
     def of(self, model: type) -> Originals:
@@ -98,29 +98,31 @@ class LaneSteps:
 
 
 @functools.cache
-def steps_of(base: type, lanes: type, operation: str) -> LaneSteps:
-    """The methods that the lane of an operation skips.
+def methods_skipped_by(base: type, mixin: type, operation: str) -> SkippedMethods:
+    """The methods that the fast path of an operation skips.
 
     Args:
         base: The base class of all models.
-        lanes: The base of it that has the lanes.
-        operation: As of :class:`LaneSteps`.
+        mixin: The base of it that takes the fast path.
+        operation: As of :class:`SkippedMethods`.
     """
-    return LaneSteps(base, operation, lanes=lanes)
+    return SkippedMethods(base, operation, mixin=mixin)
 
 
-class ModelSteps(dict[str, Originals | None]):
-    """The methods that the lanes of a model skip, by the operation; ``None`` for an operation without a lane.
+class SkippedByOperation(dict[str, Originals | None]):
+    """The methods that the fast path of a model skips, by the operation; ``None`` for an operation without one.
 
     They are found at the first use of an operation. The classes are those that were remembered before.
 
     Args:
         model: The model's class.
         steps: Returns the steps of an operation.
-        operations: The operations that have lanes.
+        operations: The operations that have a fast path.
     """
 
-    def __init__(self, model: type, steps: cabc.Callable[[str], LaneSteps], *, operations: cabc.Container[str]) -> None:
+    def __init__(
+        self, model: type, steps: cabc.Callable[[str], SkippedMethods], *, operations: cabc.Container[str]
+    ) -> None:
         super().__init__()
         self._model = model
         self._steps = steps
