@@ -157,12 +157,12 @@ class PlainRequests:
         return None if item is None else PlainRequest({TABLE_NAME: self._name, ITEM: item})
 
     def put_struct(self, item: t.Any) -> PlainRequest | None:
-        """The parameters of a PutItem; None if :attr:`take_structs` is false.
+        """The parameters of a PutItem; None if :attr:`takes_structs` is false.
 
         Args:
             item: The item, as a struct.
         """
-        if not self.take_structs:
+        if not self.takes_structs:
             return None
         request = PlainRequest({TABLE_NAME: self._name, ITEM: item})
         request.has_structs = True
@@ -213,7 +213,7 @@ class PlainRequests:
         return request
 
     @property
-    def take_structs(self) -> bool:
+    def takes_structs(self) -> bool:
         """True if an item may be a struct. A number in a key may have to change."""
         return json_codec.msgspec is not None and not self._table.number_keys()
 

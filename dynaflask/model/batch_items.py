@@ -45,7 +45,7 @@ class BatchItems:
         codec = codec_in(self._scope, model)
         # None if the connection must build the request.
         self._requests = None if codec is None else codec.item_fast_path.batch_requests(table)
-        self._takes_structs = self._requests is not None and self._requests.take_structs
+        self._takes_structs = self._requests is not None and self._requests.takes_structs
         self._serializers: dict[type, CheckedSerializer | None] = {}
         self._may_have_versions = False
 

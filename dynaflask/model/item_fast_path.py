@@ -121,7 +121,7 @@ class ItemFastPath:
         """The serializer of the objects that a batch saves; None if the program or a patch defines a step of it.
 
         Args:
-            takes_structs: True if an item may be a struct; see :attr:`.PlainRequests.take_structs`.
+            takes_structs: True if an item may be a struct; see :attr:`.PlainRequests.takes_structs`.
         """
         skipped = self._skipped["batch_write"]
         if skipped is None or not skipped.are_in_place():

@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from dynaflask.exceptions import TenantLimitExceeded
-from dynaflask.operations.tenant_lru import MAX_TENANTS
+from dynaflask.operations.tenant_lru import MAX_COUNTED_TENANTS
 from dynaflask.operations.tenant_lru import OTHERS
 from dynaflask.operations.tenant_lru import TenantLRU
 
@@ -79,7 +79,7 @@ class TenantRateLimits:
             capacity if isinstance(capacity, cabc.Mapping) else {OTHERS: capacity}
         )
         self._buckets = TenantLRU(
-            lambda _: TokenBucket(clock=clock or _now), max_tenants=MAX_TENANTS, on_evict=lambda *_: None
+            lambda _: TokenBucket(clock=clock or _now), max_tenants=MAX_COUNTED_TENANTS, on_evict=lambda *_: None
         )
 
     def check_limit(self, tenant: str | None, own: OwnCapacity = UNSET) -> None:

@@ -32,7 +32,7 @@ from dynaflask.operations.requests import Json
 from dynaflask.operations.requests import key_hash
 from dynaflask.operations.server_timing import header_value
 from dynaflask.operations.slow_log import SlowLog
-from dynaflask.operations.tenant_lru import MAX_TENANTS
+from dynaflask.operations.tenant_lru import MAX_COUNTED_TENANTS
 from dynaflask.operations.tracing import NO_TRACING
 
 if t.TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _find_line(name: str, params: Json) -> Line:
 def _make_meter(settings: Values) -> Meter:
     from dynaflask.operations.usage import Meter  # noqa: PLC0415 - an app without a meter does not need it
 
-    return Meter(max_tenants=settings.get("meter_max_tenants", MAX_TENANTS))
+    return Meter(max_tenants=settings.get("meter_max_tenants", MAX_COUNTED_TENANTS))
 
 
 def _make_advice_log() -> AdviceLog:

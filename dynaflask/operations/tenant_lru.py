@@ -10,7 +10,7 @@ from dynaflask.process_local import ProcessLocal
 
 V = t.TypeVar("V")
 
-MAX_TENANTS = 10_000
+MAX_COUNTED_TENANTS = 10_000
 # Stands for all tenants that have no entry of their own.
 OTHERS = "*"
 

@@ -15,7 +15,7 @@ import typing as t
 
 from dynaflask.operations.operation import Operation
 from dynaflask.operations.operation import Source
-from dynaflask.operations.tenant_lru import MAX_TENANTS
+from dynaflask.operations.tenant_lru import MAX_COUNTED_TENANTS
 from dynaflask.operations.tenant_lru import OTHERS
 from dynaflask.operations.tenant_lru import TenantLRU
 
@@ -118,7 +118,7 @@ class Meter:
             longest time, are counted together as ``"*"``.
     """
 
-    def __init__(self, *, max_tenants: int = MAX_TENANTS) -> None:
+    def __init__(self, *, max_tenants: int = MAX_COUNTED_TENANTS) -> None:
         # One place is for "*", and one for the tenant that is being counted.
         self._counters = TenantLRU(TenantCounters, max_tenants=max(2, max_tenants), on_evict=self._merge_evicted)
 

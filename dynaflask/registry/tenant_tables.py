@@ -17,7 +17,7 @@ from dynaflask.exceptions import UnknownTenant
 from dynaflask.operations.block_value import BlockValue
 from dynaflask.operations.block_value import BlockVariable
 from dynaflask.registry.places import possible_place
-from dynaflask.tenants.tenant import MAX_TENANTS
+from dynaflask.tenants.tenant import MAX_CACHED_TENANTS
 from dynaflask.tenants.tenant import UNRESTRICTED
 from dynaflask.tenants.tenant import Principal
 from dynaflask.tenants.tenant import Tenant
@@ -62,7 +62,7 @@ class TenantTables:
         place = self._place_of(tenant)
         if place is None or place in self._logged:
             return
-        if len(self._first_tenants) >= MAX_TENANTS:
+        if len(self._first_tenants) >= MAX_CACHED_TENANTS:
             self._first_tenants = {}
         other = self._first_tenants.setdefault(place, tenant.name)
         registry = t.cast("Registry", self._registry())

@@ -26,7 +26,7 @@ from dynaflask.exceptions import ConfigurationError
 from dynaflask.exceptions import UnknownTenant
 from dynaflask.tenants.callbacks import Loader
 from dynaflask.tenants.callbacks import TenantCallbacks
-from dynaflask.tenants.tenant import MAX_TENANTS
+from dynaflask.tenants.tenant import MAX_CACHED_TENANTS
 from dynaflask.tenants.tenant import NO_TENANT
 from dynaflask.tenants.tenant import Principal
 from dynaflask.tenants.tenant import Tenant
@@ -272,7 +272,7 @@ class Tenants:
         entries[name] = entry
         if self._forgotten is not forgotten:
             entries.pop(name, None)
-        if len(entries) > MAX_TENANTS:
+        if len(entries) > MAX_CACHED_TENANTS:
             # A copy, which the interpreter makes in one step: another thread may add or remove an entry meanwhile.
-            for oldest in list(entries.copy())[: MAX_TENANTS // 10]:
+            for oldest in list(entries.copy())[: MAX_CACHED_TENANTS // 10]:
                 entries.pop(oldest, None)

@@ -11,7 +11,7 @@ from dynaflask.config.validators import Values
 from dynaflask.exceptions import TenantMismatch
 
 # Largest number of tenants in a cache of an app. An evicted tenant is looked up again.
-MAX_TENANTS = 20_000
+MAX_CACHED_TENANTS = 20_000
 
 # The registries of this process by a random id, which a pickle carries: apps may have the same name. A forked child has
 # the same registries.

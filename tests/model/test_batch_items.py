@@ -296,7 +296,7 @@ class TestEncoded:
             app = make_app(
                 "app", **{"host": recorder.url, "region": "us-east-1", "transport": "direct", **KEYS, **options}
             )
-            with app.app_context(), mock.patch.object(PlainRequests, "take_structs", takes_them):
+            with app.app_context(), mock.patch.object(PlainRequests, "takes_structs", takes_them):
                 recorder.requests.clear()
                 caplog.clear()
                 with situation(app):
@@ -325,7 +325,7 @@ class TestEncoded:
     ) -> None:
         """One such object among others is sent as botocore sends it."""
         for takes_them in (True, False):
-            with mock.patch.object(PlainRequests, "take_structs", takes_them):
+            with mock.patch.object(PlainRequests, "takes_structs", takes_them):
                 saved(note_model, note_model("f", "1"), note_model("f", "\ud800"))
         assert encoded == [True, False]
         assert recorder.requests[0].raw_body == recorder.requests[1].raw_body

@@ -388,7 +388,7 @@ class TestLog:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """A program may have any number of tenants: the places of the first are forgotten."""
-        monkeypatch.setattr(tenant_tables, "MAX_TENANTS", 1)
+        monkeypatch.setattr(tenant_tables, "MAX_CACHED_TENANTS", 1)
         boards.declare_board(db)
         make(make_app, recorder, tenants={"acme": OWN["acme"], "other": OWN["globex"], "globex": OWN["acme"]})
         assert self.messages(caplog) == []

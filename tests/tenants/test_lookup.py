@@ -90,8 +90,8 @@ def test_many_threads_look_a_tenant_up_once(make_app: MakeApp, db: dynaflask.Dyn
 def test_the_cache_is_bounded(
     make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Above MAX_TENANTS the tenants with the oldest look-up are evicted."""
-    monkeypatch.setattr(lookup, "MAX_TENANTS", 10)
+    """Above MAX_CACHED_TENANTS the tenants with the oldest look-up are evicted."""
+    monkeypatch.setattr(lookup, "MAX_CACHED_TENANTS", 10)
     app = make_app(region="us-east-1")
     names = [f"t{number:02}" for number in range(11)]
     for name in [*names, *names[2:]]:
@@ -167,7 +167,7 @@ def test_the_unknown_names_are_bounded(
     make_app: MakeApp, db: dynaflask.Dynamo, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that tries many names does not fill the memory: the oldest names are dropped."""
-    monkeypatch.setattr(lookup, "MAX_TENANTS", 10)
+    monkeypatch.setattr(lookup, "MAX_CACHED_TENANTS", 10)
     app = make_app(region="us-east-1")
     for name in [*(f"name-{number}" for number in range(11)), "name-0", "name-10"]:
         with pytest.raises(UnknownTenant):

@@ -10,8 +10,8 @@ import typing as t
 
 from dynaflask.client.direct.head_pattern import HEAD_END
 from dynaflask.client.direct.head_pattern import HeadPattern
+from dynaflask.client.direct.response import MatchedResponse
 from dynaflask.client.direct.response import Response
-from dynaflask.client.direct.response import UsualResponse
 from dynaflask.client.direct.strict_parser import FIRST_FINAL_STATUS
 from dynaflask.client.direct.strict_parser import NotStrict
 from dynaflask.client.direct.strict_parser import StrictParser
@@ -55,7 +55,7 @@ class ResponseReader:
             return self._read_strictly(received, receive, size=size)
         body, length = received[found.end() :], int(found[pattern.length])
         if len(body) == length:
-            return UsualResponse(pattern, found, body, True)
+            return MatchedResponse(pattern, found, body, True)
         return _read_body(pattern, found, received, receive, length=length, size=size)
 
     def _read_strictly(self, received: bytes, receive: cabc.Callable[[int], bytes], *, size: int) -> Response:
@@ -103,7 +103,7 @@ def _read_body(
     if missing > 0:
         return _read_leniently(received, receive)
     # RFC 9112, section 9.2: bytes without an outstanding request are not a valid response.
-    return UsualResponse(pattern, found, received[start : start + length], missing == 0)
+    return MatchedResponse(pattern, found, received[start : start + length], missing == 0)
 
 
 def _read_leniently(received: bytes, receive: cabc.Callable[[int], bytes]) -> Response:

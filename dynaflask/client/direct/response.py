@@ -83,8 +83,8 @@ class Response:
         yield self.body
 
 
-class UsualResponse(Response):
-    """A response whose head has the usual form. Its headers are decoded when they are asked for.
+class MatchedResponse(Response):
+    """A response whose head matches the pattern of its server. Its headers are decoded when they are asked for.
 
     Args:
         pattern: The form of the head.

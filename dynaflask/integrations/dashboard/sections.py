@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from dynaflask.operations.operation import Operation
     from dynaflask.registry.registry import Registry
 
-MAX_TENANTS = 20
+MAX_SHOWN_TENANTS = 20
 MAX_CALLS = 50
 MAX_THROTTLES = 20
 MAX_OPERATIONS = 10
@@ -69,7 +69,7 @@ def tenants(registry: Registry, window: Window) -> list[Tenant]:
     by_tenant = window.total.tenants
     by_units = sorted(by_tenant, key=lambda name: -by_tenant[name].units)
     # The counts of tenants that are not counted separately are no tenant's.
-    shown = [name for name in by_units if name != OTHERS][:MAX_TENANTS]
+    shown = [name for name in by_units if name != OTHERS][:MAX_SHOWN_TENANTS]
     others = [name for name in by_units if name not in shown]
     meter = registry.recorder.meter
     totals = None if meter is None else summed(meter.read(), "tenant")

@@ -8,8 +8,8 @@ import pytest
 
 from dynaflask.client.direct.http11 import ResponseReader
 from dynaflask.client.direct.http_pool import READ_SIZE
+from dynaflask.client.direct.response import MatchedResponse
 from dynaflask.client.direct.response import Response
-from dynaflask.client.direct.response import UsualResponse
 from tests.support.hostile import answer
 
 BODY = b'{"a": 1}'
@@ -71,12 +71,12 @@ class TestIsIntact:
 
 
 class TestUsual:
-    """The third response with one head is a ``UsualResponse``, which is as the first one."""
+    """The third response with one head is a ``MatchedResponse``, which is as the first one."""
 
     def test_its_parts(self) -> None:
         """Status, headers, body, and whether the connection can be used again."""
         first, usual = (read(answer(BODY, headers=KEPT), times=times) for times in (1, 3))
-        assert (type(first), type(usual)) == (Response, UsualResponse)
+        assert (type(first), type(usual)) == (Response, MatchedResponse)
         names = ("status_code", "headers", "body", "is_complete", "is_intact", "keeps_alive", "request_id")
         assert [getattr(usual, name) for name in names] == [getattr(first, name) for name in names]
         assert usual.headers["x-amzn-requestid"] == usual.request_id == "R1"
@@ -86,7 +86,7 @@ class TestUsual:
         """A proxy or a stand-in may send none."""
         data = answer(BODY, headers={"Connection": "keep-alive"}).replace(b"x-amzn-RequestId", b"x-other")
         response = read(data, times=times)
-        assert (type(response), response.request_id) == ((UsualResponse if times > 1 else Response), None)
+        assert (type(response), response.request_id) == ((MatchedResponse if times > 1 else Response), None)
 
     def test_two_servers(self) -> None:
         """Two apps have readers of their own, and each sees the headers of its own server."""

@@ -54,7 +54,7 @@ def test_tenants_without_units(make_app: MakeApp) -> None:
 
 def test_many_tenants_have_one_row_together(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a number of rows, tenants are one row, also those that were not counted separately."""
-    monkeypatch.setattr(sections, "MAX_TENANTS", 1)
+    monkeypatch.setattr(sections, "MAX_SHOWN_TENANTS", 1)
     fields = [{"tenant": name, "read_units": units} for name, units in (("a", 2.0), (OTHERS, 9.0), ("b", 1.0))]
     rows = sections.tenants(registry(make_app(tenant_capacity=5, **KEYS)), window(*fields))
     assert [(row.name, row.seen.calls, row.seen.units, row.limit) for row in rows] == [
