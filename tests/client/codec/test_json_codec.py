@@ -88,3 +88,13 @@ sys.modules["msgspec"] = types.SimpleNamespace(DecodeError=Exception)
 print(json.dumps([json_codec.msgspec is None, json_codec.load(b"[1]")]))
 """
     assert servers.printed(IMPORTS + program, measured_environment()) == [True, [1]]
+
+
+def test_without_msgspec_the_standard_library_is_used() -> None:
+    """A program that has no msgspec looks for it once, and reads and writes the same bodies."""
+    program = """
+sys.modules["msgspec"] = None
+json_codec.load_msgspec()
+print(json.dumps([json_codec.msgspec is None, json_codec.load(b"[1]"), json_codec.dump([1]).decode()]))
+"""
+    assert servers.printed(IMPORTS + program, measured_environment()) == [True, [1], "[1]"]
