@@ -28,7 +28,7 @@ def watch() -> None:
 
 
 def is_collecting() -> bool:
-    """True for code that the collector runs, as the end of a generator: it must change no ContextVar. See `watch`."""
+    """True for code that the collector runs, as the end of a generator. To leave a block there sets no ContextVar."""
     return bool(_threads) and threading.get_ident() in _threads
 
 

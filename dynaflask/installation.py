@@ -1,8 +1,8 @@
 """What ``Dynamo.init_app`` gives an app: a registry, teardown and commands; and the imports that calls need.
 
-``import dynaflask`` loads what a program needs to declare models. `install` loads all that a call needs, so that no
-request waits for an import, and a server that forks its workers after it has made the app shares the code with them.
-A function of AWS Lambda starts for one request, and loads what only some calls need at its first use.
+``import dynaflask`` loads what a program needs to declare models. `install` loads all that the calls of a model need,
+so that none of them waits for an import, and a server that forks its workers after it has made the app shares the code
+with them. A function of AWS Lambda that starts while a request waits loads what only some calls need at its first use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import flask
 
 from dynaflask.cli import group
 from dynaflask.client.codec import json_codec
-from dynaflask.client.environment import is_lambda_function
+from dynaflask.client.environment import starts_on_demand
 from dynaflask.client.pool import pool
 from dynaflask.config.settings import Settings
 from dynaflask.config.settings import read_settings
@@ -51,7 +51,7 @@ def install(dynamo: Dynamo, app: flask.Flask, *, models: cabc.Iterable[type[Mode
         app: The app.
         models: Limit the app to these models; by default it has those of the extension object.
     """
-    if not is_lambda_function():
+    if not starts_on_demand():
         _load_for_some_calls()
     _refuse_second(app)
     if isinstance(models, type):

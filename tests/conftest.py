@@ -20,7 +20,6 @@ import pynamodb.models
 import pytest
 
 import dynaflask
-from dynaflask.client.codec import json_codec
 from dynaflask.registry.models import STATIC_MODELS
 from tests.support import caches
 from tests.support import default_transport
@@ -28,6 +27,7 @@ from tests.support import engines
 from tests.support import models
 from tests.support import recorder as recorders
 from tests.support import two_apps
+from tests.support.accelerators import remove_msgspec
 from tests.support.paths import SLOW_FILES
 from tests.support.paths import TESTS
 from tests.support.paths import measure_no_programs
@@ -299,5 +299,5 @@ def world() -> cabc.Iterator[two_apps.World]:
 def json_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The library that reads and writes JSON: the accelerator, or the standard one without it."""
     if request.param == "json":
-        monkeypatch.setattr(json_codec, "msgspec", None)
+        remove_msgspec(monkeypatch)
     return str(request.param)

@@ -86,7 +86,7 @@ with app.app_context():
 print(json.dumps([sorted(declared), late]))
 """
 
-PATCHED_AFTER_A_READ = """
+PATCHED_BEFORE_THE_FIRST_UPDATE = """
 from unittest import mock
 from dynaflask.client.connection import Connection
 seen = []
@@ -196,6 +196,18 @@ def test_a_function_of_lambda_loads_a_feature_at_its_first_use(
     assert late == LATE
 
 
+def test_a_function_that_starts_before_its_requests_loads_all(
+    ministack: engines.Engine, account: engines.Account, db: dynaflask.Dynamo
+) -> None:
+    """With provisioned concurrency and SnapStart, AWS Lambda starts a function before a request comes."""
+    settings = ministack.settings(account)
+    make_table(settings, db)
+    for initialization in ("provisioned-concurrency", "snap-start"):
+        variables = {"AWS_LAMBDA_FUNCTION_NAME": "notes", "AWS_LAMBDA_INITIALIZATION_TYPE": initialization}
+        _, late = run(CALLS, settings, **variables)
+        assert late == []
+
+
 def test_a_patch_that_is_older_than_the_modules_of_calls() -> None:
     """A test may patch PynamoDB or a model before the first app is initialised: calls do not skip what it patched."""
     settings = {"DYNAMODB_HOST": "http://127.0.0.1:9", "DYNAMODB_REGION": "eu-west-1", "DYNAMODB_MAX_RETRY_ATTEMPTS": 0}
@@ -209,4 +221,4 @@ def test_a_patch_that_is_older_than_the_first_use_of_an_operation(
     """A test may patch a method after the modules of calls are imported, and before the first call that skips it."""
     settings = ministack.settings(account)
     make_table(settings, db)
-    assert run(PATCHED_AFTER_A_READ, settings) == ["app", "other"]
+    assert run(PATCHED_BEFORE_THE_FIRST_UPDATE, settings) == ["app", "other"]

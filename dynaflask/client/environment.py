@@ -29,6 +29,9 @@ OTHER_VARIABLES = frozenset(
 
 # AWS sets it in each function of Lambda, and botocore looks for it, too.
 LAMBDA_VARIABLE: t.Final = "AWS_LAMBDA_FUNCTION_NAME"
+# "on-demand", or a kind of function that starts before its requests: with provisioned concurrency, or by SnapStart.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+INITIALIZATION_VARIABLE, ON_DEMAND = "AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 # botocore reads the first one, and other AWS SDKs the second one.
 REGION_VARIABLES = ("AWS_DEFAULT_REGION", "AWS_REGION")
@@ -67,6 +70,11 @@ KNOWN_PREFIXES = ("AWS_LAMBDA_", "AWS_XRAY_", "AWS_CONTAINER_")
 def is_lambda_function() -> bool:
     """True in a function of AWS Lambda."""
     return LAMBDA_VARIABLE in os.environ
+
+
+def starts_on_demand() -> bool:
+    """True in a function of AWS Lambda that starts while a request waits."""
+    return is_lambda_function() and os.environ.get(INITIALIZATION_VARIABLE, ON_DEMAND) == ON_DEMAND
 
 
 def environment_digest() -> str:

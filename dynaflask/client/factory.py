@@ -4,10 +4,13 @@ from __future__ import annotations
 
 # urllib3 imports this module at the first connection. Imported here, because a process forked during an import leaves
 # the child waiting for the import lock.
+import contextlib
+import contextvars
 import encodings.idna  # noqa: F401
 import typing as t
 from os import getpid
 
+import flask
 from botocore.config import Config
 
 from dynaflask.client import tls
@@ -27,14 +30,10 @@ from dynaflask.client.sessions import client_options
 from dynaflask.client.sessions import isolated_session
 from dynaflask.config.bind import Bind
 from dynaflask.exceptions import ConfigurationError
-from dynaflask.operations.block_value import BlockVariable
 from dynaflask.process_local import ProcessLocal
 
 if t.TYPE_CHECKING:
     from dynaflask.client.destination import Destination
-
-#: True for the code of a ``DYNAMODB_CLIENT_FACTORY``.
-client_factory_runs: t.Final[BlockVariable[bool]] = BlockVariable("dynaflask_client_factory", False)
 
 # A forked child makes sessions of its own: a thread that the child does not have may hold the lock of one.
 _sessions = ProcessLocal(SessionCache)
@@ -77,9 +76,10 @@ def make_client(
 
 def _call_factory(bind: Bind) -> t.Any:
     factory = t.cast("t.Callable[[Bind], t.Any]", bind.client_factory)
+    current_app = flask.current_app._get_current_object() if flask.has_app_context() else None  # type: ignore[attr-defined]
     try:
-        with client_factory_runs.block(True):
-            client = factory(bind)
+        # Its client serves all requests and tenants with these settings, so that it must see none of them.
+        client = contextvars.Context().run(_run_in_new_context, current_app, factory, bind)
     except RecursionError as error:
         raise ConfigurationError(
             f"DYNAMODB_CLIENT_FACTORY called for the client of the bind {bind.key!r}, which it must make itself."
@@ -88,6 +88,11 @@ def _call_factory(bind: Bind) -> t.Any:
         raise ConfigurationError(f"DYNAMODB_CLIENT_FACTORY returned no client for the bind {bind.key!r}.")
     transport.mark_unmanaged(client, reason="DYNAMODB_CLIENT_FACTORY made it", mode=bind.transport)
     return client
+
+
+def _run_in_new_context(app: flask.Flask | None, factory: t.Callable[[Bind], t.Any], bind: Bind) -> t.Any:
+    with contextlib.nullcontext() if app is None else app.app_context():
+        return factory(bind)
 
 
 def _check_before_send(client: t.Any) -> None:

@@ -15,6 +15,8 @@ SERVICE = "dynamodb"
 TARGET_PREFIX = "DynamoDB_20120810"
 CONTENT_TYPE = "application/x-amz-json-1.0"
 MAX_REGIONS = 100
+# Of partitions that an old botocore does not know: the European Sovereign Cloud.
+LATER_DOMAINS: t.Final = (".amazonaws.eu", ".amazonwebservices.eu")
 
 
 @functools.lru_cache(maxsize=1)
@@ -54,7 +56,8 @@ def is_of_aws(host: str) -> bool:
 @functools.lru_cache(maxsize=1)
 def _aws_domains() -> tuple[str, ...]:
     outputs = (partition["outputs"] for partition in _partitions()["partitions"])
-    return tuple(f".{output[name]}" for output in outputs for name in ("dnsSuffix", "dualStackDnsSuffix"))
+    names = (f".{output[name]}" for output in outputs for name in ("dnsSuffix", "dualStackDnsSuffix"))
+    return (*LATER_DOMAINS, *names)
 
 
 @functools.lru_cache(maxsize=1)

@@ -34,18 +34,21 @@ class Model(dynaflask.model.typed.Model):
     """``db.Model``, with Flask-PynamoDB's ``get_or_404`` and ``first_or_404``."""
 
     @classmethod
-    def get_or_404(cls: type[M], *args: t.Any, message: str = "", **options: t.Any) -> M:
+    def get_or_404(
+        cls: type[M], *args: t.Any, message: str = "", description: str | None = None, **options: t.Any
+    ) -> M:
         """The item with these keys, or a 404.
 
         Args:
             *args: Those of ``get``.
             message: The description of the 404.
+            description: The same, by the name of Flask-SQLAlchemy.
             **options: Those of ``get``.
 
         Raises:
             NotFound: There is no such item.
         """
-        return super().get_or_404(*args, description=message or None, **options)
+        return super().get_or_404(*args, description=message or description, **options)
 
     @classmethod
     def first_or_404(cls: type[M], message: str = "") -> M:  # type: ignore[override]  # Flask-PynamoDB's argument

@@ -13,6 +13,7 @@ import contextlib
 import contextvars
 import inspect
 import sys
+import threading
 import types
 import typing as t
 
@@ -88,10 +89,12 @@ class BlockStack:
         stack = blocks[:-1] if is_innermost else tuple(other for other in blocks if other is not block)
         if is_collecting():
             # The next look at the stack drops the block: see `innermost`.
-            block.is_left_elsewhere = True
+            block.is_left_elsewhere, block.collecting_thread = True, threading.get_ident()
             return
         if is_of_generator:
-            block.root.generator_blocks.remove(block)
+            # Another thread of the context may have dropped it: see `_drop_left`.
+            with contextlib.suppress(ValueError):
+                block.root.generator_blocks.remove(block)
         # The end of a step may bring the block back, see `reset`, so that it has a token for that.
         block.is_left_elsewhere = not self._replace(block, stack)
         if block.is_left_elsewhere:
@@ -116,8 +119,10 @@ class BlockStack:
             around = self._innermost_by_frames(root, blocks)
             if around is not None:
                 return around
+        # Code that the collector runs has left its own blocks, which stay on the stack until it has ended.
+        thread = threading.get_ident() if is_collecting() else None
         for block in reversed(blocks):
-            if block.root is root:
+            if block.root is root and (thread is None or block.collecting_thread != thread):
                 return block
         return root
 

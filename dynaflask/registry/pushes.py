@@ -37,8 +37,8 @@ NO_REQUEST: t.Final = object()
 
 # Modules whose functions push a context, and send the signal of that.
 PUSHING: t.Final = frozenset({"blinker.base", "flask.ctx"})
-# Modules that push a context again after its end, to go on with its request: streams, and the client of tests.
-CONTINUING: t.Final = frozenset({flask.stream_with_context.__module__, "flask.testing"})
+# Modules that push a context again after its end, to go on with its request: streams, the client of tests, a debugger.
+CONTINUING: t.Final = frozenset({flask.stream_with_context.__module__, "flask.testing", "werkzeug.debug"})
 FLASK_CONTEXTS: t.Final = vars(flask.ctx)
 
 _PUSHES: t.Final = "_dynamo_pushes"
@@ -234,7 +234,7 @@ def _end_former_use(context: AppContext, frame: types.FrameType) -> None:
 
 
 def _goes_on(scope: Scope, frame: types.FrameType) -> bool:
-    """True if the context was that of a request, which is the same one still."""
+    """True if the context is that of a request, whose tenant it keeps, or if Flask or Werkzeug goes on with it."""
     if scope.owner_request is not None and scope.owner_request is not NO_REQUEST:
         return True
     # Without a tenant loader, the scope does not know its request.

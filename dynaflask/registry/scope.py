@@ -59,7 +59,9 @@ class Scope(ScopeConnections):
             frame, and the instruction that each was suspended at.
         is_interleaved: True if a generator that was suspended at the entry of the block has run inside of it.
         is_left: True after the ``with`` statement that entered the block. Work that was begun in it may go on in it.
-        is_left_elsewhere: True if the block was left by another thread or task than the one that entered it.
+        is_left_elsewhere: True if the block was left by another thread or task than the one that entered it, or by code
+            that the garbage collector ran.
+        collecting_thread: The thread that the garbage collector ran in when it left the block.
         token: Of an entered block: tells the thread or task that entered it from a copy of its context.
     """
 
@@ -73,6 +75,7 @@ class Scope(ScopeConnections):
     is_interleaved: bool = False
     is_left: bool = False
     is_left_elsewhere: bool = False
+    collecting_thread: int | None = None
     token: ScopeToken | None = None
 
     def __init__(

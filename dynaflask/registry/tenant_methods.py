@@ -77,19 +77,8 @@ class TenantMethodsMixin:
 
         Raises:
             UnknownTenant: The app has no such tenant. A view answers 404.
-            RuntimeError: A ``DYNAMODB_CLIENT_FACTORY`` asks for it, whose client serves all tenants of the bind.
         """
-        scope = self._scope("db.current_tenant")
-        # An app has loaded it. A declaration does not need it.
-        from dynaflask.client.factory import client_factory_runs  # noqa: PLC0415
-
-        if client_factory_runs.get():
-            raise RuntimeError(
-                "A DYNAMODB_CLIENT_FACTORY uses db.current_tenant. Its client serves all tenants with these settings:"
-                " calls of another tenant would have the credentials of this one. Choose by the bind alone, and give"
-                " each tenant settings of its own, such as a role_arn."
-            )
-        return scope.tenant
+        return self._scope("db.current_tenant").tenant
 
     @property
     def tenant_names(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -99,6 +100,20 @@ def test_get_or_404(make_peer_app: MakeApp) -> None:
         todo.get_or_404("two", message="Todo two was not found")
     with pytest.raises(werkzeug.exceptions.NotFound, match="URL"):
         todo.get_or_404("two")
+
+
+def test_the_404_of_the_extension_object(make_peer_app: MakeApp) -> None:
+    """``db.get_or_404`` takes a model, and the description by the name that Flask-SQLAlchemy has."""
+    app = make_peer_app()
+    db = PynamoDB(app)
+    todo = declare_todo(db)
+    todo.create_table(wait=True)
+    with app.app_context():
+        for find in (functools.partial(db.get_or_404, todo), todo.get_or_404):
+            with pytest.raises(werkzeug.exceptions.NotFound, match="nothing here"):
+                find("two", description="nothing here")
+            with pytest.raises(werkzeug.exceptions.NotFound, match="URL"):
+                find("two")
 
 
 def test_first_or_404(make_peer_app: MakeApp) -> None:

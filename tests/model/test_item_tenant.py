@@ -16,10 +16,10 @@ from pynamodb.transactions import TransactWrite
 
 import dynaflask
 from dynaflask import TenantMismatch
-from dynaflask.client.codec import json_codec
 from dynaflask.model.codec import responses
 from dynaflask.operations.requests import requests_by_table
 from tests.support import recorder as recorders
+from tests.support.accelerators import remove_msgspec
 from tests.support.measuring import TRANSPORTS
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -53,7 +53,7 @@ def app(
     transport, _, rest = request.param.partition(" ")
     monkeypatch.setattr(responses, "MIN_BYTES", 0)
     if rest:
-        monkeypatch.setattr(json_codec, "msgspec", None)
+        remove_msgspec(monkeypatch)
     recorder.answer = t.cast("t.Any", answer)
     settings = {"host": recorder.url, "region": "us-east-1", "tenants": TENANTS, "transport": transport, **KEYS}
     with make_app(**settings).app_context() as context:

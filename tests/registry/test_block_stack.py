@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import dynaflask
 from dynaflask.registry.block_stack import block_stack
+from dynaflask.registry.generators import EnteredContexts
 from tests.support import recorder as recorders
 from tests.support.settings import KEYS
 from tests.support.settings import MakeApp
@@ -610,3 +611,49 @@ def test_the_garbage_collector_ends_a_generator(world: World, app: str) -> None:
         (block,) = block_stack.entered()
         assert block.root.generator_blocks == []
     assert world.sent() == [*[f"{app} acme-Thread"] * 2, f"{app} globex-Thread"]
+
+
+@pytest.mark.parametrize("app", ["one", "two"])
+def test_blocks_of_code_that_the_garbage_collector_runs(world: World, app: str) -> None:
+    """A finalizer may enter one block after another. Each is in force in it, and none after it."""
+    seen: list[str | None] = []
+
+    class Finalized:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            for name in ("acme", "globex", "acme"):
+                with world.db.tenant(name):
+                    seen.append(world.db.current_tenant)
+            seen.append(world.db.current_tenant)
+
+    with getattr(world, app).app_context(), world.db.tenant("north"):
+        leave_behind(world, [])  # from the first generator in a block on, the stack knows of the collector
+        Finalized()
+        gc.collect()
+        assert seen == ["acme", "globex", "acme", "north"]
+        assert world.db.current_tenant == "north"
+    world.sent()
+
+
+def test_another_thread_drops_a_block_that_is_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads share a context. One looks at the stack while the other leaves the block of a generator."""
+
+    def generator() -> t.Iterator[None]:
+        with world.db.tenant("acme"):
+            yield
+
+    remove = EnteredContexts.remove
+
+    def remove_slowly(contexts: EnteredContexts, block: t.Any) -> None:
+        remove(contexts, block)
+        dropped.append(block_stack._drop_left(block.root))
+
+    dropped: list[None] = []
+    monkeypatch.setattr(EnteredContexts, "remove", remove_slowly)
+    for each in (world.one, world.two):
+        with each.app_context():
+            assert [world.db.current_tenant for _ in generator()] == ["acme"]
+            assert world.db.current_tenant is None
+    assert dropped == [None, None]

@@ -286,6 +286,18 @@ class TestAContextThatIsPushedAgain:
                 world.Thread("forum", "subject").save()
         assert world.sent() == ["one acme-Thread", "one globex-Thread"] * 3
 
+    def test_the_debugger(self, world: World) -> None:
+        """Werkzeug's debugger enters the context of a failed request for each command, which sees what the view did."""
+        code = "def run(context, command):\n    with context:\n        command()\n"
+        debugger: dict[str, t.Any] = {"__name__": "werkzeug.debug"}
+        exec(code, debugger)  # noqa: S102 - a function of that module
+        context = world.one.app_context()
+        with context:
+            world.Thread.Meta.table_name = "Other"
+        for _ in range(3):
+            debugger["run"](context, world.Thread("forum", "subject").save)
+        assert world.sent() == ["one Other"] * 3
+
     def test_the_client_of_a_test(self, world: World) -> None:
         """After a request, ``with client:`` goes on with what the view has done."""
 

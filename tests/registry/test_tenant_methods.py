@@ -158,31 +158,28 @@ class TestBlock:
         with pytest.raises(TypeError, match=r"db.tenant takes the name"):
             db.tenant(name)
 
-    def test_a_client_factory_must_not_ask_for_it(
+    def test_a_client_factory_sees_neither_tenant_nor_request(
         self, make_app: MakeApp, recorder: recorders.Recorder, db: dynaflask.Dynamo, thread_model: t.Any
     ) -> None:
         """A client serves all tenants with the same settings: one for the current tenant would sign for the others."""
 
         def make_client(bind: dynaflask.Bind) -> t.Any:
-            key = f"key-of-{db.current_tenant}" if asks else f"key-of-{bind.table_prefix}"
-            session = botocore.session.Session()
+            seen = [flask.current_app.name, db.current_tenant, bool(flask.request), bind.table_prefix]
             options = {"region_name": bind.region, "endpoint_url": bind.host, "aws_secret_access_key": "hush"}
-            return session.create_client("dynamodb", aws_access_key_id=key, **options)
+            session = botocore.session.Session()
+            return session.create_client("dynamodb", aws_access_key_id=".".join(map(str, seen)), **options)
 
         settings = {"host": recorder.url, "region": "us-east-1", "client_factory": make_client}
-        app = make_app(tenants={"north": {}, "south": {}, "acme": {"table_prefix": "acme-"}}, **settings)
-        for asks in (True, False):
-            for tenant in ("north", "south", "acme"):
-                with app.app_context(), db.tenant(tenant):
-                    with (
-                        pytest.raises(RuntimeError, match="uses db.current_tenant")
-                        if asks
-                        else contextlib.nullcontext()
-                    ):
-                        thread_model("forum", "subject").save()
+        tenants = {"north": {}, "south": {}, "acme": {"table_prefix": "acme-"}}
+        for name in ("app", "other"):
+            app = make_app(name, tenants=tenants, **settings)
+            for tenant in tenants:
+                with app.test_request_context(), db.tenant(tenant):
+                    thread_model("forum", "subject").save()
                     assert db.current_tenant == tenant
         keys = [request.access_key_id for request in recorder.requests]
-        assert keys == ["key-of-None", "key-of-None", "key-of-acme-"]
+        ends = ["None.False.None", "None.False.None", "None.False.acme-"]
+        assert keys == [f"{name}.{end}" for name in ("app", "other") for end in ends]
 
     def test_it_needs_a_context(self, db: dynaflask.Dynamo) -> None:
         """A block for a tenant needs an app context."""

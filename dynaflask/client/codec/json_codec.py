@@ -1,7 +1,7 @@
 """JSON between objects and bytes: by msgspec if it is installed, else by the standard library, with equal results.
 
-An app imports msgspec when it is initialised. In a function of AWS Lambda, which starts for one request, that waits for
-the first use of msgspec, or for some bodies: the import takes 5 ms, which msgspec saves on a thousand small bodies.
+An app imports msgspec when it is initialised. In a function of AWS Lambda that starts while a request waits, the import
+comes with the first use of msgspec, or after some bodies: it takes 5 ms, which msgspec saves on a thousand small ones.
 """
 
 from __future__ import annotations

@@ -154,7 +154,8 @@ def serialize_float(value: float) -> str:
 def serialize_utc(value: t.Any) -> str:
     """A datetime in PynamoDB's format. A naive one counts as UTC."""
     utc = value if value.tzinfo is None else value.astimezone(UTC)
-    msgspec = json_codec.msgspec
+    # Not imported for a date: see json_codec.
+    msgspec = vars(json_codec).get("msgspec")
     # With microseconds if there are any. msgspec takes a tenth of the time, and strftime() five times as long.
     text = utc.isoformat() if msgspec is None else msgspec.to_builtins(utc)
     return f"{text[:26]}+0000" if utc.microsecond else f"{text[:19]}.000000+0000"
