@@ -40,18 +40,14 @@ class _Examined:
         find_methods: cabc.Callable[[], Methods | None],
         find_static_methods: cabc.Callable[[], Methods],
     ) -> None:
-        self._find_methods, self._find_static_methods = find_methods, find_static_methods
-        self._methods, self._static_methods = find_methods() or (), find_static_methods()
-        self.methods_check = ClassCheck(self._are_methods_same, classes)
+        # Not a method of this object, which would wait for the garbage collector once it is replaced.
+        check = functools.partial(
+            _are_unchanged, find_methods, find_methods() or (), find_static_methods, find_static_methods()
+        )
+        self.methods_check = ClassCheck(check, classes)
         # By the modules whose hooks a call leaves out: apps with and without a tracer share a client.
         self.reasons: dict[frozenset[str], str | None] = {}
         self.mocks: tuple[t.Any, ...] = ()
-
-    def _are_methods_same(self) -> bool:
-        methods = self._find_methods()
-        if methods is None:
-            return False
-        return _are_same(methods, self._methods) or _are_same(self._find_static_methods(), self._static_methods)
 
 
 class ExaminedClient(_Examined):
@@ -90,6 +86,16 @@ class ExaminedClasses(_Examined):
         """False if one of the hooks has changed since."""
         is_same = len(BUILTIN_HANDLERS) == self._handler_count and botocore.session.Session is self._session
         return is_same and self.methods_check.passes()
+
+
+def _are_unchanged(
+    find_methods: cabc.Callable[[], Methods | None],
+    found: Methods,
+    find_static_methods: cabc.Callable[[], Methods],
+    static_found: Methods,
+) -> bool:
+    methods = find_methods()
+    return methods is not None and (_are_same(methods, found) or _are_same(find_static_methods(), static_found))
 
 
 def _are_same(methods: tuple[t.Any, ...], others: tuple[t.Any, ...]) -> bool:
