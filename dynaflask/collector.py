@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as cabc
 import contextlib
 import gc
+import os
 import sys
 import threading
 import typing as t
@@ -17,8 +18,9 @@ FROZEN_BY_PYTHON: t.Final = 1_000
 # versions run the collector between two instructions.
 RUNS_ANYWHERE: t.Final = sys.version_info < (3, 12)
 
-# The threads in which the collector runs.
-_threads: t.Final[set[int]] = set()
+# The threads in which the collector runs, with their process: a thread of a forked child may get the number of one that
+# the child does not have.
+_threads: t.Final[set[tuple[int, int]]] = set()
 
 
 def watch() -> None:
@@ -29,11 +31,11 @@ def watch() -> None:
 
 def is_collecting() -> bool:
     """True for code that the collector runs, as the end of a generator. To leave a block there sets no ContextVar."""
-    return bool(_threads) and threading.get_ident() in _threads
+    return bool(_threads) and (os.getpid(), threading.get_ident()) in _threads
 
 
 def _note(phase: str, _: dict[str, int]) -> None:
-    (_threads.add if phase == "start" else _threads.discard)(threading.get_ident())
+    (_threads.add if phase == "start" else _threads.discard)((os.getpid(), threading.get_ident()))
 
 
 @contextlib.contextmanager

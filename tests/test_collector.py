@@ -1,14 +1,17 @@
-"""The garbage collector while modules are imported."""
+"""The garbage collector while modules are imported, and while it runs code."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import gc
+import os
+import threading
 import typing as t
 
 import pytest
 
 from dynaflask import collector
+from tests.support import forks
 from tests.support import servers
 from tests.support.paths import measured_environment
 
@@ -138,4 +141,18 @@ def test_it_tells_code_that_it_runs() -> None:
     Cycle()
     gc.collect()
     assert seen == [collector.RUNS_ANYWHERE, False]
+    assert not collector.is_collecting()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_knows_nothing_of_its_parents_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of the child may have the number of one in which the parent's collector ran at the fork."""
+    number = threading.get_ident() + 1
+    monkeypatch.setattr(threading, "get_ident", lambda: number)
+    collector._note("start", {})
+    try:
+        assert collector.is_collecting()
+        assert forks.exit_code_of(lambda: not collector.is_collecting()) == 0
+    finally:
+        collector._note("stop", {})
     assert not collector.is_collecting()
