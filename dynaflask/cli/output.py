@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as cabc
 import contextlib
+import dataclasses
 import difflib
 import itertools
 import json
@@ -20,6 +21,16 @@ Record = cabc.Mapping[str, t.Any]
 GAP = "  "
 MIN_COLUMN_WIDTH = 6
 ITEMS_PER_LINE = 1000
+
+
+def record_of_bind(result: t.Any) -> dict[str, t.Any]:
+    """The fields of a result about one bind, whose key the commands call ``bind``, as their option does.
+
+    Args:
+        result: A dataclass with the field ``bind_key``.
+    """
+    fields = dataclasses.asdict(result)
+    return {"bind": fields.pop("bind_key"), **fields}
 
 
 def print_records(records: cabc.Sequence[Record], *, as_json: bool = False) -> None:

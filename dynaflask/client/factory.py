@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-# urllib3 imports this module at the first connection. Imported here, because a process forked during an import leaves
-# the child waiting for the import lock.
 import contextlib
 import contextvars
+
+# urllib3 imports this module at the first connection. Imported here, because a process forked during an import leaves
+# the child waiting for the import lock.
 import encodings.idna  # noqa: F401
 import typing as t
 from os import getpid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import click
@@ -12,9 +11,8 @@ from dynaflask.cli.commands.base import dynamo
 from dynaflask.cli.commands.base import hint_at_models
 from dynaflask.cli.commands.base import json_option
 from dynaflask.cli.doctor import output as doctor_output
-from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_records
-from dynaflask.registry.health import Health
+from dynaflask.cli.output import record_of_bind
 
 
 @dynamo.command("ping")
@@ -35,13 +33,9 @@ def check(*, bind_key: str | None, as_json: bool) -> None:
     registry = current_registry()
     hint_at_models(registry)
     results = registry.check(*([bind_key] if bind_key else []), tables=True)
-    print_records([_record(result) for result in results], as_json=as_json)
+    records = [record_of_bind(result) | {"seconds": round(result.seconds, 4)} for result in results]
+    print_records(records, as_json=as_json)
     sys.exit(not all(result.is_ok for result in results))
-
-
-def _record(result: Health) -> Record:
-    fields = dataclasses.asdict(result)
-    return {"bind": fields.pop("bind_key"), **fields, "seconds": round(result.seconds, 4)}
 
 
 @dynamo.command("doctor")

@@ -13,6 +13,7 @@ from dynaflask.cli.doctor.report import Finding
 from dynaflask.cli.doctor.report import Value
 from dynaflask.cli.output import Record
 from dynaflask.cli.output import print_records
+from dynaflask.cli.output import record_of_bind
 from dynaflask.registry.registry import Registry
 
 
@@ -29,17 +30,12 @@ def show(registry: Registry, *, bind_key: str | None = None, as_json: bool = Fal
     """
     diagnoses = diagnose(registry, bind_key=bind_key)
     if as_json:
-        click.echo(json.dumps([_document(diagnosis) for diagnosis in diagnoses], indent=2))
+        click.echo(json.dumps([record_of_bind(diagnosis) for diagnosis in diagnoses], indent=2))
     else:
         print_records([_record(diagnosis, value) for diagnosis in diagnoses for value in diagnosis.values])
         click.echo()
         print_records([_record(diagnosis, finding) for diagnosis in diagnoses for finding in diagnosis.findings])
     return all(diagnosis.is_ok for diagnosis in diagnoses)
-
-
-def _document(diagnosis: Diagnosis) -> Record:
-    fields = dataclasses.asdict(diagnosis)
-    return {"bind": fields.pop("bind_key"), **fields}
 
 
 def _record(diagnosis: Diagnosis, part: Value | Finding) -> Record:
